@@ -1,0 +1,91 @@
+// Every error a user can meet, in one table: its code, its exit status and how its message is made from its values.
+
+/** Exit status 2: the input is wrong and nothing was done. 1: it failed while running. */
+export interface ErrorKind {
+  readonly exit: 1 | 2;
+  readonly message: (values: Readonly<Record<string, unknown>>) => string;
+}
+
+const v = (value: unknown): string =>
+  typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : JSON.stringify(value);
+
+/** Each message says what was given, what is allowed and what to do about it, in one line. */
+export const errorTable = {
+  // Layout and mesh
+  LAYOUT_SYNTAX: { exit: 2, message: (e) => `layout "${v(e.text)}": ${v(e.reason)}; write it like tp=2,pp=2,dp=2` },
+  LAYOUT_UNKNOWN: { exit: 2, message: (e) => `layout has no axis or setting "${v(e.key)}"; use ${v(e.allowed)}` },
+  LAYOUT_NOT_YET: { exit: 2, message: (e) => `${v(e.setting)} is not supported yet; ${v(e.fix)}` },
+  LAYOUT_INDIVISIBLE: {
+    exit: 2,
+    message: (e) => `${v(e.axis)}=${v(e.size)} does not divide ${v(e.what)} (${v(e.total)}); use ${v(e.fix)}`,
+  },
+  LAYOUT_STAGES: { exit: 2, message: (e) => `pp=${v(e.pp)} stages for ${v(e.layers)} layers; ${v(e.fix)}` },
+  // Programs
+  TYPE_MISMATCH: {
+    exit: 1,
+    message: (e) => `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''}: on axis ${v(e.axis)}, ${v(e.problem)}; ${v(e.fix)}`,
+  },
+  SHAPE_MISMATCH: { exit: 1, message: (e) => `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''}: ${v(e.problem)}` },
+  // Schedules
+  SCHEDULE_INVALID: { exit: 1, message: (e) => `schedule ${v(e.schedule)}: ${v(e.problem)}` },
+  // Models, checkpoints, data
+  CONFIG_INVALID: { exit: 2, message: (e) => `${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
+  FAMILY_UNSUPPORTED: {
+    exit: 2,
+    message: (e) => `${v(e.path)}: model_type "${v(e.family)}" is not supported; use one of ${v(e.allowed)}`,
+  },
+  CHECKPOINT_MISSING: { exit: 2, message: (e) => `no checkpoint at ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
+  CHECKPOINT_BROKEN: { exit: 2, message: (e) => `checkpoint ${v(e.path)} is broken: ${v(e.problem)}; ${v(e.fix)}` },
+  CHECKPOINT_MISMATCH: { exit: 2, message: (e) => `checkpoint ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
+  DATA_MISSING: { exit: 2, message: (e) => `cannot read data ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
+  DATA_EMPTY: { exit: 2, message: (e) => `data ${v(e.path)} holds no tokens; ${v(e.fix)}` },
+  DATA_SHORT: {
+    exit: 2,
+    message: (e) =>
+      `sequence length ${v(e.seqLen)} needs at least ${v(e.needed)} tokens but the data hold ${v(e.tokens)}; ${v(e.fix)}`,
+  },
+  OUT_EXISTS: {
+    exit: 2,
+    message: (e) => `${v(e.path)} already holds a run; pass --resume ${v(e.path)} to go on with it, or another --out`,
+  },
+  OUT_UNWRITABLE: { exit: 2, message: (e) => `cannot write to ${v(e.path)}: ${v(e.problem)}; choose another --out` },
+  OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
+  // Running
+  COLLECTIVE_TIMEOUT: {
+    exit: 1,
+    message: (e) =>
+      `rank ${v(e.rank)} waited ${v(e.seconds)} s in ${v(e.op)} on ${v(e.axis)} at ${v(e.site)} for ${v(e.waitingFor)}; ${v(e.detail)}`,
+  },
+  COLLECTIVE_MISMATCH: {
+    exit: 1,
+    message: (e) =>
+      `ranks disagree on axis ${v(e.axis)}: rank ${v(e.rank)} called ${v(e.mine)}, rank ${v(e.peer)} called ${v(e.theirs)}`,
+  },
+  RANK_FAILED: {
+    exit: 1,
+    message: (e) => `rank ${v(e.rank)} failed${e.site ? ` at ${v(e.site)}` : ''}: ${v(e.problem)}`,
+  },
+  RUN_ABORTED: { exit: 1, message: (e) => `run aborted: ${v(e.problem)}` },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An error with a code of {@link errorTable} and the values its message was made from. */
+export class FivefoldError extends Error {
+  readonly code: ErrorCode;
+  readonly values: Readonly<Record<string, unknown>>;
+  constructor(code: ErrorCode, values: Readonly<Record<string, unknown>>) {
+    super(errorTable[code].message(values));
+    this.name = 'FivefoldError';
+    this.code = code;
+    this.values = values;
+  }
+  get exit(): 1 | 2 {
+    return errorTable[this.code].exit;
+  }
+}
+
+/** Throws the error of this code. */
+export function fail(code: ErrorCode, values: Readonly<Record<string, unknown>>): never {
+  throw new FivefoldError(code, values);
+}

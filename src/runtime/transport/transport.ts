@@ -1,0 +1,61 @@
+// What ranks say to each other: one interface that every transport (threads, MPI, ...) implements and one suite proves.
+import type { Group } from '../../mesh/mesh.ts';
+
+/** A contiguous vector of numbers; all ranks of a call pass the same type and length. */
+export type Vector = Float32Array | Float64Array | Int32Array;
+
+export type ReduceOp = 'sum' | 'max';
+
+/**
+ * A tensor cut along one dimension, as contiguous memory sees it: `outer` rows, each of one `inner`-element chunk a rank.
+ * A rank's shard is [outer, inner]; the whole is [outer, ranks, inner]. Cutting dim d of shape s gives
+ * outer = s[0..d), inner = (s[d] / ranks) * s(d..].
+ */
+export interface Cut {
+  readonly outer: number;
+  readonly inner: number;
+}
+
+/** Who is calling: shown in errors and in the flight recorder, e.g. `block 3 attention output`. */
+export type Site = string;
+
+/**
+ * One rank's end of the world. Calls block the calling thread; every rank of the group must make the same calls in the same order.
+ * Results are the same bits on every rank and in every run: sums go in rank order.
+ * No call waits for ever: COLLECTIVE_TIMEOUT, COLLECTIVE_MISMATCH and RANK_FAILED (see errors.ts) end it.
+ */
+export interface Transport {
+  readonly rank: number;
+  readonly size: number;
+  /** Reduces `data` over the group, in place. */
+  allReduce(group: Group, data: Vector, op: ReduceOp, site: Site): void;
+  /** Gathers every rank's [outer, inner] `shard` into `whole` [outer, ranks, inner]. */
+  allGather(group: Group, shard: Vector, whole: Vector, cut: Cut, site: Site): void;
+  /** Sums `whole` [outer, ranks, inner] over the group and leaves this rank's [outer, inner] part in `shard`. */
+  reduceScatter(group: Group, whole: Vector, shard: Vector, cut: Cut, site: Site): void;
+  /** Sends block i of `input` [ranks, block] to rank i; block j of `output` comes from rank j. */
+  allToAll(group: Group, input: Vector, output: Vector, site: Site): void;
+  /** Sends `input` to the rank `shift` places on in the group and receives `output` from the one `shift` places back. */
+  ringShift(group: Group, input: Vector, output: Vector, shift: number, site: Site): void;
+  /** Copies `data` of the group's `root`-th rank to all. */
+  broadcast(group: Group, data: Vector, root: number, site: Site): void;
+  /** Sends to a rank (world number). Returns when `data` may be changed; buffered up to the channel's capacity. */
+  send(to: number, data: Vector, site: Site): void;
+  /** Receives the oldest message from a rank (world number); its length must be `data`'s. */
+  recv(from: number, data: Vector, site: Site): void;
+  barrier(group: Group, site: Site): void;
+  /** Tells watchers that this rank is alive and what it is doing (called before every instruction). */
+  heartbeat(site: Site): void;
+  close(): void;
+}
+
+/** What a transport must have ready before the first call: all groups and message channels of the run. */
+export interface TransportPlan {
+  readonly size: number;
+  /** Every group any rank will use, each once. */
+  readonly groups: readonly Group[];
+  /** Point-to-point channels: `capacityBytes` is the most that may be under way in one at a time. */
+  readonly channels: readonly { readonly from: number; readonly to: number; readonly capacityBytes: number }[];
+  /** How long a call may wait, in seconds. */
+  readonly timeoutSeconds: number;
+}

@@ -1,0 +1,102 @@
+// Activations of the MLP: SwiGLU and the tanh-approximated GELU, with their gradients.
+import type { OnnxBuilder } from '../program/onnx-builder.ts';
+import type { Op } from '../program/op.ts';
+import { apply } from '../program/trace.ts';
+import type { Value } from '../program/value.ts';
+import { expectSame, float, labels, ndarray } from './shapes.ts';
+
+const each = (count: number, results: number, rank: number) =>
+  `${Array.from({ length: count }, () => labels(rank)).join(', ')} -> ${Array.from({ length: results }, () => labels(rank)).join(', ')}`;
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+const swigluOp: Op = {
+  name: 'swiglu',
+  shape: ([gate, up]) => {
+    expectSame(gate!, up!);
+    return [float(gate!.shape)];
+  },
+  typing: ([x]) => ({ dims: each(2, 1, x!.shape.length) }),
+  vjp: ({ node, gradients: [g] }) => apply(swigluGradOp, [g!, node.inputs[0]!, node.inputs[1]!], {}),
+  execution: {
+    by: 'onnx',
+    lower: (onnx, [gate, up]) => [onnx.add('Mul', [onnx.add('Mul', [gate!, onnx.add('Sigmoid', [gate!])]), up!])],
+  },
+  reference: ([gate, up]) => [ndarray(gate!.shape, (i) => gate!.data[i]! * sigmoid(gate!.data[i]!) * up!.data[i]!)],
+};
+
+const swigluGradOp: Op = {
+  name: 'swigluGrad',
+  shape: ([, gate, up]) => [float(gate!.shape), float(up!.shape)],
+  typing: ([x]) => ({ dims: each(3, 2, x!.shape.length), linear: [0] }),
+  execution: {
+    by: 'onnx',
+    lower: (onnx, [dy, gate, up]) => {
+      const open = onnx.add('Sigmoid', [gate!]);
+      const silu = onnx.add('Mul', [gate!, open]);
+      const slope = onnx.add('Add', [open, onnx.add('Mul', [silu, onnx.add('Sub', [onnx.scalar(1), open])])]);
+      return [onnx.add('Mul', [onnx.add('Mul', [dy!, up!]), slope]), onnx.add('Mul', [dy!, silu])];
+    },
+  },
+  reference: ([dy, gate, up]) => [
+    ndarray(gate!.shape, (i) => {
+      const s = sigmoid(gate!.data[i]!);
+      return dy!.data[i]! * up!.data[i]! * (s + gate!.data[i]! * s * (1 - s));
+    }),
+    ndarray(gate!.shape, (i) => dy!.data[i]! * gate!.data[i]! * sigmoid(gate!.data[i]!)),
+  ],
+};
+
+// tanh(u) = 2·sigmoid(2u) - 1, so 0.5·x·(1 + tanh(u)) = x·sigmoid(2u) with u = √(2/π)·(x + 0.044715·x³).
+const twice = 2 * Math.sqrt(2 / Math.PI);
+const cubic = 0.044715;
+
+function geluGate(onnx: OnnxBuilder, x: string): { gate: string; square: string } {
+  const square = onnx.add('Mul', [x, x]);
+  const inner = onnx.add('Add', [onnx.add('Mul', [square, onnx.scalar(twice * cubic)]), onnx.scalar(twice)]);
+  return { gate: onnx.add('Sigmoid', [onnx.add('Mul', [x, inner])]), square };
+}
+
+const geluOp: Op = {
+  name: 'gelu',
+  shape: ([x]) => [float(x!.shape)],
+  typing: ([x]) => ({ dims: each(1, 1, x!.shape.length) }),
+  vjp: ({ node, gradients: [g] }) => apply(geluGradOp, [g!, node.inputs[0]!], {}),
+  execution: { by: 'onnx', lower: (onnx, [x]) => [onnx.add('Mul', [x!, geluGate(onnx, x!).gate])] },
+  reference: ([x]) => [
+    ndarray(
+      x!.shape,
+      (i) => 0.5 * x!.data[i]! * (1 + Math.tanh((twice / 2) * (x!.data[i]! + cubic * x!.data[i]! ** 3))),
+    ),
+  ],
+};
+
+const geluGradOp: Op = {
+  name: 'geluGrad',
+  shape: ([, x]) => [float(x!.shape)],
+  typing: ([x]) => ({ dims: each(2, 1, x!.shape.length), linear: [0] }),
+  execution: {
+    by: 'onnx',
+    lower: (onnx, [dy, x]) => {
+      const { gate, square } = geluGate(onnx, x!);
+      const rise = onnx.add('Add', [onnx.add('Mul', [square, onnx.scalar(3 * twice * cubic)]), onnx.scalar(twice)]);
+      const bend = onnx.add('Mul', [onnx.add('Mul', [x!, rise]), onnx.add('Sub', [onnx.scalar(1), gate])]);
+      const slope = onnx.add('Mul', [gate, onnx.add('Add', [bend, onnx.scalar(1)])]);
+      return [onnx.add('Mul', [dy!, slope])];
+    },
+  },
+  reference: ([dy, x]) => [
+    ndarray(x!.shape, (i) => {
+      const value = x!.data[i]!;
+      const t = Math.tanh((twice / 2) * (value + cubic * value ** 3));
+      return dy!.data[i]! * (0.5 * (1 + t) + 0.5 * value * (1 - t * t) * (twice / 2) * (1 + 3 * cubic * value * value));
+    }),
+  ],
+};
+
+/** silu(gate) · up. */
+export const swiglu = (gate: Value, up: Value): Value => apply(swigluOp, [gate, up], {})[0]!;
+/** The tanh approximation of GELU (`gelu_new` in Hugging Face). */
+export const gelu = (x: Value): Value => apply(geluOp, [x], {})[0]!;
+
+export const activationOps = { swigluOp, swigluGradOp, geluOp, geluGradOp };

@@ -1,0 +1,174 @@
+// Attention as ONNX nodes, in blocks of queries (forward) or keys (backward), so that no length × length matrix is ever held.
+//
+//   forward: a strip of queries sees its whole row of keys    backward: a block of keys sees all queries below
+//        keys →                                                    keys →
+//     q  ■ ·  ·  ·     one strip at a time: rows × keys         q  ■ ·  ·  ·    one column at a time; dk, dv of a block are
+//     ↓  ■ ■  ·  ·     of scores, softmax, times v              ↓  ■ ■  ·  ·    complete at once, dq is summed over columns
+//        ■ ■  ■  ·                                                 ■ ■  ■  ·
+import type { OnnxBuilder } from '../program/onnx-builder.ts';
+import type { Node, Value } from '../program/value.ts';
+import type { AttentionAttrs } from './attention.ts';
+
+/** Queries in a strip, keys in a block: small enough that a strip of scores stays in a core's cache. */
+const block = 128;
+/** Stands for -∞ in masks: exp of it is 0 in f32 and f64, and differences of it stay finite. */
+const hidden = -1e30;
+
+type Range = readonly [start: number, end: number];
+export interface Block {
+  readonly rows: Range;
+  readonly keys: Range;
+}
+
+/** Strips of queries with the keys any of them sees. */
+export function queryStrips(length: number, window = length): Block[] {
+  const strips: Block[] = [];
+  for (let start = 0; start < length; start += block) {
+    const end = Math.min(start + block, length);
+    strips.push({ rows: [start, end], keys: [Math.max(0, start - window + 1), end] });
+  }
+  return strips;
+}
+
+/** Blocks of keys with the queries that see any of them; queries end on a block boundary. */
+export function keyBlocks(length: number, window = length): Block[] {
+  const blocks: Block[] = [];
+  for (let start = 0; start < length; start += block) {
+    const end = Math.min(start + block, length);
+    const last = Math.min(length, end + window - 1);
+    blocks.push({ rows: [start, Math.min(length, Math.ceil(last / block) * block)], keys: [start, end] });
+  }
+  return blocks;
+}
+
+/** The mask added to scores [rows, keys]: 0 where the query sees the key. Undefined when it sees all. */
+function maskOf(onnx: OnnxBuilder, { rows, keys }: Block, window = Number.POSITIVE_INFINITY): string | undefined {
+  const width = keys[1] - keys[0];
+  const mask = Float64Array.from({ length: (rows[1] - rows[0]) * width }, (_, index) => {
+    const query = rows[0] + Math.floor(index / width);
+    const key = keys[0] + (index % width);
+    return key <= query && key > query - window ? 0 : hidden;
+  });
+  return mask.every((value) => value === 0) ? undefined : onnx.floats(mask, [rows[1] - rows[0], width]);
+}
+
+function sizesOf(q: Value, k: Value) {
+  const [batch, length, heads, headDim] = q.shape as [number, number, number, number];
+  const kvHeads = k.shape[2]!;
+  return { batch, length, heads, kvHeads, headDim, group: heads / kvHeads };
+}
+
+/** Works on [b, kvHeads, group · rows, ..] matrices: the query heads of a group share their keys, so they are stacked as rows. */
+function grouped(onnx: OnnxBuilder, q: Value, k: Value) {
+  const { batch, length, heads, kvHeads, headDim, group } = sizesOf(q, k);
+  const whole = (range: Range) => range[0] === 0 && range[1] === length;
+  return {
+    /** [b, s, heads, d] -> [b, heads, s, d]. */
+    byHead: (x: string) => onnx.transpose(x, [0, 2, 1, 3]),
+    /** Rows of [b, heads, s, width] -> [b, kvHeads, group · rows, width]. */
+    rows: (x: string, range: Range, width: number) => {
+      const cut = whole(range) ? x : onnx.slice(x, 2, range[0], range[1]);
+      return group === 1 ? cut : onnx.reshape(cut, [batch, kvHeads, group * (range[1] - range[0]), width]);
+    },
+    /** Keys of [b, kvHeads, s, d]. */
+    keys: (x: string, range: Range) => (whole(range) ? x : onnx.slice(x, 2, range[0], range[1])),
+    /** [b, kvHeads, group · rows, width] -> [b, heads, rows, width]. */
+    ungroup: (x: string, rows: number, width: number) =>
+      group === 1 ? x : onnx.reshape(x, [batch, heads, rows, width]),
+    /** Adds a [rows, keys] mask to grouped scores. */
+    masked: (scores: string, part: Block, window: number | undefined) => {
+      const mask = maskOf(onnx, part, window);
+      if (mask === undefined) return scores;
+      const rows = part.rows[1] - part.rows[0];
+      const width = part.keys[1] - part.keys[0];
+      if (group === 1) return onnx.add('Add', [scores, mask]);
+      const apart = onnx.reshape(scores, [batch, kvHeads, group, rows, width]);
+      return onnx.reshape(onnx.add('Add', [apart, mask]), [batch, kvHeads, group * rows, width]);
+    },
+    /** a · bᵀ over the last dims: [.., m, k] and [.., n, k]. */
+    timesTransposed: (a: string, b: string, m: number, k: number, n: number) =>
+      onnx.matMul(a, onnx.transpose(b, [0, 1, 3, 2]), { batch: batch * kvHeads, m: group * m, k, n }),
+    times: (a: string, b: string, m: number, k: number, n: number) =>
+      onnx.matMul(a, b, { batch: batch * kvHeads, m: group * m, k, n }),
+    /** aᵀ · b: [.., k, m] and [.., k, n], with k the grouped rows. */
+    transposedTimes: (a: string, b: string, m: number, k: number, n: number) =>
+      onnx.matMul(onnx.transpose(a, [0, 1, 3, 2]), b, { batch: batch * kvHeads, m, k: group * k, n }),
+    concatRows: (parts: readonly string[]) => (parts.length === 1 ? parts[0]! : onnx.add('Concat', parts, { axis: 2 })),
+    headDim,
+    length,
+  };
+}
+
+export function lowerAttention(
+  onnx: OnnxBuilder,
+  [q, k, v]: readonly string[],
+  { scale, window }: AttentionAttrs,
+  node: Node,
+): string[] {
+  const g = grouped(onnx, node.inputs[0]!, node.inputs[1]!);
+  const queries = g.byHead(onnx.add('Mul', [q!, onnx.scalar(scale)]));
+  const [keys, values] = [g.byHead(k!), g.byHead(v!)];
+  const outs: string[] = [];
+  const logSums: string[] = [];
+  for (const strip of queryStrips(g.length, window)) {
+    const rows = strip.rows[1] - strip.rows[0];
+    const width = strip.keys[1] - strip.keys[0];
+    const scores = g.masked(
+      g.timesTransposed(g.rows(queries, strip.rows, g.headDim), g.keys(keys, strip.keys), rows, g.headDim, width),
+      strip,
+      window,
+    );
+    const probabilities = onnx.add('Softmax', [scores], { axis: -1 });
+    outs.push(g.ungroup(g.times(probabilities, g.keys(values, strip.keys), rows, width, g.headDim), rows, g.headDim));
+    // The largest probability is exp(largest score - lse), which gives lse without another pass of exponentials.
+    const largest = (x: string) => onnx.add('ReduceMax', [x, onnx.int64s(-1)]);
+    logSums.push(g.ungroup(onnx.add('Sub', [largest(scores), onnx.add('Log', [largest(probabilities)])]), rows, 1));
+  }
+  return [g.byHead(g.concatRows(outs)), g.concatRows(logSums)];
+}
+
+export function lowerAttentionGrad(
+  onnx: OnnxBuilder,
+  [dOut, q, k, v, out, lse]: readonly string[],
+  { scale, window }: AttentionAttrs,
+  node: Node,
+): string[] {
+  const g = grouped(onnx, node.inputs[1]!, node.inputs[2]!);
+  const queries = g.byHead(onnx.add('Mul', [q!, onnx.scalar(scale)]));
+  const [keys, values, dOuts] = [g.byHead(k!), g.byHead(v!), g.byHead(dOut!)];
+  const along = g.byHead(onnx.add('ReduceSum', [onnx.add('Mul', [dOut!, out!]), onnx.int64s(-1)]));
+  const blocks = keyBlocks(g.length, window);
+  const dqParts: string[][] = blocks.map(() => []);
+  const dks: string[] = [];
+  const dvs: string[] = [];
+  for (const [index, part] of blocks.entries()) {
+    const rows = part.rows[1] - part.rows[0];
+    const width = part.keys[1] - part.keys[0];
+    const [qRows, dRows] = [g.rows(queries, part.rows, g.headDim), g.rows(dOuts, part.rows, g.headDim)];
+    const [kPart, vPart] = [g.keys(keys, part.keys), g.keys(values, part.keys)];
+    const scores = g.masked(g.timesTransposed(qRows, kPart, rows, g.headDim, width), part, window);
+    const p = onnx.add('Exp', [onnx.add('Sub', [scores, g.rows(lse!, part.rows, 1)])]);
+    const dp = g.timesTransposed(dRows, vPart, rows, g.headDim, width);
+    const ds = onnx.add('Mul', [p, onnx.add('Sub', [dp, g.rows(along, part.rows, 1)])]);
+    dvs.push(g.transposedTimes(p, dRows, width, rows, g.headDim));
+    dks.push(g.transposedTimes(ds, qRows, width, rows, g.headDim));
+    const dq = g.ungroup(g.times(ds, kPart, rows, width, g.headDim), rows, g.headDim);
+    const sizes = rowBlocks(part.rows);
+    const pieces =
+      sizes.length === 1 ? [dq] : onnx.addMany('Split', [dq, onnx.int64s(...sizes)], sizes.length, { axis: 2 });
+    for (const [offset, piece] of pieces.entries()) dqParts[index + offset]!.push(piece);
+  }
+  const dq = g.concatRows(dqParts.map((parts) => (parts.length === 1 ? parts[0]! : onnx.add('Sum', parts))));
+  return [
+    onnx.add('Mul', [g.byHead(dq), onnx.scalar(scale)]),
+    g.byHead(g.concatRows(dks)),
+    g.byHead(g.concatRows(dvs)),
+  ];
+}
+
+/** The sizes of the blocks that a range of rows starting on a block boundary is made of. */
+function rowBlocks([start, end]: Range): number[] {
+  const sizes: number[] = [];
+  for (let row = start; row < end; row += block) sizes.push(Math.min(block, end - row));
+  return sizes;
+}

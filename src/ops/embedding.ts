@@ -1,0 +1,89 @@
+// Token embedding from a table that may be sharded by vocabulary: rows outside the shard give zeros, so the result is partial.
+import { expectShape, type Numbers, type Op } from '../program/op.ts';
+import { apply } from '../program/trace.ts';
+import type { Value } from '../program/value.ts';
+import { float, lastDim, ndarray } from './shapes.ts';
+
+/** The first vocabulary row this rank holds. */
+interface VocabularyShard {
+  readonly offset: number;
+}
+
+/** Calls `visit(token index, row of this shard)` for the tokens this shard holds. */
+function eachHeld(
+  ids: ArrayLike<number>,
+  offset: number,
+  rows: number,
+  visit: (token: number, row: number) => void,
+): void {
+  for (let token = 0; token < ids.length; token++) {
+    const row = ids[token]! - offset;
+    if (row >= 0 && row < rows) visit(token, row);
+  }
+}
+
+const embeddingOp: Op<VocabularyShard> = {
+  name: 'embedding',
+  shape: ([ids, table]) => {
+    expectShape(ids!.dtype === 'int' && ids!.shape.length === 2, `needs token ids [b, s], got [${ids!.shape}]`);
+    return [float([...ids!.shape, lastDim(table!.shape)])];
+  },
+  typing: { dims: 'b s, v h -> b s h', linear: [1] },
+  vjp: ({ node, gradients: [g] }) => [
+    undefined,
+    embeddingGrad(g!, node.inputs[0]!, node.inputs[1]!, node.attrs.offset),
+  ],
+  execution: {
+    by: 'host',
+    run: ([ids, table], [out], { offset }, node) => {
+      const width = lastDim(node.inputs[1]!.shape);
+      out!.fill(0);
+      eachHeld(ids!, offset, node.inputs[1]!.shape[0]!, (token, row) =>
+        (out as Float64Array).set((table as Float64Array).subarray(row * width, (row + 1) * width), token * width),
+      );
+    },
+  },
+  reference: ([ids, table], { offset }) => {
+    const [rows, width] = table!.shape as [number, number];
+    return [
+      ndarray([...ids!.shape, width], (i) => {
+        const row = ids!.data[Math.floor(i / width)]! - offset;
+        return row >= 0 && row < rows ? table!.data[row * width + (i % width)]! : 0;
+      }),
+    ];
+  },
+};
+
+/** The table is an operand for its shape and typing only. */
+const embeddingGradOp: Op<VocabularyShard> = {
+  name: 'embeddingGrad',
+  shape: ([, , table]) => [float(table!.shape)],
+  typing: { dims: 'b s h, b s, v h -> v h', linear: [0] },
+  accumulates: 3,
+  execution: {
+    by: 'host',
+    run: ([dy, ids, , accumulator], [out], { offset }, node) => {
+      const [rows, width] = node.inputs[2]!.shape as [number, number];
+      if (!accumulator) out!.fill(0);
+      eachHeld(ids!, offset, rows, (token, row) => addRow(out!, row * width, dy!, token * width, width));
+    },
+  },
+  reference: ([dy, ids, table], { offset }) => {
+    const [rows, width] = table!.shape as [number, number];
+    const out = ndarray(table!.shape, () => 0);
+    eachHeld(ids!.data, offset, rows, (token, row) => addRow(out.data, row * width, dy!.data, token * width, width));
+    return [out];
+  },
+};
+
+function addRow(out: Numbers, to: number, rows: Numbers, from: number, width: number): void {
+  for (let i = 0; i < width; i++) out[to + i]! += rows[from + i]!;
+}
+
+/** ids [b, s] and a table [v, h] of the rows from `offset` -> [b, s, h]. */
+export const embedding = (ids: Value, table: Value, offset = 0): Value =>
+  apply(embeddingOp, [ids, table], { offset })[0]!;
+const embeddingGrad = (dy: Value, ids: Value, table: Value, offset: number): Value =>
+  apply(embeddingGradOp, [dy, ids, table], { offset })[0]!;
+
+export const embeddingOps = { embeddingOp, embeddingGradOp };

@@ -1,0 +1,98 @@
+// Splitting features into heads, and rotary position embedding.
+import { expectShape, type Op } from '../program/op.ts';
+import { apply } from '../program/trace.ts';
+import type { Value } from '../program/value.ts';
+import { float, lastDim, ndarray } from './shapes.ts';
+
+const splitHeadsOp: Op<{ headDim: number }> = {
+  name: 'splitHeads',
+  shape: ([x], { headDim }) => {
+    const features = lastDim(x!.shape);
+    expectShape(
+      x!.shape.length === 3 && features % headDim === 0,
+      `${features} features are not whole heads of ${headDim}`,
+    );
+    return [float([x!.shape[0]!, x!.shape[1]!, features / headDim, headDim])];
+  },
+  typing: { dims: 'b s h -> b s h d', linear: 'all' },
+  vjp: ({ gradients: [g] }) => [mergeHeads(g!)],
+  execution: { by: 'onnx', lower: (onnx, [x], _, node) => [onnx.reshape(x!, node.outputs[0]!.shape)] },
+  reference: ([x], { headDim }) => [
+    { shape: [x!.shape[0]!, x!.shape[1]!, x!.shape[2]! / headDim, headDim], data: x!.data.slice() },
+  ],
+};
+
+const mergeHeadsOp: Op = {
+  name: 'mergeHeads',
+  shape: ([x]) => {
+    expectShape(x!.shape.length === 4, `needs [b, s, heads, headDim], got [${x!.shape}]`);
+    return [float([x!.shape[0]!, x!.shape[1]!, x!.shape[2]! * x!.shape[3]!])];
+  },
+  typing: { dims: 'b s h d! -> b s h', linear: 'all' },
+  vjp: ({ node, gradients: [g] }) => [splitHeads(g!, node.inputs[0]!.shape[3]!)],
+  execution: { by: 'onnx', lower: (onnx, [x], _, node) => [onnx.reshape(x!, node.outputs[0]!.shape)] },
+  reference: ([x]) => [{ shape: [x!.shape[0]!, x!.shape[1]!, x!.shape[2]! * x!.shape[3]!], data: x!.data.slice() }],
+};
+
+export interface RopeAttrs {
+  /** Angle per position of each pair of features: headDim / 2 numbers (see `model/rope.ts`). */
+  readonly frequencies: readonly number[];
+  /** Rotate back: the gradient of rotating. */
+  readonly inverse: boolean;
+}
+
+/** Feature i pairs with i + headDim/2, as in Hugging Face's Llama; position = index in the sequence. */
+const ropeOp: Op<RopeAttrs> = {
+  name: 'rope',
+  shape: ([x], { frequencies }) => {
+    expectShape(
+      x!.shape[3] === 2 * frequencies.length,
+      `${frequencies.length} frequencies for heads of ${x!.shape[3]}`,
+    );
+    return [float(x!.shape)];
+  },
+  typing: { dims: 'b s! h d! -> b s h d', linear: 'all' },
+  vjp: ({ node, gradients: [g] }) => [apply(ropeOp, [g!], { ...node.attrs, inverse: !node.attrs.inverse })[0]],
+  execution: {
+    by: 'onnx',
+    lower: (onnx, [x], attrs, node) => {
+      const [, length, , headDim] = node.inputs[0]!.shape as [number, number, number, number];
+      const half = headDim / 2;
+      const table = (f: (angle: number, dim: number) => number) =>
+        onnx.floats(
+          Float64Array.from({ length: length * headDim }, (_, i) =>
+            f(Math.floor(i / headDim) * attrs.frequencies[(i % headDim) % half]!, i % headDim),
+          ),
+          [1, length, 1, headDim],
+        );
+      const sign = attrs.inverse ? -1 : 1;
+      const cos = table((angle) => Math.cos(angle));
+      const sin = table((angle, dim) => (dim < half ? -sign : sign) * Math.sin(angle));
+      const swapped = onnx.add('Concat', [onnx.slice(x!, 3, half, headDim), onnx.slice(x!, 3, 0, half)], { axis: 3 });
+      return [onnx.add('Add', [onnx.add('Mul', [x!, cos]), onnx.add('Mul', [swapped, sin])])];
+    },
+  },
+  reference: ([x], { frequencies, inverse }) => {
+    const [, length, heads, headDim] = x!.shape as [number, number, number, number];
+    const half = headDim / 2;
+    return [
+      ndarray(x!.shape, (index) => {
+        const dim = index % headDim;
+        const position = Math.floor(index / headDim / heads) % length;
+        const angle = position * frequencies[dim % half]! * (inverse ? -1 : 1);
+        const other = dim < half ? -x!.data[index + half]! : x!.data[index - half]!;
+        return x!.data[index]! * Math.cos(angle) + other * Math.sin(angle);
+      }),
+    ];
+  },
+};
+
+/** [b, s, heads·headDim] -> [b, s, heads, headDim]. */
+export const splitHeads = (x: Value, headDim: number): Value => apply(splitHeadsOp, [x], { headDim })[0]!;
+/** [b, s, heads, headDim] -> [b, s, heads·headDim]. */
+export const mergeHeads = (x: Value): Value => apply(mergeHeadsOp, [x], {})[0]!;
+/** Rotates each pair of features of [b, s, heads, headDim] by position · frequency. */
+export const rope = (x: Value, frequencies: readonly number[]): Value =>
+  apply(ropeOp, [x], { frequencies, inverse: false })[0]!;
+
+export const headOps = { splitHeadsOp, mergeHeadsOp, ropeOp };

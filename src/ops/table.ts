@@ -1,0 +1,30 @@
+// Every op there is, by name: what the tests walk.
+import type { Op } from '../program/op.ts';
+import { activationOps } from './activation.ts';
+import { attentionOps } from './attention.ts';
+import { collectiveOps } from './collectives.ts';
+import { elementwiseOps } from './elementwise.ts';
+import { embeddingOps } from './embedding.ts';
+import { headOps } from './heads.ts';
+import { linearOps } from './linear.ts';
+import { lossOps } from './loss.ts';
+import { normOps } from './norm.ts';
+import { sliceOps } from './slice.ts';
+
+const families = [
+  activationOps,
+  attentionOps,
+  collectiveOps,
+  elementwiseOps,
+  embeddingOps,
+  headOps,
+  linearOps,
+  lossOps,
+  normOps,
+  sliceOps,
+];
+
+/** Attributes differ by op, so the table knows them only as objects. */
+export const opTable: ReadonlyMap<string, Op> = new Map(
+  families.flatMap((family) => Object.values(family)).map((op) => [op.name, op as unknown as Op]),
+);

@@ -1,0 +1,31 @@
+// An ONNX graph as plain data: what ops lower to, before it is encoded for ONNX Runtime.
+
+export type OnnxType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool';
+
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+export interface OnnxNode {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Integers (or integer lists), strings, and floats as `{ float }`. */
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface OnnxTensorInfo {
+  readonly name: string;
+  readonly type: OnnxType;
+  readonly shape: readonly number[];
+}
+
+export interface OnnxConstant extends OnnxTensorInfo {
+  readonly data: readonly number[] | Float64Array;
+}
+
+export interface OnnxGraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly constants: readonly OnnxConstant[];
+  readonly inputs: readonly OnnxTensorInfo[];
+  readonly outputs: readonly OnnxTensorInfo[];
+}

@@ -1,0 +1,32 @@
+// A program as stable text: one node a line, values numbered in order of appearance, types on the axes that have several ranks.
+import { printTypes } from './types.ts';
+import type { Node, Program, Value } from './value.ts';
+
+/** `names` are those of inputs and outputs; attributes that are numbers or short texts are shown. */
+export function print(program: Program): string {
+  const names = new Map<number, string>();
+  const nameOf = (value: Value): string => {
+    const known = names.get(value.id);
+    if (known) return known;
+    const name = `%${names.size}`;
+    names.set(value.id, name);
+    return name;
+  };
+  const typed = (value: Value): string => {
+    const types = printTypes(value.types);
+    return `[${value.shape.join(', ')}]${value.dtype === 'int' ? ' int' : ''}${types ? ` {${types}}` : ''}`;
+  };
+  const line = (node: Node): string => {
+    const attrs = Object.entries(node.attrs)
+      .filter(([, value]) => typeof value === 'number' || (typeof value === 'string' && value !== ''))
+      .map(([key, value]) => `${key}=${value}`);
+    const call = `${node.op.name}(${[...node.inputs.map(nameOf), ...attrs].join(', ')})`;
+    const results = node.outputs.map((output) => `${nameOf(output)} ${typed(output)}`);
+    return `  ${results.join(', ')} = ${call}${node.site ? `  # ${node.site}` : ''}`;
+  };
+  return [
+    ...Object.entries(program.inputs).map(([name, value]) => `in ${nameOf(value)} ${typed(value)}  ${name}`),
+    ...program.nodes.map(line),
+    ...Object.entries(program.outputs).map(([name, value]) => `out ${nameOf(value)}  ${name}`),
+  ].join('\n');
+}

@@ -1,0 +1,67 @@
+// Cuts a program into pieces: maximal runs of compute between collectives (one ONNX graph each), host loops, and collectives.
+import { type Op, writesOver } from './op.ts';
+import type { Node, Program, Value } from './value.ts';
+
+export type Piece =
+  | {
+      readonly kind: 'compute';
+      readonly nodes: readonly Node[];
+      /** What the run reads from outside, each value once. */
+      readonly inputs: readonly Value[];
+      /** What others read of it. */
+      readonly outputs: readonly Value[];
+      /** `over[i]`: the input that output i is written over. */
+      readonly over: readonly (Value | undefined)[];
+    }
+  | {
+      readonly kind: 'host' | 'collective';
+      readonly node: Node;
+      readonly inputs: readonly Value[];
+      readonly outputs: readonly Value[];
+    };
+
+export interface Pieces {
+  readonly pieces: readonly Piece[];
+  /** The value whose memory a value is: itself, unless it only re-types another. */
+  readonly memoryOf: (value: Value) => Value;
+}
+
+export function segment(program: Program): Pieces {
+  const memory = new Map<number, Value>();
+  const memoryOf = (value: Value): Value => memory.get(value.id) ?? value;
+
+  type Draft = { by: Op['execution']['by']; nodes: Node[] };
+  const drafts: Draft[] = [];
+  for (const node of program.nodes) {
+    const { by } = node.op.execution;
+    if (by === 'nobody') {
+      memory.set(node.outputs[0]!.id, memoryOf(node.inputs[0]!));
+      continue;
+    }
+    const last = drafts[drafts.length - 1];
+    const resolved: Node = { ...node, inputs: node.inputs.map(memoryOf) };
+    if (by === 'onnx' && last?.by === 'onnx') last.nodes.push(resolved);
+    else drafts.push({ by, nodes: [resolved] });
+  }
+
+  // Walk backwards to know what is still read after each piece.
+  const readLater = new Set(Object.values(program.outputs).map((value) => memoryOf(value).id));
+  const pieces: Piece[] = [];
+  for (const { by, nodes } of drafts.toReversed()) {
+    const made = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output.id, { output, node }] as const)));
+    const inputs = [
+      ...new Map(nodes.flatMap((node) => node.inputs.filter((x) => !made.has(x.id)).map((x) => [x.id, x]))).values(),
+    ];
+    if (by === 'onnx') {
+      const outputs = [...made.values()].filter(({ output }) => readLater.has(output.id));
+      const over = outputs.map(({ output, node }) => (node.outputs[0] === output ? writesOver(node) : undefined));
+      if (outputs.length > 0)
+        pieces.push({ kind: 'compute', nodes, inputs, outputs: outputs.map(({ output }) => output), over });
+    } else {
+      const node = nodes[0]!;
+      pieces.push({ kind: by === 'host' ? 'host' : 'collective', node, inputs: node.inputs, outputs: node.outputs });
+    }
+    for (const input of inputs) readLater.add(input.id);
+  }
+  return { pieces: pieces.reverse(), memoryOf };
+}

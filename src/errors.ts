@@ -9,6 +9,9 @@ export interface ErrorKind {
 const v = (value: unknown): string =>
   typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : JSON.stringify(value);
 
+const recorder = (e: Readonly<Record<string, unknown>>): string =>
+  e.recorder ? `; flight recorders of all ranks: ${v(e.recorder)}` : '';
+
 /** Each message says what was given, what is allowed and what to do about it, in one line. */
 export const errorTable = {
   // Layout and mesh
@@ -54,16 +57,16 @@ export const errorTable = {
   COLLECTIVE_TIMEOUT: {
     exit: 1,
     message: (e) =>
-      `rank ${v(e.rank)} waited ${v(e.seconds)} s in ${v(e.op)} on ${v(e.axis)} at ${v(e.site)} for ${v(e.waitingFor)}; ${v(e.detail)}`,
+      `rank ${v(e.rank)} waited ${v(e.seconds)} s in ${v(e.op)} on ${v(e.axis)} at ${v(e.site)} for ${v(e.waitingFor)}; ${v(e.detail)}${recorder(e)}`,
   },
   COLLECTIVE_MISMATCH: {
     exit: 1,
     message: (e) =>
-      `ranks disagree on axis ${v(e.axis)}: rank ${v(e.rank)} called ${v(e.mine)}, rank ${v(e.peer)} called ${v(e.theirs)}`,
+      `ranks disagree on axis ${v(e.axis)}: rank ${v(e.rank)} called ${v(e.mine)}, rank ${v(e.peer)} called ${v(e.theirs)}${recorder(e)}`,
   },
   RANK_FAILED: {
     exit: 1,
-    message: (e) => `rank ${v(e.rank)} failed${e.site ? ` at ${v(e.site)}` : ''}: ${v(e.problem)}`,
+    message: (e) => `rank ${v(e.rank)} failed${e.site ? ` at ${v(e.site)}` : ''}: ${v(e.problem)}${recorder(e)}`,
   },
   RUN_ABORTED: { exit: 1, message: (e) => `run aborted: ${v(e.problem)}` },
 } as const satisfies Record<string, ErrorKind>;

@@ -65,7 +65,10 @@ const attentionOp: Op<AttentionAttrs> = {
 const attentionGradOp: Op<AttentionAttrs> = {
   name: 'attentionGrad',
   shape: ([, q, k, v]) => [float(q!.shape), float(k!.shape), float(v!.shape)],
-  typing: { dims: 'b s! h d!, b s! h d!, b s! h d!, b s! h d!, b s! h d!, b h s! 1 -> b s h d, b s h d, b s h d' },
+  typing: {
+    dims: 'b s! h d!, b s! h d!, b s! h d!, b s! h d!, b s! h d!, b h s! 1 -> b s h d, b s h d, b s h d',
+    linear: [0],
+  },
   flops: ([, q, k], { window }) => {
     const { batch, length, heads, headDim } = attentionSize(q!, k!);
     const scores = keyBlocks(length, window).reduce(

@@ -192,8 +192,8 @@ const tokenLossGradOp: Op<{ scale: number }> = {
     lower: (onnx, [dLoss, stats], { scale }) => {
       const amount = onnx.add('Mul', [onnx.reshape(dLoss!, [1, 1, 1]), onnx.scalar(scale)]);
       const dSum = onnx.add('Div', [amount, onnx.slice(stats!, 0, 0, 1)]);
-      const ones = onnx.add('Mul', [onnx.slice(stats!, 0, 1, 2), onnx.scalar(0)]);
-      return [onnx.add('Concat', [dSum, onnx.add('Sub', [ones, amount])], { axis: 0 })];
+      const zeros = onnx.add('Mul', [onnx.slice(stats!, 0, 1, 2), onnx.scalar(0)]);
+      return [onnx.add('Concat', [dSum, onnx.add('Sub', [zeros, amount])], { axis: 0 })];
     },
   },
   reference: ([dLoss, stats], { scale }) => {

@@ -17,7 +17,7 @@ const wholeFirst = (rank: number) => {
 const firstRowsOp: Op<Rows> = {
   name: 'firstRows',
   shape: ([x], { size }) => {
-    expectShape(size <= x!.shape[0]!, `${size} rows of ${x!.shape[0]}`);
+    expectShape(size <= x!.shape[0]!, `the first ${size} rows of ${x!.shape[0]} do not exist`);
     return [float([size, ...x!.shape.slice(1)])];
   },
   typing: ([x]) => ({ dims: wholeFirst(x!.shape.length), linear: 'all' }),
@@ -29,7 +29,10 @@ const firstRowsOp: Op<Rows> = {
 /** Zero rows after, up to `size`. */
 const padRowsOp: Op<Rows> = {
   name: 'padRows',
-  shape: ([x], { size }) => [float([size, ...x!.shape.slice(1)])],
+  shape: ([x], { size }) => {
+    expectShape(size >= x!.shape[0]!, `${x!.shape[0]} rows do not fit into ${size}`);
+    return [float([size, ...x!.shape.slice(1)])];
+  },
   typing: ([x]) => ({ dims: wholeFirst(x!.shape.length), linear: 'all' }),
   execution: {
     by: 'onnx',

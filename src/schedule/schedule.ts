@@ -17,6 +17,4 @@ export interface Schedule {
   readonly stages: readonly (readonly Action[])[];
 }
 
-/** The schedules by the name used in a layout. */
-export const scheduleNames = ['gpipe', '1f1b'] as const;
-export type ScheduleName = (typeof scheduleNames)[number];
+export { type ScheduleName, scheduleNames } from '../mesh/layout.ts';

@@ -1,5 +1,6 @@
 // What ranks say to each other: one interface that every transport (threads, MPI, ...) implements and one suite proves.
 import type { Group } from '../../mesh/mesh.ts';
+import type { TrafficCounters } from '../../mesh/traffic.ts';
 
 /** A contiguous vector of numbers; all ranks of a call pass the same type and length. */
 export type Vector = Float32Array | Float64Array | Int32Array;
@@ -27,6 +28,8 @@ export type Site = string;
 export interface Transport {
   readonly rank: number;
   readonly size: number;
+  /** Calls made and bytes sent so far, by axis and collective; messages (send) count on pp, receiving counts nothing. */
+  readonly counters: TrafficCounters;
   /** Reduces `data` over the group, in place. */
   allReduce(group: Group, data: Vector, op: ReduceOp, site: Site): void;
   /** Gathers every rank's [outer, inner] `shard` into `whole` [outer, ranks, inner]. */
@@ -46,6 +49,7 @@ export interface Transport {
   barrier(group: Group, site: Site): void;
   /** Tells watchers that this rank is alive and what it is doing (called before every instruction). */
   heartbeat(site: Site): void;
+  /** Says that this rank makes no more calls: whoever waits for it then fails at once. */
   close(): void;
 }
 

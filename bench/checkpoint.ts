@@ -1,0 +1,142 @@
+// Speed of saving and loading a checkpoint, against plain writes and reads of the same bytes in the same run.
+import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { pathToFileURL } from 'node:url';
+import { encodeHeader } from '../src/checkpoint/header.ts';
+import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
+import { type CheckpointPlan, planCheckpoint, type TensorSpec } from '../src/checkpoint/plan.ts';
+import { beginSave, commitSave } from '../src/checkpoint/save.ts';
+import { fullRanges, type Range, rangeElements } from '../src/checkpoint/slice.ts';
+import { openWriter } from '../src/checkpoint/writer.ts';
+
+export interface CheckpointBenchRow {
+  readonly name: string;
+  /** Of tensor bytes in the file that the operation asked for. */
+  readonly gigabytesPerSecond: number;
+  /** This rate over the plain one of the same direction. */
+  readonly ofPlain: number;
+}
+
+const rows = 2048;
+const columns = 2048;
+const count = 12;
+const tensors: TensorSpec[] = Array.from({ length: count }, (_, i) => ({
+  name: `model.layers.${i}.weight`,
+  shape: [rows, columns],
+  dtype: 'F32',
+}));
+const totalBytes = count * rows * columns * 4;
+
+/** What two tensor-parallel ranks hold: halves of the rows, or of the columns. */
+const byRows: Range[][] = [
+  [
+    [0, rows / 2],
+    [0, columns],
+  ],
+  [
+    [rows / 2, rows],
+    [0, columns],
+  ],
+];
+const byColumns: Range[][] = [
+  [
+    [0, rows],
+    [0, columns / 2],
+  ],
+  [
+    [0, rows],
+    [columns / 2, columns],
+  ],
+];
+
+/** The shortest of some runs, in seconds. */
+function seconds(run: () => void, times = 3): number {
+  const each = Array.from({ length: times }, () => {
+    const start = performance.now();
+    run();
+    return (performance.now() - start) / 1000;
+  });
+  return Math.min(...each);
+}
+
+function save(out: string, plan: CheckpointPlan, shards: readonly Range[][]): void {
+  const data = new Float32Array(rangeElements(shards[0]!)).fill(0.5);
+  beginSave(out, plan, 1);
+  const writer = openWriter(out, plan, 1);
+  for (const { name } of tensors) for (const ranges of shards) writer.writeSlice(name, ranges, data);
+  writer.finish();
+  commitSave(out, plan, 1, { config: '{}', manifest: { step: 1 } });
+}
+
+function load(path: string, shards: readonly Range[][]): void {
+  const out = new Float32Array(rangeElements(shards[0]!));
+  const checkpoint = openCheckpoint(path);
+  for (const name of checkpoint.tensors.keys()) for (const ranges of shards) checkpoint.read(name, ranges, out);
+  checkpoint.close();
+}
+
+function plainWrite(path: string): void {
+  const data = new Uint8Array(rows * columns * 4).fill(63);
+  const fd = openSync(path, 'w');
+  for (let i = 0; i < count; i++) writeSync(fd, data, 0, data.length, i * data.length);
+  fsyncSync(fd);
+  closeSync(fd);
+}
+
+function plainRead(path: string): void {
+  const data = new Uint8Array(rows * columns * 4);
+  const fd = openSync(path, 'r');
+  for (let i = 0; i < count; i++) readSync(fd, data, 0, data.length, i * data.length);
+  closeSync(fd);
+}
+
+/** A file of the same tensors in bf16. */
+function writeHalf(path: string): void {
+  const fd = openSync(path, 'w');
+  writeSync(fd, encodeHeader(tensors.map(({ name, shape }) => ({ name, shape, dtype: 'BF16' as const }))));
+  const data = new Uint16Array(rows * columns).fill(0x3f80);
+  for (let i = 0; i < count; i++) writeSync(fd, data);
+  closeSync(fd);
+}
+
+/** Saves and loads 200 MB in a temporary folder. Writes include flushing to the disk; reads come from the page cache. */
+export function checkpointBench(): CheckpointBenchRow[] {
+  const root = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
+  try {
+    const plan = planCheckpoint({ tensors });
+    const whole = [fullRanges([rows, columns])];
+    const [out, plain, half] = [join(root, 'run'), join(root, 'plain'), join(root, 'half.safetensors')];
+    const gigabytes = totalBytes / 1e9;
+    const plainWriteRate = gigabytes / seconds(() => plainWrite(plain));
+    const row = (name: string, plainRate: number, amount: number, run: () => void): CheckpointBenchRow => {
+      const gigabytesPerSecond = amount / seconds(run);
+      return { name, gigabytesPerSecond, ofPlain: gigabytesPerSecond / plainRate };
+    };
+    const writes = [
+      { name: 'plain write', gigabytesPerSecond: plainWriteRate, ofPlain: 1 },
+      row('save, whole tensors', plainWriteRate, gigabytes, () => save(out, plan, whole)),
+      row('save, halves of rows', plainWriteRate, gigabytes, () => save(out, plan, byRows)),
+      row('save, halves of columns', plainWriteRate, gigabytes, () => save(out, plan, byColumns)),
+    ];
+    const plainReadRate = gigabytes / seconds(() => plainRead(plain));
+    writeHalf(half);
+    return [
+      ...writes,
+      { name: 'plain read', gigabytesPerSecond: plainReadRate, ofPlain: 1 },
+      row('load f32, whole tensors', plainReadRate, gigabytes, () => load(out, whole)),
+      row('load f32, one half of rows', plainReadRate, gigabytes / 2, () => load(out, byRows.slice(0, 1))),
+      row('load f32, one half of columns', plainReadRate, gigabytes / 2, () => load(out, byColumns.slice(0, 1))),
+      row('load bf16 into f32', plainReadRate, gigabytes / 2, () => load(half, whole)),
+    ];
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  for (const { name, gigabytesPerSecond, ofPlain } of checkpointBench()) {
+    console.log(`${name.padEnd(32)} ${gigabytesPerSecond.toFixed(2).padStart(6)} GB/s  ${ofPlain.toFixed(2)} of plain`);
+  }
+}

@@ -1,0 +1,78 @@
+// A transformer block on one rank: attention and MLP, each behind a norm and added to the residual.
+// Shapes: b sequences of s tokens; x is [b, s, hidden], under sp [b, s / tp, hidden].
+import type { Layout } from '../mesh/layout.ts';
+import { gelu, swiglu } from '../ops/activation.ts';
+import { attention } from '../ops/attention.ts';
+import { ownSlice } from '../ops/collectives.ts';
+import { add } from '../ops/elementwise.ts';
+import { mergeHeads, rope, splitHeads } from '../ops/heads.ts';
+import { linear } from '../ops/linear.ts';
+import { layerNorm, rmsNorm } from '../ops/norm.ts';
+import { at } from '../program/trace.ts';
+import type { Value } from '../program/value.ts';
+import type { ModelConfig } from './config.ts';
+import { enterParallel, leaveParallel } from './parallel.ts';
+import { kvSharded } from './params.ts';
+
+/** A part's parameters by key. */
+export type Params = Readonly<Record<string, Value>>;
+
+export function block(x: Value, params: Params, config: ModelConfig, layout: Layout): Value {
+  const { trace } = x;
+  const attended = at(trace, 'attention', () => {
+    const h = enterParallel(norm(x, 'norm1', params, config), layout);
+    const out = linear(selfAttention(h, params, config, layout), params['output.weight']!, config.weightOrder);
+    return add(x, withBias(leaveParallel(out, layout), params['output.bias']));
+  });
+  return at(trace, 'mlp', () => {
+    const h = enterParallel(norm(attended, 'norm2', params, config), layout);
+    const out = linear(activated(h, params, config), params['down.weight']!, config.weightOrder);
+    return add(attended, withBias(leaveParallel(out, layout), params['down.bias']));
+  });
+}
+
+export function norm(x: Value, key: string, params: Params, config: ModelConfig): Value {
+  const gain = params[`${key}.weight`]!;
+  return config.norm === 'rms'
+    ? rmsNorm(x, gain, config.normEpsilon)
+    : layerNorm(x, gain, params[`${key}.bias`]!, config.normEpsilon);
+}
+
+function withBias(x: Value, bias: Value | undefined): Value {
+  return bias ? add(x, bias) : x;
+}
+
+/** h [b, s, hidden], the whole sequence -> this rank's heads [b, s, heads / tp · headDim]. */
+function selfAttention(h: Value, params: Params, config: ModelConfig, layout: Layout): Value {
+  const { headDim, positions, weightOrder } = config;
+  const project = (key: string, cut: (w: Value, dim: number) => Value): Value => {
+    const outDim = weightOrder === 'out,in' ? 0 : 1;
+    const bias = params[`${key}.bias`];
+    const features = linear(h, cut(params[`${key}.weight`]!, outDim), weightOrder);
+    return splitHeads(withBias(features, bias && cut(bias, 0)), headDim);
+  };
+  const asStored = (w: Value) => w;
+  const kv = kvSharded(config, layout) ? asStored : ownKvHead(config, layout);
+  const headNorm = (x: Value, key: string) =>
+    config.qkNorm ? rmsNorm(x, params[`${key}.weight`]!, config.normEpsilon) : x;
+  const rotate = (x: Value) => (positions.kind === 'rotary' ? rope(x, positions.frequencies) : x);
+  const q = rotate(headNorm(project('q', asStored), 'qNorm'));
+  const k = rotate(headNorm(project('k', kv), 'kNorm'));
+  const v = project('v', kv);
+  const { window } = config;
+  return mergeHeads(attention(q, k, v, { scale: 1 / Math.sqrt(headDim), ...(window ? { window } : {}) }));
+}
+
+/** More tp ranks than key-value heads: every rank holds all of them and takes the one its query heads share. */
+const ownKvHead =
+  ({ kvHeads, headDim }: ModelConfig, { tp }: Layout) =>
+  (w: Value, dim: number): Value => {
+    const head = Math.floor((w.trace.coords.tp * kvHeads) / tp);
+    return ownSlice(w, 'tp', dim, { start: head * headDim, size: headDim });
+  };
+
+function activated(h: Value, params: Params, config: ModelConfig): Value {
+  const project = (key: string) =>
+    withBias(linear(h, params[`${key}.weight`]!, config.weightOrder), params[`${key}.bias`]);
+  return config.activation === 'swiglu' ? swiglu(project('gate'), project('up')) : gelu(project('up'));
+}

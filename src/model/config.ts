@@ -1,0 +1,49 @@
+// What a model is, whatever its family: sizes and switches.
+
+export interface ModelConfig {
+  readonly family: string;
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly intermediateSize: number;
+  readonly norm: 'rms' | 'layer';
+  readonly normEpsilon: number;
+  /** Learned: one vector a position, up to `max`. Rotary: angle per position of each pair of features. */
+  readonly positions:
+    | { readonly kind: 'learned'; readonly max: number }
+    | { readonly kind: 'rotary'; readonly frequencies: readonly number[]; readonly max: number };
+  readonly activation: 'swiglu' | 'gelu';
+  readonly qkvBias: boolean;
+  readonly outputBias: boolean;
+  readonly mlpBias: boolean;
+  /** RMSNorm of every query and key head (Qwen 3). */
+  readonly qkNorm: boolean;
+  readonly tiedHead: boolean;
+  /** Sliding-window attention: positions a query sees, itself included. */
+  readonly window?: number;
+  /** Standard deviation of initial weights. */
+  readonly initialStd: number;
+  readonly weightOrder: 'out,in' | 'in,out';
+  /** The config.json it came from, saved with checkpoints. */
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+/** Matrix weights that every token is multiplied by: what 2 FLOPs a weight and token count. */
+export function matrixWeights(config: ModelConfig): number {
+  const { hiddenSize, heads, kvHeads, headDim, intermediateSize, layers, vocabSize, activation } = config;
+  const attention = hiddenSize * headDim * (2 * heads + 2 * kvHeads);
+  const mlp = hiddenSize * intermediateSize * (activation === 'swiglu' ? 3 : 2);
+  return layers * (attention + mlp) + hiddenSize * vocabSize;
+}
+
+/**
+ * Model FLOPs of training on one token: 6 a matrix weight, and causal attention (half of the length × length scores):
+ * 6 · layers · heads · headDim · length. Recomputation and elementwise work are not counted (PaLM, appendix B).
+ */
+export function trainingFlopsPerToken(config: ModelConfig, seqLen: number): number {
+  const seen = Math.min(seqLen, 2 * (config.window ?? seqLen));
+  return 6 * matrixWeights(config) + 6 * config.layers * config.heads * config.headDim * seen;
+}

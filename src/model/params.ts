@@ -1,0 +1,215 @@
+// The parameters of a model as specs: what each is called, how it is cut over the mesh and how it starts.
+// Shards, initial values, checkpoints and the finishing of gradients all come from the spec.
+import type { Layout } from '../mesh/layout.ts';
+import type { Coords } from '../mesh/mesh.ts';
+import type { AxisType, Types } from '../program/types.ts';
+import type { Shape } from '../program/value.ts';
+import type { ModelConfig } from './config.ts';
+import { type TensorNames, tensorNames } from './families.ts';
+
+/** What a stage is made of. */
+export type PartName = 'embedding' | 'block' | 'head';
+/** One part of the model; `layer` is the block's number. */
+export interface Part {
+  readonly name: PartName;
+  readonly layer: number;
+}
+
+export interface ParamSpec {
+  /** The part's own name for it, e.g. `q.weight`. */
+  readonly key: string;
+  /** Unique in the model: the checkpoint tensor's name, with `#q` behind it when it is a piece of a fused one. */
+  readonly name: string;
+  /** The checkpoint tensor it is stored in, and its shape there. */
+  readonly tensor: { readonly name: string; readonly shape: Shape };
+  /** The part of the tensor it is: elements [start, start + shape[dim]) of `dim`; undefined: all. */
+  readonly piece?: { readonly dim: number; readonly start: number };
+  /** Its whole shape, without the rows that pad a vocabulary. */
+  readonly shape: Shape;
+  /** Its whole shape with padding: what is cut evenly over tp. */
+  readonly paddedShape: Shape;
+  /** How it lies over tp. On the data axes every parameter is replicated. */
+  readonly tp: AxisType;
+  readonly initial: 'normal' | 'zeros' | 'ones';
+  /** Standard deviation for `normal`. */
+  readonly std: number;
+  /** Whether AdamW decays it: matrices, not norms and biases. */
+  readonly decays: boolean;
+}
+
+/** The vocabulary's rows after padding to whole shards. */
+export const paddedVocab = (config: ModelConfig, layout: Layout): number =>
+  Math.ceil(config.vocabSize / layout.tp) * layout.tp;
+
+/** Whether each tp rank has key-value heads of its own; otherwise all hold all of them and slice what they need. */
+export const kvSharded = (config: ModelConfig, layout: Layout): boolean => config.kvHeads % layout.tp === 0;
+
+/** The specs of a part, in the order in which they are stored, initialised and reduced. */
+export function paramSpecs(config: ModelConfig, layout: Layout, part: Part): ParamSpec[] {
+  const names = tensorNames(config);
+  switch (part.name) {
+    case 'embedding':
+      return embeddingSpecs(config, layout, names);
+    case 'block':
+      return blockSpecs(config, layout, names, part.layer);
+    case 'head':
+      return headSpecs(config, layout, names);
+  }
+}
+
+interface Draft {
+  readonly key: string;
+  readonly tensor: string;
+  readonly shape: Shape;
+  readonly tp: AxisType;
+  readonly initial?: ParamSpec['initial'];
+  readonly std?: number;
+  readonly paddedShape?: Shape;
+}
+
+function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias'): ParamSpec {
+  const { key, shape } = draft;
+  const [, base = draft.tensor, index, of] = /^(.*)\[(\d+)\/(\d+)\]$/.exec(draft.tensor) ?? [];
+  const name = `${base}.${suffix}`;
+  const outDim = shape.length === 2 && config.weightOrder === 'in,out' ? 1 : 0;
+  const tensorShape = of === undefined ? shape : shape.map((size, dim) => (dim === outDim ? size * Number(of) : size));
+  return {
+    key: `${key}.${suffix}`,
+    name: of === undefined ? name : `${name}#${key}`,
+    tensor: { name, shape: tensorShape },
+    ...(of === undefined ? {} : { piece: { dim: outDim, start: Number(index) * shape[outDim]! } }),
+    shape,
+    paddedShape: draft.paddedShape ?? shape,
+    tp: draft.tp,
+    initial: draft.initial ?? (suffix === 'bias' ? 'zeros' : 'normal'),
+    std: draft.std ?? config.initialStd,
+    decays: shape.length > 1,
+  };
+}
+
+/** What all tp ranks use on a residual: each on its own slice of the sequence under sp, otherwise alike. */
+const onResidual = (layout: Layout): AxisType => (layout.sp ? 'R' : 'I');
+
+function normSpecs(config: ModelConfig, layout: Layout, key: string, tensor: string): ParamSpec[] {
+  const draft = { key, tensor, shape: [config.hiddenSize], tp: onResidual(layout), initial: 'ones' } as const;
+  const gain = spec(config, draft, 'weight');
+  return config.norm === 'rms' ? [gain] : [gain, spec(config, { ...draft, initial: 'zeros' }, 'bias')];
+}
+
+/** A linear layer's weight and bias; `cut` says which side is sharded over tp. */
+function linearSpecs(
+  config: ModelConfig,
+  layout: Layout,
+  draft: {
+    key: string;
+    tensor: string;
+    inputs: number;
+    outputs: number;
+    bias: boolean;
+    cut: 'out' | 'in' | 'none';
+    std?: number;
+  },
+): ParamSpec[] {
+  const { key, tensor, inputs, outputs, bias, cut } = draft;
+  const outFirst = config.weightOrder === 'out,in';
+  const dim = (cut === 'out') === outFirst ? 0 : 1;
+  const weight = spec(
+    config,
+    {
+      key,
+      tensor,
+      shape: outFirst ? [outputs, inputs] : [inputs, outputs],
+      tp: cut === 'none' ? 'R' : `V${dim}`,
+      ...(draft.std ? { std: draft.std } : {}),
+    },
+    'weight',
+  );
+  if (!bias) return [weight];
+  const biasType = cut === 'out' ? 'V0' : cut === 'none' ? 'R' : onResidual(layout);
+  return [weight, spec(config, { key, tensor, shape: [outputs], tp: biasType }, 'bias')];
+}
+
+function embeddingSpecs(config: ModelConfig, layout: Layout, names: TensorNames): ParamSpec[] {
+  const table = vocabularySpec(config, layout, 'table', names.embedding);
+  if (config.positions.kind === 'rotary') return [table];
+  const draft = {
+    key: 'positions',
+    tensor: names.positions!,
+    shape: [config.positions.max, config.hiddenSize],
+    tp: onResidual(layout),
+  };
+  return [table, spec(config, draft, 'weight')];
+}
+
+function vocabularySpec(config: ModelConfig, layout: Layout, key: string, tensor: string): ParamSpec {
+  const shape = [config.vocabSize, config.hiddenSize];
+  return spec(
+    config,
+    { key, tensor, shape, paddedShape: [paddedVocab(config, layout), config.hiddenSize], tp: 'V0' },
+    'weight',
+  );
+}
+
+function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, layer: number): ParamSpec[] {
+  const at = (name: string) => name.replace('{}', `${layer}`);
+  const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
+  const linear = (
+    key: string,
+    name: string,
+    inputs: number,
+    outputs: number,
+    bias: boolean,
+    cut: 'out' | 'in' | 'none',
+    std?: number,
+  ) => linearSpecs(config, layout, { key, tensor: at(name), inputs, outputs, bias, cut, ...(std ? { std } : {}) });
+  const kvCut = kvSharded(config, layout) ? 'out' : 'none';
+  // Projections into the residual start smaller with depth, as in GPT-2.
+  const intoResidual = config.initialStd / Math.sqrt(2 * config.layers);
+  const headNorm = (key: string, tensor: string) =>
+    spec(config, { key, tensor: at(tensor), shape: [headDim], tp: 'R', initial: 'ones' }, 'weight');
+  return [
+    ...normSpecs(config, layout, 'norm1', at(names.norm1)),
+    ...linear('q', names.q, hiddenSize, heads * headDim, config.qkvBias, 'out'),
+    ...linear('k', names.k, hiddenSize, kvHeads * headDim, config.qkvBias, kvCut),
+    ...linear('v', names.v, hiddenSize, kvHeads * headDim, config.qkvBias, kvCut),
+    ...(config.qkNorm ? [headNorm('qNorm', names.qNorm!), headNorm('kNorm', names.kNorm!)] : []),
+    ...linear('output', names.output, heads * headDim, hiddenSize, config.outputBias, 'in', intoResidual),
+    ...normSpecs(config, layout, 'norm2', at(names.norm2)),
+    ...(config.activation === 'swiglu'
+      ? linear('gate', names.gate!, hiddenSize, intermediateSize, config.mlpBias, 'out')
+      : []),
+    ...linear('up', names.up, hiddenSize, intermediateSize, config.mlpBias, 'out'),
+    ...linear('down', names.down, intermediateSize, hiddenSize, config.mlpBias, 'in', intoResidual),
+  ];
+}
+
+function headSpecs(config: ModelConfig, layout: Layout, names: TensorNames): ParamSpec[] {
+  const norm = normSpecs(config, layout, 'norm', names.finalNorm);
+  return [...norm, vocabularySpec(config, layout, 'head', config.tiedHead ? names.embedding : names.head)];
+}
+
+/** The dim cut over tp, if any. */
+export const cutDim = (spec: ParamSpec): number | undefined =>
+  spec.tp.startsWith('V') ? Number(spec.tp.slice(1)) : undefined;
+
+/** The shape of a rank's shard. */
+export function shardShape(spec: ParamSpec, layout: Layout): Shape {
+  const dim = cutDim(spec);
+  return spec.paddedShape.map((size, d) => (d === dim ? size / layout.tp : size));
+}
+
+/**
+ * What a rank's shard holds, [start, end) of each dim of the whole (unpadded) parameter. A shard may hold fewer rows than its
+ * shape: the rest pads the vocabulary and stays zero.
+ */
+export function shardRanges(spec: ParamSpec, layout: Layout, coords: Coords): (readonly [number, number])[] {
+  const dim = cutDim(spec);
+  return spec.shape.map((size, d) => {
+    if (d !== dim) return [0, size];
+    const share = spec.paddedShape[d]! / layout.tp;
+    return [Math.min(size, coords.tp * share), Math.min(size, (coords.tp + 1) * share)];
+  });
+}
+
+/** The type of a parameter in a program. */
+export const paramTypes = (spec: ParamSpec): Types => ({ tp: spec.tp, cp: 'R', ep: 'R', dp: 'R' });

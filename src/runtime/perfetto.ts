@@ -1,0 +1,114 @@
+// Writes what ranks did as a trace file for Perfetto or chrome://tracing (Trace Event Format, JSON array form).
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { fail } from '../errors.ts';
+
+/** Each category is one track of a rank's process. */
+export const traceCategories = [
+  'compute',
+  'communication',
+  'wait',
+  'optimizer',
+  'data',
+  'checkpoint',
+  'other',
+] as const;
+export type TraceCategory = (typeof traceCategories)[number];
+
+/** Something one rank did for some time. Spans of one rank and category must not overlap unless one holds the other. */
+export interface TraceSpan {
+  readonly rank: number;
+  readonly name: string;
+  readonly category: TraceCategory;
+  /** On a clock that all ranks share. */
+  readonly startMicroseconds: number;
+  readonly durationMicroseconds: number;
+  /** Shown when the span is selected: shapes, bytes, microbatch, ... */
+  readonly args?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface TraceOptions {
+  /** The name of a rank's process, e.g. `rank 3 (tp 1, pp 1)`; `rank 3` when not given. */
+  readonly rankName?: (rank: number) => string;
+  /** Taken off every start, so that the trace begins near 0; 0 when not given. */
+  readonly originMicroseconds?: number;
+}
+
+/** A trace file being written. */
+export interface Trace {
+  /** Adds spans of any ranks, in any order. They are written at once or soon: memory stays bounded. */
+  add(spans: readonly TraceSpan[]): void;
+  /** Ends the file. A file that was never closed still opens in the viewers, less the last spans. */
+  close(): void;
+}
+
+/** Text is handed to the file in pieces of about this many characters. */
+const pieceLength = 1 << 16;
+
+/**
+ * Begins a trace file, replacing one that is there.
+ * @throws OPTION_INVALID when the file cannot be written.
+ */
+export function createTrace(path: string, options: TraceOptions = {}): Trace {
+  const { rankName = (rank) => `rank ${rank}`, originMicroseconds = 0 } = options;
+  const file = orFail(path, () => openSync(path, 'w'));
+  const named = new Set<string>();
+  let text = '[';
+  let separator = '\n';
+  let open = true;
+
+  const flush = () => {
+    orFail(path, () => writeWhole(file, text));
+    text = '';
+  };
+  const event = (fields: Readonly<Record<string, unknown>>) => {
+    text += separator + JSON.stringify(fields);
+    separator = ',\n';
+    if (text.length >= pieceLength) flush();
+  };
+  /** Metadata: a name or a place in the order for a process, or for one of its threads. */
+  const metadata = (name: string, pid: number, tid: number, args: Readonly<Record<string, unknown>>) => {
+    const key = `${name} ${pid} ${tid}`;
+    if (named.has(key)) return;
+    named.add(key);
+    event({ name, ph: 'M', pid, tid, args });
+  };
+
+  return {
+    add(spans) {
+      for (const { rank, name, category, startMicroseconds, durationMicroseconds, args } of spans) {
+        const tid = traceCategories.indexOf(category);
+        metadata('process_name', rank, 0, { name: rankName(rank) });
+        metadata('process_sort_index', rank, 0, { sort_index: rank });
+        metadata('thread_name', rank, tid, { name: category });
+        metadata('thread_sort_index', rank, tid, { sort_index: tid });
+        const ts = startMicroseconds - originMicroseconds;
+        event({ name, cat: category, ph: 'X', pid: rank, tid, ts, dur: durationMicroseconds, ...(args && { args }) });
+      }
+    },
+    close() {
+      if (!open) return;
+      open = false;
+      text += '\n]\n';
+      flush();
+      closeSync(file);
+    },
+  };
+}
+
+/** A write may take only a part (a pipe, a full disk about to fail). */
+function writeWhole(file: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+}
+
+function orFail<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    return fail('OPTION_INVALID', {
+      option: `--trace ${path}`,
+      problem: `cannot be written (${error instanceof Error ? error.message : String(error)})`,
+      fix: 'name a file in a folder that exists and can be written',
+    });
+  }
+}

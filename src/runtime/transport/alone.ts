@@ -1,0 +1,24 @@
+// The transport of a world of one rank: there is nobody to talk to.
+import type { Transport } from './transport.ts';
+
+const nobody = (what: string) => (): never => {
+  throw new Error(`${what} in a world of one rank`);
+};
+
+/** Collectives of one rank never reach a transport, so this one only listens to heartbeats. */
+export const aloneTransport = (): Transport => ({
+  rank: 0,
+  size: 1,
+  counters: {},
+  allReduce: nobody('allReduce'),
+  allGather: nobody('allGather'),
+  reduceScatter: nobody('reduceScatter'),
+  allToAll: nobody('allToAll'),
+  ringShift: nobody('ringShift'),
+  broadcast: nobody('broadcast'),
+  send: nobody('send'),
+  recv: nobody('recv'),
+  barrier: () => undefined,
+  heartbeat: () => undefined,
+  close: () => undefined,
+});

@@ -1,0 +1,162 @@
+// What every rank of a conformance run executes: a named program against the transport under test.
+import type { Group } from '../../mesh/mesh.ts';
+import { type Case, runCase } from './conformance-cases.ts';
+import type { Transport, Vector } from './transport.ts';
+
+/** What a run asks of its ranks. */
+export interface ConformanceJob {
+  readonly program: string;
+  readonly args: unknown;
+}
+
+export interface CaseResult {
+  /** What differs from the naive reference; empty if nothing. */
+  readonly errors: readonly string[];
+  /** A digest of the result's bits for every case and group of this rank. */
+  readonly digests: Readonly<Record<string, number>>;
+}
+
+type Program = (transport: Transport, args: never) => unknown;
+
+const pair: Group = { axis: 'tp', ranks: [0, 1] };
+const floats = (length: number): Float32Array => new Float32Array(length);
+
+const programs: Readonly<Record<string, Program>> = {
+  /** Runs the cases on all groups that hold this rank. */
+  cases(transport, { groups, cases }: { groups: readonly Group[]; cases: readonly Case[] }): CaseResult {
+    const errors: string[] = [];
+    const digests: Record<string, number> = {};
+    cases.forEach((one, seed) => {
+      groups.forEach((group, g) => {
+        if (!group.ranks.includes(transport.rank)) return;
+        const { error, digest } = runCase(transport, group, one, seed * 100 + g);
+        if (error) errors.push(`rank ${transport.rank}, group ${group.ranks.join(',')}: ${error}`);
+        digests[`${seed}/${g}`] = digest;
+      });
+    });
+    return { errors, digests };
+  },
+
+  /** Many short calls with no pause between them; returns how many results were wrong. */
+  many(transport, { group, calls }: { group: Group; calls: number }): number {
+    const size = group.ranks.length;
+    const me = group.ranks.indexOf(transport.rank);
+    const one = new Int32Array(1);
+    const whole = new Int32Array(size);
+    let wrong = 0;
+    for (let i = 0; i < calls; i++) {
+      one[0] = i + me;
+      transport.allReduce(group, one, 'sum', 'many sums');
+      if (one[0] !== size * i + (size * (size - 1)) / 2) wrong++;
+      if (i % 3 === 0) transport.barrier(group, 'many barriers');
+      one[0] = i * me;
+      transport.allGather(group, one, whole, { outer: 1, inner: 1 }, 'many gathers');
+      for (let m = 0; m < size; m++) if (whole[m] !== i * m) wrong++;
+      one[0] = me === i % size ? i : -1;
+      transport.broadcast(group, one, i % size, 'many broadcasts');
+      if (one[0] !== i) wrong++;
+    }
+    return wrong;
+  },
+
+  /** Each rank sends a train of messages to the next one before it receives the previous one's. */
+  train(transport, { lengths, rounds }: { lengths: readonly number[]; rounds: number }): number {
+    const { rank, size } = transport;
+    const make: readonly ((length: number) => Vector)[] = [
+      (n) => new Float32Array(n),
+      (n) => new Float64Array(n),
+      (n) => new Int32Array(n),
+    ];
+    let wrong = 0;
+    for (let round = 0; round < rounds; round++) {
+      lengths.forEach((length, i) => {
+        const data = make[i % 3]!(length);
+        for (let k = 0; k < length; k++) data[k] = round * 1000 + rank * 100 + i + (k % 7);
+        transport.send((rank + 1) % size, data, 'train out');
+        data.fill(-1); // the sender may reuse its buffer at once
+      });
+      const from = (rank + size - 1) % size;
+      lengths.forEach((length, i) => {
+        const data = make[i % 3]!(length);
+        transport.recv(from, data, 'train in');
+        for (let k = 0; k < length; k++) if (data[k] !== round * 1000 + from * 100 + i + (k % 7)) wrong++;
+      });
+    }
+    return wrong;
+  },
+
+  /** Rank 0 sends to 1, then a token to 2, which passes it to 1; 1 takes the token first. */
+  buffered(transport, { messages, length }: { messages: number; length: number }): number[] {
+    const token = new Int32Array(1);
+    const sums: number[] = [];
+    if (transport.rank === 0) {
+      for (let i = 0; i < messages; i++) transport.send(1, floats(length).fill(i), `message ${i}`);
+      transport.send(2, token, 'token');
+    } else if (transport.rank === 2) {
+      transport.recv(0, token, 'token');
+      transport.send(1, token, 'token');
+    } else {
+      transport.recv(2, token, 'token');
+      for (let i = 0; i < messages; i++) {
+        const data = floats(length);
+        transport.recv(0, data, `message ${i}`);
+        sums.push(data.reduce((a, b) => a + b, 0));
+      }
+    }
+    return sums;
+  },
+
+  /** Both ranks of a pair make a call, each its own. */
+  disagree(transport, { calls }: { calls: readonly [string, string] }): void {
+    const whole = floats(8);
+    const half = floats(4);
+    const call = calls[transport.rank as 0 | 1];
+    const made: Readonly<Record<string, () => void>> = {
+      sum8: () => transport.allReduce(pair, whole, 'sum', 'the site'),
+      sum4: () => transport.allReduce(pair, half, 'sum', 'the site'),
+      max8: () => transport.allReduce(pair, whole, 'max', 'the site'),
+      double8: () => transport.allReduce(pair, new Float64Array(8), 'sum', 'the site'),
+      elsewhere: () => transport.allReduce(pair, whole, 'sum', 'another site'),
+      gather1x4: () => transport.allGather(pair, half, whole, { outer: 1, inner: 4 }, 'the site'),
+      gather2x2: () => transport.allGather(pair, half, whole, { outer: 2, inner: 2 }, 'the site'),
+      root0: () => transport.broadcast(pair, whole, 0, 'the site'),
+      root1: () => transport.broadcast(pair, whole, 1, 'the site'),
+      barrier: () => transport.barrier(pair, 'the site'),
+      send8: () => transport.send(1, whole, 'sending'),
+      recv4: () => transport.recv(0, half, 'receiving'),
+      recvDouble8: () => transport.recv(0, new Float64Array(8), 'receiving'),
+    };
+    transport.barrier(pair, 'before');
+    made[call]!();
+    // Whoever sends does not learn of a wrong receive by itself.
+    transport.barrier(pair, 'after');
+  },
+
+  /** Rank 1 stays away from a call that the others make, showing that it lives. */
+  absent(transport, { group }: { group: Group }): void {
+    transport.barrier(group, 'before');
+    if (transport.rank !== 1) transport.allReduce(group, floats(64), 'sum', 'gradient sum');
+    const end = performance.now() + 20_000;
+    while (performance.now() < end) transport.heartbeat('counting sheep');
+  },
+
+  /** Every collective once, on a group of two, and a message: what the counters say. */
+  counted(transport): unknown {
+    transport.allReduce(pair, floats(10), 'sum', 'a');
+    transport.allReduce(pair, floats(10), 'max', 'a');
+    transport.allGather(pair, floats(6), floats(12), { outer: 3, inner: 2 }, 'b');
+    transport.reduceScatter(pair, floats(12), floats(6), { outer: 3, inner: 2 }, 'c');
+    transport.allToAll(pair, new Float64Array(4), new Float64Array(4), 'd');
+    transport.ringShift(pair, floats(5), floats(5), 1, 'e');
+    transport.broadcast(pair, floats(8), 0, 'f');
+    transport.barrier(pair, 'g');
+    if (transport.rank === 0) transport.send(1, floats(3), 'h');
+    else transport.recv(0, floats(3), 'h');
+    return transport.counters;
+  },
+};
+
+export async function rank(transport: Transport, job: unknown): Promise<unknown> {
+  const { program, args } = job as ConformanceJob;
+  return programs[program]!(transport, args as never);
+}

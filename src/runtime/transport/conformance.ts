@@ -1,0 +1,229 @@
+// The suite that every transport passes: named checks over a function that runs a conformance program on a world of ranks.
+import assert from 'node:assert/strict';
+import { type ErrorCode, FivefoldError } from '../../errors.ts';
+import type { Group } from '../../mesh/mesh.ts';
+import { trafficBytes } from '../../mesh/traffic.ts';
+import type { Case, VectorType } from './conformance-cases.ts';
+import type { CaseResult } from './conformance-rank.ts';
+import type { TransportPlan } from './transport.ts';
+
+/** Runs `rank` of conformance-rank.ts on every rank with the job { program, args }; returns what the ranks returned. */
+export type RunConformance = (plan: TransportPlan, program: string, args: unknown) => Promise<readonly unknown[]>;
+
+export interface Check {
+  readonly name: string;
+  /** Rejects if the transport does not conform. */
+  readonly check: () => Promise<void>;
+}
+
+const range = (size: number, first = 0, step = 1): number[] => Array.from({ length: size }, (_, i) => first + i * step);
+const worldOf = (size: number): Group => ({ axis: 'world', ranks: range(size) });
+const tp = (...ranks: number[]): Group => ({ axis: 'tp', ranks });
+const dp = (...ranks: number[]): Group => ({ axis: 'dp', ranks });
+
+type Channels = TransportPlan['channels'];
+const planOf = (
+  size: number,
+  groups: readonly Group[],
+  channels: Channels = [],
+  timeoutSeconds = 20,
+): TransportPlan => ({
+  size,
+  groups,
+  channels,
+  timeoutSeconds,
+});
+
+const types: readonly VectorType[] = ['f32', 'f64', 'i32'];
+
+function collectiveCases(): Case[] {
+  const cases: Case[] = [];
+  types.forEach((type, t) => {
+    for (const length of [0, 1, 3, 17, 1000, 1025])
+      for (const reduce of ['sum', 'max'] as const) cases.push({ op: 'allReduce', type, reduce, length });
+    for (const [outer, inner] of [
+      [1, 5],
+      [3, 1],
+      [7, 3],
+      [2, 16],
+      [64, 33],
+      [0, 4],
+      [4, 0],
+    ] as const)
+      cases.push({ op: 'allGather', type, outer, inner }, { op: 'reduceScatter', type, outer, inner });
+    for (const block of [0, 1, 5, 300]) cases.push({ op: 'allToAll', type, block });
+    for (const shift of [1, -1, 2, 0]) cases.push({ op: 'ringShift', type, length: 41 + shift, shift });
+    for (const root of [0, 1, 2]) cases.push({ op: 'broadcast', type, length: 100 * t + root, root });
+  });
+  return cases;
+}
+
+/** Vectors beyond any chunk a transport may move at once. */
+const largeCases: readonly Case[] = [
+  ...types.map((type): Case => ({ op: 'allReduce', type, reduce: 'sum', length: 100_003 })),
+  { op: 'allReduce', type: 'f32', reduce: 'max', length: 65_536 },
+  { op: 'allGather', type: 'f32', outer: 1, inner: 70_001 },
+  { op: 'allGather', type: 'f64', outer: 1000, inner: 37 },
+  { op: 'allGather', type: 'f32', outer: 3, inner: 40_007 },
+  { op: 'reduceScatter', type: 'f32', outer: 1, inner: 70_001 },
+  { op: 'reduceScatter', type: 'f64', outer: 1000, inner: 37 },
+  { op: 'reduceScatter', type: 'f32', outer: 3, inner: 40_007 },
+  { op: 'allToAll', type: 'f32', block: 50_001 },
+  { op: 'ringShift', type: 'f64', length: 40_001, shift: 1 },
+  { op: 'broadcast', type: 'i32', length: 80_001, root: 1 },
+];
+
+/** The digests that all members of a group must share. */
+function assertSameBits(results: readonly CaseResult[], groups: readonly Group[], cases: readonly Case[]): void {
+  cases.forEach(({ op }, c) => {
+    if (op !== 'allReduce' && op !== 'allGather' && op !== 'broadcast') return;
+    groups.forEach(({ ranks }, g) => {
+      const digests = ranks.map((rank) => results[rank]!.digests[`${c}/${g}`]);
+      assert.equal(new Set(digests).size, 1, `${op} of case ${c}: ranks ${ranks.join(',')} differ in their bits`);
+    });
+  });
+}
+
+async function assertError(run: Promise<unknown>, code: ErrorCode, ...parts: readonly RegExp[]): Promise<void> {
+  const error = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof FivefoldError, `expected ${code}, got ${error}`);
+  assert.equal(error.code, code, error.message);
+  for (const part of parts) assert.match(error.message, part);
+}
+
+export function transportConformance(run: RunConformance): Check[] {
+  const checks: Check[] = [];
+  const add = (name: string, check: () => Promise<void>): void => void checks.push({ name, check });
+
+  const runCases = async (size: number, groups: readonly Group[], cases: readonly Case[]): Promise<void> => {
+    const once = async (): Promise<CaseResult[]> =>
+      (await run(planOf(size, groups), 'cases', { groups, cases })) as CaseResult[];
+    const first = await once();
+    assert.deepEqual(
+      first.flatMap(({ errors }) => errors),
+      [],
+    );
+    assertSameBits(first, groups, cases);
+    assert.deepEqual(await once(), first, 'a second run gives other bits');
+  };
+
+  for (const size of range(8, 1)) {
+    add(`every collective equals its reference on ${size} ranks`, () =>
+      runCases(size, [worldOf(size)], collectiveCases()),
+    );
+    if (size > 1)
+      add(`vectors beyond a chunk on ${size} ranks`, () =>
+        runCases(size, [worldOf(size)], size > 4 ? largeCases.slice(4) : largeCases),
+      );
+  }
+  add('two disjoint groups and two strided ones in a world of 4', () =>
+    runCases(4, [tp(0, 1), tp(2, 3), dp(0, 2), dp(1, 3)], [...collectiveCases(), ...largeCases.slice(0, 6)]),
+  );
+  add('groups in an order of their own, a group of one, and ranks in no group', () =>
+    runCases(6, [tp(5, 0, 3), tp(2), dp(4, 3)], collectiveCases()),
+  );
+  for (const [size, calls] of [
+    [1, 200],
+    [2, 3000],
+    [5, 300],
+  ] as const)
+    add(`${calls} rounds of short calls on ${size} ranks`, async () => {
+      const group = worldOf(size);
+      assert.deepEqual(await run(planOf(size, [group]), 'many', { group, calls }), range(size, 0, 0));
+    });
+  for (const size of [2, 3, 8])
+    add(`messages keep their order round a ring of ${size}`, async () => {
+      const lengths = [3, 0, 17, 1, 1000, 5];
+      const channels = range(size).map((from) => ({ from, to: (from + 1) % size, capacityBytes: 8192 }));
+      const results = await run(planOf(size, [], channels), 'train', { lengths, rounds: 40 });
+      assert.deepEqual(results, range(size, 0, 0));
+    });
+  addChannelChecks(run, add);
+  addErrorChecks(run, add);
+  add('counters hold calls and ring-equivalent bytes', async () => {
+    const channels = [{ from: 0, to: 1, capacityBytes: 64 }];
+    const results = await run(planOf(2, [tp(0, 1)], channels), 'counted', {});
+    const collectives = {
+      allReduce: { calls: 2, bytes: 2 * trafficBytes('allReduce', 40, 2) },
+      allGather: { calls: 1, bytes: trafficBytes('allGather', 24, 2) },
+      reduceScatter: { calls: 1, bytes: trafficBytes('reduceScatter', 48, 2) },
+      allToAll: { calls: 1, bytes: trafficBytes('allToAll', 32, 2) },
+      ringShift: { calls: 1, bytes: 20 },
+      broadcast: { calls: 1, bytes: 16 },
+    };
+    assert.deepEqual(results, [{ tp: collectives, pp: { send: { calls: 1, bytes: 12 } } }, { tp: collectives }]);
+  });
+  return checks;
+}
+
+type Add = (name: string, check: () => Promise<void>) => void;
+
+function addChannelChecks(run: RunConformance, add: Add): void {
+  const channels = (capacityBytes: number): Channels => [
+    { from: 0, to: 1, capacityBytes },
+    { from: 0, to: 2, capacityBytes: 64 },
+    { from: 2, to: 1, capacityBytes: 64 },
+  ];
+  add('a channel buffers as many messages as its capacity holds', async () => {
+    const results = await run(planOf(3, [], channels(4000)), 'buffered', { messages: 10, length: 100 });
+    assert.deepEqual(results, [[], range(10, 0, 100), []]);
+  });
+  add('odd messages fill the capacity to the last byte', async () => {
+    const results = await run(planOf(3, [], channels(12 * 7)), 'buffered', { messages: 7, length: 3 });
+    assert.deepEqual(results, [[], range(7, 0, 3), []]);
+  });
+  add('a sender blocks when the channel is full', () =>
+    assertError(
+      run(planOf(3, [], channels(4000), 0.4), 'buffered', { messages: 11, length: 100 }),
+      'COLLECTIVE_TIMEOUT',
+      /waited 0\.4 s in (send|recv)/,
+    ),
+  );
+  add('a message larger than the capacity streams through', async () => {
+    const both = [
+      { from: 0, to: 1, capacityBytes: 4096 },
+      { from: 1, to: 2, capacityBytes: 1000 },
+      { from: 2, to: 0, capacityBytes: 1_000_000 },
+    ];
+    assert.deepEqual(await run(planOf(3, [], both), 'train', { lengths: [50], rounds: 30 }), [0, 0, 0]);
+    const one = channels(500);
+    const results = await run(planOf(3, [], [...one.slice(1), { from: 0, to: 1, capacityBytes: 90_000 }]), 'buffered', {
+      messages: 2,
+      length: 11_000,
+    });
+    assert.deepEqual(results, [[], [0, 11_000], []]);
+  });
+}
+
+function addErrorChecks(run: RunConformance, add: Add): void {
+  const disagree = (calls: readonly [string, string], ...parts: readonly RegExp[]): Promise<void> =>
+    assertError(
+      run(planOf(2, [tp(0, 1)], [{ from: 0, to: 1, capacityBytes: 1024 }], 5), 'disagree', { calls }),
+      'COLLECTIVE_MISMATCH',
+      ...parts,
+    );
+  const pairs: readonly (readonly [string, readonly [string, string], readonly RegExp[]])[] = [
+    ['op', ['sum8', 'barrier'], [/allReduce\(sum\) f32\[8\] at "the site"/, /barrier at "the site"/, /axis tp/]],
+    ['reduction', ['sum8', 'max8'], [/allReduce\(sum\)/, /allReduce\(max\)/]],
+    ['length', ['sum8', 'sum4'], [/f32\[8\]/, /f32\[4\]/, /rank 0/, /rank 1/]],
+    ['type', ['sum8', 'double8'], [/f32\[8\]/, /f64\[8\]/]],
+    ['site', ['sum8', 'elsewhere'], [/"the site"/, /"another site"/]],
+    ['cut', ['gather1x4', 'gather2x2'], [/cut 1x4/, /cut 2x2/]],
+    ['root', ['root0', 'root1'], [/from member 0/, /from member 1/]],
+    ['message length', ['send8', 'recv4'], [/send f32\[8\] at "sending"/, /recv f32\[4\] at "receiving"/]],
+    ['message type', ['send8', 'recvDouble8'], [/send f32\[8\]/, /recv f64\[8\]/]],
+  ];
+  for (const [what, calls, parts] of pairs)
+    add(`ranks that disagree on the ${what} are named`, () => disagree(calls, ...parts));
+  add('a time-out names who is missing and what it does', () =>
+    assertError(
+      run(planOf(3, [worldOf(3)], [], 0.4), 'absent', { group: worldOf(3) }),
+      'COLLECTIVE_TIMEOUT',
+      /rank (0|2) waited 0\.4 s in allReduce\(sum\) on world at gradient sum for rank 1;/,
+      /rank 1 computes at "counting sheep"/,
+    ),
+  );
+}

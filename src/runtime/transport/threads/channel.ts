@@ -1,0 +1,202 @@
+// The two ends of a channel from one rank to another: messages in order, through a ring of shared bytes.
+//
+// A message larger than the capacity streams through in pieces. The sender returns when all of it is in the ring.
+import { fail } from '../../../errors.ts';
+import type { Site, Vector } from '../transport.ts';
+import { callText, opCode, opNames, typeCode } from './calls.ts';
+import {
+  channelDataAt,
+  channelWord,
+  headerCount,
+  headersWord,
+  headerWords,
+  ringBytes,
+  usableCapacity,
+} from './channel-map.ts';
+import type { RankContext } from './rank-context.ts';
+import { SharedBytes } from './shared-bytes.ts';
+import { siteName } from './sites.ts';
+import { type Blocked, publish } from './waiter.ts';
+
+/** Most bytes moved before the other side hears of them, so that both copy at the same time. */
+const pieceBytes = 64 * 1024;
+
+/** What both ends have: the ring and where this end stands in it. */
+class ChannelEnd implements Blocked {
+  readonly context: RankContext;
+  readonly peer: number;
+  protected readonly bytes: SharedBytes;
+  protected readonly words: Int32Array;
+  protected readonly capacity: number;
+  readonly #op: number;
+  readonly #ring: number;
+  #position = 0;
+  protected messages = 0;
+  #site: Site = '';
+
+  constructor(context: RankContext, peer: number, channel: number, op: number) {
+    this.context = context;
+    this.peer = peer;
+    this.bytes = new SharedBytes(context.shared.channels[channel]!);
+    this.words = this.bytes.words;
+    this.#op = op;
+    const { capacityBytes } = context.shared.plan.channels[channel]!;
+    this.capacity = usableCapacity(capacityBytes);
+    this.#ring = ringBytes(capacityBytes);
+  }
+
+  protected begin(data: Vector, site: Site): number {
+    this.#site = site;
+    this.#position = (Math.ceil(this.#position / 8) * 8) % this.#ring;
+    return this.context.begin(this.#op, -1, this.peer, data.length, typeCode(data), site).id;
+  }
+
+  /** The word index of the header of the message under way. */
+  protected header(): number {
+    return headersWord + (this.messages % headerCount) * headerWords;
+  }
+
+  /** Where the next bytes lie and how many of `bytes` lie there before the ring's end. */
+  protected place(bytes: number): { at: number; bytes: number } {
+    const at = this.#position;
+    const fit = Math.min(bytes, this.#ring - at);
+    this.#position = (at + fit) % this.#ring;
+    return { at: channelDataAt + at, bytes: fit };
+  }
+
+  protected wait(word: number, value: number): void {
+    this.context.waiter.whileEqual(word, value, this, this.words);
+  }
+
+  protected load(word: number): number {
+    return Atomics.load(this.words, word);
+  }
+
+  protected add(word: number, amount: number): void {
+    publish(this.words, word, (this.words[word]! + amount) | 0);
+  }
+
+  protected mismatch(data: Vector, theirs: string): never {
+    fail('COLLECTIVE_MISMATCH', {
+      axis: 'pp',
+      rank: this.context.rank,
+      peer: this.peer,
+      mine: messageText(this.#op, typeCode(data), data.length, this.#site),
+      theirs,
+    });
+  }
+
+  check(): void {
+    this.context.checkAbort();
+    // Its last words may have come just now: only a peer that finished without them is gone for good.
+    if (!this.context.hasFinished(this.peer) || this.moved()) return;
+    fail('COLLECTIVE_MISMATCH', {
+      axis: 'pp',
+      rank: this.context.rank,
+      peer: this.peer,
+      mine: `${opNames[this.#op]} ${this.#op === opCode.send ? 'to' : 'from'} it at "${this.#site}"`,
+      theirs: 'nothing: it has finished',
+    });
+  }
+
+  /** True if the peer has left something to do. */
+  protected moved(): boolean {
+    return false;
+  }
+
+  timedOut(seconds: number): never {
+    const { rank } = this.context;
+    fail('COLLECTIVE_TIMEOUT', {
+      rank,
+      seconds,
+      op: opNames[this.#op],
+      axis: 'pp',
+      site: this.#site,
+      waitingFor: `rank ${this.peer}`,
+      missing: [this.peer],
+      detail: this.context.activity([this.peer]),
+    });
+  }
+}
+
+const messageText = (op: number, type: number, count: number, site: string): string =>
+  callText({ op, type, count, outer: 0, inner: 0, extra: 0, site });
+
+export class Sender extends ChannelEnd {
+  constructor(context: RankContext, to: number, channel: number) {
+    super(context, to, channel, opCode.send);
+  }
+
+  send(data: Vector, site: Site): void {
+    const siteId = this.begin(data, site);
+    const { words } = this;
+    const taken = this.load(channelWord.taken);
+    if (((this.messages - taken) | 0) >= headerCount) this.wait(channelWord.taken, taken);
+    const header = this.header();
+    words[header] = data.length;
+    words[header + 1] = typeCode(data);
+    words[header + 2] = siteId;
+    const width = data.BYTES_PER_ELEMENT;
+    const total = data.length * width;
+    let sent = 0;
+    while (sent < total) {
+      const free = this.#free(width);
+      const { at, bytes } = this.place(Math.min(total - sent, free, pieceBytes));
+      this.bytes.copyIn(at, data, sent / width, bytes / width);
+      this.add(channelWord.written, bytes);
+      if (sent === 0) this.add(channelWord.posted, 1);
+      sent += bytes;
+    }
+    if (total === 0) this.add(channelWord.posted, 1);
+    this.messages++;
+    this.context.end();
+  }
+
+  /** Bytes that fit, a multiple of `width`; waits for at least one element's. */
+  #free(width: number): number {
+    for (;;) {
+      const read = this.load(channelWord.read);
+      const used = (this.words[channelWord.written]! - read) | 0;
+      const free = Math.floor((this.capacity - used) / width) * width;
+      if (free > 0) return free;
+      this.wait(channelWord.read, read);
+    }
+  }
+}
+
+export class Receiver extends ChannelEnd {
+  constructor(context: RankContext, from: number, channel: number) {
+    super(context, from, channel, opCode.recv);
+  }
+
+  recv(data: Vector, site: Site): void {
+    this.begin(data, site);
+    const { words } = this;
+    if (this.load(channelWord.posted) === (this.messages | 0)) this.wait(channelWord.posted, this.messages | 0);
+    const header = this.header();
+    const count = words[header]!;
+    const type = words[header + 1]!;
+    if (count !== data.length || type !== typeCode(data)) {
+      const theirs = siteName(this.context.bytes.buffer, this.peer, words[header + 2]!);
+      this.mismatch(data, messageText(opCode.send, type, count, theirs));
+    }
+    const width = data.BYTES_PER_ELEMENT;
+    const total = count * width;
+    let received = 0;
+    while (received < total) {
+      const written = this.load(channelWord.written);
+      const ready = (written - words[channelWord.read]!) | 0;
+      if (ready === 0) {
+        this.wait(channelWord.written, written);
+        continue;
+      }
+      const { at, bytes } = this.place(Math.min(total - received, ready, pieceBytes));
+      this.bytes.copyOut(at, data, received / width, bytes / width);
+      this.add(channelWord.read, bytes);
+      received += bytes;
+    }
+    this.messages++;
+    this.add(channelWord.taken, 1);
+    this.context.end();
+  }
+}

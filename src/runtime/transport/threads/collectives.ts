@@ -1,0 +1,186 @@
+// The collectives on a group end: how each moves its data through slots and outputs, a chunk a phase.
+import type { Cut, ReduceOp, Vector } from '../transport.ts';
+import type { GroupEnd } from './group-end.ts';
+import { chunkBytes, slotStride } from './memory-map.ts';
+
+/** Up to this size every rank reduces the whole vector: one synchronisation in place of two. */
+const smallBytes = 4096;
+
+/** Elements per cache line: ranks write whole lines of a shared output. */
+const lineElements = (data: Vector): number => 64 / data.BYTES_PER_ELEMENT;
+
+/** Where slice `k` of `count` elements starts when `ranks` members share it. */
+function sliceStart(count: number, k: number, ranks: number, grain: number): number {
+  if (k === ranks) return count;
+  return Math.floor((count * k) / ranks / grain) * grain;
+}
+
+/** Chunks of about equal size, so that the last is not a crumb. */
+function chunkLength(total: number, most: number, grain: number): number {
+  const chunks = Math.ceil(total / most);
+  return Math.min(most, Math.ceil(total / chunks / grain) * grain);
+}
+
+export function allReduce(end: GroupEnd, data: Vector, op: ReduceOp): void {
+  const { context, size, me } = end;
+  const { bytes } = context;
+  const reduce = context.kernel(data, op === 'max');
+  const width = data.BYTES_PER_ELEMENT;
+  const total = data.length;
+  if (total * width <= smallBytes) {
+    end.advance();
+    bytes.copyIn(end.slot(me), data, 0, total);
+    end.meet();
+    if (total === 0) return;
+    reduce(end.scratch(), end.slot(0), slotStride, size, total, 1, 0);
+    bytes.copyOut(end.scratch(), data, 0, total);
+    return;
+  }
+  // Phase k: post chunk k, meet, reduce the own slice of chunk k, take the result of chunk k - 1.
+  const grain = lineElements(data);
+  const chunk = chunkLength(total, chunkBytes / width, grain);
+  let start = 0;
+  let before = 0;
+  while (start < total) {
+    const count = Math.min(chunk, total - start);
+    end.advance();
+    bytes.copyIn(end.slot(me), data, start, count);
+    end.meet();
+    const low = sliceStart(count, me, size, grain);
+    const high = sliceStart(count, me + 1, size, grain);
+    if (high > low) reduce(end.output() + low * width, end.slot(0) + low * width, slotStride, size, high - low, 1, 0);
+    if (before > 0) bytes.copyOut(end.output(1), data, start - before, before);
+    start += count;
+    before = count;
+  }
+  end.advance();
+  end.meet();
+  bytes.copyOut(end.output(1), data, total - before, before);
+}
+
+/** How many whole rows of `size` blocks of `inner` elements go in a phase, or else the columns of one row. */
+function tiles(cut: Cut, size: number, width: number): { rows: number; columns: number } {
+  const rowBytes = cut.inner * size * width;
+  if (rowBytes <= chunkBytes) {
+    const most = rowBytes === 0 ? cut.outer : Math.max(1, Math.floor(chunkBytes / rowBytes));
+    return { rows: Math.max(1, Math.min(cut.outer, most)), columns: cut.inner };
+  }
+  const grain = 64 / width;
+  const most = Math.floor(chunkBytes / width / size / grain) * grain;
+  return { rows: 1, columns: chunkLength(cut.inner, most, grain) };
+}
+
+/** Calls `tile` for every tile of a cut; at least once, since every call must meet. */
+function forTiles(
+  cut: Cut,
+  size: number,
+  width: number,
+  tile: (row: number, rows: number, column: number, columns: number) => void,
+): void {
+  const { rows, columns } = tiles(cut, size, width);
+  let row = 0;
+  do {
+    let column = 0;
+    do {
+      tile(row, Math.min(rows, cut.outer - row), column, Math.min(columns, cut.inner - column));
+      column += columns;
+    } while (column < cut.inner);
+    row += rows;
+  } while (row < cut.outer);
+}
+
+export function allGather(end: GroupEnd, shard: Vector, whole: Vector, cut: Cut): void {
+  const { context, size, me } = end;
+  const { bytes, kernels } = context;
+  const width = shard.BYTES_PER_ELEMENT;
+  const { inner } = cut;
+  forTiles(cut, size, width, (row, rows, column, columns) => {
+    end.advance();
+    const from = row * inner + column;
+    if (rows === 1) {
+      // One row: the blocks are taken from the slots of their owners.
+      bytes.copyIn(end.slot(me), shard, from, columns);
+      end.meet();
+      for (let m = 0; m < size; m++) bytes.copyOut(end.slot(m), whole, (row * size + m) * inner + column, columns);
+      return;
+    }
+    // Many rows: every member lays its blocks into the shared whole, which all then copy in one piece.
+    bytes.copyIn(end.slot(me), shard, from, rows * inner);
+    const blockBytes = inner * width;
+    kernels.spreadRows(end.output() + me * blockBytes, end.slot(me), blockBytes, rows, blockBytes * size);
+    end.meet();
+    bytes.copyOut(end.output(), whole, row * size * inner, rows * size * inner);
+  });
+}
+
+export function reduceScatter(end: GroupEnd, whole: Vector, shard: Vector, cut: Cut): void {
+  const { context, size, me } = end;
+  const { bytes } = context;
+  const reduce = context.kernel(whole, false);
+  const width = whole.BYTES_PER_ELEMENT;
+  const { inner } = cut;
+  forTiles(cut, size, width, (row, rows, column, columns) => {
+    end.advance();
+    const slot = end.slot(me);
+    if (columns === inner) bytes.copyIn(slot, whole, row * size * inner, rows * size * inner);
+    else
+      for (let m = 0; m < size; m++)
+        bytes.copyIn(slot + m * columns * width, whole, (row * size + m) * inner + column, columns);
+    end.meet();
+    if (columns === 0 || rows === 0) return;
+    const rowBytes = columns * width;
+    reduce(end.scratch(), end.slot(0) + me * rowBytes, slotStride, size, columns, rows, rowBytes * size);
+    bytes.copyOut(end.scratch(), shard, row * inner + column, rows * columns);
+  });
+}
+
+export function allToAll(end: GroupEnd, input: Vector, output: Vector): void {
+  const { context, size, me } = end;
+  const { bytes } = context;
+  const width = input.BYTES_PER_ELEMENT;
+  const block = input.length / size;
+  forTiles({ outer: 1, inner: block }, size, width, (_row, _rows, column, columns) => {
+    end.advance();
+    const slot = end.slot(me);
+    if (columns === block) bytes.copyIn(slot, input, 0, block * size);
+    else for (let m = 0; m < size; m++) bytes.copyIn(slot + m * columns * width, input, m * block + column, columns);
+    end.meet();
+    for (let m = 0; m < size; m++)
+      bytes.copyOut(end.slot(m) + me * columns * width, output, m * block + column, columns);
+  });
+}
+
+export function ringShift(end: GroupEnd, input: Vector, output: Vector, shift: number): void {
+  const { context, size, me } = end;
+  const source = (((me - shift) % size) + size) % size;
+  eachChunk(input, (start, count) => {
+    end.advance();
+    context.bytes.copyIn(end.slot(me), input, start, count);
+    end.meet();
+    context.bytes.copyOut(end.slot(source), output, start, count);
+  });
+}
+
+export function broadcast(end: GroupEnd, data: Vector, root: number): void {
+  const { context, me } = end;
+  eachChunk(data, (start, count) => {
+    end.advance();
+    if (me === root) context.bytes.copyIn(end.slot(me), data, start, count);
+    end.meet();
+    if (me !== root) context.bytes.copyOut(end.slot(root), data, start, count);
+  });
+}
+
+export function barrier(end: GroupEnd): void {
+  end.advance();
+  end.meet();
+}
+
+function eachChunk(data: Vector, move: (start: number, count: number) => void): void {
+  const most = chunkBytes / data.BYTES_PER_ELEMENT;
+  let start = 0;
+  do {
+    move(start, Math.min(most, data.length - start));
+    start += most;
+  } while (start < data.length);
+}

@@ -1,0 +1,183 @@
+// A worker's end of a threads world: the Transport that its rank works with.
+import { fail } from '../../../errors.ts';
+import type { Axis, Group } from '../../../mesh/mesh.ts';
+import { type CollectiveOp, type TrafficCounters, trafficBytes } from '../../../mesh/traffic.ts';
+import type { Cut, ReduceOp, Site, Transport, Vector } from '../transport.ts';
+import { opCode, typeCode } from './calls.ts';
+import { Receiver, Sender } from './channel.ts';
+import * as collectives from './collectives.ts';
+import { GroupEnd } from './group-end.ts';
+import { RankContext } from './rank-context.ts';
+import type { ThreadsShared } from './world-state.ts';
+
+const groupKey = (group: Group): string => `${group.axis}:${group.ranks.join(',')}`;
+
+type Counters = { [axis in Axis | 'world']?: { [op in CollectiveOp]?: { calls: number; bytes: number } } };
+
+export function connectThreads(shared: ThreadsShared, rank: number): Transport {
+  return new ThreadsTransport(shared, rank);
+}
+
+class ThreadsTransport implements Transport {
+  readonly rank: number;
+  readonly size: number;
+  readonly #context: RankContext;
+  readonly #ends = new Map<string, GroupEnd>();
+  readonly #endOf = new WeakMap<Group, GroupEnd>();
+  readonly #senders = new Map<number, Sender>();
+  readonly #receivers = new Map<number, Receiver>();
+  readonly #counters: Counters = {};
+  #lastGroup: Group | undefined;
+  #lastEnd: GroupEnd | undefined;
+
+  constructor(shared: ThreadsShared, rank: number) {
+    this.rank = rank;
+    this.size = shared.plan.size;
+    this.#context = new RankContext(shared, rank);
+    shared.plan.groups.forEach((group, index) => {
+      if (group.ranks.includes(rank)) this.#ends.set(groupKey(group), new GroupEnd(this.#context, index));
+    });
+    shared.plan.channels.forEach(({ from, to }, index) => {
+      if (from === rank) this.#senders.set(to, new Sender(this.#context, to, index));
+      if (to === rank) this.#receivers.set(from, new Receiver(this.#context, from, index));
+    });
+  }
+
+  get counters(): TrafficCounters {
+    return this.#counters;
+  }
+
+  allReduce(group: Group, data: Vector, op: ReduceOp, site: Site): void {
+    const end = this.#end(group);
+    end.begin(opCode[op], typeCode(data), data.length, 0, 0, 0, site);
+    if (end.size > 1) collectives.allReduce(end, data, op);
+    this.#finish(end, 'allReduce', data);
+  }
+
+  allGather(group: Group, shard: Vector, whole: Vector, cut: Cut, site: Site): void {
+    const end = this.#end(group);
+    checkCut('allGather', shard, whole, cut, end.size, site);
+    end.begin(opCode.allGather, typeCode(shard), shard.length, cut.outer, cut.inner, 0, site);
+    if (end.size > 1) collectives.allGather(end, shard, whole, cut);
+    else whole.set(shard);
+    this.#finish(end, 'allGather', shard);
+  }
+
+  reduceScatter(group: Group, whole: Vector, shard: Vector, cut: Cut, site: Site): void {
+    const end = this.#end(group);
+    checkCut('reduceScatter', shard, whole, cut, end.size, site);
+    end.begin(opCode.reduceScatter, typeCode(whole), whole.length, cut.outer, cut.inner, 0, site);
+    if (end.size > 1) collectives.reduceScatter(end, whole, shard, cut);
+    else shard.set(whole);
+    this.#finish(end, 'reduceScatter', whole);
+  }
+
+  allToAll(group: Group, input: Vector, output: Vector, site: Site): void {
+    const end = this.#end(group);
+    checkPair('allToAll', input, output, site);
+    if (input.length % end.size !== 0)
+      shapeError('allToAll', site, `${input.length} elements do not divide over ${end.size} ranks`);
+    end.begin(opCode.allToAll, typeCode(input), input.length, 0, 0, 0, site);
+    if (end.size > 1) collectives.allToAll(end, input, output);
+    else output.set(input);
+    this.#finish(end, 'allToAll', input);
+  }
+
+  ringShift(group: Group, input: Vector, output: Vector, shift: number, site: Site): void {
+    const end = this.#end(group);
+    checkPair('ringShift', input, output, site);
+    end.begin(opCode.ringShift, typeCode(input), input.length, 0, 0, shift, site);
+    if (end.size > 1) collectives.ringShift(end, input, output, shift);
+    else output.set(input);
+    this.#finish(end, 'ringShift', input);
+  }
+
+  broadcast(group: Group, data: Vector, root: number, site: Site): void {
+    const end = this.#end(group);
+    if (!(root >= 0 && root < end.size))
+      shapeError('broadcast', site, `root ${root} is not a member of a group of ${end.size}`);
+    end.begin(opCode.broadcast, typeCode(data), data.length, 0, 0, root, site);
+    if (end.size > 1) collectives.broadcast(end, data, root);
+    this.#finish(end, 'broadcast', data);
+  }
+
+  barrier(group: Group, site: Site): void {
+    const end = this.#end(group);
+    end.begin(opCode.barrier, 0, 0, 0, 0, 0, site);
+    if (end.size > 1) collectives.barrier(end);
+    end.end();
+  }
+
+  send(to: number, data: Vector, site: Site): void {
+    const sender = this.#senders.get(to) ?? noChannel(this.rank, to);
+    sender.send(data, site);
+    this.#count('pp', 'send', data.byteLength);
+  }
+
+  recv(from: number, data: Vector, site: Site): void {
+    const receiver = this.#receivers.get(from) ?? noChannel(from, this.rank);
+    receiver.recv(data, site);
+  }
+
+  heartbeat(site: Site): void {
+    this.#context.heartbeat(site);
+  }
+
+  close(): void {
+    this.#context.finish();
+  }
+
+  #end(group: Group): GroupEnd {
+    if (group === this.#lastGroup) return this.#lastEnd!;
+    let end = this.#endOf.get(group);
+    if (!end) {
+      end = this.#ends.get(groupKey(group));
+      if (!end) throw new Error(`the transport's plan has no group ${groupKey(group)} with rank ${this.rank} in it`);
+      this.#endOf.set(group, end);
+    }
+    this.#lastGroup = group;
+    this.#lastEnd = end;
+    return end;
+  }
+
+  #finish(end: GroupEnd, op: CollectiveOp, data: Vector): void {
+    end.end();
+    this.#count(end.group.axis, op, trafficBytes(op, data.byteLength, end.size));
+  }
+
+  #count(axis: Axis | 'world', op: CollectiveOp, bytes: number): void {
+    this.#counters[axis] ??= {};
+    const ofAxis = this.#counters[axis];
+    ofAxis[op] ??= { calls: 0, bytes: 0 };
+    const counter = ofAxis[op];
+    counter.calls++;
+    counter.bytes += bytes;
+  }
+}
+
+function noChannel(from: number, to: number): never {
+  throw new Error(`the transport's plan has no channel from rank ${from} to rank ${to}`);
+}
+
+function shapeError(op: string, site: Site, problem: string): never {
+  fail('SHAPE_MISMATCH', { op, site, problem });
+}
+
+function checkPair(op: string, input: Vector, output: Vector, site: Site): void {
+  if (input.length !== output.length || typeCode(input) !== typeCode(output))
+    shapeError(
+      op,
+      site,
+      `input has ${input.length} elements and output ${output.length}; both need the same type and length`,
+    );
+}
+
+function checkCut(op: string, shard: Vector, whole: Vector, cut: Cut, size: number, site: Site): void {
+  const length = cut.outer * cut.inner;
+  if (shard.length !== length || whole.length !== length * size || typeCode(shard) !== typeCode(whole))
+    shapeError(
+      op,
+      site,
+      `shard has ${shard.length} and whole ${whole.length} elements; the cut ${cut.outer}x${cut.inner} over ${size} ranks needs ${length} and ${length * size} of one type`,
+    );
+}

@@ -1,0 +1,130 @@
+// One rank's own things in the shared memory: its status, flight recorder and sites; and the errors of waiting.
+import { fail } from '../../../errors.ts';
+import { FlightRecorder } from '../../flight-recorder.ts';
+import { instantiate } from '../../kernels/wasm.ts';
+import type { Vector } from '../transport.ts';
+import { lineBytes, recordsAt, statusAt } from './memory-map.ts';
+import { SharedBytes } from './shared-bytes.ts';
+import { type SiteRef, SiteWriter } from './sites.ts';
+import { Waiter } from './waiter.ts';
+import { abortKind, activityOf, lastSite, rankState, statusWord, type ThreadsShared } from './world-state.ts';
+
+/** out, first slot, slot stride (bytes), slots, elements a row, rows, row stride (bytes): see kernels/transport.as.ts. */
+export type ReduceKernel = (
+  out: number,
+  first: number,
+  stride: number,
+  slots: number,
+  count: number,
+  rows: number,
+  rowStride: number,
+) => void;
+
+export interface TransportKernels {
+  readonly sumF32: ReduceKernel;
+  readonly sumF64: ReduceKernel;
+  readonly sumI32: ReduceKernel;
+  readonly maxF32: ReduceKernel;
+  readonly maxF64: ReduceKernel;
+  readonly maxI32: ReduceKernel;
+  readonly spreadRows: (out: number, from: number, bytes: number, rows: number, rowStride: number) => void;
+}
+
+export class RankContext {
+  readonly shared: ThreadsShared;
+  readonly rank: number;
+  readonly bytes: SharedBytes;
+  readonly words: Int32Array;
+  readonly kernels: TransportKernels;
+  readonly waiter: Waiter;
+  readonly sites: SiteWriter;
+  readonly #recorder: FlightRecorder;
+  readonly #status: number;
+  readonly #abort: number;
+
+  constructor(shared: ThreadsShared, rank: number) {
+    this.shared = shared;
+    this.rank = rank;
+    const { buffer } = shared.memory;
+    this.bytes = new SharedBytes(buffer);
+    this.words = this.bytes.words;
+    this.kernels = instantiate<TransportKernels>(shared.kernels, shared.memory);
+    const { size, timeoutSeconds } = shared.plan;
+    this.waiter = new Waiter(this.words, { crowded: size > shared.cores, timeoutSeconds });
+    this.sites = new SiteWriter(buffer, rank);
+    this.#recorder = new FlightRecorder(buffer, recordsAt(rank));
+    this.#recorder.start();
+    this.#status = statusAt(rank) / 4;
+    this.#abort = shared.map.abort / 4;
+    this.#beat(rankState.computing);
+  }
+
+  heartbeat(site: string): void {
+    this.words[this.#status + statusWord.site] = this.sites.ref(site).id;
+    this.#beat(rankState.computing);
+    this.checkAbort();
+  }
+
+  /** Publishes and records the start of a call; `group` or `peer` is -1. Returns the site's number and hash. */
+  begin(op: number, group: number, peer: number, count: number, type: number, site: string): SiteRef {
+    this.checkAbort();
+    const ref = this.sites.ref(site);
+    const { words } = this;
+    const at = this.#status;
+    words[at + statusWord.site] = ref.id;
+    words[at + statusWord.op] = op;
+    words[at + statusWord.group] = group;
+    words[at + statusWord.peer] = peer;
+    this.#recorder.begin(op, group, peer, count, type, ref.id);
+    this.#beat(rankState.calling);
+    return ref;
+  }
+
+  /** The end of the call that began last. */
+  end(): void {
+    this.#recorder.end();
+    this.#beat(rankState.computing);
+  }
+
+  finish(): void {
+    this.#beat(rankState.finished);
+  }
+
+  hasFinished(rank: number): boolean {
+    return Atomics.load(this.words, statusAt(rank) / 4 + statusWord.state) === rankState.finished;
+  }
+
+  /** Throws if the world has been told to end. */
+  checkAbort(): void {
+    const kind = this.words[this.#abort]!;
+    if (kind === abortKind.none) return;
+    const rank = Atomics.load(this.words, this.#abort + 1);
+    if (kind === abortKind.stopped) fail('RUN_ABORTED', { problem: 'stopped from outside' });
+    fail('RANK_FAILED', {
+      rank,
+      site: lastSite(this.shared, rank),
+      problem: `rank ${this.rank} stopped because of it`,
+    });
+  }
+
+  /** What a time-out says of the ranks that did not come. */
+  activity(ranks: readonly number[]): string {
+    return ranks.map((rank) => activityOf(this.shared, rank)).join('; ');
+  }
+
+  kernel(data: Vector, max: boolean): ReduceKernel {
+    const { kernels } = this;
+    if (data instanceof Float32Array) return max ? kernels.maxF32 : kernels.sumF32;
+    if (data instanceof Float64Array) return max ? kernels.maxF64 : kernels.sumF64;
+    return max ? kernels.maxI32 : kernels.sumI32;
+  }
+
+  // Only this rank writes its status: plain stores, seen by watchers soon enough.
+  #beat(state: number): void {
+    const at = this.#status;
+    this.words[at + statusWord.state] = state;
+    this.words[at + statusWord.heartbeat] = (this.words[at + statusWord.heartbeat]! + 1) | 0;
+  }
+}
+
+export const lineWords = lineBytes / 4;

@@ -1,0 +1,108 @@
+// What the ranks of a world share: made by the main thread, handed to every worker, and read by whoever watches them.
+import { availableParallelism } from 'node:os';
+import { type FlightRecord, type RecordedCall, readRecords } from '../../flight-recorder.ts';
+import { loadKernel, type SharedWasmMemory, sharedMemory, type WasmModule } from '../../kernels/wasm.ts';
+import type { TransportPlan } from '../transport.ts';
+import { opNames, typeName } from './calls.ts';
+import { channelBytes } from './channel-map.ts';
+import { lineBytes, type MemoryMap, mapMemory, recordsAt, statusAt } from './memory-map.ts';
+import { siteName } from './sites.ts';
+
+/** Structured-cloneable; the memory and the channels stay shared. */
+export interface ThreadsShared {
+  readonly plan: TransportPlan;
+  readonly memory: SharedWasmMemory;
+  readonly kernels: WasmModule;
+  readonly map: MemoryMap;
+  /** One for each of plan.channels. */
+  readonly channels: readonly SharedArrayBuffer[];
+  /** Processors this process may use. */
+  readonly cores: number;
+}
+
+let compiled: WasmModule | undefined;
+
+export function createThreadsWorld(plan: TransportPlan): ThreadsShared {
+  const map = mapMemory(plan);
+  const memory = sharedMemory(map.bytes);
+  const words = new Int32Array(memory.buffer);
+  // Phases start at 2: before it, the line of a parity shows the phase two before its first.
+  plan.groups.forEach(({ ranks }, g) => {
+    for (let m = 0; m < ranks.length && ranks.length > 1; m++)
+      words[(map.groups[g]!.lines + (2 * m + 1) * lineBytes) / 4] = 1;
+  });
+  compiled ??= loadKernel('transport');
+  const channels = plan.channels.map(({ capacityBytes }) => new SharedArrayBuffer(channelBytes(capacityBytes)));
+  return { plan, memory, kernels: compiled, map, channels, cores: availableParallelism() };
+}
+
+// The status of a rank: its heartbeat counter, state, site number, op, group index, peer.
+export const statusWord = { heartbeat: 0, state: 1, site: 2, op: 3, group: 4, peer: 5 } as const;
+export const rankState = { starting: 0, computing: 1, calling: 2, finished: 3 } as const;
+
+const statusOf = (shared: ThreadsShared, rank: number): Int32Array =>
+  new Int32Array(shared.memory.buffer, statusAt(rank), 6);
+
+/** A number that changes whenever the rank does something, and whether it is inside a call (which has its own time-out). */
+export function progressOf(shared: ThreadsShared, rank: number): { heartbeat: number; state: number } {
+  const status = statusOf(shared, rank);
+  return {
+    heartbeat: Atomics.load(status, statusWord.heartbeat),
+    state: Atomics.load(status, statusWord.state),
+  };
+}
+
+/** The site that a rank named last; undefined before the first. */
+export function lastSite(shared: ThreadsShared, rank: number): string | undefined {
+  const status = statusOf(shared, rank);
+  if (status[statusWord.heartbeat]! <= 1) return undefined;
+  return siteName(shared.memory.buffer, rank, status[statusWord.site]!);
+}
+
+/** What a rank is doing, in words: `rank 1 is in recv from rank 0 at "stage 1"`. */
+export function activityOf(shared: ThreadsShared, rank: number): string {
+  const status = statusOf(shared, rank);
+  const site = lastSite(shared, rank);
+  const at = site === undefined ? '' : ` at "${site}"`;
+  switch (Atomics.load(status, statusWord.state)) {
+    case rankState.starting:
+      return `rank ${rank} has not started`;
+    case rankState.finished:
+      return `rank ${rank} has finished`;
+    case rankState.calling: {
+      const group = shared.plan.groups[status[statusWord.group]!];
+      const where = group
+        ? `on ${group.axis} with ranks ${group.ranks.join(', ')}`
+        : `with rank ${status[statusWord.peer]}`;
+      return `rank ${rank} is in ${opNames[status[statusWord.op]!]} ${where}${at}`;
+    }
+    default:
+      return `rank ${rank} computes${at || ', no site named yet'}`;
+  }
+}
+
+/** The last calls of a rank, alive or not. */
+export function recordsOf(shared: ThreadsShared, rank: number): FlightRecord[] {
+  const { buffer } = shared.memory;
+  return readRecords(buffer, recordsAt(rank), (call: RecordedCall) => ({
+    op: opNames[call.op] ?? '?',
+    axis: shared.plan.groups[call.group]?.axis ?? 'pp',
+    type: typeName(call.type),
+    site: siteName(buffer, rank, call.site),
+  }));
+}
+
+/** Why a world ends early. */
+export const abortKind = { none: 0, rankFailed: 1, stopped: 2 } as const;
+
+/** Ends every wait of the world: waiting ranks throw within a slice. The first caller's reason stays. */
+export function abortWorld(shared: ThreadsShared, kind: number, rank = -1): void {
+  const words = new Int32Array(shared.memory.buffer, shared.map.abort, 2);
+  if (Atomics.load(words, 0) !== abortKind.none) return;
+  Atomics.store(words, 1, rank);
+  Atomics.compareExchange(words, 0, abortKind.none, kind);
+}
+
+export function isAborted(shared: ThreadsShared): boolean {
+  return Atomics.load(new Int32Array(shared.memory.buffer, shared.map.abort, 1), 0) !== abortKind.none;
+}

@@ -1,0 +1,54 @@
+// Worker threads kept between worlds: starting one costs far more than a small world does.
+import { type ResourceLimits, Worker } from 'node:worker_threads';
+
+export interface WorldPool {
+  /** Takes idle workers, starting what is missing. */
+  take(count: number): Worker[];
+  /** Takes back workers that ended their work without a failure. */
+  give(workers: readonly Worker[]): void;
+  /** Ends the idle workers and those given back later. */
+  close(): Promise<void>;
+}
+
+// From source a worker must first learn TypeScript; see worker-boot.mjs.
+const entry = new URL(import.meta.url.endsWith('.ts') ? './worker-boot.mjs' : './world-worker.js', import.meta.url);
+
+/** `resourceLimits`: of every worker's JavaScript heap, as node:worker_threads has them. */
+export function createPool(options: { readonly resourceLimits?: ResourceLimits } = {}): WorldPool {
+  const idle = new Set<Worker>();
+  let closed = false;
+  const start = (): Worker => {
+    const worker = new Worker(entry, { ...options, execArgv: [] });
+    // A worker that breaks while idle leaves quietly; one at work has its world's listeners too.
+    worker.on('error', () => idle.delete(worker));
+    worker.on('exit', () => idle.delete(worker));
+    worker.setMaxListeners(20);
+    return worker;
+  };
+  return {
+    take(count) {
+      const taken = [...idle].slice(0, count);
+      for (const worker of taken) {
+        idle.delete(worker);
+        worker.ref();
+      }
+      while (taken.length < count) taken.push(start());
+      return taken;
+    },
+    give(workers) {
+      for (const worker of workers) {
+        if (closed) void worker.terminate();
+        else {
+          worker.unref();
+          idle.add(worker);
+        }
+      }
+    },
+    async close() {
+      closed = true;
+      const workers = [...idle];
+      idle.clear();
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}

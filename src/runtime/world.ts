@@ -1,0 +1,284 @@
+// Runs a world: one rank a worker thread, until all have returned or one has failed; never for ever.
+import type { Worker } from 'node:worker_threads';
+import { type ErrorCode, FivefoldError } from '../errors.ts';
+import { writeFlightRecords } from './flight-recorder.ts';
+import {
+  abortKind,
+  abortWorld,
+  activityOf,
+  createThreadsWorld,
+  lastSite,
+  progressOf,
+  rankState,
+  recordsOf,
+} from './transport/threads/world-state.ts';
+import type { TransportPlan } from './transport/transport.ts';
+import type { Failure, FromWorker, ToWorker } from './world-messages.ts';
+import { createPool, type WorldPool } from './world-pool.ts';
+
+export interface WorldOptions {
+  readonly plan: TransportPlan;
+  /** A module that exports `rank`, a {@link import('./world-messages.ts').RankFunction}. */
+  readonly rankModule: URL;
+  /** One a rank, structured-cloneable. */
+  readonly jobs: readonly unknown[];
+  readonly onReport?: (rank: number, message: unknown) => void;
+  /** Where workers come from and go back to; without one they live for this world. */
+  readonly pool?: WorldPool;
+  /** Where a failed world leaves every rank's flight recorder, `rank-<n>.json`. */
+  readonly recorderDir?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** How long the other ranks may take to notice a failure before their threads are ended. */
+const graceMilliseconds = 1000;
+/** How long a rank may take to import its module. */
+const startSeconds = 60;
+
+/**
+ * What every rank returned. Throws RANK_FAILED (a rank threw, exited, ran out of memory or made no progress for
+ * plan.timeoutSeconds), COLLECTIVE_TIMEOUT, COLLECTIVE_MISMATCH, RUN_ABORTED (the signal), or a rank's own error of exit status 2.
+ */
+export async function runWorld(options: WorldOptions): Promise<unknown[]> {
+  const { plan, jobs, signal } = options;
+  if (jobs.length !== plan.size) throw new Error(`a world of ${plan.size} ranks got ${jobs.length} jobs`);
+  if (signal?.aborted) throw aborted(signal);
+  const pool = options.pool ?? createPool();
+  try {
+    return await new World(options, pool).outcome;
+  } finally {
+    if (!options.pool) await pool.close();
+  }
+}
+
+const aborted = (signal: AbortSignal): FivefoldError =>
+  new FivefoldError('RUN_ABORTED', {
+    problem: signal.reason instanceof Error ? signal.reason.message : String(signal.reason),
+  });
+
+interface Rank {
+  readonly worker: Worker;
+  state: 'preparing' | 'ready' | 'running' | 'ended';
+  heartbeat: number;
+  /** When the watcher last saw progress, in ms. */
+  movedAt: number;
+}
+
+class World {
+  readonly outcome: Promise<unknown[]>;
+  readonly #options: WorldOptions;
+  readonly #pool: WorldPool;
+  readonly #shared;
+  readonly #ranks: readonly Rank[];
+  readonly #values: unknown[];
+  readonly #cleanups: (() => void)[] = [];
+  #failure: Error | undefined;
+  /** A failure that another rank caused: shown only if the cause never shows. */
+  #secondary: Error | undefined;
+  #activities: string[] = [];
+  #over = false;
+  #resolve!: (values: unknown[]) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(options: WorldOptions, pool: WorldPool) {
+    this.#options = options;
+    this.#pool = pool;
+    this.#shared = createThreadsWorld(options.plan);
+    this.#values = new Array(options.plan.size);
+    this.outcome = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const now = performance.now();
+    this.#ranks = pool
+      .take(options.plan.size)
+      .map((worker) => ({ worker, state: 'preparing', heartbeat: 0, movedAt: now }));
+    this.#ranks.forEach((rank, index) => {
+      this.#listen(rank, index);
+      tell(rank.worker, { kind: 'prepare', module: options.rankModule.href });
+    });
+    const period = Math.min(250, (options.plan.timeoutSeconds * 1000) / 8);
+    const watch = setInterval(() => this.#watch(), period);
+    this.#cleanups.push(() => clearInterval(watch));
+    const { signal } = options;
+    if (signal) {
+      const stop = (): void => this.#fail(aborted(signal), abortKind.stopped);
+      signal.addEventListener('abort', stop);
+      this.#cleanups.push(() => signal.removeEventListener('abort', stop));
+    }
+  }
+
+  #listen(rank: Rank, index: number): void {
+    const onMessage = (message: FromWorker): void => this.#hear(rank, index, message);
+    const onError = (error: Error): void => {
+      this.#fail(this.#rankFailed(index, error.message, error), abortKind.rankFailed, index);
+      this.#end(rank);
+    };
+    const onExit = (code: number): void => {
+      if (rank.state !== 'ended')
+        this.#fail(this.#rankFailed(index, `its thread exited with status ${code}`), abortKind.rankFailed, index);
+      this.#end(rank);
+    };
+    rank.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+    this.#cleanups.push(() => {
+      rank.worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+    });
+  }
+
+  #hear(rank: Rank, index: number, message: FromWorker): void {
+    switch (message.kind) {
+      case 'ready':
+        rank.state = 'ready';
+        if (this.#ranks.every(({ state }) => state === 'ready')) this.#go();
+        break;
+      case 'report':
+        if (!this.#failure) this.#report(index, message.message);
+        break;
+      case 'done':
+        this.#values[index] = message.value;
+        this.#end(rank);
+        break;
+      case 'failed':
+        this.#failed(index, message.failure);
+        this.#end(rank);
+        break;
+    }
+  }
+
+  /** Only when every rank has its module do their clocks start. */
+  #go(): void {
+    if (this.#failure) return;
+    this.#ranks.forEach((rank, index) => {
+      rank.state = 'running';
+      rank.movedAt = performance.now();
+      try {
+        tell(rank.worker, { kind: 'go', shared: this.#shared, rank: index, job: this.#options.jobs[index] });
+      } catch (error) {
+        this.#fail(error instanceof Error ? error : new Error(String(error)), abortKind.stopped);
+      }
+    });
+  }
+
+  #report(index: number, message: unknown): void {
+    try {
+      this.#options.onReport?.(index, message);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)), abortKind.stopped);
+    }
+  }
+
+  #failed(index: number, failure: Failure): void {
+    const error = this.#errorOf(index, failure);
+    if (failure.secondary) this.#secondary ??= error;
+    else this.#fail(this.#suspect(error) ?? error, abortKind.rankFailed, index);
+  }
+
+  /** A rank that waited in vain is not the cause if the one it waited for has stopped moving. */
+  #suspect(error: Error): Error | undefined {
+    if (!(error instanceof FivefoldError) || error.code !== 'COLLECTIVE_TIMEOUT') return undefined;
+    const hung = this.#ranks.findIndex((_, index) => this.#stillFor(index) > this.#options.plan.timeoutSeconds / 2);
+    return hung < 0 ? undefined : this.#hungError(hung);
+  }
+
+  #hungError(index: number): Error {
+    return this.#rankFailed(index, `no call and no heartbeat for ${this.#options.plan.timeoutSeconds} s`);
+  }
+
+  #rankFailed(index: number, problem: string, cause?: unknown): FivefoldError {
+    const error = new FivefoldError('RANK_FAILED', {
+      rank: index,
+      site: lastSite(this.#shared, index),
+      problem,
+      ...this.#recorder(),
+    });
+    error.cause = cause;
+    return error;
+  }
+
+  #recorder(): { recorder?: string } {
+    const { recorderDir } = this.#options;
+    return recorderDir === undefined ? {} : { recorder: recorderDir };
+  }
+
+  #errorOf(index: number, failure: Failure): Error {
+    const { known } = failure;
+    if (known?.exit === 2) return new FivefoldError(known.code, known.values);
+    const speaksForItself: readonly ErrorCode[] = ['COLLECTIVE_TIMEOUT', 'COLLECTIVE_MISMATCH', 'RUN_ABORTED'];
+    if (known && (speaksForItself.includes(known.code) || (failure.secondary && known.code === 'RANK_FAILED')))
+      return new FivefoldError(known.code, { ...known.values, ...this.#recorder() });
+    return this.#rankFailed(index, failure.message, failure.stack);
+  }
+
+  /** Seconds since a running rank last did anything; a rank inside a call has the call's own time-out. */
+  #stillFor(index: number): number {
+    const rank = this.#ranks[index]!;
+    const now = performance.now();
+    const { heartbeat, state } = progressOf(this.#shared, index);
+    if (rank.state !== 'running' || state !== rankState.computing || heartbeat !== rank.heartbeat) {
+      rank.heartbeat = heartbeat;
+      rank.movedAt = now;
+    }
+    return (now - rank.movedAt) / 1000;
+  }
+
+  #watch(): void {
+    if (this.#failure) return;
+    this.#ranks.forEach((rank, index) => {
+      if (rank.state === 'preparing') {
+        if (performance.now() - rank.movedAt > startSeconds * 1000)
+          this.#fail(this.#rankFailed(index, `its module did not load in ${startSeconds} s`), abortKind.stopped);
+      } else if (this.#stillFor(index) > this.#options.plan.timeoutSeconds)
+        this.#fail(this.#hungError(index), abortKind.rankFailed, index);
+    });
+  }
+
+  /** The first failure decides; everybody is told, and ended if telling does not help. */
+  #fail(error: Error, kind: number, index = -1): void {
+    if (this.#failure || this.#over) return;
+    this.#failure = error;
+    this.#activities = this.#ranks.map((_, r) => activityOf(this.#shared, r));
+    abortWorld(this.#shared, kind, index);
+    const running = this.#ranks.some(({ state }) => state === 'running');
+    const timer = setTimeout(() => this.#terminate(), running ? graceMilliseconds : 0);
+    this.#cleanups.push(() => clearTimeout(timer));
+  }
+
+  #terminate(): void {
+    for (const { worker, state } of this.#ranks) if (state !== 'ended') void worker.terminate();
+  }
+
+  #end(rank: Rank): void {
+    if (rank.state === 'ended') return;
+    rank.state = 'ended';
+    if (this.#ranks.every(({ state }) => state === 'ended')) void this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    for (const cleanup of this.#cleanups) cleanup();
+    const workers = this.#ranks.map(({ worker }) => worker);
+    const error = this.#failure ?? this.#secondary;
+    if (!error) {
+      this.#pool.give(workers);
+      this.#resolve(this.#values);
+      return;
+    }
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    this.#record(error);
+    this.#reject(error);
+  }
+
+  #record(error: Error): void {
+    const { recorderDir } = this.#options;
+    if (recorderDir === undefined || (error instanceof FivefoldError && error.exit === 2)) return;
+    this.#ranks.forEach((_, rank) => {
+      const status = this.#activities[rank] ?? activityOf(this.#shared, rank);
+      writeFlightRecords(recorderDir, rank, status, recordsOf(this.#shared, rank));
+    });
+  }
+}
+
+function tell(worker: Worker, message: ToWorker): void {
+  worker.postMessage(message);
+}

@@ -1,0 +1,310 @@
+// Builds the training step of one rank: the pipeline schedule over its parts, then gradients finished by type, clipped, applied.
+import { type Layout, stageLayers } from '../mesh/layout.ts';
+import { coordsOf, groupOf, rankAt } from '../mesh/mesh.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { type ParamSpec, type Part, type PartName, paramSpecs, paramTypes, shardShape } from '../model/params.ts';
+import { type PartPrograms, residualShape, type TraceSettings, tracePart } from '../model/parts.ts';
+import type { Precision } from '../program/onnx-builder.ts';
+import { dual, typedAxes } from '../program/types.ts';
+import type { Action } from '../schedule/schedule.ts';
+import { schedules } from '../schedule/schedules.ts';
+import { cutProgram, type ProgramBuilder, type ProgramPieces, startProgram } from './program-builder.ts';
+import type { HeldParam, TrainingStep } from './step.ts';
+
+export interface StepSettings {
+  readonly config: ModelConfig;
+  readonly layout: Layout;
+  readonly seqLen: number;
+  /** Sequences of a microbatch on one data-parallel rank. */
+  readonly microBatch: number;
+  /** Microbatches of a step. */
+  readonly microbatches: number;
+  readonly precision: Precision;
+}
+
+/** Tokens that one step of all ranks trains on. */
+export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
+  seqLen * microBatch * microbatches * layout.dp;
+
+/** The parts of a stage, in order. */
+export function stageParts(config: ModelConfig, layout: Layout, stage: number): Part[] {
+  const [first, end] = stageLayers(layout, config.layers)[stage]!;
+  const blocks = Array.from({ length: end - first }, (_, index): Part => ({ name: 'block', layer: first + index }));
+  return [
+    ...(stage === 0 ? [{ name: 'embedding', layer: 0 } as const] : []),
+    ...blocks,
+    ...(stage === layout.pp - 1 ? [{ name: 'head', layer: 0 } as const] : []),
+  ];
+}
+
+export const siteOf = (part: Part): string => (part.name === 'block' ? `block ${part.layer}` : '');
+
+/** Gradients summed over the pipeline too: the parameters that the first and the last stage both hold. */
+export const isTiedAcrossStages = (config: ModelConfig, layout: Layout, spec: ParamSpec): boolean =>
+  config.tiedHead && layout.pp > 1 && (spec.key === 'table.weight' || spec.key === 'head.weight');
+
+interface PartRun {
+  readonly part: Part;
+  readonly params: readonly HeldParam[];
+  readonly forward: ProgramPieces;
+  readonly backward: ProgramPieces;
+  readonly programs: PartPrograms;
+}
+
+export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
+  const { config, layout, seqLen, microBatch, microbatches, precision } = settings;
+  const coords = coordsOf(layout, rank);
+  const stage = coords.pp;
+  const builder = startProgram(layout, rank, precision);
+  const trace: TraceSettings = {
+    config,
+    layout,
+    coords,
+    batch: microBatch,
+    seqLen,
+    lossScale: 1 / tokensPerStep(settings),
+  };
+  const parts = stageParts(config, layout, stage);
+
+  const held = holdParams(builder, settings, parts);
+  const traced = new Map<PartName, Omit<PartRun, 'part' | 'params'>>();
+  const runs = parts.map((part): PartRun => {
+    let programs = traced.get(part.name);
+    if (!programs) {
+      const both = tracePart(part.name, trace);
+      programs = { programs: both, forward: cutProgram(both.forward), backward: cutProgram(both.backward) };
+      traced.set(part.name, programs);
+    }
+    return { part, params: held.byPart(part), ...programs };
+  });
+
+  const tokens = (what: string, needed: boolean) =>
+    Array.from({ length: microbatches }, (_, m) =>
+      needed ? builder.buffer('tokens', `${what} ${m}`, [microBatch, seqLen], 'int') : undefined,
+    );
+  const last = stage === layout.pp - 1;
+  const ids = tokens('ids', stage === 0);
+  const targets = tokens('targets', last);
+  const loss = builder.buffer('scalar', 'loss', [1]);
+  const one = last ? builder.buffer('scalar', 'one', [1]) : undefined;
+  const squaredNorm = builder.buffer('scalar', 'squared gradient norm', [1], 'double');
+
+  builder.emit({ kind: 'zero', buffers: [loss, ...held.all.map((param) => param.gradient)], site: 'step start' });
+  const pipeline = runPipeline({ builder, runs, settings, trace, ids, targets, loss, one, rank });
+  const schedule = schedules[layout.schedule](layout.pp, microbatches);
+  for (const action of schedule.stages[stage]!) pipeline(action);
+
+  finishGradients(builder, settings, rank, held.all);
+  finishScalars(builder, settings, rank, held.all, { loss, squaredNorm });
+  builder.emit({ kind: 'update', norm: squaredNorm, site: 'optimizer' });
+  return {
+    ...builder.finish(),
+    params: held.all,
+    ids,
+    targets,
+    ...(one === undefined ? {} : { one }),
+    loss,
+    squaredNorm,
+  };
+}
+
+/** Buffers for every parameter of the stage; a head tied to an embedding on the same stage shares its buffers. */
+function holdParams(builder: ProgramBuilder, { config, layout }: StepSettings, parts: readonly Part[]) {
+  const byName = new Map<string, HeldParam>();
+  const byPart = new Map<Part, HeldParam[]>();
+  for (const part of parts)
+    byPart.set(
+      part,
+      paramSpecs(config, layout, part).map((spec) => {
+        const known = byName.get(spec.name);
+        if (known) return { ...known, spec };
+        const shape = shardShape(spec, layout);
+        const held: HeldParam = {
+          spec,
+          param: builder.buffer('parameter', spec.name, shape),
+          gradient: builder.buffer('gradient', spec.name, shape),
+          firstMoment: builder.buffer('firstMoment', spec.name, shape),
+          secondMoment: builder.buffer('secondMoment', spec.name, shape),
+        };
+        byName.set(spec.name, held);
+        return held;
+      }),
+    );
+  return { all: [...byName.values()], byPart: (part: Part) => byPart.get(part)! };
+}
+
+interface Pipeline {
+  readonly builder: ProgramBuilder;
+  readonly runs: readonly PartRun[];
+  readonly settings: StepSettings;
+  readonly trace: TraceSettings;
+  readonly ids: readonly (number | undefined)[];
+  readonly targets: readonly (number | undefined)[];
+  readonly loss: number;
+  readonly one: number | undefined;
+  readonly rank: number;
+}
+
+/** Emits what one action of the schedule does. Activations and gradients between stages are kept by microbatch. */
+function runPipeline({
+  builder,
+  runs,
+  settings,
+  trace,
+  ids,
+  targets,
+  loss,
+  one,
+  rank,
+}: Pipeline): (action: Action) => void {
+  const { layout } = settings;
+  const coords = coordsOf(layout, rank);
+  const stage = coords.pp;
+  const into = new Map<number, number>();
+  const out = new Map<number, number>();
+  const gradientInto = new Map<number, number>();
+  const gradientOut = new Map<number, number>();
+  /** By microbatch, then part: the buffers of the values its backward reads. */
+  const saved = new Map<number, Record<string, number>[]>();
+  const shape = residualShape(trace);
+
+  const paramInputs = (run: PartRun, sums: boolean) =>
+    Object.fromEntries(
+      run.params.flatMap(({ spec, param, gradient }) => [
+        [`param:${spec.key}`, param],
+        ...(sums ? [[`sum:${spec.key}`, gradient] as const] : []),
+      ]),
+    );
+
+  const forward = (microbatch: number): void => {
+    let x = into.get(microbatch);
+    const savedParts: Record<string, number>[] = [];
+    for (const run of runs) {
+      const inputs: Record<string, number> = paramInputs(run, false);
+      if (run.part.name === 'embedding') inputs.ids = ids[microbatch]!;
+      else inputs.x = x!;
+      if (run.part.name === 'head') Object.assign(inputs, { targets: targets[microbatch]!, lossSum: loss });
+      const ran = builder.run(run.forward, inputs, siteOf(run.part));
+      savedParts.push(
+        Object.fromEntries(run.programs.saved.map((value) => [`saved:${value.id}`, ran.bufferOf(value)])),
+      );
+      x = ran.outputs.y;
+    }
+    saved.set(microbatch, savedParts);
+    if (x !== undefined) out.set(microbatch, x);
+  };
+
+  const backward = (microbatch: number): void => {
+    let dy = gradientInto.get(microbatch);
+    for (const [index, run] of [...runs.entries()].reverse()) {
+      const inputs = { ...paramInputs(run, true), ...saved.get(microbatch)![index]! };
+      if (run.part.name === 'head') inputs.one = one!;
+      else inputs.dy = dy!;
+      dy = builder.run(run.backward, inputs, `${siteOf(run.part)} backward`.trim()).outputs.dx;
+    }
+    saved.delete(microbatch);
+    if (dy !== undefined) gradientOut.set(microbatch, dy);
+  };
+
+  const peer = (other: number) => rankAt(layout, { ...coords, pp: other });
+  return (action) => {
+    const { microbatch } = action;
+    const site = `stage ${stage} microbatch ${microbatch} ${action.kind}`;
+    switch (action.kind) {
+      case 'forward':
+        return forward(microbatch);
+      case 'backward':
+        return backward(microbatch);
+      case 'sendActivation':
+      case 'sendGradient': {
+        const buffer = (action.kind === 'sendActivation' ? out : gradientOut).get(microbatch)!;
+        return builder.emit({ kind: 'send', rank: peer(action.stage), buffer, site });
+      }
+      case 'recvActivation':
+      case 'recvGradient': {
+        const buffer = builder.buffer('activation', site, shape);
+        (action.kind === 'recvActivation' ? into : gradientInto).set(microbatch, buffer);
+        return builder.emit({ kind: 'recv', rank: peer(action.stage), buffer, site });
+      }
+    }
+  };
+}
+
+/** A gradient still partial on an axis is summed over it; a tied one over the two stages that hold it. */
+function finishGradients(
+  builder: ProgramBuilder,
+  { config, layout }: StepSettings,
+  rank: number,
+  params: readonly HeldParam[],
+): void {
+  for (const { spec, gradient } of params) {
+    for (const axis of typedAxes) {
+      const type = paramTypes(spec)[axis];
+      if (layout[axis] === 1 || type === undefined || dual(type) !== 'P') continue;
+      const site = `gradient of ${spec.name}`;
+      builder.emit({
+        kind: 'allReduce',
+        group: groupOf(layout, rank, axis),
+        input: gradient,
+        output: gradient,
+        reduce: 'sum',
+        site,
+      });
+    }
+  }
+  for (const { spec, gradient } of params)
+    if (isTiedAcrossStages(config, layout, spec)) {
+      const site = `gradient of tied ${spec.name}`;
+      builder.emit({
+        kind: 'allReduce',
+        group: tiedGroup(layout, rank),
+        input: gradient,
+        output: gradient,
+        reduce: 'sum',
+        site,
+      });
+    }
+}
+
+/** The first and the last stage at this rank's other coordinates. */
+export function tiedGroup(layout: Layout, rank: number) {
+  const { ranks } = groupOf(layout, rank, 'pp');
+  return { axis: 'pp', ranks: [ranks[0]!, ranks[ranks.length - 1]!] } as const;
+}
+
+/** The mean loss on every rank, and the gradients' global norm: every parameter's square counted once over tp and pp. */
+function finishScalars(
+  builder: ProgramBuilder,
+  { config, layout }: StepSettings,
+  rank: number,
+  params: readonly HeldParam[],
+  { loss, squaredNorm }: { loss: number; squaredNorm: number },
+): void {
+  const coords = coordsOf(layout, rank);
+  const counted = params.filter(({ spec }) => {
+    const onTp = spec.tp.startsWith('V') || coords.tp === 0;
+    const onPp = !isTiedAcrossStages(config, layout, spec) || coords.pp === 0;
+    return onTp && onPp;
+  });
+  builder.emit({
+    kind: 'sumSquares',
+    buffers: counted.map(({ gradient }) => gradient),
+    output: squaredNorm,
+    site: 'gradient norm',
+  });
+  const reduce = (buffer: number, axis: 'tp' | 'dp' | 'pp', site: string) => {
+    if (layout[axis] > 1)
+      builder.emit({
+        kind: 'allReduce',
+        group: groupOf(layout, rank, axis),
+        input: buffer,
+        output: buffer,
+        reduce: 'sum',
+        site,
+      });
+  };
+  reduce(squaredNorm, 'tp', 'gradient norm');
+  reduce(squaredNorm, 'pp', 'gradient norm');
+  reduce(loss, 'dp', 'loss');
+  reduce(loss, 'pp', 'loss');
+}

@@ -1,0 +1,204 @@
+// Data files to a token stream: documents, folders, pieces, token files, and every way it can fail.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openTokens } from './token-file.ts';
+import { byteTokenizer, loadTokenizer } from './tokenizer.ts';
+import { type PrepareOptions, type PrepareProgress, prepareTokens } from './tokens.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'fivefold-tokens-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+let made = 0;
+/** A new folder with these files in it. */
+function folderWith(files: Record<string, string | Uint8Array | Int32Array>): string {
+  made += 1;
+  const folder = join(root, String(made));
+  mkdirSync(folder);
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  return folder;
+}
+
+const bpe = loadTokenizer('test/fixtures/tokenizer');
+
+/** The stream for these files, read back. */
+async function stream(options: Partial<PrepareOptions> & Pick<PrepareOptions, 'files'>): Promise<number[]> {
+  const cacheFile = join(root, 'stream.i32.bin');
+  const { path, tokens } = await prepareTokens({ tokenizer: byteTokenizer, cacheFile, ...options });
+  const reader = openTokens(path);
+  expect(reader.tokens).toBe(tokens);
+  const all = [...reader.read(0, tokens)];
+  reader.close();
+  return all;
+}
+
+const bytes = (text: string): number[] => [...Buffer.from(text)];
+const END = 256;
+
+describe('documents', () => {
+  test('a file is one document; the end-of-text token stands between two', async () => {
+    const folder = folderWith({ 'a.txt': 'one\n', 'b.txt': 'twö' });
+    expect(await stream({ files: [join(folder, 'b.txt'), join(folder, 'a.txt')] })).toEqual([
+      ...bytes('twö'),
+      END,
+      ...bytes('one\n'),
+    ]);
+  });
+
+  test('a folder gives its files at any depth in sorted order, without hidden ones', async () => {
+    const folder = folderWith({ 'b.txt': 'B', 'a/z.txt': 'AZ', 'a/c/d.md': 'ACD', '.git/x': 'no', 'a/.y': 'no' });
+    expect(await stream({ files: [folder] })).toEqual([...bytes('ACD'), END, ...bytes('AZ'), END, ...bytes('B')]);
+  });
+
+  test('each line of a .jsonl is one, however long against the buffer; empty ones do not count', async () => {
+    const texts = ['first', '', 'a much longer line that does not fit', 'l\nast \u2028 ö'];
+    const lines = texts.map((text, id) => JSON.stringify({ id, text }));
+    const folder = folderWith({ 'd.jsonl': `${lines[0]}\r\n\n${lines[1]}\n${lines[2]}\n${lines[3]}`, 'e.txt': '' });
+    const expected = [...bytes(texts[0]!), END, ...bytes(texts[2]!), END, ...bytes(texts[3]!)];
+    for (const pieceBytes of [8, 40, 1 << 20]) {
+      expect(await stream({ files: [folder], pieceBytes })).toEqual(expected);
+    }
+  });
+
+  test('a byte order mark is no text', async () => {
+    const folder = folderWith({ 'a.txt': '\ufeffhi', 'b.jsonl': '\ufeff{"text":"ho"}', 'c.txt': '\ufeff' });
+    expect(await stream({ files: [folder] })).toEqual([...bytes('hi'), END, ...bytes('ho')]);
+  });
+});
+
+describe('pieces', () => {
+  test('do not change byte tokens, wherever they are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string({
+          unit: fc.constantFrom('a', ' ', '\n', '\r\n', 'ö', '河', '🌊', '\0'),
+          minLength: 1,
+          maxLength: 80,
+        }),
+        fc.integer({ min: 4, max: 40 }),
+        async (text, pieceBytes) => {
+          const folder = folderWith({ 'a.txt': text });
+          expect(await stream({ files: [folder], pieceBytes })).toEqual(bytes(text));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('do not change byte-pair tokens of text with line ends', async () => {
+    const readme = readFileSync('node_modules/zod/README.md', 'utf8').replaceAll('\r\n', '\n');
+    const folder = folderWith({ 'a.md': readme });
+    const whole = [...bpe.encode(readme)];
+    // Half a piece must hold a lone line end; the longest paragraph of code there is under 1 KB.
+    for (const pieceBytes of [2048, 3001, 1 << 20]) {
+      expect(await stream({ files: [folder], tokenizer: bpe, pieceBytes })).toEqual(whole);
+    }
+  });
+
+  test('and token buffers of a file of several megabytes come out complete and in order', async () => {
+    const text = Array.from({ length: 300_000 }, (_, line) => `${line}\n`).join('');
+    const folder = folderWith({ 'long.txt': text });
+    const cacheFile = join(root, 'long.i32.bin');
+    const { tokens } = await prepareTokens({ files: [folder], tokenizer: byteTokenizer, cacheFile });
+    expect(tokens).toBe(text.length);
+    const reader = openTokens(cacheFile);
+    expect(byteTokenizer.decode(reader.read(0, tokens)) === text).toBe(true);
+    reader.close();
+    // Read again as a token file, which goes in steps too, with one more document after it.
+    const more = folderWith({ 'more.txt': 'z' });
+    expect(await stream({ files: [cacheFile, more] })).toEqual([...bytes(text), END, ...bytes('z')]);
+  });
+
+  test('report progress up to the last byte', async () => {
+    const folder = folderWith({ 'a.txt': 'x\n'.repeat(500), 'b.jsonl': '{"text":"y"}\n{"text":"z"}\n' });
+    const seen: PrepareProgress[] = [];
+    const all = await stream({ files: [folder], pieceBytes: 100, onProgress: (progress) => seen.push(progress) });
+    expect(seen.length).toBeGreaterThan(10);
+    expect(seen.every((now, i) => i === 0 || now.bytes >= seen[i - 1]!.bytes)).toBe(true);
+    expect(seen.at(-1)).toEqual({ path: join(folder, 'b.jsonl'), bytes: 1026, totalBytes: 1026, tokens: all.length });
+  });
+});
+
+describe('token files', () => {
+  test('alone are used where they are', async () => {
+    const folder = folderWith({
+      'gpt.u16.bin': Uint8Array.of(1, 0, 0xff, 0xff),
+      'own.i32.bin': Int32Array.of(7, 70000),
+    });
+    for (const [name, tokens] of [
+      ['gpt.u16.bin', [1, 65535]],
+      ['own.i32.bin', [7, 70000]],
+    ] as const) {
+      const files = [join(folder, name)];
+      const cacheFile = join(folder, 'unused.i32.bin');
+      const prepared = await prepareTokens({ files, tokenizer: bpe, cacheFile });
+      expect(prepared).toEqual({ path: files[0], tokens: 2, documents: 1 });
+      expect(await stream({ files })).toEqual(tokens);
+    }
+    expect(readdirSync(folder).sort()).toEqual(['gpt.u16.bin', 'own.i32.bin']);
+  });
+
+  test('with others are documents of the stream', async () => {
+    const folder = folderWith({ 'a.txt': 'hi', 'b.u16.bin': Uint8Array.of(5, 1), 'c.i32.bin': Int32Array.of(9) });
+    expect(await stream({ files: [folder] })).toEqual([...bytes('hi'), END, 261, END, 9]);
+  });
+
+  test('must say how wide their tokens are', async () => {
+    const folder = folderWith({ 'data.bin': 'xx' });
+    await expect(stream({ files: [folder] })).rejects.toThrow(
+      /data\.bin: .*rename it .*data\.u16\.bin or .*data\.i32\.bin/,
+    );
+  });
+
+  test('are checked against the vocabulary of the model', async () => {
+    const folder = folderWith({ 'a.i32.bin': Int32Array.of(0, 49), 'b.i32.bin': Int32Array.of(3, -1), 'c.txt': 'abc' });
+    const file = (name: string): string[] => [join(folder, name)];
+    expect(await stream({ files: file('a.i32.bin'), vocabSize: 50 })).toEqual([0, 49]);
+    await expect(stream({ files: file('a.i32.bin'), vocabSize: 49 })).rejects.toThrow(
+      /a\.i32\.bin: token 49 is outside the model's vocabulary of 49; use the tokenizer the model was made with/,
+    );
+    await expect(stream({ files: file('b.i32.bin'), vocabSize: 49 })).rejects.toThrow(/token -1 is outside/);
+    await expect(stream({ files: file('c.txt'), vocabSize: 98 })).rejects.toThrow(/token 98 is outside/);
+    // 256 bytes are enough for one document, but not for the token between two.
+    expect(await stream({ files: file('c.txt'), vocabSize: 256 })).toEqual(bytes('abc'));
+    await expect(stream({ files: [...file('c.txt'), ...file('c.txt')], vocabSize: 256 })).rejects.toThrow(/token 256/);
+  });
+});
+
+describe('failures', () => {
+  const failing = async (files: Record<string, string | Uint8Array | Int32Array>, message: RegExp): Promise<void> => {
+    const folder = folderWith(files);
+    const out = folderWith({ 'stream.i32.bin': 'the old one' });
+    const cacheFile = join(out, 'stream.i32.bin');
+    await expect(prepareTokens({ files: [folder], tokenizer: byteTokenizer, cacheFile })).rejects.toThrow(message);
+    expect(readdirSync(out)).toEqual(['stream.i32.bin']);
+    expect(readFileSync(cacheFile, 'utf8')).toBe('the old one');
+  };
+
+  test('leave the old stream and nothing else behind', async () => {
+    await failing({ 'a.txt': '', 'b.jsonl': '\n{"text":""}\n' }, /holds no tokens; give files with some text/);
+    await failing({}, /holds no tokens/);
+    await failing({ 'a.txt': 'good', 'b.png': Uint8Array.of(0x89, 0x50) }, /b\.png: it is not UTF-8 text; convert it/);
+    await failing({ 'a.jsonl': '{"text":"x"}\n\nnot json' }, /a\.jsonl: line 3 is not JSON/);
+    await failing({ 'a.jsonl': '{"content":"x"}' }, /line 1 has no string "text"/);
+    await failing({ 'a.txt': 'good', 'b.i32.bin': 'abcde' }, /5 bytes are no whole number of 4-byte tokens/);
+  });
+
+  test('name a path that is not there', async () => {
+    await expect(stream({ files: [join(root, 'nowhere.txt')] })).rejects.toThrow(
+      /cannot read data .*nowhere\.txt: ENOENT/,
+    );
+    await expect(stream({ files: [] })).rejects.toThrow(/data \(no files\) holds no tokens/);
+  });
+
+  test('name an output that cannot be written', async () => {
+    const folder = folderWith({ file: 'x' });
+    const cacheFile = join(folder, 'file', 'stream.i32.bin');
+    await expect(stream({ files: [folder], cacheFile })).rejects.toThrow(/cannot write to .*stream\.i32\.bin/);
+  });
+});

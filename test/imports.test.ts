@@ -1,0 +1,116 @@
+// The arrows between the folders of src/ point one way: every import is looked up in one table.
+import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+interface Unit {
+  /** The folders of src/ it may import, besides itself and errors.ts. */
+  readonly folders: readonly string[];
+  /** The packages and Node modules it may import. */
+  readonly outside: readonly string[] | 'all';
+}
+
+const program = ['mesh', 'program'];
+const ops = [...program, 'ops'];
+const model = [...ops, 'model'];
+const schedule = [...model, 'schedule'];
+const step = [...schedule, 'step'];
+const pure = [...step, 'plan'];
+
+/** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
+const units: Readonly<Record<string, Unit>> = {
+  'errors.ts': { folders: [], outside: [] },
+  mesh: { folders: [], outside: ['zod'] },
+  program: { folders: program, outside: [] },
+  ops: { folders: ops, outside: [] },
+  model: { folders: model, outside: ['zod'] },
+  schedule: { folders: schedule, outside: [] },
+  step: { folders: step, outside: [] },
+  plan: { folders: pure, outside: [] },
+  runtime: { folders: pure, outside: 'all' },
+  checkpoint: { folders: pure, outside: 'all' },
+  train: { folders: [...pure, 'runtime', 'checkpoint'], outside: 'all' },
+  cli: { folders: [...pure, 'runtime', 'checkpoint', 'train'], outside: 'all' },
+  'index.ts': { folders: [...pure, 'runtime', 'checkpoint', 'train', 'cli'], outside: 'all' },
+};
+
+/** `import ... from 'x'`, `export ... from 'x'`, `import 'x'` and `import('x')`, over several lines too. */
+const statement = /^\s*(?:import|export)\b[^'"`;()]*?\bfrom\s*(['"])([^'"]+)\1|^\s*import\s*(['"])([^'"]+)\3/gm;
+const call = /\bimport\s*\(\s*(['"])([^'"]+)\1/g;
+
+function importsOf(text: string): string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+  const found = [...code.matchAll(statement)].map((match) => match[2] ?? match[4]!);
+  return [...found, ...[...code.matchAll(call)].map((match) => match[2]!)];
+}
+
+/** The folder, or the file directly under src/, that a path relative to src/ belongs to. */
+const unitOf = (path: string): string => path.split('/')[0]!;
+
+/** What is wrong with the imports of a file; `path` is relative to src/. */
+function wrongArrows(path: string, text: string): string[] {
+  const from = unitOf(path);
+  const unit = units[from];
+  if (!unit) return [`src/${path}: ${from} has no line in the table of test/imports.test.ts; add one`];
+  return importsOf(text).flatMap((name) => {
+    const wrong = (problem: string) => [`src/${path} imports '${name}': ${problem}`];
+    if (!name.startsWith('.')) {
+      if (unit.outside === 'all' || unit.outside.includes(name)) return [];
+      return wrong(`${from} may import of Node and of packages ${unit.outside.join(', ') || 'nothing'}`);
+    }
+    const target = posix.join(posix.dirname(path), name);
+    if (target.startsWith('../')) return wrong('it is outside src/');
+    const to = unitOf(target);
+    if (to === from || to === 'errors.ts' || unit.folders.includes(to)) return [];
+    return wrong(
+      `${from} may import ${unit.folders.filter((folder) => folder !== from).join(', ') || 'no other folder'}`,
+    );
+  });
+}
+
+test('every import under src/ follows the arrows', () => {
+  const src = fileURLToPath(new URL('../src', import.meta.url));
+  // Tests may use whatever proves their file.
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/'));
+  const checked = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+  expect(checked.length).toBeGreaterThan(20);
+  expect(checked.flatMap((file) => wrongArrows(file, readFileSync(`${src}/${file}`, 'utf8')))).toEqual([]);
+});
+
+test.each([
+  ['mesh/a.ts', `import { fail } from '../errors.ts';\nimport { z } from 'zod';`, []],
+  ['ops/a.ts', `// import { x } from '../runtime/x.ts'\nexport { x } from '../program/x.ts';`, []],
+  ['train/a/b.ts', `import fs from 'node:fs';\nimport type { X } from '../../runtime/x.ts';`, []],
+  [
+    'mesh/a.ts',
+    `import { x } from '../ops/x.ts';`,
+    [`src/mesh/a.ts imports '../ops/x.ts': mesh may import no other folder`],
+  ],
+  [
+    'ops/a.ts',
+    `import {\n  type A,\n  b,\n} from '../model/x.ts';`,
+    [`src/ops/a.ts imports '../model/x.ts': ops may import mesh, program`],
+  ],
+  [
+    'schedule/a.ts',
+    `const fs = await import('node:fs');\nimport 'zod';`,
+    [
+      `src/schedule/a.ts imports 'zod': schedule may import of Node and of packages nothing`,
+      `src/schedule/a.ts imports 'node:fs': schedule may import of Node and of packages nothing`,
+    ],
+  ],
+  [
+    'model/a/b.ts',
+    `export type { X } from '../../../test/x.ts';`,
+    [`src/model/a/b.ts imports '../../../test/x.ts': it is outside src/`],
+  ],
+  [
+    'runtime/a.ts',
+    `export * from '../train/x.ts';`,
+    [`src/runtime/a.ts imports '../train/x.ts': runtime may import mesh, program, ops, model, schedule, step, plan`],
+  ],
+  ['new/a.ts', '', ['src/new/a.ts: new has no line in the table of test/imports.test.ts; add one']],
+])('%s with %o', (path, text, problems) => {
+  expect(wrongArrows(path, text)).toEqual(problems);
+});

@@ -1,0 +1,107 @@
+// Runs lowered programs through ONNX Runtime: how tests see what an op really computes.
+import * as ort from 'onnxruntime-node';
+import { lower } from '../src/program/lower.ts';
+import type { Precision } from '../src/program/onnx-builder.ts';
+import type { NdArray, Numbers } from '../src/program/op.ts';
+import { type Piece, segment } from '../src/program/segment.ts';
+import { elements, type Program, type Value } from '../src/program/value.ts';
+import { encodeModel } from '../src/runtime/onnx-model.ts';
+
+export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
+
+const options: ort.InferenceSession.SessionOptions = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  graphOptimizationLevel: 'all',
+};
+
+/** Memory for a value in a precision: integers are int32. */
+export function memoryFor({ shape, dtype }: Value, precision: Precision): Numbers {
+  if (dtype === 'int') return new Int32Array(elements(shape));
+  return precision === 'f32' ? new Float32Array(elements(shape)) : new Float64Array(elements(shape));
+}
+
+const toNumbers = (value: Value, { data }: NdArray, precision: Precision): Numbers => {
+  const numbers = memoryFor(value, precision);
+  numbers.set(data);
+  return numbers;
+};
+
+const tensorOf = (data: Numbers, dims: readonly number[]): ort.Tensor => {
+  if (data instanceof Int32Array) return new ort.Tensor('int32', data, dims);
+  if (data instanceof Float32Array) return new ort.Tensor('float32', data, dims);
+  return new ort.Tensor('float64', data, dims);
+};
+
+/** One run of a compute piece on memory in its inputs' order; an output that is written over an input is that input's memory. */
+export async function runPiece(
+  piece: ComputePiece,
+  precision: Precision,
+  inputs: readonly Numbers[],
+): Promise<{ outputs: Numbers[]; flops: number }> {
+  const { graph, flops } = lower(piece, precision);
+  const outputs = piece.outputs.map((value, index) => {
+    const over = piece.over[index];
+    return over ? inputs[piece.inputs.indexOf(over)]! : memoryFor(value, precision);
+  });
+  const session = await ort.InferenceSession.create(encodeModel(graph), options);
+  try {
+    await session.run(
+      Object.fromEntries(inputs.map((data, index) => [`i${index}`, tensorOf(data, piece.inputs[index]!.shape)])),
+      Object.fromEntries(outputs.map((data, index) => [`o${index}`, tensorOf(data, piece.outputs[index]!.shape)])),
+    );
+  } finally {
+    await session.release();
+  }
+  return { outputs, flops };
+}
+
+export interface Ran {
+  readonly outputs: Readonly<Record<string, NdArray>>;
+  /** What `lower` counted, over all compute pieces. */
+  readonly flops: number;
+  /** The memory the run left each program input in. */
+  readonly inputs: Readonly<Record<string, Numbers>>;
+}
+
+/** Runs a program of one rank: compute pieces by ONNX Runtime, host ops by their loops. */
+export async function runProgram(
+  program: Program,
+  precision: Precision,
+  inputs: Readonly<Record<string, NdArray>>,
+): Promise<Ran> {
+  const { pieces, memoryOf } = segment(program);
+  const memory = new Map<number, Numbers>();
+  for (const [name, value] of Object.entries(program.inputs))
+    memory.set(value.id, toNumbers(value, inputs[name]!, precision));
+  let flops = 0;
+  for (const piece of pieces) {
+    const given = piece.inputs.map((value) => memory.get(value.id)!);
+    if (piece.kind === 'compute') {
+      const ran = await runPiece(piece, precision, given);
+      flops += ran.flops;
+      for (const [index, value] of piece.outputs.entries()) memory.set(value.id, ran.outputs[index]!);
+      continue;
+    }
+    const { op, attrs } = piece.node;
+    if (op.execution.by !== 'host') throw new Error(`one rank cannot run ${op.name}`);
+    const accumulator = op.accumulates === undefined ? undefined : given[op.accumulates];
+    const outputs = piece.outputs.map((value, index) =>
+      index === 0 && accumulator ? accumulator : memoryFor(value, precision),
+    );
+    op.execution.run(given, outputs, attrs, piece.node);
+    for (const [index, value] of piece.outputs.entries()) memory.set(value.id, outputs[index]!);
+  }
+  return {
+    outputs: Object.fromEntries(
+      Object.entries(program.outputs).map(([name, value]) => [
+        name,
+        { shape: value.shape, data: Float64Array.from(memory.get(memoryOf(value).id)!) },
+      ]),
+    ),
+    flops,
+    inputs: Object.fromEntries(
+      Object.entries(program.inputs).map(([name, value]) => [name, memory.get(value.id)!] as const),
+    ),
+  };
+}

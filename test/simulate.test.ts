@@ -1,0 +1,269 @@
+// The simulator on small numbers, and with it every collective's gradient, on every mesh and beside every type of another axis.
+import { describe, expect, test } from 'vitest';
+import { coordsOf, type Mesh } from '../src/mesh/mesh.ts';
+import {
+  allGather,
+  allReduce,
+  allReduceMax,
+  collectiveOps,
+  enter,
+  ownSlice,
+  reduceScatter,
+} from '../src/ops/collectives.ts';
+import { vocabMax } from '../src/ops/loss.ts';
+import type { NdArray } from '../src/program/op.ts';
+import { finish, input, startTrace } from '../src/program/trace.ts';
+import type { AxisType } from '../src/program/types.ts';
+import type { Shape, Trace, Value } from '../src/program/value.ts';
+import { checkGradients } from './check-gradients.ts';
+import { simulate } from './simulate.ts';
+
+const one = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };
+
+/** What each of two tp ranks (or 2 × 2 tp and dp ranks) gets of the data each holds. */
+function onRanks(
+  mesh: Mesh,
+  shape: Shape,
+  type: AxisType,
+  data: readonly (readonly number[])[],
+  write: (x: Value, trace: Trace) => Value,
+): number[][] {
+  const programs = data.map((_, rank) => {
+    const trace = startTrace(mesh, coordsOf(mesh, rank));
+    const x = input(trace, shape, { tp: type });
+    return finish(trace, { x }, { y: write(x, trace) });
+  });
+  const inputs = data.map((numbers) => ({ x: { shape, data: Float64Array.from(numbers) } satisfies NdArray }));
+  return simulate(mesh, programs, inputs).map(({ y }) => [...y!.data]);
+}
+
+describe('what collectives do with numbers', () => {
+  const two = { ...one, tp: 2 };
+  test('all-reduce adds over the axis alone', () => {
+    const mesh = { ...two, dp: 2 };
+    const sums = onRanks(
+      mesh,
+      [2],
+      'P',
+      [
+        [1, 2],
+        [10, 20],
+        [100, 200],
+        [1000, 2000],
+      ],
+      (x) => allReduce(x, 'tp', 'I'),
+    );
+    expect(sums).toEqual([
+      [11, 22],
+      [11, 22],
+      [1100, 2200],
+      [1100, 2200],
+    ]);
+  });
+  test('all-gather joins on a dim, in the order of the axis', () => {
+    expect(
+      onRanks(
+        two,
+        [2, 1],
+        'V1',
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        (x) => allGather(x, 'tp', 1),
+      ),
+    ).toEqual([
+      [1, 3, 2, 4],
+      [1, 3, 2, 4],
+    ]);
+    expect(
+      onRanks(
+        two,
+        [1, 2],
+        'V0',
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        (x) => allGather(x, 'tp', 0),
+      ),
+    ).toEqual([
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+    ]);
+  });
+  test('reduce-scatter leaves each rank its part of the sum', () => {
+    expect(
+      onRanks(
+        two,
+        [2, 2],
+        'P',
+        [
+          [1, 2, 3, 4],
+          [10, 20, 30, 40],
+        ],
+        (x) => reduceScatter(x, 'tp', 1),
+      ),
+    ).toEqual([
+      [11, 33],
+      [22, 44],
+    ]);
+  });
+  test('own slice keeps the even share, or the part asked for', () => {
+    expect(
+      onRanks(
+        two,
+        [4],
+        'I',
+        [
+          [1, 2, 3, 4],
+          [1, 2, 3, 4],
+        ],
+        (x) => ownSlice(x, 'tp', 0),
+      ),
+    ).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    const same = [5, 6, 7];
+    expect(onRanks(two, [3], 'R', [same, same], (x) => ownSlice(x, 'tp', 0, { start: 1, size: 1 }))).toEqual([
+      [6],
+      [6],
+    ]);
+  });
+  test('all-reduce by maximum completes a partial maximum', () => {
+    const most = onRanks(
+      two,
+      [1, 1, 2],
+      'V2',
+      [
+        [1, 7],
+        [5, 3],
+      ],
+      (x) => allReduceMax(vocabMax(x, { valid: 2 }), 'tp'),
+    );
+    expect(most).toEqual([[7], [7]]);
+  });
+});
+
+interface Transition {
+  readonly name: string;
+  readonly op: string;
+  readonly from: AxisType;
+  readonly to: AxisType;
+  readonly backward: readonly string[];
+  readonly move: (x: Value) => Value;
+}
+
+/** The table of collectives.ts, a row each. Shapes divide by 2, 3 and 4 in dim 1. */
+const transitions: readonly Transition[] = [
+  { name: 'enter', op: 'enter', from: 'I', to: 'R', backward: ['allReduce'], move: (x) => enter(x, 'tp') },
+  {
+    name: 'all-reduce to I',
+    op: 'allReduce',
+    from: 'P',
+    to: 'I',
+    backward: ['enter'],
+    move: (x) => allReduce(x, 'tp', 'I'),
+  },
+  {
+    name: 'all-reduce to R',
+    op: 'allReduce',
+    from: 'P',
+    to: 'R',
+    backward: ['allReduce'],
+    move: (x) => allReduce(x, 'tp', 'R'),
+  },
+  {
+    name: 'all-gather to R',
+    op: 'allGather',
+    from: 'V1',
+    to: 'R',
+    backward: ['reduceScatter'],
+    move: (x) => allGather(x, 'tp', 1),
+  },
+  {
+    name: 'all-gather dim 0 to R',
+    op: 'allGather',
+    from: 'V0',
+    to: 'R',
+    backward: ['reduceScatter'],
+    move: (x) => allGather(x, 'tp', 0),
+  },
+  {
+    name: 'reduce-scatter',
+    op: 'reduceScatter',
+    from: 'P',
+    to: 'V1',
+    backward: ['allGather'],
+    move: (x) => reduceScatter(x, 'tp', 1),
+  },
+  {
+    name: 'all-gather to I',
+    op: 'allGather',
+    from: 'V1',
+    to: 'I',
+    backward: ['ownSlice'],
+    move: (x) => allGather(x, 'tp', 1, 'I'),
+  },
+  {
+    name: 'own slice of I',
+    op: 'ownSlice',
+    from: 'I',
+    to: 'V1',
+    backward: ['allGather'],
+    move: (x) => ownSlice(x, 'tp', 1),
+  },
+  {
+    name: 'own slice of R',
+    op: 'ownSlice',
+    from: 'R',
+    to: 'V1',
+    backward: ['ownPad'],
+    move: (x) => ownSlice(x, 'tp', 1),
+  },
+  {
+    name: 'overlapping slices of R',
+    op: 'ownSlice',
+    from: 'R',
+    to: 'V1',
+    backward: ['ownPad'],
+    move: (x) => ownSlice(x, 'tp', 1, { start: 2 * x.trace.coords.tp, size: 5 }),
+  },
+];
+
+describe('the gradient of every collective', () => {
+  const meshes = [2, 3, 4].flatMap((tp) => (['R', 'I', 'V0', 'P'] as const).map((other) => ({ tp, other })));
+  test.each(transitions)('$name', ({ from, to, backward, move }) => {
+    for (const { tp, other } of meshes) {
+      const { error, program, compared } = checkGradients({
+        mesh: { ...one, tp, dp: 2 },
+        given: { x: { shape: [1, 12], types: { tp: from, dp: other } } },
+        write: ({ x }) => [move(x!)],
+        step: 1,
+      });
+      // The loss is linear: only the rounding of sums remains.
+      expect(error).toBeLessThan(1e-12);
+      expect(compared).toBeGreaterThanOrEqual(12);
+      const y = program.nodes[0]!.outputs[0]!;
+      expect(y.types).toEqual({ tp: to, dp: other });
+      expect(program.nodes.slice(1).map(({ op }) => op.name)).toEqual(backward);
+    }
+  });
+
+  test('covers every collective there is', () => {
+    const proved = new Set(transitions.flatMap(({ op, backward }) => [op, ...backward]));
+    expect([...proved].sort()).toEqual(
+      Object.values(collectiveOps)
+        .map(({ name }) => name)
+        .sort(),
+    );
+  });
+
+  test('a collective over an axis of one rank is nothing', () => {
+    const trace = startTrace(one, coordsOf(one, 0));
+    const x = input(trace, [2, 12], {});
+    for (const { move, name } of transitions) if (name !== 'overlapping slices of R') expect(move(x)).toBe(x);
+    expect(trace.nodes).toEqual([]);
+  });
+});

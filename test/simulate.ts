@@ -1,0 +1,95 @@
+// All ranks of a mesh, simulated: node by node, every op by its naive reference and every collective by copying. The oracle for typed programs.
+import { groupOf, type Mesh, worldSize } from '../src/mesh/mesh.ts';
+import type { Reduced } from '../src/ops/collectives.ts';
+import type { NdArray } from '../src/program/op.ts';
+import type { TypedAxis } from '../src/program/types.ts';
+import { elements, type Node, type Program } from '../src/program/value.ts';
+
+/** The named inputs or outputs of every rank, by rank. */
+export type Ranks = readonly Readonly<Record<string, NdArray>>[];
+
+/** Runs the programs of all ranks (the same structure on each) and returns each rank's outputs. */
+export function simulate(mesh: Mesh, programs: readonly Program[], inputs: Ranks): Ranks {
+  const world = worldSize(mesh);
+  if (programs.length !== world || inputs.length !== world) throw new Error(`needs ${world} programs and inputs`);
+  const held = programs.map((program, rank) => {
+    const memory = new Map<number, NdArray>();
+    for (const [name, value] of Object.entries(program.inputs)) {
+      const given = inputs[rank]![name]!;
+      if (given.shape.join() !== value.shape.join() || given.data.length !== elements(value.shape))
+        throw new Error(`input ${name} of rank ${rank} is [${given.shape}], the program takes [${value.shape}]`);
+      memory.set(value.id, given);
+    }
+    return memory;
+  });
+  for (const index of programs[0]!.nodes.keys()) {
+    const nodes = programs.map((program) => program.nodes[index]!);
+    const operands = nodes.map((node, rank) => node.inputs.map((value) => held[rank]!.get(value.id)!));
+    const results = nodes[0]!.op.execution.by === 'transport' ? collective(mesh, nodes, operands) : operands.map(local);
+    for (const [rank, node] of nodes.entries())
+      for (const [place, value] of node.outputs.entries()) {
+        const result = results[rank]![place]!;
+        if (result.shape.join() !== value.shape.join())
+          throw new Error(`${node.op.name} made [${result.shape}] of what is declared [${value.shape}]`);
+        held[rank]!.set(value.id, result);
+      }
+
+    function local(given: readonly NdArray[], rank: number): NdArray[] {
+      const { op, attrs } = nodes[rank]!;
+      const results = op.reference!(given, attrs);
+      const accumulator = op.accumulates === undefined ? undefined : given[op.accumulates];
+      return accumulator ? [sum([accumulator, results[0]!]), ...results.slice(1)] : results;
+    }
+  }
+  return programs.map((program, rank) =>
+    Object.fromEntries(Object.entries(program.outputs).map(([name, value]) => [name, held[rank]!.get(value.id)!])),
+  );
+}
+
+function collective(mesh: Mesh, nodes: readonly Node[], operands: readonly (readonly NdArray[])[]): NdArray[][] {
+  return nodes.map(({ op, attrs }, rank) => {
+    if (op.execution.by !== 'transport') throw new Error(`ranks disagree: ${op.name} is no collective`);
+    const { axis, dim } = attrs as { axis: TypedAxis; dim: number };
+    const group = groupOf(mesh, rank, axis).ranks;
+    const parts = group.map((member) => operands[member]![0]!);
+    switch (op.execution.call) {
+      case 'allReduce':
+        return [(attrs as Reduced).reduce === 'max' ? maximum(parts) : sum(parts)];
+      case 'allGather':
+        return [concat(parts, dim)];
+      case 'reduceScatter':
+        return [share(sum(parts), dim, group.indexOf(rank), group.length)];
+    }
+  });
+}
+
+const combine = (parts: readonly NdArray[], reduce: (values: number[]) => number): NdArray => ({
+  shape: parts[0]!.shape,
+  data: parts[0]!.data.map((_, index) => reduce(parts.map(({ data }) => data[index]!))),
+});
+export const sum = (parts: readonly NdArray[]) => combine(parts, (values) => values.reduce((a, b) => a + b));
+const maximum = (parts: readonly NdArray[]) => combine(parts, (values) => Math.max(...values));
+
+/** Tensors joined along a dim, in order. */
+export function concat(parts: readonly NdArray[], dim: number): NdArray {
+  const { shape } = parts[0]!;
+  const rows = elements(shape.slice(0, dim));
+  const width = elements(shape.slice(dim));
+  const whole = shape.map((size, d) => (d === dim ? size * parts.length : size));
+  const data = new Float64Array(elements(whole));
+  for (const [index, part] of parts.entries())
+    for (let row = 0; row < rows; row++)
+      data.set(part.data.subarray(row * width, (row + 1) * width), (row * parts.length + index) * width);
+  return { shape: whole, data };
+}
+
+/** Part `index` of `count` equal parts along a dim. */
+export function share(whole: NdArray, dim: number, index: number, count: number): NdArray {
+  const rows = elements(whole.shape.slice(0, dim));
+  const width = elements(whole.shape.slice(dim)) / count;
+  const shape = whole.shape.map((size, d) => (d === dim ? size / count : size));
+  const data = new Float64Array(elements(shape));
+  for (let row = 0; row < rows; row++)
+    data.set(whole.data.subarray((row * count + index) * width, (row * count + index + 1) * width), row * width);
+  return { shape, data };
+}

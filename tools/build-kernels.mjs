@@ -1,0 +1,62 @@
+// Compiles the AssemblyScript kernels: `node tools/build-kernels.mjs <src|dist>` writes <dir>/runtime/kernels/*.wasm.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const sources = join(root, 'src', 'runtime', 'kernels');
+const self = fileURLToPath(import.meta.url);
+
+const common = [
+  '-O3',
+  '--converge',
+  '--runtime',
+  'stub',
+  '--noAssert',
+  '--use',
+  'abort=',
+  '--enable',
+  'simd',
+  '--importMemory',
+  '--initialMemory',
+  '1',
+];
+/** The transport's memory is shared by all ranks; every other kernel has a private one of its thread. */
+const extra = { transport: ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'] };
+
+async function compile(asc, source, output) {
+  const texts = { 'kernel.ts': readFileSync(source, 'utf8') };
+  let binary;
+  const name = basename(source, '.as.ts');
+  const flags = ['kernel.ts', '--outFile', 'kernel.wasm', ...common, ...(extra[name] ?? [])];
+  const { error, stderr } = await asc.main(flags, {
+    readFile: (file) => texts[file] ?? null,
+    writeFile: (file, contents) => {
+      if (file === 'kernel.wasm') binary = contents;
+    },
+    listFiles: () => [],
+  });
+  if (error || !binary) throw new Error(`${source} does not compile: ${error?.message ?? ''}\n${stderr.toString()}`);
+  const temporary = `${output}.${process.pid}.tmp`;
+  writeFileSync(temporary, binary);
+  renameSync(temporary, output);
+}
+
+const target = process.argv[2];
+if (!target) {
+  console.error('which folder to write to? Use: node tools/build-kernels.mjs <src|dist>');
+  process.exit(2);
+}
+const folder = join(root, target, 'runtime', 'kernels');
+mkdirSync(folder, { recursive: true });
+const stale = readdirSync(sources)
+  .filter((file) => file.endsWith('.as.ts'))
+  .map((file) => ({ source: join(sources, file), output: join(folder, file.replace(/\.as\.ts$/, '.wasm')) }))
+  .filter(({ source, output }) => {
+    const newest = Math.max(statSync(source).mtimeMs, statSync(self).mtimeMs);
+    return !existsSync(output) || statSync(output).mtimeMs < newest;
+  });
+if (stale.length > 0) {
+  const { default: asc } = await import('assemblyscript/asc');
+  for (const { source, output } of stale) await compile(asc, source, output);
+}

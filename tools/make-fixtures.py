@@ -1,0 +1,304 @@
+"""Writes test/fixtures: tiny random models with the logits, loss and gradients Hugging Face transformers computes for them.
+
+Run from the project root (the files it writes are kept in git, so only a change here needs a run):
+
+    pip install torch transformers tokenizers safetensors numpy
+    OMP_NUM_THREADS=1 python3 tools/make-fixtures.py
+
+Written with transformers 5.23, torch 2.15, tokenizers 0.23. Everything is seeded, on the CPU and on one thread, with eager
+attention and no dropout. Norm gains and biases are random too (not 1 and 0), so that a missing one shows.
+
+test/fixtures/<model>/, <model> one of gpt2, llama, llama-mqa, mistral, qwen2, qwen3:
+  config.json            as save_pretrained writes it
+  config-v4.json         llama-mqa only: the same config as transformers 4 wrote it (rope_theta, rope_scaling, torch_dtype)
+  model.safetensors      the weights, F64, as save_pretrained writes it (a tied LM head is not in it)
+  reference.safetensors  input_ids      I64 [2, 12]
+                         logits         F64 [2, 12, vocabulary]
+                         loss           F64 [], mean cross entropy of predicting the next token: 2 x 11 predictions, in nats
+                         grad.<name>    F64, the gradient of that loss, for each parameter of model.safetensors
+
+test/fixtures/llama-sharded-bf16/:
+  config.json, model-0000k-of-0000n.safetensors (BF16), model.safetensors.index.json
+  reference.safetensors  input_ids and logits as above, computed in double from the rounded weights
+
+test/fixtures/tokenizer/:
+  tokenizer.json         byte-level BPE of about 300 tokens, <|endoftext|> is the last one
+  reference.json         {vocabSize, endOfText, cases: [{text, ids, decoded}]}
+
+transformers computes norms, softmax and rotary angles in float32 whatever the dtype of the model, which moves these logits
+by up to 3e-6. Here float32 means double while a model is built and run (see `everything_in_double`), so that the figures
+hold to about 1e-14. Each model is checked for that: its gradient must agree with a central difference of its loss.
+"""
+
+import json
+import math
+import shutil
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+ROOT = Path(__file__).resolve().parent.parent / "test" / "fixtures"
+BATCH, LENGTH = 2, 12
+
+# Sizes all families share: two layers, four query heads. The rest differs so that no two sizes are equal by accident.
+COMMON = dict(
+    hidden_size=16,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    max_position_embeddings=64,
+    bos_token_id=1,
+    eos_token_id=2,
+    attn_implementation="eager",
+)
+
+LLAMA3_ROPE = dict(
+    rope_type="llama3",
+    rope_theta=10000.0,
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    # With 4 frequencies (head_dim 8) the first is kept, the second interpolated and the others divided by the factor.
+    original_max_position_embeddings=128,
+)
+
+
+def configs():
+    """One config a fixture: name -> (config class, values)."""
+    return {
+        "gpt2": (
+            transformers.GPT2Config,
+            dict(
+                vocab_size=50,
+                n_embd=16,
+                n_layer=2,
+                n_head=4,
+                n_inner=40,
+                n_positions=32,
+                bos_token_id=49,
+                eos_token_id=49,
+                attn_implementation="eager",
+            ),
+        ),
+        "llama": (
+            transformers.LlamaConfig,
+            dict(COMMON, vocab_size=48, intermediate_size=28, num_key_value_heads=2, rms_norm_eps=1e-5),
+        ),
+        "llama-mqa": (
+            transformers.LlamaConfig,
+            dict(
+                COMMON,
+                vocab_size=37,
+                intermediate_size=24,
+                num_key_value_heads=1,
+                head_dim=8,
+                tie_word_embeddings=True,
+                max_position_embeddings=1024,
+                rope_parameters=LLAMA3_ROPE,
+            ),
+        ),
+        "mistral": (
+            transformers.MistralConfig,
+            dict(
+                COMMON,
+                vocab_size=40,
+                intermediate_size=32,
+                num_key_value_heads=2,
+                sliding_window=5,
+                rope_parameters=dict(rope_type="default", rope_theta=5000.0),
+            ),
+        ),
+        "qwen2": (
+            transformers.Qwen2Config,
+            dict(COMMON, vocab_size=41, intermediate_size=24, num_key_value_heads=2, tie_word_embeddings=True),
+        ),
+        "qwen3": (
+            transformers.Qwen3Config,
+            dict(
+                COMMON,
+                vocab_size=44,
+                intermediate_size=24,
+                num_key_value_heads=2,
+                head_dim=6,
+                rope_parameters=dict(rope_type="default", rope_theta=1000000.0),
+            ),
+        ),
+    }
+
+
+@contextmanager
+def everything_in_double():
+    """Inside, code that asks torch for float32 by name gets float64."""
+    saved = (torch.float32, torch.float, torch.Tensor.float, torch.get_default_dtype())
+    torch.float32 = torch.float = torch.float64
+    torch.Tensor.float = torch.Tensor.double
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.float32, torch.float, torch.Tensor.float = saved[:3]
+        torch.set_default_dtype(saved[3])
+
+
+def build(name, config, rounded_to=None):
+    """A model in double with random weights (rounded to another dtype first, if given), and its generator."""
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    model = transformers.AutoModelForCausalLM.from_config(config).double().eval()
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            value = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3
+            if parameter.ndim == 1 and not key.endswith("bias"):
+                value += 1.0
+            parameter.copy_(value.to(rounded_to).double() if rounded_to else value)
+    return model, generator
+
+
+def loss_of(model, input_ids):
+    logits = model(input_ids=input_ids, use_cache=False).logits
+    loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), input_ids[:, 1:].flatten())
+    return logits, loss
+
+
+def check_gradients(name, model, input_ids, generator):
+    """Compares the gradients with central differences of the loss; float32 anywhere inside would miss by 1e-3."""
+    step = 1e-5
+    for key, parameter in model.named_parameters():
+        direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        start = parameter.detach().clone()
+        ends = []
+        with torch.no_grad():
+            for sign in (1, -1):
+                parameter.copy_(start + sign * step * direction)
+                ends.append(loss_of(model, input_ids)[1].item())
+            parameter.copy_(start)
+        measured = (ends[0] - ends[1]) / (2 * step)
+        expected = (parameter.grad * direction).sum().item()
+        if abs(measured - expected) > 1e-7 * (1 + abs(expected)):
+            raise SystemExit(f"{name}: the gradient of {key} is {expected} but the loss changes by {measured}")
+
+
+def write_model(name, config):
+    folder = fresh(name)
+    with everything_in_double():
+        model, generator = build(name, config)
+        input_ids = torch.randint(0, config.vocab_size, (BATCH, LENGTH), generator=generator)
+        logits, loss = loss_of(model, input_ids)
+        loss.backward()
+        check_gradients(name, model, input_ids, generator)
+        reference = {"input_ids": input_ids, "logits": logits.detach(), "loss": loss.detach()}
+        for key, parameter in model.named_parameters():
+            reference[f"grad.{key}"] = parameter.grad
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    save_file({key: value.contiguous() for key, value in reference.items()}, folder / "reference.safetensors")
+    print(f"{name}: {len(reference) - 3} parameters, loss {loss.item():.4f}, log vocabulary {math.log(config.vocab_size):.4f}")
+
+
+def write_v4_config(name):
+    """The same config in the form transformers 4 wrote, read back to be sure that it means the same."""
+    folder = ROOT / name
+    config = json.loads((folder / "config.json").read_text())
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    config["rope_scaling"] = rope
+    config["torch_dtype"] = config.pop("dtype")
+    config["transformers_version"] = "4.57.0"
+    (folder / "config-v4.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    reread = transformers.LlamaConfig.from_dict(config)
+    if reread.rope_parameters != transformers.LlamaConfig.from_pretrained(folder).rope_parameters:
+        raise SystemExit(f"{name}: config-v4.json does not mean what config.json means")
+
+
+def write_sharded(name, config):
+    folder = fresh(name)
+    with everything_in_double():
+        model, generator = build(name, config, rounded_to=torch.bfloat16)
+        input_ids = torch.randint(0, config.vocab_size, (BATCH, LENGTH), generator=generator)
+        with torch.no_grad():
+            logits = loss_of(model, input_ids)[0]
+    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size="6KB")
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    save_file({"input_ids": input_ids, "logits": logits.contiguous()}, folder / "reference.safetensors")
+    print(f"{name}: {len(list(folder.glob('model-*.safetensors')))} shards")
+
+
+CORPUS = [
+    "A river does not hurry, and yet everything it carries arrives. The stones are rounded, the valley is cut, and the "
+    "water that began in the hills is, in the end, the same water that reaches the sea.",
+    "When the work is split over many hands, somebody has to say who does what, who waits for whom, and who carries the "
+    "pieces from one place to another; the work itself is the smaller part.",
+    "for (let i = 0; i < 10; i += 1) {\n  total += values[i];\n}\n",
+]
+
+CASES = [
+    "",
+    " ",
+    "a",
+    "The river carries the work to the sea.",
+    "  two spaces, a tab\tand 123 numbers 3.14!",
+    "one line\nanother line\n\n\nand a third\r\n",
+    "it's what they'll say: don't",
+    "na\u00efve caf\u00e9, Stra\u00dfe, \u0440\u0435\u043a\u0430, \u6cb3\u6d41, \u05e0\u05d4\u05e8",
+    "emoji \U0001f30a and a family \U0001f468\u200d\U0001f469\u200d\U0001f467, combining e\u0301",
+    "first<|endoftext|>second",
+    "<|endoftext|>",
+    "trailing spaces   \n   leading",
+    "\u0000\u0001 control \u007f and \ufffd",
+]
+
+
+def write_tokenizer():
+    folder = fresh("tokenizer")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=301, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=True)
+    cases = []
+    for text in CASES:
+        ids = tokenizer.encode(text).ids
+        cases.append({"text": text, "ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
+    reference = {
+        "vocabSize": tokenizer.get_vocab_size(),
+        "endOfText": tokenizer.token_to_id("<|endoftext|>"),
+        "cases": cases,
+    }
+    (folder / "reference.json").write_text(json.dumps(reference, indent=1) + "\n")
+    print(f"tokenizer: {reference['vocabSize']} tokens, {len(cases)} cases")
+
+
+def fresh(name):
+    folder = ROOT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    for name, (config_class, values) in configs().items():
+        write_model(name, config_class(**values))
+    write_v4_config("llama-mqa")
+    config_class, values = configs()["llama"]
+    write_sharded("llama-sharded-bf16", config_class(**values))
+    write_tokenizer()
+    files = [path for path in ROOT.rglob("*") if path.is_file()]
+    for path in files:
+        path.chmod(0o644)
+    size = sum(path.stat().st_size for path in files)
+    print(f"{size / 1000:.0f} KB in {ROOT}")
+
+
+if __name__ == "__main__":
+    main()

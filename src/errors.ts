@@ -54,6 +54,11 @@ export const errorTable = {
   OUT_UNWRITABLE: { exit: 2, message: (e) => `cannot write to ${v(e.path)}: ${v(e.problem)}; choose another --out` },
   OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running
+  TRAINING_DIVERGED: {
+    exit: 1,
+    message: (e) =>
+      `step ${v(e.step)} ended with loss ${v(e.loss)} and gradient norm ${v(e.gradNorm)}; use a lower --lr, or --resume the last checkpoint with one`,
+  },
   COLLECTIVE_TIMEOUT: {
     exit: 1,
     message: (e) =>

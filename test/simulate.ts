@@ -52,14 +52,10 @@ function collective(mesh: Mesh, nodes: readonly Node[], operands: readonly (read
     const { axis, dim } = attrs as { axis: TypedAxis; dim: number };
     const group = groupOf(mesh, rank, axis).ranks;
     const parts = group.map((member) => operands[member]![0]!);
-    switch (op.execution.call) {
-      case 'allReduce':
-        return [(attrs as Reduced).reduce === 'max' ? maximum(parts) : sum(parts)];
-      case 'allGather':
-        return [concat(parts, dim)];
-      case 'reduceScatter':
-        return [share(sum(parts), dim, group.indexOf(rank), group.length)];
-    }
+    const { call } = op.execution;
+    if (call === 'allGather') return [concat(parts, dim)];
+    if (call === 'reduceScatter') return [share(sum(parts), dim, group.indexOf(rank), group.length)];
+    return [(attrs as Reduced).reduce === 'max' ? maximum(parts) : sum(parts)];
   });
 }
 

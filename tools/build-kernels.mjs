@@ -1,6 +1,6 @@
 // Compiles the AssemblyScript kernels: `node tools/build-kernels.mjs <src|dist>` writes <dir>/runtime/kernels/*.wasm.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -47,7 +47,7 @@ if (!target) {
   console.error('which folder to write to? Use: node tools/build-kernels.mjs <src|dist>');
   process.exit(2);
 }
-const folder = join(root, target, 'runtime', 'kernels');
+const folder = join(resolve(root, target), 'runtime', 'kernels');
 mkdirSync(folder, { recursive: true });
 const stale = readdirSync(sources)
   .filter((file) => file.endsWith('.as.ts'))

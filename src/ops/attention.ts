@@ -32,9 +32,12 @@ function expectHeads(q: TensorShape, k: TensorShape, v: TensorShape): void {
   const { heads, kvHeads, batch, length, headDim } = attentionSize(q, k);
   expectShape(
     k.shape[0] === batch && k.shape[1] === length && k.shape[3] === headDim,
-    `q [${q.shape}] and k [${k.shape}] do not belong together`,
+    `q [${q.shape}] and k [${k.shape}] do not belong together; only the number of heads may differ`,
   );
-  expectShape(heads % kvHeads === 0, `${heads} heads are not whole groups of ${kvHeads} key-value heads`);
+  expectShape(
+    heads % kvHeads === 0,
+    `${heads} heads are not whole groups of ${kvHeads} key-value heads; make heads a multiple of them`,
+  );
 }
 
 /** Results: output [b, s, heads, headDim] and the log-sum-exp of each query's scores [b, heads, s, 1]. */

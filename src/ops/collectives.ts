@@ -14,6 +14,7 @@ import { expectShape, type Op, type TensorShape } from '../program/op.ts';
 import { checkedShapes, record } from '../program/trace.ts';
 import { type AxisType, mapTypes, type TypedAxis } from '../program/types.ts';
 import { elements, type Shape, type Value } from '../program/value.ts';
+import { type Instead, insteadOf } from './instead-of.ts';
 import { float, ndarray } from './shapes.ts';
 
 interface OnAxis {
@@ -43,17 +44,17 @@ function transition<A extends OnAxis>(
   attrs: A,
   from: readonly AxisType[],
   to: AxisType,
-  fix: string,
+  instead: Instead,
 ): Value {
   const { axis } = attrs;
-  const type = x.types[axis];
-  if (type === undefined || !from.includes(type))
+  const type = x.types[axis] ?? 'R';
+  if (!from.includes(type))
     return fail('TYPE_MISMATCH', {
       op: op.name,
       site: x.trace.site,
       axis,
-      problem: `it takes ${from.join(' or ')}, the operand is ${type}`,
-      fix,
+      problem: `it takes ${from.join(' or ')} but the operand is ${type}`,
+      fix: instead(axis, type),
     });
   const shapes = checkedShapes(op, [x], attrs, x.trace);
   return record(op, [x], attrs, shapes, [mapTypes(x.types, (old, a) => (a === axis ? to : old))])[0]!;
@@ -93,7 +94,10 @@ const allGatherOp: Op<Gathered & { to: 'R' | 'I' }> = {
 const reduceScatterOp: Op<Gathered> = {
   name: 'reduceScatter',
   shape: ([x], { dim, ranks }) => {
-    expectShape(x!.shape[dim]! % ranks === 0, `dim ${dim} of [${x!.shape}] does not divide over ${ranks} ranks`);
+    expectShape(
+      x!.shape[dim]! % ranks === 0,
+      `dim ${dim} of [${x!.shape}] does not divide over ${ranks} ranks; make it a multiple of ${ranks}`,
+    );
     return [resized(x!.shape, dim, x!.shape[dim]! / ranks)];
   },
   vjp: ({ node, gradients: [g] }) => [allGather(g!, node.attrs.axis, node.attrs.dim)],
@@ -103,9 +107,14 @@ const reduceScatterOp: Op<Gathered> = {
 const ownSliceOp: Op<OwnPart> = {
   name: 'ownSlice',
   shape: ([x], { dim, start, size }) => {
+    const held = x!.shape[dim]!;
     expectShape(
-      start >= 0 && start + size <= x!.shape[dim]!,
-      `[${start}, ${start + size}) of dim ${dim} of [${x!.shape}]`,
+      Number.isInteger(size),
+      `dim ${dim} of [${x!.shape}] does not divide into ${held / size} shares; make it a multiple of ${held / size}`,
+    );
+    expectShape(
+      start >= 0 && start + size <= held,
+      `elements ${start} to ${start + size} of dim ${dim} of [${x!.shape}] do not exist; keep within 0 to ${held}`,
     );
     return [resized(x!.shape, dim, size)];
   },
@@ -113,7 +122,7 @@ const ownSliceOp: Op<OwnPart> = {
     const [x] = node.inputs as [Value];
     const { axis, dim, start } = node.attrs;
     if (x.types[axis] === 'I') return [allGather(g!, axis, dim, 'I')];
-    return [transition(ownPadOp, g!, { axis, dim, start, size: x.shape[dim]! }, [`V${dim}`], 'P', '')];
+    return [transition(ownPadOp, g!, { axis, dim, start, size: x.shape[dim]! }, [`V${dim}`], 'P', insteadOf.gather)];
   },
   execution: { by: 'onnx', lower: (onnx, [x], { dim, start, size }) => [onnx.slice(x!, dim, start, start + size)] },
   reference: ([x], { dim, start, size }) => {
@@ -161,75 +170,49 @@ const ownPadOp: Op<OwnPart> = {
 /** I -> R: from here on every rank does something else with it. Costs nothing; its gradient is summed over the axis. */
 export function enter(x: Value, axis: TypedAxis): Value {
   if (alone(x, axis)) return x;
-  return transition(
-    enterOp,
-    x,
-    { axis },
-    ['I'],
-    'R',
-    `only an invariant value can enter; a varying one is all-gathered, a partial one all-reduced over ${axis}`,
-  );
+  return transition(enterOp, x, { axis }, ['I'], 'R', insteadOf.enter);
 }
 
 /** P -> I or R: the sum over the axis, on every rank. */
 export function allReduce(x: Value, axis: TypedAxis, to: 'I' | 'R'): Value {
   if (alone(x, axis)) return x;
-  return transition<Reduced>(
-    allReduceOp,
-    x,
-    { axis, reduce: 'sum', to },
-    ['P'],
-    to,
-    'only a partial value is summed: a varying one needs an all-gather, a replicated one nothing',
-  );
+  return transition<Reduced>(allReduceOp, x, { axis, reduce: 'sum', to }, ['P'], to, insteadOf.sum);
 }
 
 /** Pmax -> R: the maximum over the axis, on every rank. No gradient flows through it. */
 export function allReduceMax(x: Value, axis: TypedAxis): Value {
   if (alone(x, axis)) return x;
-  return transition<Reduced>(
-    allReduceOp,
-    x,
-    { axis, reduce: 'max', to: 'R' },
-    ['Pmax'],
-    'R',
-    'only a partial maximum is completed by it',
-  );
+  return transition<Reduced>(allReduceOp, x, { axis, reduce: 'max', to: 'R' }, ['Pmax'], 'R', insteadOf.maximum);
 }
 
 /** V{dim} -> R (or I, when all ranks do the same with it): the whole tensor, on every rank. */
 export function allGather(x: Value, axis: TypedAxis, dim: number, to: 'R' | 'I' = 'R'): Value {
   if (alone(x, axis)) return x;
-  const fix = `gather the dim it is sharded on, or nothing if it is not sharded over ${axis}`;
-  return transition(allGatherOp, x, { axis, dim, ranks: x.trace.mesh[axis], to }, [`V${dim}`], to, fix);
+  const attrs = { axis, dim, ranks: x.trace.mesh[axis], to };
+  return transition(allGatherOp, x, attrs, [`V${dim}`], to, insteadOf.gather);
 }
 
 /** P -> V{dim}: each rank gets its slice of the sum. */
 export function reduceScatter(x: Value, axis: TypedAxis, dim: number): Value {
   if (alone(x, axis)) return x;
-  return transition(
-    reduceScatterOp,
-    x,
-    { axis, dim, ranks: x.trace.mesh[axis] },
-    ['P'],
-    `V${dim}`,
-    'only a partial value is reduce-scattered; slice a whole one',
-  );
+  const attrs = { axis, dim, ranks: x.trace.mesh[axis] };
+  return transition(reduceScatterOp, x, attrs, ['P'], `V${dim}`, insteadOf.scatter);
 }
 
 /** R or I -> V{dim}: keeps elements [start, start + size) of the dim, by default this rank's even share. */
 export function ownSlice(x: Value, axis: TypedAxis, dim: number, part?: { start: number; size: number }): Value {
-  if (alone(x, axis)) return x;
+  if (alone(x, axis)) {
+    if (part && (part.start !== 0 || part.size !== x.shape[dim]))
+      fail('SHAPE_MISMATCH', {
+        op: ownSliceOp.name,
+        site: x.trace.site,
+        problem: `the one rank on ${axis} keeps all ${x.shape[dim]} elements of dim ${dim}, not ${part.start} to ${part.start + part.size}; cut it with firstRows`,
+      });
+    return x;
+  }
   const size = part?.size ?? x.shape[dim]! / x.trace.mesh[axis];
   const start = part?.start ?? size * x.trace.coords[axis];
-  return transition(
-    ownSliceOp,
-    x,
-    { axis, dim, start, size },
-    part ? ['R'] : ['R', 'I'],
-    `V${dim}`,
-    'it is sharded or partial already: gather or reduce it first',
-  );
+  return transition(ownSliceOp, x, { axis, dim, start, size }, part ? ['R'] : ['R', 'I'], `V${dim}`, insteadOf.slice);
 }
 
 export const collectiveOps = { enterOp, allReduceOp, allGatherOp, reduceScatterOp, ownSliceOp, ownPadOp };

@@ -35,7 +35,10 @@ const addOp: Op = {
   name: 'add',
   shape: ([x, y]) => {
     const tail = x!.shape.slice(x!.shape.length - y!.shape.length);
-    expectShape(tail.join() === y!.shape.join(), `[${y!.shape}] does not line up with the end of [${x!.shape}]`);
+    expectShape(
+      tail.join() === y!.shape.join(),
+      `[${y!.shape}] does not line up with the last dims of [${x!.shape}]; make them equal`,
+    );
     return [float(x!.shape)];
   },
   typing: ([x, y]) => {

@@ -1,9 +1,9 @@
 // Reverse mode: appends to a trace the ops that compute gradients, from the ops' own vjps.
 import { fail } from '../errors.ts';
-import { at } from '../program/trace.ts';
-import { dual, typedAxes } from '../program/types.ts';
+import { dual, sameTypes, typedAxes } from '../program/types.ts';
 import type { Trace, Value } from '../program/value.ts';
 import { accumulate, add } from './elementwise.ts';
+import { sameShape } from './shapes.ts';
 
 /** What gradients start from: a value and its gradient. */
 export interface Seed {
@@ -23,10 +23,11 @@ export function grad(
   accumulators: readonly (Value | undefined)[] = [],
 ): (Value | undefined)[] {
   const forward = [...trace.nodes];
+  const { site } = trace;
   const contributions = new Map<number, Value[]>();
-  const contribute = (value: Value, gradient: Value | undefined): void => {
+  const contribute = (value: Value, gradient: Value | undefined, from: Origin): void => {
     if (gradient === undefined) return;
-    expectDual(value, gradient);
+    expectDual(value, gradient, from);
     const known = contributions.get(value.id);
     if (known) known.push(gradient);
     else contributions.set(value.id, [gradient]);
@@ -39,7 +40,7 @@ export function grad(
     return sum;
   };
 
-  for (const { value, gradient } of seeds) contribute(value, gradient);
+  for (const { value, gradient } of seeds) contribute(value, gradient, { op: 'grad', site, of: 'a seed value' });
   for (const node of forward.toReversed()) {
     const gradients = node.outputs.map(total);
     if (gradients.every((gradient) => gradient === undefined)) continue;
@@ -51,35 +52,60 @@ export function grad(
         problem: 'it has no gradient',
         fix: 'do not differentiate through it',
       });
-    const results = at(trace, node.site, () => node.op.vjp!({ node, gradients }));
-    for (const [index, input] of node.inputs.entries()) if (input.dtype === 'float') contribute(input, results[index]);
+    trace.site = node.site;
+    const results = node.op.vjp({ node, gradients });
+    for (const [index, input] of node.inputs.entries())
+      if (input.dtype === 'float')
+        contribute(input, results[index], { op: node.op.name, site: node.site, of: `operand ${index}` });
   }
-  return wrt.map((value, index) => {
-    const gradient = total(value);
+  trace.site = site;
+  const totals = wrt.map(total);
+  return totals.map((gradient, index) => {
     const accumulator = accumulators[index];
-    return gradient && accumulator ? addInto(trace, accumulator, gradient) : (gradient ?? accumulator);
+    if (!gradient || !accumulator) return gradient ?? accumulator;
+    // Two parameters may have one gradient between them (a sum's operands): adding in place would then change both.
+    const shared = totals.filter((other) => other === gradient).length > 1;
+    return shared ? accumulate(accumulator, gradient) : addInto(trace, accumulator, gradient);
   });
 }
 
-/** accumulator + gradient: by the gradient's own op when it can, else by one more. */
+/** accumulator + gradient: by the gradient's own op when it can and nothing else reads the gradient, else by one more. */
 function addInto(trace: Trace, accumulator: Value, gradient: Value): Value {
   const index = trace.nodes.findIndex((node) => node.outputs[0] === gradient);
   const node = trace.nodes[index];
-  if (node?.op.accumulates === undefined) return accumulate(accumulator, gradient);
+  const fits = sameTypes(accumulator.types, gradient.types) && sameShape(accumulator.shape, gradient.shape);
+  if (node?.op.accumulates === undefined || !fits || trace.nodes.some(({ inputs }) => inputs.includes(gradient)))
+    return accumulate(accumulator, gradient);
   trace.nodes[index] = { ...node, inputs: [...node.inputs, accumulator] };
   return gradient;
 }
 
-function expectDual(value: Value, gradient: Value): void {
+/** Whose vjp made a gradient, and for what. */
+interface Origin {
+  readonly op: string;
+  readonly site: string;
+  readonly of: string;
+}
+
+function expectDual(value: Value, gradient: Value, { op, site, of }: Origin): void {
+  if (!sameShape(value.shape, gradient.shape))
+    fail('SHAPE_MISMATCH', {
+      op,
+      site,
+      problem: `${of} is [${value.shape}] but its gradient is [${gradient.shape}]; the two must be equal`,
+    });
   for (const axis of typedAxes) {
     const type = value.types[axis];
     if (type !== undefined && gradient.types[axis] !== dual(type))
       fail('TYPE_MISMATCH', {
-        op: 'grad',
-        site: value.trace.site,
+        op,
+        site,
         axis,
-        problem: `the gradient of a ${type} value is ${gradient.types[axis]}, not ${dual(type)}`,
-        fix: 'its vjp must use the collective that the transition table pairs with the forward one',
+        problem: `${of} is ${type}, so its gradient must be ${dual(type)} but is ${gradient.types[axis]}`,
+        fix:
+          op === 'grad'
+            ? 'start from a gradient of the dual type'
+            : 'pair each collective in its vjp with the forward one as the table in ops/collectives.ts does',
       });
   }
 }

@@ -10,7 +10,7 @@ const splitHeadsOp: Op<{ headDim: number }> = {
     const features = lastDim(x!.shape);
     expectShape(
       x!.shape.length === 3 && features % headDim === 0,
-      `${features} features are not whole heads of ${headDim}`,
+      `${features} features are not whole heads of ${headDim}; cut projections by heads: features must be a multiple of ${headDim}`,
     );
     return [float([x!.shape[0]!, x!.shape[1]!, features / headDim, headDim])];
   },

@@ -97,7 +97,7 @@ const vocabularySamples = vocabularyCases.map(({ label, shape, targets, offset, 
   const most = asOperand(lossOps.vocabMaxOp.reference!([logits], { valid })[0]!);
   // The maximum of all shards lies above this one's.
   const above = { ...most, data: most.data.map((value) => Math.max(value, -4) + 0.7 * next()) };
-  return sample(label, [logits, ints(shape.slice(0, 2), ...targets), above], { offset, valid });
+  return sample(label, [logits, ints(shape.slice(0, 2), targets[0], targets[1]), above], { offset, valid });
 });
 
 const normSamples = [[4], [3, 5], cube, [2, 3, 2, 6]].filter((shape) => shape.length > 1);

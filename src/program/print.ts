@@ -2,7 +2,7 @@
 import { printTypes } from './types.ts';
 import type { Node, Program, Value } from './value.ts';
 
-/** `names` are those of inputs and outputs; attributes that are numbers or short texts are shown. */
+/** Attributes that are numbers, texts or true are shown. */
 export function print(program: Program): string {
   const names = new Map<number, string>();
   const nameOf = (value: Value): string => {
@@ -18,8 +18,8 @@ export function print(program: Program): string {
   };
   const line = (node: Node): string => {
     const attrs = Object.entries(node.attrs)
-      .filter(([, value]) => typeof value === 'number' || (typeof value === 'string' && value !== ''))
-      .map(([key, value]) => `${key}=${value}`);
+      .filter(([, value]) => typeof value === 'number' || value === true || (typeof value === 'string' && value !== ''))
+      .map(([key, value]) => (value === true ? key : `${key}=${value}`));
     const call = `${node.op.name}(${[...node.inputs.map(nameOf), ...attrs].join(', ')})`;
     const results = node.outputs.map((output) => `${nameOf(output)} ${typed(output)}`);
     return `  ${results.join(', ')} = ${call}${node.site ? `  # ${node.site}` : ''}`;

@@ -53,10 +53,15 @@ export function segment(program: Program): Pieces {
       ...new Map(nodes.flatMap((node) => node.inputs.filter((x) => !made.has(x.id)).map((x) => [x.id, x]))).values(),
     ];
     if (by === 'onnx') {
-      const outputs = [...made.values()].filter(({ output }) => readLater.has(output.id));
-      const over = outputs.map(({ output, node }) => (node.outputs[0] === output ? writesOver(node) : undefined));
-      if (outputs.length > 0)
-        pieces.push({ kind: 'compute', nodes, inputs, outputs: outputs.map(({ output }) => output), over });
+      const outputs = [...made.values()].flatMap(({ output }) => (readLater.has(output.id) ? [output] : []));
+      if (outputs.length === 0) continue;
+      // Sums added up within the piece are all written over the accumulator that came from outside.
+      const overOf = (value: Value): Value | undefined => {
+        const node = made.get(value.id)?.node;
+        const over = node?.outputs[0] === value ? writesOver(node) : undefined;
+        return over && made.has(over.id) ? overOf(over) : over;
+      };
+      pieces.push({ kind: 'compute', nodes, inputs, outputs, over: outputs.map(overOf) });
     } else {
       const node = nodes[0]!;
       pieces.push({ kind: by === 'host' ? 'host' : 'collective', node, inputs: node.inputs, outputs: node.outputs });

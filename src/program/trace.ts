@@ -2,7 +2,8 @@
 import { fail } from '../errors.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
 import { type Op, ShapeProblem, type TensorShape } from './op.ts';
-import { type AxisType, resultTypes, type TypedAxis, type Types, typedAxes } from './types.ts';
+import { resultTypes } from './result-types.ts';
+import { type AxisType, type TypedAxis, type Types, typedAxes } from './types.ts';
 import type { Node, Program, Shape, Trace, Value } from './value.ts';
 
 export function startTrace(mesh: Mesh, coords: Coords): Trace {

@@ -2,7 +2,8 @@
 import type { Numbers } from '../program/op.ts';
 import type { Value } from '../program/value.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
-import type { LocalKernels } from './kernels/local-kernels.ts';
+import { sumSquares } from './kernels/local.ts';
+import type { Floats } from './kernels/local-kernels.ts';
 import { allocate, type RankMemory } from './memory.ts';
 import { type CompiledSegment, compile, tensorOver } from './sessions.ts';
 import type { Transport, Vector } from './transport/transport.ts';
@@ -24,7 +25,6 @@ export interface Executor {
 
 interface Context {
   readonly transport: Transport;
-  readonly kernels: LocalKernels;
   readonly observe?: Observer;
 }
 
@@ -44,7 +44,9 @@ export async function createExecutor(program: RankProgram, context: Context): Pr
       program,
       memory,
       compiled,
-      count: (more) => void (flops += more),
+      count: (more) => {
+        flops += more;
+      },
       update: () => update,
     }),
   );
@@ -75,74 +77,73 @@ interface Preparing extends Context {
   readonly update: () => Update | undefined;
 }
 
-type Play = () => void | Promise<unknown>;
+/** Returns a promise when the instruction runs in ONNX Runtime. */
+type Play = () => Promise<unknown> | undefined;
+
+/** A play that is over when it returns. */
+const now =
+  (act: () => void): Play =>
+  () => {
+    act();
+    return undefined;
+  };
 
 function prepare(instruction: Instruction, context: Preparing): Play {
-  const { transport, memory, kernels } = context;
+  const { transport, memory } = context;
   const { site } = instruction;
   const vector = (id: number) => memory.of(id) as Vector;
   switch (instruction.kind) {
-    case 'compute': {
-      const { session, flops } = context.compiled[instruction.segment]!;
-      const { piece } = context.program.segments[instruction.segment]!;
-      const named = (prefix: string, ids: readonly number[], values: readonly Value[]) =>
-        Object.fromEntries(
-          ids.map((id, index) => [`${prefix}${index}`, tensorOver(memory.of(id), values[index]!.shape)]),
-        );
-      const feeds = named('i', instruction.inputs, piece.inputs);
-      const fetches = named('o', instruction.outputs, piece.outputs);
-      return () => {
-        context.count(flops);
-        return session.run(feeds, fetches);
-      };
-    }
+    case 'compute':
+      return prepareCompute(instruction, context);
     case 'host': {
       const { execution } = instruction.node.op;
       if (execution.by !== 'host') throw new Error(`${instruction.node.op.name} is not a host op`);
       const inputs = instruction.inputs.map(memory.of);
       const outputs = instruction.outputs.map(memory.of);
-      return () => execution.run(inputs, outputs, instruction.node.attrs, instruction.node);
+      return now(() => execution.run(inputs, outputs, instruction.node.attrs, instruction.node));
     }
     case 'allReduce': {
       const [input, output] = [vector(instruction.input), vector(instruction.output)];
-      return () => {
+      return now(() => {
         if (input !== output) output.set(input);
         transport.allReduce(instruction.group, output, instruction.reduce, site);
-      };
+      });
     }
     case 'allGather':
-      return () =>
-        transport.allGather(
-          instruction.group,
-          vector(instruction.input),
-          vector(instruction.output),
-          instruction.cut,
-          site,
-        );
-    case 'reduceScatter':
-      return () =>
-        transport.reduceScatter(
-          instruction.group,
-          vector(instruction.input),
-          vector(instruction.output),
-          instruction.cut,
-          site,
-        );
+    case 'reduceScatter': {
+      const { kind, group, cut } = instruction;
+      const [input, output] = [vector(instruction.input), vector(instruction.output)];
+      return now(() => transport[kind](group, input, output, cut, site));
+    }
     case 'send':
-      return () => transport.send(instruction.rank, vector(instruction.buffer), site);
+      return now(() => transport.send(instruction.rank, vector(instruction.buffer), site));
     case 'recv':
-      return () => transport.recv(instruction.rank, vector(instruction.buffer), site);
+      return now(() => transport.recv(instruction.rank, vector(instruction.buffer), site));
     case 'zero':
-      return () => {
+      return now(() => {
         for (const id of instruction.buffers) memory.of(id).fill(0);
-      };
+      });
     case 'sumSquares':
-      return () => {
-        let sum = 0;
-        for (const id of instruction.buffers) sum += kernels.sumSquares(memory.of(id) as Float32Array | Float64Array);
+      return now(() => {
+        const sum = instruction.buffers.reduce((total, id) => total + sumSquares(memory.of(id) as Floats), 0);
         memory.of(instruction.output)[0] = sum;
-      };
+      });
     case 'update':
-      return () => context.update()?.(memory, memory.of(instruction.norm));
+      return now(() => context.update()?.(memory, memory.of(instruction.norm)));
   }
+}
+
+function prepareCompute(instruction: Extract<Instruction, { kind: 'compute' }>, context: Preparing): Play {
+  const { session, flops } = context.compiled[instruction.segment]!;
+  const { piece } = context.program.segments[instruction.segment]!;
+  const named = (prefix: string, ids: readonly number[], values: readonly Value[]) =>
+    Object.fromEntries(
+      ids.map((id, index) => [`${prefix}${index}`, tensorOver(context.memory.of(id), values[index]!.shape)]),
+    );
+  const feeds = named('i', instruction.inputs, piece.inputs);
+  const fetches = named('o', instruction.outputs, piece.outputs);
+  return () => {
+    context.count(flops);
+    return session.run(feeds, fetches);
+  };
 }

@@ -37,6 +37,8 @@ export function createPool(options: { readonly resourceLimits?: ResourceLimits }
     },
     give(workers) {
       for (const worker of workers) {
+        // A thread that has ended by itself has no id any more.
+        if (worker.threadId < 0) continue;
         if (closed) void worker.terminate();
         else {
           worker.unref();

@@ -170,18 +170,24 @@ class World {
   #failed(index: number, failure: Failure): void {
     const error = this.#errorOf(index, failure);
     if (failure.secondary) this.#secondary ??= error;
-    else this.#fail(this.#suspect(error) ?? error, abortKind.rankFailed, index);
+    else {
+      const hung = this.#suspect(error);
+      if (hung >= 0) this.#failHung(hung);
+      else this.#fail(error, abortKind.rankFailed, index);
+    }
   }
 
   /** A rank that waited in vain is not the cause if the one it waited for has stopped moving. */
-  #suspect(error: Error): Error | undefined {
-    if (!(error instanceof FivefoldError) || error.code !== 'COLLECTIVE_TIMEOUT') return undefined;
-    const hung = this.#ranks.findIndex((_, index) => this.#stillFor(index) > this.#options.plan.timeoutSeconds / 2);
-    return hung < 0 ? undefined : this.#hungError(hung);
+  #suspect(error: Error): number {
+    if (!(error instanceof FivefoldError) || error.code !== 'COLLECTIVE_TIMEOUT') return -1;
+    return this.#ranks.findIndex((_, index) => this.#stillFor(index) > this.#options.plan.timeoutSeconds / 2);
   }
 
-  #hungError(index: number): Error {
-    return this.#rankFailed(index, `no call and no heartbeat for ${this.#options.plan.timeoutSeconds} s`);
+  #failHung(index: number): void {
+    const problem = `no call and no heartbeat for ${this.#options.plan.timeoutSeconds} s`;
+    this.#fail(this.#rankFailed(index, problem), abortKind.rankFailed, index);
+    // It will not listen.
+    void this.#ranks[index]!.worker.terminate();
   }
 
   #rankFailed(index: number, problem: string, cause?: unknown): FivefoldError {
@@ -227,8 +233,7 @@ class World {
       if (rank.state === 'preparing') {
         if (performance.now() - rank.movedAt > startSeconds * 1000)
           this.#fail(this.#rankFailed(index, `its module did not load in ${startSeconds} s`), abortKind.stopped);
-      } else if (this.#stillFor(index) > this.#options.plan.timeoutSeconds)
-        this.#fail(this.#hungError(index), abortKind.rankFailed, index);
+      } else if (this.#stillFor(index) > this.#options.plan.timeoutSeconds) this.#failHung(index);
     });
   }
 

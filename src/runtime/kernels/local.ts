@@ -1,13 +1,12 @@
 // AdamW, sums of squares and normal numbers on ordinary vectors: the data pass through a small Wasm memory that stays in the cache.
+import type { AdamwArguments, Floats, LocalKernels } from './local-kernels.ts';
 import { instantiate, loadKernel, pageBytes, privateMemory } from './wasm.ts';
-
-export type FloatVector = Float32Array | Float64Array;
 
 type AdamwKernel = (p: number, g: number, m: number, v: number, n: number, ...settings: number[]) => void;
 type SumKernel = (a: number, n: number) => number;
 type NormalKernel = (out: number, n: number, start: number, keyLow: number, keyHigh: number, std: number) => void;
 
-interface LocalKernels {
+interface LocalExports {
   readonly adamwF32: AdamwKernel;
   readonly adamwF64: AdamwKernel;
   readonly sumSquaresF32: SumKernel;
@@ -26,69 +25,50 @@ const scratchAt = pageBytes;
 const operandAt = (i: number): number => scratchAt + i * (chunkBytes + 320);
 
 const memory = privateMemory(operandAt(4));
-const kernels = instantiate<LocalKernels>(loadKernel('local'), memory);
+const kernels = instantiate<LocalExports>(loadKernel('local'), memory);
 const floats = new Float32Array(memory.buffer);
 const doubles = new Float64Array(memory.buffer);
 
 /** Calls `work` for every chunk of a vector of `length` elements. */
-function eachChunk(vector: FloatVector, work: (start: number, count: number) => void): void {
+function eachChunk(vector: Floats, work: (start: number, count: number) => void): void {
   const most = chunkBytes / vector.BYTES_PER_ELEMENT;
   for (let start = 0; start < vector.length; start += most) work(start, Math.min(most, vector.length - start));
 }
 
-function load(operand: number, from: FloatVector, start: number, count: number): void {
+function load(operand: number, from: Floats, start: number, count: number): void {
   const scratch = from instanceof Float32Array ? floats : doubles;
   scratch.set(from.subarray(start, start + count), operandAt(operand) / from.BYTES_PER_ELEMENT);
 }
 
-function save(operand: number, to: FloatVector, start: number, count: number): void {
+function save(operand: number, to: Floats, start: number, count: number): void {
   const scratch = to instanceof Float32Array ? floats : doubles;
   const at = operandAt(operand) / to.BYTES_PER_ELEMENT;
   to.set(scratch.subarray(at, at + count), start);
 }
 
-export interface AdamwStep {
-  /** Changed in place, with its moments; all four of one type and length. */
-  readonly param: FloatVector;
-  readonly grad: FloatVector;
-  /** First and second moment. */
-  readonly m: FloatVector;
-  readonly v: FloatVector;
-  readonly lr: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  /** 1 - beta1^t and 1 - beta2^t of step t >= 1. */
-  readonly biasCorrection1: number;
-  readonly biasCorrection2: number;
-  /** The gradient is multiplied by it first: clipping, averaging. */
-  readonly gradScale: number;
-}
-
 /** One step of AdamW with decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch computes it. */
-export function adamw(step: AdamwStep): void {
-  const { param, grad, m, v } = step;
-  for (const other of [grad, m, v])
+export function adamw(args: AdamwArguments): void {
+  const { param, grad, firstMoment, secondMoment } = args;
+  for (const other of [grad, firstMoment, secondMoment])
     if (other.length !== param.length || other.BYTES_PER_ELEMENT !== param.BYTES_PER_ELEMENT)
-      throw new Error('adamw: param, grad, m and v need the same type and length');
+      throw new Error('adamw: param, grad and both moments need the same type and length');
   const kernel = param instanceof Float32Array ? kernels.adamwF32 : kernels.adamwF64;
-  const { lr, beta1, beta2, eps, weightDecay, biasCorrection1, biasCorrection2, gradScale } = step;
+  const { learningRate, beta1, beta2, epsilon, weightDecay, biasCorrection1, biasCorrection2, gradScale } = args;
+  const settings = [learningRate, beta1, beta2, epsilon, weightDecay, biasCorrection1, biasCorrection2, gradScale];
   eachChunk(param, (start, count) => {
     load(0, param, start, count);
     load(1, grad, start, count);
-    load(2, m, start, count);
-    load(3, v, start, count);
-    const [p, g, first, second] = [operandAt(0), operandAt(1), operandAt(2), operandAt(3)];
-    kernel(p, g, first, second, count, lr, beta1, beta2, eps, weightDecay, biasCorrection1, biasCorrection2, gradScale);
+    load(2, firstMoment, start, count);
+    load(3, secondMoment, start, count);
+    kernel(operandAt(0), operandAt(1), operandAt(2), operandAt(3), count, ...settings);
     save(0, param, start, count);
-    save(2, m, start, count);
-    save(3, v, start, count);
+    save(2, firstMoment, start, count);
+    save(3, secondMoment, start, count);
   });
 }
 
 /** The sum of the squares, added up in double precision. */
-export function sumSquares(vector: FloatVector): number {
+export function sumSquares(vector: Floats): number {
   const kernel = vector instanceof Float32Array ? kernels.sumSquaresF32 : kernels.sumSquaresF64;
   let sum = 0;
   eachChunk(vector, (start, count) => {
@@ -99,18 +79,19 @@ export function sumSquares(vector: FloatVector): number {
 }
 
 export interface NormalStream {
-  /** The global index of the vector's first number: an integer from 0 to 2^53. */
+  /** The stream's index of the vector's first number: an integer from 0 to 2^53. */
   readonly start: number;
-  /** Two 32-bit words: another key is another, independent stream. */
-  readonly key: readonly [number, number];
+  /** Another key is another, independent stream: an integer from 0 to 2^53. */
+  readonly key: number;
   readonly std: number;
 }
 
 /** Fills a vector with normal numbers of mean 0. Number i of a stream is the same whichever call makes it. */
-export function normalFill(vector: FloatVector, { start, key, std }: NormalStream): void {
+export function normalFill(vector: Floats, { start, key, std }: NormalStream): void {
   const kernel = vector instanceof Float32Array ? kernels.normalFillF32 : kernels.normalFillF64;
+  const [keyLow, keyHigh] = [key >>> 0, Math.floor(key / 2 ** 32)];
   eachChunk(vector, (first, count) => {
-    kernel(operandAt(0), count, start + first, key[0], key[1], std);
+    kernel(operandAt(0), count, start + first, keyLow, keyHigh, std);
     save(0, vector, first, count);
   });
 }
@@ -123,3 +104,6 @@ export function philox(
   kernels.philoxWords(scratchAt, ...counter, ...key);
   return new Uint32Array(memory.buffer, scratchAt, 4).slice();
 }
+
+/** The kernels of this thread. */
+export const localKernels: LocalKernels = { adamw, sumSquares, normalFill };

@@ -85,7 +85,9 @@ function perform(transport: Transport, group: Group, one: Case, seed: number): {
       const { block } = one;
       const inputs = all(block * size);
       const want = make(one.type, block * size);
-      inputs.forEach((input, m) => want.set(input.subarray(me * block, (me + 1) * block), m * block));
+      inputs.forEach((input, m) => {
+        want.set(input.subarray(me * block, (me + 1) * block), m * block);
+      });
       const got = make(one.type, want.length);
       transport.allToAll(group, inputs[me]!, got, site);
       return { got, want };

@@ -3,7 +3,7 @@ import { fail } from '../../../errors.ts';
 import { FlightRecorder } from '../../flight-recorder.ts';
 import { instantiate } from '../../kernels/wasm.ts';
 import type { Vector } from '../transport.ts';
-import { lineBytes, recordsAt, statusAt } from './memory-map.ts';
+import { recordsAt, statusAt } from './memory-map.ts';
 import { SharedBytes } from './shared-bytes.ts';
 import { type SiteRef, SiteWriter } from './sites.ts';
 import { Waiter } from './waiter.ts';
@@ -96,10 +96,10 @@ export class RankContext {
 
   /** Throws if the world has been told to end. */
   checkAbort(): void {
-    const kind = this.words[this.#abort]!;
-    if (kind === abortKind.none) return;
-    const rank = Atomics.load(this.words, this.#abort + 1);
-    if (kind === abortKind.stopped) fail('RUN_ABORTED', { problem: 'stopped from outside' });
+    const word = this.words[this.#abort]!;
+    if (word === 0) return;
+    const rank = (word >> 2) - 1;
+    if ((word & 3) === abortKind.stopped) fail('RUN_ABORTED', { problem: 'stopped from outside' });
     fail('RANK_FAILED', {
       rank,
       site: lastSite(this.shared, rank),
@@ -126,5 +126,3 @@ export class RankContext {
     this.words[at + statusWord.heartbeat] = (this.words[at + statusWord.heartbeat]! + 1) | 0;
   }
 }
-
-export const lineWords = lineBytes / 4;

@@ -92,17 +92,15 @@ export function recordsOf(shared: ThreadsShared, rank: number): FlightRecord[] {
   }));
 }
 
-/** Why a world ends early. */
-export const abortKind = { none: 0, rankFailed: 1, stopped: 2 } as const;
+/** Why a world ends early. The abort word is 0 or kind + 4 (rank + 1). */
+export const abortKind = { rankFailed: 1, stopped: 2 } as const;
 
 /** Ends every wait of the world: waiting ranks throw within a slice. The first caller's reason stays. */
 export function abortWorld(shared: ThreadsShared, kind: number, rank = -1): void {
-  const words = new Int32Array(shared.memory.buffer, shared.map.abort, 2);
-  if (Atomics.load(words, 0) !== abortKind.none) return;
-  Atomics.store(words, 1, rank);
-  Atomics.compareExchange(words, 0, abortKind.none, kind);
+  const words = new Int32Array(shared.memory.buffer, shared.map.abort, 1);
+  Atomics.compareExchange(words, 0, 0, kind | ((rank + 1) << 2));
 }
 
 export function isAborted(shared: ThreadsShared): boolean {
-  return Atomics.load(new Int32Array(shared.memory.buffer, shared.map.abort, 1), 0) !== abortKind.none;
+  return Atomics.load(new Int32Array(shared.memory.buffer, shared.map.abort, 1), 0) !== 0;
 }

@@ -1,0 +1,83 @@
+// Whether a layout fits a model and a batch: everything indivisible is refused with the nearest sizes that would divide.
+import { fail } from '../errors.ts';
+import type { Layout } from '../mesh/layout.ts';
+import type { ModelConfig } from './config.ts';
+
+export interface BatchShape {
+  readonly seqLen: number;
+  /** Sequences of a step over all data-parallel ranks. */
+  readonly globalBatch: number;
+  /** Sequences of a microbatch on one of them. */
+  readonly microBatch: number;
+}
+
+/** Throws LAYOUT_INDIVISIBLE, LAYOUT_STAGES or OPTION_INVALID; returns the microbatches of a step. */
+export function checkFit(config: ModelConfig, layout: Layout, batch: BatchShape): number {
+  checkTensorParallel(config, layout, batch.seqLen);
+  checkStages(config, layout);
+  checkLength(config, batch.seqLen);
+  return microbatchesOf(layout, batch);
+}
+
+function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number): void {
+  const { heads, kvHeads, intermediateSize } = config;
+  const { tp, sp } = layout;
+  const allowed = divisors(heads).filter(
+    (n) => intermediateSize % n === 0 && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
+  );
+  const refuse = (what: string, total: number) =>
+    fail('LAYOUT_INDIVISIBLE', { axis: 'tp', size: tp, what, total, fix: nearest('tp', tp, allowed) });
+  if (heads % tp !== 0) refuse('the attention heads', heads);
+  if (!fitsKvHeads(tp, kvHeads)) refuse('the key-value heads, nor is it a multiple of them', kvHeads);
+  if (intermediateSize % tp !== 0) refuse('the MLP width', intermediateSize);
+  if (sp && seqLen % tp !== 0) refuse('the sequence length, which sp cuts', seqLen);
+}
+
+const fitsKvHeads = (tp: number, kvHeads: number) => kvHeads % tp === 0 || tp % kvHeads === 0;
+
+function checkStages({ layers }: ModelConfig, { pp, stages }: Layout): void {
+  if (pp > layers) fail('LAYOUT_STAGES', { pp, layers, fix: `use pp=${layers} or fewer` });
+  const sum = stages?.reduce((total, size) => total + size, 0) ?? layers;
+  if (sum !== layers)
+    fail('LAYOUT_STAGES', { pp, layers, fix: `stages=${stages!.join('+')} adds up to ${sum}; make it ${layers}` });
+}
+
+function checkLength({ positions }: ModelConfig, seqLen: number): void {
+  if (seqLen > positions.max)
+    fail('OPTION_INVALID', {
+      option: '--seq-len',
+      problem: `${seqLen} is longer than the model's ${positions.max} positions`,
+      fix: `use --seq-len ${positions.max} or less`,
+    });
+}
+
+function microbatchesOf({ dp }: Layout, { globalBatch, microBatch }: BatchShape): number {
+  if (globalBatch % dp !== 0)
+    fail('LAYOUT_INDIVISIBLE', {
+      axis: 'dp',
+      size: dp,
+      what: 'the global batch',
+      total: globalBatch,
+      fix: nearest('dp', dp, divisors(globalBatch)),
+    });
+  const share = globalBatch / dp;
+  if (share % microBatch !== 0)
+    fail('OPTION_INVALID', {
+      option: '--micro-batch',
+      problem: `${microBatch} does not divide the ${share} sequences of each data-parallel rank`,
+      fix: `use ${nearest('--micro-batch', microBatch, divisors(share))}`.replace(
+        'use --micro-batch=',
+        'use --micro-batch ',
+      ),
+    });
+  return share / microBatch;
+}
+
+export const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+
+/** The allowed sizes on both sides of a refused one. */
+function nearest(name: string, size: number, allowed: readonly number[]): string {
+  const below = allowed.filter((n) => n < size).at(-1);
+  const above = allowed.find((n) => n > size);
+  return [below, above].flatMap((n) => (n === undefined ? [] : [`${name}=${n}`])).join(' or ');
+}

@@ -1,0 +1,64 @@
+// What the launcher tells a rank to train, and what the rank reports: plain data that cross a thread or a network.
+
+import type { Manifest } from '../checkpoint/index-file.ts';
+import type { TrafficCounters } from '../mesh/traffic.ts';
+import type { TraceSpan } from '../runtime/perfetto.ts';
+import type { StepSettings } from '../step/training-step.ts';
+import type { OptimizerSettings } from './optimizer.ts';
+
+export interface TrainJob {
+  readonly settings: StepSettings;
+  readonly optimizer: OptimizerSettings;
+  readonly seed: number;
+  readonly tokenFile: string;
+  /** Steps done before this run; it goes on with the next. */
+  readonly stepsDone: number;
+  /** The step after which the run ends. */
+  readonly lastStep: number;
+  /** Weights to start from instead of initial ones. */
+  readonly weights?: string;
+  /** Whether optimizer state is read from there too. */
+  readonly resume: boolean;
+  readonly save?: {
+    readonly out: string;
+    /** Also after every so many steps; 0: only at the end. */
+    readonly every: number;
+    /** The text of config.json. */
+    readonly config: string;
+    readonly tokenizerPath?: string;
+    /** Saved with the checkpoint, with `step` added. */
+    readonly manifest: Manifest;
+  };
+  readonly trace: boolean;
+}
+
+/** After every step; `loss` and `gradNorm` (before clipping) are those of the whole step, the same on every rank. */
+export interface StepReport {
+  readonly kind: 'step';
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  readonly seconds: number;
+  /** Of `seconds`, inside collectives and messages, waiting included. */
+  readonly communicationSeconds: number;
+}
+
+export type TrainReport =
+  | StepReport
+  | { readonly kind: 'ready'; readonly setupSeconds: number }
+  | { readonly kind: 'saved'; readonly step: number; readonly out: string }
+  | { readonly kind: 'spans'; readonly spans: readonly TraceSpan[] };
+
+/** What a rank returns. */
+export interface RankResult {
+  readonly counters: TrafficCounters;
+  /** Matrix-multiply FLOPs executed. */
+  readonly flops: number;
+  /** Most bytes of array buffers that the rank's thread held over those it held before. */
+  readonly peakBytes: number;
+  /** Bytes the executor allocated for buffers. */
+  readonly bufferBytes: number;
+  readonly communicationSeconds: number;
+  readonly computeSeconds: number;
+}

@@ -1,0 +1,72 @@
+// Saves a training run: every rank writes the shards it is responsible for, rank 0 commits.
+import { storedPart, tensorRanges } from '../checkpoint/params.ts';
+import { planCheckpoint, type TensorSpec } from '../checkpoint/plan.ts';
+import { beginSave, commitSave } from '../checkpoint/save.ts';
+import { openWriter } from '../checkpoint/writer.ts';
+import { coordsOf, worldGroup } from '../mesh/mesh.ts';
+import { paramSpecs } from '../model/params.ts';
+import type { Floats } from '../runtime/kernels/local-kernels.ts';
+import type { RankMemory } from '../runtime/memory.ts';
+import type { Transport } from '../runtime/transport/transport.ts';
+import type { TrainingStep } from '../step/step.ts';
+import { isTiedAcrossStages, type StepSettings, stageParts } from '../step/training-step.ts';
+import type { TrainJob } from './job.ts';
+import { momentName } from './moments.ts';
+
+/** Blocks until the checkpoint is whole on disk, on every rank. */
+export function saveCheckpoint(
+  transport: Transport,
+  memory: RankMemory,
+  step: TrainingStep,
+  settings: StepSettings,
+  save: NonNullable<TrainJob['save']>,
+  number: number,
+): void {
+  const { layout, config } = settings;
+  const coords = coordsOf(layout, transport.rank);
+  const plan = planOf(settings);
+  const together = (site: string) => {
+    if (transport.size > 1) transport.barrier(worldGroup(layout), site);
+  };
+  if (transport.rank === 0) beginSave(save.out, plan, number);
+  together('save begins');
+  if (coords.dp === 0) {
+    const writer = openWriter(save.out, plan, number);
+    for (const { spec, param, firstMoment, secondMoment } of step.params) {
+      const cut = spec.tp.startsWith('V');
+      if ((!cut && coords.tp > 0) || (isTiedAcrossStages(config, layout, spec) && coords.pp > 0)) continue;
+      const write = (name: string, id: number) => {
+        const data = storedPart(memory.of(id) as Floats, spec, layout, coords);
+        if (data.length > 0) writer.writeSlice(name, tensorRanges(spec, layout, coords), data);
+      };
+      transport.heartbeat(`saving ${spec.name}`);
+      write(spec.tensor.name, param);
+      write(momentName(spec.tensor.name, 'first'), firstMoment);
+      write(momentName(spec.tensor.name, 'second'), secondMoment);
+    }
+    writer.finish();
+  }
+  together('save written');
+  if (transport.rank === 0)
+    commitSave(save.out, plan, number, {
+      config: save.config,
+      manifest: { ...save.manifest, step: number },
+      ...(save.tokenizerPath ? { tokenizerPath: save.tokenizerPath } : {}),
+    });
+  together('save committed');
+}
+
+/** Every tensor of the model, whatever stage holds it. */
+function planOf({ config, layout, precision }: StepSettings) {
+  const dtype = precision === 'f64' ? 'F64' : 'F32';
+  const tensors = new Map<string, TensorSpec>();
+  for (let stage = 0; stage < layout.pp; stage++)
+    for (const part of stageParts(config, layout, stage))
+      for (const { tensor } of paramSpecs(config, layout, part)) tensors.set(tensor.name, { ...tensor, dtype });
+  const weights = [...tensors.values()];
+  const optimizer = weights.flatMap((tensor) => [
+    { ...tensor, name: momentName(tensor.name, 'first') },
+    { ...tensor, name: momentName(tensor.name, 'second') },
+  ]);
+  return planCheckpoint({ tensors: weights, optimizer });
+}

@@ -409,9 +409,9 @@ test('the messages read well', () => {
     gelu of a partial value
       gelu at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P); all-reduce operand 0 over tp (P -> I), or reduce-scatter it (P -> V), first
     norm of a partial value
-      rmsNorm at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, R); all-reduce operand 0 over tp (P -> I), or reduce-scatter it (P -> V), first
+      rmsNorm at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, R); all-reduce operand 0 over tp (P -> R), or reduce-scatter it (P -> V), first
     attention on partial queries
-      attention at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, P, R); all-reduce operand 0 over tp (P -> I), or reduce-scatter it (P -> V), first
+      attention at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, P, R); all-reduce operand 0 over tp (P -> R), or reduce-scatter it (P -> V), first
     swiglu of a gate that is whole and an up that is sharded
       swiglu at block 2: on axis tp, dim 2 of operand 1 is sharded and dim 2 of operand 0, which must match it, is whole (operands are R, V2); keep this rank's slice of operand 0 on dim 2 over tp (R -> V2), or all-gather operand 1 on dim 2 over tp (V2 -> R), first
     invariant input of a column-parallel layer that did not enter

@@ -42,6 +42,7 @@ export function grad(
 
   for (const { value, gradient } of seeds) contribute(value, gradient, { op: 'grad', site, of: 'a seed value' });
   for (const node of forward.toReversed()) {
+    trace.site = node.site;
     const gradients = node.outputs.map(total);
     if (gradients.every((gradient) => gradient === undefined)) continue;
     if (!node.op.vjp)
@@ -52,7 +53,6 @@ export function grad(
         problem: 'it has no gradient',
         fix: 'do not differentiate through it',
       });
-    trace.site = node.site;
     const results = node.op.vjp({ node, gradients });
     for (const [index, input] of node.inputs.entries())
       if (input.dtype === 'float')

@@ -123,7 +123,8 @@ function partialTypes(op: Case): AxisType[] | TypeProblem {
   const partials = active.filter((index) => types[index] === 'P');
   const partial = partials[0]!;
   const others = active.filter((index) => types[index] !== 'P');
-  const reduce = `${reduceAll(op, partial, 'I')}, or reduce-scatter it (P -> V), first`;
+  const whole = others.some((index) => types[index] === 'R') ? 'R' : 'I';
+  const reduce = `${reduceAll(op, partial, whole)}, or reduce-scatter it (P -> V), first`;
   if (typing.linear === undefined)
     return refuse(op, `operand ${partial} is partial and the op is not linear in it`, reduce);
   if (typing.linear === 'all') {

@@ -1,0 +1,94 @@
+// Builds a forward pass over a whole window for one rank: token ids in, logits of every position out.
+import { coordsOf, rankAt, worldSize } from '../mesh/mesh.ts';
+import { type ParamSpec, type PartName, paramSpecs, shardShape } from '../model/params.ts';
+import { residualShape, type TraceSettings, traceLogits, tracePart } from '../model/parts.ts';
+import { slice } from '../program/slice.ts';
+import { elements, type Program } from '../program/value.ts';
+import { cutProgram, type ProgramPieces, startProgram } from './program-builder.ts';
+import type { RankProgram } from './step.ts';
+import { groupsOf, type Talk } from './talk.ts';
+import { type StepSettings, siteOf, stageParts } from './training-step.ts';
+
+export type WindowSettings = Pick<StepSettings, 'config' | 'layout' | 'seqLen' | 'precision'> & {
+  /** Sequences of the window. */
+  readonly batch: number;
+};
+
+export interface LogitsStep extends RankProgram {
+  readonly params: readonly { readonly spec: ParamSpec; readonly param: number }[];
+  /** Token ids [batch, seqLen]: first stage only. */
+  readonly ids?: number;
+  /** [batch, seqLen, padded vocabulary]: last stage only, on every tp rank. */
+  readonly logits?: number;
+}
+
+/** A part's forward program without what only a backward needs. */
+function forwardOnly(name: PartName, settings: TraceSettings): Program {
+  if (name === 'head') return traceLogits(settings);
+  const { inputs, nodes, outputs } = tracePart(name, settings).forward;
+  const y = outputs.y!;
+  return { inputs, nodes: slice(nodes, [y]), outputs: { y } };
+}
+
+export function buildLogitsStep(
+  { config, layout, batch, seqLen, precision }: WindowSettings,
+  rank: number,
+): LogitsStep {
+  const coords = coordsOf(layout, rank);
+  const stage = coords.pp;
+  const builder = startProgram(layout, rank, precision);
+  const trace: TraceSettings = { config, layout, coords, batch, seqLen, lossScale: 1 };
+  const programs = new Map<PartName, ProgramPieces>();
+  const held = new Map<string, number>();
+  const params: { spec: ParamSpec; param: number }[] = [];
+  const hold = (spec: ParamSpec): number => {
+    const known = held.get(spec.name);
+    if (known !== undefined) return known;
+    const param = builder.buffer('parameter', spec.name, shardShape(spec, layout));
+    held.set(spec.name, param);
+    params.push({ spec, param });
+    return param;
+  };
+  const peer = (other: number) => rankAt(layout, { ...coords, pp: other });
+
+  const ids = stage === 0 ? builder.buffer('tokens', 'ids', [batch, seqLen], 'int') : undefined;
+  let x: number | undefined;
+  let logits: number | undefined;
+  if (stage > 0) {
+    x = builder.buffer('activation', `from stage ${stage - 1}`, residualShape(trace));
+    builder.emit({ kind: 'recv', rank: peer(stage - 1), buffer: x, site: `stage ${stage} receives` });
+  }
+  for (const part of stageParts(config, layout, stage)) {
+    const program = programs.get(part.name) ?? cutProgram(forwardOnly(part.name, trace));
+    programs.set(part.name, program);
+    const inputs = Object.fromEntries(
+      paramSpecs(config, layout, part).map((spec) => [`param:${spec.key}`, hold(spec)]),
+    );
+    const { outputs } = builder.run(
+      program,
+      part.name === 'embedding' ? { ...inputs, ids: ids! } : { ...inputs, x: x! },
+      siteOf(part),
+    );
+    x = outputs.y;
+    logits = outputs.logits;
+  }
+  if (stage < layout.pp - 1)
+    builder.emit({ kind: 'send', rank: peer(stage + 1), buffer: x!, site: `stage ${stage} sends` });
+  return {
+    ...builder.finish(),
+    params,
+    ...(ids === undefined ? {} : { ids }),
+    ...(logits === undefined ? {} : { logits }),
+  };
+}
+
+/** One message at a time goes from each stage to the next. */
+export function windowTalk({ config, layout, batch, seqLen, precision }: WindowSettings): Talk {
+  const size = worldSize(layout);
+  const shape = residualShape({ config, layout, coords: coordsOf(layout, 0), batch, seqLen, lossScale: 1 });
+  const capacityBytes = elements(shape) * (precision === 'f64' ? 8 : 4);
+  const channels = Array.from({ length: size }, (_, rank) => ({ rank, coords: coordsOf(layout, rank) }))
+    .filter(({ coords }) => coords.pp < layout.pp - 1)
+    .map(({ rank, coords }) => ({ from: rank, to: rankAt(layout, { ...coords, pp: coords.pp + 1 }), capacityBytes }));
+  return { size, groups: groupsOf(layout), channels };
+}

@@ -1,0 +1,302 @@
+// Tensor-parallel programs that are right: as text, against one rank, and their gradients against finite differences.
+import { describe, expect, test } from 'vitest';
+import { coordsOf, type Mesh, worldSize } from '../src/mesh/mesh.ts';
+import { gelu, swiglu } from '../src/ops/activation.ts';
+import { attention } from '../src/ops/attention.ts';
+import { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from '../src/ops/collectives.ts';
+import { add } from '../src/ops/elementwise.ts';
+import { embedding } from '../src/ops/embedding.ts';
+import { mergeHeads, rope, splitHeads } from '../src/ops/heads.ts';
+import { linear } from '../src/ops/linear.ts';
+import { tokenLoss, vocabMax, vocabStats } from '../src/ops/loss.ts';
+import { layerNorm, rmsNorm } from '../src/ops/norm.ts';
+import { randomNumbers } from '../src/ops/samples.ts';
+import { firstRows } from '../src/ops/slice.ts';
+import type { NdArray } from '../src/program/op.ts';
+import { print } from '../src/program/print.ts';
+import { at, finish, input, startTrace } from '../src/program/trace.ts';
+import { type Types, typedAxes, varyingDim } from '../src/program/types.ts';
+import { elements, type Trace, type Value } from '../src/program/value.ts';
+import { type Check, checkGradients, type Given } from './check-gradients.ts';
+import { runProgram } from './run-graph.ts';
+import { share, simulate } from './simulate.ts';
+
+type Write = Check['write'];
+const one: Mesh = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };
+
+/** What a rank holds of a whole tensor. */
+const shapeOn = (mesh: Mesh, shape: readonly number[], types: Types) =>
+  shape.map((size, dim) => typedAxes.reduce((n, axis) => (types[axis] === `V${dim}` ? n / mesh[axis] : n), size));
+
+/** Whole shapes and types -> what each rank is given. */
+const onMesh = (mesh: Mesh, whole: Readonly<Record<string, Given>>): Record<string, Given> =>
+  Object.fromEntries(
+    Object.entries(whole).map(([name, given]) => [name, { ...given, shape: shapeOn(mesh, given.shape, given.types) }]),
+  );
+
+/** Result 0 of every rank, from the same whole inputs. */
+function results(mesh: Mesh, whole: Readonly<Record<string, Given>>, write: Write): { value: Value; data: NdArray }[] {
+  const random = randomNumbers(9);
+  const numbers = Object.entries(whole).map(([name, { shape, below }]) => {
+    const data = Float64Array.from({ length: elements(shape) }, () =>
+      below === undefined ? 2 * random() - 1 : Math.floor(random() * below),
+    );
+    return [name, { shape, data }] as const;
+  });
+  const traced = Array.from({ length: worldSize(mesh) }, (_, rank) => {
+    const coords = coordsOf(mesh, rank);
+    const trace = startTrace(mesh, coords);
+    const values = Object.fromEntries(
+      Object.entries(onMesh(mesh, whole)).map(([name, { shape, types, below }]) => [
+        name,
+        input(trace, shape, types, below === undefined ? 'float' : 'int'),
+      ]),
+    );
+    const own = numbers.map(([name, array]) => {
+      const cut = typedAxes.reduce((part, axis) => {
+        const dim = varyingDim(whole[name]!.types[axis] ?? 'R');
+        return dim === undefined ? part : share(part, dim, coords[axis], mesh[axis]);
+      }, array as NdArray);
+      return [name, cut] as const;
+    });
+    const y = write(values, trace)[0]!;
+    return { program: finish(trace, values, { y }), y, inputs: Object.fromEntries(own) };
+  });
+  const outputs = simulate(
+    mesh,
+    traced.map(({ program }) => program),
+    traced.map(({ inputs }) => inputs),
+  );
+  return traced.map(({ y }, rank) => ({ value: y, data: outputs[rank]!.y! }));
+}
+
+/** The largest difference from one rank's result, of results that are slices (V) or whole (R, I). */
+function differenceFromOneRank(mesh: Mesh, whole: Readonly<Record<string, Given>>, write: Write): number {
+  const [alone] = results(one, whole, write);
+  const differences = results(mesh, whole, write).map(({ value, data }, rank) => {
+    const expected = typedAxes.reduce((part, axis) => {
+      const dim = varyingDim(value.types[axis] ?? 'R');
+      return dim === undefined ? part : share(part, dim, coordsOf(mesh, rank)[axis], mesh[axis]);
+    }, alone!.data);
+    expect(data.shape).toEqual(expected.shape);
+    return Math.max(...data.data.map((number, index) => Math.abs(number - expected.data[index]!)));
+  });
+  return Math.max(...differences);
+}
+
+const replicated: Types = { tp: 'R', dp: 'R' };
+const residual = (sp: boolean): Types => ({ tp: sp ? 'V1' : 'I', dp: 'V0' });
+const gainOf = (sp: boolean): Types => ({ tp: sp ? 'R' : 'I', dp: 'R' });
+const cut = (dim: number): Types => ({ tp: `V${dim}`, dp: 'R' });
+
+const into = (x: Value, sp: boolean) => (sp ? allGather(x, 'tp', 1) : enter(x, 'tp'));
+const outOf = (x: Value, sp: boolean) => (sp ? reduceScatter(x, 'tp', 1) : allReduce(x, 'tp', 'I'));
+
+const mlp = (sp: boolean): { whole: Record<string, Given>; write: Write } => ({
+  whole: {
+    x: { shape: [2, 6, 4], types: residual(sp) },
+    gain: { shape: [4], types: gainOf(sp) },
+    gate: { shape: [6, 4], types: cut(0) },
+    up: { shape: [6, 4], types: cut(0) },
+    down: { shape: [4, 6], types: cut(1) },
+  },
+  write: ({ x, gain, gate, up, down }, trace) =>
+    at(trace, 'mlp', () => {
+      const h = into(rmsNorm(x!, gain!, 1e-6), sp);
+      return [add(x!, outOf(linear(swiglu(linear(h, gate!), linear(h, up!)), down!), sp))];
+    }),
+});
+
+/** GPT-2's: LayerNorm, biases, weights stored in,out, learned positions; the loss of a whole small model. */
+const gpt = (sp: boolean): { whole: Record<string, Given>; write: Write } => {
+  const bias = (size: number): Given => ({ shape: [size], types: gainOf(sp) });
+  return {
+    whole: {
+      ids: { shape: [2, 6], types: { dp: 'V0' }, below: 12 },
+      targets: { shape: [2, 6], types: { dp: 'V0' }, below: 10 },
+      table: { shape: [12, 4], types: cut(0) },
+      positions: { shape: [8, 4], types: gainOf(sp) },
+      gain1: bias(4),
+      bias1: bias(4),
+      qkv: { shape: [4, 12], types: cut(1) },
+      qkvBias: { shape: [12], types: cut(0) },
+      out: { shape: [12, 4], types: cut(0) },
+      outBias: bias(4),
+      gain2: bias(4),
+      bias2: bias(4),
+      up: { shape: [4, 6], types: cut(1) },
+      upBias: { shape: [6], types: cut(0) },
+      down: { shape: [6, 4], types: cut(0) },
+    },
+    write: (p, trace) => {
+      const { tp } = trace.coords;
+      const rows = p.table!.shape[0]!;
+      const places = firstRows(p.positions!, p.ids!.shape[1]!);
+      const tokens = at(trace, 'embedding', () => outOf(embedding(p.ids!, p.table!, tp * rows), sp));
+      const x = add(tokens, sp ? ownSlice(places, 'tp', 0) : places);
+      const attended = at(trace, 'attention', () => {
+        const h = into(layerNorm(x, p.gain1!, p.bias1!, 1e-5), sp);
+        const q = splitHeads(add(linear(h, p.qkv!, 'in,out'), p.qkvBias!), 2);
+        const heads = attention(rope(q, [1]), rope(q, [0.5]), q, { scale: 0.7, window: 4 });
+        return add(x, add(outOf(linear(mergeHeads(heads), p.out!, 'in,out'), sp), p.outBias!));
+      });
+      const y = at(trace, 'mlp', () => {
+        const h = into(layerNorm(attended, p.gain2!, p.bias2!, 1e-5), sp);
+        return add(attended, outOf(linear(gelu(add(linear(h, p.up!, 'in,out'), p.upBias!)), p.down!, 'in,out'), sp));
+      });
+      return [at(trace, 'head', () => lossOf(into(y, sp), p.targets!, p.table!, trace))];
+    },
+  };
+};
+
+/** Vocabulary-parallel cross-entropy of 10 tokens in 12 rows; tied table. */
+function lossOf(h: Value, targets: Value, table: Value, trace: Trace): Value {
+  const logits = linear(h, table);
+  const offset = trace.coords.tp * logits.shape[2]!;
+  const valid = Math.max(0, Math.min(logits.shape[2]!, 10 - offset));
+  const most = allReduceMax(vocabMax(logits, { valid }), 'tp');
+  const stats = allReduce(vocabStats(logits, targets, most, { offset, valid }), 'tp', 'I');
+  return allReduce(tokenLoss(stats, 1 / 12), 'dp', 'R');
+}
+
+/** KV heads fewer than tp ranks: all hold the one there is, and its weight's gradient is summed by type. */
+const sharedKeys: { whole: Record<string, Given>; write: Write } = {
+  whole: {
+    x: { shape: [1, 3, 4], types: { tp: 'I', dp: 'R' } },
+    q: { shape: [8, 4], types: cut(0) },
+    kv: { shape: [2, 4], types: replicated },
+    norm: { shape: [2], types: replicated },
+    out: { shape: [4, 8], types: cut(1) },
+  },
+  write: ({ x, q, kv, norm, out }) => {
+    const h = enter(x!, 'tp');
+    const k = splitHeads(linear(h, ownSlice(kv!, 'tp', 0, { start: 0, size: 2 })), 2);
+    const heads = attention(rmsNorm(splitHeads(linear(h, q!), 2), norm!, 1e-6), k, k, { scale: 0.7 });
+    return [allReduce(linear(mergeHeads(heads), out!), 'tp', 'I')];
+  },
+};
+
+const programs = [
+  { name: 'SwiGLU MLP', ...mlp(false) },
+  { name: 'SwiGLU MLP with sp', ...mlp(true) },
+  { name: 'a whole GPT with its loss', ...gpt(false) },
+  { name: 'a whole GPT with its loss, with sp', ...gpt(true) },
+  { name: 'key-value heads shared by ranks', ...sharedKeys },
+];
+const meshes = [
+  { tp: 2, dp: 1 },
+  { tp: 1, dp: 2 },
+  { tp: 2, dp: 2 },
+].map((sizes) => ({ ...one, ...sizes }));
+
+describe.each(programs)('$name', ({ whole, write }) => {
+  test.each(meshes)('equals one rank on tp=$tp dp=$dp', (mesh) => {
+    // Rounding of f64 in another order of sums.
+    expect(differenceFromOneRank(mesh, whole, write)).toBeLessThan(1e-13);
+  });
+  test.each(meshes)('has the gradient of finite differences on tp=$tp dp=$dp', (mesh) => {
+    // Truncation: step² · third derivatives, about 1e-8 of the gradient.
+    const { error } = checkGradients({ mesh, given: onMesh(mesh, whole), write, step: 3e-5 });
+    expect(error).toBeLessThan(1e-7);
+  });
+  test('runs through ONNX Runtime as by reference on one rank, forward and backward', async () => {
+    const { program } = checkGradients({ mesh: one, given: whole, write });
+    const random = randomNumbers(21);
+    const inputs = Object.fromEntries(
+      Object.entries(program.inputs).map(([name, { shape }]) => {
+        const below = whole[name]?.below;
+        const number = () => (below === undefined ? 2 * random() - 1 : Math.floor(random() * below));
+        return [name, { shape, data: Float64Array.from({ length: elements(shape) }, number) }];
+      }),
+    );
+    const [expected] = simulate(one, [program], [inputs]);
+    // Rounding of f64, and of f32 through a dozen layers.
+    for (const [precision, tolerance] of [
+      ['f64', 1e-12],
+      ['f32', 1e-4],
+    ] as const) {
+      const { outputs } = await runProgram(program, precision, inputs);
+      for (const [name, { data }] of Object.entries(expected!)) {
+        const most = Math.max(1, ...data.map(Math.abs));
+        const worst = Math.max(...data.map((value, index) => Math.abs(value - outputs[name]!.data[index]!)));
+        expect(worst / most, `${name} in ${precision}`).toBeLessThan(tolerance);
+      }
+    }
+  });
+});
+
+test('an MLP without sp, as text: enter and all-reduce, each once a way', () => {
+  const mesh = { ...one, tp: 2 };
+  const { program } = checkGradients({ mesh, given: onMesh(mesh, mlp(false).whole), write: mlp(false).write });
+  expect(print(program)).toMatchInlineSnapshot(`
+    "in %0 [2, 6, 4] {tp:I}  x
+    in %1 [4] {tp:I}  gain
+    in %2 [3, 4] {tp:V0}  gate
+    in %3 [3, 4] {tp:V0}  up
+    in %4 [4, 3] {tp:V1}  down
+    in %5 [2, 6, 4] {tp:I}  dy0
+      %6 [2, 6, 4] {tp:I}, %7 [2, 6, 1] {tp:I} = rmsNorm(%0, %1, epsilon=0.000001)  # mlp
+      %8 [2, 6, 4] {tp:R} = enter(%6, axis=tp)  # mlp
+      %9 [2, 6, 3] {tp:V2} = linear(%8, %2, order=out,in)  # mlp
+      %10 [2, 6, 3] {tp:V2} = linear(%8, %3, order=out,in)  # mlp
+      %11 [2, 6, 3] {tp:V2} = swiglu(%9, %10)  # mlp
+      %12 [2, 6, 4] {tp:P} = linear(%11, %4, order=out,in)  # mlp
+      %13 [2, 6, 4] {tp:I} = allReduce(%12, axis=tp, reduce=sum, to=I)  # mlp
+      %14 [2, 6, 4] {tp:I} = add(%0, %13)  # mlp
+      %15 [2, 6, 4] {tp:R} = enter(%5, axis=tp)  # mlp
+      %16 [2, 6, 3] {tp:V2} = linear(%15, %4, order=in,out)  # mlp
+      %17 [4, 3] {tp:V1} = outerSum(%15, %11)  # mlp
+      %18 [2, 6, 3] {tp:V2}, %19 [2, 6, 3] {tp:V2} = swigluGrad(%16, %9, %10)  # mlp
+      %20 [2, 6, 4] {tp:P} = linear(%19, %3, order=in,out)  # mlp
+      %21 [3, 4] {tp:V0} = outerSum(%19, %8)  # mlp
+      %22 [2, 6, 4] {tp:P} = linear(%18, %2, order=in,out)  # mlp
+      %23 [3, 4] {tp:V0} = outerSum(%18, %8)  # mlp
+      %24 [2, 6, 4] {tp:P} = add(%20, %22)  # mlp
+      %25 [2, 6, 4] {tp:I} = allReduce(%24, axis=tp, reduce=sum, to=I)  # mlp
+      %26 [2, 6, 4] {tp:I}, %27 [4] {tp:I} = rmsNormGrad(%25, %0, %1, %7)  # mlp
+      %28 [2, 6, 4] {tp:I} = add(%5, %26)
+    out %28  dx
+    out %27  dgain
+    out %23  dgate
+    out %21  dup
+    out %17  ddown"
+  `);
+});
+
+test('an MLP with sp, as text: all-gather and reduce-scatter, each once a way', () => {
+  const mesh = { ...one, tp: 2 };
+  const { program } = checkGradients({ mesh, given: onMesh(mesh, mlp(true).whole), write: mlp(true).write });
+  expect(print(program)).toMatchInlineSnapshot(`
+    "in %0 [2, 3, 4] {tp:V1}  x
+    in %1 [4] {tp:R}  gain
+    in %2 [3, 4] {tp:V0}  gate
+    in %3 [3, 4] {tp:V0}  up
+    in %4 [4, 3] {tp:V1}  down
+    in %5 [2, 3, 4] {tp:V1}  dy0
+      %6 [2, 3, 4] {tp:V1}, %7 [2, 3, 1] {tp:V1} = rmsNorm(%0, %1, epsilon=0.000001)  # mlp
+      %8 [2, 6, 4] {tp:R} = allGather(%6, axis=tp, dim=1, ranks=2, to=R)  # mlp
+      %9 [2, 6, 3] {tp:V2} = linear(%8, %2, order=out,in)  # mlp
+      %10 [2, 6, 3] {tp:V2} = linear(%8, %3, order=out,in)  # mlp
+      %11 [2, 6, 3] {tp:V2} = swiglu(%9, %10)  # mlp
+      %12 [2, 6, 4] {tp:P} = linear(%11, %4, order=out,in)  # mlp
+      %13 [2, 3, 4] {tp:V1} = reduceScatter(%12, axis=tp, dim=1, ranks=2)  # mlp
+      %14 [2, 3, 4] {tp:V1} = add(%0, %13)  # mlp
+      %15 [2, 6, 4] {tp:R} = allGather(%5, axis=tp, dim=1, ranks=2, to=R)  # mlp
+      %16 [2, 6, 3] {tp:V2} = linear(%15, %4, order=in,out)  # mlp
+      %17 [4, 3] {tp:V1} = outerSum(%15, %11)  # mlp
+      %18 [2, 6, 3] {tp:V2}, %19 [2, 6, 3] {tp:V2} = swigluGrad(%16, %9, %10)  # mlp
+      %20 [2, 6, 4] {tp:P} = linear(%19, %3, order=in,out)  # mlp
+      %21 [3, 4] {tp:V0} = outerSum(%19, %8)  # mlp
+      %22 [2, 6, 4] {tp:P} = linear(%18, %2, order=in,out)  # mlp
+      %23 [3, 4] {tp:V0} = outerSum(%18, %8)  # mlp
+      %24 [2, 6, 4] {tp:P} = add(%20, %22)  # mlp
+      %25 [2, 3, 4] {tp:V1} = reduceScatter(%24, axis=tp, dim=1, ranks=2)  # mlp
+      %26 [2, 3, 4] {tp:V1}, %27 [4] {tp:P} = rmsNormGrad(%25, %0, %1, %7)  # mlp
+      %28 [2, 3, 4] {tp:V1} = add(%5, %26)
+    out %28  dx
+    out %27  dgain
+    out %23  dgate
+    out %21  dup
+    out %17  ddown"
+  `);
+});

@@ -6,14 +6,9 @@ import type { NdArray, Numbers } from '../src/program/op.ts';
 import { type Piece, segment } from '../src/program/segment.ts';
 import { elements, type Program, type Value } from '../src/program/value.ts';
 import { encodeModel } from '../src/runtime/onnx-model.ts';
+import { sessionOptions } from '../src/runtime/sessions.ts';
 
 export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
-
-const options: ort.InferenceSession.SessionOptions = {
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  graphOptimizationLevel: 'all',
-};
 
 /** Memory for a value in a precision: integers are int32. */
 export function memoryFor({ shape, dtype }: Value, precision: Precision): Numbers {
@@ -44,7 +39,7 @@ export async function runPiece(
     const over = piece.over[index];
     return over ? inputs[piece.inputs.indexOf(over)]! : memoryFor(value, precision);
   });
-  const session = await ort.InferenceSession.create(encodeModel(graph), options);
+  const session = await ort.InferenceSession.create(encodeModel(graph), sessionOptions(precision));
   try {
     await session.run(
       Object.fromEntries(inputs.map((data, index) => [`i${index}`, tensorOf(data, piece.inputs[index]!.shape)])),

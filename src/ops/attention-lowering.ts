@@ -58,6 +58,14 @@ function sizesOf(q: Value, k: Value) {
   return { batch, length, heads, kvHeads, headDim, group: heads / kvHeads };
 }
 
+/** Rows, summed dim and columns of a product of one head, and what it is multiplied by. */
+interface Product {
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  readonly alpha?: number;
+}
+
 /** Works on [b, kvHeads, group · rows, ..] matrices: the query heads of a group share their keys, so they are stacked as rows. */
 function grouped(onnx: OnnxBuilder, q: Value, k: Value) {
   const { batch, length, heads, kvHeads, headDim, group } = sizesOf(q, k);
@@ -86,13 +94,23 @@ function grouped(onnx: OnnxBuilder, q: Value, k: Value) {
       return onnx.reshape(onnx.add('Add', [apart, mask]), [batch, kvHeads, group * rows, width]);
     },
     /** a · bᵀ over the last dims: [.., m, k] and [.., n, k]. */
-    timesTransposed: (a: string, b: string, m: number, k: number, n: number) =>
-      onnx.matMul(a, onnx.transpose(b, [0, 1, 3, 2]), { batch: batch * kvHeads, m: group * m, k, n }),
-    times: (a: string, b: string, m: number, k: number, n: number) =>
-      onnx.matMul(a, b, { batch: batch * kvHeads, m: group * m, k, n }),
+    timesTransposed: (a: string, b: string, size: Product) =>
+      onnx.matMul(
+        a,
+        b,
+        { batch: batch * kvHeads, ...size, m: group * size.m },
+        { transposed: 'b', rank: 4, alpha: size.alpha ?? 1 },
+      ),
+    times: (a: string, b: string, size: Product) =>
+      onnx.matMul(a, b, { batch: batch * kvHeads, ...size, m: group * size.m }, { alpha: size.alpha ?? 1 }),
     /** aᵀ · b: [.., k, m] and [.., k, n], with k the grouped rows. */
-    transposedTimes: (a: string, b: string, m: number, k: number, n: number) =>
-      onnx.matMul(onnx.transpose(a, [0, 1, 3, 2]), b, { batch: batch * kvHeads, m, k: group * k, n }),
+    transposedTimes: (a: string, b: string, size: Product) =>
+      onnx.matMul(
+        a,
+        b,
+        { batch: batch * kvHeads, ...size, k: group * size.k },
+        { transposed: 'a', rank: 4, alpha: size.alpha ?? 1 },
+      ),
     concatRows: (parts: readonly string[]) => (parts.length === 1 ? parts[0]! : onnx.add('Concat', parts, { axis: 2 })),
     headDim,
     length,
@@ -106,20 +124,18 @@ export function lowerAttention(
   node: Node,
 ): string[] {
   const g = grouped(onnx, node.inputs[0]!, node.inputs[1]!);
-  const queries = g.byHead(onnx.add('Mul', [q!, onnx.scalar(scale)]));
-  const [keys, values] = [g.byHead(k!), g.byHead(v!)];
+  const d = g.headDim;
+  const [queries, keys, values] = [g.byHead(q!), g.byHead(k!), g.byHead(v!)];
   const outs: string[] = [];
   const logSums: string[] = [];
   for (const strip of queryStrips(g.length, window)) {
     const rows = strip.rows[1] - strip.rows[0];
     const width = strip.keys[1] - strip.keys[0];
-    const scores = g.masked(
-      g.timesTransposed(g.rows(queries, strip.rows, g.headDim), g.keys(keys, strip.keys), rows, g.headDim, width),
-      strip,
-      window,
-    );
+    const size = { m: rows, k: d, n: width, alpha: scale };
+    const product = g.timesTransposed(g.rows(queries, strip.rows, d), g.keys(keys, strip.keys), size);
+    const scores = g.masked(product, strip, window);
     const probabilities = onnx.add('Softmax', [scores], { axis: -1 });
-    outs.push(g.ungroup(g.times(probabilities, g.keys(values, strip.keys), rows, width, g.headDim), rows, g.headDim));
+    outs.push(g.ungroup(g.times(probabilities, g.keys(values, strip.keys), { m: rows, k: width, n: d }), rows, d));
     // The largest probability is exp(largest score - lse), which gives lse without another pass of exponentials.
     const largest = (x: string) => onnx.add('ReduceMax', [x, onnx.int64s(-1)]);
     logSums.push(g.ungroup(onnx.add('Sub', [largest(scores), onnx.add('Log', [largest(probabilities)])]), rows, 1));
@@ -134,8 +150,8 @@ export function lowerAttentionGrad(
   node: Node,
 ): string[] {
   const g = grouped(onnx, node.inputs[1]!, node.inputs[2]!);
-  const queries = g.byHead(onnx.add('Mul', [q!, onnx.scalar(scale)]));
-  const [keys, values, dOuts] = [g.byHead(k!), g.byHead(v!), g.byHead(dOut!)];
+  const d = g.headDim;
+  const [queries, keys, values, dOuts] = [g.byHead(q!), g.byHead(k!), g.byHead(v!), g.byHead(dOut!)];
   const along = g.byHead(onnx.add('ReduceSum', [onnx.add('Mul', [dOut!, out!]), onnx.int64s(-1)]));
   const blocks = keyBlocks(g.length, window);
   const dqParts: string[][] = blocks.map(() => []);
@@ -144,26 +160,22 @@ export function lowerAttentionGrad(
   for (const [index, part] of blocks.entries()) {
     const rows = part.rows[1] - part.rows[0];
     const width = part.keys[1] - part.keys[0];
-    const [qRows, dRows] = [g.rows(queries, part.rows, g.headDim), g.rows(dOuts, part.rows, g.headDim)];
+    const [qRows, dRows] = [g.rows(queries, part.rows, d), g.rows(dOuts, part.rows, d)];
     const [kPart, vPart] = [g.keys(keys, part.keys), g.keys(values, part.keys)];
-    const scores = g.masked(g.timesTransposed(qRows, kPart, rows, g.headDim, width), part, window);
-    const p = onnx.add('Exp', [onnx.add('Sub', [scores, g.rows(lse!, part.rows, 1)])]);
-    const dp = g.timesTransposed(dRows, vPart, rows, g.headDim, width);
+    const product = g.timesTransposed(qRows, kPart, { m: rows, k: d, n: width, alpha: scale });
+    const p = onnx.add('Exp', [onnx.add('Sub', [g.masked(product, part, window), g.rows(lse!, part.rows, 1)])]);
+    const dp = g.timesTransposed(dRows, vPart, { m: rows, k: d, n: width });
     const ds = onnx.add('Mul', [p, onnx.add('Sub', [dp, g.rows(along, part.rows, 1)])]);
-    dvs.push(g.transposedTimes(p, dRows, width, rows, g.headDim));
-    dks.push(g.transposedTimes(ds, qRows, width, rows, g.headDim));
-    const dq = g.ungroup(g.times(ds, kPart, rows, width, g.headDim), rows, g.headDim);
+    dvs.push(g.transposedTimes(p, dRows, { m: width, k: rows, n: d }));
+    dks.push(g.transposedTimes(ds, qRows, { m: width, k: rows, n: d, alpha: scale }));
+    const dq = g.ungroup(g.times(ds, kPart, { m: rows, k: width, n: d, alpha: scale }), rows, d);
     const sizes = rowBlocks(part.rows);
     const pieces =
       sizes.length === 1 ? [dq] : onnx.addMany('Split', [dq, onnx.int64s(...sizes)], sizes.length, { axis: 2 });
     for (const [offset, piece] of pieces.entries()) dqParts[index + offset]!.push(piece);
   }
   const dq = g.concatRows(dqParts.map((parts) => (parts.length === 1 ? parts[0]! : onnx.add('Sum', parts))));
-  return [
-    onnx.add('Mul', [g.byHead(dq), onnx.scalar(scale)]),
-    g.byHead(g.concatRows(dks)),
-    g.byHead(g.concatRows(dvs)),
-  ];
+  return [g.byHead(dq), g.byHead(g.concatRows(dks)), g.byHead(g.concatRows(dvs))];
 }
 
 /** The sizes of the blocks that a range of rows starting on a block boundary is made of. */

@@ -25,10 +25,15 @@ function eachHeld(
 const embeddingOp: Op<VocabularyShard> = {
   name: 'embedding',
   shape: ([ids, table]) => {
-    expectShape(ids!.dtype === 'int' && ids!.shape.length === 2, `needs token ids [b, s], got [${ids!.shape}]`);
+    expectShape(
+      ids!.dtype === 'int' && ids!.shape.length === 2,
+      `needs token ids [b, s] of type int, got ${ids!.dtype} [${ids!.shape}]`,
+    );
+    expectShape(table!.shape.length === 2, `needs a table [vocabulary, features], got [${table!.shape}]`);
     return [float([...ids!.shape, lastDim(table!.shape)])];
   },
-  typing: { dims: 'b s, v h -> b s h', linear: [1] },
+  // A partial table is refused, though the op is linear in it: embeddingGrad could not type its gradient.
+  typing: { dims: 'b s, v h -> b s h' },
   vjp: ({ node, gradients: [g] }) => [
     undefined,
     embeddingGrad(g!, node.inputs[0]!, node.inputs[1]!, node.attrs.offset),

@@ -47,7 +47,7 @@ const ropeOp: Op<RopeAttrs> = {
   shape: ([x], { frequencies }) => {
     expectShape(
       x!.shape[3] === 2 * frequencies.length,
-      `${frequencies.length} frequencies for heads of ${x!.shape[3]}`,
+      `${frequencies.length} frequencies for heads of ${x!.shape[3]}; give one for each pair of features`,
     );
     return [float(x!.shape)];
   },
@@ -55,20 +55,34 @@ const ropeOp: Op<RopeAttrs> = {
   vjp: ({ node, gradients: [g] }) => [apply(ropeOp, [g!], { ...node.attrs, inverse: !node.attrs.inverse })[0]],
   execution: {
     by: 'onnx',
-    lower: (onnx, [x], attrs, node) => {
-      const [, length, , headDim] = node.inputs[0]!.shape as [number, number, number, number];
+    lower: (onnx, [x], { frequencies, inverse }, node) => {
+      const [batch, length, heads, headDim] = node.inputs[0]!.shape as [number, number, number, number];
       const half = headDim / 2;
-      const table = (f: (angle: number, dim: number) => number) =>
-        onnx.floats(
-          Float64Array.from({ length: length * headDim }, (_, i) =>
-            f(Math.floor(i / headDim) * attrs.frequencies[(i % headDim) % half]!, i % headDim),
-          ),
-          [1, length, 1, headDim],
+      const table = (f: (angle: number, dim: number) => number, width: number, shape: readonly number[]) => {
+        const entry = (i: number) => f(Math.floor(i / width) * frequencies[(i % width) % half]!, i % width);
+        return onnx.floats(
+          Float64Array.from({ length: length * width }, (_, i) => entry(i)),
+          shape,
         );
-      const sign = attrs.inverse ? -1 : 1;
-      const cos = table((angle) => Math.cos(angle));
-      const sin = table((angle, dim) => (dim < half ? -sign : sign) * Math.sin(angle));
+      };
+      const sign = inverse ? -1 : 1;
+      if (onnx.fused) {
+        const cache = (f: (angle: number) => number) => table(f, half, [length, half]);
+        const flat = onnx.reshape(x!, [batch, length, heads * headDim]);
+        const inputs = [flat, onnx.int64s(0), cache(Math.cos), cache((angle) => sign * Math.sin(angle))];
+        return [
+          onnx.reshape(onnx.addMany('RotaryEmbedding', inputs, 1, {}, 'com.microsoft')[0]!, [
+            batch,
+            length,
+            heads,
+            headDim,
+          ]),
+        ];
+      }
+      const whole = (f: (angle: number, dim: number) => number) => table(f, headDim, [1, length, 1, headDim]);
       const swapped = onnx.add('Concat', [onnx.slice(x!, 3, half, headDim), onnx.slice(x!, 3, 0, half)], { axis: 3 });
+      const cos = whole((angle) => Math.cos(angle));
+      const sin = whole((angle, dim) => (dim < half ? -sign : sign) * Math.sin(angle));
       return [onnx.add('Add', [onnx.add('Mul', [x!, cos]), onnx.add('Mul', [swapped, sin])])];
     },
   },

@@ -39,7 +39,7 @@ const linearOp: Op<{ order: WeightOrder }> = {
     lower: (onnx, [x, w], { order }, node) => {
       const [inputs, weight] = node.inputs as [Value, Value];
       const size = { m: rowsOf(inputs.shape), k: inOf(weight, order), n: outOf(weight, order) };
-      return [onnx.matMul(x!, order === 'out,in' ? onnx.transpose(w!, [1, 0]) : w!, size)];
+      return [onnx.matMul(x!, w!, size, order === 'out,in' ? { transposed: 'b' } : {})];
     },
   },
   reference: ([x, w], { order }) => {

@@ -6,7 +6,7 @@ import type { OnnxBuilder } from '../program/onnx-builder.ts';
 import { expectShape, type Op } from '../program/op.ts';
 import { apply } from '../program/trace.ts';
 import type { Value } from '../program/value.ts';
-import { float, lastDim, ndarray, rowsOf } from './shapes.ts';
+import { float, lastDim, ndarray, sameShape } from './shapes.ts';
 
 /** Stands for -∞: hides the rows that pad the vocabulary. */
 const hidden = -1e30;
@@ -19,6 +19,9 @@ interface StatsAttrs extends MaxAttrs {
   /** The first token id this rank holds. */
   readonly offset: number;
 }
+
+const expectValid = (valid: number, size: number): void =>
+  expectShape(valid >= 0 && valid <= size, `${valid} valid logits of ${size}; give 0 to ${size}`);
 
 function withoutPadding(onnx: OnnxBuilder, logits: string, size: number, valid: number): string {
   if (valid === size) return logits;
@@ -34,7 +37,11 @@ function withoutPadding(onnx: OnnxBuilder, logits: string, size: number, valid: 
 /** The largest logit of each token; a constant to the gradient, since the loss does not depend on it. */
 const vocabMaxOp: Op<MaxAttrs> = {
   name: 'vocabMax',
-  shape: ([z]) => [float([...z!.shape.slice(0, -1), 1])],
+  shape: ([z], { valid }) => {
+    expectShape(z!.shape.length === 3, `needs logits [b, s, v], got [${z!.shape}]`);
+    expectValid(valid, lastDim(z!.shape));
+    return [float([...z!.shape.slice(0, -1), 1])];
+  },
   typing: { dims: 'b s v -> b s 1', reduce: 'max' },
   vjp: () => [undefined],
   execution: {
@@ -66,12 +73,17 @@ function targetsHere(onnx: OnnxBuilder, targets: string, offset: number, size: n
 /** Per token: [0] Σ exp(logit - max), [1] the target's logit - max (0 if this shard does not hold it). */
 const vocabStatsOp: Op<StatsAttrs> = {
   name: 'vocabStats',
-  shape: ([z, targets, most]) => {
+  shape: ([z, targets, most], { valid }) => {
+    const [batch, length, size] = z!.shape;
     expectShape(
-      rowsOf(z!.shape) === rowsOf([...targets!.shape, 1]),
-      `logits [${z!.shape}] for targets [${targets!.shape}]`,
+      z!.shape.length === 3 && targets!.dtype === 'int' && sameShape(targets!.shape, [batch!, length!]),
+      `needs logits [b, s, v] and int targets [b, s], got [${z!.shape}] and ${targets!.dtype} [${targets!.shape}]`,
     );
-    expectShape(lastDim(most!.shape) === 1, `needs the maximum [b, s, 1], got [${most!.shape}]`);
+    expectShape(
+      sameShape(most!.shape, [batch!, length!, 1]),
+      `needs the maximum of each token [${batch},${length},1], got [${most!.shape}]`,
+    );
+    expectValid(valid, size!);
     return [float([2, ...targets!.shape])];
   },
   typing: { dims: 'b s v, b s, b s 1 -> 1 b s' },

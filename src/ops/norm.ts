@@ -31,6 +31,8 @@ const rmsNormOp: Op<{ epsilon: number }> = {
     by: 'onnx',
     lower: (onnx, [x, gain], { epsilon }, node) => {
       const size = lastDim(node.inputs[0]!.shape);
+      if (onnx.fused)
+        return onnx.addMany('SimplifiedLayerNormalization', [x!, gain!], 2, { axis: -1, epsilon: { float: epsilon } });
       const squares = onnx.add('ReduceSumSquare', [x!, onnx.int64s(-1)]);
       const mean = onnx.add('Add', [onnx.add('Mul', [squares, onnx.scalar(1 / size)]), onnx.scalar(epsilon)]);
       const inverse = onnx.add('Reciprocal', [onnx.add('Sqrt', [mean])]);

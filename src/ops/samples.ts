@@ -48,8 +48,10 @@ const asOperand = (array: NdArray): Operand => ({ ...array, dtype: 'float' });
 const sample = (label: string, inputs: readonly Operand[], attrs: object = {}): Sample => ({ label, inputs, attrs });
 
 const cube: Shape = [2, 3, 4];
+/** Every dim divides over two ranks: the test of the typing rule cuts these. */
+const evenShape: Shape = [2, 4, 6];
 const elementwise = (operands: number): Sample[] =>
-  [[5], [3, 2], cube, [2, 3, 2, 4]].map((shape) =>
+  [[5], [3, 2], cube, [2, 3, 2, 4], evenShape].map((shape) =>
     sample(
       `[${shape}]`,
       Array.from({ length: operands }, () => floats(shape, 3)),
@@ -62,6 +64,7 @@ const attentionCases = (
     { label: 'one token', batch: 2, length: 1, heads: 2, kvHeads: 1, headDim: 4 },
     { label: 'heads', batch: 2, length: 5, heads: 3, kvHeads: 3, headDim: 4 },
     { label: 'grouped heads', batch: 2, length: 7, heads: 4, kvHeads: 2, headDim: 6 },
+    { label: 'even', batch: 2, length: 4, heads: 4, kvHeads: 2, headDim: 4 },
     { label: 'one key-value head', batch: 1, length: 6, heads: 4, kvHeads: 1, headDim: 2 },
     { label: 'window', batch: 2, length: 9, heads: 4, kvHeads: 2, headDim: 4, window: 3 },
     { label: 'window of one', batch: 1, length: 4, heads: 1, kvHeads: 1, headDim: 4, window: 1 },
@@ -87,6 +90,7 @@ const attentionCases = (
 const vocabularyCases = [
   { label: 'whole', shape: [2, 3, 7], targets: [0, 7], offset: 0, valid: 7 },
   { label: 'padded', shape: [2, 3, 8], targets: [0, 5], offset: 0, valid: 5 },
+  { label: 'even, padded', shape: [2, 4, 8], targets: [0, 6], offset: 0, valid: 6 },
   { label: 'middle shard', shape: [2, 6, 4], targets: [0, 12], offset: 4, valid: 4 },
   { label: 'last shard, padded', shape: [1, 8, 4], targets: [0, 11], offset: 8, valid: 3 },
   { label: 'padding alone', shape: [2, 3, 4], targets: [0, 8], offset: 8, valid: 0 },
@@ -100,7 +104,7 @@ const vocabularySamples = vocabularyCases.map(({ label, shape, targets, offset, 
   return sample(label, [logits, ints(shape.slice(0, 2), targets[0], targets[1]), above], { offset, valid });
 });
 
-const normSamples = [[4], [3, 5], cube, [2, 3, 2, 6]].filter((shape) => shape.length > 1);
+const normSamples: Shape[] = [[3, 5], cube, [2, 3, 2, 6], evenShape];
 const rmsCases = normSamples.map((shape) =>
   sample(`[${shape}]`, [floats(shape, 3), floats(shape.slice(-1))], { epsilon: 1e-5 }),
 );
@@ -111,11 +115,12 @@ const layerCases = normSamples.map((shape) =>
 const frequencies = (headDim: number) => Array.from({ length: headDim / 2 }, (_, i) => 10 ** (-(2 * i) / headDim));
 const embeddingCases = [
   { label: 'whole table', ids: ints([2, 5], 0, 6), table: floats([6, 3]), offset: 0 },
+  { label: 'even', ids: ints([2, 4], 0, 8), table: floats([8, 6]), offset: 0 },
   { label: 'middle shard', ids: ints([2, 8], 0, 12), table: floats([4, 3]), offset: 4 },
   { label: 'shard that holds no token', ids: ints([1, 4], 0, 4), table: floats([4, 2]), offset: 4 },
 ];
 
-const statistics = [cube, [1, 1, 1], [1, 2, 5]].map((shape) => {
+const statistics = [cube, [1, 1, 1], [1, 2, 5], [1, 4, 6]].map((shape) => {
   const tokens = elements(shape.slice(1));
   const data = Float64Array.from([...positive([tokens]).data, ...floats([tokens]).data]);
   return { shape: [2, ...shape.slice(1)], dtype: 'float' as const, data };
@@ -145,11 +150,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   add: [
     ...elementwise(2),
     sample('bias', [floats(cube), floats([4])]),
+    sample('even bias', [floats(evenShape), floats([6])]),
+    sample('even rows', [floats(evenShape), floats([4, 6])]),
     sample('rows alike in the batch', [floats(cube), floats([3, 4])]),
   ],
   multiply: elementwise(2),
-  scale: [sample('half', [floats(cube)], { by: 0.5 }), sample('negative', [floats([7])], { by: -3 })],
+  scale: [sample('even', [floats(evenShape)], { by: 0.5 }), sample('negative', [floats([7])], { by: -3 })],
   sumLeading: [
+    sample('even to features', [floats(evenShape)], { keep: 1 }),
+    sample('even to rows', [floats(evenShape)], { keep: 2 }),
     sample('to features', [floats(cube)], { keep: 1 }),
     sample('to rows', [floats(cube)], { keep: 2 }),
     sample('one leading dim', [floats([3, 4])], { keep: 1 }),
@@ -159,20 +168,27 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   embeddingGrad: embeddingCases.map(({ label, ids, table, offset }) =>
     sample(label, [floats([...ids.shape, table.shape[1]!]), ids, table], { offset }),
   ),
-  splitHeads: [sample('three heads', [floats([2, 3, 12])], { headDim: 4 })],
-  mergeHeads: [sample('three heads', [floats([2, 3, 3, 4])])],
+  splitHeads: [
+    sample('even', [floats([2, 4, 8])], { headDim: 4 }),
+    sample('three heads', [floats([2, 3, 12])], { headDim: 4 }),
+  ],
+  mergeHeads: [sample('even', [floats([2, 4, 2, 4])]), sample('three heads', [floats([2, 3, 3, 4])])],
   rope: [
+    sample('even', [floats([2, 4, 2, 4])], { frequencies: frequencies(4), inverse: false }),
     sample('forward', [floats([2, 5, 3, 6])], { frequencies: frequencies(6), inverse: false }),
     sample('back', [floats([2, 5, 3, 6])], { frequencies: frequencies(6), inverse: true }),
     sample('one pair', [floats([1, 4, 1, 2])], { frequencies: frequencies(2), inverse: false }),
   ],
   linear: [
+    sample('even', [floats(evenShape), floats([4, 6])], { order: 'out,in' }),
+    sample('even in,out', [floats(evenShape), floats([6, 4])], { order: 'in,out' }),
     sample('out,in', [floats([2, 3, 4]), floats([5, 4])], { order: 'out,in' }),
     sample('in,out', [floats([2, 3, 4]), floats([4, 5])], { order: 'in,out' }),
     sample('one row', [floats([1, 1, 6]), floats([3, 6])], { order: 'out,in' }),
     sample('one output', [floats([2, 2, 3]), floats([3, 1])], { order: 'in,out' }),
   ],
   outerSum: [
+    sample('even', [floats(evenShape), floats([2, 4, 8])]),
     sample('narrow by wide', [floats([2, 3, 2]), floats([2, 3, 7])]),
     sample('one row', [floats([1, 1, 3]), floats([1, 1, 4])]),
     sample('long', [floats([3, 20, 4]), floats([3, 20, 4])]),
@@ -198,11 +214,13 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     return sample(label, [floats(x.shape), x, gain, asOperand(mean!), asOperand(inverse!)]);
   }),
   firstRows: [
+    sample('even', [floats(evenShape)], { size: 1 }),
     sample('some', [floats([5, 3])], { size: 2 }),
     sample('all', [floats([4, 2])], { size: 4 }),
     sample('of three dims', [floats([3, 2, 2])], { size: 1 }),
   ],
   padRows: [
+    sample('even', [floats(evenShape)], { size: 4 }),
     sample('some', [floats([2, 3])], { size: 5 }),
     sample('none', [floats([4, 2])], { size: 4 }),
     sample('of three dims', [floats([1, 2, 2])], { size: 3 }),

@@ -5,17 +5,23 @@ export type Precision = 'f32' | 'f64';
 
 export interface OnnxBuilder {
   readonly precision: Precision;
+  /** ONNX Runtime's own fused operators (domain com.microsoft) are there: in f32. Elsewhere standard ones are composed. */
+  readonly fused: boolean;
   /** Adds a node with one result and returns the result's name. */
   add(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, Attribute>>): string;
-  /** Adds a node with `count` results. */
+  /** Adds a node with `count` results; `domain` is empty for standard ONNX. */
   addMany(
     op: string,
     inputs: readonly string[],
     count: number,
     attributes?: Readonly<Record<string, Attribute>>,
+    domain?: string,
   ): string[];
-  /** A · B on the last two dims; `batch` matrices of [m, k] by [k, n]. Counted as 2·batch·m·k·n FLOPs. */
-  matMul(a: string, b: string, size: { batch?: number; m: number; k: number; n: number }): string;
+  /**
+   * A · B on the last two dims, times `alpha`; counted as 2·batch·m·k·n FLOPs. With `transposed` A is stored as [.., k, m] or
+   * B as [.., n, k]; `rank` is then that operand's.
+   */
+  matMul(a: string, b: string, size: MatMulSize, options?: MatMulOptions): string;
   /** Aᵀ · B of 2-D tensors [k, m] and [k, n], plus `add` [m, n] when given. Counted likewise. */
   matMulTransposedA(a: string, b: string, size: { m: number; k: number; n: number }, add?: string): string;
   reshape(x: string, shape: readonly number[]): string;
@@ -30,6 +36,18 @@ export interface OnnxBuilder {
   int64s(...values: number[]): string;
   /** An int32 constant of one element. */
   int32(value: number): string;
+}
+
+export interface MatMulSize {
+  readonly batch?: number;
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+}
+export interface MatMulOptions {
+  readonly transposed?: 'a' | 'b';
+  readonly rank?: number;
+  readonly alpha?: number;
 }
 
 /** A builder and what has been built so far. */
@@ -58,21 +76,35 @@ export function buildGraph(precision: Precision): GraphUnderConstruction {
     constants.set(key, { name, type, shape, data });
     return name;
   };
-  const addMany: OnnxBuilder['addMany'] = (op, inputs, results, attributes = {}) => {
+  const addMany: OnnxBuilder['addMany'] = (op, inputs, results, attributes = {}, domain = '') => {
     const outputs = Array.from({ length: results }, () => `t${count++}`);
-    nodes.push({ op, domain: '', inputs, outputs, attributes });
+    nodes.push({ op, domain, inputs, outputs, attributes });
     return outputs;
   };
   const add: OnnxBuilder['add'] = (op, inputs, attributes) => addMany(op, inputs, 1, attributes)[0]!;
   const int64s = (...values: number[]) => constant('int64', values, [values.length]);
 
+  const fused = precision === 'f32';
   const onnx: OnnxBuilder = {
     precision,
+    fused,
     add,
     addMany,
-    matMul(a, b, { batch = 1, m, k, n }) {
+    matMul(a, b, { batch = 1, m, k, n }, { transposed, rank = 2, alpha = 1 } = {}) {
       flops += 2 * batch * m * k * n;
-      return add('MatMul', [a, b]);
+      if (!transposed && alpha === 1) return add('MatMul', [a, b]);
+      if (fused) {
+        const attributes = {
+          transA: transposed === 'a' ? 1 : 0,
+          transB: transposed === 'b' ? 1 : 0,
+          alpha: { float: alpha },
+        };
+        return addMany('FusedMatMul', [a, b], 1, attributes, 'com.microsoft')[0]!;
+      }
+      const order = Array.from({ length: rank }, (_, dim) => (dim < rank - 2 ? dim : 2 * rank - 3 - dim));
+      const flip = (x: string, which: 'a' | 'b') => (transposed === which ? add('Transpose', [x], { perm: order }) : x);
+      const product = add('MatMul', [flip(a, 'a'), flip(b, 'b')]);
+      return alpha === 1 ? product : add('Mul', [product, constant(float, [alpha], [])]);
     },
     matMulTransposedA(a, b, { m, k, n }, plus) {
       flops += 2 * m * k * n;

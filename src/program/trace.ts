@@ -64,9 +64,11 @@ export function checkedShapes<A extends object>(op: Op<A>, inputs: readonly Valu
 export function at<T>(trace: Trace, site: string, write: () => T): T {
   const before = trace.site;
   trace.site = before === '' ? site : `${before} ${site}`;
-  const result = write();
-  trace.site = before;
-  return result;
+  try {
+    return write();
+  } finally {
+    trace.site = before;
+  }
 }
 
 export const finish = (trace: Trace, inputs: Program['inputs'], outputs: Program['outputs']): Program => ({

@@ -13,18 +13,21 @@ export interface CompiledSegment {
   readonly flops: number;
 }
 
-/** One thread a rank: parallelism is ours. Memory patterns let a session plan its temporaries once. */
-const options: InferenceSession.SessionOptions = {
+/**
+ * One thread a rank: parallelism is ours. In f64 the optimizer stops at what keeps every bit: beyond, it folds constant factors
+ * into matrix products as 32-bit floats.
+ */
+export const sessionOptions = (precision: Precision): InferenceSession.SessionOptions => ({
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
   executionMode: 'sequential',
-  graphOptimizationLevel: 'all',
+  graphOptimizationLevel: precision === 'f32' ? 'all' : 'basic',
   logSeverityLevel: 3,
-};
+});
 
 export async function compile(segment: Segment, precision: Precision): Promise<CompiledSegment> {
   const { graph, flops } = lower(segment.piece, precision);
-  const session = await InferenceSession.create(encodeModel(graph), options);
+  const session = await InferenceSession.create(encodeModel(graph), sessionOptions(precision));
   return { session, flops };
 }
 

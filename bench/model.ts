@@ -1,0 +1,56 @@
+// The model and data that the training benchmarks share: a Llama of hidden size 512 with 8 layers, 8 sequences of 512 tokens a step.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseLayout } from '../src/mesh/layout.ts';
+import type { WorldPool } from '../src/runtime/world-pool.ts';
+import { findModel } from '../src/train/model-source.ts';
+import { findCorpus } from '../src/train/sample-corpus.ts';
+import { byteTokenizer } from '../src/train/tokenizer.ts';
+import { prepareTokens } from '../src/train/tokens.ts';
+import { type TrainSummary, train } from '../src/train/train.ts';
+
+export const benchModel = findModel('llama-medium');
+export const benchShape = { seqLen: 512, globalBatch: 8, microBatch: 1 } as const;
+
+/** Runs `use` with a file of byte tokens of this project's own documents and packages. */
+export async function withTokens<T>(use: (tokenFile: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
+  try {
+    const { files } = await findCorpus(process.cwd(), 2e6);
+    const { path } = await prepareTokens({
+      files,
+      tokenizer: byteTokenizer,
+      cacheFile: join(folder, 'tokens.i32.bin'),
+    });
+    return await use(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A few steps of the benchmark's model in a layout. */
+export const trainFor = (
+  layout: string,
+  steps: number,
+  tokenFile: string,
+  pool: WorldPool,
+  microBatch = 1,
+): Promise<TrainSummary> =>
+  train({
+    ...benchShape,
+    microBatch,
+    model: benchModel,
+    tokenFile,
+    layout: parseLayout(layout),
+    precision: 'f32',
+    steps,
+    learningRate: 3e-4,
+    seed: 1,
+    pool,
+  });
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1]!;
+}

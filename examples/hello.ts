@@ -1,0 +1,23 @@
+// The smallest tour: a layer written once, as the program one rank runs, for one rank and for two.
+// Run it with `npx tsx examples/hello.ts`.
+import { gelu } from '../src/ops/activation.ts';
+import { allReduce, enter } from '../src/ops/collectives.ts';
+import { linear } from '../src/ops/linear.ts';
+import { coordsOf, type Mesh } from '../src/mesh/mesh.ts';
+import { print } from '../src/program/print.ts';
+import { finish, input, startTrace } from '../src/program/trace.ts';
+
+/** An MLP of 8 features, 32 hidden, its columns and then its rows cut over tp. Without the last line tracing refuses it. */
+function mlp(tp: number): string {
+  const mesh: Mesh = { tp, cp: 1, ep: 1, dp: 1, pp: 1 };
+  const trace = startTrace(mesh, coordsOf(mesh, 0));
+  const x = input(trace, [1, 4, 8], { tp: 'I' });
+  const up = input(trace, [32 / tp, 8], { tp: 'V0' });
+  const down = input(trace, [8, 32 / tp], { tp: 'V1' });
+  const partial = linear(gelu(linear(enter(x, 'tp'), up)), down);
+  const y = allReduce(partial, 'tp', 'I');
+  return print(finish(trace, { x, up, down }, { y }));
+}
+
+console.log(`On one rank:\n${mlp(1)}\n`);
+console.log(`On each of two:\n${mlp(2)}`);

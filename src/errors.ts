@@ -28,6 +28,11 @@ export const errorTable = {
     exit: 1,
     message: (e) => `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''}: on axis ${v(e.axis)}, ${v(e.problem)}; ${v(e.fix)}`,
   },
+  NO_GRADIENT: {
+    exit: 1,
+    message: (e) =>
+      `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''} has no gradient; give the op a vjp, or do not differentiate through it`,
+  },
   SHAPE_MISMATCH: { exit: 1, message: (e) => `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''}: ${v(e.problem)}` },
   // Schedules
   SCHEDULE_INVALID: { exit: 1, message: (e) => `schedule ${v(e.schedule)}: ${v(e.problem)}` },

@@ -10,11 +10,11 @@ import { grad } from '../src/ops/grad.ts';
 import { randomNumbers } from '../src/ops/samples.ts';
 import type { NdArray } from '../src/program/op.ts';
 import { finish, input, startTrace } from '../src/program/trace.ts';
-import { dualTypes, type Types, typedAxes } from '../src/program/types.ts';
+import { type AxisType, dualTypes, type TypedAxis, type Types, typedAxes } from '../src/program/types.ts';
 import { elements, type Program, type Shape, type Trace, type Value } from '../src/program/value.ts';
 import { type Ranks, simulate } from './simulate.ts';
 
-/** A program's input: its local shape, its types, and for integers the ids below which they are drawn. */
+/** A program's input: its local shape, its types, and for integers the number below which they are drawn. */
 export interface Given {
   readonly shape: Shape;
   readonly types: Types;
@@ -30,7 +30,7 @@ export interface Check {
 }
 
 export interface Checked {
-  /** Largest difference between a gradient and its finite difference, over the largest gradient. */
+  /** Largest difference between a gradient and its finite difference, over the largest gradient (or one). */
   readonly error: number;
   /** Rank 0's program, forward and backward. */
   readonly program: Program;
@@ -38,129 +38,124 @@ export interface Checked {
   readonly compared: number;
 }
 
-/** Ranks that hold the same number: those alike on the axes where `apart` says that ranks differ. */
-function classOf(mesh: Mesh, rank: number, types: Types, apart: (type: string) => boolean): number {
-  const coords = { ...coordsOf(mesh, rank) };
-  for (const axis of typedAxes) if (mesh[axis] > 1 && !apart(types[axis] ?? 'R')) coords[axis] = 0;
-  return rankAt(mesh, coords);
-}
+type Is = (type: AxisType) => boolean;
+const isR: Is = (type) => type === 'R';
+const varies: Is = (type) => type.startsWith('V');
+const differs: Is = (type) => varies(type) || type === 'P';
+/** Where the loss takes each rank's result apart. */
+const apart: Is = (type) => varies(type) || isR(type);
 
-export function checkGradients({ mesh, given, write, step = 1e-4 }: Check): Checked {
-  const world = worldSize(mesh);
-  const ranks = Array.from({ length: world }, (_, rank) => rank);
-  const random = randomNumbers(3);
-
-  const traced = ranks.map((rank) => {
-    const trace = startTrace(mesh, coordsOf(mesh, rank));
-    const values = Object.fromEntries(
-      Object.entries(given).map(([name, { shape, types, below }]) => [
-        name,
-        input(trace, shape, types, below === undefined ? 'float' : 'int'),
-      ]),
-    );
-    const results = write(values, trace);
-    const forward = finish(trace, values, Object.fromEntries(results.map((value, index) => [`y${index}`, value])));
-    const seeds = results.map((value) => ({ value, gradient: input(trace, value.shape, dualTypes(value.types)) }));
-    const wrt = Object.entries(given).filter(([, { below }]) => below === undefined);
-    const gradients = grad(
-      trace,
-      seeds,
-      wrt.map(([name]) => values[name]!),
-    );
-    const outputs = wrt.flatMap(([name], index) => (gradients[index] ? [[`d${name}`, gradients[index]] as const] : []));
-    const inputs = { ...values, ...Object.fromEntries(seeds.map(({ gradient }, index) => [`dy${index}`, gradient])) };
-    return { forward, backward: finish(trace, inputs, Object.fromEntries(outputs)), results };
-  });
-  const forward = traced.map((one) => one.forward);
+export function checkGradients(check: Check): Checked {
+  const { mesh, given, step = 1e-4 } = check;
+  const traced = ranksOf(mesh).map((rank) => traceRank(check, rank));
   const backward = traced.map((one) => one.backward);
-
-  /** The same numbers on ranks of the same class, different ones on the others. */
-  const draw = (shape: Shape, types: Types, apart: (type: string) => boolean, number: () => number): NdArray[] => {
-    const drawn = new Map<number, NdArray>();
-    return ranks.map((rank) => {
-      const key = classOf(mesh, rank, types, apart);
-      const known = drawn.get(key) ?? { shape, data: Float64Array.from({ length: elements(shape) }, number) };
-      drawn.set(key, known);
-      return known;
-    });
-  };
-  const differs = (type: string) => type.startsWith('V') || type === 'P';
-  const inputs: Ranks = byRank(
-    world,
-    Object.entries(given).map(([name, { shape, types, below }]) => [
-      name,
-      draw(shape, types, differs, () => (below === undefined ? 2 * random() - 1 : Math.floor(random() * below))),
-    ]),
+  const { results } = traced[0]!;
+  const random = randomNumbers(3);
+  const signed = () => 2 * random() - 1;
+  const inputs = drawAll(mesh, Object.entries(given), ({ types, shape, below }) =>
+    draw(mesh, shape, types, differs, () => (below === undefined ? signed() : Math.floor(random() * below))),
   );
-  // Weights differ where the loss takes each rank's result apart: along R and V.
-  const weights: Ranks = byRank(
-    world,
-    traced[0]!.results.map(({ shape, types }, index) => [
-      `dy${index}`,
-      draw(
-        shape,
-        types,
-        (type) => type === 'R' || type.startsWith('V'),
-        () => 2 * random() - 1,
-      ),
-    ]),
+  const weights = drawAll(mesh, named(results, 'dy'), ({ shape, types }) => draw(mesh, shape, types, apart, signed));
+
+  const forward = traced.map((one) => one.forward);
+  const loss = (values: Ranks) => lossOf(mesh, results, weights, simulate(mesh, forward, values));
+  const gradients = simulate(
+    mesh,
+    backward,
+    inputs.map((values, rank) => ({ ...values, ...weights[rank]! })),
   );
-
-  const loss = (values: Ranks): number => {
-    const outputs = simulate(mesh, forward, values);
-    let total = 0;
-    for (const rank of ranks)
-      for (const [index, { types }] of traced[0]!.results.entries()) {
-        const once = typedAxes.every((axis) => types[axis] !== 'I' || coordsOf(mesh, rank)[axis] === 0);
-        if (!once) continue;
-        const weight = weights[rank]![`dy${index}`]!.data;
-        total += outputs[rank]![`y${index}`]!.data.reduce((sum, value, i) => sum + value * weight[i]!, 0);
-      }
-    return total;
-  };
-
-  const merged = inputs.map((values, rank) => ({ ...values, ...weights[rank]! }));
-  const gradients = simulate(mesh, backward, merged);
-  let largest = 0;
+  let largest = 1;
   let worst = 0;
   let compared = 0;
-  for (const [name, { shape, types, below }] of Object.entries(given)) {
-    if (below !== undefined) continue;
-    for (const rank of ranks) {
-      if (classOf(mesh, rank, types, differs) !== rank) continue;
-      const alike = ranks.filter((other) => classOf(mesh, other, types, differs) === rank);
+  for (const [name, { shape, types, below }] of Object.entries(given))
+    for (const alike of below === undefined ? classes(mesh, types, differs) : [])
       for (let i = 0; i < elements(shape); i++) {
         const moved = (by: number) =>
-          loss(
-            inputs.map((values, other) => {
-              if (!alike.includes(other)) return values;
-              const data = values[name]!.data.slice();
-              data[i]! += by;
-              return { ...values, [name]: { shape, data } };
-            }),
-          );
+          loss(inputs.map((own, rank) => (alike.includes(rank) ? nudge(own, name, i, by) : own)));
         const numeric = (moved(step) - moved(-step)) / (2 * step);
-        // What each rank holds of this gradient: summed along R, the same along I.
-        for (const first of alike.filter((other) => isFirst(other, types, (type) => type === 'R'))) {
-          const summed = alike
-            .filter((other) => classOf(mesh, other, types, (type) => type !== 'R') === first)
-            .reduce((sum, other) => sum + (gradients[other]![`d${name}`]?.data[i] ?? 0), 0);
+        for (const summands of classes(mesh, types, (type) => !isR(type)).filter(([first]) => alike.includes(first!))) {
+          const gradient = summands.reduce((sum, rank) => sum + (gradients[rank]![`d${name}`]?.data[i] ?? 0), 0);
           largest = Math.max(largest, Math.abs(numeric));
-          worst = Math.max(worst, Math.abs(summed - numeric));
+          worst = Math.max(worst, Math.abs(gradient - numeric));
           compared += 1;
         }
       }
-    }
-  }
-  return { error: worst / Math.max(largest, 1), program: backward[0]!, compared };
-
-  function isFirst(rank: number, types: Types, along: (type: string) => boolean): boolean {
-    const coords = coordsOf(mesh, rank);
-    return typedAxes.every((axis) => mesh[axis] === 1 || !along(types[axis] ?? 'R') || coords[axis] === 0);
-  }
+  return { error: worst / largest, program: backward[0]!, compared };
 }
 
-const byRank = (world: number, columns: readonly (readonly [string, readonly NdArray[]])[]): Ranks =>
-  Array.from({ length: world }, (_, rank) =>
-    Object.fromEntries(columns.map(([name, values]) => [name, values[rank]!] as const)),
+const named = <T>(items: readonly T[], letter: string) =>
+  items.map((item, index) => [`${letter}${index}`, item] as const);
+
+const ranksOf = (mesh: Mesh) => Array.from({ length: worldSize(mesh) }, (_, rank) => rank);
+
+/** A rank's forward program, and the one that goes on to the gradients of all float inputs. */
+function traceRank({ mesh, given, write }: Check, rank: number) {
+  const trace = startTrace(mesh, coordsOf(mesh, rank));
+  const values = Object.fromEntries(
+    Object.entries(given).map(([name, { shape, types, below }]) => [
+      name,
+      input(trace, shape, types, below === undefined ? 'float' : 'int'),
+    ]),
   );
+  const results = write(values, trace);
+  const forward = finish(trace, values, Object.fromEntries(named(results, 'y')));
+  const seeds = results.map((value) => ({ value, gradient: input(trace, value.shape, dualTypes(value.types)) }));
+  const wrt = Object.entries(values).filter(([, { dtype }]) => dtype === 'float');
+  const gradients = grad(
+    trace,
+    seeds,
+    wrt.map(([, value]) => value),
+  );
+  const outputs = wrt.flatMap(([name], index) => (gradients[index] ? [[`d${name}`, gradients[index]] as const] : []));
+  const seedInputs = Object.fromEntries(
+    named(
+      seeds.map(({ gradient }) => gradient),
+      'dy',
+    ),
+  );
+  return { results, forward, backward: finish(trace, { ...values, ...seedInputs }, Object.fromEntries(outputs)) };
+}
+
+/** Groups of ranks alike on every axis where `is` holds for the type; a group's first rank stands for it. */
+function classes(mesh: Mesh, types: Types, is: Is): number[][] {
+  const groups = new Map<number, number[]>();
+  for (const rank of ranksOf(mesh)) {
+    const coords: Record<TypedAxis | 'pp', number> = { ...coordsOf(mesh, rank) };
+    for (const axis of typedAxes) if (!is(types[axis] ?? 'R')) coords[axis] = 0;
+    const first = rankAt(mesh, coords);
+    groups.set(first, [...(groups.get(first) ?? []), rank]);
+  }
+  return [...groups.values()];
+}
+
+/** The same numbers on ranks of a class, different ones on the others; by rank. */
+function draw(mesh: Mesh, shape: Shape, types: Types, is: Is, number: () => number): NdArray[] {
+  const drawn: NdArray[] = [];
+  for (const alike of classes(mesh, types, is)) {
+    const array = { shape, data: Float64Array.from({ length: elements(shape) }, number) };
+    for (const rank of alike) drawn[rank] = array;
+  }
+  return drawn;
+}
+
+function drawAll<T>(mesh: Mesh, entries: readonly (readonly [string, T])[], drawOne: (of: T) => NdArray[]): Ranks {
+  const columns = entries.map(([name, of]) => [name, drawOne(of)] as const);
+  return ranksOf(mesh).map((rank) => Object.fromEntries(columns.map(([name, held]) => [name, held[rank]!] as const)));
+}
+
+const nudge = (own: Ranks[number], name: string, index: number, by: number): Ranks[number] => {
+  const { shape, data } = own[name]!;
+  return { ...own, [name]: { shape, data: data.map((value, i) => (i === index ? value + by : value)) } };
+};
+
+function lossOf(mesh: Mesh, results: readonly Value[], weights: Ranks, outputs: Ranks): number {
+  let total = 0;
+  for (const rank of ranksOf(mesh))
+    for (const [index, { types }] of results.entries()) {
+      const again = typedAxes.some((axis) => types[axis] === 'I' && coordsOf(mesh, rank)[axis] > 0);
+      if (again) continue;
+      const { data } = weights[rank]![`dy${index}`]!;
+      total += outputs[rank]![`y${index}`]!.data.reduce((sum, value, i) => sum + value * data[i]!, 0);
+    }
+  return total;
+}

@@ -11,8 +11,8 @@ import {
   reduceScatter,
 } from '../src/ops/collectives.ts';
 import { vocabMax } from '../src/ops/loss.ts';
-import type { NdArray } from '../src/program/op.ts';
-import { finish, input, startTrace } from '../src/program/trace.ts';
+import type { NdArray, Op } from '../src/program/op.ts';
+import { apply, finish, input, startTrace } from '../src/program/trace.ts';
 import type { AxisType } from '../src/program/types.ts';
 import type { Shape, Trace, Value } from '../src/program/value.ts';
 import { checkGradients } from './check-gradients.ts';
@@ -258,6 +258,22 @@ describe('the gradient of every collective', () => {
         .map(({ name }) => name)
         .sort(),
     );
+  });
+
+  test('the check notices a wrong gradient', () => {
+    const doubled: Op = {
+      name: 'doubled',
+      shape: ([x]) => [x!],
+      typing: { dims: 'a b -> a b', linear: 'all' },
+      vjp: ({ gradients: [g] }) => [g],
+      execution: { by: 'nobody' },
+      reference: ([x]) => [{ shape: x!.shape, data: x!.data.map((value) => 2 * value) }],
+    };
+    for (const type of ['R', 'I', 'V1', 'P'] as const) {
+      const given = { x: { shape: [1, 12], types: { tp: type } } };
+      const { error } = checkGradients({ mesh: { ...one, tp: 2 }, given, write: ({ x }) => apply(doubled, [x!], {}) });
+      expect(error).toBeGreaterThan(0.2);
+    }
   });
 
   test('a collective over an axis of one rank is nothing', () => {

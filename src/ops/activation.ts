@@ -10,12 +10,6 @@ const each = (count: number, results: number, rank: number) =>
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** In f64 spelled out: ONNX Runtime fuses x · Sigmoid(x) into a kernel that it has for f32 only. */
-function lowerSigmoid(onnx: OnnxBuilder, x: string): string {
-  if (onnx.precision === 'f32') return onnx.add('Sigmoid', [x]);
-  return onnx.add('Reciprocal', [onnx.add('Add', [onnx.add('Exp', [onnx.add('Neg', [x])]), onnx.scalar(1)])]);
-}
-
 const swigluOp: Op = {
   name: 'swiglu',
   shape: ([gate, up]) => {
@@ -26,7 +20,7 @@ const swigluOp: Op = {
   vjp: ({ node, gradients: [g] }) => apply(swigluGradOp, [g!, node.inputs[0]!, node.inputs[1]!], {}),
   execution: {
     by: 'onnx',
-    lower: (onnx, [gate, up]) => [onnx.add('Mul', [onnx.add('Mul', [gate!, lowerSigmoid(onnx, gate!)]), up!])],
+    lower: (onnx, [gate, up]) => [onnx.add('Mul', [onnx.add('Mul', [gate!, onnx.add('Sigmoid', [gate!])]), up!])],
   },
   reference: ([gate, up]) => [ndarray(gate!.shape, (i) => gate!.data[i]! * sigmoid(gate!.data[i]!) * up!.data[i]!)],
 };
@@ -38,7 +32,7 @@ const swigluGradOp: Op = {
   execution: {
     by: 'onnx',
     lower: (onnx, [dy, gate, up]) => {
-      const open = lowerSigmoid(onnx, gate!);
+      const open = onnx.add('Sigmoid', [gate!]);
       const silu = onnx.add('Mul', [gate!, open]);
       const slope = onnx.add('Add', [open, onnx.add('Mul', [silu, onnx.add('Sub', [onnx.scalar(1), open])])]);
       return [onnx.add('Mul', [onnx.add('Mul', [dy!, up!]), slope]), onnx.add('Mul', [dy!, silu])];
@@ -60,7 +54,7 @@ const cubic = 0.044715;
 function geluGate(onnx: OnnxBuilder, x: string): { gate: string; square: string } {
   const square = onnx.add('Mul', [x, x]);
   const inner = onnx.add('Add', [onnx.add('Mul', [square, onnx.scalar(twice * cubic)]), onnx.scalar(twice)]);
-  return { gate: lowerSigmoid(onnx, onnx.add('Mul', [x, inner])), square };
+  return { gate: onnx.add('Sigmoid', [onnx.add('Mul', [x, inner])]), square };
 }
 
 const geluOp: Op = {

@@ -130,6 +130,6 @@ test('an op without a gradient is refused', () => {
   const [dw] = grad(trace, [{ value: linear(x, w), gradient: seed }], [w]);
   const again = () => grad(trace, [{ value: dw!, gradient: input(trace, [3, 3], {}) }], [x]);
   expect(again).toThrowErrorMatchingInlineSnapshot(
-    `[FivefoldError: outerSum: on axis none, it has no gradient; do not differentiate through it]`,
+    `[FivefoldError: outerSum has no gradient; give the op a vjp, or do not differentiate through it]`,
   );
 });

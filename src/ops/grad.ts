@@ -45,14 +45,7 @@ export function grad(
     trace.site = node.site;
     const gradients = node.outputs.map(total);
     if (gradients.every((gradient) => gradient === undefined)) continue;
-    if (!node.op.vjp)
-      return fail('TYPE_MISMATCH', {
-        op: node.op.name,
-        site: node.site,
-        axis: 'none',
-        problem: 'it has no gradient',
-        fix: 'do not differentiate through it',
-      });
+    if (!node.op.vjp) return fail('NO_GRADIENT', { op: node.op.name, site: node.site });
     const results = node.op.vjp({ node, gradients });
     for (const [index, input] of node.inputs.entries())
       if (input.dtype === 'float')

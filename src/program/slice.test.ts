@@ -1,5 +1,6 @@
 // Slicing a backward program: its input gradients (B) and its weight gradients (W) apart, as zero-bubble schedules run them.
 import { expect, test } from 'vitest';
+import { scale } from '../ops/elementwise.ts';
 import { grad } from '../ops/grad.ts';
 import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/norm.ts';
@@ -39,4 +40,13 @@ test('a node is kept for any of its results, in order, and what nothing needs is
   expect(slice(trace.nodes, [y])).toEqual(trace.nodes.slice(1));
   expect(slice(trace.nodes, [last.outputs[1]!])).toEqual(trace.nodes.slice(1));
   expect(slice(trace.nodes, [x])).toEqual([]);
+});
+
+test('every operand of a kept node is kept, the last ones too', () => {
+  const trace = startTrace(mesh, origin);
+  const [x, gain, weight] = [input(trace, [2, 3, 4], {}), input(trace, [4], {}), input(trace, [4, 4], {})];
+  const y = linear(x, scale(weight, 2));
+  const z = rmsNorm(y, scale(gain, 3), 1e-6);
+  expect(slice(trace.nodes, [z])).toEqual(trace.nodes);
+  expect(slice(trace.nodes, [y])).toEqual(trace.nodes.slice(0, 2));
 });

@@ -1,0 +1,100 @@
+// The audit: what was predicted from the program alone is what ranks then send, compute and hold.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { parseLayout } from '../src/mesh/layout.ts';
+import { parseModelConfig } from '../src/model/families.ts';
+import { checkFit } from '../src/model/fit.ts';
+import { predictRank, timesSteps } from '../src/plan/predict-step.ts';
+import { runWorld } from '../src/runtime/world.ts';
+import { talkOf } from '../src/step/talk.ts';
+import { buildTrainingStep, type StepSettings } from '../src/step/training-step.ts';
+import type { RankResult, TrainJob } from '../src/train/job.ts';
+import { optimizerDefaults } from '../src/train/optimizer.ts';
+import { bytesOf } from '../src/train/train.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'fivefold-audit-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const tokenFile = join(folder, 'tokens.i32.bin');
+const vocab = 515;
+writeFileSync(
+  tokenFile,
+  Int32Array.from({ length: 4096 }, (_, i) => (i * 7919) % vocab),
+);
+
+const llama = parseModelConfig(
+  {
+    model_type: 'llama',
+    vocab_size: vocab,
+    hidden_size: 192,
+    num_hidden_layers: 4,
+    num_attention_heads: 8,
+    num_key_value_heads: 2,
+    intermediate_size: 512,
+    tie_word_embeddings: true,
+  },
+  'llama',
+);
+const gpt2 = parseModelConfig(
+  { model_type: 'gpt2', vocab_size: vocab, n_embd: 192, n_layer: 4, n_head: 8, n_positions: 256 },
+  'gpt2',
+);
+
+const steps = 2;
+const batch = { seqLen: 64, globalBatch: 8, microBatch: 1 };
+
+const cases = [
+  ['tp=1', llama, 'f32'],
+  ['tp=1', gpt2, 'f64'],
+  ['tp=2', llama, 'f64'],
+  ['tp=2,sp', gpt2, 'f32'],
+  ['tp=4', llama, 'f32'],
+  ['dp=4', llama, 'f32'],
+  ['pp=2', llama, 'f32'],
+  ['pp=4,schedule=gpipe', gpt2, 'f32'],
+  ['pp=3,stages=1+2+1', llama, 'f32'],
+  ['tp=2,pp=2,dp=2,sp', llama, 'f32'],
+] as const;
+
+test.each(cases)('%s', async (text, config, precision) => {
+  const layout = parseLayout(text);
+  const microbatches = checkFit(config, layout, batch);
+  const settings: StepSettings = { config, layout, ...batch, microbatches, precision };
+  const talk = talkOf(settings);
+  const job: TrainJob = {
+    settings,
+    optimizer: optimizerDefaults(1e-3, steps),
+    seed: 1,
+    tokenFile,
+    stepsDone: 0,
+    lastStep: steps,
+    resume: false,
+    trace: false,
+  };
+  const ranks = (await runWorld({
+    plan: { ...talk, timeoutSeconds: 60 },
+    rankModule: new URL('./audit-rank.ts', import.meta.url),
+    jobs: Array.from({ length: talk.size }, () => job),
+  })) as RankResult[];
+
+  const programs = ranks.map((_, rank) => buildTrainingStep(settings, rank));
+  const predicted = programs.map((program) => timesSteps(predictRank(program), steps));
+  expect(ranks.map(({ counters }) => bytesOf(counters))).toEqual(predicted.map(({ bytesSent }) => bytesSent));
+  expect(ranks.map(({ flops }) => flops)).toEqual(predicted.map(({ flops }) => flops));
+  for (const [rank, { peakBytes, bufferBytes }] of ranks.entries()) {
+    const { buffers, livePeakBytes } = programs[rank]!;
+    const lasting = buffers.reduce((sum, { role, bytes }) => sum + (role === 'activation' ? 0 : bytes), 0);
+    console.log(
+      text,
+      rank,
+      (peakBytes / 1e6).toFixed(2),
+      peakBytes / predicted[rank]!.peakBytes,
+      bufferBytes / (lasting + livePeakBytes),
+    );
+    expect(peakBytes / predicted[rank]!.peakBytes).toBeGreaterThan(0.95);
+    expect(peakBytes / predicted[rank]!.peakBytes).toBeLessThan(1.05);
+    // How well buffers are packed: the arena against the most that is alive at once.
+    expect(bufferBytes).toBeLessThanOrEqual(1.1 * (lasting + livePeakBytes));
+  }
+});

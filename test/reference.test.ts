@@ -1,0 +1,147 @@
+// Against the outside world: logits, loss and every gradient of models that Hugging Face transformers computed in f64.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { openSafetensors } from '../src/checkpoint/safetensors.ts';
+import { fullRanges } from '../src/checkpoint/slice.ts';
+import { type Layout, parseLayout } from '../src/mesh/layout.ts';
+import { parseModelConfig } from '../src/model/families.ts';
+import { checkFit } from '../src/model/fit.ts';
+import { type Part, paramSpecs } from '../src/model/params.ts';
+import { runWorld } from '../src/runtime/world.ts';
+import { createPool } from '../src/runtime/world-pool.ts';
+import { windowTalk } from '../src/step/logits-step.ts';
+import { talkOf } from '../src/step/talk.ts';
+import { type StepSettings, stageParts } from '../src/step/training-step.ts';
+import { optimizerDefaults } from '../src/train/optimizer.ts';
+import type { EqualityJob, EqualityResult } from './equality-rank.ts';
+import type { LogitsJob } from './logits-rank.ts';
+import { assemble, difference } from './whole-tensors.ts';
+
+const pool = createPool();
+afterAll(() => pool.close());
+
+type Precision = StepSettings['precision'];
+const precisions = ['f64', 'f32'] as const;
+
+/** Of each tensor's largest element. The references are f64: another order of summing leaves 1e-13, f32 some 1e-6. */
+const tolerances: Readonly<Record<Precision, number>> = { f64: 1e-9, f32: 1e-4 };
+
+const batch = 2;
+const length = 12;
+
+function openFixture(name: string, configName = 'config.json') {
+  const path = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+  const config = parseModelConfig(JSON.parse(readFileSync(join(path, configName), 'utf8')), path);
+  const reference = openSafetensors(join(path, 'reference.safetensors'));
+  const numbers = (tensor: string): Float64Array => {
+    const { shape } = reference.tensors.get(tensor)!;
+    const out = new Float64Array(shape.reduce((product, size) => product * size, 1));
+    reference.readSlice(tensor, fullRanges(shape), out);
+    return out;
+  };
+  const ids = new BigInt64Array(batch * length);
+  reference.readSlice('input_ids', fullRanges([batch, length]), ids);
+  return { path, config, numbers, ids: Array.from(ids, Number), tensors: [...reference.tensors.keys()] };
+}
+
+type Fixture = ReturnType<typeof openFixture>;
+
+async function logitsOf({ config, path, ids }: Fixture, layout: Layout, precision: Precision): Promise<Float64Array> {
+  const settings = { config, layout, batch, seqLen: length, precision };
+  const talk = windowTalk(settings);
+  const job: LogitsJob = { settings, weights: path, ids };
+  const results = (await runWorld({
+    plan: { ...talk, timeoutSeconds: 60 },
+    rankModule: new URL('./logits-rank.ts', import.meta.url),
+    jobs: Array.from({ length: talk.size }, () => job),
+    pool,
+  })) as (Float64Array | undefined)[];
+  const found = results.filter((logits) => logits !== undefined);
+  expect(found.length).toBe(layout.tp);
+  const [logits] = found;
+  for (const other of found) expect(other).toEqual(logits);
+  const padded = logits!.length / (batch * length);
+  return logits!.filter((_, i) => i % padded < config.vocabSize);
+}
+
+async function trainOnce({ config, path, ids }: Fixture, layout: Layout, precision: Precision) {
+  const sequences = Array.from({ length: batch }, (_, row) => ids.slice(row * length, (row + 1) * length));
+  const microbatches = checkFit(config, layout, { seqLen: length - 1, globalBatch: batch, microBatch: 1 });
+  const settings: StepSettings = { config, layout, seqLen: length - 1, microBatch: 1, microbatches, precision };
+  const talk = talkOf(settings);
+  const job: EqualityJob = { settings, optimizer: optimizerDefaults(1e-3, 1), steps: 1, sequences, weights: path };
+  const results = (await runWorld({
+    plan: { ...talk, timeoutSeconds: 60 },
+    rankModule: new URL('./equality-rank.ts', import.meta.url),
+    jobs: Array.from({ length: talk.size }, () => job),
+    pool,
+  })) as EqualityResult[];
+  return { losses: results.map(({ losses }) => losses[0]!), gradients: wholeGradients(results, config, layout) };
+}
+
+/** By the checkpoint's names: the pieces of a fused tensor put side by side. */
+function wholeGradients(results: readonly EqualityResult[], config: Fixture['config'], layout: Layout) {
+  const wholes = assemble(results);
+  const parts: Part[] = Array.from({ length: layout.pp }, (_, stage) => stageParts(config, layout, stage)).flat();
+  const specs = parts.flatMap((part) => paramSpecs(config, layout, part));
+  const gradients = new Map<string, Float64Array>();
+  for (const { name, tensor, piece, shape } of specs) {
+    const size = tensor.shape.reduce((product, dim) => product * dim, 1);
+    const whole = gradients.get(tensor.name) ?? new Float64Array(size).fill(Number.NaN);
+    gradients.set(tensor.name, whole);
+    const width = shape[shape.length - 1]!;
+    const wholeWidth = tensor.shape[tensor.shape.length - 1]!;
+    const shift = piece ? piece.start : 0;
+    wholes.get(name)!.gradients[0]!.forEach((value, i) => {
+      whole[Math.floor(i / width) * wholeWidth + shift + (i % width)] = value;
+    });
+  }
+  return gradients;
+}
+
+const fixtures = [
+  ['gpt2', 'config.json'],
+  ['llama', 'config.json'],
+  ['llama-mqa', 'config.json'],
+  ['llama-mqa', 'config-v4.json'],
+  ['mistral', 'config.json'],
+  ['qwen2', 'config.json'],
+  ['qwen3', 'config.json'],
+] as const;
+
+test.each(fixtures)('%s (%s): logits', async (name, configName) => {
+  const fixture = openFixture(name, configName);
+  const reference = fixture.numbers('logits');
+  for (const layout of ['tp=1', 'tp=2,pp=2,sp', 'tp=4'].map(parseLayout))
+    for (const precision of precisions) {
+      const logits = await logitsOf(fixture, layout, precision);
+      expect(difference(logits, reference)).toBeLessThan(tolerances[precision]);
+    }
+});
+
+test.each(fixtures)('%s (%s): loss and every gradient', async (name, configName) => {
+  const fixture = openFixture(name, configName);
+  const named = fixture.tensors.filter((tensor) => tensor.startsWith('grad.')).map((tensor) => tensor.slice(5));
+  const loss = fixture.numbers('loss')[0]!;
+  for (const layout of ['tp=1', 'tp=2,pp=2,dp=2'].map(parseLayout))
+    for (const precision of precisions) {
+      const got = await trainOnce(fixture, layout, precision);
+      for (const each of got.losses) expect(Math.abs(each - loss) / loss).toBeLessThan(tolerances[precision]);
+      expect([...got.gradients.keys()].sort()).toEqual(named.sort());
+      const wrong = named
+        .map((tensor) => ({ tensor, size: difference(got.gradients.get(tensor)!, fixture.numbers(`grad.${tensor}`)) }))
+        .filter(({ size }) => !(size < tolerances[precision]));
+      expect(wrong).toEqual([]);
+    }
+});
+
+test('logits from a sharded bf16 directory', async () => {
+  const fixture = openFixture('llama-sharded-bf16');
+  const reference = fixture.numbers('logits');
+  // The weights are bf16 and exactly what transformers used; all arithmetic is wider.
+  for (const layout of ['tp=1', 'tp=2,pp=2'].map(parseLayout))
+    for (const precision of precisions)
+      expect(difference(await logitsOf(fixture, layout, precision), reference)).toBeLessThan(tolerances[precision]);
+});

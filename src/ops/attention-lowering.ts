@@ -6,11 +6,18 @@
 //     ↓  ■ ■  ·  ·     of scores, softmax, times v              ↓  ■ ■  ·  ·    complete at once, dq is summed over columns
 //        ■ ■  ■  ·                                                 ■ ■  ■  ·
 import type { OnnxBuilder } from '../program/onnx-builder.ts';
-import type { Node, Value } from '../program/value.ts';
-import type { AttentionAttrs } from './attention.ts';
+import type { Node } from '../program/value.ts';
+import { type AttentionAttrs, type AttentionSize, attentionSize } from './attention-size.ts';
 
-/** Queries in a strip, keys in a block: small enough that a strip of scores stays in a core's cache. */
-const block = 128;
+/** Numbers in a strip of scores: 2 MB in f32, so that it stays near a core. */
+const stripElements = 2 ** 19;
+
+/** Queries in a strip, keys in a block: a power of two from 32 to 128. */
+function blockOf({ batch, heads, length }: AttentionSize): number {
+  const fits = (rows: number) => batch * heads * rows * Math.min(length, 4096) <= stripElements;
+  return [128, 64].find(fits) ?? 32;
+}
+
 /** Stands for -∞ in masks: exp of it is 0 in f32 and f64, and differences of it stay finite. */
 const hidden = -1e30;
 
@@ -21,24 +28,27 @@ export interface Block {
 }
 
 /** Strips of queries with the keys any of them sees. */
-export function queryStrips(length: number, window = length): Block[] {
-  const strips: Block[] = [];
-  for (let start = 0; start < length; start += block) {
-    const end = Math.min(start + block, length);
-    strips.push({ rows: [start, end], keys: [Math.max(0, start - window + 1), end] });
-  }
-  return strips;
+export function queryStrips(size: AttentionSize, window = size.length): Block[] {
+  return blockRanges(size).map(
+    ([start, end]) => ({ rows: [start, end], keys: [Math.max(0, start - window + 1), end] }) as const,
+  );
 }
 
 /** Blocks of keys with the queries that see any of them; queries end on a block boundary. */
-export function keyBlocks(length: number, window = length): Block[] {
-  const blocks: Block[] = [];
-  for (let start = 0; start < length; start += block) {
-    const end = Math.min(start + block, length);
+export function keyBlocks(size: AttentionSize, window = size.length): Block[] {
+  const { length } = size;
+  const block = blockOf(size);
+  return blockRanges(size).map(([start, end]) => {
     const last = Math.min(length, end + window - 1);
-    blocks.push({ rows: [start, Math.min(length, Math.ceil(last / block) * block)], keys: [start, end] });
-  }
-  return blocks;
+    return { rows: [start, Math.min(length, Math.ceil(last / block) * block)], keys: [start, end] } as const;
+  });
+}
+
+/** The sequence in blocks. */
+function blockRanges(size: AttentionSize): Range[] {
+  const block = blockOf(size);
+  const count = Math.ceil(size.length / block);
+  return Array.from({ length: count }, (_, i) => [i * block, Math.min((i + 1) * block, size.length)] as const);
 }
 
 /** The mask added to scores [rows, keys]: 0 where the query sees the key. Undefined when it sees all. */
@@ -52,12 +62,6 @@ function maskOf(onnx: OnnxBuilder, { rows, keys }: Block, window = Number.POSITI
   return mask.every((value) => value === 0) ? undefined : onnx.floats(mask, [rows[1] - rows[0], width]);
 }
 
-function sizesOf(q: Value, k: Value) {
-  const [batch, length, heads, headDim] = q.shape as [number, number, number, number];
-  const kvHeads = k.shape[2]!;
-  return { batch, length, heads, kvHeads, headDim, group: heads / kvHeads };
-}
-
 /** Rows, summed dim and columns of a product of one head, and what it is multiplied by. */
 interface Product {
   readonly m: number;
@@ -67,8 +71,9 @@ interface Product {
 }
 
 /** Works on [b, kvHeads, group · rows, ..] matrices: the query heads of a group share their keys, so they are stacked as rows. */
-function grouped(onnx: OnnxBuilder, q: Value, k: Value) {
-  const { batch, length, heads, kvHeads, headDim, group } = sizesOf(q, k);
+function grouped(onnx: OnnxBuilder, size: AttentionSize) {
+  const { batch, length, heads, kvHeads } = size;
+  const group = heads / kvHeads;
   const whole = (range: Range) => range[0] === 0 && range[1] === length;
   return {
     /** [b, s, heads, d] -> [b, heads, s, d]. */
@@ -112,8 +117,6 @@ function grouped(onnx: OnnxBuilder, q: Value, k: Value) {
         { transposed: 'a', rank: 4, alpha: size.alpha ?? 1 },
       ),
     concatRows: (parts: readonly string[]) => (parts.length === 1 ? parts[0]! : onnx.add('Concat', parts, { axis: 2 })),
-    headDim,
-    length,
   };
 }
 
@@ -123,12 +126,13 @@ export function lowerAttention(
   { scale, window }: AttentionAttrs,
   node: Node,
 ): string[] {
-  const g = grouped(onnx, node.inputs[0]!, node.inputs[1]!);
-  const d = g.headDim;
+  const all = attentionSize(node.inputs[0]!, node.inputs[1]!);
+  const g = grouped(onnx, all);
+  const d = all.headDim;
   const [queries, keys, values] = [g.byHead(q!), g.byHead(k!), g.byHead(v!)];
   const outs: string[] = [];
   const logSums: string[] = [];
-  for (const strip of queryStrips(g.length, window)) {
+  for (const strip of queryStrips(all, window)) {
     const rows = strip.rows[1] - strip.rows[0];
     const width = strip.keys[1] - strip.keys[0];
     const size = { m: rows, k: d, n: width, alpha: scale };
@@ -149,11 +153,12 @@ export function lowerAttentionGrad(
   { scale, window }: AttentionAttrs,
   node: Node,
 ): string[] {
-  const g = grouped(onnx, node.inputs[1]!, node.inputs[2]!);
-  const d = g.headDim;
+  const all = attentionSize(node.inputs[1]!, node.inputs[2]!);
+  const g = grouped(onnx, all);
+  const d = all.headDim;
   const [queries, keys, values, dOuts] = [g.byHead(q!), g.byHead(k!), g.byHead(v!), g.byHead(dOut!)];
   const along = g.byHead(onnx.add('ReduceSum', [onnx.add('Mul', [dOut!, out!]), onnx.int64s(-1)]));
-  const blocks = keyBlocks(g.length, window);
+  const blocks = keyBlocks(all, window);
   const dqParts: string[][] = blocks.map(() => []);
   const dks: string[] = [];
   const dvs: string[] = [];
@@ -169,7 +174,7 @@ export function lowerAttentionGrad(
     dvs.push(g.transposedTimes(p, dRows, { m: width, k: rows, n: d }));
     dks.push(g.transposedTimes(ds, qRows, { m: width, k: rows, n: d, alpha: scale }));
     const dq = g.ungroup(g.times(ds, kPart, { m: rows, k: width, n: d, alpha: scale }), rows, d);
-    const sizes = rowBlocks(part.rows);
+    const sizes = rowBlocks(part.rows, blockOf(all));
     const pieces =
       sizes.length === 1 ? [dq] : onnx.addMany('Split', [dq, onnx.int64s(...sizes)], sizes.length, { axis: 2 });
     for (const [offset, piece] of pieces.entries()) dqParts[index + offset]!.push(piece);
@@ -179,7 +184,7 @@ export function lowerAttentionGrad(
 }
 
 /** The sizes of the blocks that a range of rows starting on a block boundary is made of. */
-function rowBlocks([start, end]: Range): number[] {
+function rowBlocks([start, end]: Range, block: number): number[] {
   const sizes: number[] = [];
   for (let row = start; row < end; row += block) sizes.push(Math.min(block, end - row));
   return sizes;

@@ -4,27 +4,8 @@ import { expectShape, type NdArray, type Op, type TensorShape } from '../program
 import { apply } from '../program/trace.ts';
 import type { Value } from '../program/value.ts';
 import { keyBlocks, lowerAttention, lowerAttentionGrad, queryStrips } from './attention-lowering.ts';
+import { type AttentionAttrs, attentionSize } from './attention-size.ts';
 import { float, ndarray } from './shapes.ts';
-
-export interface AttentionAttrs {
-  /** Scores are multiplied by it, usually 1 / √headDim. */
-  readonly scale: number;
-  /** A query sees itself and the `window - 1` positions before it; undefined: all before it. */
-  readonly window?: number;
-}
-
-export interface AttentionSize {
-  readonly batch: number;
-  readonly length: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-}
-
-export function attentionSize(q: TensorShape, k: TensorShape): AttentionSize {
-  const [batch, length, heads, headDim] = q.shape as [number, number, number, number];
-  return { batch, length, heads, kvHeads: k.shape[2]!, headDim };
-}
 
 function expectHeads(q: TensorShape, k: TensorShape, v: TensorShape): void {
   expectShape(q.shape.length === 4, `needs q [b, s, heads, headDim], got [${q.shape}]`);
@@ -49,8 +30,9 @@ const attentionOp: Op<AttentionAttrs> = {
   },
   typing: { dims: 'b s! h d!, b s! h d!, b s! h d! -> b s h d, b h s 1' },
   flops: ([q, k], { window }) => {
-    const { batch, length, heads, headDim } = attentionSize(q!, k!);
-    const scores = queryStrips(length, window).reduce(
+    const size = attentionSize(q!, k!);
+    const { batch, heads, headDim } = size;
+    const scores = queryStrips(size, window).reduce(
       (sum, { rows, keys }) => sum + (rows[1] - rows[0]) * (keys[1] - keys[0]),
       0,
     );
@@ -73,8 +55,9 @@ const attentionGradOp: Op<AttentionAttrs> = {
     linear: [0],
   },
   flops: ([, q, k], { window }) => {
-    const { batch, length, heads, headDim } = attentionSize(q!, k!);
-    const scores = keyBlocks(length, window).reduce(
+    const size = attentionSize(q!, k!);
+    const { batch, heads, headDim } = size;
+    const scores = keyBlocks(size, window).reduce(
       (sum, { rows, keys }) => sum + (rows[1] - rows[0]) * (keys[1] - keys[0]),
       0,
     );

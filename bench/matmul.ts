@@ -1,8 +1,6 @@
 // ONNX Runtime's own f32 MatMul on the shapes that the benchmark's model multiplies: what training is measured against.
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { buildGraph } from '../src/program/onnx-builder.ts';
-import { encodeModel } from '../src/runtime/onnx-model.ts';
-import { sessionOptions } from '../src/runtime/sessions.ts';
+import { createSession } from '../src/runtime/onnx/session.ts';
 import { benchModel, benchShape, median } from './model.ts';
 
 /** [rows, k, n] of each forward product of a block: q, k, v, output; gate, up; down. */
@@ -14,14 +12,14 @@ function shapes(): (readonly [m: number, k: number, n: number])[] {
 
 export interface MatMulBench {
   /** FLOP/s over one pass through all shapes, each weighted by its own work. */
-  readonly run: () => Promise<number>;
-  readonly close: () => Promise<void>;
+  readonly run: () => number;
+  readonly close: () => void;
 }
 
 const random = (size: number) => Float32Array.from({ length: size }, () => Math.random() - 0.5);
 
 /** A session of one product. Weights are inputs, as in training. */
-async function openCase([m, k, n]: readonly [number, number, number]) {
+function openCase([m, k, n]: readonly [number, number, number]) {
   const building = buildGraph('f32');
   const from = building.onnx.matMul('x', 'w', { m, k, n });
   const graph = building.finish(
@@ -31,27 +29,22 @@ async function openCase([m, k, n]: readonly [number, number, number]) {
     ],
     [{ name: 'y', type: 'float32', shape: [m, n], from }],
   );
-  const session = await InferenceSession.create(encodeModel(graph), sessionOptions('f32'));
-  const tensor = (shape: readonly [number, number]) => new Tensor('float32', random(shape[0] * shape[1]), shape);
-  return {
-    session,
-    feeds: { x: tensor([m, k]), w: tensor([k, n]) },
-    fetches: { y: tensor([m, n]) },
-    flops: 2 * m * k * n,
-  };
+  const session = createSession(graph, 'f32');
+  const { run } = session.bind([random(m * k), random(k * n)], [new Float32Array(m * n)]);
+  return { session, run, flops: 2 * m * k * n };
 }
 
-export async function openMatMulBench(): Promise<MatMulBench> {
-  const cases = await Promise.all(shapes().map(openCase));
+export function openMatMulBench(): MatMulBench {
+  const cases = shapes().map(openCase);
   return {
-    async run() {
+    run() {
       let seconds = 0;
       let flops = 0;
-      for (const { session, feeds, fetches, flops: work } of cases) {
+      for (const { run, flops: work } of cases) {
         const times: number[] = [];
         for (let i = 0; i < 9; i++) {
           const start = performance.now();
-          await session.run(feeds, fetches);
+          run();
           times.push(performance.now() - start);
         }
         seconds += median(times) / 1000;
@@ -59,8 +52,8 @@ export async function openMatMulBench(): Promise<MatMulBench> {
       }
       return flops / seconds;
     },
-    async close() {
-      for (const { session } of cases) await session.release();
+    close() {
+      for (const { session } of cases) session.release();
     },
   };
 }

@@ -45,7 +45,7 @@ function allowedSpeedup(layout: string): number {
 export function benchTraining(rounds = 5, stepsEach = 3): Promise<TrainingResult> {
   return withTokens(async (tokenFile) => {
     const pool = createPool();
-    const matMul = await openMatMulBench();
+    const matMul = openMatMulBench();
     const one: { model: number; matMul: number; setup: number }[] = [];
     const others = twoRanks.map((layout) => ({
       layout,
@@ -53,9 +53,9 @@ export function benchTraining(rounds = 5, stepsEach = 3): Promise<TrainingResult
     }));
     for (let round = 0; round < rounds; round++) {
       process.stderr.write(`training, round ${round + 1} of ${rounds}\n`);
-      const before = await matMul.run();
+      const before = matMul.run();
       const alone = await trainFor('tp=1', stepsEach, tokenFile, pool);
-      const after = await matMul.run();
+      const after = matMul.run();
       one.push({ model: alone.modelFlopsPerSecond, matMul: (before + after) / 2, setup: alone.setupSeconds });
       for (const { layout, samples } of others) {
         const two = await trainFor(layout, stepsEach, tokenFile, pool);
@@ -68,7 +68,7 @@ export function benchTraining(rounds = 5, stepsEach = 3): Promise<TrainingResult
         });
       }
     }
-    await matMul.close();
+    matMul.close();
     await pool.close();
     return {
       modelFlopsPerSecond: median(one.map(({ model }) => model)),

@@ -1,21 +1,32 @@
-// The training rank in a thread whose garbage has just been collected, so that what it then holds is its own.
+// The training rank in a thread whose garbage is collected before the run and after every step: what V8 then counts is held.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Transport } from '../src/runtime/transport/transport.ts';
 import type { RankResult, TrainReport } from '../src/train/job.ts';
 import { rank as trainRank } from '../src/train/rank.ts';
 
+export interface AuditResult extends RankResult {
+  /** Most bytes of array buffers held at the end of a step over those before the run. */
+  readonly heldBytes: number;
+}
+
 export async function rank(
   transport: Transport,
   job: unknown,
   report: (message: TrainReport) => void,
-): Promise<RankResult> {
+): Promise<AuditResult> {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  // Array buffers are given back in the turn after a collection.
-  for (let i = 0; i < 2; i++) {
-    collect();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return trainRank(transport, job, report);
+  const held = (): number => {
+    // The first collection sweeps in the background; the next one waits for it.
+    for (let i = 0; i < 3; i++) collect();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const before = held();
+  let heldBytes = 0;
+  const result = await trainRank(transport, job, (message) => {
+    if (message.kind === 'step') heldBytes = Math.max(heldBytes, held() - before);
+    report(message);
+  });
+  return { ...result, heldBytes };
 }

@@ -66,28 +66,33 @@ function collector(): { readonly stream: Writable; readonly text: () => string }
 }
 
 /** Runs a command line in this process. */
-export async function run(...argv: readonly string[]): Promise<Ended> {
+export const run = (...argv: readonly string[]): Promise<Ended> => runWith(new AbortController().signal, ...argv);
+
+/** The same; `signal` stops it. */
+export async function runWith(signal: AbortSignal, ...argv: readonly string[]): Promise<Ended> {
   const [stdout, stderr] = [collector(), collector()];
   const io: CliIo = {
     stdout: stdout.stream,
     stderr: stderr.stream,
-    signal: new AbortController().signal,
+    signal,
     program: 'fivefold',
   };
   const exit = await main(argv, io);
   return { exit, stdout: stdout.text(), stderr: stderr.text() };
 }
 
+const loader = import.meta.resolve('tsx');
 const entry = fileURLToPath(new URL('../src/cli/process.ts', import.meta.url));
 
-/** Runs the real program as a process with its temporary files in `temporary`; `onLine` sees each line of stdout and may send it a signal. */
+/** Runs the real program as a process; its working directory and its temporary files are in `temporary`. `onLine` sees each line of stdout and may send it a signal. */
 export function runProgram(
   argv: readonly string[],
   temporary: string,
   onLine?: (line: string, kill: (signal: 'SIGINT' | 'SIGTERM') => void) => void,
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', entry, ...argv], {
+    const child = spawn(process.execPath, ['--import', loader, entry, ...argv], {
+      cwd: temporary,
       env: { ...process.env, TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -20,8 +20,8 @@ export type Precision = StepSettings['precision'];
 export const tolerances: Readonly<Record<Precision, number>> = { f64: 1e-10, f32: 1e-5 };
 
 /**
- * One small random model in twenty magnifies rounding in f32: a gradient that is all but cancelled, or a step that falls on a steep
- * place. Then one rank in f32 is as far from the truth, which is one rank in f64. A layout may be a few times as far, never more
+ * A few small random models in a hundred magnify rounding in f32: a gradient that is all but cancelled, or a step onto a steep
+ * place. One rank in f32 is then as far from the truth, which is one rank in f64; a layout may be some times as far, never more
  * than `most`.
  */
 const ownRounding = { times: 10, most: 1e-3 };

@@ -42,7 +42,7 @@ const nastyCases: readonly (readonly [string, Case])[] = [
   ['sp, pp and dp', nasty('tp=2,pp=2,dp=2,sp', { family: 'gpt2', tied: true, vocab: 23 })],
   ['a vocabulary smaller than tp', nasty('tp=8', { heads: 8, vocab: 3 })],
   ['a tied vocabulary smaller than tp, over stages', nasty('tp=4,pp=2', { vocab: 2, tied: true })],
-  ['tp=3 and tp=5 pad a vocabulary of 7', nasty('tp=5', { heads: 5, kvHeads: 1, mlp: 10, vocab: 7 })],
+  ['tp=5 pads a vocabulary of 7', nasty('tp=5', { heads: 5, kvHeads: 1, mlp: 10, vocab: 7 })],
   ['uneven stages under gpipe', nasty('pp=3,schedule=gpipe,stages=1+2+1', {}, { microbatches: 5 })],
   ['fewer microbatches than stages', nasty('pp=4,stages=1+1+1+1', {}, { microbatches: 1 })],
   ['a window shorter than a shard of the sequence', nasty('tp=2,sp', { family: 'mistral', window: 2 })],

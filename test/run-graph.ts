@@ -1,12 +1,10 @@
 // Runs lowered programs through ONNX Runtime: how tests see what an op really computes.
-import * as ort from 'onnxruntime-node';
 import { lower } from '../src/program/lower.ts';
 import type { Precision } from '../src/program/onnx-builder.ts';
 import type { NdArray, Numbers } from '../src/program/op.ts';
 import { type Piece, segment } from '../src/program/segment.ts';
 import { elements, type Program, type Value } from '../src/program/value.ts';
-import { encodeModel } from '../src/runtime/onnx-model.ts';
-import { sessionOptions } from '../src/runtime/sessions.ts';
+import { createSession } from '../src/runtime/onnx/session.ts';
 
 export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
 
@@ -22,31 +20,22 @@ const toNumbers = (value: Value, { data }: NdArray, precision: Precision): Numbe
   return numbers;
 };
 
-const tensorOf = (data: Numbers, dims: readonly number[]): ort.Tensor => {
-  if (data instanceof Int32Array) return new ort.Tensor('int32', data, dims);
-  if (data instanceof Float32Array) return new ort.Tensor('float32', data, dims);
-  return new ort.Tensor('float64', data, dims);
-};
-
 /** One run of a compute piece on memory in its inputs' order; an output that is written over an input is that input's memory. */
-export async function runPiece(
+export function runPiece(
   piece: ComputePiece,
   precision: Precision,
   inputs: readonly Numbers[],
-): Promise<{ outputs: Numbers[]; flops: number }> {
+): { outputs: Numbers[]; flops: number } {
   const { graph, flops } = lower(piece, precision);
   const outputs = piece.outputs.map((value, index) => {
     const over = piece.over[index];
     return over ? inputs[piece.inputs.indexOf(over)]! : memoryFor(value, precision);
   });
-  const session = await ort.InferenceSession.create(encodeModel(graph), sessionOptions(precision));
+  const session = createSession(graph, precision);
   try {
-    await session.run(
-      Object.fromEntries(inputs.map((data, index) => [`i${index}`, tensorOf(data, piece.inputs[index]!.shape)])),
-      Object.fromEntries(outputs.map((data, index) => [`o${index}`, tensorOf(data, piece.outputs[index]!.shape)])),
-    );
+    session.bind(inputs, outputs).run();
   } finally {
-    await session.release();
+    session.release();
   }
   return { outputs, flops };
 }
@@ -73,7 +62,7 @@ export async function runProgram(
   for (const piece of pieces) {
     const given = piece.inputs.map((value) => memory.get(value.id)!);
     if (piece.kind === 'compute') {
-      const ran = await runPiece(piece, precision, given);
+      const ran = runPiece(piece, precision, given);
       flops += ran.flops;
       for (const [index, value] of piece.outputs.entries()) memory.set(value.id, ran.outputs[index]!);
       continue;

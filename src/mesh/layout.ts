@@ -24,7 +24,8 @@ export function parseLayout(text: string): Layout {
   const seen = new Set<string>();
   for (const part of text.split(',').map((word) => word.trim())) {
     if (part === '') continue;
-    const [key = '', value] = part.split('=').map((word) => word.trim());
+    const [key = '', value, ...more] = part.split('=').map((word) => word.trim());
+    if (more.length > 0) fail('LAYOUT_SYNTAX', { text, reason: `${part} has more than one =` });
     if (seen.has(key)) fail('LAYOUT_SYNTAX', { text, reason: `${key} is given twice` });
     seen.add(key);
     if ((axes as readonly string[]).includes(key)) layout[key as Axis] = parseSize(text, key, value);
@@ -51,7 +52,7 @@ export function parseLayout(text: string): Layout {
 
 function parseSize(text: string, key: string, value: string | undefined): number {
   const size = Number(value);
-  if (!Number.isInteger(size) || size < 1)
+  if (!/^\d+$/.test(value ?? '') || size < 1)
     fail('LAYOUT_SYNTAX', { text, reason: `${key} needs a whole number of at least 1, not "${value ?? ''}"` });
   return size;
 }

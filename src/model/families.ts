@@ -123,7 +123,7 @@ function llamaFamily(switches: (raw: z.infer<typeof llamaLike>) => Switches, nam
         fail('CONFIG_INVALID', {
           path,
           problem: `num_attention_heads ${raw.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
-          fix: 'make it one',
+          fix: `use a multiple of ${kvHeads}`,
         });
       const rope = raw.rope_parameters ?? { rope_theta: raw.rope_theta, ...raw.rope_scaling };
       const frequencies = ropeFrequencies(headDim, rope.rope_theta ?? raw.rope_theta ?? 10000, rope);
@@ -162,13 +162,13 @@ const gpt2: Family = {
     const raw = checked(gpt2Like, json, path);
     if (!['gelu_new', 'gelu_pytorch_tanh'].includes(raw.activation_function))
       unsupported(path, 'activation_function', raw.activation_function, 'gelu_new');
-    if (!raw.scale_attn_weights || raw.scale_attn_by_inverse_layer_idx)
-      unsupported(path, 'scale_attn_weights / scale_attn_by_inverse_layer_idx', 'this setting', 'true / false');
+    if (!raw.scale_attn_weights) unsupported(path, 'scale_attn_weights', 'false', 'true');
+    if (raw.scale_attn_by_inverse_layer_idx) unsupported(path, 'scale_attn_by_inverse_layer_idx', 'true', 'false');
     if (raw.n_embd % raw.n_head !== 0)
       fail('CONFIG_INVALID', {
         path,
         problem: `n_embd ${raw.n_embd} is not a multiple of n_head ${raw.n_head}`,
-        fix: 'make it one',
+        fix: `use a multiple of ${raw.n_head}`,
       });
     return {
       family: raw.model_type,
@@ -244,7 +244,7 @@ function checked<T extends z.ZodType>(schema: T, json: unknown, path: string): z
   const issue = result.error.issues[0]!;
   return fail('CONFIG_INVALID', {
     path,
-    problem: `${issue.path.join('.') || 'it'}: ${issue.message}`,
+    problem: [...issue.path, issue.message].join(': '),
     fix: 'use the config.json of a Hugging Face model',
   });
 }

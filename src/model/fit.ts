@@ -26,7 +26,7 @@ function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number
     (n) => intermediateSize % n === 0 && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
   );
   const refuse = (what: string, total: number) =>
-    fail('LAYOUT_INDIVISIBLE', { axis: 'tp', size: tp, what, total, fix: nearest('tp', tp, allowed) });
+    fail('LAYOUT_INDIVISIBLE', { axis: 'tp', size: tp, what, total, fix: nearest('tp=', tp, allowed) });
   if (heads % tp !== 0) refuse('the attention heads', heads);
   if (!fitsKvHeads(tp, kvHeads)) refuse('the key-value heads, nor is it a multiple of them', kvHeads);
   if (intermediateSize % tp !== 0) refuse('the MLP width', intermediateSize);
@@ -58,26 +58,23 @@ function microbatchesOf({ dp }: Layout, { globalBatch, microBatch }: BatchShape)
       size: dp,
       what: 'the global batch',
       total: globalBatch,
-      fix: nearest('dp', dp, divisors(globalBatch)),
+      fix: nearest('dp=', dp, divisors(globalBatch)),
     });
   const share = globalBatch / dp;
   if (share % microBatch !== 0)
     fail('OPTION_INVALID', {
       option: '--micro-batch',
       problem: `${microBatch} does not divide the ${share} sequences of each data-parallel rank`,
-      fix: `use ${nearest('--micro-batch', microBatch, divisors(share))}`.replace(
-        'use --micro-batch=',
-        'use --micro-batch ',
-      ),
+      fix: `use ${nearest('--micro-batch ', microBatch, divisors(share))}`,
     });
   return share / microBatch;
 }
 
 export const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
 
-/** The allowed sizes on both sides of a refused one. */
-function nearest(name: string, size: number, allowed: readonly number[]): string {
+/** The allowed sizes on both sides of a refused one, as they are typed. */
+function nearest(prefix: string, size: number, allowed: readonly number[]): string {
   const below = allowed.filter((n) => n < size).at(-1);
   const above = allowed.find((n) => n > size);
-  return [below, above].flatMap((n) => (n === undefined ? [] : [`${name}=${n}`])).join(' or ');
+  return [below, above].flatMap((n) => (n === undefined ? [] : [`${prefix}${n}`])).join(' or ');
 }

@@ -1,11 +1,10 @@
 // Runs a rank's program: every instruction is prepared once (session, tensors, views), then played in order.
 import type { Numbers } from '../program/op.ts';
-import type { Value } from '../program/value.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { sumSquares } from './kernels/local.ts';
 import type { Floats } from './kernels/local-kernels.ts';
 import { allocate, type RankMemory } from './memory.ts';
-import { type CompiledSegment, compile, tensorOver } from './sessions.ts';
+import { type CompiledSegment, compile } from './segments.ts';
 import type { Transport, Vector } from './transport/transport.ts';
 
 /** What `update` does; the caller applies its optimizer. */
@@ -19,8 +18,9 @@ export interface Executor {
   /** Matrix-multiply FLOPs executed so far, counted from the graphs that ran. */
   readonly flops: () => number;
   /** Plays the program once. */
-  readonly run: (update?: Update) => Promise<void>;
-  readonly dispose: () => Promise<void>;
+  readonly run: (update?: Update) => void;
+  /** Frees what is not the garbage collector's. */
+  readonly dispose: () => void;
 }
 
 interface Context {
@@ -29,12 +29,12 @@ interface Context {
 }
 
 /** Compiles and allocates; takes the time of compiling each different segment once. */
-export async function createExecutor(program: RankProgram, context: Context): Promise<Executor> {
+export function createExecutor(program: RankProgram, context: Context): Executor {
   const memory = allocate(program);
   const compiled: CompiledSegment[] = [];
   for (const segment of program.segments) {
     context.transport.heartbeat('compiling');
-    compiled.push(await compile(segment, program.precision));
+    compiled.push(compile(segment, program.precision));
   }
   let flops = 0;
   let update: Update | undefined;
@@ -52,19 +52,18 @@ export async function createExecutor(program: RankProgram, context: Context): Pr
   );
   const { transport, observe } = context;
 
-  const run = async (withUpdate?: Update): Promise<void> => {
+  const run = (withUpdate?: Update): void => {
     update = withUpdate;
     for (const [index, play] of plays.entries()) {
       const instruction = program.instructions[index]!;
       transport.heartbeat(instruction.site);
       const start = observe ? performance.now() : 0;
-      const pending = play();
-      if (pending) await pending;
+      play();
       if (observe) observe(instruction, performance.timeOrigin + start, performance.timeOrigin + performance.now());
     }
   };
-  const dispose = async () => {
-    for (const { session } of compiled) await session.release();
+  const dispose = () => {
+    for (const { session } of compiled) session.release();
   };
   return { memory, flops: () => flops, run, dispose };
 }
@@ -77,16 +76,7 @@ interface Preparing extends Context {
   readonly update: () => Update | undefined;
 }
 
-/** Returns a promise when the instruction runs in ONNX Runtime. */
-type Play = () => Promise<unknown> | undefined;
-
-/** A play that is over when it returns. */
-const now =
-  (act: () => void): Play =>
-  () => {
-    act();
-    return undefined;
-  };
+type Play = () => void;
 
 function prepare(instruction: Instruction, context: Preparing): Play {
   const { transport, memory } = context;
@@ -100,50 +90,44 @@ function prepare(instruction: Instruction, context: Preparing): Play {
       if (execution.by !== 'host') throw new Error(`${instruction.node.op.name} is not a host op`);
       const inputs = instruction.inputs.map(memory.of);
       const outputs = instruction.outputs.map(memory.of);
-      return now(() => execution.run(inputs, outputs, instruction.node.attrs, instruction.node));
+      return () => execution.run(inputs, outputs, instruction.node.attrs, instruction.node);
     }
     case 'allReduce': {
       const [input, output] = [vector(instruction.input), vector(instruction.output)];
-      return now(() => {
+      return () => {
         if (input !== output) output.set(input);
         transport.allReduce(instruction.group, output, instruction.reduce, site);
-      });
+      };
     }
     case 'allGather':
     case 'reduceScatter': {
       const { kind, group, cut } = instruction;
       const [input, output] = [vector(instruction.input), vector(instruction.output)];
-      return now(() => transport[kind](group, input, output, cut, site));
+      return () => transport[kind](group, input, output, cut, site);
     }
     case 'send':
-      return now(() => transport.send(instruction.rank, vector(instruction.buffer), site));
+      return () => transport.send(instruction.rank, vector(instruction.buffer), site);
     case 'recv':
-      return now(() => transport.recv(instruction.rank, vector(instruction.buffer), site));
+      return () => transport.recv(instruction.rank, vector(instruction.buffer), site);
     case 'zero':
-      return now(() => {
+      return () => {
         for (const id of instruction.buffers) memory.of(id).fill(0);
-      });
+      };
     case 'sumSquares':
-      return now(() => {
+      return () => {
         const sum = instruction.buffers.reduce((total, id) => total + sumSquares(memory.of(id) as Floats), 0);
         memory.of(instruction.output)[0] = sum;
-      });
+      };
     case 'update':
-      return now(() => context.update()?.(memory, memory.of(instruction.norm)));
+      return () => context.update()?.(memory, memory.of(instruction.norm));
   }
 }
 
 function prepareCompute(instruction: Extract<Instruction, { kind: 'compute' }>, context: Preparing): Play {
   const { session, flops } = context.compiled[instruction.segment]!;
-  const { piece } = context.program.segments[instruction.segment]!;
-  const named = (prefix: string, ids: readonly number[], values: readonly Value[]) =>
-    Object.fromEntries(
-      ids.map((id, index) => [`${prefix}${index}`, tensorOver(context.memory.of(id), values[index]!.shape)]),
-    );
-  const feeds = named('i', instruction.inputs, piece.inputs);
-  const fetches = named('o', instruction.outputs, piece.outputs);
+  const { run } = session.bind(instruction.inputs.map(context.memory.of), instruction.outputs.map(context.memory.of));
   return () => {
+    run();
     context.count(flops);
-    return session.run(feeds, fetches);
   };
 }

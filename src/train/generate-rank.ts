@@ -35,7 +35,7 @@ async function generateRank(
   const coords = coordsOf(layout, transport.rank);
   const stages = groupOf(layout, transport.rank, 'pp');
   const step = buildLogitsStep(settings, transport.rank);
-  const executor = await createExecutor(step, { transport });
+  const executor = createExecutor(step, { transport });
   const checkpoint = openCheckpoint(job.weights);
   for (const { spec, param } of step.params)
     readShard(checkpoint, spec, executor.memory.of(param) as Floats, layout, coords);
@@ -51,7 +51,7 @@ async function generateRank(
       ids.fill(0);
       (ids as Int32Array).set(window);
     }
-    await executor.run();
+    executor.run();
     const next = new Int32Array(1);
     if (step.logits !== undefined) {
       const row = rowOf(executor, step.logits, window.length - 1, vocabulary).subarray(0, config.vocabSize);
@@ -62,7 +62,7 @@ async function generateRank(
     tokens.push(next[0]!);
     report(next[0]!);
   }
-  await executor.dispose();
+  executor.dispose();
   return { tokens: tokens.slice(prompt.length), seconds: (performance.now() - start) / 1000 };
 }
 

@@ -55,10 +55,12 @@ export interface RankResult {
   readonly counters: TrafficCounters;
   /** Matrix-multiply FLOPs executed. */
   readonly flops: number;
-  /** Most bytes of array buffers that the rank's thread held over those it held before. */
+  /** Bytes of array buffers, by V8's count, that the rank's thread held when ready to train over those before; steps keep no more. */
   readonly peakBytes: number;
   /** Bytes the executor allocated for buffers. */
   readonly bufferBytes: number;
   readonly communicationSeconds: number;
   readonly computeSeconds: number;
+  /** The step whose loss or gradient norm is not a number, after which all ranks stopped. */
+  readonly diverged?: { readonly step: number; readonly loss: number; readonly gradNorm: number };
 }

@@ -1,7 +1,6 @@
 // Training as one rank does it: build the step, load or make the weights, then step after step. Knows nothing of threads.
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
 import { readShard } from '../checkpoint/params.ts';
-import { fail } from '../errors.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
@@ -37,29 +36,33 @@ async function trainRank(
   const heldBefore = process.memoryUsage().arrayBuffers;
   const step = buildTrainingStep(settings, transport.rank);
   const clock = createClock(transport.rank, job.trace);
-  const executor = await createExecutor(step, { transport, observe: clock.observe });
+  const executor = createExecutor(step, { transport, observe: clock.observe });
   const sequences = openSequences(job.tokenFile, { seqLen: settings.seqLen, seed: job.seed });
   startWeights(executor, step, job, coords);
+  // Later readings also hold ONNX Runtime's copies of outputs, which nobody keeps: garbage until V8 collects it.
+  const peakBytes = process.memoryUsage().arrayBuffers - heldBefore;
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   report({ kind: 'ready', setupSeconds: (performance.now() - started) / 1000 });
 
-  let peakBytes = 0;
   const total = { communication: 0, compute: 0 };
+  let diverged: RankResult['diverged'];
   for (let number = job.stepsDone + 1; number <= job.lastStep; number++) {
     const start = performance.now();
     fillTokens(executor, step, job, coords, sequences, number);
     clock.reset();
-    await executor.run((memory, squaredNorm) =>
+    executor.run((memory, squaredNorm) =>
       updateParams(step.params, memory, { step: number, norm: Math.sqrt(squaredNorm[0]!), settings: optimizer }),
     );
     const seconds = (performance.now() - start) / 1000;
     const loss = executor.memory.of(step.loss)[0]!;
     const gradNorm = Math.sqrt(executor.memory.of(step.squaredNorm)[0]!);
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
-      fail('TRAINING_DIVERGED', { step: number, loss: `${loss}`, gradNorm: `${gradNorm}` });
+    // Every rank has the same two numbers, so all stop here.
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+      diverged = { step: number, loss, gradNorm };
+      break;
+    }
     total.communication += clock.communicationSeconds();
     total.compute += clock.computeSeconds();
-    peakBytes = Math.max(peakBytes, process.memoryUsage().arrayBuffers - heldBefore);
     report({
       kind: 'step',
       step: number,
@@ -84,8 +87,9 @@ async function trainRank(
     bufferBytes: executor.memory.bytes,
     communicationSeconds: total.communication,
     computeSeconds: total.compute,
+    ...(diverged ? { diverged } : {}),
   };
-  await executor.dispose();
+  executor.dispose();
   return result;
 }
 

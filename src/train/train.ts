@@ -2,6 +2,7 @@
 
 import { checkOut } from '../checkpoint/out-directory.ts';
 import { readManifest } from '../checkpoint/save.ts';
+import { fail } from '../errors.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
@@ -88,6 +89,7 @@ function stepOf(checkpoint: string): number {
   return typeof step === 'number' ? step : 0;
 }
 
+/** Throws what planTraining and runWorld throw, and TRAINING_DIVERGED. */
 export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { model, layout } = options;
   const { settings, stepsDone, predicted } = planTraining(options);
@@ -115,6 +117,13 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       options.onReport?.(report);
     },
   }).finally(() => trace?.close())) as RankResult[];
+  const diverged = results[0]?.diverged;
+  if (diverged)
+    fail('TRAINING_DIVERGED', {
+      step: diverged.step,
+      loss: `${diverged.loss}`,
+      gradNorm: `${diverged.gradNorm}`,
+    });
 
   // The first step of several warms caches up: rates are those of the others.
   const timed = steps.length > 1 ? steps.slice(1) : steps;

@@ -1,7 +1,7 @@
 // Encodes an ONNX graph as the protobuf message that ONNX Runtime loads.
 // Field numbers: onnx.proto of the ONNX project (github.com/onnx/onnx), the messages and fields we use.
 import protobuf from 'protobufjs/light.js';
-import type { Attribute, OnnxConstant, OnnxGraph, OnnxTensorInfo, OnnxType } from '../program/onnx-graph.ts';
+import type { Attribute, OnnxConstant, OnnxGraph, OnnxTensorInfo, OnnxType } from '../../program/onnx-graph.ts';
 
 type Field = [type: string, id: number, repeated?: 'repeated'];
 
@@ -55,7 +55,7 @@ const root = protobuf.Root.fromJSON({
 const modelMessage = root.lookupType('Model');
 
 /** TensorProto.DataType numbers. */
-const typeNumber: Record<OnnxType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 };
+export const typeNumber: Record<OnnxType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 };
 
 /** AttributeProto.AttributeType numbers: FLOAT 1, INT 2, STRING 3, INTS 7. */
 function attribute(name: string, value: Attribute): object {

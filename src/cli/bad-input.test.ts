@@ -1,0 +1,177 @@
+// Bad input of every kind: exit status 2, one line with the reason and the fix, nothing written and nothing overwritten.
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { contents, makeWorkplace, run, tinyLlama } from '../../test/cli-fixture.ts';
+
+const place = makeWorkplace();
+const { path } = place;
+afterAll(() => place.remove());
+
+const data = ['--data', path('text.txt')];
+const small = [
+  '--model',
+  path('config.json'),
+  '--seq-len',
+  '16',
+  '--global-batch',
+  '4',
+  '--steps',
+  '2',
+  '--layout',
+  'tp=1',
+];
+
+beforeAll(async () => {
+  const made = await run('train', ...data, ...small, '--out', path('run'), '--json');
+  expect(made.stderr).toBe('');
+  expect(made.exit).toBe(0);
+
+  const weights = readdirSync(path('run')).find((name) => name.startsWith('model-'))!;
+  for (const name of ['truncated', 'nan', 'nan-optimizer', 'incomplete'])
+    cpSync(path('run'), path(name), { recursive: true });
+  const truncated = join(path('truncated'), weights);
+  truncateSync(truncated, statSync(truncated).size - 100);
+  fillWithNaN(join(path('nan'), weights));
+  fillWithNaN(join(path('nan-optimizer'), readdirSync(path('run')).find((name) => name.startsWith('optimizer-'))!));
+  writeFileSync(
+    join(path('incomplete'), 'model.safetensors.index.json'),
+    '{"weight_map": {"lm_head.weight": "gone.safetensors"}}',
+  );
+
+  const { num_hidden_layers, ...rest } = tinyLlama;
+  expect(num_hidden_layers).toBe(2);
+  writeFileSync(path('mamba.json'), JSON.stringify({ ...tinyLlama, model_type: 'mamba2' }));
+  writeFileSync(path('no-layers.json'), JSON.stringify(rest));
+  writeFileSync(path('broken.json'), '{"model_type": "llama",');
+  writeFileSync(path('empty.txt'), '');
+  writeFileSync(path('binary.txt'), Buffer.from([0xff, 0xfe, 0x00]));
+  writeFileSync(path('short.txt'), 'Too short.');
+  mkdirSync(path('no-files'));
+  mkdirSync(path('only-weights'));
+  cpSync(join(path('run'), weights), join(path('only-weights'), 'model.safetensors'));
+  cpSync(join(path('run'), 'config.json'), join(path('only-weights'), 'config.json'));
+});
+
+/** The last tensor of a safetensors file becomes NaN (f32). */
+function fillWithNaN(file: string): void {
+  const fd = openSync(file, 'r+');
+  writeSync(fd, new Float32Array(4).fill(Number.NaN), 0, 16, statSync(file).size - 16);
+  closeSync(fd);
+}
+
+/** Later options win over those of `small`. */
+const train = (...argv: string[]): string[] => ['train', ...data, ...small, ...argv];
+const resume = (dir: string, ...argv: string[]): string[] => [
+  'train',
+  ...data,
+  '--resume',
+  path(dir),
+  '--steps',
+  '4',
+  ...argv,
+];
+
+// [what, command line, parts of the message: what was given, what is allowed, the fix]
+const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
+  ['unknown axis', train('--layout', 'zz=2'), '"zz"', 'use tp, cp, ep, dp, pp'],
+  ['an axis that is not there yet', train('--layout', 'cp=2'), 'cp=2 is not supported yet', 'use cp=1'],
+  ['a layout that is none', train('--layout', 'tp=two'), 'tp=two', 'write it like tp=2,pp=2,dp=2'],
+  ['tp that does not divide the heads', train('--layout', 'tp=3'), 'tp=3', 'attention heads (4)', 'use tp=2 or tp=4'],
+  ['dp that does not divide the batch', train('--layout', 'dp=3'), 'dp=3', 'global batch (4)', 'use dp=2 or dp=4'],
+  ['micro-batch that does not divide', train('--micro-batch', '3'), '--micro-batch: 3', 'use --micro-batch 2 or'],
+  ['more stages than layers', train('--layout', 'pp=3'), 'pp=3 stages for 2 layers', 'use pp=2 or fewer'],
+  ['longer than the positions', train('--seq-len', '65'), '65 is longer', 'use --seq-len 64 or less'],
+  ['missing model', train('--model', path('gone')), 'gone', 'no such file or preset', 'llama-tiny'],
+  ['unsupported family', train('--model', path('mamba.json')), '"mamba2"', 'use one of', 'llama'],
+  ['config.json without a size', train('--model', path('no-layers.json')), 'num_hidden_layers'],
+  ['config.json that is no JSON', train('--model', path('broken.json')), 'broken.json', 'Hugging Face'],
+  ['truncated checkpoint', train('--model', path('truncated'), '--out', path('new')), 'truncated', 'is broken'],
+  ['NaN in a checkpoint', train('--model', path('nan'), '--out', path('new')), 'nan', 'is broken', 'NaN'],
+  ['a checkpoint file that is not there', train('--model', path('incomplete')), 'gone.safetensors', 'missing files'],
+  ['missing data', train('--data', path('gone.txt')), 'gone.txt', 'give text files'],
+  ['empty data', ['train', '--data', path('empty.txt'), ...small], 'holds no tokens', 'give files with some text'],
+  ['an empty folder', ['train', '--data', path('no-files'), ...small, '--out', path('new')], 'holds no tokens'],
+  ['data that are no text', ['train', '--data', path('binary.txt'), ...small], 'not UTF-8', 'convert it'],
+  [
+    'data too short',
+    ['train', '--data', path('short.txt'), ...small],
+    '17 tokens',
+    'hold 10',
+    'use --seq-len 9 or less',
+  ],
+  ['no --data', ['train', ...small], '--data: it is missing', 'give text files'],
+  ['an --out with a run', train('--out', path('run')), 'already holds a run', '--resume', 'another --out'],
+  ['an --out below a file', train('--out', path('text.txt/out')), 'cannot write to', 'choose another --out'],
+  [
+    'an --out nobody can write to',
+    train('--out', '/proc/fivefold'),
+    'cannot write to /proc/fivefold',
+    'choose another',
+  ],
+  ['a --trace that cannot be written', train('--trace', path('gone/trace.json')), '--trace', 'a folder that exists'],
+  ['--save-every without --out', train('--save-every', '1'), '--save-every', 'add --out'],
+  ['a missing tokenizer', train('--tokenizer', path('gone.json')), 'gone.json', 'tokenizer.json'],
+  ['no number', train('--steps', 'many'), '--steps: "many"', 'try --steps 1'],
+  ['a number out of range', train('--seed', '-1'), '--seed: "-1"', 'from 0 to 2097151'],
+  ['a learning rate of 0', train('--lr', '0'), '--lr: "0"', 'above 0'],
+  ['a precision that is none', train('--precision', 'f16'), '"f16"', 'use f32 or f64'],
+  ['resume what is not there', resume('gone'), 'gone', 'directory'],
+  ['resume a truncated checkpoint', resume('truncated'), 'is broken'],
+  ['resume NaN weights', resume('nan'), 'is broken', 'NaN'],
+  ['resume NaN optimizer state', resume('nan-optimizer'), 'is broken', 'NaN'],
+  ['resume weights alone', resume('only-weights'), 'no optimizer state', '--model'],
+  ['resume with another seed', resume('run', '--seed', '7'), '7 is not the 0', 'leave it out'],
+  ['resume with another precision', resume('run', '--precision', 'f64'), 'f64 is not the f32', 'leave it out'],
+  ['resume with a model', resume('run', '--model', 'llama-tiny'), '--model', 'leave --model out'],
+  ['resume a run that is over', resume('run', '--steps', '2'), 'has done 2 steps', 'use --steps 3 or more'],
+  ['resume into another run', resume('run', '--out', path('only-weights')), 'already holds a run', 'another --out'],
+  [
+    'resume on shorter data',
+    ['train', '--data', path('short.txt'), '--resume', path('run'), '--steps', '4'],
+    'hold 10',
+  ],
+  [
+    'generate without weights',
+    ['generate', '--model', 'llama-tiny', '--prompt', 'a'],
+    'no weights',
+    'checkpoint directory',
+  ],
+  ['generate with dp', ['generate', '--model', path('run'), '--prompt', 'a', '--layout', 'dp=2'], 'dp=2', 'tp and pp'],
+  ['generate from nothing', ['generate', '--model', path('run'), '--prompt', ''], '--prompt', 'write some text'],
+  ['generate from NaN', ['generate', '--model', path('nan'), '--prompt', 'a'], 'is broken', 'NaN'],
+  ['generate without a model', ['generate', '--prompt', 'a'], '--model: it is missing'],
+  ['generate at a negative temperature', ['generate', '--temperature', '-1'], '"-1"', 'at least 0'],
+  ['scale a batch that does not divide', ['scale', '--micro-batch', '3', '--global-batch', '4'], '--micro-batch: 3'],
+  ['an unknown option', train('--stesp', '3'), "'--stesp'", '--steps', 'see fivefold train --help'],
+  ['an option without its value', ['train', '--steps'], '--steps', 'missing', 'see fivefold train --help'],
+  ['an unknown command', ['trian'], "'trian'", 'train', 'see fivefold --help'],
+  ['a word too much', ['scale', 'more'], 'scale', 'see fivefold scale --help'],
+];
+
+test.each(cases)('%s', async (_, argv, ...parts) => {
+  const before = contents(path('.'));
+  const { exit, stdout, stderr } = await run(...argv);
+  expect({ exit, stdout, lines: stderr.split('\n').length - 1 }, stderr).toEqual({ exit: 2, stdout: '', lines: 1 });
+  expect(stderr).toMatch(/^fivefold: .+\n$/);
+  for (const part of parts) expect(stderr).toContain(part);
+  expect(contents(path('.'))).toEqual(before);
+});
+
+test('a trace that is there survives a run that is refused while its ranks start', async () => {
+  writeFileSync(path('trace.json'), 'old');
+  const { exit } = await run(...train('--model', path('nan'), '--trace', path('trace.json')));
+  expect(exit).toBe(2);
+  expect(readFileSync(path('trace.json'), 'utf8')).toBe('old');
+});

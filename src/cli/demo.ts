@@ -1,0 +1,168 @@
+// The first run on a new machine: `fivefold demo` trains a small model on text that is there, in about 90 seconds.
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { errorCode, reasonOf } from '../checkpoint/files.ts';
+import { readManifest } from '../checkpoint/save.ts';
+import { FivefoldError, fail } from '../errors.ts';
+import { autoLayout, defaultMicroBatch } from '../train/auto-layout.ts';
+import { findModel } from '../train/model-source.ts';
+import { findCorpus } from '../train/sample-corpus.ts';
+import { byteTokenizer } from '../train/tokenizer.ts';
+import { type TrainOptions, type TrainSummary, train } from '../train/train.ts';
+import { continueText } from './generate.ts';
+import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
+import { addOptions } from './options.ts';
+import { prepare } from './preparing.ts';
+import { formatFigures } from './report.ts';
+import { measuredFigures, predictedFigures } from './results.ts';
+import { runTraining } from './run-training.ts';
+import { introduction } from './train.ts';
+import { paint, wantsColour } from './ui/colour.ts';
+import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
+
+/** The whole command takes about this long on any machine but a very slow one. */
+const wholeSeconds = 90;
+/** Of it, for what comes after training: saving and the sample. */
+const endSeconds = 5;
+/** Of it, for measuring the machine's speed: its load changes from second to second. */
+const timedShare = 0.05;
+const fewestSteps = 20;
+const corpusBytes = 6_000_000;
+const settings = {
+  model: 'llama-tiny',
+  seqLen: 256,
+  globalBatch: 8,
+  learningRate: 5e-3,
+  seed: 0,
+  precision: 'f32',
+} as const;
+const sample = { prompt: '## Install', maxTokens: 320, temperature: 0.6 };
+
+export function addDemo(program: Command, io: CliIo): void {
+  const command = program
+    .command('demo')
+    .description('train a small model on text found on this machine, in about 90 seconds')
+    .allowExcessArguments(false);
+  const read = addOptions(command, { seconds: `${wholeSeconds}`, debug: '' });
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  $ fivefold demo
+  $ fivefold demo --seconds 600
+
+The text is the documentation and the type declarations of the installed packages. The layout is chosen for the cores of this
+machine, the number of steps by its speed. The run is saved in runs/demo-1, or the next number that is free.`,
+  );
+  command.action(() => runDemo(read().seconds ?? wholeSeconds, io));
+}
+
+async function runDemo(seconds: number, io: CliIo): Promise<void> {
+  const out = newRun('runs');
+  try {
+    await trainIn(out, seconds, io);
+  } catch (error) {
+    // What failed while running has left its flight recorders there.
+    const nothing = error instanceof Stopped || (error instanceof FivefoldError && error.exit === 2);
+    if (nothing && readManifest(out) === undefined) rmSync(out, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
+  const begun = performance.now();
+  const secondsGone = (): number => (performance.now() - begun) / 1000;
+  const colour = wantsColour(io.stdout);
+  const heading = (text: string): void => writeLine(io.stdout, `\n${paint(text, 'bold', colour)}\n`);
+
+  const model = findModel(settings.model);
+  const { seqLen, globalBatch, precision } = settings;
+  const machine = { cores: availableParallelism(), memoryBytes: totalmem() / 2 };
+  const layout = autoLayout({ config: model.config, seqLen, globalBatch, precision, ...machine });
+  const corpus = findCorpus(fileURLToPath(new URL('.', import.meta.url)), corpusBytes);
+  // In the run's own directory, so that it can be gone on with on the very same text.
+  const cacheFile = join(out, 'tokens.i32.bin');
+  const files = { files: corpus.files, tokenizer: byteTokenizer, config: model.config, cacheFile };
+  const tokens = await prepare({ ...files, quiet: false }, io);
+  const microBatch = defaultMicroBatch(globalBatch, layout);
+  const options = { ...settings, model, layout, tokenFile: tokens.path, microBatch };
+
+  writeLine(io.stdout, introduction({ options: { ...options, steps: 0 } }, tokens.tokens));
+  const stepSeconds = await timeSteps(options, timedShare * seconds, io);
+  const left = seconds - endSeconds - secondsGone();
+  const steps = Math.max(fewestSteps, Math.floor(left / stepSeconds));
+  writeLine(io.stdout, `a step takes ${formatSeconds(stepSeconds)} here: ${steps} steps, saved in ${out}\n`);
+  const saveEvery = Math.ceil(steps / 4);
+  const summary = await runTraining(
+    { options: { ...options, steps, out, saveEvery }, stepsDone: 0, quiet: false, data: [tokens.path] },
+    io,
+  );
+  heading('A sample');
+  io.stdout.write(sample.prompt);
+  await continueText({ ...sample, model: out }, io, (text) => io.stdout.write(text));
+  writeLine(io.stdout, '');
+  heading('Predicted before the run, and measured');
+  showFigures(summary, colour, io);
+  heading('What to try next');
+  for (const line of next(out, tokens.path, steps, io)) writeLine(io.stdout, `  ${line}`);
+}
+
+/** A directory that no earlier run has: the first free of demo-1, demo-2, ... */
+function newRun(parent: string): string {
+  try {
+    mkdirSync(parent, { recursive: true });
+  } catch (error) {
+    const code = errorCode(error);
+    if (!code) throw error;
+    return fail('OUT_UNWRITABLE', { path: parent, problem: reasonOf(code) });
+  }
+  for (let number = 1; ; number++) {
+    const out = join(parent, `demo-${number}`);
+    try {
+      // Fails when it is there, even if another run makes it at this moment.
+      mkdirSync(out);
+      return out;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === 'EEXIST') continue;
+      if (!code) throw error;
+      return fail('OUT_UNWRITABLE', { path: out, problem: reasonOf(code) });
+    }
+  }
+}
+
+/** Seconds of a step on this machine, measured for about `seconds`: the mean, as slow steps count in a long run too. */
+async function timeSteps(options: Omit<TrainOptions, 'steps'>, seconds: number, io: CliIo): Promise<number> {
+  const time = async (steps: number): Promise<number> => {
+    const { tokensPerSecond } = await train({ ...options, steps, signal: io.signal });
+    return (options.seqLen * options.globalBatch) / tokensPerSecond;
+  };
+  try {
+    const rough = await time(3);
+    return await time(Math.max(3, Math.round(seconds / rough)));
+  } catch (error) {
+    throwIfStopped(io);
+    throw error;
+  }
+}
+
+function showFigures(summary: TrainSummary, colour: boolean, io: CliIo): void {
+  const { steps, tokensPerSecond, modelFlopsPerSecond } = summary;
+  writeLine(io.stdout, formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour));
+  const [first, last] = [steps[0]!, steps.at(-1)!];
+  writeLine(
+    io.stdout,
+    `\nloss ${first.loss.toFixed(3)} to ${last.loss.toFixed(3)} in ${steps.length} steps; ${formatCount(tokensPerSecond)} tokens/s, ${formatFlopsPerSecond(modelFlopsPerSecond)}`,
+  );
+}
+
+/** Commands that work from here. */
+const next = (out: string, tokenFile: string, steps: number, { program }: CliIo): string[] => [
+  `${program} generate --model ${quoted(out)} --prompt 'export interface'`,
+  `${program} train --resume ${quoted(out)} --data ${quoted(tokenFile)} --layout tp=2 --steps ${steps + 200}`,
+  `${program} scale`,
+  `${program} train --help`,
+];

@@ -1,0 +1,65 @@
+// The results of a run as the JSON contract has them: numbers by rank, predicted and measured in the same shape.
+import type { Axis } from '../mesh/mesh.ts';
+import type { CollectiveOp } from '../mesh/traffic.ts';
+import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
+import type { StepReport } from '../train/job.ts';
+import type { TrainSummary } from '../train/train.ts';
+
+/** One number a rank, in rank order; a rank that never takes part in a collective has 0. */
+export type ByRank = readonly number[];
+export type BytesByRank = { readonly [axis in Axis | 'world']?: { readonly [op in CollectiveOp]?: ByRank } };
+
+/** What is both predicted and measured. */
+export interface Figures {
+  /**
+   * Bytes of weights, gradients, optimizer state, activations and tokens. Measured, it is V8's count of all array buffers of the
+   * rank's thread, so small models show what else a thread holds (about 1 MB).
+   */
+  readonly peakBytes: ByRank;
+  /** Of all steps that ran. */
+  readonly bytesSent: BytesByRank;
+  /** Matrix-multiply FLOPs of all steps that ran. */
+  readonly flops: ByRank;
+}
+
+/** From an object a rank to a list of ranks at every leaf. */
+export function byRank(ranks: readonly BytesSent[]): BytesByRank {
+  const merged: { [axis: string]: { [op: string]: number[] } } = {};
+  ranks.forEach((bytesSent, rank) => {
+    for (const [axis, ops] of Object.entries(bytesSent))
+      for (const [op, bytes] of Object.entries(ops ?? {})) {
+        merged[axis] ??= {};
+        merged[axis][op] ??= ranks.map(() => 0);
+        merged[axis][op][rank] = bytes;
+      }
+  });
+  return merged;
+}
+
+export const predictedFigures = (ranks: readonly RankPrediction[]): Figures => ({
+  peakBytes: ranks.map(({ peakBytes }) => peakBytes),
+  bytesSent: byRank(ranks.map(({ bytesSent }) => bytesSent)),
+  flops: ranks.map(({ flops }) => flops),
+});
+
+export const measuredFigures = ({ ranks, bytesSent }: TrainSummary): Figures => ({
+  peakBytes: ranks.map(({ peakBytes }) => peakBytes),
+  bytesSent: byRank(bytesSent),
+  flops: ranks.map(({ flops }) => flops),
+});
+
+export const stepLine = ({ step, loss, gradNorm, seconds }: StepReport, tokensPerStep: number) => ({
+  step,
+  loss,
+  gradNorm,
+  tokens: step * tokensPerStep,
+  seconds,
+});
+
+export const doneLine = (summary: TrainSummary) => ({
+  done: true,
+  tokensPerSecond: summary.tokensPerSecond,
+  modelFlopsPerSecond: summary.modelFlopsPerSecond,
+  ...measuredFigures(summary),
+  predicted: predictedFigures(summary.predicted),
+});

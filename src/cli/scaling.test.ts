@@ -1,0 +1,33 @@
+// Speedup, efficiency and the serial fraction against Amdahl's law worked forwards.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { imbalance, median, rankCounts, scalingOf } from './scaling.ts';
+
+test('a run that follows Amdahl gives back its serial fraction', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 2, max: 64 }), (serial, ranks) => {
+      const seconds = 3 * (serial + (1 - serial) / ranks);
+      const { speedup, efficiency, serialFraction } = scalingOf(ranks, seconds, 3);
+      expect(serialFraction).toBeCloseTo(serial, 9);
+      expect(efficiency * ranks).toBeCloseTo(speedup, 9);
+    }),
+  );
+});
+
+test('one rank, and more than perfect', () => {
+  expect(scalingOf(1, 2, 2)).toEqual({ speedup: 1, efficiency: 1, serialFraction: Number.NaN });
+  expect(scalingOf(2, 1, 3).serialFraction).toBeLessThan(0);
+});
+
+test('imbalance and median', () => {
+  expect(imbalance([2, 2, 2])).toBe(0);
+  expect(imbalance([3, 1])).toBe(0.5);
+  expect(median([5, 1, 3])).toBe(3);
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+});
+
+test('rank counts', () => {
+  expect(rankCounts(3)).toEqual([1, 2, 3]);
+  expect(rankCounts(8)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(rankCounts(40)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 40]);
+});

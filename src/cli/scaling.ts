@@ -1,0 +1,39 @@
+// What running on more ranks gained: speedup, efficiency, and the serial fraction that would explain it. Pure arithmetic.
+
+export interface Scaling {
+  /** t(1) / t(n). */
+  readonly speedup: number;
+  /** Speedup / n. */
+  readonly efficiency: number;
+  /**
+   * The share of the work that would have to be serial for Amdahl's law to give this speedup (Karp and Flatt, 1990):
+   * (1/S - 1/n) / (1 - 1/n). Below 0 when the speedup is more than n; NaN for one rank.
+   */
+  readonly serialFraction: number;
+}
+
+export function scalingOf(ranks: number, seconds: number, secondsOfOne: number): Scaling {
+  const speedup = secondsOfOne / seconds;
+  const serialFraction = ranks === 1 ? Number.NaN : (1 / speedup - 1 / ranks) / (1 - 1 / ranks);
+  return { speedup, efficiency: speedup / ranks, serialFraction };
+}
+
+/** How much longer the busiest rank computes than the average one: 0 when all have equal work. */
+export function imbalance(computeSeconds: readonly number[]): number {
+  const mean = computeSeconds.reduce((sum, each) => sum + each, 0) / computeSeconds.length;
+  return mean > 0 ? Math.max(...computeSeconds) / mean - 1 : 0;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Numbers of ranks to run: all of them up to 8, then doubling, and the largest. */
+export function rankCounts(most: number): number[] {
+  const counts = Array.from({ length: Math.min(most, 8) }, (_, i) => i + 1);
+  for (let next = 16; next < most; next *= 2) counts.push(next);
+  if (most > 8) counts.push(most);
+  return counts;
+}

@@ -1,0 +1,31 @@
+// The library: what a program needs to train, predict and generate with layouts of its own.
+
+export { openCheckpoint, openOptimizer } from './checkpoint/hf-directory.ts';
+export { readManifest } from './checkpoint/save.ts';
+export { type ErrorCode, errorTable, FivefoldError } from './errors.ts';
+export { type Layout, oneRank, parseLayout, printLayout } from './mesh/layout.ts';
+export { type Axis, axes, coordsOf, type Group, groupOf, worldSize } from './mesh/mesh.ts';
+export { type CollectiveOp, trafficBytes } from './mesh/traffic.ts';
+export { type ModelConfig, matrixWeights, trainingFlopsPerToken } from './model/config.ts';
+export { parseModelConfig } from './model/families.ts';
+export { type BatchShape, checkFit } from './model/fit.ts';
+export { presets } from './model/presets.ts';
+export { type BytesSent, predictRank, type RankPrediction, timesSteps } from './plan/predict-step.ts';
+export { createPool, type WorldPool } from './runtime/world-pool.ts';
+export { draw } from './schedule/draw.ts';
+export { play } from './schedule/play.ts';
+export type { Schedule } from './schedule/schedule.ts';
+export { schedules } from './schedule/schedules.ts';
+export { verify } from './schedule/verify.ts';
+export type { RankProgram, TrainingStep } from './step/step.ts';
+export { buildTrainingStep, type StepSettings, tokensPerStep } from './step/training-step.ts';
+export { autoLayout, defaultMicroBatch } from './train/auto-layout.ts';
+export { type Generated, type GenerateOptions, generate } from './train/generate.ts';
+export type { RankResult, StepReport, TrainReport } from './train/job.ts';
+export { findModel, type ModelSource } from './train/model-source.ts';
+export { type OptimizerSettings, optimizerDefaults } from './train/optimizer.ts';
+export { findCorpus } from './train/sample-corpus.ts';
+export { type TextStream, textStream } from './train/text-stream.ts';
+export { byteTokenizer, loadTokenizer, type Tokenizer } from './train/tokenizer.ts';
+export { type PreparedTokens, type PrepareOptions, prepareTokens } from './train/tokens.ts';
+export { planTraining, type TrainOptions, type TrainSummary, train } from './train/train.ts';

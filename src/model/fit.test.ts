@@ -1,0 +1,67 @@
+// Layouts that do not fit a model or a batch, and the nearest ones that do.
+import { expect, test } from 'vitest';
+import { parseLayout } from '../mesh/layout.ts';
+import { parseModelConfig } from './families.ts';
+import { checkFit } from './fit.ts';
+
+const config = parseModelConfig(
+  {
+    model_type: 'llama',
+    vocab_size: 100,
+    hidden_size: 96,
+    num_hidden_layers: 6,
+    num_attention_heads: 12,
+    num_key_value_heads: 4,
+    intermediate_size: 80,
+    max_position_embeddings: 64,
+  },
+  'model',
+);
+
+const check = (layout: string, shape: { seqLen?: number; globalBatch?: number; microBatch?: number } = {}) => {
+  try {
+    const batch = { seqLen: 32, globalBatch: 12, microBatch: 1, ...shape };
+    return checkFit(config, parseLayout(layout), batch);
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+test('microbatches of a step', () => {
+  expect(check('tp=1')).toBe(12);
+  expect(check('tp=2,pp=6,dp=3,sp', { microBatch: 2 })).toBe(2);
+  expect(check('tp=4,stages=6')).toBe(12);
+});
+
+test('what does not divide is refused with the nearest sizes', () => {
+  const refused = [
+    check('tp=5'),
+    check('tp=24'),
+    check('tp=3'),
+    check('tp=6'),
+    check('tp=12'),
+    check('tp=4,sp', { seqLen: 30 }),
+    check('pp=7'),
+    check('pp=2,stages=3+4'),
+    check('dp=5'),
+    check('dp=24'),
+    check('dp=2', { microBatch: 4 }),
+    check('dp=3', { microBatch: 8 }),
+    check('tp=1', { seqLen: 65 }),
+  ];
+  expect(refused.join('\n')).toMatchInlineSnapshot(`
+    "tp=5 does not divide the attention heads (12); use tp=4
+    tp=24 does not divide the attention heads (12); use tp=4
+    tp=3 does not divide the key-value heads, nor is it a multiple of them (4); use tp=2 or tp=4
+    tp=6 does not divide the key-value heads, nor is it a multiple of them (4); use tp=4
+    tp=12 does not divide the MLP width (80); use tp=4
+    tp=4 does not divide the sequence length, which sp cuts (30); use tp=2
+    pp=7 stages for 6 layers; use pp=6 or fewer
+    pp=2 stages for 6 layers; stages=3+4 adds up to 7; make it 6
+    dp=5 does not divide the global batch (12); use dp=4 or dp=6
+    dp=24 does not divide the global batch (12); use dp=12
+    --micro-batch: 4 does not divide the 6 sequences of each data-parallel rank; use --micro-batch 3 or --micro-batch 6
+    --micro-batch: 8 does not divide the 4 sequences of each data-parallel rank; use --micro-batch 4
+    --seq-len: 65 is longer than the model's 64 positions; use --seq-len 64 or less"
+  `);
+});

@@ -1,0 +1,33 @@
+// Angles of rotary positions against values worked out by hand.
+import { expect, test } from 'vitest';
+import { ropeFrequencies } from './rope.ts';
+
+const close = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 12));
+
+test('plain: theta to the power of -2i / headDim', () => {
+  expect(ropeFrequencies(4, 10000, {})).toEqual(close([1, 0.01]));
+  expect(ropeFrequencies(8, 10000, { rope_type: 'default' })).toEqual(close([1, 0.1, 0.01, 0.001]));
+});
+
+test('linear: all slower by the factor', () => {
+  expect(ropeFrequencies(4, 10000, { type: 'linear', factor: 4 })).toEqual(close([0.25, 0.0025]));
+});
+
+test('llama3: fast ones as they are, slow ones slower by the factor, those between blended', () => {
+  const got = ropeFrequencies(8, 10000, {
+    rope_type: 'llama3',
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 128,
+  })!;
+  // Wavelengths 2π, 20π, 200π and 2000π; up to 32 is fast, from 128 on slow. 20π = 62.8 turns 2.037 times in 128 positions:
+  // a blend of (2.037 - 1) / (4 - 1) = 0.3457 of the fast, the rest of the slow.
+  const blend = (128 / (20 * Math.PI) - 1) / 3;
+  expect(blend).toBeCloseTo(0.3457, 4);
+  expect(got).toEqual(close([1, blend * 0.1 + ((1 - blend) * 0.1) / 8, 0.01 / 8, 0.001 / 8]));
+});
+
+test('scalings that are not known', () => {
+  expect(ropeFrequencies(8, 10000, { rope_type: 'yarn' })).toBeUndefined();
+});

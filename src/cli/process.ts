@@ -5,8 +5,6 @@ import { main } from './main.ts';
 
 /** Ends the process when the command has: worker threads and timers that are left over do not keep it. */
 export async function runProcess(): Promise<void> {
-  // The official builds of ONNX Runtime report to Microsoft what they run unless this is set before they load.
-  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] satisfies StopSignal[])
     process.on(name, () => {

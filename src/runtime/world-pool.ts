@@ -1,5 +1,6 @@
 // Worker threads kept between worlds: starting one costs far more than a small world does.
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { disableTelemetry } from './onnx/telemetry.ts';
 
 export interface WorldPool {
   /** Takes idle workers, starting what is missing. */
@@ -15,6 +16,7 @@ const entry = new URL(import.meta.url.endsWith('.ts') ? './worker-boot.mjs' : '.
 
 /** `resourceLimits`: of every worker's JavaScript heap, as node:worker_threads has them. */
 export function createPool(options: { readonly resourceLimits?: ResourceLimits } = {}): WorldPool {
+  disableTelemetry();
   const idle = new Set<Worker>();
   let closed = false;
   const start = (): Worker => {

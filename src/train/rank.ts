@@ -39,7 +39,7 @@ async function trainRank(
   const executor = createExecutor(step, { transport, observe: clock.observe });
   const sequences = openSequences(job.tokenFile, { seqLen: settings.seqLen, seed: job.seed });
   startWeights(executor, step, job, coords);
-  // Later readings also hold ONNX Runtime's copies of outputs, which nobody keeps: garbage until V8 collects it.
+  // Steps keep nothing more; what they leave behind is garbage until V8 collects it.
   const peakBytes = process.memoryUsage().arrayBuffers - heldBefore;
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   report({ kind: 'ready', setupSeconds: (performance.now() - started) / 1000 });

@@ -167,6 +167,7 @@ function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number)
               seed: options.seed,
               seqLen: options.seqLen,
               globalBatch: options.globalBatch,
+              microBatch: options.microBatch,
               steps: options.steps,
               learningRate: options.learningRate,
             },

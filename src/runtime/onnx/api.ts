@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
+import { disableTelemetry } from './telemetry.ts';
 
 /** An address in native memory. */
 export type Pointer = bigint;
@@ -65,6 +66,7 @@ export function onnxRuntime(): OnnxRuntime {
 }
 
 function load(): NonNullable<typeof loaded> {
+  disableTelemetry();
   const library = koffi.load(libraryPath());
   const base = library.func('const void *OrtGetApiBase()')() as Pointer;
   const [getApi] = koffi.decode(base, koffi.array('void *', 1)) as Pointer[];

@@ -42,7 +42,7 @@ function allowedSpeedup(layout: string): number {
   return pp * (1 - played.bubbleFraction);
 }
 
-export function benchTraining(rounds = 5, stepsEach = 3): Promise<TrainingResult> {
+export function benchTraining(rounds = 5, stepsEach = 4): Promise<TrainingResult> {
   return withTokens(async (tokenFile) => {
     const pool = createPool();
     const matMul = openMatMulBench();

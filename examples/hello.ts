@@ -1,9 +1,10 @@
 // The smallest tour: a layer written once, as the program one rank runs, for one rank and for two.
 // Run it with `npx tsx examples/hello.ts`.
+
+import { coordsOf, type Mesh } from '../src/mesh/mesh.ts';
 import { gelu } from '../src/ops/activation.ts';
 import { allReduce, enter } from '../src/ops/collectives.ts';
 import { linear } from '../src/ops/linear.ts';
-import { coordsOf, type Mesh } from '../src/mesh/mesh.ts';
 import { print } from '../src/program/print.ts';
 import { finish, input, startTrace } from '../src/program/trace.ts';
 

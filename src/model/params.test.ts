@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { anyCase, settingsOf } from '../../test/random-cases.ts';
 import { oneRank, parseLayout } from '../mesh/layout.ts';
 import { coordsOf } from '../mesh/mesh.ts';
-import { stageParts } from '../step/training-step.ts';
+import { stageParts } from '../step/stages.ts';
 import { parseModelConfig } from './families.ts';
 import { cutDim, type ParamSpec, paramSpecs, shardRanges, shardShape } from './params.ts';
 

@@ -5,9 +5,10 @@ import { residualShape, type TraceSettings, traceLogits, tracePart } from '../mo
 import { slice } from '../program/slice.ts';
 import { elements, type Program } from '../program/value.ts';
 import { cutProgram, type ProgramPieces, startProgram } from './program-builder.ts';
+import { siteOf, stageParts } from './stages.ts';
 import type { RankProgram } from './step.ts';
 import { groupsOf, type Talk } from './talk.ts';
-import { type StepSettings, siteOf, stageParts } from './training-step.ts';
+import type { StepSettings } from './training-step.ts';
 
 export type WindowSettings = Pick<StepSettings, 'config' | 'layout' | 'seqLen' | 'precision'> & {
   /** Sequences of the window. */

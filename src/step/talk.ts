@@ -6,7 +6,8 @@ import { residualShape } from '../model/parts.ts';
 import { elements } from '../program/value.ts';
 import { schedules } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
-import { type StepSettings, tiedGroup } from './training-step.ts';
+import { tiedGroup } from './stages.ts';
+import type { StepSettings } from './training-step.ts';
 
 export interface Talk {
   readonly size: number;

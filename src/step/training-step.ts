@@ -1,14 +1,15 @@
 // Builds the training step of one rank: the pipeline schedule over its parts, then gradients finished by type, clipped, applied.
-import { type Layout, stageLayers } from '../mesh/layout.ts';
-import { coordsOf, groupOf, rankAt } from '../mesh/mesh.ts';
+import type { Layout } from '../mesh/layout.ts';
+import { coordsOf, rankAt } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { type ParamSpec, type Part, type PartName, paramSpecs, paramTypes, shardShape } from '../model/params.ts';
+import { type Part, type PartName, paramSpecs, shardShape } from '../model/params.ts';
 import { type PartPrograms, residualShape, type TraceSettings, tracePart } from '../model/parts.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import { dual, typedAxes } from '../program/types.ts';
 import type { Action } from '../schedule/schedule.ts';
 import { schedules } from '../schedule/schedules.ts';
+import { finishGradients, finishScalars } from './finishing.ts';
 import { cutProgram, type ProgramBuilder, type ProgramPieces, startProgram } from './program-builder.ts';
+import { siteOf, stageParts } from './stages.ts';
 import type { HeldParam, TrainingStep } from './step.ts';
 
 export interface StepSettings {
@@ -25,23 +26,6 @@ export interface StepSettings {
 /** Tokens that one step of all ranks trains on. */
 export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
   seqLen * microBatch * microbatches * layout.dp;
-
-/** The parts of a stage, in order. */
-export function stageParts(config: ModelConfig, layout: Layout, stage: number): Part[] {
-  const [first, end] = stageLayers(layout, config.layers)[stage]!;
-  const blocks = Array.from({ length: end - first }, (_, index): Part => ({ name: 'block', layer: first + index }));
-  return [
-    ...(stage === 0 ? [{ name: 'embedding', layer: 0 } as const] : []),
-    ...blocks,
-    ...(stage === layout.pp - 1 ? [{ name: 'head', layer: 0 } as const] : []),
-  ];
-}
-
-export const siteOf = (part: Part): string => (part.name === 'block' ? `block ${part.layer}` : '');
-
-/** Gradients summed over the pipeline too: the parameters that the first and the last stage both hold. */
-export const isTiedAcrossStages = (config: ModelConfig, layout: Layout, spec: ParamSpec): boolean =>
-  config.tiedHead && layout.pp > 1 && (spec.key === 'table.weight' || spec.key === 'head.weight');
 
 interface PartRun {
   readonly part: Part;
@@ -228,83 +212,4 @@ function runPipeline({
       }
     }
   };
-}
-
-/** A gradient still partial on an axis is summed over it; a tied one over the two stages that hold it. */
-function finishGradients(
-  builder: ProgramBuilder,
-  { config, layout }: StepSettings,
-  rank: number,
-  params: readonly HeldParam[],
-): void {
-  for (const { spec, gradient } of params) {
-    for (const axis of typedAxes) {
-      const type = paramTypes(spec)[axis];
-      if (layout[axis] === 1 || type === undefined || dual(type) !== 'P') continue;
-      const site = `gradient of ${spec.name}`;
-      builder.emit({
-        kind: 'allReduce',
-        group: groupOf(layout, rank, axis),
-        input: gradient,
-        output: gradient,
-        reduce: 'sum',
-        site,
-      });
-    }
-  }
-  for (const { spec, gradient } of params)
-    if (isTiedAcrossStages(config, layout, spec)) {
-      const site = `gradient of tied ${spec.name}`;
-      builder.emit({
-        kind: 'allReduce',
-        group: tiedGroup(layout, rank),
-        input: gradient,
-        output: gradient,
-        reduce: 'sum',
-        site,
-      });
-    }
-}
-
-/** The first and the last stage at this rank's other coordinates. */
-export function tiedGroup(layout: Layout, rank: number) {
-  const { ranks } = groupOf(layout, rank, 'pp');
-  return { axis: 'pp', ranks: [ranks[0]!, ranks[ranks.length - 1]!] } as const;
-}
-
-/** The mean loss on every rank, and the gradients' global norm: every parameter's square counted once over tp and pp. */
-function finishScalars(
-  builder: ProgramBuilder,
-  { config, layout }: StepSettings,
-  rank: number,
-  params: readonly HeldParam[],
-  { loss, squaredNorm }: { loss: number; squaredNorm: number },
-): void {
-  const coords = coordsOf(layout, rank);
-  const counted = params.filter(({ spec }) => {
-    const onTp = spec.tp.startsWith('V') || coords.tp === 0;
-    const onPp = !isTiedAcrossStages(config, layout, spec) || coords.pp === 0;
-    return onTp && onPp;
-  });
-  builder.emit({
-    kind: 'sumSquares',
-    buffers: counted.map(({ gradient }) => gradient),
-    output: squaredNorm,
-    site: 'gradient norm',
-  });
-  const reduce = (buffer: number, axis: 'tp' | 'dp' | 'pp', site: string) => {
-    if (layout[axis] > 1)
-      builder.emit({
-        kind: 'allReduce',
-        group: groupOf(layout, rank, axis),
-        input: buffer,
-        output: buffer,
-        reduce: 'sum',
-        site,
-      });
-  };
-  reduce(squaredNorm, 'tp', 'gradient norm');
-  reduce(squaredNorm, 'pp', 'gradient norm');
-  reduce(loss, 'dp', 'loss');
-  reduce(loss, 'pp', 'loss');
 }

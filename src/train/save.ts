@@ -8,8 +8,9 @@ import { paramSpecs } from '../model/params.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { RankMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
+import { isTiedAcrossStages, stageParts } from '../step/stages.ts';
 import type { TrainingStep } from '../step/step.ts';
-import { isTiedAcrossStages, type StepSettings, stageParts } from '../step/training-step.ts';
+import type { StepSettings } from '../step/training-step.ts';
 import type { TrainJob } from './job.ts';
 import { momentName } from './moments.ts';
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import Table from 'cli-table3';
+import { formatTable } from '../src/cli/ui/table.ts';
 import type { Group } from '../src/mesh/mesh.ts';
 import { runWorld } from '../src/runtime/world.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
@@ -66,8 +66,11 @@ function runMpi(program: string): Samples {
   return JSON.parse(output) as Samples;
 }
 
-/** Medians over `rounds` turns of each side. */
-export async function benchAllReduce(rounds = 5): Promise<AllReduceResult> {
+/**
+ * Medians over `rounds` turns of each side. The ratio is the median of the turns' own ratios: a shared machine changes its pace
+ * every few seconds, and a turn is short enough to see both sides at one pace.
+ */
+export async function benchAllReduce(rounds = 15): Promise<AllReduceResult> {
   const group: Group = { axis: 'tp', ranks: [0, 1] };
   const plan = { size: 2, groups: [group], channels: [], timeoutSeconds: 60 };
   const job: AllReduceJob = { group, sizes, samples: 30 };
@@ -85,13 +88,14 @@ export async function benchAllReduce(rounds = 5): Promise<AllReduceResult> {
       ours.push(result.sizes);
       if ('program' in mpi) theirs.push(runMpi(mpi.program));
     }
-    const medianOf = (rounds: readonly Samples[], i: number): number =>
-      median(rounds.flatMap((samples) => samples[i]!.microseconds));
+    const mediansOf = (turns: readonly Samples[], i: number): number[] =>
+      turns.map((samples) => median(samples[i]!.microseconds));
     const rows = sizes.map(({ bytes }, i): AllReduceRow => {
-      const threadsMicroseconds = medianOf(ours, i);
-      if (theirs.length === 0) return { bytes, threadsMicroseconds };
-      const mpiMicroseconds = medianOf(theirs, i);
-      return { bytes, threadsMicroseconds, mpiMicroseconds, ratio: mpiMicroseconds / threadsMicroseconds };
+      const threads = mediansOf(ours, i);
+      if (theirs.length === 0) return { bytes, threadsMicroseconds: median(threads) };
+      const mpi = mediansOf(theirs, i);
+      const ratio = median(mpi.map((microseconds, turn) => microseconds / threads[turn]!));
+      return { bytes, threadsMicroseconds: median(threads), mpiMicroseconds: median(mpi), ratio };
     });
     const barrierMicroseconds = median(barriers);
     return { barrierMicroseconds, rows, ...('notice' in mpi ? { notice: mpi.notice } : {}) };
@@ -106,19 +110,18 @@ const sizeText = (bytes: number): string =>
 
 /** The result as a table for people. */
 export function allReduceTable({ rows, barrierMicroseconds, notice }: AllReduceResult): string {
-  const table = new Table({
+  const table = formatTable({
     head: ['f32 vector', 'threads (us)', 'GB/s', 'Open MPI (us)', 'ratio'],
-    style: { head: [] },
-  });
-  for (const { bytes, threadsMicroseconds, mpiMicroseconds, ratio } of rows)
-    table.push([
+    rows: rows.map(({ bytes, threadsMicroseconds, mpiMicroseconds, ratio }) => [
       sizeText(bytes),
       threadsMicroseconds.toFixed(2),
       (bytes / threadsMicroseconds / 1000).toFixed(2),
       mpiMicroseconds?.toFixed(2) ?? '-',
       ratio?.toFixed(2) ?? '-',
-    ]);
-  return `${table.toString()}\nbarrier of two ranks: ${barrierMicroseconds.toFixed(2)} us${notice ? `\n${notice}` : ''}`;
+    ]),
+    align: [undefined, 'right', 'right', 'right', 'right'],
+  });
+  return `${table}\nbarrier of two ranks: ${barrierMicroseconds.toFixed(2)} us${notice ? `\n${notice}` : ''}`;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)

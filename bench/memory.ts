@@ -37,7 +37,7 @@ export function benchMemory(steps = 500): Promise<MemoryResult> {
     });
     const late = samples.slice(samples.length / 2);
     const buffersOfPlan = Math.max(
-      ...summary.ranks.map((rank, index) => rank.bufferBytes / summary.predicted[index]!.peakBytes),
+      ...summary.ranks.map((rank, index) => rank.peakBytes / summary.predicted[index]!.peakBytes),
     );
     return { steps, samples, slopeBytesPerStep: slope(late), buffersOfPlan };
   });

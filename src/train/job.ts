@@ -55,10 +55,8 @@ export interface RankResult {
   readonly counters: TrafficCounters;
   /** Matrix-multiply FLOPs executed. */
   readonly flops: number;
-  /** Bytes of array buffers, by V8's count, that the rank's thread held when ready to train over those before; steps keep no more. */
+  /** Bytes of all buffers, counted as they were allocated: nothing is allocated while steps run. */
   readonly peakBytes: number;
-  /** Bytes the executor allocated for buffers. */
-  readonly bufferBytes: number;
   readonly communicationSeconds: number;
   readonly computeSeconds: number;
   /** The step whose loss or gradient norm is not a number, after which all ranks stopped. */

@@ -33,14 +33,11 @@ async function trainRank(
   const { settings, optimizer } = job;
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
-  const heldBefore = process.memoryUsage().arrayBuffers;
   const step = buildTrainingStep(settings, transport.rank);
   const clock = createClock(transport.rank, job.trace);
   const executor = createExecutor(step, { transport, observe: clock.observe });
   const sequences = openSequences(job.tokenFile, { seqLen: settings.seqLen, seed: job.seed });
   startWeights(executor, step, job, coords);
-  // Steps keep nothing more; what they leave behind is garbage until V8 collects it.
-  const peakBytes = process.memoryUsage().arrayBuffers - heldBefore;
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   report({ kind: 'ready', setupSeconds: (performance.now() - started) / 1000 });
 
@@ -83,8 +80,7 @@ async function trainRank(
   const result = {
     counters: transport.counters,
     flops: executor.flops(),
-    peakBytes,
-    bufferBytes: executor.memory.bytes,
+    peakBytes: executor.memory.bytes,
     communicationSeconds: total.communication,
     computeSeconds: total.compute,
     ...(diverged ? { diverged } : {}),

@@ -62,7 +62,7 @@ export const errorTable = {
   TRAINING_DIVERGED: {
     exit: 1,
     message: (e) =>
-      `step ${v(e.step)} ended with loss ${v(e.loss)} and gradient norm ${v(e.gradNorm)}; use a lower --lr, or --resume the last checkpoint with one`,
+      `step ${v(e.step)} ended with ${v(e.problem)}; use a lower --lr, or --resume the last checkpoint with one`,
   },
   COLLECTIVE_TIMEOUT: {
     exit: 1,

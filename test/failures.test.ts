@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { openSafetensors } from '../src/checkpoint/safetensors.ts';
+import { readManifest } from '../src/checkpoint/save.ts';
 import { FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
@@ -119,6 +120,24 @@ test.each(['tp=1', 'tp=2,pp=2'])('%s: a learning rate far too large', async (lay
   expect(error.message).toMatch(/^step \d+ ended with loss .* use a lower --lr/);
   expect(losses.every(Number.isFinite)).toBe(true);
   expect(existsSync(out)).toBe(false);
+});
+
+test('weights that overflow in the last step replace no checkpoint', async () => {
+  const out = join(root, 'overflow');
+  // One step: its loss is a number, but f32 weights moved by 1e39 are not.
+  const error = await failureOf(
+    run({
+      model: findModel(fixture('llama')),
+      layout: parseLayout('dp=2'),
+      precision: 'f32',
+      learningRate: 1e39,
+      steps: 1,
+      out,
+    }),
+  );
+  expect(error.code).toBe('RANK_FAILED');
+  expect(error.message).toMatch(/step 1 ended with weights of model\.\S+ that are not numbers; use a lower --lr/);
+  expect(readManifest(out)).toBeUndefined();
 });
 
 const config = parseModelConfig(JSON.parse(readFileSync(join(fixture('llama'), 'config.json'), 'utf8')), 'llama');

@@ -12,8 +12,7 @@ export type BytesByRank = { readonly [axis in Axis | 'world']?: { readonly [op i
 /** What is both predicted and measured. */
 export interface Figures {
   /**
-   * Bytes of weights, gradients, optimizer state, activations and tokens. Measured, it is V8's count of all array buffers of the
-   * rank's thread, so small models show what else a thread holds (about 1 MB).
+   * Bytes of weights, gradients, optimizer state, activations and tokens. Measured, they are counted as they are allocated.
    */
   readonly peakBytes: ByRank;
   /** Of all steps that ran. */

@@ -3,8 +3,10 @@ import { storedPart, tensorRanges } from '../checkpoint/params.ts';
 import { planCheckpoint, type TensorSpec } from '../checkpoint/plan.ts';
 import { beginSave, commitSave } from '../checkpoint/save.ts';
 import { openWriter } from '../checkpoint/writer.ts';
+import { fail } from '../errors.ts';
 import { coordsOf, worldGroup } from '../mesh/mesh.ts';
 import { paramSpecs } from '../model/params.ts';
+import { sumSquares } from '../runtime/kernels/local.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { RankMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
@@ -26,6 +28,7 @@ export function saveCheckpoint(
   const { layout, config } = settings;
   const coords = coordsOf(layout, transport.rank);
   const plan = planOf(settings);
+  expectFinite(step, memory, number);
   const together = (site: string) => {
     if (transport.size > 1) transport.barrier(worldGroup(layout), site);
   };
@@ -55,6 +58,13 @@ export function saveCheckpoint(
       ...(save.tokenizerPath ? { tokenizerPath: save.tokenizerPath } : {}),
     });
   together('save committed');
+}
+
+/** A run that has diverged must not replace its last good checkpoint: the rank that sees it ends the run before anything is committed. */
+function expectFinite({ params }: TrainingStep, memory: RankMemory, step: number): void {
+  for (const { spec, param } of params)
+    if (!Number.isFinite(sumSquares(memory.of(param) as Floats)))
+      fail('TRAINING_DIVERGED', { step, problem: `weights of ${spec.name} that are not numbers` });
 }
 
 /** Every tensor of the model, whatever stage holds it. */

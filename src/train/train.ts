@@ -118,12 +118,10 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     },
   }).finally(() => trace?.close())) as RankResult[];
   const diverged = results[0]?.diverged;
-  if (diverged)
-    fail('TRAINING_DIVERGED', {
-      step: diverged.step,
-      loss: `${diverged.loss}`,
-      gradNorm: `${diverged.gradNorm}`,
-    });
+  if (diverged) {
+    const { step, loss, gradNorm } = diverged;
+    fail('TRAINING_DIVERGED', { step, problem: `loss ${loss} and gradient norm ${gradNorm}` });
+  }
 
   // The first step of several warms caches up: rates are those of the others.
   const timed = steps.length > 1 ? steps.slice(1) : steps;

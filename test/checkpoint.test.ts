@@ -150,7 +150,7 @@ test('what we save opens as a model', async () => {
   const out = join(root, 'as-model');
   await run('gpt2', 'tp=2,pp=2', { out, steps: 2 });
   const model = findModel(out);
-  expect(model.config).toEqual(parseModelConfig(configs.gpt2, 'gpt2'));
+  expect(model.config).toEqual(parseModelConfig({ ...configs.gpt2, dtype: 'float64' }, 'gpt2'));
   // From its weights, but a new optimizer and the data's first sequences.
   const fresh = await run('gpt2', 'tp=4', { steps: 1 });
   const [start] = await lossesOf(run('gpt2', 'tp=4', { model, steps: 1 }));
@@ -163,6 +163,15 @@ test('a sharded bf16 directory starts a training run, in any layout alike', asyn
   const one = await lossesOf(run('llama', 'tp=1', { model, steps: 2 }));
   const many = await lossesOf(run('llama', 'tp=2,pp=2,dp=2', { model, steps: 2 }));
   expect(difference(many, one)).toBeLessThan(1e-10);
+});
+
+test('the saved config names the type the weights are saved in, not the one they came from', async () => {
+  const model = findModel(fileURLToPath(new URL('./fixtures/llama-sharded-bf16', import.meta.url)));
+  const out = join(root, 'from-bf16');
+  await run('llama', 'tp=1', { model, steps: 1, precision: 'f32', out });
+  // Read as bfloat16 by transformers, the trained digits would be lost.
+  expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))).toMatchObject({ dtype: 'float32' });
+  expect(new Set([...openCheckpoint(out).tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
 });
 
 const trainForEver = `

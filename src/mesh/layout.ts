@@ -1,6 +1,6 @@
 // A layout: the five axis sizes and the settings that go with them, and its text form (`tp=2,pp=2,dp=2,sp,schedule=1f1b`).
 import { fail } from '../errors.ts';
-import { type Axis, axes, type Mesh, worldSize } from './mesh.ts';
+import { type Axis, axes, type Mesh } from './mesh.ts';
 
 export const scheduleNames = ['gpipe', '1f1b'] as const;
 export type ScheduleName = (typeof scheduleNames)[number];
@@ -78,8 +78,6 @@ export function printLayout(layout: Layout): string {
   if (layout.stages) parts.push(`stages=${layout.stages.join('+')}`);
   return parts.length > 0 ? parts.join(',') : 'tp=1';
 }
-
-export const ranksOf = worldSize;
 
 /** Layers of each stage: [first, end) by stage. */
 export function stageLayers(layout: Layout, layers: number): (readonly [first: number, end: number])[] {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { aloneTransport } from '../../test/alone-transport.ts';
 import { oneRank } from '../mesh/layout.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { buildTrainingStep, type StepSettings } from '../step/training-step.ts';
 import { createExecutor } from './executor.ts';
-import { aloneTransport } from './transport/alone.ts';
 
 const config = (layers: number) =>
   parseModelConfig(

@@ -1,11 +1,16 @@
 // What follows the microbatches of a step: gradients are completed by their type, the loss and the gradients' norm over all ranks.
-import { coordsOf, groupOf } from '../mesh/mesh.ts';
+import { coordsOf, type Group, groupOf } from '../mesh/mesh.ts';
 import { paramTypes } from '../model/params.ts';
 import { dual, typedAxes } from '../program/types.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { isTiedAcrossStages, tiedGroup } from './stages.ts';
 import type { HeldParam } from './step.ts';
 import type { StepSettings } from './training-step.ts';
+
+/** Emits a sum over a group, in place. */
+function sumOver(builder: ProgramBuilder, group: Group, buffer: number, site: string): void {
+  builder.emit({ kind: 'allReduce', group, input: buffer, output: buffer, reduce: 'sum', site });
+}
 
 /** A gradient still partial on an axis is summed over it; a tied one over the two stages that hold it. */
 export function finishGradients(
@@ -14,33 +19,15 @@ export function finishGradients(
   rank: number,
   params: readonly HeldParam[],
 ): void {
-  for (const { spec, gradient } of params) {
+  for (const { spec, gradient } of params)
     for (const axis of typedAxes) {
       const type = paramTypes(spec)[axis];
       if (layout[axis] === 1 || type === undefined || dual(type) !== 'P') continue;
-      const site = `gradient of ${spec.name}`;
-      builder.emit({
-        kind: 'allReduce',
-        group: groupOf(layout, rank, axis),
-        input: gradient,
-        output: gradient,
-        reduce: 'sum',
-        site,
-      });
+      sumOver(builder, groupOf(layout, rank, axis), gradient, `gradient of ${spec.name}`);
     }
-  }
   for (const { spec, gradient } of params)
-    if (isTiedAcrossStages(config, layout, spec)) {
-      const site = `gradient of tied ${spec.name}`;
-      builder.emit({
-        kind: 'allReduce',
-        group: tiedGroup(layout, rank),
-        input: gradient,
-        output: gradient,
-        reduce: 'sum',
-        site,
-      });
-    }
+    if (isTiedAcrossStages(config, layout, spec))
+      sumOver(builder, tiedGroup(layout, rank), gradient, `gradient of tied ${spec.name}`);
 }
 
 /** The mean loss on every rank, and the gradients' global norm: every parameter's square counted once over tp and pp. */
@@ -64,15 +51,7 @@ export function finishScalars(
     site: 'gradient norm',
   });
   const reduce = (buffer: number, axis: 'tp' | 'dp' | 'pp', site: string) => {
-    if (layout[axis] > 1)
-      builder.emit({
-        kind: 'allReduce',
-        group: groupOf(layout, rank, axis),
-        input: buffer,
-        output: buffer,
-        reduce: 'sum',
-        site,
-      });
+    if (layout[axis] > 1) sumOver(builder, groupOf(layout, rank, axis), buffer, site);
   };
   reduce(squaredNorm, 'tp', 'gradient norm');
   reduce(squaredNorm, 'pp', 'gradient norm');

@@ -157,7 +157,7 @@ function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number)
           save: {
             out: options.out,
             every: options.saveEvery ?? 0,
-            config: `${JSON.stringify(model.config.source, null, 2)}\n`,
+            config: configText(model.config.source, options.precision),
             ...(options.tokenizerPath ? { tokenizerPath: options.tokenizerPath } : {}),
             manifest: {
               layout: printLayout(options.layout),
@@ -173,6 +173,12 @@ function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number)
         }),
     trace: options.trace !== undefined,
   };
+}
+
+/** The model's config.json, naming the type that its weights are saved in, whatever it was trained from. */
+function configText(source: Readonly<Record<string, unknown>>, precision: Precision): string {
+  const { torch_dtype: _, ...rest } = source;
+  return `${JSON.stringify({ ...rest, dtype: precision === 'f64' ? 'float64' : 'float32' }, null, 2)}\n`;
 }
 
 /** Bytes alone of the transport's counters; what was never sent is left out, as in predictions. */

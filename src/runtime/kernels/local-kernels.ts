@@ -1,4 +1,4 @@
-// Loops over this rank's own memory that ONNX Runtime lacks.
+// What the loops of local.ts are given.
 
 export type Floats = Float32Array | Float64Array;
 
@@ -17,13 +17,4 @@ export interface AdamwArguments {
   readonly biasCorrection2: number;
   /** The gradient is multiplied by it first (clipping). */
   readonly gradScale: number;
-}
-
-export interface LocalKernels {
-  /** One AdamW step, in place on param and both moments; all vectors of one length and type. */
-  adamw(args: AdamwArguments): void;
-  /** Σ of squares, summed in f64. */
-  sumSquares(vector: Floats): number;
-  /** Element i becomes the (start + i)-th number of the key's normal sequence, times `std`. */
-  normalFill(out: Floats, args: { readonly start: number; readonly key: number; readonly std: number }): void;
 }

@@ -1,5 +1,5 @@
 // AdamW, sums of squares and normal numbers on ordinary vectors: the data pass through a small Wasm memory that stays in the cache.
-import type { AdamwArguments, Floats, LocalKernels } from './local-kernels.ts';
+import type { AdamwArguments, Floats } from './local-kernels.ts';
 import { instantiate, loadKernel, pageBytes, privateMemory } from './wasm.ts';
 
 type AdamwKernel = (p: number, g: number, m: number, v: number, n: number, ...settings: number[]) => void;
@@ -104,6 +104,3 @@ export function philox(
   kernels.philoxWords(scratchAt, ...counter, ...key);
   return new Uint32Array(memory.buffer, scratchAt, 4).slice();
 }
-
-/** The kernels of this thread. */
-export const localKernels: LocalKernels = { adamw, sumSquares, normalFill };

@@ -1,5 +1,5 @@
 // The transport of a world of one rank: there is nobody to talk to.
-import type { Transport } from './transport.ts';
+import type { Transport } from '../src/runtime/transport/transport.ts';
 
 const nobody = (what: string) => (): never => {
   throw new Error(`${what} in a world of one rank`);

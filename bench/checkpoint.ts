@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
+import { beginSave, commitSave } from '../src/checkpoint/commit.ts';
 import { encodeHeader } from '../src/checkpoint/header.ts';
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
 import { type CheckpointPlan, planCheckpoint, type TensorSpec } from '../src/checkpoint/plan.ts';
-import { beginSave, commitSave } from '../src/checkpoint/save.ts';
-import { fullRanges, type Range, rangeElements } from '../src/checkpoint/slice.ts';
+import { fullRanges, type Range, rangeElements } from '../src/checkpoint/ranges.ts';
 import { openWriter } from '../src/checkpoint/writer.ts';
 
 export interface CheckpointBenchRow {

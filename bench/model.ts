@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findModel } from '../src/checkpoint/model-source.ts';
+import { findCorpus } from '../src/data/sample-corpus.ts';
+import { byteTokenizer } from '../src/data/tokenizer.ts';
+import { prepareTokens } from '../src/data/tokens.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
-import { findModel } from '../src/train/model-source.ts';
-import { findCorpus } from '../src/train/sample-corpus.ts';
-import { byteTokenizer } from '../src/train/tokenizer.ts';
-import { prepareTokens } from '../src/train/tokens.ts';
 import { type TrainSummary, train } from '../src/train/train.ts';
 
 export const benchModel = findModel('llama-medium');

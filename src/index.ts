@@ -1,8 +1,15 @@
 // The library: what a program needs to train, predict and generate with layouts of its own.
 
+export { readManifest } from './checkpoint/commit.ts';
 export { openCheckpoint, openOptimizer } from './checkpoint/hf-directory.ts';
-export { readManifest } from './checkpoint/save.ts';
+export { findModel, type ModelSource } from './checkpoint/model-source.ts';
+export { findCorpus } from './data/sample-corpus.ts';
+export { type TextStream, textStream } from './data/text-stream.ts';
+export { byteTokenizer, loadTokenizer, type Tokenizer } from './data/tokenizer.ts';
+export { type PreparedTokens, type PrepareOptions, prepareTokens } from './data/tokens.ts';
 export { type ErrorCode, errorTable, FivefoldError } from './errors.ts';
+export { type GenerateOptions, generate } from './generate/generate.ts';
+export type { Generated } from './generate/job.ts';
 export { type Layout, oneRank, parseLayout, printLayout } from './mesh/layout.ts';
 export { type Axis, axes, coordsOf, type Group, groupOf, worldSize } from './mesh/mesh.ts';
 export { type CollectiveOp, trafficBytes } from './mesh/traffic.ts';
@@ -17,15 +24,10 @@ export { play } from './schedule/play.ts';
 export type { Schedule } from './schedule/schedule.ts';
 export { schedules } from './schedule/schedules.ts';
 export { verify } from './schedule/verify.ts';
+export { type StepSettings, tokensPerStep } from './step/settings.ts';
 export type { RankProgram, TrainingStep } from './step/step.ts';
-export { buildTrainingStep, type StepSettings, tokensPerStep } from './step/training-step.ts';
+export { buildTrainingStep } from './step/training-step.ts';
 export { autoLayout, defaultMicroBatch } from './train/auto-layout.ts';
-export { type Generated, type GenerateOptions, generate } from './train/generate.ts';
 export type { RankResult, StepReport, TrainReport } from './train/job.ts';
-export { findModel, type ModelSource } from './train/model-source.ts';
 export { type OptimizerSettings, optimizerDefaults } from './train/optimizer.ts';
-export { findCorpus } from './train/sample-corpus.ts';
-export { type TextStream, textStream } from './train/text-stream.ts';
-export { byteTokenizer, loadTokenizer, type Tokenizer } from './train/tokenizer.ts';
-export { type PreparedTokens, type PrepareOptions, prepareTokens } from './train/tokens.ts';
 export { planTraining, type TrainOptions, type TrainSummary, train } from './train/train.ts';

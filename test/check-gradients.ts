@@ -7,11 +7,11 @@
 //   P     no                   rank by rank             any rank's             the sum over ranks, weighted once
 import { coordsOf, type Mesh, rankAt, worldSize } from '../src/mesh/mesh.ts';
 import { grad } from '../src/ops/grad.ts';
-import { randomNumbers } from '../src/ops/samples.ts';
-import type { NdArray } from '../src/program/op.ts';
+import type { NdArray } from '../src/program/program.ts';
+import { elements, type Program, type Shape, type Trace, type Value } from '../src/program/program.ts';
 import { finish, input, startTrace } from '../src/program/trace.ts';
 import { type AxisType, dualTypes, type TypedAxis, type Types, typedAxes } from '../src/program/types.ts';
-import { elements, type Program, type Shape, type Trace, type Value } from '../src/program/value.ts';
+import { randomNumbers } from './op-samples.ts';
 import { type Ranks, simulate } from './simulate.ts';
 
 /** A program's input: its local shape, its types, and for integers the number below which they are drawn. */

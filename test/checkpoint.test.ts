@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { readManifest } from '../src/checkpoint/commit.ts';
 import { type Checkpoint, openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
-import { readManifest } from '../src/checkpoint/save.ts';
-import { fullRanges } from '../src/checkpoint/slice.ts';
+import { findModel } from '../src/checkpoint/model-source.ts';
+import { fullRanges } from '../src/checkpoint/ranges.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
-import { findModel } from '../src/train/model-source.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
 import { difference } from './whole-tensors.ts';
 

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readManifest } from '../src/checkpoint/save.ts';
+import { readManifest } from '../src/checkpoint/commit.ts';
 import { Stopped } from '../src/cli/io.ts';
 import { jsonLines, lossesOf, makeWorkplace, run, runProgram, runWith } from './cli-fixture.ts';
 

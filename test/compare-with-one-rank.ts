@@ -2,8 +2,8 @@
 
 import { runWorld } from '../src/runtime/world.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
+import type { StepSettings } from '../src/step/settings.ts';
 import { talkOf } from '../src/step/talk.ts';
-import type { StepSettings } from '../src/step/training-step.ts';
 import { type OptimizerSettings, optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult } from './equality-rank.ts';
 import { type Case, nameOf, onOneRank, settingsOf } from './random-cases.ts';

@@ -1,13 +1,14 @@
 // A rank that trains a few steps and hands back every shard: its gradients after each step, and its weights at the end.
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
-import { readShard } from '../src/checkpoint/params.ts';
+import { readShard } from '../src/checkpoint/shards.ts';
 import { type Coords, coordsOf } from '../src/mesh/mesh.ts';
 import { type ParamSpec, shardRanges } from '../src/model/params.ts';
 import { createExecutor, type Executor } from '../src/runtime/executor.ts';
 import type { Floats } from '../src/runtime/kernels/local-kernels.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
+import type { StepSettings } from '../src/step/settings.ts';
 import type { TrainingStep } from '../src/step/step.ts';
-import { buildTrainingStep, type StepSettings } from '../src/step/training-step.ts';
+import { buildTrainingStep } from '../src/step/training-step.ts';
 import { type OptimizerSettings, updateParams } from '../src/train/optimizer.ts';
 
 export interface EqualityJob {

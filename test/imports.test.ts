@@ -17,6 +17,7 @@ const model = [...ops, 'model'];
 const schedule = [...model, 'schedule'];
 const step = [...schedule, 'step'];
 const pure = [...step, 'plan'];
+const effects = ['runtime', 'checkpoint', 'data', 'generate', 'train'];
 
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
@@ -30,9 +31,11 @@ const units: Readonly<Record<string, Unit>> = {
   plan: { folders: pure, outside: [] },
   runtime: { folders: pure, outside: 'all' },
   checkpoint: { folders: pure, outside: 'all' },
-  train: { folders: [...pure, 'runtime', 'checkpoint'], outside: 'all' },
-  cli: { folders: [...pure, 'runtime', 'checkpoint', 'train'], outside: 'all' },
-  'index.ts': { folders: [...pure, 'runtime', 'checkpoint', 'train', 'cli'], outside: 'all' },
+  data: { folders: [], outside: 'all' },
+  generate: { folders: [...pure, 'runtime', 'checkpoint'], outside: 'all' },
+  train: { folders: [...pure, 'runtime', 'checkpoint', 'data'], outside: 'all' },
+  cli: { folders: [...pure, ...effects], outside: 'all' },
+  'index.ts': { folders: [...pure, ...effects], outside: 'all' },
 };
 
 /** `import ... from 'x'`, `export ... from 'x'`, `import 'x'` and `import('x')`, over several lines too. */
@@ -76,6 +79,50 @@ test('every import under src/ follows the arrows', () => {
   const checked = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
   expect(checked.length).toBeGreaterThan(20);
   expect(checked.flatMap((file) => wrongArrows(file, readFileSync(`${src}/${file}`, 'utf8')))).toEqual([]);
+});
+
+/** The imports of every file, by path; with what only types need. */
+function importGraph(files: readonly string[], read: (file: string) => string): Map<string, string[]> {
+  const known = new Set(files);
+  return new Map(
+    files.map((file) => {
+      const targets = importsOf(read(file)).map((name) => posix.join(posix.dirname(file), name));
+      return [file, targets.filter((target) => known.has(target))];
+    }),
+  );
+}
+
+/** A path of imports that ends where it began, or undefined. */
+function circleIn(graph: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string[] | undefined => {
+    const at = path.indexOf(file);
+    if (at >= 0) return [...path.slice(at), file];
+    if (done.has(file)) return undefined;
+    for (const target of graph.get(file) ?? []) {
+      const circle = visit(target, [...path, file]);
+      if (circle) return circle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  for (const file of graph.keys()) {
+    const circle = visit(file, []);
+    if (circle) return circle;
+  }
+  return undefined;
+}
+
+test('no file imports itself by way of others', () => {
+  const src = fileURLToPath(new URL('../src', import.meta.url));
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll('\\', '/'));
+  const checked = files.filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+  expect(circleIn(importGraph(checked, (file) => readFileSync(`${src}/${file}`, 'utf8')))).toBeUndefined();
+  const texts: Readonly<Record<string, string>> = {
+    'a.ts': `import './b.ts'`,
+    'b.ts': `import type { A } from './a.ts'`,
+  };
+  expect(circleIn(importGraph(Object.keys(texts), (file) => texts[file]!))).toEqual(['a.ts', 'b.ts', 'a.ts']);
 });
 
 test.each([

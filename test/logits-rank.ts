@@ -1,6 +1,6 @@
 // A rank that runs one window forward and hands back the logits, where it has them.
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
-import { readShard } from '../src/checkpoint/params.ts';
+import { readShard } from '../src/checkpoint/shards.ts';
 import { coordsOf } from '../src/mesh/mesh.ts';
 import { createExecutor } from '../src/runtime/executor.ts';
 import type { Floats } from '../src/runtime/kernels/local-kernels.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type Layout, oneRank, printLayout } from '../src/mesh/layout.ts';
 import { worldSize } from '../src/mesh/mesh.ts';
 import { parseModelConfig } from '../src/model/families.ts';
-import type { StepSettings } from '../src/step/training-step.ts';
+import type { StepSettings } from '../src/step/settings.ts';
 
 export const familyNames = ['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3'] as const;
 export type FamilyName = (typeof familyNames)[number];

@@ -1,13 +1,13 @@
 // Tensor-parallel programs that are right: as text, against one rank, and their gradients against finite differences.
 import { describe, expect, test } from 'vitest';
 import { coordsOf, type Mesh, worldSize } from '../src/mesh/mesh.ts';
-import { randomNumbers } from '../src/ops/samples.ts';
-import type { NdArray } from '../src/program/op.ts';
 import { print } from '../src/program/print.ts';
+import type { NdArray } from '../src/program/program.ts';
+import { elements, type Value } from '../src/program/program.ts';
 import { finish, input, startTrace } from '../src/program/trace.ts';
 import { type Types, typedAxes, varyingDim } from '../src/program/types.ts';
-import { elements, type Value } from '../src/program/value.ts';
 import { type Check, checkGradients, type Given } from './check-gradients.ts';
+import { randomNumbers } from './op-samples.ts';
 import { gpt, mlp, sharedKeys } from './right-programs.ts';
 import { runProgram } from './run-graph.ts';
 import { share, simulate } from './simulate.ts';

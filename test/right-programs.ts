@@ -8,10 +8,10 @@ import { mergeHeads, rope, splitHeads } from '../src/ops/heads.ts';
 import { linear } from '../src/ops/linear.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../src/ops/loss.ts';
 import { layerNorm, rmsNorm } from '../src/ops/norm.ts';
-import { firstRows } from '../src/ops/slice.ts';
+import { firstRows } from '../src/ops/rows.ts';
+import type { Trace, Value } from '../src/program/program.ts';
 import { at } from '../src/program/trace.ts';
 import type { Types } from '../src/program/types.ts';
-import type { Trace, Value } from '../src/program/value.ts';
 import type { Check, Given } from './check-gradients.ts';
 
 /** Inputs with their whole shapes, and the program of one rank on its parts of them. */

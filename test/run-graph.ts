@@ -1,9 +1,9 @@
 // Runs lowered programs through ONNX Runtime: how tests see what an op really computes.
 import { lower } from '../src/program/lower.ts';
 import type { Precision } from '../src/program/onnx-builder.ts';
-import type { NdArray, Numbers } from '../src/program/op.ts';
+import type { NdArray, Numbers } from '../src/program/program.ts';
+import { elements, type Program, type Value } from '../src/program/program.ts';
 import { type Piece, segment } from '../src/program/segment.ts';
-import { elements, type Program, type Value } from '../src/program/value.ts';
 import { createSession } from '../src/runtime/onnx/session.ts';
 
 export type ComputePiece = Extract<Piece, { kind: 'compute' }>;

@@ -11,10 +11,9 @@ import {
   reduceScatter,
 } from '../src/ops/collectives.ts';
 import { vocabMax } from '../src/ops/loss.ts';
-import type { NdArray, Op } from '../src/program/op.ts';
+import type { NdArray, Op, Shape, Trace, Value } from '../src/program/program.ts';
 import { apply, finish, input, startTrace } from '../src/program/trace.ts';
 import type { AxisType } from '../src/program/types.ts';
-import type { Shape, Trace, Value } from '../src/program/value.ts';
 import { checkGradients } from './check-gradients.ts';
 import { simulate } from './simulate.ts';
 

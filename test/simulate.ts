@@ -1,9 +1,9 @@
 // All ranks of a mesh, simulated: node by node, every op by its naive reference and every collective by copying. The oracle for typed programs.
 import { groupOf, type Mesh, worldSize } from '../src/mesh/mesh.ts';
 import type { Reduced } from '../src/ops/collectives.ts';
-import type { NdArray } from '../src/program/op.ts';
+import type { NdArray } from '../src/program/program.ts';
+import { elements, type Node, type Program } from '../src/program/program.ts';
 import type { TypedAxis } from '../src/program/types.ts';
-import { elements, type Node, type Program } from '../src/program/value.ts';
 
 /** The named inputs or outputs of every rank, by rank. */
 export type Ranks = readonly Readonly<Record<string, NdArray>>[];

@@ -10,11 +10,10 @@ import { rope, splitHeads } from '../src/ops/heads.ts';
 import { linear } from '../src/ops/linear.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../src/ops/loss.ts';
 import { rmsNorm } from '../src/ops/norm.ts';
-import { firstRows } from '../src/ops/slice.ts';
-import type { Op } from '../src/program/op.ts';
+import { firstRows } from '../src/ops/rows.ts';
+import type { Op, Shape, Value } from '../src/program/program.ts';
 import { apply, at } from '../src/program/trace.ts';
 import type { AxisType, Types } from '../src/program/types.ts';
-import type { Shape, Value } from '../src/program/value.ts';
 
 /** Makes inputs on rank 3 of 2 × 2: float ones of a type on tp (or on several axes), and token ids. */
 export interface Make {

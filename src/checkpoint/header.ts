@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { fail } from '../errors.ts';
 import { type Dtype, dtypeBytes, isDtype } from './dtypes.ts';
-import { elementsOf } from './slice.ts';
+import { elementsOf } from './ranges.ts';
 
 /** Where a tensor lies in its file. */
 export interface TensorInfo {

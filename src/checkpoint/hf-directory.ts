@@ -6,8 +6,8 @@ import type { Dtype, TensorArray } from './dtypes.ts';
 import { errorCode, reasonOf } from './files.ts';
 import { broken } from './header.ts';
 import { configName, indexName, type Manifest, readIndex, singleName, tokenizerName } from './index-file.ts';
+import type { Range } from './ranges.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
-import type { Range } from './slice.ts';
 
 export interface CheckpointTensor {
   readonly dtype: Dtype;

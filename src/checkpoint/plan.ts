@@ -2,7 +2,7 @@
 import assert from 'node:assert';
 import { dtypeBytes } from './dtypes.ts';
 import { encodeHeader } from './header.ts';
-import { elementsOf } from './slice.ts';
+import { elementsOf } from './ranges.ts';
 
 export interface TensorSpec {
   readonly name: string;

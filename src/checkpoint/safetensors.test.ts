@@ -8,8 +8,8 @@ import { FivefoldError } from '../errors.ts';
 import { type Dtype, dtypeBytes } from './dtypes.ts';
 import { bytesOf } from './files.ts';
 import { encodeHeader } from './header.ts';
+import { elementsOf, forEachRun, fullRanges, type Range, rangeElements } from './ranges.ts';
 import { maxGapBytes, openSafetensors, type SafetensorsFile, stagingBytes } from './safetensors.ts';
-import { elementsOf, forEachRun, fullRanges, type Range, rangeElements } from './slice.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'fivefold-safetensors-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -13,7 +13,7 @@ import {
 } from './dtypes.ts';
 import { bytesOf, errorCode, readAt, reasonOf } from './files.ts';
 import { broken, headerLength, parseHeader, type TensorInfo } from './header.ts';
-import { forEachRun, indexInTensor, type Range, rangeElements, rangesProblem } from './slice.ts';
+import { forEachRun, indexInTensor, type Range, rangeElements, rangesProblem } from './ranges.ts';
 
 export interface SafetensorsFile {
   readonly path: string;

@@ -7,8 +7,8 @@ import { bytesOf, writeAt } from './files.ts';
 import { readIndex } from './index-file.ts';
 import { committedFiles, writingTo } from './out-directory.ts';
 import { type CheckpointPlan, fileName, type PlannedTensor, saveTag } from './plan.ts';
+import { forEachRun, type Range, rangeElements, rangesProblem } from './ranges.ts';
 import { stagingBytes } from './safetensors.ts';
-import { forEachRun, type Range, rangeElements, rangesProblem } from './slice.ts';
 
 export interface CheckpointWriter {
   /**

@@ -1,11 +1,12 @@
 // The command that goes on with a text: `fivefold generate`.
 import type { Command } from 'commander';
+import { findModel } from '../checkpoint/model-source.ts';
+import { textStream } from '../data/text-stream.ts';
+import { loadTokenizer } from '../data/tokenizer.ts';
 import { fail } from '../errors.ts';
+import { generate } from '../generate/generate.ts';
+import type { Generated } from '../generate/job.ts';
 import { oneRank } from '../mesh/layout.ts';
-import { type Generated, generate } from '../train/generate.ts';
-import { findModel } from '../train/model-source.ts';
-import { textStream } from '../train/text-stream.ts';
-import { loadTokenizer } from '../train/tokenizer.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { chooseLayout } from './training-settings.ts';

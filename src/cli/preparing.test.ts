@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { afterAll, expect, test } from 'vitest';
 import { makeWorkplace, tinyLlama } from '../../test/cli-fixture.ts';
+import { byteTokenizer } from '../data/tokenizer.ts';
 import { parseModelConfig } from '../model/families.ts';
-import { byteTokenizer } from '../train/tokenizer.ts';
 import { Stopped } from './io.ts';
 import { prepare } from './preparing.ts';
 

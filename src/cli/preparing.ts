@@ -1,7 +1,8 @@
 // Prepares the tokens of a run; says how far it is when that takes longer than a moment.
+
+import type { Tokenizer } from '../data/tokenizer.ts';
+import { type PreparedTokens, type PrepareProgress, prepareTokens } from '../data/tokens.ts';
 import type { ModelConfig } from '../model/config.ts';
-import type { Tokenizer } from '../train/tokenizer.ts';
-import { type PreparedTokens, type PrepareProgress, prepareTokens } from '../train/tokens.ts';
 import { type CliIo, throwIfStopped } from './io.ts';
 import { formatCount, formatPercent } from './ui/units.ts';
 

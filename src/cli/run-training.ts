@@ -2,7 +2,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readManifest } from '../checkpoint/save.ts';
+import { readManifest } from '../checkpoint/commit.ts';
 import { FivefoldError } from '../errors.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
 import type { StepReport } from '../train/job.ts';

@@ -3,41 +3,24 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { findModel } from '../checkpoint/model-source.ts';
 import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
-import { type Axis, worldSize } from '../mesh/mesh.ts';
+import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { checkFit } from '../model/fit.ts';
 import { createPool } from '../runtime/world-pool.ts';
 import { defaultMicroBatch } from '../train/auto-layout.ts';
-import { findModel } from '../train/model-source.ts';
 import { type TrainOptions, train } from '../train/train.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
-import { imbalance, median, rankCounts, type Scaling, scalingOf } from './scaling.ts';
+import { imbalance, median, rankCounts, type ScaleResult, scaledAxes, scalingOf } from './scaling.ts';
 import { formatScaling } from './scaling-report.ts';
 import { withTemporary } from './temporary.ts';
 import { wantsColour } from './ui/colour.ts';
 import { createProgress } from './ui/progress.ts';
 
 const defaults = { model: 'llama-tiny', steps: 6, seqLen: 256, globalBatch: 8, repeats: 3, precision: 'f32' } as const;
-/** Axes that are scaled, each alone. */
-export const scaledAxes = ['dp', 'tp', 'pp'] as const satisfies readonly Axis[];
-
-/** A layout and what was measured of it. */
-export interface ScaleResult extends Scaling {
-  readonly axis: (typeof scaledAxes)[number];
-  readonly ranks: number;
-  readonly layout: string;
-  /** Median of all timed steps of all repeats. */
-  readonly stepSeconds: number;
-  /** Of the ranks' time, inside collectives and messages, waiting for others included. */
-  readonly communicationShare: number;
-  readonly imbalance: number;
-  /** The efficiency that a pipeline's empty places allow: microbatches / (microbatches + stages - 1); 1 without one. */
-  readonly allowedEfficiency: number;
-}
-
 type Values = OptionValues<
   | 'model'
   | 'maxRanks'

@@ -1,5 +1,5 @@
 // The table and the plot of `scale`.
-import type { ScaleResult } from './scale.ts';
+import type { ScaleResult } from './scaling.ts';
 import { paint } from './ui/colour.ts';
 import { plot } from './ui/plot.ts';
 import { formatTable } from './ui/table.ts';

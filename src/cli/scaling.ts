@@ -1,4 +1,5 @@
 // What running on more ranks gained: speedup, efficiency, and the serial fraction that would explain it. Pure arithmetic.
+import type { Axis } from '../mesh/mesh.ts';
 
 export interface Scaling {
   /** t(1) / t(n). */
@@ -10,6 +11,23 @@ export interface Scaling {
    * (1/S - 1/n) / (1 - 1/n). Below 0 when the speedup is more than n; NaN for one rank.
    */
   readonly serialFraction: number;
+}
+
+/** Axes that are scaled, each alone. */
+export const scaledAxes = ['dp', 'tp', 'pp'] as const satisfies readonly Axis[];
+
+/** A layout and what was measured of it. */
+export interface ScaleResult extends Scaling {
+  readonly axis: (typeof scaledAxes)[number];
+  readonly ranks: number;
+  readonly layout: string;
+  /** Median of all timed steps of all repeats. */
+  readonly stepSeconds: number;
+  /** Of the ranks' time, inside collectives and messages, waiting for others included. */
+  readonly communicationShare: number;
+  readonly imbalance: number;
+  /** The efficiency that a pipeline's empty places allow: microbatches / (microbatches + stages - 1); 1 without one. */
+  readonly allowedEfficiency: number;
 }
 
 export function scalingOf(ranks: number, seconds: number, secondsOfOne: number): Scaling {

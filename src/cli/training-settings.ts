@@ -2,16 +2,16 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { readManifest } from '../checkpoint/commit.ts';
 import { openOptimizer } from '../checkpoint/hf-directory.ts';
 import type { Manifest } from '../checkpoint/index-file.ts';
+import { findModel } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
-import { readManifest } from '../checkpoint/save.ts';
+import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail } from '../errors.ts';
 import { type Layout, parseLayout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
 import { autoLayout, defaultMicroBatch } from '../train/auto-layout.ts';
-import { findModel } from '../train/model-source.ts';
-import { loadTokenizer, type Tokenizer } from '../train/tokenizer.ts';
 import type { TrainOptions } from '../train/train.ts';
 import type { OptionValues } from './options.ts';
 

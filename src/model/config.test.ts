@@ -1,7 +1,8 @@
 // FLOPs a token: the formula against the operations that a real step holds.
 import { expect, test } from 'vitest';
 import { oneRank } from '../mesh/layout.ts';
-import { buildTrainingStep, tokensPerStep } from '../step/training-step.ts';
+import { tokensPerStep } from '../step/settings.ts';
+import { buildTrainingStep } from '../step/training-step.ts';
 import { matrixWeights, trainingFlopsPerToken } from './config.ts';
 import { parseModelConfig } from './families.ts';
 

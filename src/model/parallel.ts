@@ -5,7 +5,7 @@
 //   out      all-reduce P -> I                  reduce-scatter the sequence P -> V1
 import type { Layout } from '../mesh/layout.ts';
 import { allGather, allReduce, enter, reduceScatter } from '../ops/collectives.ts';
-import type { Value } from '../program/value.ts';
+import type { Value } from '../program/program.ts';
 
 export const enterParallel = (x: Value, { sp }: Layout): Value => (sp ? allGather(x, 'tp', 1) : enter(x, 'tp'));
 export const leaveParallel = (x: Value, { sp }: Layout): Value =>

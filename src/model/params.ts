@@ -2,10 +2,11 @@
 // Shards, initial values, checkpoints and the finishing of gradients all come from the spec.
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
+import type { Shape } from '../program/program.ts';
 import type { AxisType, Types } from '../program/types.ts';
-import type { Shape } from '../program/value.ts';
 import type { ModelConfig } from './config.ts';
-import { type TensorNames, tensorNames } from './families.ts';
+import { tensorNames } from './families.ts';
+import type { TensorNames } from './family.ts';
 
 /** What a stage is made of. */
 export type PartName = 'embedding' | 'block' | 'head';

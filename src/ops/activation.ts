@@ -1,8 +1,7 @@
 // Activations of the MLP: SwiGLU and the tanh-approximated GELU, with their gradients.
 import type { OnnxBuilder } from '../program/onnx-builder.ts';
-import type { Op } from '../program/op.ts';
+import type { Op, Value } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { expectSame, float, labels, ndarray } from './shapes.ts';
 
 const each = (count: number, results: number, rank: number) =>

@@ -6,7 +6,7 @@
 //     ↓  ■ ■  ·  ·     of scores, softmax, times v              ↓  ■ ■  ·  ·    complete at once, dq is summed over columns
 //        ■ ■  ■  ·                                                 ■ ■  ■  ·
 import type { OnnxBuilder } from '../program/onnx-builder.ts';
-import type { Node } from '../program/value.ts';
+import type { Node } from '../program/program.ts';
 import { type AttentionAttrs, type AttentionSize, attentionSize } from './attention-size.ts';
 
 /** Numbers in a strip of scores: 2 MB in f32, so that it stays near a core. */

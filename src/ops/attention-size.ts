@@ -1,5 +1,5 @@
 // What an attention op is told, and the sizes it works on.
-import type { TensorShape } from '../program/op.ts';
+import type { TensorShape } from '../program/program.ts';
 
 export interface AttentionAttrs {
   /** Scores are multiplied by it, usually 1 / √headDim. */

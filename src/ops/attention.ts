@@ -1,8 +1,9 @@
 // Causal attention with grouped heads: the op, its gradient, their typing, cost and naive references.
 // How they run in blocks is in attention-lowering.ts.
-import { expectShape, type NdArray, type Op, type TensorShape } from '../program/op.ts';
+
+import type { Value } from '../program/program.ts';
+import { expectShape, type NdArray, type Op, type TensorShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { keyBlocks, lowerAttention, lowerAttentionGrad, queryStrips } from './attention-lowering.ts';
 import { type AttentionAttrs, attentionSize } from './attention-size.ts';
 import { float, ndarray } from './shapes.ts';

@@ -10,10 +10,9 @@
 //   ownSlice d     I -> Vd   |  allGather d: Vd -> I
 //   ownSlice d     R -> Vd   |  ownPad: Vd -> P
 import { fail } from '../errors.ts';
-import { expectShape, type Op, type TensorShape } from '../program/op.ts';
+import { elements, expectShape, type Op, type Shape, type TensorShape, type Value } from '../program/program.ts';
 import { checkedShapes, record } from '../program/trace.ts';
 import { type AxisType, mapTypes, type TypedAxis } from '../program/types.ts';
-import { elements, type Shape, type Value } from '../program/value.ts';
 import { type Instead, insteadOf } from './instead-of.ts';
 import { float, ndarray } from './shapes.ts';
 

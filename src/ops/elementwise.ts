@@ -1,7 +1,8 @@
 // Elementwise ops: add, multiply, scale, and adding into an accumulator.
-import { expectShape, type Op } from '../program/op.ts';
+
+import type { Value } from '../program/program.ts';
+import { expectShape, type Op } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { expectSame, float, labels, ndarray, trailing } from './shapes.ts';
 
 type None = Record<never, never>;

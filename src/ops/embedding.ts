@@ -1,7 +1,8 @@
 // Token embedding from a table that may be sharded by vocabulary: rows outside the shard give zeros, so the result is partial.
-import { expectShape, type Numbers, type Op } from '../program/op.ts';
+
+import type { Value } from '../program/program.ts';
+import { expectShape, type Numbers, type Op } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { float, lastDim, ndarray } from './shapes.ts';
 
 /** The first vocabulary row this rank holds. */

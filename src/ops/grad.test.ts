@@ -1,10 +1,10 @@
 // Reverse mode: what it adds up, where it stops, and that accumulators hold the right sums even where gradients are shared.
 import { expect, test } from 'vitest';
 import { runProgram } from '../../test/run-graph.ts';
-import type { NdArray } from '../program/op.ts';
 import { print } from '../program/print.ts';
+import type { NdArray } from '../program/program.ts';
+import { elements, type Program, type Trace, type Value } from '../program/program.ts';
 import { finish, input, startTrace } from '../program/trace.ts';
-import { elements, type Program, type Trace, type Value } from '../program/value.ts';
 import { add, multiply, scale } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { grad } from './grad.ts';

@@ -1,7 +1,7 @@
 // Reverse mode: appends to a trace the ops that compute gradients, from the ops' own vjps.
 import { fail } from '../errors.ts';
+import type { Trace, Value } from '../program/program.ts';
 import { dual, sameTypes, typedAxes } from '../program/types.ts';
-import type { Trace, Value } from '../program/value.ts';
 import { accumulate, add } from './elementwise.ts';
 import { sameShape } from './shapes.ts';
 

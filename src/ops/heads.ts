@@ -1,7 +1,8 @@
 // Splitting features into heads, and rotary position embedding.
-import { expectShape, type Op } from '../program/op.ts';
+
+import type { Value } from '../program/program.ts';
+import { expectShape, type Op } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { float, lastDim, ndarray } from './shapes.ts';
 
 const splitHeadsOp: Op<{ headDim: number }> = {

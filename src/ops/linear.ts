@@ -1,7 +1,8 @@
 // Matrix multiplication with weights: y = x·Wᵀ, and the sum of outer products that is a weight's gradient.
-import { expectShape, type Op, type TensorShape } from '../program/op.ts';
+
+import type { Value } from '../program/program.ts';
+import { expectShape, type Op, type TensorShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { float, lastDim, ndarray, rowsOf } from './shapes.ts';
 
 /** How a weight is stored: `out,in` (torch Linear) or `in,out` (GPT-2's Conv1D). */

@@ -1,12 +1,12 @@
 // Vocabulary-parallel cross-entropy, against the textbook formula: values and gradients, whole, padded and sharded.
 import { expect, test } from 'vitest';
+import { randomNumbers } from '../../test/op-samples.ts';
 import { simulate } from '../../test/simulate.ts';
 import { coordsOf, type Mesh } from '../mesh/mesh.ts';
 import { finish, input, startTrace } from '../program/trace.ts';
 import { allReduce, allReduceMax } from './collectives.ts';
 import { grad } from './grad.ts';
 import { tokenLoss, vocabMax, vocabStats } from './loss.ts';
-import { randomNumbers } from './samples.ts';
 
 const tokens = 6;
 const vocabulary = 10;

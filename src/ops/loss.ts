@@ -3,9 +3,9 @@
 //   logits V ── vocabMax ──► Pmax ── all-reduce ──► R ┐
 //          └──────────────────── vocabStats ◄─────────┘──► P ── all-reduce ──► I ── tokenLoss ──► sum
 import type { OnnxBuilder } from '../program/onnx-builder.ts';
-import { expectShape, type Op } from '../program/op.ts';
+import type { Value } from '../program/program.ts';
+import { expectShape, type Op } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { float, lastDim, ndarray, sameShape } from './shapes.ts';
 
 /** Stands for -∞: hides the rows that pad the vocabulary. */

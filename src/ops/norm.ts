@@ -1,7 +1,6 @@
 // RMSNorm and LayerNorm over the last dim, and their gradients.
-import { expectShape, type NdArray, type Op, type TensorShape } from '../program/op.ts';
+import { elements, expectShape, type NdArray, type Op, type TensorShape, type Value } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import { elements, type Value } from '../program/value.ts';
 import { float, labels, lastDim, ndarray, rowsOf } from './shapes.ts';
 
 const leading = (x: TensorShape) => labels(x.shape.length - 1);

@@ -1,6 +1,5 @@
 // Small helpers for dim labels and shapes shared by the ops.
-import { expectShape, type NdArray, type TensorShape } from '../program/op.ts';
-import { elements, type Shape } from '../program/value.ts';
+import { elements, expectShape, type NdArray, type Shape, type TensorShape } from '../program/program.ts';
 
 const letters = 'abcdefg';
 

@@ -1,11 +1,10 @@
 // Every op of the table, proved on its samples: ONNX graph or loop = naive reference, gradient = finite differences, FLOPs = those of the graph.
 import { describe, expect, test } from 'vitest';
+import { randomNumbers, type Sample, samples } from '../../test/op-samples.ts';
 import { runProgram } from '../../test/run-graph.ts';
-import type { NdArray, Op } from '../program/op.ts';
+import type { NdArray, Op, Program, Value } from '../program/program.ts';
 import { apply, finish, input, startTrace } from '../program/trace.ts';
-import type { Program, Value } from '../program/value.ts';
 import { grad } from './grad.ts';
-import { randomNumbers, type Sample, samples } from './samples.ts';
 import { opTable } from './table.ts';
 
 const alone = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };

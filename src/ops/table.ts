@@ -1,5 +1,5 @@
 // Every op there is, by name: what the tests walk.
-import type { Op } from '../program/op.ts';
+import type { Op } from '../program/program.ts';
 import { activationOps } from './activation.ts';
 import { attentionOps } from './attention.ts';
 import { collectiveOps } from './collectives.ts';
@@ -9,7 +9,7 @@ import { headOps } from './heads.ts';
 import { linearOps } from './linear.ts';
 import { lossOps } from './loss.ts';
 import { normOps } from './norm.ts';
-import { sliceOps } from './slice.ts';
+import { sliceOps } from './rows.ts';
 
 const families = [
   activationOps,

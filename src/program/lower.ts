@@ -1,8 +1,8 @@
 // Lowers a compute piece to an ONNX graph, and names its structure so that pieces alike share one session.
 import { buildGraph, type Precision } from './onnx-builder.ts';
 import type { OnnxGraph, OnnxTensorInfo } from './onnx-graph.ts';
+import type { Value } from './program.ts';
 import type { Piece } from './segment.ts';
-import type { Value } from './value.ts';
 
 type ComputePiece = Extract<Piece, { kind: 'compute' }>;
 

@@ -1,6 +1,7 @@
 // A program as stable text: one node a line, values numbered in order of appearance, types on the axes that have several ranks.
+
+import type { Node, Program, Value } from './program.ts';
 import { printTypes } from './types.ts';
-import type { Node, Program, Value } from './value.ts';
 
 /** Attributes that are numbers, texts or true are shown. */
 export function print(program: Program): string {

@@ -10,9 +10,9 @@ import { grad } from '../ops/grad.ts';
 import { linear } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/norm.ts';
 import { lower, structureOf } from './lower.ts';
+import type { Program, Trace, Value } from './program.ts';
 import { type Piece, segment } from './segment.ts';
 import { finish, input, startTrace } from './trace.ts';
-import type { Program, Trace, Value } from './value.ts';
 
 const origin = { tp: 0, cp: 0, ep: 0, dp: 0, pp: 0 };
 const alone: Mesh = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };

@@ -1,6 +1,7 @@
 // Cuts a program into pieces: maximal runs of compute between collectives (one ONNX graph each), host loops, and collectives.
-import { type Op, writesOver } from './op.ts';
-import type { Node, Program, Value } from './value.ts';
+
+import type { Node, Program, Value } from './program.ts';
+import { type Op, writesOver } from './program.ts';
 
 export type Piece =
   | {

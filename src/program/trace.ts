@@ -1,10 +1,10 @@
 // Writes a program: inputs, and the application of ops with their shapes and types checked at once.
 import { fail } from '../errors.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
-import { type Op, ShapeProblem, type TensorShape } from './op.ts';
+import type { Node, Program, Shape, Trace, Value } from './program.ts';
+import { type Op, ShapeProblem, type TensorShape } from './program.ts';
 import { resultTypes } from './result-types.ts';
 import { type AxisType, type TypedAxis, type Types, typedAxes } from './types.ts';
-import type { Node, Program, Shape, Trace, Value } from './value.ts';
 
 export function startTrace(mesh: Mesh, coords: Coords): Trace {
   return { mesh, coords, nodes: [], nextId: 0, site: '' };

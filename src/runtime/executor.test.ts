@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { aloneTransport } from '../../test/alone-transport.ts';
 import { oneRank } from '../mesh/layout.ts';
 import { parseModelConfig } from '../model/families.ts';
-import { buildTrainingStep, type StepSettings } from '../step/training-step.ts';
+import type { StepSettings } from '../step/settings.ts';
+import { buildTrainingStep } from '../step/training-step.ts';
 import { createExecutor } from './executor.ts';
 
 const config = (layers: number) =>

@@ -1,5 +1,5 @@
 // Runs a rank's program: every instruction is prepared once (session, tensors, views), then played in order.
-import type { Numbers } from '../program/op.ts';
+import type { Numbers } from '../program/program.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { sumSquares } from './kernels/local.ts';
 import type { Floats } from './kernels/local-kernels.ts';

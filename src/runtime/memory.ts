@@ -1,7 +1,7 @@
 // The memory of a rank: one array a buffer, activations as views of one arena, and a count of what was allocated.
 import type { Precision } from '../program/onnx-builder.ts';
-import type { Numbers } from '../program/op.ts';
-import { elements } from '../program/value.ts';
+import type { Numbers } from '../program/program.ts';
+import { elements } from '../program/program.ts';
 import type { Buffer, RankProgram } from '../step/step.ts';
 
 export interface RankMemory {

@@ -34,7 +34,7 @@ export interface TraceOptions {
 }
 
 /** A trace file being written. */
-export interface Trace {
+export interface TraceFile {
   /** Adds spans of any ranks, in any order. They are written at once or soon: memory stays bounded. */
   add(spans: readonly TraceSpan[]): void;
   /** Ends the file. A file that was never closed still opens in the viewers, less the last spans. */
@@ -48,7 +48,7 @@ const pieceLength = 1 << 16;
  * Begins a trace file, replacing one that is there.
  * @throws OPTION_INVALID when the file cannot be written.
  */
-export function createTrace(path: string, options: TraceOptions = {}): Trace {
+export function createTrace(path: string, options: TraceOptions = {}): TraceFile {
   const { rankName = (rank) => `rank ${rank}`, originMicroseconds = 0 } = options;
   const file = orFail(path, () => openSync(path, 'w'));
   const named = new Set<string>();

@@ -2,7 +2,7 @@
 import type { Action, Schedule } from './schedule.ts';
 
 /** One action being walked; `received` is what the matching send returned, for receives only. */
-export interface Step<Message> {
+export interface Visited<Message> {
   readonly stage: number;
   readonly index: number;
   readonly action: Action;
@@ -16,7 +16,7 @@ export interface Step<Message> {
  *
  * @returns for each stage, how many of its actions ran: fewer than it has means it waits for ever.
  */
-export function walk<Message>(schedule: Schedule, visit: (step: Step<Message>) => Message): number[] {
+export function walk<Message>(schedule: Schedule, visit: (step: Visited<Message>) => Message): number[] {
   const { stages } = schedule;
   const ran = stages.map(() => 0);
   /** Messages under way, by sender and receiver. */

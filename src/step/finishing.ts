@@ -3,9 +3,9 @@ import { coordsOf, type Group, groupOf } from '../mesh/mesh.ts';
 import { paramTypes } from '../model/params.ts';
 import { dual, typedAxes } from '../program/types.ts';
 import type { ProgramBuilder } from './program-builder.ts';
+import type { StepSettings } from './settings.ts';
 import { isTiedAcrossStages, tiedGroup } from './stages.ts';
 import type { HeldParam } from './step.ts';
-import type { StepSettings } from './training-step.ts';
 
 /** Emits a sum over a group, in place. */
 function sumOver(builder: ProgramBuilder, group: Group, buffer: number, site: string): void {

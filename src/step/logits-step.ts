@@ -2,13 +2,13 @@
 import { coordsOf, rankAt, worldSize } from '../mesh/mesh.ts';
 import { type ParamSpec, type PartName, paramSpecs, shardShape } from '../model/params.ts';
 import { residualShape, type TraceSettings, traceLogits, tracePart } from '../model/parts.ts';
+import { elements, type Program } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
-import { elements, type Program } from '../program/value.ts';
 import { cutProgram, type ProgramPieces, startProgram } from './program-builder.ts';
+import type { StepSettings } from './settings.ts';
 import { siteOf, stageParts } from './stages.ts';
 import type { RankProgram } from './step.ts';
 import { groupsOf, type Talk } from './talk.ts';
-import type { StepSettings } from './training-step.ts';
 
 export type WindowSettings = Pick<StepSettings, 'config' | 'layout' | 'seqLen' | 'precision'> & {
   /** Sequences of the window. */

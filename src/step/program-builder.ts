@@ -3,10 +3,9 @@ import { groupOf, type Mesh } from '../mesh/mesh.ts';
 import { planMemory } from '../program/liveness.ts';
 import { structureOf } from '../program/lower.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import { writesOver } from '../program/op.ts';
+import { elements, type Program, type Shape, type Value, writesOver } from '../program/program.ts';
 import { type Pieces, segment } from '../program/segment.ts';
 import type { TypedAxis } from '../program/types.ts';
-import { elements, type Program, type Shape, type Value } from '../program/value.ts';
 import type { Buffer, BufferRole, ComputePiece, Instruction, RankProgram, Segment } from './step.ts';
 
 export interface ProgramBuilder {

@@ -2,8 +2,8 @@
 import type { Group } from '../mesh/mesh.ts';
 import type { ParamSpec } from '../model/params.ts';
 import type { Precision } from '../program/onnx-builder.ts';
+import type { Node, Shape } from '../program/program.ts';
 import type { Piece } from '../program/segment.ts';
-import type { Node, Shape } from '../program/value.ts';
 
 export type BufferRole = 'parameter' | 'gradient' | 'firstMoment' | 'secondMoment' | 'tokens' | 'scalar' | 'activation';
 

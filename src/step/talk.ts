@@ -3,11 +3,11 @@
 import type { Layout } from '../mesh/layout.ts';
 import { axes, coordsOf, type Group, groupOf, rankAt, worldGroup, worldSize } from '../mesh/mesh.ts';
 import { residualShape } from '../model/parts.ts';
-import { elements } from '../program/value.ts';
+import { elements } from '../program/program.ts';
 import { schedules } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
+import type { StepSettings } from './settings.ts';
 import { tiedGroup } from './stages.ts';
-import type { StepSettings } from './training-step.ts';
 
 export interface Talk {
   readonly size: number;

@@ -1,31 +1,14 @@
 // Builds the training step of one rank: the pipeline schedule over its parts, then gradients finished by type, clipped, applied.
-import type { Layout } from '../mesh/layout.ts';
 import { coordsOf, rankAt } from '../mesh/mesh.ts';
-import type { ModelConfig } from '../model/config.ts';
 import { type Part, type PartName, paramSpecs, shardShape } from '../model/params.ts';
 import { type PartPrograms, residualShape, type TraceSettings, tracePart } from '../model/parts.ts';
-import type { Precision } from '../program/onnx-builder.ts';
 import type { Action } from '../schedule/schedule.ts';
 import { schedules } from '../schedule/schedules.ts';
 import { finishGradients, finishScalars } from './finishing.ts';
 import { cutProgram, type ProgramBuilder, type ProgramPieces, startProgram } from './program-builder.ts';
+import { type StepSettings, tokensPerStep } from './settings.ts';
 import { siteOf, stageParts } from './stages.ts';
 import type { HeldParam, TrainingStep } from './step.ts';
-
-export interface StepSettings {
-  readonly config: ModelConfig;
-  readonly layout: Layout;
-  readonly seqLen: number;
-  /** Sequences of a microbatch on one data-parallel rank. */
-  readonly microBatch: number;
-  /** Microbatches of a step. */
-  readonly microbatches: number;
-  readonly precision: Precision;
-}
-
-/** Tokens that one step of all ranks trains on. */
-export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
-  seqLen * microBatch * microbatches * layout.dp;
 
 interface PartRun {
   readonly part: Part;

@@ -3,7 +3,7 @@
 import type { Manifest } from '../checkpoint/index-file.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
-import type { StepSettings } from '../step/training-step.ts';
+import type { StepSettings } from '../step/settings.ts';
 import type { OptimizerSettings } from './optimizer.ts';
 
 export interface TrainJob {

@@ -1,6 +1,7 @@
 // Training as one rank does it: build the step, load or make the weights, then step after step. Knows nothing of threads.
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
-import { readShard } from '../checkpoint/params.ts';
+import { readShard } from '../checkpoint/shards.ts';
+import { openSequences, type Sequences } from '../data/sequences.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
@@ -8,12 +9,11 @@ import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import type { Instruction, TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
-import { openSequences, type Sequences } from './batches.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { momentSpec } from './moments.ts';
 import { learningRateAt, updateParams } from './optimizer.ts';
-import { saveCheckpoint } from './save.ts';
+import { saveCheckpoint } from './save-shards.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
 export async function rank(

@@ -1,7 +1,9 @@
 // Trains a model on the ranks of one machine: checks everything first, then runs the ranks and gathers what they report.
 
+import { readManifest } from '../checkpoint/commit.ts';
+import type { ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
-import { readManifest } from '../checkpoint/save.ts';
+import { openSequences } from '../data/sequences.ts';
 import { fail } from '../errors.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -13,11 +15,10 @@ import type { Precision } from '../program/onnx-builder.ts';
 import { createTrace } from '../runtime/perfetto.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
+import { type StepSettings, tokensPerStep } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
-import { buildTrainingStep, type StepSettings, tokensPerStep } from '../step/training-step.ts';
-import { openSequences } from './batches.ts';
+import { buildTrainingStep } from '../step/training-step.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
-import type { ModelSource } from './model-source.ts';
 import { type OptimizerSettings, optimizerDefaults } from './optimizer.ts';
 
 export interface TrainOptions extends BatchShape {

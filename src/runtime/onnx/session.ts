@@ -2,7 +2,7 @@
 import koffi from 'koffi';
 import type { Precision } from '../../program/onnx-builder.ts';
 import type { OnnxGraph, OnnxType } from '../../program/onnx-graph.ts';
-import type { Numbers } from '../../program/op.ts';
+import type { Numbers } from '../../program/program.ts';
 import { onnxRuntime, type Pointer } from './api.ts';
 import { encodeModel, typeNumber } from './model.ts';
 

@@ -1,11 +1,11 @@
 // The suite that every transport passes: named checks over a function that runs a conformance program on a world of ranks.
 import assert from 'node:assert/strict';
-import { type ErrorCode, FivefoldError } from '../../errors.ts';
-import type { Group } from '../../mesh/mesh.ts';
-import { trafficBytes } from '../../mesh/traffic.ts';
+import { type ErrorCode, FivefoldError } from '../../src/errors.ts';
+import type { Group } from '../../src/mesh/mesh.ts';
+import { trafficBytes } from '../../src/mesh/traffic.ts';
+import type { TransportPlan } from '../../src/runtime/transport/transport.ts';
 import type { Case, VectorType } from './conformance-cases.ts';
 import type { CaseResult } from './conformance-rank.ts';
-import type { TransportPlan } from './transport.ts';
 
 /** Runs `rank` of conformance-rank.ts on every rank with the job { program, args }; returns what the ranks returned. */
 export type RunConformance = (plan: TransportPlan, program: string, args: unknown) => Promise<readonly unknown[]>;

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
+import { readManifest } from './commit.ts';
 import { openCheckpoint, openOptimizer } from './hf-directory.ts';
 import { planCheckpoint } from './plan.ts';
-import { readManifest } from './save.ts';
-import { fullRanges } from './slice.ts';
+import { fullRanges } from './ranges.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fivefold-kill-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -21,7 +21,7 @@ const planned = { tensors, optimizer, maxFileBytes: 5e6 };
 // Every number of a step is the step's own, so that numbers of two steps in one checkpoint show. Two writers take a half each.
 const saveInALoop = `
 import { planCheckpoint } from ${JSON.stringify(new URL('./plan.ts', import.meta.url))};
-import { beginSave, commitSave, readManifest } from ${JSON.stringify(new URL('./save.ts', import.meta.url))};
+import { beginSave, commitSave, readManifest } from ${JSON.stringify(new URL('./commit.ts', import.meta.url))};
 import { openWriter } from ${JSON.stringify(new URL('./writer.ts', import.meta.url))};
 import { writeSync } from 'node:fs';
 const [out, planned] = process.argv.slice(1);

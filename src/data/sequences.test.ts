@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { openSequences, type Sequence, shareOf } from './batches.ts';
+import { openSequences, type Sequence, shareOf } from './sequences.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fivefold-batches-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,4 +1,6 @@
 // Continues a prompt on the ranks of one machine, with a whole-window forward pass a token.
+
+import type { ModelSource } from '../checkpoint/model-source.ts';
 import { fail } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
@@ -6,8 +8,7 @@ import type { Precision } from '../program/onnx-builder.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { type WindowSettings, windowTalk } from '../step/logits-step.ts';
-import type { GenerateJob } from './generate-rank.ts';
-import type { ModelSource } from './model-source.ts';
+import type { Generated, GenerateJob } from './job.ts';
 
 export interface GenerateOptions {
   readonly model: ModelSource;
@@ -26,12 +27,6 @@ export interface GenerateOptions {
   readonly pool?: WorldPool;
   readonly signal?: AbortSignal;
   readonly timeoutSeconds?: number;
-}
-
-export interface Generated {
-  readonly tokens: readonly number[];
-  /** From the first forward pass to the last token. */
-  readonly seconds: number;
 }
 
 export async function generate(options: GenerateOptions): Promise<Generated> {
@@ -62,7 +57,7 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
   const talk = windowTalk(settings);
   const [result] = await runWorld({
     plan: { ...talk, timeoutSeconds: options.timeoutSeconds ?? 300 },
-    rankModule: new URL(import.meta.url.endsWith('.ts') ? './generate-rank.ts' : './generate-rank.js', import.meta.url),
+    rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
     jobs: Array.from({ length: talk.size }, () => job),
     onReport: (rank, token) => {
       if (rank === 0) options.onToken?.(token as number);

@@ -9,7 +9,7 @@ import {
   type Range,
   rangeElements,
   rangesProblem,
-} from './slice.ts';
+} from './ranges.ts';
 
 const sliceCase = fc.array(fc.nat(5), { maxLength: 4 }).chain((shape) =>
   fc.record({

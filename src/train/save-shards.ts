@@ -1,7 +1,8 @@
 // Saves a training run: every rank writes the shards it is responsible for, rank 0 commits.
-import { storedPart, tensorRanges } from '../checkpoint/params.ts';
+
+import { beginSave, commitSave } from '../checkpoint/commit.ts';
 import { planCheckpoint, type TensorSpec } from '../checkpoint/plan.ts';
-import { beginSave, commitSave } from '../checkpoint/save.ts';
+import { storedPart, tensorRanges } from '../checkpoint/shards.ts';
 import { openWriter } from '../checkpoint/writer.ts';
 import { fail } from '../errors.ts';
 import { coordsOf, worldGroup } from '../mesh/mesh.ts';
@@ -10,9 +11,9 @@ import { sumSquares } from '../runtime/kernels/local.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { RankMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
+import type { StepSettings } from '../step/settings.ts';
 import { isTiedAcrossStages, stageParts } from '../step/stages.ts';
 import type { TrainingStep } from '../step/step.ts';
-import type { StepSettings } from '../step/training-step.ts';
 import type { TrainJob } from './job.ts';
 import { momentName } from './moments.ts';
 

@@ -1,24 +1,14 @@
 // Generating as one rank does it: all ranks know the tokens so far; the last stage picks the next and tells the others.
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
-import { readShard } from '../checkpoint/params.ts';
+import { readShard } from '../checkpoint/shards.ts';
 import { coordsOf, groupOf } from '../mesh/mesh.ts';
 import { paddedVocab } from '../model/params.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import { philox } from '../runtime/kernels/local.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
-import { buildLogitsStep, type WindowSettings } from '../step/logits-step.ts';
-import type { Generated } from './generate.ts';
-
-export interface GenerateJob {
-  readonly settings: WindowSettings;
-  readonly weights: string;
-  readonly prompt: readonly number[];
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly seed: number;
-  readonly stopToken?: number;
-}
+import { buildLogitsStep } from '../step/logits-step.ts';
+import type { Generated, GenerateJob } from './job.ts';
 
 /** The rank module of generating: see RankFunction in runtime/world-messages.ts. Reports every token. */
 export async function rank(transport: Transport, job: unknown, report: (token: number) => void): Promise<Generated> {

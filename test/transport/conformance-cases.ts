@@ -1,6 +1,6 @@
 // One collective on given inputs, and its naive reference: every rank knows all ranks' inputs and computes the answer alone.
-import type { Group } from '../../mesh/mesh.ts';
-import type { ReduceOp, Transport, Vector } from './transport.ts';
+import type { Group } from '../../src/mesh/mesh.ts';
+import type { ReduceOp, Transport, Vector } from '../../src/runtime/transport/transport.ts';
 
 export type VectorType = 'f32' | 'f64' | 'i32';
 

@@ -4,7 +4,7 @@ import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import { type ParamSpec, shardRanges } from '../model/params.ts';
 import type { Checkpoint } from './hf-directory.ts';
-import type { Range } from './slice.ts';
+import type { Range } from './ranges.ts';
 
 type Floats = Float32Array | Float64Array;
 

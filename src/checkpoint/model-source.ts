@@ -1,11 +1,11 @@
 // Where a model comes from: a preset's name, a config.json, or a checkpoint directory.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { fail } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { presets } from '../model/presets.ts';
+import { openCheckpoint } from './hf-directory.ts';
 
 export interface ModelSource {
   readonly config: ModelConfig;

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { beginSave, commitSave, readManifest } from './commit.ts';
 import { openCheckpoint, openOptimizer } from './hf-directory.ts';
 import { checkOut } from './out-directory.ts';
 import { type CheckpointPlan, fileName, planCheckpoint, type TensorSpec } from './plan.ts';
-import { beginSave, commitSave, readManifest } from './save.ts';
-import { elementsOf, forEachRun, fullRanges, type Range, rangeElements } from './slice.ts';
+import { elementsOf, forEachRun, fullRanges, type Range, rangeElements } from './ranges.ts';
 import { openWriter } from './writer.ts';
 
 function temporary(): string {

@@ -1,7 +1,8 @@
 // A slice of one dim that is the same on every rank, and its gradient.
-import { expectShape, type Op } from '../program/op.ts';
+
+import type { Value } from '../program/program.ts';
+import { expectShape, type Op } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import type { Value } from '../program/value.ts';
 import { float, labels, ndarray } from './shapes.ts';
 
 interface Rows {

@@ -1,7 +1,7 @@
 // What every rank of a conformance run executes: a named program against the transport under test.
-import type { Group } from '../../mesh/mesh.ts';
+import type { Group } from '../../src/mesh/mesh.ts';
+import type { Transport, Vector } from '../../src/runtime/transport/transport.ts';
 import { type Case, runCase } from './conformance-cases.ts';
-import type { Transport, Vector } from './transport.ts';
 
 /** What a run asks of its ranks. */
 export interface ConformanceJob {

@@ -1,9 +1,10 @@
 // Small operands for every op of the table: what the tests run each op on.
-import type { NdArray, TensorShape } from '../program/op.ts';
-import { elements, type Shape } from '../program/value.ts';
-import { attentionOps } from './attention.ts';
-import { lossOps } from './loss.ts';
-import { normOps } from './norm.ts';
+
+import { attentionOps } from '../src/ops/attention.ts';
+import { lossOps } from '../src/ops/loss.ts';
+import { normOps } from '../src/ops/norm.ts';
+import type { NdArray, TensorShape } from '../src/program/program.ts';
+import { elements, type Shape } from '../src/program/program.ts';
 
 export type Operand = NdArray & TensorShape;
 

@@ -1,0 +1,47 @@
+// What a model family is: where its weights are, and how its config.json becomes a ModelConfig.
+import { z } from 'zod';
+import { fail } from '../errors.ts';
+import type { ModelConfig } from './config.ts';
+
+/** Where the weights are in a checkpoint. `{}` is the layer's number; a `[i/n]` suffix is the i-th of n equal parts of the out dim. */
+export interface TensorNames {
+  readonly embedding: string;
+  readonly positions?: string;
+  readonly norm1: string;
+  readonly q: string;
+  readonly k: string;
+  readonly v: string;
+  readonly output: string;
+  readonly norm2: string;
+  readonly gate?: string;
+  readonly up: string;
+  readonly down: string;
+  readonly qNorm?: string;
+  readonly kNorm?: string;
+  readonly finalNorm: string;
+  readonly head: string;
+}
+
+export interface Family {
+  readonly names: TensorNames;
+  /** Parses a config.json; `path` is for messages. */
+  readonly parse: (json: Readonly<Record<string, unknown>>, path: string) => ModelConfig;
+}
+
+/** A size in a config.json. */
+export const size = z.number().int().positive();
+
+/** The parsed JSON, or CONFIG_INVALID with the first thing wrong with it. */
+export function checked<T extends z.ZodType>(schema: T, json: unknown, path: string): z.infer<T> {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  return fail('CONFIG_INVALID', {
+    path,
+    problem: [...issue.path, issue.message].join(': '),
+    fix: 'use the config.json of a Hugging Face model',
+  });
+}
+
+export const unsupported = (path: string, key: string, given: string, allowed: string): never =>
+  fail('CONFIG_INVALID', { path, problem: `${key} ${given} is not supported`, fix: `use ${allowed}` });

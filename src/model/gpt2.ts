@@ -1,0 +1,74 @@
+// The GPT-2 family: learned positions, LayerNorm, GELU, biases everywhere, query, key and value in one tensor.
+import { z } from 'zod';
+import { fail } from '../errors.ts';
+import { checked, type Family, size, type TensorNames, unsupported } from './family.ts';
+
+const gpt2Like = z.looseObject({
+  model_type: z.string(),
+  vocab_size: size,
+  n_embd: size,
+  n_layer: size,
+  n_head: size,
+  n_positions: size.default(1024),
+  n_inner: size.nullish(),
+  activation_function: z.string().default('gelu_new'),
+  layer_norm_epsilon: z.number().positive().default(1e-5),
+  initializer_range: z.number().positive().default(0.02),
+  tie_word_embeddings: z.boolean().default(true),
+  scale_attn_weights: z.boolean().default(true),
+  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
+});
+
+const gpt2Names: TensorNames = {
+  embedding: 'transformer.wte',
+  positions: 'transformer.wpe',
+  norm1: 'transformer.h.{}.ln_1',
+  q: 'transformer.h.{}.attn.c_attn[0/3]',
+  k: 'transformer.h.{}.attn.c_attn[1/3]',
+  v: 'transformer.h.{}.attn.c_attn[2/3]',
+  output: 'transformer.h.{}.attn.c_proj',
+  norm2: 'transformer.h.{}.ln_2',
+  up: 'transformer.h.{}.mlp.c_fc',
+  down: 'transformer.h.{}.mlp.c_proj',
+  finalNorm: 'transformer.ln_f',
+  head: 'lm_head',
+};
+
+export const gpt2: Family = {
+  names: gpt2Names,
+  parse(json, path) {
+    const raw = checked(gpt2Like, json, path);
+    if (!['gelu_new', 'gelu_pytorch_tanh'].includes(raw.activation_function))
+      unsupported(path, 'activation_function', raw.activation_function, 'gelu_new');
+    if (!raw.scale_attn_weights) unsupported(path, 'scale_attn_weights', 'false', 'true');
+    if (raw.scale_attn_by_inverse_layer_idx) unsupported(path, 'scale_attn_by_inverse_layer_idx', 'true', 'false');
+    if (raw.n_embd % raw.n_head !== 0)
+      fail('CONFIG_INVALID', {
+        path,
+        problem: `n_embd ${raw.n_embd} is not a multiple of n_head ${raw.n_head}`,
+        fix: `use a multiple of ${raw.n_head}`,
+      });
+    return {
+      family: raw.model_type,
+      vocabSize: raw.vocab_size,
+      hiddenSize: raw.n_embd,
+      layers: raw.n_layer,
+      heads: raw.n_head,
+      kvHeads: raw.n_head,
+      headDim: raw.n_embd / raw.n_head,
+      intermediateSize: raw.n_inner ?? 4 * raw.n_embd,
+      norm: 'layer',
+      normEpsilon: raw.layer_norm_epsilon,
+      positions: { kind: 'learned', max: raw.n_positions },
+      activation: 'gelu',
+      qkvBias: true,
+      outputBias: true,
+      mlpBias: true,
+      qkNorm: false,
+      tiedHead: raw.tie_word_embeddings,
+      initialStd: raw.initializer_range,
+      weightOrder: 'in,out',
+      source: json,
+    };
+  },
+};

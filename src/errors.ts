@@ -6,6 +6,15 @@ export interface ErrorKind {
   readonly message: (values: Readonly<Record<string, unknown>>) => string;
 }
 
+/**
+ * The name of a setting in a message. It reads `seqLen` to whoever calls the library and `--seq-len` on the command line: see
+ * {@link FivefoldError.text}.
+ */
+export const option = (key: string): string => `\u{E000}${key}\u{E001}`;
+
+const spelled = (text: string, name: (key: string) => string): string =>
+  text.replace(/\u{E000}([^\u{E001}]*)\u{E001}/gu, (_, key: string) => name(key));
+
 const v = (value: unknown): string =>
   typeof value === 'string' ? value : Array.isArray(value) ? value.join(', ') : JSON.stringify(value);
 
@@ -54,15 +63,19 @@ export const errorTable = {
   },
   OUT_EXISTS: {
     exit: 2,
-    message: (e) => `${v(e.path)} already holds a run; pass --resume ${v(e.path)} to go on with it, or another --out`,
+    message: (e) =>
+      `${v(e.path)} already holds a run; pass ${option('resume')} ${v(e.path)} to go on with it, or another ${option('out')}`,
   },
-  OUT_UNWRITABLE: { exit: 2, message: (e) => `cannot write to ${v(e.path)}: ${v(e.problem)}; choose another --out` },
+  OUT_UNWRITABLE: {
+    exit: 2,
+    message: (e) => `cannot write to ${v(e.path)}: ${v(e.problem)}; choose another ${option('out')}`,
+  },
   OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running
   TRAINING_DIVERGED: {
     exit: 1,
     message: (e) =>
-      `step ${v(e.step)} ended with ${v(e.problem)}; use a lower --lr, or --resume the last checkpoint with one`,
+      `step ${v(e.step)} ended with ${v(e.problem)}; use a lower ${option('learningRate')}, or ${option('resume')} the last checkpoint with one`,
   },
   COLLECTIVE_TIMEOUT: {
     exit: 1,
@@ -87,12 +100,21 @@ export type ErrorCode = keyof typeof errorTable;
 export class FivefoldError extends Error {
   readonly code: ErrorCode;
   readonly values: Readonly<Record<string, unknown>>;
+  /** The message with its settings still marked, to be put into another message. */
+  readonly marked: string;
   constructor(code: ErrorCode, values: Readonly<Record<string, unknown>>) {
-    super(errorTable[code].message(values));
+    const marked = errorTable[code].message(values);
+    super(spelled(marked, (key) => key));
+    this.marked = marked;
     this.name = 'FivefoldError';
     this.code = code;
     this.values = values;
   }
+  /** The message with its settings spelled by `name`. */
+  text(name: (key: string) => string): string {
+    return spelled(this.marked, name);
+  }
+
   get exit(): 1 | 2 {
     return errorTable[this.code].exit;
   }

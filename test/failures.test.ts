@@ -117,7 +117,7 @@ test.each(['tp=1', 'tp=2,pp=2'])('%s: a learning rate far too large', async (lay
   );
   expect(error.code).toBe('TRAINING_DIVERGED');
   expect(error.exit).toBe(1);
-  expect(error.message).toMatch(/^step \d+ ended with loss .* use a lower --lr/);
+  expect(error.message).toMatch(/^step \d+ ended with loss .* use a lower learningRate/);
   expect(losses.every(Number.isFinite)).toBe(true);
   expect(existsSync(out)).toBe(false);
 });
@@ -136,7 +136,7 @@ test('weights that overflow in the last step replace no checkpoint', async () =>
     }),
   );
   expect(error.code).toBe('RANK_FAILED');
-  expect(error.message).toMatch(/step 1 ended with weights of model\.\S+ that are not numbers; use a lower --lr/);
+  expect(error.message).toMatch(/step 1 ended with weights of model\.\S+ that are not numbers; use a lower learningRate/);
   expect(readManifest(out)).toBeUndefined();
 });
 

@@ -132,6 +132,6 @@ test('what is missing or broken is named, with what to do', () => {
     CHECKPOINT_BROKEN: checkpoint /9/model.safetensors.index.json is broken: it is not JSON; copy or download the file again
     CHECKPOINT_BROKEN: checkpoint /10/model.safetensors.index.json is broken: the file: Invalid input: expected object, received array; copy or download the file again
     CHECKPOINT_BROKEN: checkpoint /11/model-00001-of-00002.safetensors is broken: truncated: tensor a ends at byte 100, the file has 99; copy or download the file again
-    CHECKPOINT_MISSING: no checkpoint at /12: it holds weights but no optimizer state; start a new run from its weights with --model"
+    CHECKPOINT_MISSING: no checkpoint at /12: it holds weights but no optimizer state; start a new run from its weights with model"
   `);
 });

@@ -1,7 +1,7 @@
 // A checkpoint in Hugging Face form: a directory with one or many .safetensors files, or a single file.
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import type { Dtype, TensorArray } from './dtypes.ts';
 import { errorCode, reasonOf } from './files.ts';
 import { broken } from './header.ts';
@@ -78,7 +78,7 @@ export function openOptimizer(path: string): Checkpoint {
     return fail('CHECKPOINT_MISSING', {
       path,
       problem: 'it holds weights but no optimizer state',
-      fix: 'start a new run from its weights with --model',
+      fix: `start a new run from its weights with ${option('model')}`,
     });
   }
   const files = openAll(index.optimizerFiles.map((name) => join(path, name)));

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { findModel } from '../checkpoint/model-source.ts';
 import { textStream } from '../data/text-stream.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import { generate } from '../generate/generate.ts';
 import type { Generated } from '../generate/job.ts';
 import { oneRank } from '../mesh/layout.ts';
@@ -50,9 +50,9 @@ With --json, a line a token: {"token", "text": what it completes, '' inside a ch
 async function runGenerate(values: Values, io: CliIo): Promise<void> {
   const { model: name, prompt } = values;
   if (name === undefined)
-    fail('OPTION_INVALID', { option: '--model', problem: 'it is missing', fix: 'give a checkpoint directory' });
+    fail('OPTION_INVALID', { option: option('model'), problem: 'it is missing', fix: 'give a checkpoint directory' });
   if (prompt === undefined)
-    fail('OPTION_INVALID', { option: '--prompt', problem: 'it is missing', fix: 'write some text' });
+    fail('OPTION_INVALID', { option: option('prompt'), problem: 'it is missing', fix: 'write some text' });
   const people = !values.json && io.stdout.isTTY === true;
   if (people) io.stdout.write(paint(prompt, 'bold', wantsColour(io.stdout)));
   const { done, text } = await continueText({ ...values, model: name, prompt }, io, (part, token) => {

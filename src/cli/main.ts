@@ -5,6 +5,7 @@ import { FivefoldError } from '../errors.ts';
 import { addDemo } from './demo.ts';
 import { addGenerate } from './generate.ts';
 import { type CliIo, Stopped, writeLine } from './io.ts';
+import { flagOf } from './options.ts';
 import { addScale } from './scale.ts';
 import { addTrain } from './train.ts';
 
@@ -64,8 +65,8 @@ function lineOf(error: unknown, argv: readonly string[]): { line: string; exit: 
       argv[0] && !argv[0].startsWith('-') && error.code !== 'commander.unknownCommand' ? ` ${argv[0]}` : '';
     return { line: `${problem}; see fivefold${command} --help`, exit: 2 };
   }
-  if (error instanceof Stopped || error instanceof FivefoldError)
-    return { line: oneLine(error.message), exit: error.exit };
+  if (error instanceof FivefoldError) return { line: oneLine(error.text(flagOf)), exit: error.exit };
+  if (error instanceof Stopped) return { line: oneLine(error.message), exit: error.exit };
   const message = error instanceof Error ? error.message : String(error);
   return { line: `${oneLine(message)}; --debug shows where this happened`, exit: 1 };
 }

@@ -1,6 +1,6 @@
 // Every option of every command in one table: how it is written, what it means, how it parses. Help is made from it too.
 import { type Command, Option } from 'commander';
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 
 /** `T`: what the option's text becomes. */
@@ -16,36 +16,40 @@ const text = (value: string): string => value;
 
 /** A whole number in [least, most]. */
 const whole =
-  (option: string, least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (key: string, least: number, most = Number.MAX_SAFE_INTEGER) =>
   (value: string): number => {
     const number = Number(value);
     if (value.trim() !== '' && Number.isInteger(number) && number >= least && number <= most) return number;
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
     return fail('OPTION_INVALID', {
-      option,
+      option: option(key),
       problem: `"${value}" is not a whole number ${range}`,
-      fix: `try ${option} ${Math.max(1, least)}`,
+      fix: `try ${option(key)} ${Math.max(1, least)}`,
     });
   };
 
 /** A number above 0, or from 0 on. */
 const real =
-  (option: string, { zero, example }: { readonly zero: boolean; readonly example: string }) =>
+  (key: string, { zero, example }: { readonly zero: boolean; readonly example: string }) =>
   (value: string): number => {
     const number = Number(value);
     if (value.trim() !== '' && Number.isFinite(number) && (zero ? number >= 0 : number > 0)) return number;
     return fail('OPTION_INVALID', {
-      option,
+      option: option(key),
       problem: `"${value}" is not a number ${zero ? 'of at least 0' : 'above 0'}`,
-      fix: `try ${option} ${example}`,
+      fix: `try ${option(key)} ${example}`,
     });
   };
 
 const oneOf =
-  <T extends string>(option: string, allowed: readonly T[]) =>
+  <T extends string>(key: string, allowed: readonly T[]) =>
   (value: string): T =>
     allowed.find((name) => name === value) ??
-    fail('OPTION_INVALID', { option, problem: `"${value}" is not known`, fix: `use ${allowed.join(' or ')}` });
+    fail('OPTION_INVALID', {
+      option: option(key),
+      problem: `"${value}" is not known`,
+      fix: `use ${allowed.join(' or ')}`,
+    });
 
 const spec = <T>(flags: string, help: string, parse: NonNullable<OptionSpec<T>['parse']>): OptionSpec<T> => ({
   flags,
@@ -53,6 +57,13 @@ const spec = <T>(flags: string, help: string, parse: NonNullable<OptionSpec<T>['
   parse,
 });
 const flag = (flags: string, help: string): OptionSpec<boolean> => ({ flags, help });
+
+/** Settings whose flag is not their key with dashes. */
+const shortFlags: Readonly<Record<string, string>> = { learningRate: '--lr', timeoutSeconds: '--timeout' };
+
+/** How the command line spells a setting: `seqLen` is `--seq-len`. */
+export const flagOf = (key: string): string =>
+  shortFlags[key] ?? `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** By the name commander gives the value: `--seq-len` is `seqLen`. */
 export const optionTable = {
@@ -67,24 +78,24 @@ export const optionTable = {
     'how the ranks are laid out, such as tp=2,pp=2,dp=2,sp,schedule=gpipe, or auto',
     text,
   ),
-  steps: spec('--steps <n>', 'optimizer steps of the whole run', whole('--steps', 1)),
-  seqLen: spec('--seq-len <n>', 'tokens of a sequence', whole('--seq-len', 1)),
-  globalBatch: spec('--global-batch <n>', 'sequences of a step', whole('--global-batch', 1)),
-  microBatch: spec('--micro-batch <n>', 'sequences a data-parallel rank works on at a time', whole('--micro-batch', 1)),
+  steps: spec('--steps <n>', 'optimizer steps of the whole run', whole('steps', 1)),
+  seqLen: spec('--seq-len <n>', 'tokens of a sequence', whole('seqLen', 1)),
+  globalBatch: spec('--global-batch <n>', 'sequences of a step', whole('globalBatch', 1)),
+  microBatch: spec('--micro-batch <n>', 'sequences a data-parallel rank works on at a time', whole('microBatch', 1)),
   lr: spec(
     '--lr <x>',
     'peak learning rate; warm-up before it, a cosine to a tenth after it',
-    real('--lr', { zero: false, example: '1e-3' }),
+    real('learningRate', { zero: false, example: '1e-3' }),
   ),
   seed: spec(
     '--seed <n>',
     'decides initial weights, the order of the data and sampling',
-    whole('--seed', 0, 2 ** 21 - 1),
+    whole('seed', 0, 2 ** 21 - 1),
   ),
   precision: spec<Precision>(
     '--precision <name>',
     'f32, or f64 to compare layouts to the last digits',
-    oneOf('--precision', ['f32', 'f64']),
+    oneOf('precision', ['f32', 'f64']),
   ),
   out: spec('--out <dir>', 'where checkpoints go; it must hold no other run', text),
   resume: spec(
@@ -92,24 +103,24 @@ export const optionTable = {
     'go on with the run saved there, in any layout; it is saved there too without --out',
     text,
   ),
-  saveEvery: spec('--save-every <n>', 'also save after every n steps, not only at the end', whole('--save-every', 1)),
+  saveEvery: spec('--save-every <n>', 'also save after every n steps, not only at the end', whole('saveEvery', 1)),
   tokenizer: spec('--tokenizer <path>', 'a Hugging Face tokenizer.json', text),
   trace: spec('--trace <file>', 'write what every rank did when, for ui.perfetto.dev', text),
   timeout: spec(
     '--timeout <seconds>',
     'how long a rank may wait for the others',
-    real('--timeout', { zero: false, example: '300' }),
+    real('timeoutSeconds', { zero: false, example: '300' }),
   ),
   prompt: spec('--prompt <text>', 'the text to go on with', text),
-  maxTokens: spec('--max-tokens <n>', 'tokens to generate', whole('--max-tokens', 1)),
+  maxTokens: spec('--max-tokens <n>', 'tokens to generate', whole('maxTokens', 1)),
   temperature: spec(
     '--temperature <t>',
     'how freely to choose: 0 always takes the likeliest token',
-    real('--temperature', { zero: true, example: '0.8' }),
+    real('temperature', { zero: true, example: '0.8' }),
   ),
-  maxRanks: spec('--max-ranks <n>', 'ranks of the largest run', whole('--max-ranks', 1, 256)),
-  repeats: spec('--repeats <n>', 'times that every layout runs, in turn', whole('--repeats', 1, 1000)),
-  seconds: spec('--seconds <n>', 'how long the whole command takes', whole('--seconds', 1)),
+  maxRanks: spec('--max-ranks <n>', 'ranks of the largest run', whole('maxRanks', 1, 256)),
+  repeats: spec('--repeats <n>', 'times that every layout runs, in turn', whole('repeats', 1, 1000)),
+  seconds: spec('--seconds <n>', 'how long the whole command takes', whole('seconds', 1)),
   json: flag('--json', 'print one JSON object a line and nothing else'),
   debug: flag('--debug', 'print the stack of an error'),
 } as const;

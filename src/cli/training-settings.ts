@@ -8,7 +8,7 @@ import type { Manifest } from '../checkpoint/index-file.ts';
 import { findModel } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import { type Layout, parseLayout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
 import { autoLayout, defaultMicroBatch } from '../train/auto-layout.ts';
@@ -58,7 +58,7 @@ export function trainingSettings(values: TrainingValues): TrainingSettings {
   const { data, resume } = values;
   if (data === undefined)
     fail('OPTION_INVALID', {
-      option: '--data',
+      option: option('data'),
       problem: 'it is missing',
       fix: resume ? 'give the files that the run was started with' : 'give text files or folders to train on',
     });
@@ -86,14 +86,18 @@ export function trainingSettings(values: TrainingValues): TrainingSettings {
   const stepsDone = number(noted('step')) ?? 0;
   if (stepsDone >= steps)
     fail('OPTION_INVALID', {
-      option: '--steps',
+      option: option('steps'),
       problem: `the run in ${resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,
-      fix: `use --steps ${stepsDone + 1} or more`,
+      fix: `use ${option('steps')} ${stepsDone + 1} or more`,
     });
   const out = values.out ?? resume;
   if (out !== undefined) checkOut(out, { resume });
   else if (values.saveEvery !== undefined)
-    fail('OPTION_INVALID', { option: '--save-every', problem: 'there is nowhere to save to', fix: 'add --out <dir>' });
+    fail('OPTION_INVALID', {
+      option: option('saveEvery'),
+      problem: 'there is nowhere to save to',
+      fix: `add ${option('out')} <dir>`,
+    });
   if (values.trace !== undefined) checkTrace(values.trace);
   const tokenizerPath = values.tokenizer ?? model.tokenizerPath;
   return {
@@ -137,7 +141,7 @@ function checkTrace(path: string): void {
       : `there is no folder ${folder}`;
   if (problem !== undefined)
     fail('OPTION_INVALID', {
-      option: `--trace ${path}`,
+      option: `${option('trace')} ${path}`,
       problem,
       fix: 'name a file in a folder that exists and can be written',
     });
@@ -160,26 +164,20 @@ function readRun(resume: string, values: TrainingValues): Manifest {
     fail('CHECKPOINT_MISMATCH', {
       path: resume,
       problem: 'it does not say at which step it was saved',
-      fix: 'start a new run from its weights with --model',
+      fix: `start a new run from its weights with ${option('model')}`,
     });
   if (values.model !== undefined && values.model !== resume)
     fail('OPTION_INVALID', {
-      option: '--model',
+      option: option('model'),
       problem: `the run in ${resume} has its own model`,
-      fix: 'leave --model out, or leave --resume out to start a new run',
+      fix: `leave ${option('model')} out, or leave ${option('resume')} out to start a new run`,
     });
-  const fixed = {
-    seed: '--seed',
-    seqLen: '--seq-len',
-    globalBatch: '--global-batch',
-    precision: '--precision',
-  } as const;
-  for (const [key, option] of Object.entries(fixed) as [keyof typeof fixed, string][])
+  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision'] as const)
     if (values[key] !== undefined && manifest[key] !== undefined && values[key] !== manifest[key])
       fail('OPTION_INVALID', {
-        option,
+        option: option(key),
         problem: `${values[key]} is not the ${manifest[key]} of the run in ${resume}`,
-        fix: `leave it out, or start a new run from its weights with --model ${resume}`,
+        fix: `leave it out, or start a new run from its weights with ${option('model')} ${resume}`,
       });
   return manifest;
 }

@@ -34,7 +34,7 @@ test('takes .md then .d.ts files of the nearest node_modules above, sorted, each
 
 test('says what to do without node_modules', () => {
   const start = mkdtempSync(join(folder, 'bare-'));
-  expect(() => findCorpus(start, 100)).toThrow(/run npm install, or give your own text with --data/);
+  expect(() => findCorpus(start, 100)).toThrow(/run npm install, or give your own text with data/);
 });
 
 test('this project has half a megabyte of it, ready to train on', async () => {

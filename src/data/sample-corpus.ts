@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 
 export interface Corpus {
   /** Absolute paths, in the order to read them. */
@@ -26,7 +26,7 @@ export function findCorpus(startDir: string, maxBytes: number): Corpus {
     fail('DATA_MISSING', {
       path: startDir,
       problem: 'there is no node_modules at or above it to take sample text from',
-      fix: 'run npm install, or give your own text with --data',
+      fix: `run npm install, or give your own text with ${option('data')}`,
     });
   }
   const all = [...walk(modules)].sort((a, b) => (a < b ? -1 : 1));
@@ -46,7 +46,7 @@ export function findCorpus(startDir: string, maxBytes: number): Corpus {
     files.push(path);
     bytes += size;
   }
-  if (files.length === 0) fail('DATA_EMPTY', { path: modules, fix: 'give your own text with --data' });
+  if (files.length === 0) fail('DATA_EMPTY', { path: modules, fix: `give your own text with ${option('data')}` });
   return { files, bytes };
 }
 

@@ -98,7 +98,7 @@ test('the order depends on the seed and the epoch, and not on what was read befo
 
 test('too few tokens: says how long a sequence may be', () => {
   expect(() => openSequences(counting(10), { seqLen: 10, seed: 0 })).toThrow(
-    'sequence length 10 needs at least 11 tokens but the data hold 10; use --seq-len 9 or less, or give more data',
+    'sequence length 10 needs at least 11 tokens but the data hold 10; use seqLen 9 or less, or give more data',
   );
   expect(() => openSequences(counting(1), { seqLen: 1, seed: 0 })).toThrow(/hold 1; give more data/);
 });

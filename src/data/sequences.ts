@@ -1,5 +1,5 @@
 // Training sequences out of a token file, in an order that depends on the seed alone and never on the layout.
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import { permutation } from './permutation.ts';
 import { openTokens } from './token-file.ts';
 
@@ -42,7 +42,7 @@ export function openSequences(
   if (count < 1) {
     reader.close();
     const longest = reader.tokens - 1;
-    const fix = longest < 1 ? 'give more data' : `use --seq-len ${longest} or less, or give more data`;
+    const fix = longest < 1 ? 'give more data' : `use ${option('seqLen')} ${longest} or less, or give more data`;
     fail('DATA_SHORT', { seqLen, needed: seqLen + 1, tokens: reader.tokens, fix });
   }
   let epoch = 0;

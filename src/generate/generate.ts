@@ -1,7 +1,7 @@
 // Continues a prompt on the ranks of one machine, with a whole-window forward pass a token.
 
 import type { ModelSource } from '../checkpoint/model-source.ts';
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
 import type { Precision } from '../program/onnx-builder.ts';
@@ -37,7 +37,7 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
     fail('CHECKPOINT_MISSING', {
       path: model.config.family,
       problem: 'the model has no weights',
-      fix: 'pass a checkpoint directory as --model',
+      fix: `pass a checkpoint directory as ${option('model')}`,
     });
   if (layout.dp > 1)
     fail('LAYOUT_NOT_YET', { setting: `dp=${layout.dp} for one prompt`, fix: 'split it over tp and pp' });
@@ -70,11 +70,11 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
 
 function checkPrompt(prompt: readonly number[], { config }: ModelSource): void {
   if (prompt.length === 0)
-    fail('OPTION_INVALID', { option: '--prompt', problem: 'it holds no tokens', fix: 'write some text' });
+    fail('OPTION_INVALID', { option: option('prompt'), problem: 'it holds no tokens', fix: 'write some text' });
   const outside = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= config.vocabSize);
   if (outside !== undefined)
     fail('OPTION_INVALID', {
-      option: '--prompt',
+      option: option('prompt'),
       problem: `token ${outside} is outside the model's vocabulary of ${config.vocabSize}`,
       fix: "use the model's own tokenizer",
     });

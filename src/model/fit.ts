@@ -1,5 +1,5 @@
 // Whether a layout fits a model and a batch: everything indivisible is refused with the nearest sizes that would divide.
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import type { ModelConfig } from './config.ts';
 
@@ -45,9 +45,9 @@ function checkStages({ layers }: ModelConfig, { pp, stages }: Layout): void {
 function checkLength({ positions }: ModelConfig, seqLen: number): void {
   if (seqLen > positions.max)
     fail('OPTION_INVALID', {
-      option: '--seq-len',
+      option: option('seqLen'),
       problem: `${seqLen} is longer than the model's ${positions.max} positions`,
-      fix: `use --seq-len ${positions.max} or less`,
+      fix: `use ${option('seqLen')} ${positions.max} or less`,
     });
 }
 
@@ -63,9 +63,9 @@ function microbatchesOf({ dp }: Layout, { globalBatch, microBatch }: BatchShape)
   const share = globalBatch / dp;
   if (share % microBatch !== 0)
     fail('OPTION_INVALID', {
-      option: '--micro-batch',
+      option: option('microBatch'),
       problem: `${microBatch} does not divide the ${share} sequences of each data-parallel rank`,
-      fix: `use ${nearest('--micro-batch ', microBatch, divisors(share))}`,
+      fix: `use ${nearest(`${option('microBatch')} `, microBatch, divisors(share))}`,
     });
   return share / microBatch;
 }

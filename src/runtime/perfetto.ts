@@ -1,6 +1,6 @@
 // Writes what ranks did as a trace file for Perfetto or chrome://tracing (Trace Event Format, JSON array form).
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { fail } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 
 /** Each category is one track of a rank's process. */
 export const traceCategories = [
@@ -106,7 +106,7 @@ function orFail<T>(path: string, action: () => T): T {
     return action();
   } catch (error) {
     return fail('OPTION_INVALID', {
-      option: `--trace ${path}`,
+      option: `${option('trace')} ${path}`,
       problem: `cannot be written (${error instanceof Error ? error.message : String(error)})`,
       fix: 'name a file in a folder that exists and can be written',
     });

@@ -27,9 +27,11 @@ export interface Failure {
 }
 
 export function failureOf(error: unknown, secondary: boolean): Failure {
-  const known =
-    error instanceof FivefoldError ? { code: error.code, values: error.values, exit: error.exit } : undefined;
-  if (!(error instanceof Error)) return { message: String(error), stack: undefined, known, secondary };
-  const message = known || error.name === 'Error' ? error.message : `${error.name}: ${error.message}`;
-  return { message, stack: error.stack, known, secondary };
+  if (error instanceof FivefoldError) {
+    const { code, values, exit, marked, stack } = error;
+    return { message: marked, stack, known: { code, values, exit }, secondary };
+  }
+  if (!(error instanceof Error)) return { message: String(error), stack: undefined, known: undefined, secondary };
+  const message = error.name === 'Error' ? error.message : `${error.name}: ${error.message}`;
+  return { message, stack: error.stack, known: undefined, secondary };
 }

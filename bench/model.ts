@@ -8,7 +8,8 @@ import { byteTokenizer } from '../src/data/tokenizer.ts';
 import { prepareTokens } from '../src/data/tokens.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
-import { type TrainSummary, train } from '../src/train/train.ts';
+import type { TrainSummary } from '../src/train/launch.ts';
+import { train } from '../src/train/train.ts';
 
 export const benchModel = findModel('llama-medium');
 export const benchShape = { seqLen: 512, globalBatch: 8, microBatch: 1 } as const;
@@ -41,7 +42,7 @@ export const trainFor = (
     ...benchShape,
     microBatch,
     model: benchModel,
-    tokenFile,
+    data: tokenFile,
     layout: parseLayout(layout),
     precision: 'f32',
     steps,

@@ -55,8 +55,8 @@ type Family = keyof typeof configs;
 
 const run = (family: Family, layout: string, options: Partial<TrainOptions> = {}) =>
   train({
-    model: { config: parseModelConfig(configs[family], family) },
-    tokenFile,
+    ...(options.resume ? {} : { model: { config: parseModelConfig(configs[family], family) } }),
+    data: tokenFile,
     layout: parseLayout(layout),
     precision: 'f64',
     steps: 6,
@@ -97,7 +97,7 @@ const savedBytes = (directory: string) =>
 /** The first three steps of a run of six, saved: the schedule of learning rates is that of all six. */
 async function savedHalf(family: Family, layout: string): Promise<string> {
   const out = mkdtempSync(join(root, 'half-'));
-  await run(family, layout, { out, steps: 3, optimizer: { totalSteps: 6 } });
+  await run(family, layout, { out, steps: 3, decaySteps: 6 });
   expect(readManifest(out)?.step).toBe(3);
   return out;
 }
@@ -109,7 +109,7 @@ test.each([
   const whole = await lossesOf(run(family, 'tp=1'));
   const half = await savedHalf(family, saved);
   for (const layout of layouts) {
-    const rest = await lossesOf(run(family, layout, { resume: half }));
+    const rest = await lossesOf(run(family, layout, { resume: half, out: join(root, `${family}-on-${layout}`) }));
     expect(rest.length).toBe(3);
     expect(difference(rest, whole.slice(3))).toBeLessThan(1e-10);
   }
@@ -119,7 +119,7 @@ test('the same layout goes on bit for bit', async () => {
   const layout = 'tp=2,pp=2,dp=2,sp';
   for (const precision of ['f64', 'f32'] as const) {
     const out = (name: string) => join(root, `${precision}-${name}`);
-    const options = { precision, optimizer: { totalSteps: 4 } };
+    const options = { precision, decaySteps: 4 };
     const whole = await lossesOf(run('llama', layout, { ...options, steps: 4, out: out('whole') }));
     const first = await lossesOf(run('llama', layout, { ...options, steps: 2, out: out('first') }));
     const resume = out('first');
@@ -182,8 +182,8 @@ import { readdirSync, watch } from 'node:fs';
 const [out, tokenFile, config, resume] = process.argv.slice(1);
 watch(out, (_, name) => { if (name?.includes('.safetensors')) console.log('file ' + name); });
 await train({
-  model: { config: parseModelConfig(JSON.parse(config), 'config') },
-  tokenFile, layout: parseLayout('tp=2'), precision: 'f64', steps: 100000, learningRate: 1e-3, seed: 5,
+  ...(resume ? {} : { model: { config: parseModelConfig(JSON.parse(config), 'config') } }),
+  data: tokenFile, layout: parseLayout('tp=2'), precision: 'f64', steps: 100000, learningRate: 1e-3, seed: 5,
   seqLen: 8, globalBatch: 4, microBatch: 1, out, saveEvery: 1, ...(resume ? { resume } : {}),
   onReport: (report) => { if (report.kind === 'saved') console.log('saved ' + report.step); },
 });`;
@@ -220,8 +220,8 @@ test('a run killed in the middle of a save goes on from the last one it finished
   expect(saidAgain).toBeGreaterThan(step);
   const last = Number(readManifest(out)?.step);
   const common = { steps: 100_000, learningRate: 1e-3 };
-  const options = { ...common, optimizer: { totalSteps: common.steps, warmupSteps: 100 }, steps: last + 2 };
-  const resumed = await lossesOf(run('llama', 'pp=3', { ...options, resume: out }));
+  const options = { ...common, decaySteps: common.steps, steps: last + 2 };
+  const resumed = await lossesOf(run('llama', 'pp=3', { ...options, resume: out, out: join(root, 'after-kills') }));
   const whole = await lossesOf(run('llama', 'tp=1', options));
   expect(difference(resumed, whole.slice(last))).toBeLessThan(1e-10);
 });

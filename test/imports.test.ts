@@ -17,11 +17,13 @@ const model = [...ops, 'model'];
 const schedule = [...model, 'schedule'];
 const step = [...schedule, 'step'];
 const pure = [...step, 'plan'];
-const effects = ['runtime', 'checkpoint', 'data', 'generate', 'train'];
+const effects = ['files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
 
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
   'errors.ts': { folders: [], outside: [] },
+  'settings.ts': { folders: [], outside: ['zod'] },
+  files: { folders: [], outside: 'all' },
   mesh: { folders: [], outside: ['zod'] },
   program: { folders: program, outside: [] },
   ops: { folders: ops, outside: [] },
@@ -30,10 +32,10 @@ const units: Readonly<Record<string, Unit>> = {
   step: { folders: step, outside: [] },
   plan: { folders: pure, outside: [] },
   runtime: { folders: pure, outside: 'all' },
-  checkpoint: { folders: pure, outside: 'all' },
-  data: { folders: [], outside: 'all' },
-  generate: { folders: [...pure, 'runtime', 'checkpoint'], outside: 'all' },
-  train: { folders: [...pure, 'runtime', 'checkpoint', 'data'], outside: 'all' },
+  checkpoint: { folders: [...pure, 'files'], outside: 'all' },
+  data: { folders: ['files'], outside: 'all' },
+  generate: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data'], outside: 'all' },
+  train: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate'], outside: 'all' },
   cli: { folders: [...pure, ...effects], outside: 'all' },
   'index.ts': { folders: [...pure, ...effects], outside: 'all' },
 };

@@ -16,7 +16,7 @@ export interface ModelSource {
 }
 
 /** Reads what `--model` names; CHECKPOINT_MISSING, CONFIG_INVALID or FAMILY_UNSUPPORTED when it cannot be used. */
-export function findModel(name: string): ModelSource {
+export function findModel(name: string, _set: readonly string[] = []): ModelSource {
   const preset = presets[name];
   if (preset) return { config: parseModelConfig(preset, name) };
   if (!existsSync(name))

@@ -3,7 +3,7 @@ import type { Axis } from '../mesh/mesh.ts';
 import type { CollectiveOp } from '../mesh/traffic.ts';
 import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
 import type { StepReport } from '../train/job.ts';
-import type { TrainSummary } from '../train/train.ts';
+import type { TrainSummary } from '../train/launch.ts';
 
 /** One number a rank, in rank order; a rank that never takes part in a collective has 0. */
 export type ByRank = readonly number[];

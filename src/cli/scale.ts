@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { findModel } from '../checkpoint/model-source.ts';
 import { FivefoldError } from '../errors.ts';
+import { withTemporary } from '../files/temporary.ts';
 import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -16,7 +17,6 @@ import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { imbalance, median, rankCounts, type ScaleResult, scaledAxes, scalingOf } from './scaling.ts';
 import { formatScaling } from './scaling-report.ts';
-import { withTemporary } from './temporary.ts';
 import { wantsColour } from './ui/colour.ts';
 import { createProgress } from './ui/progress.ts';
 
@@ -30,7 +30,7 @@ type Values = OptionValues<
   | 'microBatch'
   | 'repeats'
   | 'precision'
-  | 'timeout'
+  | 'timeoutSeconds'
   | 'json'
 >;
 
@@ -45,7 +45,7 @@ export function addScale(program: Command, io: CliIo): void {
     globalBatch: `${defaults.globalBatch}`,
     microBatch: 'up to 4, less with pp',
     precision: defaults.precision,
-    timeout: '300',
+    timeoutSeconds: '300',
     json: '',
     debug: '',
   });
@@ -85,7 +85,7 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   } as const;
   checkFit(model.config, oneRank, { ...shape, microBatch: one.microBatch });
   const candidates = [one, ...candidatesOf(model.config, values.maxRanks ?? Math.max(2, cores), shape)];
-  const { timeout } = values;
+  const { timeoutSeconds } = values;
   const common = {
     model,
     seqLen,
@@ -94,13 +94,13 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
     steps: Math.max(2, values.steps ?? defaults.steps),
     learningRate: 1e-3,
     seed: 0,
-    ...(timeout === undefined ? {} : { timeoutSeconds: timeout }),
+    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
   };
   const json = values.json === true;
   const runs = await withTemporary((directory) => {
     const tokenFile = join(directory, 'tokens.i32.bin');
     writeFileSync(tokenFile, someTokens(model.config.vocabSize, 64 * seqLen + 1));
-    return measure(candidates, { ...common, tokenFile }, values.repeats ?? defaults.repeats, json, io);
+    return measure(candidates, { ...common, data: tokenFile }, values.repeats ?? defaults.repeats, json, io);
   });
 
   const oneRankSeconds = median(runs[0]!.seconds);

@@ -1,9 +1,9 @@
 // What the launcher tells a rank to train, and what the rank reports: plain data that cross a thread or a network.
 
-import type { Manifest } from '../checkpoint/index-file.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
+import type { RunManifest } from './manifest.ts';
 import type { OptimizerSettings } from './optimizer.ts';
 
 export interface TrainJob {
@@ -27,7 +27,7 @@ export interface TrainJob {
     readonly config: string;
     readonly tokenizerPath?: string;
     /** Saved with the checkpoint, with `step` added. */
-    readonly manifest: Manifest;
+    readonly manifest: Omit<RunManifest, 'step'>;
   };
   readonly trace: boolean;
 }

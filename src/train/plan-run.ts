@@ -1,0 +1,60 @@
+// A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
+import { openSequences } from '../data/sequences.ts';
+import { fail, option } from '../errors.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import { predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
+import type { StepSettings } from '../step/settings.ts';
+import { buildTrainingStep } from '../step/training-step.ts';
+import type { RunManifest } from './manifest.ts';
+import { decideSteps, type Settled, type Steps } from './settle.ts';
+import type { RunTokens } from './tokens-of-run.ts';
+
+export interface RunPlan extends Steps {
+  readonly settled: Settled;
+  readonly settings: StepSettings;
+  readonly tokens: RunTokens;
+  /** Sequences of an epoch. */
+  readonly sequences: number;
+  /** How often the whole run sees the data. */
+  readonly epochs: number;
+  /** By rank, for the steps of this part of the run. */
+  readonly predicted: readonly RankPrediction[];
+}
+
+/** @throws an error of exit status 2 when the run cannot start; nothing is written */
+export function planRun(settled: Settled, tokens: RunTokens): RunPlan {
+  const { run, given, before, model, layout, microbatches } = settled;
+  const { seqLen, microBatch, globalBatch, seed, precision } = run;
+  const sequences = openSequences(tokens.path, { seqLen, seed });
+  sequences.close();
+  if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
+  const steps = decideSteps(settled, sequences.count);
+  const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
+  const toDo = steps.run.steps - steps.stepsDone;
+  const predicted = Array.from({ length: worldSize(layout) }, (_, rank) =>
+    timesSteps(predictRank(buildTrainingStep(settings, rank)), toDo),
+  );
+  return {
+    ...steps,
+    settled,
+    settings,
+    tokens,
+    sequences: sequences.count,
+    epochs: (steps.run.steps * globalBatch) / sequences.count,
+    predicted,
+  };
+}
+
+function checkSameData(before: RunManifest, tokens: RunTokens, resume: string): void {
+  const same =
+    before.data.length === tokens.streams.length &&
+    before.data.every(({ sha256 }, index) => sha256 === tokens.streams[index]!.sha256);
+  if (same) return;
+  const count = (streams: readonly { readonly tokens: number }[]) => streams.map((each) => each.tokens).join(' + ');
+  fail('DATA_CHANGED', {
+    path: resume,
+    before: count(before.data),
+    now: count(tokens.streams),
+    fix: `give the files it was started with, or ${option('dataChanged')} to go on with these`,
+  });
+}

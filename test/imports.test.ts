@@ -17,7 +17,7 @@ const model = [...ops, 'model'];
 const schedule = [...model, 'schedule'];
 const step = [...schedule, 'step'];
 const pure = [...step, 'plan'];
-const effects = ['runtime', 'checkpoint', 'data', 'generate', 'train'];
+const effects = ['files', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
 
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
@@ -30,8 +30,9 @@ const units: Readonly<Record<string, Unit>> = {
   step: { folders: step, outside: [] },
   plan: { folders: pure, outside: [] },
   runtime: { folders: pure, outside: 'all' },
-  checkpoint: { folders: pure, outside: 'all' },
-  data: { folders: [], outside: 'all' },
+  files: { folders: [], outside: 'all' },
+  checkpoint: { folders: [...pure, 'files'], outside: 'all' },
+  data: { folders: ['files'], outside: 'all' },
   generate: { folders: [...pure, 'runtime', 'checkpoint'], outside: 'all' },
   train: { folders: [...pure, 'runtime', 'checkpoint', 'data'], outside: 'all' },
   cli: { folders: [...pure, ...effects], outside: 'all' },

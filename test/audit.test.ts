@@ -76,7 +76,7 @@ test.each(cases)('%s, %s in %s', async (text, family, precision) => {
     settings,
     optimizer: optimizerDefaults(1e-3, steps),
     seed: 1,
-    tokenFile,
+    sources: [{ path: tokenFile }],
     stepsDone: 0,
     lastStep: steps,
     resume: false,

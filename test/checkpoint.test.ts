@@ -56,7 +56,7 @@ type Family = keyof typeof configs;
 const run = (family: Family, layout: string, options: Partial<TrainOptions> = {}) =>
   train({
     model: { config: parseModelConfig(configs[family], family) },
-    tokenFile,
+    sources: [{ path: tokenFile }],
     layout: parseLayout(layout),
     precision: 'f64',
     steps: 6,
@@ -183,7 +183,7 @@ const [out, tokenFile, config, resume] = process.argv.slice(1);
 watch(out, (_, name) => { if (name?.includes('.safetensors')) console.log('file ' + name); });
 await train({
   model: { config: parseModelConfig(JSON.parse(config), 'config') },
-  tokenFile, layout: parseLayout('tp=2'), precision: 'f64', steps: 100000, learningRate: 1e-3, seed: 5,
+  sources: [{ path: tokenFile }], layout: parseLayout('tp=2'), precision: 'f64', steps: 100000, learningRate: 1e-3, seed: 5,
   seqLen: 8, globalBatch: 4, microBatch: 1, out, saveEvery: 1, ...(resume ? { resume } : {}),
   onReport: (report) => { if (report.kind === 'saved') console.log('saved ' + report.step); },
 });`;

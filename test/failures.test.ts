@@ -37,7 +37,7 @@ function copyOf(name: string): string {
 
 const run = (options: Pick<TrainOptions, 'model' | 'layout'> & Partial<TrainOptions>) =>
   train({
-    tokenFile,
+    sources: [{ path: tokenFile }],
     precision: 'f64',
     steps: 20,
     learningRate: 1e-3,
@@ -152,7 +152,7 @@ function runDying(layoutText: string, dying: number, death: DyingJob['death'], r
     settings,
     optimizer: optimizerDefaults(1e-3, 1000),
     seed: 1,
-    tokenFile,
+    sources: [{ path: tokenFile }],
     stepsDone: 0,
     lastStep: 1000,
     resume: false,

@@ -84,11 +84,12 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   const layout = autoLayout({ config: model.config, seqLen, globalBatch, precision, ...machine });
   const corpus = findCorpus(fileURLToPath(new URL('.', import.meta.url)), corpusBytes);
   // In the run's own directory, so that it can be gone on with on the very same text.
-  const cacheFile = join(out, 'tokens.i32.bin');
-  const files = { files: corpus.files, tokenizer: byteTokenizer, config: model.config, cacheFile };
+  const sources = [{ files: corpus.files }];
+  const files = { sources, tokenizer: byteTokenizer, config: model.config, cacheDirectory: out };
   const tokens = await prepare({ ...files, quiet: false }, io);
+  const tokenFile = tokens.sources[0]!.path;
   const microBatch = defaultMicroBatch(globalBatch, layout);
-  const options = { ...settings, model, layout, tokenFile: tokens.path, microBatch };
+  const options = { ...settings, model, layout, sources: tokens.sources, microBatch };
 
   writeLine(io.stdout, introduction({ options: { ...options, steps: 0 } }, tokens.tokens));
   const stepSeconds = await timeSteps(options, timedShare * seconds, io);
@@ -97,7 +98,7 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   writeLine(io.stdout, `a step takes ${formatSeconds(stepSeconds)} here: ${steps} steps, saved in ${out}\n`);
   const saveEvery = Math.ceil(steps / 4);
   const summary = await runTraining(
-    { options: { ...options, steps, out, saveEvery }, stepsDone: 0, quiet: false, data: [tokens.path] },
+    { options: { ...options, steps, out, saveEvery }, stepsDone: 0, quiet: false, data: [tokenFile] },
     io,
   );
   heading('A sample');
@@ -107,7 +108,7 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   heading('Predicted before the run, and measured');
   showFigures(summary, colour, io);
   heading('What to try next');
-  for (const line of next(out, tokens.path, steps, io)) writeLine(io.stdout, `  ${line}`);
+  for (const line of next(out, tokenFile, steps, io)) writeLine(io.stdout, `  ${line}`);
 }
 
 /** A directory that no earlier run has: the first free of demo-1, demo-2, ... */

@@ -12,10 +12,10 @@ const place = makeWorkplace();
 afterAll(() => place.remove());
 
 const options = {
-  files: [place.path('text.txt')],
+  sources: [{ files: [place.path('text.txt')] }],
   tokenizer: byteTokenizer,
   config: parseModelConfig(tinyLlama, 'config.json'),
-  cacheFile: place.path('tokens.i32.bin'),
+  cacheDirectory: place.path('cache'),
   quiet: false,
 };
 
@@ -46,6 +46,6 @@ test('stopped on the way it throws why and leaves no file', async () => {
   const stopped = new Stopped('SIGINT');
   const { io } = listen(AbortSignal.abort(stopped), false);
   const before = readdirSync(place.path('.'));
-  await expect(prepare({ ...options, cacheFile: place.path('stopped.i32.bin') }, io)).rejects.toBe(stopped);
+  await expect(prepare({ ...options, cacheDirectory: place.path('.') }, io)).rejects.toBe(stopped);
   expect(readdirSync(place.path('.'))).toEqual(before);
 });

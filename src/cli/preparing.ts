@@ -1,17 +1,19 @@
-// Prepares the tokens of a run; says how far it is when that takes longer than a moment.
+// Prepares the tokens of a run; says how far it is when that takes longer than a moment, and what it left out.
 
+import { skippedText } from '../data/skipped.ts';
+import type { DataFiles } from '../data/source.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
-import { type PreparedTokens, type PrepareProgress, prepareTokens } from '../data/tokens.ts';
+import { type PreparedData, type PrepareProgress, prepareTokens } from '../data/tokens.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { type CliIo, throwIfStopped } from './io.ts';
+import { type CliIo, writeLine } from './io.ts';
 import { formatCount, formatPercent } from './ui/units.ts';
 
 export interface Preparing {
-  readonly files: readonly string[];
+  readonly sources: readonly DataFiles[];
   readonly tokenizer: Tokenizer;
   readonly config: ModelConfig;
-  readonly cacheFile: string;
-  /** Says nothing. */
+  readonly cacheDirectory: string;
+  /** Says nothing of its progress. */
   readonly quiet: boolean;
   /** How long it says nothing; 2 when not given. */
   readonly silentSeconds?: number;
@@ -20,8 +22,8 @@ export interface Preparing {
 /** On a stream that is no terminal every line stays, so there are fewer. */
 const everySeconds = { terminal: 0.2, other: 10 };
 
-export async function prepare(options: Preparing, io: CliIo): Promise<PreparedTokens> {
-  const { files, tokenizer, config, cacheFile, quiet, silentSeconds = 2 } = options;
+export async function prepare(options: Preparing, io: CliIo): Promise<PreparedData> {
+  const { sources, tokenizer, config, cacheDirectory, quiet, silentSeconds = 2 } = options;
   const terminal = io.stderr.isTTY === true;
   let next = performance.now() + silentSeconds * 1000;
   let shown = false;
@@ -31,18 +33,26 @@ export async function prepare(options: Preparing, io: CliIo): Promise<PreparedTo
     io.stderr.write(terminal ? `\r\x1b[2K${line}` : `${line}\n`);
     shown = true;
   };
+  const endLine = (): void => {
+    if (shown && terminal) io.stderr.write('\r\x1b[2K');
+    shown = false;
+  };
   try {
-    return await prepareTokens({
-      files,
+    const prepared = await prepareTokens({
+      sources,
       tokenizer,
-      cacheFile,
+      cacheDirectory,
       vocabSize: config.vocabSize,
+      signal: io.signal,
       onProgress(progress) {
-        throwIfStopped(io);
         if (!quiet && performance.now() >= next) show(progress);
       },
     });
+    endLine();
+    const left = skippedText(prepared.skipped);
+    if (left !== undefined) writeLine(io.stderr, left);
+    return prepared;
   } finally {
-    if (shown && terminal) io.stderr.write('\r\x1b[2K');
+    endLine();
   }
 }

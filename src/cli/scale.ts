@@ -100,7 +100,13 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   const runs = await withTemporary((directory) => {
     const tokenFile = join(directory, 'tokens.i32.bin');
     writeFileSync(tokenFile, someTokens(model.config.vocabSize, 64 * seqLen + 1));
-    return measure(candidates, { ...common, tokenFile }, values.repeats ?? defaults.repeats, json, io);
+    return measure(
+      candidates,
+      { ...common, sources: [{ path: tokenFile }] },
+      values.repeats ?? defaults.repeats,
+      json,
+      io,
+    );
   });
 
   const oneRankSeconds = median(runs[0]!.seconds);

@@ -1,6 +1,6 @@
 // The command that trains: `fivefold train`.
-import { join } from 'node:path';
 import type { Command } from 'commander';
+import { dataSources } from '../data/source.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { matrixWeights } from '../model/config.ts';
@@ -62,17 +62,17 @@ async function runTrain(values: TrainingValues & OptionValues<'json'>, io: CliIo
   const { options, tokenizer, data, stepsDone } = settings;
   await withTemporary(async (directory) => {
     const files = {
-      files: data,
+      sources: dataSources(data),
       tokenizer,
       config: options.model.config,
-      cacheFile: join(directory, 'tokens.i32.bin'),
+      cacheDirectory: directory,
     };
     const tokens = await prepare({ ...files, quiet: json }, io);
     throwIfStopped(io);
     const tokensPerStep = options.seqLen * options.globalBatch;
     const summary = await runTraining(
       {
-        options: { ...options, tokenFile: tokens.path },
+        options: { ...options, sources: tokens.sources },
         stepsDone,
         quiet: json,
         introduction: introduction(settings, tokens.tokens),

@@ -47,7 +47,7 @@ export type TrainingValues = OptionValues<
 
 /** All but the tokens, which take time to prepare. */
 export interface TrainingSettings {
-  readonly options: Omit<TrainOptions, 'tokenFile'>;
+  readonly options: Omit<TrainOptions, 'sources'>;
   readonly tokenizer: Tokenizer;
   readonly data: readonly string[];
   /** Steps done before this run. */

@@ -47,8 +47,14 @@ export function dataSources(paths: readonly string[], mix?: readonly number[]): 
   return paths.map((path, index) => ({ files: [path], weight: mix[index]! }));
 }
 
-/** @throws OPTION_INVALID when there are too many sources, or a weight is no number above 0 */
+/** @throws OPTION_INVALID when there are no sources or too many, or a weight is no number above 0 */
 export function checkWeights(weights: readonly number[]): void {
+  if (weights.length === 0)
+    fail('OPTION_INVALID', {
+      option: option('data'),
+      problem: 'there are no sources',
+      fix: 'give text files or folders to train on',
+    });
   if (weights.length > mostSources)
     fail('OPTION_INVALID', {
       option: option('mix'),

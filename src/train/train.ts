@@ -4,6 +4,7 @@ import { readManifest } from '../checkpoint/commit.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
 import { openSequences } from '../data/sequences.ts';
+import type { TokenSource } from '../data/source.ts';
 import { fail } from '../errors.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -23,8 +24,10 @@ import { type OptimizerSettings, optimizerDefaults } from './optimizer.ts';
 
 export interface TrainOptions extends BatchShape {
   readonly model: ModelSource;
-  /** A file of `prepareTokens`. */
-  readonly tokenFile: string;
+  /** Token files, as `prepareTokens` gives them. */
+  readonly sources: readonly TokenSource[];
+  /** Sequences kept from training: a part below 1, or a number. */
+  readonly heldOut?: number;
   readonly layout: Layout;
   readonly precision: Precision;
   /** Steps of the whole run; a resumed one does those that are left. */
@@ -74,7 +77,7 @@ export function planTraining(options: TrainOptions): {
   const { model, layout, seqLen, microBatch, precision } = options;
   const microbatches = checkFit(model.config, layout, options);
   const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
-  openSequences(options.tokenFile, { seqLen, seed: options.seed }).close();
+  openSequences(options.sources, { seqLen, seed: options.seed, heldOut: options.heldOut ?? 0 }).close();
   if (options.out !== undefined) checkOut(options.out, { resume: options.resume });
   const stepsDone = options.resume === undefined ? 0 : stepOf(options.resume);
   const steps = Math.max(0, options.steps - stepsDone);
@@ -147,7 +150,8 @@ function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number)
     settings,
     optimizer: { ...optimizerDefaults(options.learningRate, options.steps), ...options.optimizer },
     seed: options.seed,
-    tokenFile: options.tokenFile,
+    sources: options.sources,
+    ...(options.heldOut === undefined ? {} : { heldOut: options.heldOut }),
     stepsDone,
     lastStep: options.steps,
     ...(weights === undefined ? {} : { weights }),

@@ -19,12 +19,12 @@ export async function withTokens<T>(use: (tokenFile: string) => Promise<T>): Pro
   const folder = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
   try {
     const { files } = await findCorpus(process.cwd(), 2e6);
-    const { path } = await prepareTokens({
-      files,
+    const { sources } = await prepareTokens({
+      sources: [{ files }],
       tokenizer: byteTokenizer,
-      cacheFile: join(folder, 'tokens.i32.bin'),
+      cacheDirectory: folder,
     });
-    return await use(path);
+    return await use(sources[0]!.path);
   } finally {
     rmSync(folder, { recursive: true });
   }

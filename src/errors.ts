@@ -74,7 +74,8 @@ export const errorTable = {
   },
   OUT_UNWRITABLE: {
     exit: 2,
-    message: (e) => `cannot write to ${v(e.path)}: ${v(e.problem)}; choose another ${option('out')}`,
+    message: (e) =>
+      `cannot write to ${v(e.path)}: ${v(e.problem)}; ${e.fix ? v(e.fix) : `choose another ${option('out')}`}`,
   },
   OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running

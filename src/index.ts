@@ -3,10 +3,12 @@
 export { readManifest } from './checkpoint/commit.ts';
 export { openCheckpoint, openOptimizer } from './checkpoint/hf-directory.ts';
 export { findModel, type ModelSource } from './checkpoint/model-source.ts';
+export { epochSequences, stepsForEpochs, timesSeen } from './data/epochs.ts';
 export { findCorpus } from './data/sample-corpus.ts';
+export { type DataFiles, dataSources, type PreparedSource, type TokenSource } from './data/source.ts';
 export { type TextStream, textStream } from './data/text-stream.ts';
 export { byteTokenizer, loadTokenizer, type Tokenizer } from './data/tokenizer.ts';
-export { type PreparedTokens, type PrepareOptions, prepareTokens } from './data/tokens.ts';
+export { type PreparedData, type PrepareOptions, prepareTokens } from './data/tokens.ts';
 export { type ErrorCode, errorTable, FivefoldError } from './errors.ts';
 export { type GenerateOptions, generate } from './generate/generate.ts';
 export type { Generated } from './generate/job.ts';

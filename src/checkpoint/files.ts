@@ -1,5 +1,8 @@
 // Small file helpers: whole reads and writes at a position, atomic replacement, and flushing a directory to disk.
 import { closeSync, constants, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { errorCode } from '../files/system-errors.ts';
+
+export { errorCode, reasonOf } from '../files/system-errors.ts';
 
 /** Node and the kernel both stop short of 2 GiB in one call. */
 const maxBytesPerCall = 1 << 30;
@@ -60,28 +63,3 @@ export function syncDirectory(path: string): void {
     if (process.platform !== 'win32' && !refused) throw error;
   }
 }
-
-/** The system's code of an error (ENOENT, EACCES, ...), or undefined if it does not come from the system. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && 'syscall' in error ? String(error.code) : undefined;
-}
-
-/** What a system error means, in words. */
-export function reasonOf(code: string): string {
-  return reasons[code] ?? `the system says ${code}`;
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist',
-  ENOTDIR: 'a part of the path is a file, not a directory',
-  EISDIR: 'it is a directory',
-  EEXIST: 'a file of that name is in the way',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space is left on the device',
-  EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file would be too large',
-  ENAMETOOLONG: 'the name is too long',
-  EMFILE: 'too many files are open',
-};

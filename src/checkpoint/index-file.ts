@@ -1,9 +1,8 @@
 // model.safetensors.index.json: which file holds which tensor, and what Fivefold adds to its metadata.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fail } from '../errors.ts';
-import { errorCode, reasonOf } from './files.ts';
+import { maxBytes, readJson } from '../files/json-file.ts';
 import { broken } from './header.ts';
 
 export const indexName = 'model.safetensors.index.json';
@@ -44,16 +43,13 @@ const manifestSchema = z.record(z.string(), z.unknown());
  */
 export function readIndex(directory: string): CheckpointIndex | undefined {
   const path = join(directory, indexName);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const code = errorCode(error);
+  const json = readJson(path, maxBytes.index, ({ problem, code, fix }) => {
     if (code === 'ENOENT') return undefined;
-    if (!code) throw error;
-    return fail('CHECKPOINT_MISSING', { path, problem: reasonOf(code), fix: 'give a readable checkpoint directory' });
-  }
-  const parsed = indexSchema.safeParse(parseJson(path, text));
+    if (code === 'NOT_JSON') return broken(path, 'it is not JSON');
+    return fail('CHECKPOINT_MISSING', { path, problem, fix: fix ?? 'give a readable checkpoint directory' });
+  });
+  if (json === undefined) return undefined;
+  const parsed = indexSchema.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     return broken(path, `${issue?.path.join('.') || 'the file'}: ${issue?.message}`);

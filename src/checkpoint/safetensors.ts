@@ -1,6 +1,7 @@
 // One .safetensors file: opened and checked, then read slice by slice, touching only the bytes each slice needs.
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { fail } from '../errors.ts';
+import { openRegular, type Refusal } from '../files/regular-file.ts';
 import { decode, firstNonFinite } from './decode.ts';
 import {
   arrayKind,
@@ -40,7 +41,7 @@ export const stagingBytes = 1 << 18;
  * @throws CHECKPOINT_MISSING if it cannot be opened, CHECKPOINT_BROKEN if it is not a whole safetensors file.
  */
 export function openSafetensors(path: string): SafetensorsFile {
-  const fd = openToRead(path);
+  const fd = openRegular(path, (refusal) => missing(path, refusal));
   let tensors: ReadonlyMap<string, TensorInfo>;
   try {
     const fileBytes = fstatSync(fd).size;
@@ -52,7 +53,7 @@ export function openSafetensors(path: string): SafetensorsFile {
   } catch (error) {
     closeSync(fd);
     const code = errorCode(error);
-    if (code) missing(path, code);
+    if (code) missing(path, { problem: reasonOf(code), code });
     throw error;
   }
   let bytesRead = 0;
@@ -164,18 +165,8 @@ function checkFinite(
   broken(path, where, 'the weights diverged or were damaged; use an earlier checkpoint');
 }
 
-function openToRead(path: string): number {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    const code = errorCode(error);
-    if (!code) throw error;
-    return missing(path, code);
-  }
-}
-
-function missing(path: string, code: string): never {
-  return fail('CHECKPOINT_MISSING', { path, problem: reasonOf(code), fix: 'give a readable .safetensors file' });
+function missing(path: string, { problem, fix }: Refusal): never {
+  return fail('CHECKPOINT_MISSING', { path, problem, fix: fix ?? 'give a readable .safetensors file' });
 }
 
 function mismatch(path: string, problem: string, fix: string): never {

@@ -126,16 +126,14 @@ function newRun(parent: string): string {
 async function tokensIn(folder: string, files: readonly string[], io: CliIo): Promise<string> {
   const preparing = showPreparing(false, io);
   try {
-    const { path } = await prepareTokens({
-      files,
+    const { sources } = await prepareTokens({
+      sources: [{ files }],
       tokenizer: byteTokenizer,
-      cacheFile: join(folder, 'tokens.i32.bin'),
-      onProgress(progress) {
-        throwIfStopped(io);
-        preparing.show(progress);
-      },
+      cacheDirectory: folder,
+      signal: io.signal,
+      onProgress: preparing.show,
     });
-    return path;
+    return sources[0]!.path;
   } finally {
     preparing.end();
   }

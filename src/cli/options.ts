@@ -45,7 +45,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   set: textsOption('<changes...>', "changes to the model's config.json, such as hidden_size=384"),
   data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
   mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
-  heldOut: numberOption('<share>', 'share of the data kept from training, to measure the loss on'),
+  heldOut: numberOption('<share>', 'share (or number) of sequences kept from training, to measure the loss on'),
   dataChanged: switchOption('go on with other data than the run was started with'),
   layout: textOption('<text>', 'how the ranks are laid out, such as tp=2,pp=2,dp=2,sp,schedule=gpipe, or auto'),
   steps: numberOption('<n>', 'optimizer steps of the whole run'),

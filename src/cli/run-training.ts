@@ -3,6 +3,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readManifest } from '../checkpoint/commit.ts';
+import { skippedText } from '../data/skipped.ts';
 import { FivefoldError, spelled } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -53,10 +54,7 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
       signal: io.signal,
       recorderDir,
       ...(traceFile === undefined ? {} : { trace: traceFile }),
-      onPrepare(done) {
-        throwIfStopped(io);
-        preparing.show(done);
-      },
+      onPrepare: preparing.show,
       onPlan(planned) {
         preparing.end();
         throwIfStopped(io);
@@ -109,7 +107,7 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
 export function introduction({ settings, run, tokens, sequences, epochs, notes }: RunPlan): string[] {
   const { config, layout, seqLen } = settings;
   const ranks = worldSize(layout);
-  const all = tokens.streams.reduce((sum, stream) => sum + stream.tokens, 0);
+  const all = tokens.sources.reduce((sum, stream) => sum + stream.tokens, 0);
   return [
     [
       `${config.family}, ${formatCount(matrixWeights(config))} matrix weights`,
@@ -118,9 +116,12 @@ export function introduction({ settings, run, tokens, sequences, epochs, notes }
       run.precision,
     ].join('; '),
     `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${timesText(epochs)} in ${run.steps} steps`,
+    ...optionalLine(skippedText(tokens.skipped)),
     ...notes.map((note) => spelled(note, flagOf)),
   ];
 }
+
+const optionalLine = (line: string | undefined): string[] => (line === undefined ? [] : [line]);
 
 const timesText = (times: number): string => `${times < 10 ? times.toPrecision(2) : Math.round(times)} times`;
 

@@ -1,4 +1,5 @@
 // Data files to a token stream: documents, folders, pieces, token files, and every way it can fail.
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,14 +27,28 @@ function folderWith(files: Record<string, string | Uint8Array | Int32Array>): st
 
 const bpe = loadTokenizer('test/fixtures/tokenizer');
 
-/** The stream for these files, read back. */
-async function stream(options: Partial<PrepareOptions> & Pick<PrepareOptions, 'files'>): Promise<number[]> {
-  const cacheFile = join(root, 'stream.i32.bin');
-  const { path, tokens } = await prepareTokens({ tokenizer: byteTokenizer, cacheFile, ...options });
+const defaults = { tokenizer: byteTokenizer, cacheDirectory: join(root, 'streams') };
+
+function tokensIn(path: string): number[] {
   const reader = openTokens(path);
-  expect(reader.tokens).toBe(tokens);
-  const all = [...reader.read(0, tokens)];
+  const all = [...reader.read(0, reader.tokens)];
   reader.close();
+  return all;
+}
+
+const sha256 = (tokens: readonly number[]): string =>
+  createHash('sha256').update(Int32Array.from(tokens)).digest('hex');
+
+/** The stream for these files, read back. */
+async function stream({
+  files,
+  ...options
+}: Partial<PrepareOptions> & { readonly files: readonly string[] }): Promise<number[]> {
+  const { sources, tokens, documents } = await prepareTokens({ ...defaults, ...options, sources: [{ files }] });
+  const [source] = sources;
+  const all = tokensIn(source!.path);
+  expect(sources).toEqual([{ path: source!.path, tokens, documents, sha256: sha256(all) }]);
+  expect(all.length).toBe(tokens);
   return all;
 }
 
@@ -76,7 +91,7 @@ describe('pieces', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.string({
-          unit: fc.constantFrom('a', ' ', '\n', '\r\n', 'ö', '河', '🌊', '\0'),
+          unit: fc.constantFrom('a', ' ', '\n', '\r\n', 'ö', '河', '🌊', '\u0001'),
           minLength: 1,
           maxLength: 80,
         }),
@@ -103,9 +118,10 @@ describe('pieces', () => {
   test('and token buffers of a file of several megabytes come out complete and in order', async () => {
     const text = Array.from({ length: 300_000 }, (_, line) => `${line}\n`).join('');
     const folder = folderWith({ 'long.txt': text });
-    const cacheFile = join(root, 'long.i32.bin');
-    const { tokens } = await prepareTokens({ files: [folder], tokenizer: byteTokenizer, cacheFile });
+    const cacheDirectory = join(root, 'long');
+    const { sources, tokens } = await prepareTokens({ ...defaults, sources: [{ files: [folder] }], cacheDirectory });
     expect(tokens).toBe(text.length);
+    const cacheFile = sources[0]!.path;
     const reader = openTokens(cacheFile);
     expect(byteTokenizer.decode(reader.read(0, tokens)) === text).toBe(true);
     reader.close();
@@ -135,9 +151,12 @@ describe('token files', () => {
       ['own.i32.bin', [7, 70000]],
     ] as const) {
       const files = [join(folder, name)];
-      const cacheFile = join(folder, 'unused.i32.bin');
-      const prepared = await prepareTokens({ files, tokenizer: bpe, cacheFile });
-      expect(prepared).toEqual({ path: files[0], tokens: 2, documents: 1 });
+      const prepared = await prepareTokens({ sources: [{ files }], tokenizer: bpe, cacheDirectory: folder });
+      expect(prepared).toMatchObject({
+        sources: [{ path: files[0], tokens: 2, documents: 1 }],
+        tokens: 2,
+        documents: 1,
+      });
       expect(await stream({ files })).toEqual(tokens);
     }
     expect(readdirSync(folder).sort()).toEqual(['gpt.u16.bin', 'own.i32.bin']);
@@ -150,7 +169,7 @@ describe('token files', () => {
 
   test('must say how wide their tokens are', async () => {
     const folder = folderWith({ 'data.bin': 'xx' });
-    await expect(stream({ files: [folder] })).rejects.toThrow(
+    await expect(stream({ files: [join(folder, 'data.bin')] })).rejects.toThrow(
       /data\.bin: .*rename it .*data\.u16\.bin or .*data\.i32\.bin/,
     );
   });
@@ -173,17 +192,17 @@ describe('token files', () => {
 describe('failures', () => {
   const failing = async (files: Record<string, string | Uint8Array | Int32Array>, message: RegExp): Promise<void> => {
     const folder = folderWith(files);
-    const out = folderWith({ 'stream.i32.bin': 'the old one' });
-    const cacheFile = join(out, 'stream.i32.bin');
-    await expect(prepareTokens({ files: [folder], tokenizer: byteTokenizer, cacheFile })).rejects.toThrow(message);
-    expect(readdirSync(out)).toEqual(['stream.i32.bin']);
-    expect(readFileSync(cacheFile, 'utf8')).toBe('the old one');
+    const cacheDirectory = folderWith({ 'tokens.i32.bin': 'the old one' });
+    await expect(prepareTokens({ ...defaults, sources: [{ files: [folder] }], cacheDirectory })).rejects.toThrow(
+      message,
+    );
+    expect(readdirSync(cacheDirectory)).toEqual(['tokens.i32.bin']);
+    expect(readFileSync(join(cacheDirectory, 'tokens.i32.bin'), 'utf8')).toBe('the old one');
   };
 
   test('leave the old stream and nothing else behind', async () => {
     await failing({ 'a.txt': '', 'b.jsonl': '\n{"text":""}\n' }, /holds no tokens; give files with some text/);
     await failing({}, /holds no tokens/);
-    await failing({ 'a.txt': 'good', 'b.png': Uint8Array.of(0x89, 0x50) }, /b\.png: it is not UTF-8 text; convert it/);
     await failing({ 'a.jsonl': '{"text":"x"}\n\nnot json' }, /a\.jsonl: line 3 is not JSON/);
     await failing({ 'a.jsonl': '{"content":"x"}' }, /line 1 has no string "text"/);
     await failing({ 'a.txt': 'good', 'b.i32.bin': 'abcde' }, /5 bytes are no whole number of 4-byte tokens/);
@@ -191,14 +210,16 @@ describe('failures', () => {
 
   test('name a path that is not there', async () => {
     await expect(stream({ files: [join(root, 'nowhere.txt')] })).rejects.toThrow(
-      /cannot read data .*nowhere\.txt: ENOENT/,
+      /cannot read data .*nowhere\.txt: it does not exist/,
     );
     await expect(stream({ files: [] })).rejects.toThrow(/data \(no files\) holds no tokens/);
   });
 
   test('name an output that cannot be written', async () => {
     const folder = folderWith({ file: 'x' });
-    const cacheFile = join(folder, 'file', 'stream.i32.bin');
-    await expect(stream({ files: [folder], cacheFile })).rejects.toThrow(/cannot write to .*stream\.i32\.bin/);
+    const cacheDirectory = join(folder, 'file');
+    await expect(stream({ files: [folder], cacheDirectory })).rejects.toThrow(
+      /cannot write to .*file.tokens\.i32\.bin/,
+    );
   });
 });

@@ -1,5 +1,6 @@
 // What the launcher tells a rank to train, and what the rank reports: plain data that cross a thread or a network.
 
+import type { TokenSource } from '../data/source.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
@@ -10,7 +11,9 @@ export interface TrainJob {
   readonly settings: StepSettings;
   readonly optimizer: OptimizerSettings;
   readonly seed: number;
-  readonly tokenFile: string;
+  readonly sources: readonly TokenSource[];
+  /** Of the sequences, kept from training: see `openSequences`. */
+  readonly heldOut: number;
   /** Steps done before this run; it goes on with the next. */
   readonly stepsDone: number;
   /** The step after which the run ends. */

@@ -105,7 +105,11 @@ function jobOf({ settings, settled, run, stepsDone, tokens }: RunPlan): TrainJob
   const out = given.out ?? given.resume;
   const [beta1, beta2] = run.betas;
   const { learningRate, minLearningRate, warmupSteps, decaySteps, epsilon, weightDecay, clipNorm } = run;
-  const manifest: Omit<RunManifest, 'step'> = { version: 1, run, data: [...tokens.streams] };
+  const manifest: Omit<RunManifest, 'step'> = {
+    version: 1,
+    run,
+    data: tokens.sources.map(({ tokens: count, sha256 }) => ({ tokens: count, sha256 })),
+  };
   return {
     settings,
     optimizer: {
@@ -120,7 +124,8 @@ function jobOf({ settings, settled, run, stepsDone, tokens }: RunPlan): TrainJob
       clipNorm,
     },
     seed: run.seed,
-    tokenFile: tokens.path,
+    sources: tokens.sources,
+    heldOut: run.heldOut,
     stepsDone,
     lastStep: run.steps,
     ...(weights === undefined ? {} : { weights }),

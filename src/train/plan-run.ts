@@ -1,5 +1,6 @@
 // A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
 import { openSequences } from '../data/sequences.ts';
+import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
@@ -7,12 +8,11 @@ import type { StepSettings } from '../step/settings.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import type { RunManifest } from './manifest.ts';
 import { decideSteps, type Settled, type Steps } from './settle.ts';
-import type { RunTokens } from './tokens-of-run.ts';
 
 export interface RunPlan extends Steps {
   readonly settled: Settled;
   readonly settings: StepSettings;
-  readonly tokens: RunTokens;
+  readonly tokens: PreparedData;
   /** Sequences of an epoch. */
   readonly sequences: number;
   /** How often the whole run sees the data. */
@@ -22,10 +22,10 @@ export interface RunPlan extends Steps {
 }
 
 /** @throws an error of exit status 2 when the run cannot start; nothing is written */
-export function planRun(settled: Settled, tokens: RunTokens): RunPlan {
+export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
   const { run, given, before, model, layout, microbatches } = settled;
-  const { seqLen, microBatch, globalBatch, seed, precision } = run;
-  const sequences = openSequences(tokens.path, { seqLen, seed });
+  const { seqLen, microBatch, globalBatch, seed, precision, heldOut } = run;
+  const sequences = openSequences(tokens.sources, { seqLen, seed, heldOut });
   sequences.close();
   if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
   const steps = decideSteps(settled, sequences.count);
@@ -45,16 +45,16 @@ export function planRun(settled: Settled, tokens: RunTokens): RunPlan {
   };
 }
 
-function checkSameData(before: RunManifest, tokens: RunTokens, resume: string): void {
+function checkSameData(before: RunManifest, tokens: PreparedData, resume: string): void {
   const same =
-    before.data.length === tokens.streams.length &&
-    before.data.every(({ sha256 }, index) => sha256 === tokens.streams[index]!.sha256);
+    before.data.length === tokens.sources.length &&
+    before.data.every(({ sha256 }, index) => sha256 === tokens.sources[index]!.sha256);
   if (same) return;
   const count = (streams: readonly { readonly tokens: number }[]) => streams.map((each) => each.tokens).join(' + ');
   fail('DATA_CHANGED', {
     path: resume,
     before: count(before.data),
-    now: count(tokens.streams),
+    now: count(tokens.sources),
     fix: `give the files it was started with, or ${option('dataChanged')} to go on with these`,
   });
 }

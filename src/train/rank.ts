@@ -36,7 +36,7 @@ async function trainRank(
   const step = buildTrainingStep(settings, transport.rank);
   const clock = createClock(transport.rank, job.trace);
   const executor = createExecutor(step, { transport, observe: clock.observe });
-  const sequences = openSequences(job.tokenFile, { seqLen: settings.seqLen, seed: job.seed });
+  const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   startWeights(executor, step, job, coords);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   report({ kind: 'ready', setupSeconds: (performance.now() - started) / 1000 });

@@ -5,7 +5,6 @@ import { type Given, list, oneOf, real, text, toggle, whole } from '../settings.
 const mostSteps = 1_000_000_000;
 const mostSequences = 1_000_000;
 const mostTokens = 16_777_216;
-const share = (example: number) => real({ least: 0, most: 0.5 }, example);
 const beta = z.number().min(0).lt(1);
 
 /** What makes a run the run it is: saved with its checkpoints and written to its run.json. */
@@ -16,8 +15,8 @@ export const runFields = {
   data: list(z.string().min(1), 'a list of files and folders'),
   /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   mix: list(z.number().positive().max(1e9), 'a list of numbers above 0, one for each path of the data', '0.7,0.3'),
-  /** The share of the data's sequences that is kept from training, to measure the loss on. */
-  heldOut: share(0.05),
+  /** Sequences kept from training, to measure the loss on: a share below 1, or a number of them. */
+  heldOut: real({ least: 0, most: 1e9 }, 0.05),
   tokenizer: text('a tokenizer.json'),
   layout: text('a layout such as tp=2,pp=2'),
   /** Optimizer steps of the whole run. */

@@ -1,6 +1,7 @@
 // Trains a model on the ranks of one machine: settings are settled, data made tokens, the run planned, then launched.
 import type { ModelSource } from '../checkpoint/model-source.ts';
-import type { PrepareProgress } from '../data/tokens.ts';
+import { dataSources } from '../data/source.ts';
+import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { checkSettings } from '../settings.ts';
@@ -8,7 +9,6 @@ import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
 import { settle } from './settle.ts';
-import { tokensOfRun } from './tokens-of-run.ts';
 
 /** Everything has a default but `data`, which a resumed run has already. See src/train/settings.ts for what each may be. */
 export interface TrainOptions extends Omit<TrainSettings, 'model' | 'data' | 'layout'>, TrainHooks {
@@ -38,7 +38,16 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { settings, source } = settingsOf(rest);
   const settled = settle(settings, source);
   return withTemporary(async (folder) => {
-    const plan = planRun(settled, await tokensOfRun(settled, folder, onPrepare));
+    const { run, tokenizer, model } = settled;
+    const tokens = await prepareTokens({
+      sources: dataSources(run.data, run.mix),
+      tokenizer,
+      cacheDirectory: folder,
+      vocabSize: model.config.vocabSize,
+      ...(signal ? { signal } : {}),
+      ...(onPrepare ? { onProgress: onPrepare } : {}),
+    });
+    const plan = planRun(settled, tokens);
     onPlan?.(plan);
     return launch(plan, hooks);
   });

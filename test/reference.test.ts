@@ -11,7 +11,7 @@ import { checkFit } from '../src/model/fit.ts';
 import { type Part, paramSpecs } from '../src/model/params.ts';
 import { runWorld } from '../src/runtime/world.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
-import { windowTalk } from '../src/step/logits-step.ts';
+import { windowTalk } from '../src/step/forward-step.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { stageParts } from '../src/step/stages.ts';
 import { talkOf } from '../src/step/talk.ts';

@@ -18,6 +18,7 @@ import type { WorldPool } from '../runtime/world-pool.ts';
 import { type StepSettings, tokensPerStep } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
+import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import { type OptimizerSettings, optimizerDefaults } from './optimizer.ts';
 
@@ -99,7 +100,10 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   const trace =
     options.trace === undefined
       ? undefined
-      : createTrace(options.trace, { originMicroseconds: (performance.timeOrigin + performance.now()) * 1000 });
+      : createTrace(options.trace, {
+          rankName: (rank) => rankName(layout, rank),
+          originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
+        });
   const steps: StepReport[] = [];
   let setupSeconds = 0;
   const results = (await runWorld({

@@ -121,6 +121,7 @@ export const optionTable = {
   maxRanks: spec('--max-ranks <n>', 'ranks of the largest run', whole('maxRanks', 1, 256)),
   repeats: spec('--repeats <n>', 'times that every layout runs, in turn', whole('repeats', 1, 1000)),
   seconds: spec('--seconds <n>', 'how long the whole command takes', whole('seconds', 1)),
+  weak: flag('--weak', 'give every rank as much work as one has: the batch grows with dp'),
   json: flag('--json', 'print one JSON object a line and nothing else'),
   debug: flag('--debug', 'print the stack of an error'),
 } as const;

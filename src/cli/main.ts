@@ -8,6 +8,7 @@ import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
 import { addScale } from './scale.ts';
 import { addTrain } from './train.ts';
+import { columnsOf, wrap } from './ui/wrap.ts';
 
 /**
  * Runs a command line (without the program's own name) and returns its exit status: 0, 1 after a failure while running,
@@ -30,7 +31,8 @@ function createProgram(io: CliIo): Command {
     .version(version(), '--version')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void io.stdout.write(text),
+      writeOut: (text) => void io.stdout.write(wrap(text, columnsOf(io.stdout))),
+      getOutHelpWidth: () => columnsOf(io.stdout),
       // What commander has to say about an error comes with the error too, and is said once.
       writeErr: () => {},
     })

@@ -15,6 +15,7 @@ const commandFields = {
   maxRanks: whole(1, 256, 2),
   repeats: whole(1, 1000, 3),
   seconds: whole(1, 1_000_000, 90),
+  weak: toggle,
   json: toggle,
   debug: toggle,
 } as const satisfies Fields;
@@ -82,6 +83,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   maxRanks: numberOption('<n>', 'ranks of the largest run'),
   repeats: numberOption('<n>', 'times that every layout runs, in turn'),
   seconds: numberOption('<n>', 'how long the whole command takes'),
+  weak: switchOption('give every rank as much work as one has: the batch grows with dp'),
   json: switchOption('print one JSON object a line and nothing else'),
   debug: switchOption('print the stack of an error'),
 };

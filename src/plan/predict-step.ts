@@ -30,7 +30,8 @@ export function predictRank(program: RankProgram): RankPrediction {
   return { bytesSent, flops, peakBytes };
 }
 
-function sentBy(
+/** What an instruction counts as sent; undefined when it sends nothing. */
+export function sentBy(
   instruction: Instruction,
   { buffers }: RankProgram,
 ): { axis: Axis | 'world'; op: CollectiveOp; bytes: number } | undefined {

@@ -3,15 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { fail, option } from '../errors.ts';
 
 /** Each category is one track of a rank's process. */
-export const traceCategories = [
-  'compute',
-  'communication',
-  'wait',
-  'optimizer',
-  'data',
-  'checkpoint',
-  'other',
-] as const;
+export const traceCategories = ['step', 'compute', 'communication', 'optimizer', 'data', 'checkpoint'] as const;
 export type TraceCategory = (typeof traceCategories)[number];
 
 /** Something one rank did for some time. Spans of one rank and category must not overlap unless one holds the other. */

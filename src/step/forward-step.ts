@@ -6,7 +6,7 @@ import { elements, type Program } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { cutProgram, type ProgramPieces, startProgram } from './program-builder.ts';
 import type { StepSettings } from './settings.ts';
-import { siteOf, stageParts } from './stages.ts';
+import { placeOf, stageParts } from './stages.ts';
 import type { RankProgram } from './step.ts';
 import { groupsOf, type Talk } from './talk.ts';
 
@@ -79,7 +79,7 @@ function buildForwardStep(
   let logits: number | undefined;
   if (stage > 0) {
     x = builder.buffer('activation', `from stage ${stage - 1}`, residualShape(trace));
-    builder.emit({ kind: 'recv', rank: peer(stage - 1), buffer: x, site: `stage ${stage} receives` });
+    builder.emit({ kind: 'recv', rank: peer(stage - 1), buffer: x, site: `stage ${stage} receives`, phase: 'forward' });
   }
   for (const part of stageParts(config, layout, stage)) {
     const program = programs.get(part.name) ?? cutProgram(forwardOnly(part.name, trace, end));
@@ -94,13 +94,13 @@ function buildForwardStep(
         ...(part.name === 'embedding' ? { ids: ids! } : { x: x! }),
         ...(part.name === 'head' && ends ? { targets: targets!, lossSum: loss! } : {}),
       },
-      siteOf(part),
+      { ...placeOf(part), phase: 'forward' },
     );
     x = outputs.y;
     logits = outputs.logits;
   }
   if (stage < layout.pp - 1)
-    builder.emit({ kind: 'send', rank: peer(stage + 1), buffer: x!, site: `stage ${stage} sends` });
+    builder.emit({ kind: 'send', rank: peer(stage + 1), buffer: x!, site: `stage ${stage} sends`, phase: 'forward' });
   return {
     ...builder.finish(),
     params,

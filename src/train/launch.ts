@@ -10,6 +10,7 @@ import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
+import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
@@ -46,7 +47,10 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
   const trace =
     given.trace === undefined
       ? undefined
-      : createTrace(given.trace, { originMicroseconds: (performance.timeOrigin + performance.now()) * 1000 });
+      : createTrace(given.trace, {
+          rankName: (rank) => rankName(layout, rank),
+          originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
+        });
   const steps: StepReport[] = [];
   let directory: RunDirectory | undefined;
   let setupSeconds = 0;

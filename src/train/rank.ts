@@ -5,10 +5,10 @@ import { openSequences, type Sequences } from '../data/sequences.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
-import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
-import type { Instruction, TrainingStep } from '../step/step.ts';
+import type { TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
+import { createClock } from './clock.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { momentSpec } from './moments.ts';
@@ -34,7 +34,7 @@ async function trainRank(
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
   const step = buildTrainingStep(settings, transport.rank);
-  const clock = createClock(transport.rank, job.trace);
+  const clock = createClock(step, layout, job.trace);
   const executor = createExecutor(step, { transport, observe: clock.observe });
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   startWeights(executor, step, job, coords);
@@ -45,11 +45,13 @@ async function trainRank(
   let diverged: RankResult['diverged'];
   for (let number = job.stepsDone + 1; number <= job.lastStep; number++) {
     const start = performance.now();
-    fillTokens(executor, step, job, coords, sequences, number);
-    clock.reset();
-    executor.run((memory, squaredNorm) =>
-      updateParams(step.params, memory, { step: number, norm: Math.sqrt(squaredNorm[0]!), settings: optimizer }),
-    );
+    clock.begin(number);
+    clock.during('step', `step ${number}`, () => {
+      clock.during('data', 'read sequences', () => fillTokens(executor, step, job, coords, sequences, number));
+      executor.run((memory, squaredNorm) =>
+        updateParams(step.params, memory, { step: number, norm: Math.sqrt(squaredNorm[0]!), settings: optimizer }),
+      );
+    });
     const seconds = (performance.now() - start) / 1000;
     const loss = executor.memory.of(step.loss)[0]!;
     const gradNorm = Math.sqrt(executor.memory.of(step.squaredNorm)[0]!);
@@ -69,12 +71,14 @@ async function trainRank(
       seconds,
       communicationSeconds: clock.communicationSeconds(),
     });
-    if (job.trace) report({ kind: 'spans', spans: clock.takeSpans() });
     const { save } = job;
     if (save && (number === job.lastStep || (save.every > 0 && number % save.every === 0))) {
-      saveCheckpoint(transport, executor.memory, step, settings, save, number);
+      clock.during('checkpoint', `save step ${number}`, () =>
+        saveCheckpoint(transport, executor.memory, step, settings, save, number),
+      );
       if (transport.rank === 0) report({ kind: 'saved', step: number, out: save.out });
     }
+    if (job.trace) report({ kind: 'spans', spans: clock.takeSpans() });
   }
   sequences.close();
   const result = {
@@ -132,43 +136,4 @@ function fillTokens(
       if (targets !== undefined) (executor.memory.of(targets) as Int32Array).set(sequence.targets, row * seqLen);
     }
   }
-}
-
-const isCommunication = ({ kind }: Instruction): boolean =>
-  ['allReduce', 'allGather', 'reduceScatter', 'send', 'recv'].includes(kind);
-
-/** Sums a step's times by kind, and keeps its spans when asked to. */
-function createClock(rank: number, trace: boolean) {
-  let communication = 0;
-  let compute = 0;
-  let spans: TraceSpan[] = [];
-  return {
-    observe(instruction: Instruction, start: number, end: number): void {
-      const talks = isCommunication(instruction);
-      if (talks) communication += end - start;
-      else compute += end - start;
-      if (!trace) return;
-      spans.push({
-        rank,
-        name:
-          instruction.kind === 'compute' || instruction.kind === 'host'
-            ? instruction.site
-            : `${instruction.kind} ${instruction.site}`,
-        category: talks ? 'communication' : instruction.kind === 'update' ? 'optimizer' : 'compute',
-        startMicroseconds: start * 1000,
-        durationMicroseconds: (end - start) * 1000,
-      });
-    },
-    reset: () => {
-      communication = 0;
-      compute = 0;
-    },
-    communicationSeconds: () => communication / 1000,
-    computeSeconds: () => compute / 1000,
-    takeSpans: () => {
-      const taken = spans;
-      spans = [];
-      return taken;
-    },
-  };
 }

@@ -81,6 +81,7 @@ test.each(cases)('%s, %s in %s', async (text, family, precision) => {
     stepsDone: 0,
     lastStep: steps,
     resume: false,
+    measuresRate: false,
     trace: false,
   };
   const ranks = (await runWorld({

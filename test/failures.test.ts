@@ -157,6 +157,7 @@ function runDying(layoutText: string, dying: number, death: DyingJob['death'], r
     stepsDone: 0,
     lastStep: 1000,
     resume: false,
+    measuresRate: false,
     trace: false,
     dying,
     death,

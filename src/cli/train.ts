@@ -8,7 +8,7 @@ import type { TrainOptions } from '../train/train.ts';
 import { type CliIo, quoted, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues, readConfig } from './options.ts';
 import { formatFigures } from './report.ts';
-import { doneLine, measuredFigures, predictedFigures, stepLine } from './results.ts';
+import { doneLine, evaluationLine, measuredFigures, predictedFigures, stepLine } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
@@ -73,7 +73,8 @@ A run that goes on has the settings and the data it was started with. Its layout
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory
 holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 
-With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far, "seconds": of the step}, and at the end
+With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far, "seconds": of the step}, for a
+measurement {"step", "evalLoss", "perplexity"}, and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "bytesSent": {axis: {collective: [by rank]}},
 "flops": [by rank], "predicted": {"peakBytes", "bytesSent", "flops"}}.`,
   );
@@ -90,7 +91,10 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
       quiet: json,
       introduce: true,
       ...(json
-        ? { onStep: (report, { settings }) => writeJson(io.stdout, stepLine(report, tokensPerStep(settings))) }
+        ? {
+            onStep: (report, { settings }) => writeJson(io.stdout, stepLine(report, tokensPerStep(settings))),
+            onEvaluation: (report) => writeJson(io.stdout, evaluationLine(report)),
+          }
         : {}),
     },
     io,

@@ -19,7 +19,7 @@ export interface MatrixRateOptions {
 
 interface Job {
   readonly precision: Precision;
-  readonly windowSeconds: number;
+  readonly seconds: number;
 }
 
 /** [rows, k] × [k, columns]: large enough to run at full speed, small enough for many calls in a window. */
@@ -30,7 +30,7 @@ const windows = 3;
 /** FLOP/s of all ranks together, each on one thread. Throws what runWorld throws. */
 export async function measureMatrixRate(options: MatrixRateOptions): Promise<number> {
   const { ranks, precision, seconds = 0.3, pool, signal } = options;
-  const job: Job = { precision, windowSeconds: seconds / windows };
+  const job: Job = { precision, seconds };
   const rates = (await runWorld({
     plan: {
       size: ranks,
@@ -48,23 +48,29 @@ export async function measureMatrixRate(options: MatrixRateOptions): Promise<num
 
 const groupOfAll = (ranks: number) => worldGroup({ ...oneRank, dp: ranks });
 
-/** The rank module: FLOP/s of this rank in each window. All ranks begin a window together. */
+/** The rank module: see {@link matrixRateOfRank}. */
 export async function rank(transport: Transport, job: unknown): Promise<number[]> {
-  const { precision, windowSeconds } = job as Job;
+  const { precision, seconds } = job as Job;
+  return matrixRateOfRank(transport, precision, seconds);
+}
+
+/** FLOP/s of this rank in each of some windows, in `seconds` all together. All ranks call it, and begin a window together. */
+export function matrixRateOfRank(transport: Transport, precision: Precision, seconds: number): number[] {
+  const windowSeconds = seconds / windows;
   const product = openProduct(precision);
   product.run();
   const group = groupOfAll(transport.size);
   const rates = Array.from({ length: windows }, () => {
     if (transport.size > 1) transport.barrier(group, 'matrix rate');
     const start = performance.now();
-    let [calls, seconds] = [0, 0];
-    while (seconds < windowSeconds) {
+    let [calls, gone] = [0, 0];
+    while (gone < windowSeconds) {
       transport.heartbeat('matrix rate');
       product.run();
       calls++;
-      seconds = (performance.now() - start) / 1000;
+      gone = (performance.now() - start) / 1000;
     }
-    return (calls * 2 * rows * k * columns) / seconds;
+    return (calls * 2 * rows * k * columns) / gone;
   });
   product.release();
   return rates;

@@ -3,7 +3,15 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { fail, option } from '../errors.ts';
 
 /** Each category is one track of a rank's process. */
-export const traceCategories = ['step', 'compute', 'communication', 'optimizer', 'data', 'checkpoint'] as const;
+export const traceCategories = [
+  'step',
+  'compute',
+  'communication',
+  'optimizer',
+  'data',
+  'evaluation',
+  'checkpoint',
+] as const;
 export type TraceCategory = (typeof traceCategories)[number];
 
 /** Something one rank did for some time. Spans of one rank and category must not overlap unless one holds the other. */

@@ -4,6 +4,7 @@ import type { TokenSource } from '../data/source.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
+import type { Evaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
 import type { OptimizerSettings } from './optimizer.ts';
 
@@ -32,6 +33,10 @@ export interface TrainJob {
     /** Saved with the checkpoint, with `step` added. */
     readonly manifest: Omit<RunManifest, 'step'>;
   };
+  /** Measures the loss on held-out sequences after every so many steps, and after the last. */
+  readonly evaluation?: Evaluation & { readonly every: number };
+  /** Measures the machine's matrix rate before the first step. */
+  readonly measuresRate: boolean;
   readonly trace: boolean;
 }
 
@@ -47,9 +52,22 @@ export interface StepReport {
   readonly communicationSeconds: number;
 }
 
+/** The mean loss of the held-out tokens, in nats. */
+export interface EvaluationReport {
+  readonly kind: 'evaluation';
+  readonly step: number;
+  readonly loss: number;
+}
+
 export type TrainReport =
   | StepReport
-  | { readonly kind: 'ready'; readonly setupSeconds: number }
+  | {
+      readonly kind: 'ready';
+      readonly setupSeconds: number;
+      /** FLOP/s of this rank's matrix products while all ranks do them. */
+      readonly matrixFlopsPerSecond?: number;
+    }
+  | EvaluationReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }
   | { readonly kind: 'spans'; readonly spans: readonly TraceSpan[] };
 

@@ -14,7 +14,7 @@ import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
-import { metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
+import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
 import { trainDefaults } from './settings.ts';
 
 /** What whoever starts a run hears of it and decides about it. */
@@ -54,6 +54,7 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
   const steps: StepReport[] = [];
   let directory: RunDirectory | undefined;
   let setupSeconds = 0;
+  let matrixFlopsPerSecond = 0;
   const job = jobOf(plan);
   const results = (await runWorld({
     plan: { ...talkOf(settings), timeoutSeconds: given.timeoutSeconds ?? trainDefaults.timeoutSeconds },
@@ -65,6 +66,7 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
     onReport(rank, message) {
       const report = message as TrainReport;
       if (report.kind === 'spans') trace?.add(report.spans);
+      if (report.kind === 'ready') matrixFlopsPerSecond += report.matrixFlopsPerSecond ?? 0;
       if (rank !== 0) return;
       if (report.kind === 'ready') {
         setupSeconds = report.setupSeconds;
@@ -73,8 +75,15 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
       }
       if (report.kind === 'step') {
         steps.push(report);
-        directory?.note(metricsOf(report, tokensPerStep(settings)));
+        directory?.note(
+          metricsOf(report, {
+            tokensPerStep: tokensPerStep(settings),
+            flopsPerStep: plan.flopsPerStep,
+            matrixFlopsPerSecond,
+          }),
+        );
       }
+      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
       hooks.onReport?.(report);
     },
   }).finally(() => {
@@ -103,7 +112,7 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
   };
 }
 
-function jobOf({ settings, settled, run, stepsDone, tokens }: RunPlan): TrainJob {
+function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPlan): TrainJob {
   const { given, model } = settled;
   const weights = given.resume ?? model.weights;
   const out = given.out ?? given.resume;
@@ -145,6 +154,8 @@ function jobOf({ settings, settled, run, stepsDone, tokens }: RunPlan): TrainJob
             manifest,
           },
         }),
+    ...(evaluation ? { evaluation } : {}),
+    measuresRate: out !== undefined,
     trace: given.trace !== undefined,
   };
 }

@@ -3,9 +3,10 @@ import { openSequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
+import { addPredictions, predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
+import { type Evaluation, planEvaluation, predictEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
 import { decideSteps, type Settled, type Steps } from './settle.ts';
 
@@ -17,6 +18,9 @@ export interface RunPlan extends Steps {
   readonly sequences: number;
   /** How often the whole run sees the data. */
   readonly epochs: number;
+  readonly evaluation?: Evaluation & { readonly every: number };
+  /** Matrix FLOPs of all ranks. */
+  readonly flopsPerStep: number;
   /** By rank, for the steps of this part of the run. */
   readonly predicted: readonly RankPrediction[];
 }
@@ -31,9 +35,20 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
   const steps = decideSteps(settled, sequences.count);
   const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
   const toDo = steps.run.steps - steps.stepsDone;
-  const predicted = Array.from({ length: worldSize(layout) }, (_, rank) =>
-    timesSteps(predictRank(buildTrainingStep(settings, rank)), toDo),
+  const { evalEvery, evalSequences } = run;
+  const evaluation =
+    evalEvery === undefined
+      ? undefined
+      : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
+  const evaluations = evaluation ? timesDue(evaluation.every, steps.stepsDone, steps.run.steps) : 0;
+  const oneStep = Array.from({ length: worldSize(layout) }, (_, rank) =>
+    predictRank(buildTrainingStep(settings, rank)),
   );
+  const predicted = oneStep.map((prediction, rank) => {
+    const trained = timesSteps(prediction, toDo);
+    if (!evaluation) return trained;
+    return addPredictions(trained, timesSteps(predictEvaluation(settings, evaluation, rank), evaluations));
+  });
   return {
     ...steps,
     settled,
@@ -41,9 +56,15 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
     tokens,
     sequences: sequences.count,
     epochs: (steps.run.steps * globalBatch) / sequences.count,
+    ...(evaluation ? { evaluation } : {}),
+    flopsPerStep: oneStep.reduce((sum, { flops }) => sum + flops, 0),
     predicted,
   };
 }
+
+/** How often something is done after every so many steps and after the last. */
+const timesDue = (every: number, stepsDone: number, steps: number): number =>
+  Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
 
 function checkSameData(before: RunManifest, tokens: PreparedData, resume: string): void {
   const same =

@@ -5,10 +5,12 @@ import { openSequences, type Sequences } from '../data/sequences.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
+import { matrixRateOfRank } from '../runtime/matrix-rate.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import type { TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { createClock } from './clock.ts';
+import { createEvaluator } from './evaluate.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { momentSpec } from './moments.ts';
@@ -36,10 +38,13 @@ async function trainRank(
   const step = buildTrainingStep(settings, transport.rank);
   const clock = createClock(step, layout, job.trace);
   const executor = createExecutor(step, { transport, observe: clock.observe });
+  const evaluator = job.evaluation && createEvaluator(transport, settings, job.evaluation, { step, executor });
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   startWeights(executor, step, job, coords);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
-  report({ kind: 'ready', setupSeconds: (performance.now() - started) / 1000 });
+  const setupSeconds = (performance.now() - started) / 1000;
+  const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
+  report({ kind: 'ready', setupSeconds, ...(rates && { matrixFlopsPerSecond: Math.max(...rates) }) });
 
   const total = { communication: 0, compute: 0 };
   let diverged: RankResult['diverged'];
@@ -71,8 +76,13 @@ async function trainRank(
       seconds,
       communicationSeconds: clock.communicationSeconds(),
     });
+    const isDue = (every: number): boolean => number === job.lastStep || (every > 0 && number % every === 0);
+    if (evaluator && isDue(job.evaluation!.every)) {
+      const heldOut = clock.during('evaluation', `evaluate step ${number}`, () => evaluator.loss(sequences.validation));
+      report({ kind: 'evaluation', step: number, loss: heldOut });
+    }
     const { save } = job;
-    if (save && (number === job.lastStep || (save.every > 0 && number % save.every === 0))) {
+    if (save && isDue(save.every)) {
       clock.during('checkpoint', `save step ${number}`, () =>
         saveCheckpoint(transport, executor.memory, step, settings, save, number),
       );
@@ -83,15 +93,19 @@ async function trainRank(
   sequences.close();
   const result = {
     counters: transport.counters,
-    flops: executor.flops(),
-    peakBytes: executor.memory.bytes,
+    flops: executor.flops() + (evaluator?.executor.flops() ?? 0),
+    peakBytes: executor.memory.bytes + (evaluator?.executor.memory.bytes ?? 0),
     communicationSeconds: total.communication,
     computeSeconds: total.compute,
     ...(diverged ? { diverged } : {}),
   };
+  evaluator?.executor.dispose();
   executor.dispose();
   return result;
 }
+
+/** How long the machine's matrix rate is measured. */
+const rateSeconds = 0.1;
 
 /** Reads this rank's shards from a checkpoint, or makes initial ones. */
 function startWeights(executor: Executor, step: TrainingStep, job: TrainJob, coords: Coords): void {

@@ -13,10 +13,18 @@ export const metricsName = 'metrics.jsonl';
 /** A line of metrics.jsonl. */
 export type Metrics = Readonly<Record<string, number | string>> & { readonly step: number };
 
-/** The figures of a step. */
+export interface StepRates {
+  readonly tokensPerStep: number;
+  /** Matrix FLOPs of all ranks. */
+  readonly flopsPerStep: number;
+  /** Of all ranks together, in bare matrix products. */
+  readonly matrixFlopsPerSecond: number;
+}
+
+/** The figures of a step. `matrixShare`: of the machine's measured matrix rate. */
 export const metricsOf = (
   { step, loss, gradNorm, learningRate, seconds, communicationSeconds }: StepReport,
-  tokensPerStep: number,
+  { tokensPerStep, flopsPerStep, matrixFlopsPerSecond }: StepRates,
 ): Metrics => ({
   step,
   loss,
@@ -26,6 +34,13 @@ export const metricsOf = (
   seconds,
   tokensPerSecond: tokensPerStep / seconds,
   communicationShare: communicationSeconds / seconds,
+  matrixShare: flopsPerStep / seconds / matrixFlopsPerSecond,
+});
+
+export const evaluationMetrics = (step: number, evalLoss: number): Metrics => ({
+  step,
+  evalLoss,
+  perplexity: Math.exp(evalLoss),
 });
 
 export interface RunDirectory {

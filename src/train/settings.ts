@@ -11,7 +11,7 @@ const beta = z.number().min(0).lt(1);
 export const runFields = {
   model: text('a preset, a config.json or a checkpoint directory'),
   /** Changes to the model's config.json, such as `hidden_size=384`. */
-  set: list(z.string(), 'a list of changes to the model, such as hidden_size=384'),
+  set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
   /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   mix: list(z.number().positive().max(1e9), 'a list of numbers above 0, one for each path of the data', '0.7,0.3'),
@@ -91,7 +91,6 @@ export const trainDefaults = {
 /** A run's settings when all is decided: what is saved with it. */
 export const runSchema = z.strictObject({
   ...runFields,
-  set: z.array(z.string()),
   mix: runFields.mix.optional(),
   tokenizer: runFields.tokenizer.optional(),
   evalEvery: runFields.evalEvery.optional(),

@@ -6,8 +6,9 @@ import type { Vector } from '../transport.ts';
 import { recordsAt, statusAt } from './memory-map.ts';
 import { SharedBytes } from './shared-bytes.ts';
 import { type SiteRef, SiteWriter } from './sites.ts';
+import { rankState, statusWord } from './status.ts';
 import { Waiter } from './waiter.ts';
-import { abortKind, activityOf, lastSite, rankState, statusWord, type ThreadsShared } from './world-state.ts';
+import { abortKind, activityOf, lastSite, type ThreadsShared } from './world-state.ts';
 
 /** out, first slot, slot stride (bytes), slots, elements a row, rows, row stride (bytes): see kernels/transport.as.ts. */
 export type ReduceKernel = (
@@ -50,7 +51,7 @@ export class RankContext {
     this.words = this.bytes.words;
     this.kernels = instantiate<TransportKernels>(shared.kernels, shared.memory);
     const { size, timeoutSeconds } = shared.plan;
-    this.waiter = new Waiter(this.words, { crowded: size > shared.cores, timeoutSeconds });
+    this.waiter = new Waiter(this.words, { rank, crowded: size > shared.cores, timeoutSeconds });
     this.sites = new SiteWriter(buffer, rank);
     this.#recorder = new FlightRecorder(buffer, recordsAt(rank));
     this.#recorder.start();

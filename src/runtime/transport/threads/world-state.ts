@@ -7,6 +7,7 @@ import { opNames, typeName } from './calls.ts';
 import { channelBytes } from './channel-map.ts';
 import { lineBytes, type MemoryMap, mapMemory, recordsAt, statusAt } from './memory-map.ts';
 import { siteName } from './sites.ts';
+import { rankState, statusWord, statusWords } from './status.ts';
 
 /** Structured-cloneable; the memory and the channels stay shared. */
 export interface ThreadsShared {
@@ -36,12 +37,8 @@ export function createThreadsWorld(plan: TransportPlan): ThreadsShared {
   return { plan, memory, kernels: compiled, map, channels, cores: availableParallelism() };
 }
 
-// The status of a rank: its heartbeat counter, state, site number, op, group index, peer.
-export const statusWord = { heartbeat: 0, state: 1, site: 2, op: 3, group: 4, peer: 5 } as const;
-export const rankState = { starting: 0, computing: 1, calling: 2, finished: 3 } as const;
-
 const statusOf = (shared: ThreadsShared, rank: number): Int32Array =>
-  new Int32Array(shared.memory.buffer, statusAt(rank), 6);
+  new Int32Array(shared.memory.buffer, statusAt(rank), statusWords);
 
 /** A number that changes whenever the rank does something, and whether it is inside a call (which has its own time-out). */
 export function progressOf(shared: ThreadsShared, rank: number): { heartbeat: number; state: number } {

@@ -103,11 +103,8 @@ test.each([
   expect(error.message).toBe(`rank 1 failed at ${site}: no call and no heartbeat for 0.5 s`);
 });
 
-test('a rank that lives on elsewhere is a time-out of those that wait', async () => {
-  const error = await failureOf(run(['none', 'livesOn'], {}, 0.4));
-  expect(error.message).toMatch(
-    /^rank 0 waited 0.4 s in allReduce\(sum\) on world at final sum for rank 1; rank 1 computes at "living on"$/,
-  );
+test('a rank that shows that it lives is waited for, longer than the time-out', async () => {
+  expect(await run(['none', 'livesOn'], {}, 0.4)).toEqual([11, 11]);
 });
 
 test('a rank that returns early is named at once', async () => {

@@ -5,7 +5,8 @@
 import { statusAt } from './memory-map.ts';
 import { statusWord } from './status.ts';
 
-const status = (words: Int32Array, rank: number, word: number): number => Atomics.load(words, statusAt(rank) / 4 + word);
+const status = (words: Int32Array, rank: number, word: number): number =>
+  Atomics.load(words, statusAt(rank) / 4 + word);
 
 /** Says whom a rank awaits from now on; -1: nobody. */
 export function publishAwaited(words: Int32Array, rank: number, awaited: number): void {

@@ -138,6 +138,23 @@ test('a failed world leaves the flight recorder of every rank, dead ones too', a
   expect(waiting.status).toBe('rank 0 is in allReduce(sum) on world with ranks 0, 1, 2 at "final sum"');
 });
 
+test.each([
+  ['a channel of 2 GiB', [{ from: 0, to: 1, capacityBytes: 2 ** 31 }], 2, 'microBatch', '2.00 GiB under way to rank 1'],
+  ['25,000 ranks in one group', [], 25_000, 'layout', 'GiB, where 4 GiB is possible'],
+])('%s is refused before a rank starts', async (_, channels, size, name, problem) => {
+  const plan = {
+    size,
+    groups: [{ axis: 'world', ranks: Array.from({ length: size }, (_, r) => r) } as Group],
+    channels,
+    timeoutSeconds: 5,
+  };
+  const never = { take: () => expect.fail('a rank was started'), give: () => {}, close: async () => {} };
+  const error = await failureOf(runWorld({ plan, rankModule, jobs: new Array(size), pool: never }));
+  expect([error.code, error.exit]).toEqual(['OPTION_INVALID', 2]);
+  expect(error.message).toContain(name);
+  expect(error.message).toContain(problem);
+});
+
 test('a signal stops the world', async () => {
   const control = new AbortController();
   const onReport = (): void => control.abort(new Error('stopped by the test'));

@@ -37,7 +37,7 @@ async function trainRank(
   const clock = createClock(transport.rank, job.trace);
   const executor = createExecutor(step, { transport, observe: clock.observe });
   const sequences = openSequences(job.tokenFile, { seqLen: settings.seqLen, seed: job.seed });
-  startWeights(executor, step, job, coords);
+  startWeights(executor, step, job, coords, transport);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   report({ kind: 'ready', setupSeconds: (performance.now() - started) / 1000 });
 
@@ -90,23 +90,34 @@ async function trainRank(
 }
 
 /** Reads this rank's shards from a checkpoint, or makes initial ones. */
-function startWeights(executor: Executor, step: TrainingStep, job: TrainJob, coords: Coords): void {
+function startWeights(
+  executor: Executor,
+  step: TrainingStep,
+  job: TrainJob,
+  coords: Coords,
+  transport: Transport,
+): void {
   const { memory } = executor;
   const { layout } = job.settings;
   const floats = (id: number) => memory.of(id) as Floats;
   if (step.one !== undefined) memory.of(step.one)[0] = 1;
   if (job.weights === undefined) {
-    for (const { spec, param } of step.params) initialise(floats(param), spec, { layout, coords, seed: job.seed });
+    for (const { spec, param } of step.params) {
+      transport.heartbeat(`initialising ${spec.name}`);
+      initialise(floats(param), spec, { layout, coords, seed: job.seed });
+    }
     return;
   }
   const checkpoint = openCheckpoint(job.weights);
-  for (const { spec, param } of step.params) readShard(checkpoint, spec, floats(param), layout, coords);
+  const moved = (name: string) => () => transport.heartbeat(`loading ${name}`);
+  for (const { spec, param } of step.params)
+    readShard(checkpoint, spec, floats(param), layout, coords, moved(spec.name));
   checkpoint.close();
   if (!job.resume) return;
   const state = openOptimizer(job.weights);
   for (const { spec, firstMoment, secondMoment } of step.params) {
-    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords);
-    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords);
+    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, moved(spec.name));
+    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, moved(spec.name));
   }
   state.close();
 }

@@ -1,13 +1,14 @@
 // Runs a training with its progress shown, and leaves things in order however it ends.
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readManifest } from '../checkpoint/commit.ts';
 import { FivefoldError } from '../errors.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
+import { sweepBeside, temporaryBeside } from '../temporary.ts';
 import type { StepReport } from '../train/job.ts';
 import { type TrainOptions, type TrainSummary, train } from '../train/train.ts';
 import { type CliIo, quoted, Stopped, writeLine } from './io.ts';
+import { temporaryRecorders } from './temporary.ts';
 import { createProgress, type Progress } from './ui/progress.ts';
 
 export interface RunTraining {
@@ -29,11 +30,11 @@ const recentSteps = 16;
 export async function runTraining(run: RunTraining, io: CliIo): Promise<TrainSummary> {
   const { options, stepsDone, quiet } = run;
   const { seqLen, globalBatch, steps, model, out, trace } = options;
-  const recorderDir =
-    out === undefined ? join(tmpdir(), `fivefold-recorders-${process.pid}`) : join(out, 'flight-recorders');
+  const recorderDir = out === undefined ? temporaryRecorders() : join(out, 'flight-recorders');
   const oldRecorders = existsSync(recorderDir);
   // Takes its name when the run has not been refused, so that a refused run replaces nothing.
-  const traceFile = trace === undefined ? undefined : `${trace}.${process.pid}.tmp`;
+  const traceFile = trace === undefined ? undefined : temporaryBeside(trace);
+  if (trace !== undefined) sweepBeside(trace);
   let progress: Progress | undefined;
   const recent: number[] = [];
   let refused = false;

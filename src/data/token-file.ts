@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail } from '../errors.ts';
+import { sweepBeside, temporaryBeside } from '../temporary.ts';
 
 /** What a token file holds: 4 or 2 bytes a token. */
 export type TokenType = 'i32' | 'u16';
@@ -90,7 +91,8 @@ export class TokenWriter {
   static async create(path: string): Promise<TokenWriter> {
     return unlessUnwritable(path, async () => {
       await mkdir(dirname(path), { recursive: true });
-      return new TokenWriter(path, await open(temporary(path), 'w'));
+      sweepBeside(path);
+      return new TokenWriter(path, await open(temporaryBeside(path), 'w'));
     });
   }
 
@@ -111,14 +113,14 @@ export class TokenWriter {
     await unlessUnwritable(this.path, async () => {
       await this.#file.sync();
       await this.#file.close();
-      await rename(temporary(this.path), this.path);
+      await rename(temporaryBeside(this.path), this.path);
     });
   }
 
   /** Leaves nothing behind. */
   async abort(): Promise<void> {
     await this.#file.close();
-    await rm(temporary(this.path), { force: true });
+    await rm(temporaryBeside(this.path), { force: true });
   }
 
   async #flush(): Promise<void> {
@@ -130,9 +132,6 @@ export class TokenWriter {
     this.#held = 0;
   }
 }
-
-// Beside the final name, so that the rename stays inside one file system; by process, so that two never share one.
-const temporary = (path: string): string => `${path}.${process.pid}.tmp`;
 
 async function unlessUnwritable<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {

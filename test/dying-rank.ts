@@ -1,11 +1,15 @@
-// The training rank, one of which ends its thread, throws or stalls when its second step is reported.
+// The training rank, one of which ends in the way it is told when its second step is reported.
+import { fail } from '../src/errors.ts';
+import { worldGroup } from '../src/mesh/mesh.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
 import type { RankResult, TrainJob, TrainReport } from '../src/train/job.ts';
 import { rank as trainRank } from '../src/train/rank.ts';
 
+export type Death = 'none' | 'exit' | 'throw' | 'stall' | 'heap' | 'mismatch' | 'refused';
+
 export interface DyingJob extends TrainJob {
   readonly dying: number;
-  readonly death: 'exit' | 'throw' | 'stall';
+  readonly death: Death;
 }
 
 export async function rank(
@@ -13,12 +17,30 @@ export async function rank(
   job: unknown,
   report: (message: TrainReport) => void,
 ): Promise<RankResult> {
-  const { dying, death } = job as DyingJob;
+  const { dying, death, settings } = job as DyingJob;
   return trainRank(transport, job, (message) => {
     report(message);
     if (message.kind !== 'step' || message.step !== 2 || transport.rank !== dying) return;
-    if (death === 'exit') process.exit(3);
-    if (death === 'throw') throw new Error('no more');
-    for (;;);
+    switch (death) {
+      case 'none':
+        return;
+      case 'exit':
+        return process.exit(3);
+      case 'throw':
+        throw new Error('no more');
+      case 'refused':
+        return fail('DATA_EMPTY', { path: 'tokens.bin', fix: 'pass another file' });
+      case 'mismatch':
+        return transport.barrier(worldGroup(settings.layout), 'a call of its own');
+      case 'heap': {
+        const kept: number[][] = [];
+        for (let i = 0; ; i++) {
+          transport.heartbeat('filling memory');
+          kept.push(new Array<number>(10_000).fill(i));
+        }
+      }
+      case 'stall':
+        for (;;);
+    }
   });
 }

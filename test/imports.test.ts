@@ -37,6 +37,7 @@ const units: Readonly<Record<string, Unit>> = {
   generate: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data'], outside: 'all' },
   train: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate'], outside: 'all' },
   cli: { folders: [...pure, ...effects], outside: 'all' },
+  'typed-program.ts': { folders: ops, outside: [] },
   'index.ts': { folders: [...pure, ...effects], outside: 'all' },
 };
 

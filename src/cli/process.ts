@@ -1,29 +1,40 @@
 // Runs the command line as this process: its arguments, streams, signals and exit status.
+import { constants } from 'node:os';
 import { basename, relative } from 'node:path';
 import { type CliIo, Stopped, type StopSignal } from './io.ts';
 import { main } from './main.ts';
+import { makeOneShot } from './one-shot-signals.ts';
 
 /** Ends the process when the command has: worker threads and timers that are left over do not keep it. */
 export async function runProcess(): Promise<void> {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] satisfies StopSignal[])
-    process.on(name, () => {
-      const stopped = new Stopped(name);
-      if (controller.signal.aborted) process.exit(stopped.exit);
-      controller.abort(stopped);
-    });
+  const signal = stopSignal();
   // Whoever read our output has gone, as `head` does: there is nobody left to tell.
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const io: CliIo = {
     stdout: process.stdout,
     stderr: process.stderr,
-    signal: controller.signal,
+    signal,
     program: programOf(process.argv[1] ?? 'fivefold'),
   };
   const exit = await main(process.argv.slice(2), io);
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   process.exit(exit);
+}
+
+/** Aborted by the first signal to stop; the second ends the process, whatever it is doing. */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  const names = ['SIGINT', 'SIGTERM'] satisfies StopSignal[];
+  for (const name of names)
+    process.on(name, () => {
+      const stopped = new Stopped(name);
+      // One of each kind came.
+      if (controller.signal.aborted) process.exit(stopped.exit);
+      controller.abort(stopped);
+    });
+  makeOneShot(names.map((name) => constants.signals[name]));
+  return controller.signal;
 }
 
 /** A pipe is written in the background, and exiting would cut it off. */

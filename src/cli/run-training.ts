@@ -1,10 +1,11 @@
 // Runs a training with its progress shown, and leaves things in order however it ends.
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readManifest } from '../checkpoint/commit.ts';
 import { skippedText } from '../data/skipped.ts';
 import { FivefoldError, spelled } from '../errors.ts';
+import { sweepBeside, temporaryBeside } from '../files/owned-names.ts';
+import { temporaryRecorders } from '../files/temporary.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { matrixWeights, trainingFlopsPerToken } from '../model/config.ts';
@@ -38,17 +39,17 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
   const { options, quiet, introduce } = run;
   const { trace } = options;
   const out = options.out ?? options.resume;
-  const recorderDir =
-    out === undefined ? join(tmpdir(), `fivefold-recorders-${process.pid}`) : join(out, 'flight-recorders');
+  const recorderDir = out === undefined ? temporaryRecorders() : join(out, 'flight-recorders');
   const oldRecorders = existsSync(recorderDir);
   // Takes its name when the run has not been refused, so that a refused run replaces nothing.
-  const traceFile = trace === undefined ? undefined : `${trace}.${process.pid}.tmp`;
+  const traceFile = trace === undefined ? undefined : temporaryBeside(trace);
   const preparing = showPreparing(quiet, io);
   let plan: RunPlan | undefined;
   let progress: Progress | undefined;
   const recent: number[] = [];
   let refused = false;
   if (trace !== undefined) checkTrace(trace);
+  if (trace !== undefined) sweepBeside(trace);
   try {
     const summary = await train({
       ...options,

@@ -1,8 +1,10 @@
 // Writes a stream of tokens as little-endian Int32: hashed, atomic, within the space that the disk has.
+
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail } from '../errors.ts';
+import { sweepBeside, temporaryBeside } from '../files/owned-names.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 
 /** Tokens a writer holds before it writes them: 4 MiB. */
@@ -41,10 +43,11 @@ export class TokenWriter {
   static async create(path: string, expectedBytes = 0, reserveBytes?: number): Promise<TokenWriter> {
     return unlessUnwritable(path, async () => {
       await mkdir(dirname(path), { recursive: true });
+      sweepBeside(path);
       const { blocks, bsize } = await statfs(dirname(path));
       const reserved = reserveBytes ?? Math.min(reserve, (blocks * bsize) / 100);
       await checkSpace(path, expectedBytes, reserved);
-      return new TokenWriter(path, await open(temporary(path), 'w'), reserved);
+      return new TokenWriter(path, await open(temporaryBeside(path), 'w'), reserved);
     });
   }
 
@@ -90,13 +93,13 @@ export class TokenWriter {
 
   /** The file takes its name, after `finish`. */
   async publish(): Promise<void> {
-    await unlessUnwritable(this.path, () => rename(temporary(this.path), this.path));
+    await unlessUnwritable(this.path, () => rename(temporaryBeside(this.path), this.path));
   }
 
   /** Leaves nothing behind. */
   async abort(): Promise<void> {
     await this.#close();
-    await rm(temporary(this.path), { force: true });
+    await rm(temporaryBeside(this.path), { force: true });
   }
 
   async #close(): Promise<void> {
@@ -118,9 +121,6 @@ export class TokenWriter {
     this.#held = 0;
   }
 }
-
-// Beside the final name, so that the rename stays inside one file system; by process, so that two never share one.
-const temporary = (path: string): string => `${path}.${process.pid}.tmp`;
 
 /** @throws OUT_UNWRITABLE, naming the folder */
 async function checkSpace(path: string, bytes: number, reserveBytes: number): Promise<void> {

@@ -34,24 +34,26 @@ interface Context {
 export function createExecutor(program: RankProgram, context: Context): Executor {
   const memory = allocate(program, context.shared);
   const compiled: CompiledSegment[] = [];
-  for (const segment of program.segments) {
-    context.transport.heartbeat('compiling');
-    compiled.push(compile(segment, program.precision));
-  }
+  const dispose = () => {
+    for (const { session } of compiled) session.release();
+  };
   let flops = 0;
   let update: Update | undefined;
-  const plays = program.instructions.map((instruction) =>
-    prepare(instruction, {
-      ...context,
-      program,
-      memory,
-      compiled,
-      count: (more) => {
-        flops += more;
-      },
-      update: () => update,
-    }),
-  );
+  const count = (more: number): void => {
+    flops += more;
+  };
+  let plays: readonly Play[];
+  try {
+    for (const segment of program.segments) {
+      context.transport.heartbeat('compiling');
+      compiled.push(compile(segment, program.precision));
+    }
+    const preparing = { ...context, program, memory, compiled, count, update: () => update };
+    plays = program.instructions.map((instruction) => prepare(instruction, preparing));
+  } catch (error) {
+    dispose();
+    throw error;
+  }
   const { transport, observe } = context;
 
   const run = (withUpdate?: Update): void => {
@@ -63,9 +65,6 @@ export function createExecutor(program: RankProgram, context: Context): Executor
       play();
       if (observe) observe(instruction, performance.timeOrigin + start, performance.timeOrigin + performance.now());
     }
-  };
-  const dispose = () => {
-    for (const { session } of compiled) session.release();
   };
   return { memory, flops: () => flops, run, dispose };
 }

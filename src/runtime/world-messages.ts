@@ -8,7 +8,14 @@ export type RankFunction = (transport: Transport, job: unknown, report: (message
 
 export type ToWorker =
   | { readonly kind: 'prepare'; readonly module: string }
-  | { readonly kind: 'go'; readonly shared: ThreadsShared; readonly rank: number; readonly job: unknown };
+  | {
+      readonly kind: 'go';
+      readonly shared: ThreadsShared;
+      readonly rank: number;
+      readonly job: unknown;
+      /** Where the rank lists the native objects that it makes: see onnx/holdings.ts. */
+      readonly holdings: SharedArrayBuffer;
+    };
 
 export type FromWorker =
   | { readonly kind: 'ready' }

@@ -1,5 +1,7 @@
 // Worker threads kept between worlds: starting one costs far more than a small world does.
 import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { settleHeap, trimHeap } from './c-heap.ts';
+import { onnxRuntime } from './onnx/api.ts';
 import { disableTelemetry } from './onnx/telemetry.ts';
 
 export interface WorldPool {
@@ -14,13 +16,20 @@ export interface WorldPool {
 // From source a worker must first learn TypeScript; see worker-boot.mjs.
 const entry = new URL(import.meta.url.endsWith('.ts') ? './worker-boot.mjs' : './world-worker.js', import.meta.url);
 
+/**
+ * A worker whose heap is full gets 16 MB more to end in. From Node 24 its young generation may hold more than that, and then V8 ends
+ * the whole process (https://github.com/nodejs/node/issues/47224). Ranks hardly use it: their numbers lie outside the heap.
+ */
+const youngGeneration = { maxYoungGenerationSizeMb: 16 } as const satisfies ResourceLimits;
+
 /** `resourceLimits`: of every worker's JavaScript heap, as node:worker_threads has them. */
 export function createPool(options: { readonly resourceLimits?: ResourceLimits } = {}): WorldPool {
   disableTelemetry();
+  const resourceLimits = { ...youngGeneration, ...options.resourceLimits };
   const idle = new Set<Worker>();
   let closed = false;
   const start = (): Worker => {
-    const worker = new Worker(entry, { ...options, execArgv: [] });
+    const worker = new Worker(entry, { resourceLimits, execArgv: [] });
     // A worker that breaks while idle leaves quietly; one at work has its world's listeners too.
     worker.on('error', () => idle.delete(worker));
     worker.on('exit', () => idle.delete(worker));
@@ -35,6 +44,9 @@ export function createPool(options: { readonly resourceLimits?: ResourceLimits }
         worker.ref();
       }
       while (taken.length < count) taken.push(start());
+      // While they start. Here it stays loaded: what a thread made in it may outlive the thread.
+      onnxRuntime();
+      settleHeap();
       return taken;
     },
     give(workers) {
@@ -53,6 +65,7 @@ export function createPool(options: { readonly resourceLimits?: ResourceLimits }
       const workers = [...idle];
       idle.clear();
       await Promise.all(workers.map((worker) => worker.terminate()));
+      trimHeap();
     },
   };
 }

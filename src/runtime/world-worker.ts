@@ -1,12 +1,16 @@
 // The worker thread that a rank runs on: prepares a rank module, runs it when told, and can do so again.
 import { parentPort } from 'node:worker_threads';
+import { holdIn } from './onnx/holdings.ts';
+import { releaseLeftOver } from './onnx/left-over.ts';
 import { connectThreads } from './transport/threads/connect.ts';
-import { abortKind, abortWorld, isAborted, type ThreadsShared } from './transport/threads/world-state.ts';
+import { abortKind, abortWorld, isAborted } from './transport/threads/world-state.ts';
 import type { Transport } from './transport/transport.ts';
 import { type FromWorker, failureOf, type RankFunction, type ToWorker } from './world-messages.ts';
 
 const port = parentPort!;
 const say = (message: FromWorker): void => port.postMessage(message);
+
+type Go = Extract<ToWorker, { kind: 'go' }>;
 
 let rankFunction: RankFunction | undefined;
 
@@ -31,21 +35,25 @@ function sayFailed(error: unknown, secondary: boolean): void {
   }
 }
 
-async function run(shared: ThreadsShared, rank: number, job: unknown): Promise<void> {
+async function run({ shared, rank, job, holdings }: Go): Promise<void> {
   let transport: Transport | undefined;
+  holdIn(holdings);
   try {
     transport = connectThreads(shared, rank);
     const value = await rankFunction!(transport, job, (message) => say({ kind: 'report', message }));
     transport.close();
+    await releaseLeftOver(holdings);
     say({ kind: 'done', value });
   } catch (error) {
-    sayFailed(error, isAborted(shared));
+    const secondary = isAborted(shared);
     abortWorld(shared, abortKind.rankFailed, rank);
     transport?.close();
+    await releaseLeftOver(holdings);
+    sayFailed(error, secondary);
   }
 }
 
 port.on('message', (message: ToWorker) => {
   if (message.kind === 'prepare') void prepare(message.module);
-  else void run(message.shared, message.rank, message.job);
+  else void run(message);
 });

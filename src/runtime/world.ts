@@ -1,7 +1,12 @@
 // Runs a world: one rank a worker thread, until all have returned or one has failed; never for ever.
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { type ErrorCode, FivefoldError } from '../errors.ts';
+import { trimHeap } from './c-heap.ts';
 import { writeFlightRecords } from './flight-recorder.ts';
+import { createHoldings } from './onnx/holdings.ts';
+import { releaseLeftOver } from './onnx/left-over.ts';
+import { rankState } from './transport/threads/status.ts';
 import {
   abortKind,
   abortWorld,
@@ -9,7 +14,6 @@ import {
   createThreadsWorld,
   lastSite,
   progressOf,
-  rankState,
   recordsOf,
 } from './transport/threads/world-state.ts';
 import type { TransportPlan } from './transport/transport.ts';
@@ -32,6 +36,13 @@ export interface WorldOptions {
 
 /** How long the other ranks may take to notice a failure before their threads are ended. */
 const graceMilliseconds = 1000;
+/**
+ * How long ranks that import their module may take to end that: a thread that is ended in the middle of it leaves the files open that
+ * it was reading.
+ */
+const importGraceMilliseconds = 10_000;
+/** How long a thread may take to end: a system call that does not return keeps it for ever. */
+const endMilliseconds = 5000;
 /** How long a rank may take to import its module. */
 const startSeconds = 60;
 
@@ -58,6 +69,8 @@ const aborted = (signal: AbortSignal): FivefoldError =>
 
 interface Rank {
   readonly worker: Worker;
+  /** The list of the native objects that the rank holds. */
+  readonly holdings: SharedArrayBuffer;
   state: 'preparing' | 'ready' | 'running' | 'ended';
   heartbeat: number;
   /** When the watcher last saw progress, in ms. */
@@ -92,7 +105,7 @@ class World {
     const now = performance.now();
     this.#ranks = pool
       .take(options.plan.size)
-      .map((worker) => ({ worker, state: 'preparing', heartbeat: 0, movedAt: now }));
+      .map((worker) => ({ worker, holdings: createHoldings(), state: 'preparing', heartbeat: 0, movedAt: now }));
     this.#ranks.forEach((rank, index) => {
       this.#listen(rank, index);
       tell(rank.worker, { kind: 'prepare', module: options.rankModule.href });
@@ -129,7 +142,8 @@ class World {
     switch (message.kind) {
       case 'ready':
         rank.state = 'ready';
-        if (this.#ranks.every(({ state }) => state === 'ready')) this.#go();
+        if (this.#failure) this.#end(rank);
+        else if (this.#ranks.every(({ state }) => state === 'ready')) this.#go();
         break;
       case 'report':
         if (!this.#failure) this.#report(index, message.message);
@@ -147,12 +161,12 @@ class World {
 
   /** Only when every rank has its module do their clocks start. */
   #go(): void {
-    if (this.#failure) return;
     this.#ranks.forEach((rank, index) => {
       rank.state = 'running';
       rank.movedAt = performance.now();
       try {
-        tell(rank.worker, { kind: 'go', shared: this.#shared, rank: index, job: this.#options.jobs[index] });
+        const job = this.#options.jobs[index];
+        tell(rank.worker, { kind: 'go', shared: this.#shared, rank: index, job, holdings: rank.holdings });
       } catch (error) {
         this.#fail(error instanceof Error ? error : new Error(String(error)), abortKind.stopped);
       }
@@ -243,15 +257,16 @@ class World {
     this.#failure = error;
     this.#activities = this.#ranks.map((_, r) => activityOf(this.#shared, r));
     abortWorld(this.#shared, kind, index);
-    const running = this.#ranks.some(({ state }) => state === 'running');
-    const timer = setTimeout(() => this.#terminate(), running ? graceMilliseconds : 0);
+    const preparing = this.#ranks.some(({ state }) => state === 'preparing');
+    const endAll = (): void => {
+      for (const rank of this.#ranks) this.#end(rank);
+    };
+    const timer = setTimeout(endAll, preparing ? importGraceMilliseconds : graceMilliseconds);
     this.#cleanups.push(() => clearTimeout(timer));
+    for (const rank of this.#ranks) if (rank.state === 'ready') this.#end(rank);
   }
 
-  #terminate(): void {
-    for (const { worker, state } of this.#ranks) if (state !== 'ended') void worker.terminate();
-  }
-
+  /** Nothing more is expected of the rank. */
   #end(rank: Rank): void {
     if (rank.state === 'ended') return;
     rank.state = 'ended';
@@ -262,14 +277,14 @@ class World {
     if (this.#over) return;
     this.#over = true;
     for (const cleanup of this.#cleanups) cleanup();
-    const workers = this.#ranks.map(({ worker }) => worker);
     const error = this.#failure ?? this.#secondary;
     if (!error) {
-      this.#pool.give(workers);
+      this.#pool.give(this.#ranks.map(({ worker }) => worker));
       this.#resolve(this.#values);
       return;
     }
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    await Promise.all(this.#ranks.map(endThread));
+    trimHeap();
     this.#record(error);
     this.#reject(error);
   }
@@ -282,6 +297,13 @@ class World {
       writeFlightRecords(recorderDir, rank, status, recordsOf(this.#shared, rank));
     });
   }
+}
+
+/** Ends a rank's thread and releases what it held natively, unless it cannot be ended: then it may still be using it. */
+async function endThread({ worker, holdings }: Rank): Promise<void> {
+  const ended = worker.terminate().then(() => true);
+  const givenUp = setTimeoutPromise(endMilliseconds, false, { ref: false });
+  if (await Promise.race([ended, givenUp])) await releaseLeftOver(holdings);
 }
 
 function tell(worker: Worker, message: ToWorker): void {

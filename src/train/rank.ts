@@ -40,7 +40,7 @@ async function trainRank(
   const executor = createExecutor(step, { transport, observe: clock.observe });
   const evaluator = job.evaluation && createEvaluator(transport, settings, job.evaluation, { step, executor });
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
-  startWeights(executor, step, job, coords);
+  startWeights(executor, step, job, coords, transport);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   const setupSeconds = (performance.now() - started) / 1000;
   const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
@@ -108,23 +108,34 @@ async function trainRank(
 const rateSeconds = 0.1;
 
 /** Reads this rank's shards from a checkpoint, or makes initial ones. */
-function startWeights(executor: Executor, step: TrainingStep, job: TrainJob, coords: Coords): void {
+function startWeights(
+  executor: Executor,
+  step: TrainingStep,
+  job: TrainJob,
+  coords: Coords,
+  transport: Transport,
+): void {
   const { memory } = executor;
   const { layout } = job.settings;
   const floats = (id: number) => memory.of(id) as Floats;
   if (step.one !== undefined) memory.of(step.one)[0] = 1;
   if (job.weights === undefined) {
-    for (const { spec, param } of step.params) initialise(floats(param), spec, { layout, coords, seed: job.seed });
+    for (const { spec, param } of step.params) {
+      transport.heartbeat(`initialising ${spec.name}`);
+      initialise(floats(param), spec, { layout, coords, seed: job.seed });
+    }
     return;
   }
   const checkpoint = openCheckpoint(job.weights);
-  for (const { spec, param } of step.params) readShard(checkpoint, spec, floats(param), layout, coords);
+  const moved = (name: string) => () => transport.heartbeat(`loading ${name}`);
+  for (const { spec, param } of step.params)
+    readShard(checkpoint, spec, floats(param), layout, coords, moved(spec.name));
   checkpoint.close();
   if (!job.resume) return;
   const state = openOptimizer(job.weights);
   for (const { spec, firstMoment, secondMoment } of step.params) {
-    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords);
-    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords);
+    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, moved(spec.name));
+    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, moved(spec.name));
   }
   state.close();
 }

@@ -132,12 +132,25 @@ const programs: Readonly<Record<string, Program>> = {
     transport.barrier(pair, 'after');
   },
 
-  /** Rank 1 stays away from a call that the others make, showing that it lives. */
-  absent(transport, { group }: { group: Group }): void {
+  /** Rank 1 waits for a message of rank 0 while the others wait for it in a call. */
+  circle(transport, { group }: { group: Group }): void {
     transport.barrier(group, 'before');
     if (transport.rank !== 1) transport.allReduce(group, floats(64), 'sum', 'gradient sum');
-    const end = performance.now() + 20_000;
-    while (performance.now() < end) transport.heartbeat('counting sheep');
+    else transport.recv(0, floats(8), 'the message');
+  },
+
+  /** Rank 0 works for so long, and says so; rank 1 waits for its message, rank 2 for rank 1. */
+  late(transport, { group, seconds }: { group: Group; seconds: number }): unknown {
+    transport.barrier(group, 'before');
+    const end = performance.now() + seconds * 1000;
+    if (transport.rank === 0) {
+      while (performance.now() < end) transport.heartbeat('counting sheep');
+      transport.send(1, floats(8), 'the message');
+    }
+    if (transport.rank === 1) transport.recv(0, floats(8), 'the message');
+    transport.barrier(group, 'after');
+    // A rank may have come out of the first barrier a little after the one that is waited for.
+    return performance.now() >= end - seconds * 500;
   },
 
   /** Every collective once, on a group of two, and a message: what the counters say. */

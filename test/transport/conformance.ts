@@ -216,12 +216,18 @@ function addErrorChecks(run: RunConformance, add: Add): void {
   ];
   for (const [what, calls, parts] of pairs)
     add(`ranks that disagree on the ${what} are named`, () => disagree(calls, ...parts));
-  add('a time-out names who is missing and what it does', () =>
+  const message = [{ from: 0, to: 1, capacityBytes: 64 }];
+  add('ranks that wait for each other time out, and name who is missing and what it does', () =>
     assertError(
-      run(planOf(3, [worldOf(3)], [], 0.4), 'absent', { group: worldOf(3) }),
+      run(planOf(3, [worldOf(3)], message, 0.4), 'circle', { group: worldOf(3) }),
       'COLLECTIVE_TIMEOUT',
-      /rank (0|2) waited 0\.4 s in allReduce\(sum\) on world at gradient sum for rank 1;/,
-      /rank 1 computes at "counting sheep"/,
+      /waited 0\.4 s in (allReduce\(sum\) on world at gradient sum for rank 1|recv on pp at the message for rank 0);/,
+      /rank 1 is in recv with rank 0 at "the message"|rank 0 is in allReduce\(sum\) on world/,
     ),
   );
+  add('a wait may be longer than the time-out while who is waited for moves, also by way of others', async () => {
+    const plan = planOf(3, [worldOf(3)], message, 0.4);
+    const waited = await run(plan, 'late', { group: worldOf(3), seconds: 1.6 });
+    if (!waited.every((longEnough) => longEnough === true)) throw new Error('the ranks did not wait');
+  });
 }

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
+import type { Held, HeldKind, Holdings } from './holdings.ts';
 import { disableTelemetry } from './telemetry.ts';
 
 /** An address in native memory. */
@@ -21,23 +22,24 @@ const signatures = {
   disableTelemetry: [6, 'void *OrtDisableTelemetryEvents(const void *env)'],
   createSession: [
     8,
-    'void *OrtCreateSessionFromArray(const void *env, const void *model, size_t bytes, const void *options, _Out_ void **session)',
+    'void *OrtCreateSessionFromArray(const void *env, const void *model, size_t bytes, const void *options, void *session)',
   ],
   run: [
     9,
     'void *OrtRun(void *session, const void *options, const void *inputNames, const void *inputs, size_t inputCount, const void *outputNames, size_t outputCount, void *outputs)',
   ],
-  createOptions: [10, 'void *OrtCreateSessionOptions(_Out_ void **options)'],
+  createOptions: [10, 'void *OrtCreateSessionOptions(void *options)'],
   setLogSeverity: [22, 'void *OrtSetSessionLogSeverityLevel(void *options, int severity)'],
   setOptimization: [23, 'void *OrtSetSessionGraphOptimizationLevel(void *options, int level)'],
   setIntraOpThreads: [24, 'void *OrtSetIntraOpNumThreads(void *options, int threads)'],
   setInterOpThreads: [25, 'void *OrtSetInterOpNumThreads(void *options, int threads)'],
   createTensor: [
     49,
-    'void *OrtCreateTensorWithDataAsOrtValue(const void *memory, void *data, size_t bytes, const int64_t *shape, size_t rank, int type, _Out_ void **value)',
+    'void *OrtCreateTensorWithDataAsOrtValue(const void *memory, void *data, size_t bytes, const int64_t *shape, size_t rank, int type, void *value)',
   ],
-  createCpuMemory: [69, 'void *OrtCreateCpuMemoryInfo(int allocator, int type, _Out_ void **memory)'],
+  createCpuMemory: [69, 'void *OrtCreateCpuMemoryInfo(int allocator, int type, void *memory)'],
   releaseStatus: [93, 'void OrtReleaseStatus(void *status)'],
+  releaseMemory: [94, 'void OrtReleaseMemoryInfo(void *memory)'],
   releaseSession: [95, 'void OrtReleaseSession(void *session)'],
   releaseValue: [96, 'void OrtReleaseValue(void *value)'],
   releaseOptions: [100, 'void OrtReleaseSessionOptions(void *options)'],
@@ -49,12 +51,16 @@ type Name = keyof typeof signatures;
 export interface OnnxRuntime {
   /** Calls a function of the table; throws what ONNX Runtime says went wrong. */
   readonly call: (name: Name, ...args: Argument[]) => void;
-  /** Calls a function whose last parameter is where a new object's address goes, and returns that. */
-  readonly create: (name: Name, ...args: Argument[]) => Pointer;
   readonly env: Pointer;
-  /** Describes ordinary memory. */
-  readonly cpuMemory: Pointer;
 }
+
+/** The functions that make and release what can be held; a maker's last parameter is where the new object's address goes. */
+const makers = {
+  session: ['createSession', 'releaseSession'],
+  value: ['createTensor', 'releaseValue'],
+  options: ['createOptions', 'releaseOptions'],
+  memory: ['createCpuMemory', 'releaseMemory'],
+} as const satisfies Record<HeldKind, readonly [Name, Name]>;
 
 /** With the library itself: koffi unloads one that nobody refers to. */
 let loaded: (OnnxRuntime & { readonly library: unknown }) | undefined;
@@ -63,6 +69,31 @@ let loaded: (OnnxRuntime & { readonly library: unknown }) | undefined;
 export function onnxRuntime(): OnnxRuntime {
   loaded ??= load();
   return loaded;
+}
+
+/** Makes native objects and releases them. */
+export interface Maker {
+  readonly make: (kind: HeldKind, ...args: Argument[]) => Held;
+  readonly address: (held: Held) => Pointer;
+  /** Does nothing for what has been released. */
+  readonly release: (held: Held) => void;
+}
+
+/** A maker that lists what it makes on `list`. */
+export function makerOn(list: Holdings): Maker {
+  const { call } = onnxRuntime();
+  return {
+    make(kind, ...args) {
+      const held = list.take(kind);
+      call(makers[kind][0], ...args, list.target(held));
+      return held;
+    },
+    address: (held) => list.address(held),
+    release(held) {
+      const object = list.strike(held);
+      if (object) call(makers[object.kind][1], object.address);
+    },
+  };
 }
 
 function load(): NonNullable<typeof loaded> {
@@ -86,14 +117,11 @@ function load(): NonNullable<typeof loaded> {
     raw('releaseStatus', [status]);
     throw new Error(`ONNX Runtime: ${message}`);
   };
-  const create: OnnxRuntime['create'] = (name, ...args) => {
-    const made: (Pointer | null)[] = [null];
-    call(name, ...args, made);
-    return made[0]!;
-  };
-  const env = create('createEnv', 3, 'fivefold');
+  const made: (Pointer | null)[] = [null];
+  call('createEnv', 3, 'fivefold', made);
+  const env = made[0]!;
   call('disableTelemetry', env);
-  return { library, call, create, env, cpuMemory: create('createCpuMemory', 1, 0) };
+  return { library, call, env };
 }
 
 /** The shared library beside onnxruntime-node's addon for this platform. */

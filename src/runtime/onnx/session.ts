@@ -3,7 +3,8 @@ import koffi from 'koffi';
 import type { Precision } from '../../program/onnx-builder.ts';
 import type { OnnxGraph, OnnxType } from '../../program/onnx-graph.ts';
 import type { Numbers } from '../../program/program.ts';
-import { onnxRuntime, type Pointer } from './api.ts';
+import { makerOn, onnxRuntime } from './api.ts';
+import { currentHoldings, type Held } from './holdings.ts';
 import { encodeModel, typeNumber } from './model.ts';
 
 export interface Session {
@@ -29,40 +30,49 @@ const optimization = { basic: 1, all: 99 } as const;
  */
 export function createSession(graph: OnnxGraph, precision: Precision): Session {
   const ort = onnxRuntime();
-  const options = ort.create('createOptions');
-  ort.call('setIntraOpThreads', options, 1);
-  ort.call('setInterOpThreads', options, 1);
-  ort.call('setLogSeverity', options, 3);
-  ort.call('setOptimization', options, precision === 'f32' ? optimization.all : optimization.basic);
-  const model = encodeModel(graph);
-  const session = ort.create('createSession', ort.env, model, model.byteLength, options);
-  ort.call('releaseOptions', options);
+  const maker = makerOn(currentHoldings());
+  const options = maker.make('options');
+  let session: Held;
+  try {
+    const at = maker.address(options);
+    ort.call('setIntraOpThreads', at, 1);
+    ort.call('setInterOpThreads', at, 1);
+    ort.call('setLogSeverity', at, 3);
+    ort.call('setOptimization', at, precision === 'f32' ? optimization.all : optimization.basic);
+    const model = encodeModel(graph);
+    session = maker.make('session', ort.env, model, model.byteLength, at);
+  } finally {
+    maker.release(options);
+  }
+  const cpuMemory = maker.make('memory', 1, 0);
 
   const inputNames = namesOf(graph.inputs);
   const outputNames = namesOf(graph.outputs);
   // A tensor is an address, a type and a shape: one serves all bindings of the same memory, which the map keeps alive.
-  const values = new Map<Numbers, Map<string, Pointer>>();
-  const valueOver = (numbers: Numbers, { shape, type }: { shape: readonly number[]; type: OnnxType }): Pointer => {
-    const known = values.get(numbers) ?? new Map<string, Pointer>();
+  const values = new Map<Numbers, Map<string, Held>>();
+  const valueOver = (numbers: Numbers, { shape, type }: { shape: readonly number[]; type: OnnxType }): bigint => {
+    const known = values.get(numbers) ?? new Map<string, Held>();
     values.set(numbers, known);
     const key = shape.join();
     const value = known.get(key) ?? createTensor(numbers, shape, type);
     known.set(key, value);
-    return value;
+    return maker.address(value);
   };
-  const createTensor = (numbers: Numbers, shape: readonly number[], type: OnnxType): Pointer => {
+  const createTensor = (numbers: Numbers, shape: readonly number[], type: OnnxType): Held => {
     const dims = BigInt64Array.from(shape, BigInt);
-    return ort.create('createTensor', ort.cpuMemory, numbers, numbers.byteLength, dims, dims.length, typeNumber[type]);
+    const memory = maker.address(cpuMemory);
+    return maker.make('value', memory, numbers, numbers.byteLength, dims, dims.length, typeNumber[type]);
   };
 
   return {
     bind(inputs, outputs) {
       const inputValues = BigUint64Array.from(inputs.map((numbers, i) => valueOver(numbers, graph.inputs[i]!)));
       const outputValues = BigUint64Array.from(outputs.map((numbers, i) => valueOver(numbers, graph.outputs[i]!)));
+      const address = maker.address(session);
       const run = () =>
         ort.call(
           'run',
-          session,
+          address,
           null,
           inputNames.pointers,
           inputValues,
@@ -74,9 +84,10 @@ export function createSession(graph: OnnxGraph, precision: Precision): Session {
       return { run };
     },
     release() {
-      for (const known of values.values()) for (const value of known.values()) ort.call('releaseValue', value);
+      for (const known of values.values()) for (const value of known.values()) maker.release(value);
       values.clear();
-      ort.call('releaseSession', session);
+      maker.release(cpuMemory);
+      maker.release(session);
     },
   };
 }

@@ -47,7 +47,10 @@ export interface Transport {
   /** Receives the oldest message from a rank (world number); its length must be `data`'s. */
   recv(from: number, data: Vector, site: Site): void;
   barrier(group: Group, site: Site): void;
-  /** Tells watchers that this rank is alive and what it is doing (called before every instruction). */
+  /**
+   * Says that this rank moves on, and what it is doing: before every instruction, and in all other work (loading, compiling, saving)
+   * more often than the time-out. Whoever waits for it goes on waiting.
+   */
   heartbeat(site: Site): void;
   /** Says that this rank makes no more calls: whoever waits for it then fails at once. */
   close(): void;
@@ -60,7 +63,7 @@ export interface TransportPlan {
   readonly groups: readonly Group[];
   /** Point-to-point channels: `capacityBytes` is the most that may be under way in one at a time. */
   readonly channels: readonly { readonly from: number; readonly to: number; readonly capacityBytes: number }[];
-  /** How long a call may wait, in seconds. */
+  /** How long, in seconds, nothing may move of what a call waits for, and a rank between calls may be without a heartbeat. */
   readonly timeoutSeconds: number;
   /** Where the paths through the transport part: results are the same bits whatever they are. */
   readonly limits?: Partial<TransportLimits>;

@@ -75,6 +75,10 @@ class ChannelEnd implements Blocked {
     });
   }
 
+  get awaited(): number {
+    return this.peer;
+  }
+
   check(): void {
     this.context.checkAbort();
     // Its last words may have come just now: only a peer that finished without them is gone for good.

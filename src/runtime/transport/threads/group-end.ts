@@ -151,6 +151,10 @@ export class GroupEnd implements Blocked {
     });
   }
 
+  get awaited(): number {
+    return this.group.ranks[this.#awaited]!;
+  }
+
   check(): void {
     this.context.checkAbort();
     const peer = this.group.ranks[this.#awaited]!;

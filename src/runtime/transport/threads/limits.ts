@@ -13,8 +13,8 @@ const defaults: TransportLimits = {
 };
 
 export function limitsOf(plan: TransportPlan): TransportLimits {
-  const limits = { ...defaults, ...plan.limits };
-  const largest = Math.max(1, ...plan.groups.map(({ ranks }) => ranks.length));
+  const largest = plan.groups.reduce((most, { ranks }) => Math.max(most, ranks.length), 1);
+  const limits = { ...defaults, chunkBytes: Math.max(defaults.chunkBytes, 64 * largest), ...plan.limits };
   const { chunkBytes, pieceBytes, messages } = limits;
   // A tile holds at least a cache line of every rank's block.
   if (chunkBytes % 64 !== 0 || chunkBytes < 64 * largest)

@@ -7,8 +7,9 @@ import { recordsAt, statusAt } from './memory-map.ts';
 import { SharedBytes } from './shared-bytes.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import { type SiteRef, SiteWriter } from './sites.ts';
+import { rankState, statusWord } from './status.ts';
 import { Waiter } from './waiter.ts';
-import { abortKind, activityOf, lastSite, rankState, statusWord, type ThreadsShared } from './world-state.ts';
+import { abortKind, activityOf, lastSite, type ThreadsShared } from './world-state.ts';
 
 /** out, first slot, slot stride (bytes), slots, elements a row, rows, row stride (bytes): see kernels/transport.as.ts. */
 export type ReduceKernel = (
@@ -61,7 +62,7 @@ export class RankContext {
     const { buffer } = shared.memory;
     this.words = new Int32Array(buffer);
     const { size, timeoutSeconds } = shared.plan;
-    this.waiter = new Waiter(this.words, { crowded: size > shared.cores, timeoutSeconds });
+    this.waiter = new Waiter(this.words, { rank, crowded: size > shared.cores, timeoutSeconds });
     this.bytes = this.memoryOf(buffer, 'world');
     const kernels = instantiate<TransportKernels>(shared.kernels, shared.memory);
     this.kernels = instruments.kernels?.(kernels) ?? kernels;

@@ -1,5 +1,6 @@
 // What the ranks of a world share: made by the main thread, handed to every worker, and read by whoever watches them.
 import { availableParallelism } from 'node:os';
+import { fail, option } from '../../../errors.ts';
 import { type FlightRecord, type RecordedCall, readRecords } from '../../flight-recorder.ts';
 import { loadKernel, type SharedWasmMemory, sharedMemory, type WasmModule } from '../../kernels/wasm.ts';
 import type { TransportPlan } from '../transport.ts';
@@ -7,6 +8,7 @@ import { opNames, typeName } from './calls.ts';
 import { channelBytes } from './channel-map.ts';
 import { lineBytes, type MemoryMap, mapMemory, recordsAt, statusAt } from './memory-map.ts';
 import { siteName } from './sites.ts';
+import { rankState, statusWord, statusWords } from './status.ts';
 
 /** Structured-cloneable; the memory and the channels stay shared. */
 export interface ThreadsShared {
@@ -22,8 +24,34 @@ export interface ThreadsShared {
 
 let compiled: WasmModule | undefined;
 
+/** A channel counts its bytes in 32 bits, and tells full from empty by their difference. */
+const mostChannelBytes = 2 ** 31 - 1;
+/** Addresses of a Wasm memory have 32 bits. */
+const mostSharedBytes = 2 ** 32;
+
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+
+/** OPTION_INVALID for what does not fit into the memory that ranks share. */
+function checkSizes({ size, channels }: TransportPlan, map: MemoryMap): void {
+  for (const { from, to, capacityBytes } of channels)
+    if (capacityBytes > mostChannelBytes)
+      fail('OPTION_INVALID', {
+        option: option('microBatch'),
+        problem: `rank ${from} would have ${gibibytes(capacityBytes)} under way to rank ${to}, where less than 2 GiB is possible`,
+        fix: `use a smaller ${option('microBatch')} or ${option('seqLen')}, or a layout with more tp and sp`,
+      });
+  if (map.bytes > mostSharedBytes)
+    fail('OPTION_INVALID', {
+      option: option('layout'),
+      problem: `${size} ranks would share ${gibibytes(map.bytes)}, where 4 GiB is possible`,
+      fix: 'use a layout of fewer ranks',
+    });
+}
+
+/** Throws OPTION_INVALID for a plan that is too large. */
 export function createThreadsWorld(plan: TransportPlan): ThreadsShared {
   const map = mapMemory(plan);
+  checkSizes(plan, map);
   const memory = sharedMemory(map.bytes);
   const words = new Int32Array(memory.buffer);
   // Phases start at 2: before it, the line of a parity shows the phase two before its first.
@@ -39,12 +67,8 @@ export function createThreadsWorld(plan: TransportPlan): ThreadsShared {
   return { plan, memory, kernels: compiled, map, channels, cores: availableParallelism() };
 }
 
-// The status of a rank: its heartbeat counter, state, site number, op, group index, peer.
-export const statusWord = { heartbeat: 0, state: 1, site: 2, op: 3, group: 4, peer: 5 } as const;
-export const rankState = { starting: 0, computing: 1, calling: 2, finished: 3 } as const;
-
 const statusOf = (shared: ThreadsShared, rank: number): Int32Array =>
-  new Int32Array(shared.memory.buffer, statusAt(rank), 6);
+  new Int32Array(shared.memory.buffer, statusAt(rank), statusWords);
 
 /** A number that changes whenever the rank does something, and whether it is inside a call (which has its own time-out). */
 export function progressOf(shared: ThreadsShared, rank: number): { heartbeat: number; state: number } {

@@ -9,11 +9,11 @@ import { afterAll, expect, test } from 'vitest';
 import { readManifest } from '../src/checkpoint/commit.ts';
 import { type Checkpoint, openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
 import { findModel } from '../src/checkpoint/model-source.ts';
-import { fullRanges } from '../src/checkpoint/ranges.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
+import { fullRanges } from './full-ranges.ts';
 import { difference } from './whole-tensors.ts';
 
 const pool = createPool();

@@ -2,10 +2,19 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fail, option } from '../errors.ts';
+import { broken } from './broken.ts';
 import type { Dtype, TensorArray } from './dtypes.ts';
-import { errorCode, reasonOf } from './files.ts';
-import { broken } from './header.ts';
-import { configName, indexName, type Manifest, readIndex, singleName, tokenizerName } from './index-file.ts';
+import { errorCode, type OnMoved, reasonOf } from './files.ts';
+import {
+  type CheckpointIndex,
+  configName,
+  encodeIndex,
+  indexName,
+  type Manifest,
+  readIndex,
+  singleName,
+  tokenizerName,
+} from './index-file.ts';
 import type { Range } from './ranges.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
 
@@ -34,12 +43,10 @@ export interface Checkpoint {
   has(name: string): boolean;
   find(name: string): CheckpointTensor | undefined;
   /**
-   * Reads a slice of a tensor into the whole of `out`; see SafetensorsFile.readSlice.
+   * Reads a slice of a tensor into the whole of `out`; see SafetensorsFile.readSlice. `onMoved` hears of every read from the disk.
    * @throws CHECKPOINT_MISMATCH if there is no such tensor or slice, CHECKPOINT_BROKEN for NaN and infinities.
    */
-  read(name: string, ranges: readonly Range[], out: TensorArray): void;
-  /** Bytes of tensors read from the disk so far, without headers. */
-  bytesRead(): number;
+  read(name: string, ranges: readonly Range[], out: TensorArray, onMoved?: OnMoved): void;
   close(): void;
 }
 
@@ -62,8 +69,7 @@ export function openCheckpoint(path: string): Checkpoint {
       const { files, places } = openListed(path, index.weightMap);
       return checkpointOf(path, path, index.manifest, files, places);
     } catch (error) {
-      const same = JSON.stringify(readIndex(path)) === JSON.stringify(index);
-      if (same || attempt === 5) throw error;
+      if (sameIndex(readIndex(path), index) || attempt === 5) throw error;
     }
   }
 }
@@ -82,9 +88,21 @@ export function openOptimizer(path: string): Checkpoint {
     });
   }
   const files = openAll(index.optimizerFiles.map((name) => join(path, name)));
-  const places = new Map(files.flatMap((file) => [...file.tensors.keys()].map((name) => [name, file] as const)));
+  const places = new Map<string, SafetensorsFile>();
+  for (const file of files)
+    for (const name of file.tensors.keys()) {
+      const other = places.get(name);
+      if (other) {
+        for (const each of files) each.close();
+        broken(path, `both ${basename(other.path)} and ${basename(file.path)} hold ${name}`);
+      }
+      places.set(name, file);
+    }
   return checkpointOf(path, path, index.manifest, files, places);
 }
+
+const sameIndex = (a: CheckpointIndex | undefined, b: CheckpointIndex | undefined): boolean =>
+  (a && encodeIndex(a)) === (b && encodeIndex(b));
 
 function openSingle(path: string): Checkpoint {
   const single = join(path, singleName);
@@ -99,8 +117,8 @@ function alone(file: SafetensorsFile): [SafetensorsFile[], Map<string, Safetenso
   return [[file], new Map([...file.tensors.keys()].map((name) => [name, file]))];
 }
 
-function openListed(path: string, weightMap: Readonly<Record<string, string>>) {
-  const names = [...new Set(Object.values(weightMap))];
+function openListed(path: string, weightMap: ReadonlyMap<string, string>) {
+  const names = [...new Set(weightMap.values())];
   const absent = names.filter((name) => !existsSync(join(path, name)));
   if (absent.length > 0) {
     const problem = `${indexName} lists ${absent[0]}, which does not exist (${absent.length} of ${names.length} files absent)`;
@@ -109,7 +127,7 @@ function openListed(path: string, weightMap: Readonly<Record<string, string>>) {
   const files = openAll(names.map((name) => join(path, name)));
   const byName = new Map(files.map((file) => [basename(file.path), file]));
   const places = new Map<string, SafetensorsFile>();
-  for (const [tensor, name] of Object.entries(weightMap)) {
+  for (const [tensor, name] of weightMap) {
     const file = byName.get(name)!;
     if (!file.tensors.has(tensor)) {
       for (const each of files) each.close();
@@ -159,15 +177,14 @@ function checkpointOf(
     resolve,
     has: (name) => resolve(name) !== undefined,
     find,
-    read(name, ranges, out) {
+    read(name, ranges, out, onMoved) {
       const actual = resolve(name);
       if (actual === undefined) {
         const fix = `it has ${tensors.size} others, such as ${[...tensors.keys()].slice(0, 3).join(', ')}`;
         return fail('CHECKPOINT_MISMATCH', { path, problem: `it has no tensor ${name}`, fix });
       }
-      places.get(actual)!.readSlice(actual, ranges, out);
+      places.get(actual)!.readSlice(actual, ranges, out, onMoved);
     },
-    bytesRead: () => files.reduce((sum, file) => sum + file.bytesRead(), 0),
     close: () => {
       for (const file of files) file.close();
     },

@@ -3,21 +3,23 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fail } from '../errors.ts';
+import { broken, isPlainName, parsedAs, shown } from './broken.ts';
 import { errorCode, reasonOf } from './files.ts';
-import { broken } from './header.ts';
+import { maxHeaderBytes } from './header.ts';
+import { parseJson } from './json.ts';
 
 export const indexName = 'model.safetensors.index.json';
 export const singleName = 'model.safetensors';
 export const configName = 'config.json';
 export const tokenizerName = 'tokenizer.json';
 
-/** What a run wants to find again: step, tokens seen, place in the data, seed, layout. Opaque here; any JSON object. */
+/** What a run notes with each checkpoint: any JSON object, opaque here. */
 export type Manifest = Readonly<Record<string, unknown>>;
 
 /** The index of a checkpoint. */
 export interface CheckpointIndex {
   /** Tensor name → file name. */
-  readonly weightMap: Readonly<Record<string, string>>;
+  readonly weightMap: ReadonlyMap<string, string>;
   readonly optimizerFiles: readonly string[];
   /** Bytes of all weights. */
   readonly totalBytes: number;
@@ -25,18 +27,30 @@ export interface CheckpointIndex {
   readonly manifest: Manifest | undefined;
 }
 
-const plainName = z.string().regex(/^[^/\\]+$/, 'a file name without a directory');
+/** Written beside the notes. A change that an older reader would misunderstand needs another version. */
+const manifestVersion = 1;
+/** More files than any model has; each is opened. */
+const maxFiles = 10_000;
+
+const plainName = z
+  .string()
+  .refine((name) => isPlainName(name) && !/[/\\]/.test(name) && name !== '.' && name !== '..', {
+    error: 'a file name without a directory is needed',
+  });
 const indexSchema = z.object({
   metadata: z
     .looseObject({
       total_size: z.number().optional(),
-      optimizer: z.array(plainName).optional(),
+      optimizer: z.array(plainName).max(maxFiles).optional(),
       fivefold: z.string().optional(),
     })
     .optional(),
-  weight_map: z.record(z.string(), plainName),
+  weight_map: z.custom<object>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'expected an object',
+  ),
 });
-const manifestSchema = z.record(z.string(), z.unknown());
+const manifestSchema = z.looseObject({ version: z.number().optional() });
 
 /**
  * The index of a directory, or undefined if it has none.
@@ -53,14 +67,10 @@ export function readIndex(directory: string): CheckpointIndex | undefined {
     if (!code) throw error;
     return fail('CHECKPOINT_MISSING', { path, problem: reasonOf(code), fix: 'give a readable checkpoint directory' });
   }
-  const parsed = indexSchema.safeParse(parseJson(path, text));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return broken(path, `${issue?.path.join('.') || 'the file'}: ${issue?.message}`);
-  }
-  const { metadata = {}, weight_map: weightMap } = parsed.data;
+  if (text.length > maxHeaderBytes) broken(path, `its ${text.length} bytes are too many for an index`);
+  const { metadata = {}, weight_map } = parsedAs(path, indexSchema, parseJson(path, text, 'it'), 'the file');
   return {
-    weightMap,
+    weightMap: parseWeightMap(path, weight_map),
     optimizerFiles: metadata.optimizer ?? [],
     totalBytes: metadata.total_size ?? 0,
     manifest: metadata.fivefold === undefined ? undefined : parseManifest(path, metadata.fivefold),
@@ -68,23 +78,39 @@ export function readIndex(directory: string): CheckpointIndex | undefined {
 }
 
 /** The text of an index. transformers ignores the metadata it does not know. */
-export function encodeIndex(index: CheckpointIndex): string {
+export function encodeIndex({ weightMap, optimizerFiles, totalBytes, manifest }: CheckpointIndex): string {
   const metadata = {
-    total_size: index.totalBytes,
-    optimizer: index.optimizerFiles,
-    fivefold: JSON.stringify(index.manifest),
+    total_size: totalBytes,
+    optimizer: optimizerFiles,
+    fivefold: JSON.stringify({ ...manifest, version: manifestVersion }),
   };
-  return `${JSON.stringify({ metadata, weight_map: index.weightMap }, undefined, 2)}\n`;
+  return `${JSON.stringify({ metadata, weight_map: Object.fromEntries(weightMap) }, undefined, 2)}\n`;
+}
+
+/** The step that a manifest says it is of; undefined for one that does not say. */
+export function stepOf(manifest: Manifest | undefined): number | undefined {
+  const step = manifest?.step;
+  return typeof step === 'number' && Number.isSafeInteger(step) && step >= 0 ? step : undefined;
+}
+
+function parseWeightMap(path: string, map: object): ReadonlyMap<string, string> {
+  const files = new Set<string>();
+  const entries = Object.entries(map).map(([tensor, name]): [string, string] => {
+    if (!isPlainName(tensor)) broken(path, `weight_map names the tensor "${shown(tensor)}", which no tensor can be`);
+    const file = parsedAs(path, plainName, name, `weight_map.${tensor}`);
+    files.add(file);
+    return [tensor, file];
+  });
+  if (files.size > maxFiles) broken(path, `weight_map lists ${files.size} files, more than ${maxFiles}`);
+  return new Map(entries);
 }
 
 function parseManifest(path: string, text: string): Manifest {
-  return manifestSchema.safeParse(parseJson(path, text)).data ?? broken(path, 'metadata.fivefold is not a JSON object');
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return broken(path, 'it is not JSON');
+  const what = 'metadata.fivefold';
+  const { version = manifestVersion, ...manifest } = parsedAs(path, manifestSchema, parseJson(path, text, what), what);
+  if (version !== manifestVersion) {
+    const fix = 'use the version of Fivefold that wrote it';
+    broken(path, `${what} is of version ${version} and this program reads version ${manifestVersion}`, fix);
   }
+  return manifest;
 }

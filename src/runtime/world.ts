@@ -209,7 +209,12 @@ class World {
   #errorOf(index: number, failure: Failure): Error {
     const { known } = failure;
     if (known?.exit === 2) return new FivefoldError(known.code, known.values);
-    const speaksForItself: readonly ErrorCode[] = ['COLLECTIVE_TIMEOUT', 'COLLECTIVE_MISMATCH', 'RUN_ABORTED'];
+    const speaksForItself: readonly ErrorCode[] = [
+      'COLLECTIVE_TIMEOUT',
+      'COLLECTIVE_MISMATCH',
+      'RUN_ABORTED',
+      'SAVE_FAILED',
+    ];
     if (known && (speaksForItself.includes(known.code) || (failure.secondary && known.code === 'RANK_FAILED')))
       return new FivefoldError(known.code, { ...known.values, ...this.#recorder() });
     return this.#rankFailed(index, failure.message, failure.stack);

@@ -1,6 +1,7 @@
 // What the launcher tells a rank to train, and what the rank reports: plain data that cross a thread or a network.
 
 import type { Manifest } from '../checkpoint/index-file.ts';
+import type { WeightsType } from '../checkpoint/plan.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
@@ -21,6 +22,12 @@ export interface TrainJob {
   readonly resume: boolean;
   readonly save?: {
     readonly out: string;
+    /** The token of the run's claim to `out`. */
+    readonly claim: string;
+    /** How many checkpoints stay; undefined: the newest, and what was kept before. */
+    readonly keepLast?: number;
+    /** The type of the saved weights; undefined: the run's precision. */
+    readonly weightsType?: WeightsType;
     /** Also after every so many steps; 0: only at the end. */
     readonly every: number;
     /** The text of config.json. */

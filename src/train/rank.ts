@@ -11,7 +11,7 @@ import type { Instruction, TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
-import { momentSpec } from './moments.ts';
+import { hasMaster, masterSpec, momentSpec } from './moments.ts';
 import { learningRateAt, updateParams } from './optimizer.ts';
 import { saveCheckpoint } from './save-shards.ts';
 
@@ -104,7 +104,8 @@ function startWeights(executor: Executor, step: TrainingStep, job: TrainJob, coo
   checkpoint.close();
   if (!job.resume) return;
   const state = openOptimizer(job.weights);
-  for (const { spec, firstMoment, secondMoment } of step.params) {
+  for (const { spec, param, firstMoment, secondMoment } of step.params) {
+    if (hasMaster(state, checkpoint, spec)) readShard(state, masterSpec(spec), floats(param), layout, coords);
     readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords);
     readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords);
   }

@@ -1,8 +1,10 @@
 // Trains a model on the ranks of one machine: checks everything first, then runs the ranks and gathers what they report.
 
+import { claimOut } from '../checkpoint/claim.ts';
 import { readManifest } from '../checkpoint/commit.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
+import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
 import { openSequences } from '../data/sequences.ts';
 import { fail } from '../errors.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
@@ -37,6 +39,10 @@ export interface TrainOptions extends BatchShape {
   /** Where checkpoints go; undefined: nowhere. */
   readonly out?: string;
   readonly saveEvery?: number;
+  /** How many checkpoints stay: the newest in `out`, older ones in `out`/checkpoints/. By default the newest, and what is there. */
+  readonly keepLast?: number;
+  /** The type of the saved weights, the run's precision by default. A resumed run goes on exactly from rounded ones, too. */
+  readonly weightsType?: WeightsType;
   /** A checkpoint of a run to go on with, in any layout. */
   readonly resume?: string;
   /** A file for a Chrome / Perfetto trace. */
@@ -90,12 +96,25 @@ function stepOf(checkpoint: string): number {
   return typeof step === 'number' ? step : 0;
 }
 
-/** Throws what planTraining and runWorld throw, and TRAINING_DIVERGED. */
+/** Throws what planTraining, claimOut and runWorld throw, and TRAINING_DIVERGED. */
 export async function train(options: TrainOptions): Promise<TrainSummary> {
+  const plan = planTraining(options);
+  const claim = options.out === undefined ? undefined : claimOut(options.out);
+  try {
+    return await runTraining(options, plan, claim?.token ?? '');
+  } finally {
+    claim?.release();
+  }
+}
+
+async function runTraining(
+  options: TrainOptions,
+  { settings, stepsDone, predicted }: ReturnType<typeof planTraining>,
+  claim: string,
+): Promise<TrainSummary> {
   const { model, layout } = options;
-  const { settings, stepsDone, predicted } = planTraining(options);
   const size = worldSize(layout);
-  const job = jobOf(options, settings, stepsDone);
+  const job = jobOf(options, settings, stepsDone, claim);
   const trace =
     options.trace === undefined
       ? undefined
@@ -140,7 +159,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   };
 }
 
-function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number): TrainJob {
+function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number, claim: string): TrainJob {
   const { model } = options;
   const weights = options.resume ?? model.weights;
   return {
@@ -157,8 +176,11 @@ function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number)
       : {
           save: {
             out: options.out,
+            claim,
+            ...(options.keepLast === undefined ? {} : { keepLast: options.keepLast }),
+            ...(options.weightsType === undefined ? {} : { weightsType: options.weightsType }),
             every: options.saveEvery ?? 0,
-            config: configText(model.config.source, options.precision),
+            config: configText(model.config.source, options.weightsType ?? options.precision),
             ...(options.tokenizerPath ? { tokenizerPath: options.tokenizerPath } : {}),
             manifest: {
               layout: printLayout(options.layout),
@@ -177,9 +199,9 @@ function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number)
 }
 
 /** The model's config.json, naming the type that its weights are saved in, whatever it was trained from. */
-function configText(source: Readonly<Record<string, unknown>>, precision: Precision): string {
+function configText(source: Readonly<Record<string, unknown>>, type: WeightsType): string {
   const { torch_dtype: _, ...rest } = source;
-  return `${JSON.stringify({ ...rest, dtype: precision === 'f64' ? 'float64' : 'float32' }, null, 2)}\n`;
+  return `${JSON.stringify({ ...rest, dtype: configDtypes[type] }, null, 2)}\n`;
 }
 
 /** Bytes alone of the transport's counters; what was never sent is left out, as in predictions. */

@@ -281,7 +281,11 @@ class World {
 
   #record(error: Error): void {
     const { recorderDir } = this.#options;
-    if (recorderDir === undefined || (error instanceof FivefoldError && error.exit === 2)) return;
+    if (
+      recorderDir === undefined ||
+      (error instanceof FivefoldError && (error.exit === 2 || error.code === 'SAVE_FAILED'))
+    )
+      return;
     this.#ranks.forEach((_, rank) => {
       const status = this.#activities[rank] ?? activityOf(this.#shared, rank);
       writeFlightRecords(recorderDir, rank, status, recordsOf(this.#shared, rank));

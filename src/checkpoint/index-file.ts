@@ -5,7 +5,6 @@ import * as z from 'zod';
 import { fail } from '../errors.ts';
 import { broken, isPlainName, parsedAs, shown } from './broken.ts';
 import { errorCode, reasonOf } from './files.ts';
-import { maxHeaderBytes } from './header.ts';
 import { parseJson } from './json.ts';
 
 export const indexName = 'model.safetensors.index.json';
@@ -29,6 +28,8 @@ export interface CheckpointIndex {
 
 /** Written beside the notes. A change that an older reader would misunderstand needs another version. */
 const manifestVersion = 1;
+/** Room for more than 500,000 tensors. */
+const maxIndexBytes = 1 << 26;
 /** More files than any model has; each is opened. */
 const maxFiles = 10_000;
 
@@ -67,7 +68,7 @@ export function readIndex(directory: string): CheckpointIndex | undefined {
     if (!code) throw error;
     return fail('CHECKPOINT_MISSING', { path, problem: reasonOf(code), fix: 'give a readable checkpoint directory' });
   }
-  if (text.length > maxHeaderBytes) broken(path, `its ${text.length} bytes are too many for an index`);
+  if (text.length > maxIndexBytes) broken(path, `its ${text.length} bytes are too many for an index`);
   const { metadata = {}, weight_map } = parsedAs(path, indexSchema, parseJson(path, text, 'it'), 'the file');
   return {
     weightMap: parseWeightMap(path, weight_map),
@@ -97,11 +98,11 @@ function parseWeightMap(path: string, map: object): ReadonlyMap<string, string> 
   const files = new Set<string>();
   const entries = Object.entries(map).map(([tensor, name]): [string, string] => {
     if (!isPlainName(tensor)) broken(path, `weight_map names the tensor "${shown(tensor)}", which no tensor can be`);
-    const file = parsedAs(path, plainName, name, `weight_map.${tensor}`);
+    const file = files.has(String(name)) ? String(name) : parsedAs(path, plainName, name, `weight_map.${tensor}`);
     files.add(file);
+    if (files.size > maxFiles) broken(path, `weight_map lists more than ${maxFiles} files`);
     return [tensor, file];
   });
-  if (files.size > maxFiles) broken(path, `weight_map lists ${files.size} files, more than ${maxFiles}`);
   return new Map(entries);
 }
 

@@ -27,7 +27,7 @@ function keyProblem(text: string): string | undefined {
       at = end;
     } else if (character === ':') {
       // Outside of a string a colon follows a key; escapes may spell one key in two ways.
-      const name = JSON.parse(key!) as string;
+      const name: string = key!.includes('\\') ? JSON.parse(key!) : key!.slice(1, -1);
       const keys = open.at(-1)!;
       if (keys.has(name)) return `"${shown(name)}" twice`;
       if (name === '__proto__') return `"${name}", which is no name`;
@@ -39,10 +39,11 @@ function keyProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** The place of the quote that ends the string which begins at `start`. */
+/** The place of the quote that ends the string which begins at `start`: it has an even number of backslashes before it. */
 function endOfString(text: string, start: number): number {
-  for (let at = start + 1; ; at++) {
-    if (text[at] === '\\') at++;
-    else if (text[at] === '"') return at;
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text[before] === '\\') before--;
+    if ((end - before) % 2 === 1) return end;
   }
 }

@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest';
 import { fullRanges } from '../../test/full-ranges.ts';
 import { readManifest } from './commit.ts';
 import { openCheckpoint, openOptimizer } from './hf-directory.ts';
+import { keptSteps } from './keep.ts';
 import { planCheckpoint } from './plan.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fivefold-kill-'));
@@ -92,10 +93,14 @@ test('killed at any moment of a save, a run leaves its last committed step, whol
   for (const events of [17, 1, 14, 15, 29, 22, 14]) {
     const said = await saveUntilKilled(out, events);
     const step = stepOf(out);
+    // What is kept is whole too.
+    for (const kept of keptSteps(out)) expect(stepOf(kept.path)).toBe(kept.step);
     expect(step).toBeGreaterThanOrEqual(Math.max(previous, said));
     previous = step;
   }
   expect(previous).toBeGreaterThanOrEqual(3);
+
+  expect(keptSteps(out).length).toBeGreaterThanOrEqual(2);
 
   // What seven killed saves left over is gone but for the last one's, if it had begun, and the committed one's predecessor's.
   const files = readdirSync(out).filter((name) => name.endsWith('.safetensors'));

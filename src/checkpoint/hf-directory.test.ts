@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { FivefoldError } from '../errors.ts';
 import { bytesUnder } from './files.ts';
 import { encodeHeader } from './header.ts';
-import { openCheckpoint, openOptimizer } from './hf-directory.ts';
+import { identityOf, openCheckpoint, openOptimizer } from './hf-directory.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fivefold-hf-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -137,4 +137,25 @@ test('what is missing or broken is named, with what to do', () => {
     CHECKPOINT_BROKEN: checkpoint /11/model-00001-of-00002.safetensors is broken: truncated: tensor a ends at byte 100, the file has 99; copy or download the file again
     CHECKPOINT_MISSING: no checkpoint at /12: it holds weights but no optimizer state; start a new run from its weights with model"
   `);
+});
+
+test('a checkpoint that another has taken the place of is not read for it', () => {
+  const indexName = 'model.safetensors.index.json';
+  const path = directory({ 'a.safetensors': weights({ a: [1] }), [indexName]: index({ a: 'a.safetensors' }) });
+  const identity = identityOf(path);
+  openCheckpoint(path, identity).close();
+  writeFileSync(join(path, 'b.safetensors'), weights({ a: [2] }));
+  writeFileSync(join(path, indexName), index({ a: 'b.safetensors' }, { optimizer: ['b.safetensors'] }));
+  const problem = 'another step or model has taken its place while it was being read';
+  expect(errorOf(() => openCheckpoint(path, identity))).toContain(problem);
+  expect(errorOf(() => openOptimizer(path, identity))).toContain(problem);
+  openOptimizer(path, identityOf(path)).close();
+
+  const single = directory({ 'model.safetensors': weights({ a: [1] }) });
+  for (const given of [single, join(single, 'model.safetensors')]) {
+    const before = identityOf(given);
+    openCheckpoint(given, before).close();
+    writeFileSync(join(single, 'model.safetensors'), weights({ a: [1, 2], [given.length]: [3] }));
+    expect(errorOf(() => openCheckpoint(given, before))).toContain(problem);
+  }
 });

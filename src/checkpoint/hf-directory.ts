@@ -5,16 +5,7 @@ import { fail, option } from '../errors.ts';
 import { broken } from './broken.ts';
 import type { Dtype, TensorArray } from './dtypes.ts';
 import { errorCode, type OnMoved, reasonOf } from './files.ts';
-import {
-  type CheckpointIndex,
-  configName,
-  encodeIndex,
-  indexName,
-  type Manifest,
-  readIndex,
-  singleName,
-  tokenizerName,
-} from './index-file.ts';
+import { configName, indexName, type Manifest, readIndex, singleName, tokenizerName } from './index-file.ts';
 import type { Range } from './ranges.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
 
@@ -55,31 +46,37 @@ const prefixes = ['', 'transformer.', 'model.'];
 
 /**
  * Opens a Hugging Face directory (the index wins over `model.safetensors`) or one .safetensors file.
- * @throws CHECKPOINT_MISSING if the path or a listed file does not exist, CHECKPOINT_BROKEN if a file is damaged.
+ * @param identity of {@link identityOf}, if it must be that very checkpoint
+ * @throws CHECKPOINT_MISSING if the path or a listed file does not exist, CHECKPOINT_BROKEN if a file is damaged,
+ * CHECKPOINT_MISMATCH if it is another checkpoint.
  */
-export function openCheckpoint(path: string): Checkpoint {
+export function openCheckpoint(path: string, identity?: string): Checkpoint {
   if (!isDirectory(path)) {
+    expectIdentity(path, identity, () => identityOf(path));
     return checkpointOf(path, dirname(path), undefined, ...alone(openSafetensors(path)));
   }
   // A run may commit its next step, and remove the files of the last, between our reading the index and opening the files.
   for (let attempt = 1; ; attempt++) {
     const index = readIndex(path);
+    expectIdentity(path, identity, () => index?.identity ?? identityOf(path));
     try {
-      if (!index) return openSingle(path);
+      if (!index) return checkpointOf(path, path, undefined, ...alone(openSafetensors(singleIn(path))));
       const { files, places } = openListed(path, index.weightMap);
       return checkpointOf(path, path, index.manifest, files, places);
     } catch (error) {
-      if (sameIndex(readIndex(path), index) || attempt === 5) throw error;
+      if (readIndex(path)?.identity === index?.identity || attempt === 5) throw error;
     }
   }
 }
 
 /**
  * Opens the optimizer state saved beside the weights of a directory.
+ * @param identity as for {@link openCheckpoint}
  * @throws CHECKPOINT_MISSING if the checkpoint has none.
  */
-export function openOptimizer(path: string): Checkpoint {
+export function openOptimizer(path: string, identity?: string): Checkpoint {
   const index = isDirectory(path) ? readIndex(path) : undefined;
+  if (index) expectIdentity(path, identity, () => index.identity);
   if (!index?.optimizerFiles.length) {
     return fail('CHECKPOINT_MISSING', {
       path,
@@ -101,16 +98,33 @@ export function openOptimizer(path: string): Checkpoint {
   return checkpointOf(path, path, index.manifest, files, places);
 }
 
-const sameIndex = (a: CheckpointIndex | undefined, b: CheckpointIndex | undefined): boolean =>
-  (a && encodeIndex(a)) === (b && encodeIndex(b));
+/**
+ * What tells the checkpoint at `path` from one that takes its place later. Ranks that open it one by one are given it, so that none
+ * reads a step that another does not.
+ * @throws what openCheckpoint throws
+ */
+export function identityOf(path: string): string {
+  const index = isDirectory(path) ? readIndex(path) : undefined;
+  if (index) return index.identity;
+  const file = isDirectory(path) ? singleIn(path) : path;
+  const { dev, ino, size, mtimeMs } = statSync(file);
+  return [dev, ino, size, mtimeMs].join();
+}
 
-function openSingle(path: string): Checkpoint {
+function expectIdentity(path: string, expected: string | undefined, found: () => string): void {
+  if (expected === undefined || expected === found()) return;
+  fail('CHECKPOINT_MISMATCH', {
+    path,
+    problem: 'another step or model has taken its place while it was being read',
+    fix: 'wait until its run has ended, or give a copy of it',
+  });
+}
+
+function singleIn(path: string): string {
   const single = join(path, singleName);
-  if (!existsSync(single)) {
-    const problem = `the directory has neither ${indexName} nor ${singleName}`;
-    return fail('CHECKPOINT_MISSING', { path, problem, fix: 'give a directory with .safetensors weights' });
-  }
-  return checkpointOf(path, path, undefined, ...alone(openSafetensors(single)));
+  if (existsSync(single)) return single;
+  const problem = `the directory has neither ${indexName} nor ${singleName}`;
+  return fail('CHECKPOINT_MISSING', { path, problem, fix: 'give a directory with .safetensors weights' });
 }
 
 function alone(file: SafetensorsFile): [SafetensorsFile[], Map<string, SafetensorsFile>] {

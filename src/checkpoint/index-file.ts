@@ -1,4 +1,5 @@
 // model.safetensors.index.json: which file holds which tensor, and what Fivefold adds to its metadata.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -24,6 +25,12 @@ export interface CheckpointIndex {
   readonly totalBytes: number;
   /** Absent from a checkpoint that Fivefold did not write. */
   readonly manifest: Manifest | undefined;
+}
+
+/** An index that lies on the disk. */
+export interface ReadIndex extends CheckpointIndex {
+  /** Of what it says: another when a run has put its next step in the place of the last. */
+  readonly identity: string;
 }
 
 /** Written beside the notes. A change that an older reader would misunderstand needs another version. */
@@ -57,7 +64,7 @@ const manifestSchema = z.looseObject({ version: z.number().optional() });
  * The index of a directory, or undefined if it has none.
  * @throws CHECKPOINT_BROKEN if the index is not valid, CHECKPOINT_MISSING if it cannot be read.
  */
-export function readIndex(directory: string): CheckpointIndex | undefined {
+export function readIndex(directory: string): ReadIndex | undefined {
   const path = join(directory, indexName);
   let text: string;
   try {
@@ -75,6 +82,7 @@ export function readIndex(directory: string): CheckpointIndex | undefined {
     optimizerFiles: metadata.optimizer ?? [],
     totalBytes: metadata.total_size ?? 0,
     manifest: metadata.fivefold === undefined ? undefined : parseManifest(path, metadata.fivefold),
+    identity: createHash('sha256').update(text).digest('hex'),
   };
 }
 

@@ -18,6 +18,8 @@ export interface TrainJob {
   readonly lastStep: number;
   /** Weights to start from instead of initial ones. */
   readonly weights?: string;
+  /** See `identityOf`: all ranks read the same checkpoint, or none. */
+  readonly weightsIdentity?: string;
   /** Whether optimizer state is read from there too. */
   readonly resume: boolean;
   readonly save?: {

@@ -99,11 +99,11 @@ function startWeights(executor: Executor, step: TrainingStep, job: TrainJob, coo
     for (const { spec, param } of step.params) initialise(floats(param), spec, { layout, coords, seed: job.seed });
     return;
   }
-  const checkpoint = openCheckpoint(job.weights);
+  const checkpoint = openCheckpoint(job.weights, job.weightsIdentity);
   for (const { spec, param } of step.params) readShard(checkpoint, spec, floats(param), layout, coords);
   checkpoint.close();
   if (!job.resume) return;
-  const state = openOptimizer(job.weights);
+  const state = openOptimizer(job.weights, job.weightsIdentity);
   for (const { spec, param, firstMoment, secondMoment } of step.params) {
     if (hasMaster(state, checkpoint, spec)) readShard(state, masterSpec(spec), floats(param), layout, coords);
     readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords);

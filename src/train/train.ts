@@ -2,6 +2,7 @@
 
 import { claimOut } from '../checkpoint/claim.ts';
 import { readManifest } from '../checkpoint/commit.ts';
+import { identityOf } from '../checkpoint/hf-directory.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
 import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
@@ -75,6 +76,8 @@ const defaultTimeoutSeconds = 300;
 export function planTraining(options: TrainOptions): {
   settings: StepSettings;
   stepsDone: number;
+  /** Of the checkpoint that the run starts from. */
+  weightsIdentity: string | undefined;
   predicted: RankPrediction[];
 } {
   const { model, layout, seqLen, microBatch, precision } = options;
@@ -82,12 +85,14 @@ export function planTraining(options: TrainOptions): {
   const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
   openSequences(options.tokenFile, { seqLen, seed: options.seed }).close();
   if (options.out !== undefined) checkOut(options.out, { resume: options.resume });
+  const weights = options.resume ?? model.weights;
+  const weightsIdentity = weights === undefined ? undefined : identityOf(weights);
   const stepsDone = options.resume === undefined ? 0 : stepOf(options.resume);
   const steps = Math.max(0, options.steps - stepsDone);
   const predicted = Array.from({ length: worldSize(layout) }, (_, rank) =>
     timesSteps(predictRank(buildTrainingStep(settings, rank)), steps),
   );
-  return { settings, stepsDone, predicted };
+  return { settings, stepsDone, weightsIdentity, predicted };
 }
 
 /** The step a checkpoint was saved after. */
@@ -109,12 +114,12 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
 
 async function runTraining(
   options: TrainOptions,
-  { settings, stepsDone, predicted }: ReturnType<typeof planTraining>,
+  { settings, stepsDone, weightsIdentity, predicted }: ReturnType<typeof planTraining>,
   claim: string,
 ): Promise<TrainSummary> {
   const { model, layout } = options;
   const size = worldSize(layout);
-  const job = jobOf(options, settings, stepsDone, claim);
+  const job = jobOf(options, settings, stepsDone, weightsIdentity, claim);
   const trace =
     options.trace === undefined
       ? undefined
@@ -159,7 +164,13 @@ async function runTraining(
   };
 }
 
-function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number, claim: string): TrainJob {
+function jobOf(
+  options: TrainOptions,
+  settings: StepSettings,
+  stepsDone: number,
+  weightsIdentity: string | undefined,
+  claim: string,
+): TrainJob {
   const { model } = options;
   const weights = options.resume ?? model.weights;
   return {
@@ -170,6 +181,7 @@ function jobOf(options: TrainOptions, settings: StepSettings, stepsDone: number,
     stepsDone,
     lastStep: options.steps,
     ...(weights === undefined ? {} : { weights }),
+    ...(weightsIdentity === undefined ? {} : { weightsIdentity }),
     resume: options.resume !== undefined,
     ...(options.out === undefined
       ? {}

@@ -37,7 +37,8 @@ export function saveCheckpoint(
   if (transport.rank === 0) beginSave(save.out, plan, number, save.claim);
   together('save begins');
   if (coords.dp === 0) {
-    const writer = openWriter(save.out, plan, number, () => transport.heartbeat('saving'));
+    let site = 'saving';
+    const writer = openWriter(save.out, plan, number, () => transport.heartbeat(site));
     for (const { spec, param, firstMoment, secondMoment } of step.params) {
       const cut = spec.tp.startsWith('V');
       if ((!cut && coords.tp > 0) || (isTiedAcrossStages(config, layout, spec) && coords.pp > 0)) continue;
@@ -45,7 +46,8 @@ export function saveCheckpoint(
         const data = storedPart(memory.of(id) as Floats, spec, layout, coords);
         if (data.length > 0) writer.writeSlice(name, tensorRanges(spec, layout, coords), data);
       };
-      transport.heartbeat(`saving ${spec.name}`);
+      site = `saving ${spec.name}`;
+      transport.heartbeat(site);
       write(spec.tensor.name, param);
       if (plan.tensors.has(masterName(spec.tensor.name))) write(masterName(spec.tensor.name), param);
       write(momentName(spec.tensor.name, 'first'), firstMoment);
@@ -68,9 +70,14 @@ export function saveCheckpoint(
 
 /** A run that has diverged must not replace its last good checkpoint: the rank that sees it ends the run before anything is committed. */
 function expectFinite({ params }: TrainingStep, memory: RankMemory, step: number): void {
-  for (const { spec, param } of params)
-    if (!Number.isFinite(sumSquares(memory.of(param) as Floats)))
-      fail('TRAINING_DIVERGED', { step, problem: `weights of ${spec.name} that are not numbers` });
+  for (const { spec, param, firstMoment, secondMoment } of params)
+    for (const [what, id] of [
+      ['weights', param],
+      ['moments', firstMoment],
+      ['moments', secondMoment],
+    ] as const)
+      if (!Number.isFinite(sumSquares(memory.of(id) as Floats)))
+        fail('TRAINING_DIVERGED', { step, problem: `${what} of ${spec.name} that are not numbers` });
 }
 
 /** Every tensor of the model, whatever stage holds it. Weights that are rounded are also kept as they are, for a resumed run. */

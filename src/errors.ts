@@ -77,8 +77,19 @@ export const errorTable = {
     message: (e) =>
       `cannot write to ${v(e.path)}: ${v(e.problem)}; ${e.fix ? v(e.fix) : `choose another ${option('out')}`}`,
   },
+  OUT_BUSY: {
+    exit: 2,
+    message: (e) => `${v(e.path)} is being written by ${v(e.holder)}; wait for it, or choose another ${option('out')}`,
+  },
   OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running
+  SAVE_FAILED: {
+    exit: 1,
+    message: (e) =>
+      e.survivor === undefined
+        ? `step ${v(e.step)} could not be saved in ${v(e.path)}: ${v(e.problem)}; no step before it is there: ${v(e.fix)} and start again`
+        : `step ${v(e.step)} could not be saved in ${v(e.path)}: ${v(e.problem)}; step ${v(e.survivor)} there is whole: ${v(e.fix)} and go on with ${option('resume')} ${v(e.path)}`,
+  },
   TRAINING_DIVERGED: {
     exit: 1,
     message: (e) =>

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { fullRanges } from '../src/checkpoint/ranges.ts';
 import { openSafetensors } from '../src/checkpoint/safetensors.ts';
 import { type Layout, parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
@@ -17,6 +16,7 @@ import { stageParts } from '../src/step/stages.ts';
 import { talkOf } from '../src/step/talk.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult } from './equality-rank.ts';
+import { fullRanges } from './full-ranges.ts';
 import type { LogitsJob } from './logits-rank.ts';
 import { assemble, difference } from './whole-tensors.ts';
 

@@ -72,7 +72,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   resume: textOption('<dir>', 'go on with the run saved there, in any layout; it is saved there too without --out'),
   saveEvery: numberOption('<n>', 'also save after every n steps, not only at the end'),
   keep: numberOption('<n>', 'checkpoints to keep, the newest included'),
-  weightsType: textOption('<name>', 'f32 or bf16: what saved weights are stored as'),
+  weightsType: textOption('<name>', 'what saved weights are stored as: bf16, f32 or f64'),
   config: textOption('<file>', "settings as a run's run.json has them; options given beside it win"),
   tokenizer: textOption('<path>', 'a Hugging Face tokenizer.json'),
   trace: textOption('<file>', 'write what every rank did when, for ui.perfetto.dev'),

@@ -22,6 +22,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENOSPC: 'no space is left on the device',
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'the file would be too large',
+  EIO: 'the device reports an input or output error',
+  ESTALE: 'the server of the file system has lost it',
   ENAMETOOLONG: 'the name is too long',
   EMFILE: 'too many files are open',
 };

@@ -1,11 +1,12 @@
 // What the launcher tells a rank to train, and what the rank reports: plain data that cross a thread or a network.
 
+import type { Manifest } from '../checkpoint/index-file.ts';
+import type { WeightsType } from '../checkpoint/plan.ts';
 import type { TokenSource } from '../data/source.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Evaluation } from './evaluate.ts';
-import type { RunManifest } from './manifest.ts';
 import type { OptimizerSettings } from './optimizer.ts';
 
 export interface TrainJob {
@@ -21,17 +22,25 @@ export interface TrainJob {
   readonly lastStep: number;
   /** Weights to start from instead of initial ones. */
   readonly weights?: string;
+  /** See `identityOf`: all ranks read the same checkpoint, or none. */
+  readonly weightsIdentity?: string;
   /** Whether optimizer state is read from there too. */
   readonly resume: boolean;
   readonly save?: {
     readonly out: string;
+    /** The token of the run's claim to `out`. */
+    readonly claim: string;
+    /** How many checkpoints stay; undefined: the newest, and what was kept before. */
+    readonly keepLast?: number;
+    /** The type of the saved weights; undefined: the run's precision. */
+    readonly weightsType?: WeightsType;
     /** Also after every so many steps; 0: only at the end. */
     readonly every: number;
     /** The text of config.json. */
     readonly config: string;
     readonly tokenizerPath?: string;
     /** Saved with the checkpoint, with `step` added. */
-    readonly manifest: Omit<RunManifest, 'step'>;
+    readonly manifest: Manifest;
   };
   /** Measures the loss on held-out sequences after every so many steps, and after the last. */
   readonly evaluation?: Evaluation & { readonly every: number };

@@ -1,10 +1,12 @@
 // Runs a planned training on the ranks of this machine and gathers what they report.
+import { claimOut } from '../checkpoint/claim.ts';
+import { identityOf } from '../checkpoint/hf-directory.ts';
+import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
 import { fail } from '../errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
 import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
-import type { Precision } from '../program/onnx-builder.ts';
 import { createTrace } from '../runtime/perfetto.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
@@ -41,6 +43,16 @@ export interface TrainSummary {
 
 /** Throws what runWorld throws, and TRAINING_DIVERGED. */
 export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSummary> {
+  const out = plan.settled.given.out ?? plan.settled.given.resume;
+  const claim = out === undefined ? undefined : claimOut(out);
+  try {
+    return await runRanks(plan, hooks, claim?.token ?? '');
+  } finally {
+    claim?.release();
+  }
+}
+
+async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promise<TrainSummary> {
   const { settings, settled, run, stepsDone, predicted } = plan;
   const { given, model, layout } = settled;
   const out = given.out ?? given.resume;
@@ -55,7 +67,7 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
   let directory: RunDirectory | undefined;
   let setupSeconds = 0;
   let matrixFlopsPerSecond = 0;
-  const job = jobOf(plan);
+  const job = jobOf(plan, claim);
   const results = (await runWorld({
     plan: { ...talkOf(settings), timeoutSeconds: given.timeoutSeconds ?? trainDefaults.timeoutSeconds },
     rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
@@ -112,14 +124,13 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
   };
 }
 
-function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPlan): TrainJob {
+function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPlan, claim: string): TrainJob {
   const { given, model } = settled;
   const weights = given.resume ?? model.weights;
   const out = given.out ?? given.resume;
   const [beta1, beta2] = run.betas;
   const { learningRate, minLearningRate, warmupSteps, decaySteps, epsilon, weightDecay, clipNorm } = run;
   const manifest: Omit<RunManifest, 'step'> = {
-    version: 1,
     run,
     data: tokens.sources.map(({ tokens: count, sha256 }) => ({ tokens: count, sha256 })),
   };
@@ -141,15 +152,18 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPla
     heldOut: run.heldOut,
     stepsDone,
     lastStep: run.steps,
-    ...(weights === undefined ? {} : { weights }),
+    ...(weights === undefined ? {} : { weights, weightsIdentity: identityOf(weights) }),
     resume: given.resume !== undefined,
     ...(out === undefined
       ? {}
       : {
           save: {
             out,
+            claim,
+            keepLast: run.keep,
+            ...(run.weightsType ? { weightsType: run.weightsType } : {}),
             every: run.saveEvery ?? 0,
-            config: configText(model.config.source, run.precision),
+            config: configText(model.config.source, run.weightsType ?? run.precision),
             ...(run.tokenizer ? { tokenizerPath: run.tokenizer } : {}),
             manifest,
           },
@@ -161,9 +175,9 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPla
 }
 
 /** The model's config.json, naming the type that its weights are saved in, whatever it was trained from. */
-function configText(source: Readonly<Record<string, unknown>>, precision: Precision): string {
+function configText(source: Readonly<Record<string, unknown>>, type: WeightsType): string {
   const { torch_dtype: _, ...rest } = source;
-  return `${JSON.stringify({ ...rest, dtype: precision === 'f64' ? 'float64' : 'float32' }, null, 2)}\n`;
+  return `${JSON.stringify({ ...rest, dtype: configDtypes[type] }, null, 2)}\n`;
 }
 
 /** Bytes alone of the transport's counters; what was never sent is left out, as in predictions. */

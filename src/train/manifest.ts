@@ -5,7 +5,6 @@ import { fail, option } from '../errors.ts';
 import { runSchema } from './settings.ts';
 
 export const runManifestSchema = z.strictObject({
-  version: z.literal(1),
   /** Steps done. */
   step: z.int().min(1),
   run: runSchema,
@@ -19,20 +18,10 @@ export type RunManifest = Readonly<z.infer<typeof runManifestSchema>>;
  * The notes of a run to go on with.
  * @throws CHECKPOINT_BROKEN when they are not what a run notes, CHECKPOINT_MISMATCH when there are none
  */
-export function readRun(directory: string): RunManifest {
-  const manifest = readManifest(directory);
-  if (manifest === undefined)
-    fail('CHECKPOINT_MISMATCH', {
-      path: directory,
-      problem: 'it is no run of Fivefold: it does not say at which step it was saved',
-      fix: `start a new run from its weights with ${option('model')}`,
-    });
-  const parsed = runManifestSchema.safeParse(manifest);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  return fail('CHECKPOINT_BROKEN', {
+export const readRun = (directory: string): RunManifest =>
+  readManifest(directory, runManifestSchema) ??
+  fail('CHECKPOINT_MISMATCH', {
     path: directory,
-    problem: `its notes of the run are wrong: ${[...(issue?.path ?? []), issue?.message].join(': ')}`,
+    problem: 'it is no run of Fivefold: it does not say at which step it was saved',
     fix: `start a new run from its weights with ${option('model')}`,
   });
-}

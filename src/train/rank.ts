@@ -13,7 +13,7 @@ import { createClock } from './clock.ts';
 import { createEvaluator } from './evaluate.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
-import { momentSpec } from './moments.ts';
+import { hasMaster, masterSpec, momentSpec } from './moments.ts';
 import { learningRateAt, updateParams } from './optimizer.ts';
 import { saveCheckpoint } from './save-shards.ts';
 
@@ -126,16 +126,18 @@ function startWeights(
     }
     return;
   }
-  const checkpoint = openCheckpoint(job.weights);
+  const checkpoint = openCheckpoint(job.weights, job.weightsIdentity);
   const moved = (name: string) => () => transport.heartbeat(`loading ${name}`);
   for (const { spec, param } of step.params)
     readShard(checkpoint, spec, floats(param), layout, coords, moved(spec.name));
   checkpoint.close();
   if (!job.resume) return;
-  const state = openOptimizer(job.weights);
-  for (const { spec, firstMoment, secondMoment } of step.params) {
-    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, moved(spec.name));
-    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, moved(spec.name));
+  const state = openOptimizer(job.weights, job.weightsIdentity);
+  for (const { spec, param, firstMoment, secondMoment } of step.params) {
+    const onPiece = moved(spec.name);
+    if (hasMaster(state, checkpoint, spec)) readShard(state, masterSpec(spec), floats(param), layout, coords, onPiece);
+    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, onPiece);
+    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, onPiece);
   }
   state.close();
 }

@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { replaceFile } from '../checkpoint/files.ts';
-import { writingTo } from '../checkpoint/out-directory.ts';
+import { writingTo } from '../checkpoint/out-files.ts';
 import { presets } from '../model/presets.ts';
 import type { StepReport } from './job.ts';
 import type { RunSettings } from './settings.ts';

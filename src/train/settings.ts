@@ -47,8 +47,8 @@ export const runFields = {
   saveEvery: whole(1, mostSteps, 100),
   /** Checkpoints kept, the newest included. */
   keep: whole(1, 10_000, 3),
-  /** What saved weights are stored as. The optimizer's file then holds the exact ones too. */
-  weightsType: oneOf('f32', 'bf16'),
+  /** What saved weights are stored as, the run's precision by default. A run goes on exactly from rounded ones, too. */
+  weightsType: oneOf('bf16', 'f32', 'f64'),
 } as const;
 
 /** What a run is told besides: where it writes, and how this part of it goes. */

@@ -22,6 +22,7 @@ import { runTraining } from './run-training.ts';
 import { introduction } from './train.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
+import { columnsOf, wrapCommand } from './ui/wrap.ts';
 
 /** The whole command takes about this long on any machine but a very slow one. */
 const wholeSeconds = 90;
@@ -107,7 +108,8 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   heading('Predicted before the run, and measured');
   showFigures(summary, colour, io);
   heading('What to try next');
-  for (const line of next(out, tokens.path, steps, io)) writeLine(io.stdout, `  ${line}`);
+  for (const line of next(out, tokens.path, steps, io))
+    writeLine(io.stdout, `  ${wrapCommand(line, columnsOf(io.stdout), 2)}`);
 }
 
 /** A directory that no earlier run has: the first free of demo-1, demo-2, ... */
@@ -151,7 +153,10 @@ async function timeSteps(options: Omit<TrainOptions, 'steps'>, seconds: number, 
 
 function showFigures(summary: TrainSummary, colour: boolean, io: CliIo): void {
   const { steps, tokensPerSecond, modelFlopsPerSecond } = summary;
-  writeLine(io.stdout, formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour));
+  writeLine(
+    io.stdout,
+    formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour, columnsOf(io.stdout)),
+  );
   const [first, last] = [steps[0]!, steps.at(-1)!];
   writeLine(
     io.stdout,

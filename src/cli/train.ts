@@ -15,6 +15,7 @@ import { withTemporary } from './temporary.ts';
 import { type TrainingSettings, type TrainingValues, trainDefaults, trainingSettings } from './training-settings.ts';
 import { wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
+import { columnsOf, wrapCommand } from './ui/wrap.ts';
 
 export function addTrain(program: Command, io: CliIo): void {
   const command = program.command('train').description('train a model split over ranks').allowExcessArguments(false);
@@ -91,11 +92,11 @@ async function runTrain(values: TrainingValues & OptionValues<'json'>, io: CliIo
       `\n${formatCount(tokensPerSecond)} tokens/s, ${formatFlopsPerSecond(modelFlopsPerSecond)}, set up in ${formatSeconds(setupSeconds)}\n`,
     );
     const [predicted, measured] = [predictedFigures(summary.predicted), measuredFigures(summary)];
-    writeLine(io.stdout, formatFigures(predicted, measured, wantsColour(io.stdout)));
+    writeLine(io.stdout, formatFigures(predicted, measured, wantsColour(io.stdout), columnsOf(io.stdout)));
     writeLine(
       io.stdout,
       `\nNext:\n${next(settings, io)
-        .map((line) => `  ${line}`)
+        .map((line) => `  ${wrapCommand(line, columnsOf(io.stdout), 2)}`)
         .join('\n')}`,
     );
   });

@@ -22,7 +22,7 @@ export const wrap = (text: string, columns: number): string =>
       const [, indent, command] = /^(\s*)\$ (.*)$/.exec(line) ?? [];
       if (command !== undefined) return `${indent}$ ${wrapCommand(command, columns, indent!.length + 2)}`;
       const hanging = /^\s*(?:\S+ )*\S+ {2,}(?=\S)|^\s*/.exec(line.replace(unseen, ''))![0].length;
-      // A meaning that would be squeezed into a few columns begins on the next line instead.
+      // A meaning far to the right would be squeezed into a few columns.
       return fill(line.split(/(?<=\S) (?=\S)/), columns, hanging <= columns / 2 ? hanging : 4, '');
     })
     .join('\n');

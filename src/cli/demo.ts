@@ -20,6 +20,7 @@ import { measuredFigures, predictedFigures } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
+import { columnsOf, wrapCommand } from './ui/wrap.ts';
 
 /** The whole command takes about this long on any machine but a very slow one. */
 const wholeSeconds = 90;
@@ -95,7 +96,7 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   heading('Predicted before the run, and measured');
   showFigures(summary, colour, io);
   heading('What to try next');
-  for (const line of next(out, steps, io)) writeLine(io.stdout, `  ${line}`);
+  for (const line of next(out, steps, io)) writeLine(io.stdout, `  ${wrapCommand(line, columnsOf(io.stdout), 2)}`);
 }
 
 /** A directory that no earlier run has: the first free of demo-1, demo-2, ... */
@@ -160,7 +161,10 @@ async function timeSteps(
 
 function showFigures(summary: TrainSummary, colour: boolean, io: CliIo): void {
   const { steps, tokensPerSecond, modelFlopsPerSecond } = summary;
-  writeLine(io.stdout, formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour));
+  writeLine(
+    io.stdout,
+    formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour, columnsOf(io.stdout)),
+  );
   const [first, last] = [steps[0]!, steps.at(-1)!];
   writeLine(
     io.stdout,

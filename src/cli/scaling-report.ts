@@ -119,10 +119,17 @@ function speedupPlot(
   const counts = [...new Set(results.map(({ ranks }) => ranks))].sort((a, b) => a - b);
   const common = counts.filter((ranks) => axes.every((axis) => of(axis, ranks) !== undefined));
   if (common.length === 0) return [];
+  const left = counts.filter((ranks) => !common.includes(ranks));
+  const note =
+    left.length > 0 ? [wrap(`Not in the plot: ${left.join(', ')} ranks, as not every axis has them.`, columns)] : [];
   const x = [1, ...common];
   const ideal = { name: 'ideal', values: x.map((ranks) => Math.min(ranks, cores)), stroke: 'dots' } as const;
   const series = axes.map((axis) => ({ name: axis, values: x.map((ranks) => (ranks === 1 ? 1 : of(axis, ranks)!)) }));
   // Beside the area stand the values of the y axis and, below it, `ranks`.
   const width = Math.min(50, columns - 18);
-  return ['', plot({ x, series: [ideal, ...series], xLabel: 'ranks', yLabel: 'speedup', height: 10, width, colour })];
+  return [
+    '',
+    plot({ x, series: [ideal, ...series], xLabel: 'ranks', yLabel: 'speedup', height: 10, width, colour }),
+    ...note,
+  ];
 }

@@ -12,6 +12,7 @@ import { doneLine, evaluationLine, measuredFigures, predictedFigures, stepLine }
 import { runTraining } from './run-training.ts';
 import { wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
+import { columnsOf, wrapCommand } from './ui/wrap.ts';
 
 /** The options of `train` and the defaults that its help shows. */
 const shownDefaults = {
@@ -109,11 +110,11 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
     `\n${formatCount(tokensPerSecond)} tokens/s, ${formatFlopsPerSecond(modelFlopsPerSecond)}, set up in ${formatSeconds(setupSeconds)}\n`,
   );
   const [predicted, measured] = [predictedFigures(summary.predicted), measuredFigures(summary)];
-  writeLine(io.stdout, formatFigures(predicted, measured, wantsColour(io.stdout)));
+  writeLine(io.stdout, formatFigures(predicted, measured, wantsColour(io.stdout), columnsOf(io.stdout)));
   writeLine(
     io.stdout,
     `\nNext:\n${next(options.out ?? options.resume, plan, io)
-      .map((line) => `  ${line}`)
+      .map((line) => `  ${wrapCommand(line, columnsOf(io.stdout), 2)}`)
       .join('\n')}`,
   );
 }

@@ -140,7 +140,8 @@ function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }: TrainS
   if (to !== undefined) checkOut(to, { resume });
   else
     for (const [key, value] of Object.entries({ saveEvery, keep }))
-      if (value !== undefined && !(key === 'keep' && value === trainDefaults.keep)) refuse(key, 'there is nowhere to save to', `add ${option('out')} <dir>`);
+      if (value !== undefined && !(key === 'keep' && value === trainDefaults.keep))
+        refuse(key, 'there is nowhere to save to', `add ${option('out')} <dir>`);
   if (trace !== undefined) checkTrace(trace);
 }
 

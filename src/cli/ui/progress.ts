@@ -69,7 +69,7 @@ export function createProgress(options: ProgressOptions): Progress {
     let drawn = 0;
     const draw = (before = ''): void => {
       drawn = clockSeconds();
-      terminal.write(`${clearLine}${before}${barLine(last, columnsOf(terminal))}`);
+      terminal.write(`${clearLine}${before}${barLine(last, Math.min(120, columnsOf(terminal)))}`);
     };
     draw();
     return {

@@ -25,7 +25,7 @@ export function formatTable(options: TableOptions): string {
   const { head, align = [], colour = false, columns = Number.POSITIVE_INFINITY, keys = 1 } = options;
   const rows = options.rows.map((row) => row.map(String));
   const sides = head.map((_, i) => align[i] ?? sideOf(rows.map((row) => row[i]!)));
-  const widths = widthsIn(columns, [head, ...rows], sides);
+  const widths = widthsIn(columns, [head, ...rows], sides, keys);
   const line = (cells: readonly string[], shown: readonly number[]): string =>
     shown
       .map((i) => (sides[i] === 'left' ? cells[i]!.padEnd(widths[i]!) : cells[i]!.padStart(widths[i]!)))
@@ -52,18 +52,24 @@ export function formatTable(options: TableOptions): string {
 const totalOf = (widths: readonly number[]): number =>
   widths.reduce((sum, width) => sum + width + gap.length, -gap.length);
 
-/** Each column's longest cell; when that is too much together, columns of words give way as far as their longest word. */
+/**
+ * Each column's longest cell. When that is too much together, columns of words give way as far as their longest word; where even
+ * that is too much for one table, only as far as it takes to show the widest column beside the keys.
+ */
 function widthsIn(
   columns: number,
   rows: readonly (readonly string[])[],
   sides: readonly ('left' | 'right')[],
+  keys: number,
 ): number[] {
   const longest = (texts: readonly string[]) => Math.max(0, ...texts.map((text) => text.length));
   const widths = sides.map((_, i) => longest(rows.map((row) => row[i]!)));
   const least = sides.map((side, i) =>
     side === 'left' ? longest(rows.flatMap((row) => row[i]!.split(' '))) : widths[i]!,
   );
-  while (totalOf(widths) > columns) {
+  const asOne = totalOf(least) <= columns;
+  const needed = () => totalOf(asOne ? widths : [...widths.slice(0, keys), Math.max(0, ...widths.slice(keys))]);
+  while (needed() > columns) {
     const room = widths.map((width, i) => (width > least[i]! ? width : 0));
     const widest = room.indexOf(Math.max(...room));
     if (room[widest] === 0) break;

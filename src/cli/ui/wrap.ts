@@ -1,8 +1,8 @@
 // Text in the width of a terminal: broken between words, never inside one.
 
-/** A terminal's columns; what goes elsewhere is read by people too, in lines of 120. */
+/** A terminal's columns; elsewhere lines have no end. */
 export const columnsOf = (output: { readonly isTTY?: boolean; readonly columns?: number }): number =>
-  (output.isTTY && output.columns) || 120;
+  (output.isTTY && output.columns) || Number.POSITIVE_INFINITY;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
 const unseen = /\x1b\[[\d;]*[A-Za-z]|\r/g;
@@ -22,18 +22,30 @@ export const wrap = (text: string, columns: number): string =>
       const [, indent, command] = /^(\s*)\$ (.*)$/.exec(line) ?? [];
       if (command !== undefined) return `${indent}$ ${wrapCommand(command, columns, indent!.length + 2)}`;
       const hanging = /^\s*(?:\S+ )*\S+ {2,}(?=\S)|^\s*/.exec(line.replace(unseen, ''))![0].length;
-      // A meaning that would be squeezed into a few columns begins on the next line instead.
+      // A meaning far to the right would be squeezed into a few columns.
       return fill(line.split(/(?<=\S) (?=\S)/), columns, hanging <= columns / 2 ? hanging : 4, '');
     })
     .join('\n');
 
+/** The same for text that is written in lines of its own: paragraphs that must be broken are filled anew. */
+export const flow = (text: string, columns: number): string => {
+  const lines: string[] = [];
+  let open = false;
+  for (const line of text.split('\n')) {
+    if (open && /^\S/.test(line)) lines[lines.length - 1] += ` ${line}`;
+    else lines.push(line);
+    open = /^\S/.test(line) && seenLength(lines.at(-1)!) > columns;
+  }
+  return wrap(lines.join('\n'), columns);
+};
+
 /** A command line over several lines, to be copied as it stands; `indent`: the column it begins in. */
 export const wrapCommand = (command: string, columns: number, indent: number): string =>
-  // What is quoted stays together.
-  fill(command.match(/(?:'[^']*'|[^\s'])+/g) ?? [], columns - 2 - indent, 2, ' \\').replaceAll(
-    '\n',
-    `\n${' '.repeat(indent)}`,
-  );
+  fill(argumentsOf(command), columns - 2 - indent, 2, ' \\').replaceAll('\n', `\n${' '.repeat(indent)}`);
+
+/** What is quoted stays together, and an option with its value. */
+const argumentsOf = (command: string): string[] =>
+  command.match(/--\S+ (?:'[^']*'|[^-\s'][^\s']*)+|(?:'[^']*'|[^\s'])+/g) ?? [];
 
 function fill(words: readonly string[], columns: number, hanging: number, end: string): string {
   const lines: string[] = [];

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fail, option } from '../errors.ts';
 import { notRegular, openRegular, type Refusal, readUpTo, refusalOf } from '../files/regular-file.ts';
 import type { SkipCounter, SkipReason } from './skipped.ts';
-import { startsAsText } from './text.ts';
+import { notTextFix, textProblem, wholeCharacters } from './text.ts';
 import { tokenTypeOf } from './token-file.ts';
 
 /** A file and its size in bytes when it was listed. */
@@ -23,12 +23,12 @@ const headBytes = 1 << 16;
 /** Files after which the process looks at its signals again. */
 const filesAtATime = 64;
 
-export const readFix =
-  'give text files, .jsonl files with a "text" field, folders of them, or .u16.bin/.i32.bin token files';
+const readFix = 'give text files, .jsonl files with a "text" field, folders of them, or .u16.bin/.i32.bin token files';
 
 /** Ends with DATA_MISSING for this file. */
-export const missing = (path: string, { problem, fix = readFix }: Pick<Refusal, 'problem' | 'fix'>): never =>
-  fail('DATA_MISSING', { path, problem, fix });
+export function missing(path: string, { problem, fix = readFix }: Pick<Refusal, 'problem' | 'fix'>): never {
+  return fail('DATA_MISSING', { path, problem, fix });
+}
 
 /**
  * The files meant by these paths. A folder gives its text and token files at any depth in sorted order, without what is
@@ -45,27 +45,35 @@ export async function listDataFiles(
   for (const path of paths) {
     const found = lookAt(path);
     if (found.kind === 'folder') await addFolder(path, { files, skipped, signal, seen: new Set(), top: path });
-    else if (found.kind === 'file') {
-      tokenTypeOf(path);
+    else {
+      if (found.kind === 'refused') missing(path, found.refusal);
+      const none = tokenTypeOf(path) === undefined ? whyNotText(path) : undefined;
+      if (none) missing(path, none.refusal);
       files.push({ path, bytes: found.bytes, named: true });
-    } else missing(path, found.refusal);
+    }
   }
   return files;
 }
 
-type Found =
-  | { readonly kind: 'folder' }
-  | { readonly kind: 'file'; readonly bytes: number }
-  | { readonly kind: 'refused'; readonly reason: SkipReason; readonly refusal: Refusal };
+/** Why a file is left out of a folder, or refused where it was given by name. */
+interface Refused {
+  readonly kind: 'refused';
+  readonly reason: SkipReason;
+  readonly refusal: Refusal;
+}
+
+type Found = { readonly kind: 'folder' } | { readonly kind: 'file'; readonly bytes: number } | Refused;
+
+const refused = (reason: SkipReason, refusal: Refusal): Refused => ({ kind: 'refused', reason, refusal });
 
 function lookAt(path: string): Found {
   try {
     const info = statSync(path);
     if (info.isDirectory()) return { kind: 'folder' };
     const refusal = notRegular(info);
-    return refusal ? { kind: 'refused', reason: 'notRegular', refusal } : { kind: 'file', bytes: info.size };
+    return refusal ? refused('notRegular', refusal) : { kind: 'file', bytes: info.size };
   } catch (error) {
-    return { kind: 'refused', reason: 'unreadable', refusal: refusalOf(error) };
+    return refused('unreadable', refusalOf(error));
   }
 }
 
@@ -105,8 +113,8 @@ async function addFolder(folder: string, walk: Walk): Promise<void> {
       await addFolder(path, walk);
       continue;
     }
-    const reason = found.kind === 'refused' ? found.reason : whyNotText(path);
-    if (reason) skipped.add(reason, path);
+    const none = found.kind === 'refused' ? found : isTokenFile(path) ? undefined : whyNotText(path);
+    if (none) skipped.add(none.reason, path);
     else if (found.kind === 'file') files.push({ path, bytes: found.bytes, named: false });
     if (files.length > mostFiles)
       fail('OPTION_INVALID', {
@@ -117,17 +125,23 @@ async function addFolder(folder: string, walk: Walk): Promise<void> {
   }
 }
 
-/** Whether a regular file is to be left out, by its name and its first bytes. */
-function whyNotText(path: string): SkipReason | undefined {
-  // Of a .bin that does not say how wide its tokens are, its kind is unknown: weights, for instance.
-  if (path.endsWith('.bin')) return /\.(u16|i32)\.bin$/.test(path) ? undefined : 'notText';
-  const fd = openRegular(path, ({ code }): SkipReason => (code === 'NOT_REGULAR' ? 'notRegular' : 'unreadable'));
+const isTokenFile = (path: string): boolean => /\.(u16|i32)\.bin$/.test(path);
+
+/** What a regular file's name and first bytes have against its being text. */
+function whyNotText(path: string): Refused | undefined {
+  const notText = (problem: string): Refused => refused('notText', { problem, code: 'NOT_TEXT', fix: notTextFix });
+  // Of a .bin that does not say how wide its tokens are, nobody knows what it is: weights, for instance.
+  if (path.endsWith('.bin')) return notText('its name does not say what it holds');
+  const fd = openRegular(path, (refusal) =>
+    refused(refusal.code === 'NOT_REGULAR' ? 'notRegular' : 'unreadable', refusal),
+  );
   if (typeof fd !== 'number') return fd;
   try {
-    return startsAsText(readUpTo(fd, Math.min(headBytes, fstatSync(fd).size))) ? undefined : 'notText';
+    const head = readUpTo(fd, Math.min(headBytes, fstatSync(fd).size));
+    const problem = textProblem(head.subarray(0, wholeCharacters(head)));
+    return problem === undefined ? undefined : notText(problem);
   } catch (error) {
-    refusalOf(error);
-    return 'unreadable';
+    return refused('unreadable', refusalOf(error));
   } finally {
     closeSync(fd);
   }

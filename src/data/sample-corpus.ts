@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fail, option } from '../errors.ts';
-import { isText } from './text.ts';
+import { textProblem } from './text.ts';
 
 export interface Corpus {
   /** Absolute paths, in the order to read them. */
@@ -40,7 +40,7 @@ export function findCorpus(startDir: string, maxBytes: number): Corpus {
     if (size === 0 || size > MAX_FILE_BYTES) continue;
     const content = readFileSync(path);
     const hash = createHash('sha256').update(content).digest('base64');
-    if (seen.has(hash) || !isText(content)) continue;
+    if (seen.has(hash) || textProblem(content)) continue;
     if (bytes + size > maxBytes) break;
     seen.add(hash);
     files.push(path);

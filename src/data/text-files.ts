@@ -2,7 +2,7 @@
 import { fail } from '../errors.ts';
 import { openRegularHandle, refusalOf } from '../files/regular-file.ts';
 import { missing } from './list-files.ts';
-import { checkNoNul, checkText, wholeCharacters } from './text.ts';
+import { checkText, wholeCharacters } from './text.ts';
 
 /** A piece of a document, valid UTF-8 on its own. `first` starts a new document. */
 export interface TextPiece {
@@ -90,8 +90,6 @@ async function* cutFile(path: string, pieceBytes: number, cut: (buffer: Buffer) 
     let held = 0;
     for (let left = size; ; ) {
       const { bytesRead } = await file.read(buffer, held, Math.min(buffer.length - held, left)).catch(failing);
-      // Before the buffer grows: a sparse file has neither lines nor an end in sight.
-      checkNoNul(buffer.subarray(held, held + bytesRead));
       left -= bytesRead;
       held += bytesRead;
       if (bytesRead === 0 || left === 0) {
@@ -101,6 +99,8 @@ async function* cutFile(path: string, pieceBytes: number, cut: (buffer: Buffer) 
       if (held < buffer.length) continue;
       const length = cut(buffer);
       if (length === 0) {
+        // A large file that is no text may have no lines.
+        checkText(buffer.subarray(0, wholeCharacters(buffer)));
         if (buffer.length >= mostLineBytes) missing(path, longLine);
         buffer = Buffer.concat([buffer, Buffer.alloc(buffer.length)]);
         continue;

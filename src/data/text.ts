@@ -4,22 +4,19 @@ import { isUtf8 } from 'node:buffer';
 /** Thrown where a file turns out not to be text; whoever reads it knows whether it is left out or refused. */
 export class NotText extends Error {}
 
+export const notTextFix = 'convert it to UTF-8 or leave it out';
+
+/** Why this is no text, or undefined. */
+export function textProblem(bytes: Uint8Array): string | undefined {
+  if (!isUtf8(bytes)) return 'it is not UTF-8 text';
+  return bytes.includes(0) ? 'it is not UTF-8 text: it holds NUL bytes' : undefined;
+}
+
 /** @throws NotText */
 export function checkText(bytes: Uint8Array): void {
-  if (!isUtf8(bytes)) throw new NotText('it is not UTF-8 text');
-  checkNoNul(bytes);
+  const problem = textProblem(bytes);
+  if (problem !== undefined) throw new NotText(problem);
 }
-
-/** @throws NotText. Also for bytes that may end inside a character. */
-export function checkNoNul(bytes: Uint8Array): void {
-  if (bytes.includes(0)) throw new NotText('it is not UTF-8 text: it holds NUL bytes');
-}
-
-/** Whether all of this is text. */
-export const isText = (bytes: Uint8Array): boolean => !bytes.includes(0) && isUtf8(bytes);
-
-/** Whether a text can begin with these bytes; they may end inside a character. */
-export const startsAsText = (bytes: Uint8Array): boolean => isText(bytes.subarray(0, wholeCharacters(bytes)));
 
 /** Up to where `bytes` of a text can be cut without cutting a character: before the last one, which may be incomplete. */
 export function wholeCharacters(bytes: Uint8Array): number {

@@ -1,10 +1,21 @@
 // Data files to a token stream: documents, folders, pieces, token files, and every way it can fail.
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { makeSparse } from '../../test/odd-files.ts';
+import { dataSources } from './source.ts';
 import { openTokens } from './token-file.ts';
 import { byteTokenizer, loadTokenizer } from './tokenizer.ts';
 import { type PrepareOptions, type PrepareProgress, prepareTokens } from './tokens.ts';
@@ -186,6 +197,142 @@ describe('token files', () => {
     // 256 bytes are enough for one document, but not for the token between two.
     expect(await stream({ files: file('c.txt'), vocabSize: 256 })).toEqual(bytes('abc'));
     await expect(stream({ files: [...file('c.txt'), ...file('c.txt')], vocabSize: 256 })).rejects.toThrow(/token 256/);
+  });
+});
+
+describe('what is no text', () => {
+  const late = (...tail: number[]): Buffer => Buffer.concat([Buffer.from('text\n'.repeat(1e6)), Buffer.from(tail)]);
+
+  test('in a folder is left out, also where that shows only late, and the stream is as if it were not there', async () => {
+    const texts = { 'a.txt': 'one', 'c.txt': 'two', 'f.txt': 'three' };
+    const odd = { 'b.pdf': late(0xff), 'd.txt': late(0), 'e.wasm': '\0asm' };
+    const prepared = await prepareTokens({ ...defaults, sources: [{ files: [folderWith({ ...odd, ...texts })] }] });
+    const expected = [...bytes('one'), END, ...bytes('two'), END, ...bytes('three')];
+    expect(prepared).toMatchObject({ documents: 3, tokens: expected.length, skipped: { notText: { count: 3 } } });
+    expect(tokensIn(prepared.sources[0]!.path)).toEqual(expected);
+    expect(prepared.sources[0]!.sha256).toBe(sha256(expected));
+  });
+
+  test('and comes first leaves no separator', async () => {
+    const folder = folderWith({ 'a.txt': late(0xff), 'b.txt': 'two' });
+    expect(await stream({ files: [folder] })).toEqual(bytes('two'));
+  });
+
+  test('given by name is refused', async () => {
+    const folder = folderWith({ 'a.pdf': late(0xff), 'b.txt': late(0), 'c.jsonl': '{"text":"a\0"}' });
+    const refused = (name: string, message: RegExp) =>
+      expect(stream({ files: [join(folder, name)] })).rejects.toThrow(message);
+    await refused('a.pdf', /a\.pdf: it is not UTF-8 text; convert it to UTF-8 or leave it out/);
+    await refused('b.txt', /b\.txt: it is not UTF-8 text: it holds NUL bytes/);
+    await refused('c.jsonl', /it holds NUL bytes/);
+  });
+
+  test('alone in a folder is said where there are no tokens', async () => {
+    const folder = folderWith({ 'x.wasm': '\0asm', 'y.bin': 'y' });
+    await expect(stream({ files: [folder] })).rejects.toThrow(
+      /holds no tokens; skipped 2 files that are not text, such as .*x\.wasm; give files with some text in them/,
+    );
+  });
+});
+
+describe('sources', () => {
+  test('each has a stream, a hash and its weight', async () => {
+    const folder = folderWith({ 'a.txt': 'hi', 'b.txt': 'ho', 'c.u16.bin': Uint8Array.of(5, 1) });
+    const files = (...names: string[]): string[] => names.map((name) => join(folder, name));
+    const cacheDirectory = join(folder, 'cache');
+    const prepared = await prepareTokens({
+      ...defaults,
+      sources: [
+        { files: files('b.txt', 'a.txt'), weight: 3 },
+        { files: files('c.u16.bin') },
+        { files: files('a.txt') },
+      ],
+      cacheDirectory,
+    });
+    const [first, second, third] = [[...bytes('ho'), END, ...bytes('hi')], [261], bytes('hi')];
+    expect(prepared).toMatchObject({ tokens: 8, documents: 4 });
+    expect(prepared.sources).toEqual([
+      { path: join(cacheDirectory, 'tokens-1.i32.bin'), tokens: 5, documents: 2, sha256: sha256(first), weight: 3 },
+      { path: join(folder, 'c.u16.bin'), tokens: 1, documents: 1, sha256: sha256(second) },
+      { path: join(cacheDirectory, 'tokens-3.i32.bin'), tokens: 2, documents: 1, sha256: sha256(third) },
+    ]);
+    expect(prepared.sources.map(({ path }) => tokensIn(path))).toEqual([first, second, third]);
+    expect(readdirSync(cacheDirectory).sort()).toEqual(['tokens-1.i32.bin', 'tokens-3.i32.bin']);
+  });
+
+  test('one of which fails leave nothing behind', async () => {
+    const folder = folderWith({ 'a.txt': 'hi', 'b.txt': '' });
+    const cacheDirectory = join(folder, 'cache');
+    const sources = ['a.txt', 'b.txt'].map((name) => ({ files: [join(folder, name)] }));
+    await expect(prepareTokens({ ...defaults, sources, cacheDirectory })).rejects.toThrow(/b\.txt holds no tokens/);
+    expect(readdirSync(cacheDirectory)).toEqual([]);
+  });
+
+  test('do not overwrite a token file that one of them is', async () => {
+    const folder = folderWith({ 'tokens-2.i32.bin': Int32Array.of(1, 2), 'a.txt': 'hi' });
+    const sources = ['tokens-2.i32.bin', 'a.txt'].map((name) => ({ files: [join(folder, name)] }));
+    await expect(prepareTokens({ ...defaults, sources, cacheDirectory: folder })).rejects.toThrow(
+      /tokens-2\.i32\.bin: another source's tokens would replace it/,
+    );
+    expect(tokensIn(join(folder, 'tokens-2.i32.bin'))).toEqual([1, 2]);
+  });
+
+  test('by the paths of a command line', () => {
+    expect(dataSources(['a', 'b'])).toEqual([{ files: ['a', 'b'] }]);
+    expect(dataSources(['a', 'b'], [7, 3])).toEqual([
+      { files: ['a'], weight: 7 },
+      { files: ['b'], weight: 3 },
+    ]);
+    expect(() => dataSources(['a', 'b'], [7])).toThrow(
+      'mix: 1 weights for 2 paths of data; give one weight for each path',
+    );
+  });
+
+  test('are the same data by their tokens, in whichever file they are', async () => {
+    const folder = folderWith({
+      'a.txt': 'hi',
+      'b.jsonl': '{"text":"hi"}\n',
+      'c.i32.bin': Int32Array.from(bytes('hi')),
+      'd.u16.bin': new Uint8Array(Uint16Array.from(bytes('hi')).buffer),
+      'e.txt': 'ho',
+    });
+    const hashes: string[] = [];
+    for (const name of readdirSync(folder).sort()) {
+      const { sources } = await prepareTokens({ ...defaults, sources: [{ files: [join(folder, name)] }] });
+      hashes.push(sources[0]!.sha256);
+    }
+    expect(new Set(hashes.slice(0, 4)).size).toBe(1);
+    expect(hashes[4]).not.toBe(hashes[0]);
+  });
+});
+
+describe('a file that does not stay as it is', () => {
+  test('and grows while it is read is read to the size it had', async () => {
+    const folder = folderWith({ 'log.txt': 'line\n'.repeat(1000) });
+    const path = join(folder, 'log.txt');
+    const onProgress = (): void => {
+      if (statSync(path).size < 50_000) appendFileSync(path, 'more\n'.repeat(100));
+    };
+    const tokens = await stream({ files: [path], pieceBytes: 64, onProgress });
+    expect(tokens).toEqual(bytes('line\n'.repeat(1000)));
+    expect(statSync(path).size).toBeGreaterThan(5000);
+  });
+
+  test('a token file of a million million tokens can be stopped while it is looked through', async () => {
+    const folder = folderWith({});
+    makeSparse(join(folder, 'a.i32.bin'), 4e12);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    await expect(stream({ files: [join(folder, 'a.i32.bin')], signal: controller.signal })).rejects.toThrow('enough');
+  });
+
+  test('and streams that cannot fit the disk are refused before anything is written', async () => {
+    const folder = folderWith({ 'a.txt': 'hi' });
+    makeSparse(join(folder, 'b.i32.bin'), 8e12);
+    const cacheDirectory = join(folder, 'cache');
+    const files = [join(folder, 'b.i32.bin'), join(folder, 'a.txt')];
+    await expect(stream({ files, cacheDirectory })).rejects.toThrow(/cache: 8000001 MB of tokens do not fit: /);
+    expect(readdirSync(cacheDirectory)).toEqual([]);
   });
 });
 

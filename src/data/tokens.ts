@@ -6,7 +6,7 @@ import { fail } from '../errors.ts';
 import { type DataFile, listDataFiles, missing } from './list-files.ts';
 import { countSkipped, type SkipCounter, type Skipped, skippedText } from './skipped.ts';
 import { checkWeights, type DataFiles, type PreparedSource } from './source.ts';
-import { NotText } from './text.ts';
+import { NotText, notTextFix } from './text.ts';
 import { readText } from './text-files.ts';
 import { openTokens, tokenTypeOf } from './token-file.ts';
 import { TokenWriter } from './token-writer.ts';
@@ -161,7 +161,10 @@ async function writeDocuments(files: readonly DataFile[], writer: TokenWriter, r
     reading.at(file, bytes, writer.tokens - said);
     said = writer.tokens;
   };
+  // That is so for every byte; looking at all of them takes time.
+  const bytesFit = tokenizer.kind === 'bytes' && (vocabSize ?? 0) >= 256;
   for (const file of files) {
+    const check = !bytesFit || tokenTypeOf(file.path) !== undefined;
     const before = { mark: writer.mark(), documents };
     try {
       for await (const { tokens, first, readBytes } of tokensOf(file, reading.options)) {
@@ -169,14 +172,13 @@ async function writeDocuments(files: readonly DataFile[], writer: TokenWriter, r
           if (documents > 0) await writer.write(separator);
           documents += 1;
         }
-        checkVocabulary(file.path, tokens, vocabSize);
+        if (check) checkVocabulary(file.path, tokens, vocabSize);
         await writer.write(tokens);
         say(file, readBytes);
       }
     } catch (error) {
       if (!(error instanceof NotText)) throw error;
-      const fix = 'convert it to UTF-8 or leave it out';
-      if (file.named) missing(file.path, { problem: error.message, fix });
+      if (file.named) missing(file.path, { problem: error.message, fix: notTextFix });
       // Its beginning was text: what was written of it is taken back.
       await writer.goBack(before.mark);
       documents = before.documents;

@@ -32,7 +32,7 @@ const units: Readonly<Record<string, Unit>> = {
   runtime: { folders: pure, outside: 'all' },
   checkpoint: { folders: pure, outside: 'all' },
   data: { folders: [], outside: 'all' },
-  generate: { folders: [...pure, 'runtime', 'checkpoint'], outside: 'all' },
+  generate: { folders: [...pure, 'runtime', 'checkpoint', 'data'], outside: 'all' },
   train: { folders: [...pure, 'runtime', 'checkpoint', 'data'], outside: 'all' },
   cli: { folders: [...pure, ...effects], outside: 'all' },
   'index.ts': { folders: [...pure, ...effects], outside: 'all' },

@@ -1,6 +1,8 @@
 // What a command sees of the process: where it writes, how it is stopped, how it is called. Tests pass their own.
 
 export interface CliIo {
+  /** What is piped in; undefined: nothing can be. */
+  readonly stdin?: Input;
   /** Results: JSON lines, tables, generated text. */
   readonly stdout: Output;
   /** Progress, notes and errors. */
@@ -11,6 +13,7 @@ export interface CliIo {
   readonly program: string;
 }
 
+export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
 const exits = { SIGINT: 130, SIGTERM: 143 } as const;

@@ -14,6 +14,10 @@ interface OptionSpec<T> {
 
 const text = (value: string): string => value;
 
+/** A number where one is written; what is not a number stays as it is, for whoever checks it. */
+const written = (value: string): number | string =>
+  value.trim() === '' || Number.isNaN(Number(value)) ? value : Number(value);
+
 /** A whole number in [least, most]. */
 const whole =
   (key: string, least: number, most = Number.MAX_SAFE_INTEGER) =>
@@ -111,13 +115,17 @@ export const optionTable = {
     'how long a rank may wait for the others',
     real('timeoutSeconds', { zero: false, example: '300' }),
   ),
-  prompt: spec('--prompt <text>', 'the text to go on with', text),
-  maxTokens: spec('--max-tokens <n>', 'tokens to generate', whole('maxTokens', 1)),
-  temperature: spec(
-    '--temperature <t>',
-    'how freely to choose: 0 always takes the likeliest token',
-    real('temperature', { zero: true, example: '0.8' }),
-  ),
+  // Generating: the library's schema checks these.
+  prompt: spec('--prompt <text>', 'the text to go on with; - reads it from stdin', text),
+  maxTokens: spec('--max-tokens <n>', 'tokens to generate', written),
+  temperature: spec('--temperature <t>', 'how freely to choose: 0 always takes the likeliest token', written),
+  topK: spec('--top-k <k>', 'choose from the k likeliest tokens', written),
+  topP: spec('--top-p <p>', 'choose from the likeliest tokens that together have this probability', written),
+  minP: spec('--min-p <p>', 'choose from the tokens at least this share as likely as the likeliest', written),
+  stop: spec<string[]>('--stop <text...>', 'end before any of these texts', (value, before) => [
+    ...(before ?? []),
+    value,
+  ]),
   maxRanks: spec('--max-ranks <n>', 'ranks of the largest run', whole('maxRanks', 1, 256)),
   repeats: spec('--repeats <n>', 'times that every layout runs, in turn', whole('repeats', 1, 1000)),
   seconds: spec('--seconds <n>', 'how long the whole command takes', whole('seconds', 1)),

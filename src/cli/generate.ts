@@ -25,6 +25,7 @@ type Values = OptionValues<
   | 'tokenizer'
   | 'timeout'
   | 'json'
+  | 'debug'
 >;
 
 export function addGenerate(program: Command, io: CliIo): void {
@@ -86,7 +87,7 @@ async function runGenerate(values: Values, io: CliIo): Promise<void> {
 
 /** Generates as the command does. The library checks what was written. */
 export async function continueText(
-  { json: _, timeout, ...values }: Values,
+  { json: _, debug: __, timeout, ...values }: Values,
   io: CliIo,
   show: Pick<GenerateOptions, 'onToken' | 'onText'>,
 ): Promise<Generated> {

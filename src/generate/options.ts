@@ -55,7 +55,8 @@ const above = (bound: 'at least' | 'above') => {
   const number = z.number(allowed);
   return bound === 'above' ? number.positive(allowed) : number.nonnegative(allowed);
 };
-const text = z.string('text').min(1, 'text');
+const text = z.string('text that is not empty').min(1, 'text that is not empty');
+const tokens = z.custom<ArrayLike<number>>((value) => Array.isArray(value) || ArrayBuffer.isView(value));
 const callback = z.custom<(...values: never[]) => void>((value) => typeof value === 'function', 'a function');
 const object = <T>(allowed: string, keys: readonly string[]) =>
   z.custom<T>((value) => typeof value === 'object' && value !== null && keys.every((key) => key in value), allowed);
@@ -76,7 +77,7 @@ const layout = z.union(
 
 const schema = z.strictObject({
   model: z.union([text, object<ModelSource>('', ['config'])], 'a checkpoint directory or a model'),
-  prompt: z.union([z.string(), object<ArrayLike<number>>('', ['length'])], 'text or token ids'),
+  prompt: z.union([z.string(), tokens], 'text or token ids'),
   maxTokens: whole(1, mostTokens).default(generateDefaults.maxTokens),
   temperature: above('at least').default(generateDefaults.temperature),
   topK: whole(1, Number.MAX_SAFE_INTEGER).optional(),
@@ -136,7 +137,7 @@ function refuse(issue: z.core.$ZodIssue, options: unknown): never {
       problem: 'it needs an object of options',
       fix: "try { model: 'runs/notes', prompt: 'Once' }",
     });
-  const given = (options as Readonly<Record<string, unknown>>)[key];
+  const given = issue.path.reduce((value, step) => (value as Readonly<Record<PropertyKey, unknown>>)[step], options);
   const example = examples[key];
   return fail('OPTION_INVALID', {
     option: option(key),

@@ -1,6 +1,8 @@
 // What a setting may be, and how a wrong one is refused: the same rules for a call of the library, a file and the command line.
 import { z } from 'zod';
 import { fail, option } from './errors.ts';
+import { scheduleNames } from './mesh/layout.ts';
+import { type Axis, axes } from './mesh/mesh.ts';
 
 /** A setting's schema. Its rule says in words what is allowed (`a whole number of at least 1`), its example what to try. */
 const ruled = <T extends z.ZodType>(schema: T, rule: string, example?: string): T =>
@@ -17,12 +19,10 @@ export function real(
 ): z.ZodNumber {
   const { most } = range;
   const low = 'above' in range ? z.number().gt(range.above) : z.number().min(range.least);
-  const rule = 'above' in range ? `above ${range.above}` : `of at least ${range.least}`;
-  return ruled(
-    most === undefined ? low : low.max(most),
-    `a number ${rule}${most === undefined ? '' : ` and at most ${most}`}`,
-    `${example}`,
-  );
+  const from = 'above' in range ? `above ${range.above}` : `of at least ${range.least}`;
+  const between = 'above' in range ? `${from} and at most ${most}` : `from ${range.least} to ${most}`;
+  const allowed = most === undefined ? low : low.max(most);
+  return ruled(allowed, `a number ${most === undefined ? from : between}`, `${example}`);
 }
 
 export const text = (what: string): z.ZodString => ruled(z.string().min(1), what);
@@ -34,6 +34,47 @@ export const list = <T extends z.ZodType>(each: T, rule: string, example?: strin
   ruled(z.array(each).min(1), rule, example);
 
 export const toggle = ruled(z.boolean(), 'true or false');
+
+const layoutRule = 'a layout, such as tp=2,pp=2';
+const size = z.int().min(1);
+
+/** What a caller of the library may give besides plain settings: objects and functions of its own. */
+export const callFields = {
+  model: ruled(
+    z.custom<string | object>(
+      (value) => (typeof value === 'string' && value !== '') || (isObject(value) && isObject(value.config)),
+    ),
+    'a preset, a config.json, a checkpoint directory or a model',
+  ),
+  layout: ruled(
+    z.union([
+      z.string().min(1),
+      z.strictObject({
+        ...(Object.fromEntries(axes.map((axis) => [axis, size])) as Record<Axis, typeof size>),
+        sp: z.boolean(),
+        schedule: z.enum(scheduleNames),
+        stages: z.array(size).optional(),
+      }),
+    ]),
+    layoutRule,
+  ),
+  pool: ruled(
+    z.custom<object>((value) => isObject(value) && 'take' in value && 'give' in value),
+    'a pool',
+  ),
+  signal: ruled(
+    z.custom<object>((value) => isObject(value) && 'addEventListener' in value),
+    'an AbortSignal',
+  ),
+} as const;
+
+export const callback = ruled(
+  z.custom<(...values: never[]) => void>((value) => typeof value === 'function'),
+  'a function',
+);
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
 
 /** Settings by key: a schema each. */
 export type Fields = Readonly<Record<string, z.ZodType>>;

@@ -22,7 +22,7 @@ const effects = ['files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'gener
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
   'errors.ts': { folders: [], outside: [] },
-  'settings.ts': { folders: [], outside: ['zod'] },
+  'settings.ts': { folders: ['mesh'], outside: ['zod'] },
   files: { folders: [], outside: 'all' },
   mesh: { folders: [], outside: ['zod'] },
   program: { folders: program, outside: [] },

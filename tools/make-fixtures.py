@@ -5,6 +5,8 @@ Run from the project root (the files it writes are kept in git, so only a change
     pip install torch transformers tokenizers safetensors numpy
     OMP_NUM_THREADS=1 python3 tools/make-fixtures.py
 
+On another CPU the last digits of reference.safetensors change, and nothing else does.
+
 Written with transformers 5.23, torch 2.15, tokenizers 0.23. Everything is seeded, on the CPU and on one thread, with eager
 attention and no dropout. Norm gains and biases are random too (not 1 and 0), so that a missing one shows.
 
@@ -16,6 +18,9 @@ test/fixtures/<model>/, <model> one of gpt2, llama, llama-mqa, mistral, qwen2, q
                          logits         F64 [2, 12, vocabulary]
                          loss           F64 [], mean cross entropy of predicting the next token: 2 x 11 predictions, in nats
                          grad.<name>    F64, the gradient of that loss, for each parameter of model.safetensors
+  generation.json        {cases: [{prompt, tokens, margin}]}: greedy continuations. A forward pass sees the last `positions`
+                         tokens, the first of them at position 0. margin: the smallest distance between the best and the
+                         second logit on the way, as a share of the largest logit's size
 
 test/fixtures/llama-sharded-bf16/:
   config.json, model-0000k-of-0000n.safetensors (BF16), model.safetensors.index.json
@@ -25,13 +30,20 @@ test/fixtures/tokenizer/:
   tokenizer.json         byte-level BPE of about 300 tokens, <|endoftext|> is the last one
   reference.json         {vocabSize, endOfText, cases: [{text, ids, decoded}]}
 
+test/fixtures/sampling.json: what transformers' own chain of logits processors leaves of some logits
+  logits                 by name: f64, with equal ones among them
+  cases                  [{logits, temperature, topK, topP, minP, kept, probabilities}]: kept tokens and their probabilities;
+                         a setting that is null is not in the chain
+
 transformers computes norms, softmax and rotary angles in float32 whatever the dtype of the model, which moves these logits
 by up to 3e-6. Here float32 means double while a model is built and run (see `everything_in_double`), so that the figures
 hold to about 1e-14. Each model is checked for that: its gradient must agree with a central difference of its loss.
 """
 
+import itertools
 import json
 import math
+import random
 import shutil
 import zlib
 from contextlib import contextmanager
@@ -198,6 +210,111 @@ def write_model(name, config):
     print(f"{name}: {len(reference) - 3} parameters, loss {loss.item():.4f}, log vocabulary {math.log(config.vocab_size):.4f}")
 
 
+# Greedy continuations: [tokens of the prompt, or how many fewer than all positions; new tokens]. The second is longer than
+# mistral's sliding window, the third goes on beyond the last position.
+GENERATIONS = [(3, 24), (17, 28), (-9, 24)]
+# The llama-mqa model has 1,024 positions: longer than the 128 its rotary angles were made for, in place of all.
+LONGEST = 140
+# Rounding in f32 moves logits by less than 1e-5 of the largest: with this margin its choices are the same.
+LEAST_MARGIN = 1e-3
+LEAST_DIFFERENT = 6
+
+
+def continue_greedily(model, prompt, new_tokens, positions):
+    """The likeliest tokens, and the smallest margin between the two likeliest."""
+    ids, margin = list(prompt), math.inf
+    for _ in range(new_tokens):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([ids[-positions:]]), use_cache=False).logits[0, -1]
+        best, second = torch.topk(logits, 2).values.tolist()
+        margin = min(margin, (best - second) / logits.abs().max().item())
+        ids.append(logits.argmax().item())
+    return ids[len(prompt) :], margin
+
+
+def generate_with_transformers(model, prompt, new_tokens):
+    """The same by transformers' own loop, for as long as it has positions."""
+    inputs = torch.tensor([prompt])
+    # No token ends the text, so that every one has its full length.
+    settings = transformers.GenerationConfig(do_sample=False, max_new_tokens=new_tokens, eos_token_id=None, pad_token_id=0)
+    model.generation_config.eos_token_id = None
+    return model.generate(inputs, attention_mask=torch.ones_like(inputs), generation_config=settings)[0, len(prompt) :].tolist()
+
+
+def write_generation(name, config):
+    """Prompts are drawn until every choice on the way is clear and the text is not one token again and again."""
+    positions = config.max_position_embeddings
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name} generation".encode()))
+    cases, drawn = [], 0
+    with everything_in_double():
+        model, _ = build(name, config)
+        for length, new_tokens in GENERATIONS:
+            length = min(LONGEST, positions + length) if length < 0 else length
+            while True:
+                drawn += 1
+                prompt = torch.randint(0, config.vocab_size, (length,), generator=generator).tolist()
+                tokens, margin = continue_greedily(model, prompt, new_tokens, positions)
+                if margin > LEAST_MARGIN and len(set(tokens)) >= LEAST_DIFFERENT:
+                    break
+            within = min(new_tokens, positions - length + 1)
+            if generate_with_transformers(model, prompt, within) != tokens[:within]:
+                raise SystemExit(f"{name}: a pass over the whole window and transformers' generate differ")
+            cases.append({"prompt": prompt, "tokens": tokens, "margin": margin})
+    write_lists(ROOT / name / "generation.json", {"cases": cases})
+    print(f"{name}: {len(cases)} texts of {drawn} drawn, margin {min(case['margin'] for case in cases):.1e}")
+
+
+def write_sampling():
+    """Logits in, what transformers samples from out: the chain of processors is the one that its `generate` makes."""
+    generator = torch.Generator().manual_seed(zlib.crc32(b"sampling"))
+    rows = {
+        "random": torch.randn(24, generator=generator, dtype=torch.float64) * 2,
+        "flat": torch.randn(24, generator=generator, dtype=torch.float64) * 0.05,
+        "peaked": torch.randn(24, generator=generator, dtype=torch.float64) * 12,
+        "ties": torch.tensor([1.0, 3.0, 2.0, 3.0, 1.0, 2.0, 2.0, 0.0, 0.0, 3.0, 1.0, -4.0], dtype=torch.float64),
+        "equal": torch.zeros(8, dtype=torch.float64),
+    }
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**COMMON, vocab_size=8, intermediate_size=4))
+    grid = list(
+        itertools.product([0.3, 0.8, 1.0, 1.9], [None, 1, 3, 7, 100], [None, 0.0, 0.25, 0.5, 0.9, 1.0], [None, 0.0, 0.05, 0.5, 1.0])
+    )
+    choose = random.Random(0)
+    cases = []
+    for name, logits in rows.items():
+        for temperature, top_k, top_p, min_p in choose.sample(grid, 40):
+            settings = transformers.GenerationConfig(
+                do_sample=True, temperature=temperature, top_k=top_k or 0, top_p=1.0 if top_p is None else top_p, min_p=min_p
+            )
+            with everything_in_double():
+                chain = model._get_logits_processor(settings, input_ids_seq_length=1)
+                probabilities = chain(torch.zeros(1, 1, dtype=torch.long), logits[None]).softmax(-1)[0]
+            kept = [token for token, p in enumerate(probabilities.tolist()) if p > 0]
+            cases.append(
+                {
+                    "logits": name,
+                    "temperature": temperature,
+                    "topK": top_k,
+                    "topP": top_p,
+                    "minP": min_p,
+                    "kept": kept,
+                    "probabilities": probabilities[kept].tolist(),
+                }
+            )
+    write_lists(ROOT / "sampling.json", {"logits": {name: row.tolist() for name, row in rows.items()}, "cases": cases})
+    print(f"sampling: {len(cases)} cases")
+
+
+def write_lists(path, value):
+    """JSON with a line a case."""
+    lines = []
+    for key, part in value.items():
+        if key == "cases":
+            lines.append('"cases": [\n' + ",\n".join(json.dumps(case) for case in part) + "\n]")
+        else:
+            lines.append(f"{json.dumps(key)}: {json.dumps(part)}")
+    path.write_text("{" + ",\n".join(lines) + "}\n")
+
+
 def write_v4_config(name):
     """The same config in the form transformers 4 wrote, read back to be sure that it means the same."""
     folder = ROOT / name
@@ -289,6 +406,8 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     for name, (config_class, values) in configs().items():
         write_model(name, config_class(**values))
+        write_generation(name, config_class(**values))
+    write_sampling()
     write_v4_config("llama-mqa")
     config_class, values = configs()["llama"]
     write_sharded("llama-sharded-bf16", config_class(**values))

@@ -152,7 +152,7 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['generate from nothing', ['generate', '--model', path('run'), '--prompt', ''], '--prompt', 'some text'],
   ['generate from NaN', ['generate', '--model', path('nan'), '--prompt', 'a'], 'is broken', 'NaN'],
   ['generate without a model', ['generate', '--prompt', 'a'], '--model: it is missing'],
-  ['generate at a negative temperature', ['generate', '--temperature', '-1'], '-1', 'at least 0'],
+  ['generate at a negative temperature', ['generate', '--temperature', '-1'], '--temperature: -1', 'at least 0'],
   ['scale a batch that does not divide', ['scale', '--micro-batch', '3', '--global-batch', '4'], '--micro-batch: 3'],
   ['an unknown option', train('--stesp', '3'), "'--stesp'", '--steps', 'see fivefold train --help'],
   ['an option without its value', ['train', '--steps'], '--steps', 'missing', 'see fivefold train --help'],

@@ -91,7 +91,7 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   );
   heading('A sample');
   io.stdout.write(sample.prompt);
-  await continueText({ ...sample, model: out }, io, (text) => io.stdout.write(text));
+  await continueText({ ...sample, model: out }, io, { onText: (text) => void io.stdout.write(text) });
   writeLine(io.stdout, '');
   heading('Predicted before the run, and measured');
   showFigures(summary, colour, io);

@@ -2,6 +2,8 @@
 import { columnsOf, wrap } from './ui/wrap.ts';
 
 export interface CliIo {
+  /** What is piped in; undefined: nothing can be. */
+  readonly stdin?: Input;
   /** Results: JSON lines, tables, generated text. */
   readonly stdout: Output;
   /** Progress, notes and errors. */
@@ -12,6 +14,7 @@ export interface CliIo {
   readonly program: string;
 }
 
+export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 const exits = { SIGINT: 130, SIGTERM: 143 } as const;

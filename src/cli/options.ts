@@ -2,15 +2,15 @@
 // the setting it gives.
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { z } from 'zod';
 import { fail, option } from '../errors.ts';
-import { checkSettings, type Fields, real, text, toggle, whole } from '../settings.ts';
+import { generateFields } from '../generate/options.ts';
+import { checkSettings, type Fields, text, toggle, whole } from '../settings.ts';
 import { trainFields } from '../train/settings.ts';
 
 /** Settings of commands other than training. */
 const commandFields = {
-  prompt: text('some text'),
-  maxTokens: whole(1, 1_000_000, 100),
-  temperature: real({ least: 0 }, 0.8),
+  prompt: z.string(),
   config: text('a run.json'),
   maxRanks: whole(1, 256, 2),
   repeats: whole(1, 1000, 3),
@@ -20,7 +20,7 @@ const commandFields = {
   debug: toggle,
 } as const satisfies Fields;
 
-const fields = { ...trainFields, ...commandFields };
+const fields = { ...generateFields, ...trainFields, ...commandFields };
 type AllFields = typeof fields;
 export type OptionName = keyof AllFields;
 
@@ -77,9 +77,14 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   tokenizer: textOption('<path>', 'a Hugging Face tokenizer.json'),
   trace: textOption('<file>', 'write what every rank did when, for ui.perfetto.dev'),
   timeoutSeconds: numberOption('<seconds>', 'how long a rank may wait for others that do not move'),
-  prompt: textOption('<text>', 'the text to go on with'),
+  prompt: textOption('<text>', 'the text to go on with; - reads it from stdin'),
   maxTokens: numberOption('<n>', 'tokens to generate'),
   temperature: numberOption('<t>', 'how freely to choose: 0 always takes the likeliest token'),
+  topK: numberOption('<k>', 'choose from the k likeliest tokens'),
+  topP: numberOption('<p>', 'choose from the likeliest tokens that together have this probability'),
+  minP: numberOption('<p>', 'choose from the tokens at least this share as likely as the likeliest'),
+  stop: textsOption('<text...>', 'end before any of these texts'),
+  stopToken: numberOption('<id>', 'end before this token'),
   maxRanks: numberOption('<n>', 'ranks of the largest run'),
   repeats: numberOption('<n>', 'times that every layout runs, in turn'),
   seconds: numberOption('<n>', 'how long the whole command takes'),

@@ -12,6 +12,7 @@ export async function runProcess(): Promise<void> {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const io: CliIo = {
+    stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     signal,

@@ -1,83 +1,107 @@
 // Continues a prompt on the ranks of one machine, with a whole-window forward pass a token.
 
-import type { ModelSource } from '../checkpoint/model-source.ts';
+import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
+import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
-import type { Precision } from '../program/onnx-builder.ts';
 import { runWorld } from '../runtime/world.ts';
-import type { WorldPool } from '../runtime/world-pool.ts';
 import { type WindowSettings, windowTalk } from '../step/forward-step.ts';
-import type { Generated, GenerateJob } from './job.ts';
+import type { Generated, GenerateJob, GenerateReport } from './job.ts';
+import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from './options.ts';
 
-export interface GenerateOptions {
-  readonly model: ModelSource;
-  /** tp and pp split the model; a single prompt leaves nothing for dp. */
-  readonly layout: Layout;
-  readonly precision: Precision;
-  /** At least one token. Only as many of the last ones as the model has positions are seen. */
-  readonly prompt: ArrayLike<number>;
-  readonly maxTokens: number;
-  /** 0: always the likeliest token. */
-  readonly temperature: number;
-  readonly seed: number;
-  /** Ends the text; it is not returned. */
-  readonly stopToken?: number;
-  readonly onToken?: (token: number) => void;
-  readonly pool?: WorldPool;
-  readonly signal?: AbortSignal;
-  readonly timeoutSeconds?: number;
+/**
+ * The text and the tokens that follow a prompt. They depend on the model, the prompt, the sampling and the seed alone: in f64 every
+ * layout gives the same tokens. In f32 layouts round differently (about 1e-6 of the largest logit), so they part where two logits, or
+ * a draw and the border between two tokens, are closer than that.
+ *
+ * Throws OPTION_INVALID, LAYOUT_*, CHECKPOINT_*, CONFIG_INVALID before anything runs, and what runWorld throws.
+ */
+export async function generate(options: GenerateOptions): Promise<Generated> {
+  const settings = parseGenerateOptions(options);
+  const job = planGeneration(settings);
+  const talk = windowTalk(job.settings);
+  const { onToken, onText, pool, signal } = options;
+  const results = (await runWorld({
+    plan: { ...talk, timeoutSeconds: settings.timeoutSeconds },
+    rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
+    jobs: Array.from({ length: talk.size }, () => job),
+    onReport(_rank, message) {
+      const { token, text } = message as GenerateReport;
+      if (token !== undefined) onToken?.(token, text);
+      if (text !== '') onText?.(text);
+    },
+    ...(pool ? { pool } : {}),
+    ...(signal ? { signal } : {}),
+  })) as (Generated | undefined)[];
+  // Only the rank that picks the tokens returns them.
+  return results.find((result) => result !== undefined)!;
 }
 
-export async function generate(options: GenerateOptions): Promise<Generated> {
-  const { model, layout, precision, maxTokens } = options;
-  const prompt = Array.from(options.prompt);
-  checkPrompt(prompt, model);
-  if (model.weights === undefined)
+/** What every rank is told; everything that can be refused is refused here. */
+export function planGeneration(settings: GenerateSettings): GenerateJob {
+  const { layout, precision, maxTokens, temperature, topK, topP, minP, seed, stop } = settings;
+  const model = typeof settings.model === 'string' ? findModel(settings.model) : settings.model;
+  const { config, weights } = model;
+  const tokenizerPath = settings.tokenizer ?? model.tokenizerPath;
+  const { prompt, endOfText } = readPrompt(settings.prompt, () => loadTokenizer(tokenizerPath));
+  checkTokens(prompt, settings.stopToken, model);
+  if (weights === undefined)
     fail('CHECKPOINT_MISSING', {
-      path: model.config.family,
+      path: config.family,
       problem: 'the model has no weights',
       fix: `pass a checkpoint directory as ${option('model')}`,
     });
   if (layout.dp > 1)
     fail('LAYOUT_NOT_YET', { setting: `dp=${layout.dp} for one prompt`, fix: 'split it over tp and pp' });
-  const seqLen = windowLength(model.config.positions.max, prompt.length + maxTokens, layout);
-  checkFit(model.config, layout, { seqLen, globalBatch: 1, microBatch: 1 });
-  const settings: WindowSettings = { config: model.config, layout, seqLen, precision, batch: 1 };
-  const { temperature, seed, stopToken } = options;
-  const job: GenerateJob = {
-    settings,
-    weights: model.weights,
+  // The last token is not looked at again.
+  const seqLen = windowLength(config.positions.max, prompt.length + maxTokens - 1, layout);
+  checkFit(config, layout, { seqLen, globalBatch: 1, microBatch: 1 });
+  const window: WindowSettings = { config, layout, seqLen, precision, batch: 1 };
+  const stopToken = settings.stopToken ?? endOfText;
+  return {
+    settings: window,
+    weights,
+    ...(tokenizerPath === undefined ? {} : { tokenizerPath }),
     prompt,
     maxTokens,
-    temperature,
+    sampling: {
+      temperature,
+      ...(topK === undefined ? {} : { topK }),
+      ...(topP === undefined ? {} : { topP }),
+      ...(minP === undefined ? {} : { minP }),
+    },
     seed,
+    stop,
     ...(stopToken === undefined ? {} : { stopToken }),
   };
-  const talk = windowTalk(settings);
-  const [result] = await runWorld({
-    plan: { ...talk, timeoutSeconds: options.timeoutSeconds ?? 300 },
-    rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
-    jobs: Array.from({ length: talk.size }, () => job),
-    onReport: (rank, token) => {
-      if (rank === 0) options.onToken?.(token as number);
-    },
-    ...(options.pool ? { pool: options.pool } : {}),
-    ...(options.signal ? { signal: options.signal } : {}),
-  });
-  return result as Generated;
 }
 
-function checkPrompt(prompt: readonly number[], { config }: ModelSource): void {
+function readPrompt(
+  prompt: string | ArrayLike<number>,
+  tokenizer: () => Tokenizer,
+): { readonly prompt: readonly number[]; readonly endOfText?: number } {
+  if (typeof prompt !== 'string') return { prompt: Array.from(prompt) };
+  const { encode, endOfText } = tokenizer();
+  return {
+    prompt: Array.from(encode(prompt, { addSpecialTokens: true })),
+    ...(endOfText === undefined ? {} : { endOfText }),
+  };
+}
+
+function checkTokens(prompt: readonly number[], stopToken: number | undefined, { config }: ModelSource): void {
   if (prompt.length === 0)
     fail('OPTION_INVALID', { option: option('prompt'), problem: 'it holds no tokens', fix: 'write some text' });
-  const outside = prompt.find((token) => !Number.isInteger(token) || token < 0 || token >= config.vocabSize);
-  if (outside !== undefined)
+  const isOutside = (token: number): boolean => !Number.isInteger(token) || token < 0 || token >= config.vocabSize;
+  const refuse = (key: string, token: number): never =>
     fail('OPTION_INVALID', {
-      option: option('prompt'),
-      problem: `token ${outside} is outside the model's vocabulary of ${config.vocabSize}`,
+      option: option(key),
+      problem: `token ${token} is outside the model's vocabulary of ${config.vocabSize}`,
       fix: "use the model's own tokenizer",
     });
+  const outside = prompt.findIndex(isOutside);
+  if (outside >= 0) refuse('prompt', prompt[outside]!);
+  if (stopToken !== undefined && isOutside(stopToken)) refuse('stopToken', stopToken);
 }
 
 /** As long as needed, at most what the model has; whole shards under sp. */

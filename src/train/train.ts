@@ -4,7 +4,7 @@ import { dataSources } from '../data/source.ts';
 import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
-import { checkSettings } from '../settings.ts';
+import { callback, callFields, checkSettings } from '../settings.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
@@ -29,6 +29,7 @@ export interface TrainOptions extends Omit<TrainSettings, 'model' | 'data' | 'la
  */
 export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { onReport, signal, pool, recorderDir, onPrepare, onPlan, ...rest } = options;
+  checkSettings(hookFields, { signal, pool, onReport, onPrepare, onPlan, model: rest.model, layout: rest.layout });
   const hooks: TrainHooks = {
     ...(onReport ? { onReport } : {}),
     ...(signal ? { signal } : {}),
@@ -52,6 +53,8 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     return launch(plan, hooks);
   });
 }
+
+const hookFields = { ...callFields, onReport: callback, onPrepare: callback, onPlan: callback };
 
 /** Options as plain settings, each checked; a model that was given as an object goes beside them. */
 function settingsOf(options: Pick<TrainOptions, 'model' | 'data' | 'layout'> & object): {

@@ -1,4 +1,6 @@
 // How fast ranks go: freely, held up at random points, or in turns that a seed decides.
+
+import type { Instruments } from '../../src/runtime/transport/threads/rank-context.ts';
 import { randomNumbers } from '../op-samples.ts';
 import type { Pace } from './recorder.ts';
 
@@ -8,11 +10,35 @@ export const free: Pace = { pause: () => {}, yields: false };
 
 const nobody = new Int32Array(new SharedArrayBuffer(4));
 
-/** Sleeps at random points, so that every other rank gets ahead of this one at some time: `every` calls on average, up to `most` ms. */
-export function delays(seed: number, { every = 40, most = 1 } = {}): () => void {
+/** Sleeps up to a millisecond at random points, `every` calls apart on average, so that others get ahead of this rank. */
+export function delays(seed: number, every: number): () => void {
   const next = randomNumbers(seed);
   return () => {
-    if (next() * every < 1) Atomics.wait(nobody, 0, 0, next() * most);
+    if (next() * every < 1) Atomics.wait(nobody, 0, 0, next());
+  };
+}
+
+/** Pauses before every access to shared memory: between meeting and copying too. */
+export function delaying(pause: () => void): Instruments {
+  return {
+    memory: (memory) => ({
+      copyIn: (...copy) => {
+        pause();
+        memory.copyIn(...copy);
+      },
+      copyOut: (...copy) => {
+        pause();
+        memory.copyOut(...copy);
+      },
+      read: (word) => memory.read(word),
+      write: (word, value) => memory.write(word, value),
+      load: (word) => memory.load(word),
+      publish: (word, value) => {
+        pause();
+        memory.publish(word, value);
+      },
+      wait: (...wait) => memory.wait(...wait),
+    }),
   };
 }
 

@@ -36,7 +36,7 @@ export async function rank(own: Transport, job: unknown): Promise<RacesResult> {
   const log = new AccessLog();
   const { name, seed, stay } = run.pace;
   const inTurns = name === 'turns' ? turns(run.turns, rank, own.size, stay) : undefined;
-  const pace = inTurns ?? (name === 'free' ? free : { pause: delays(seed + rank), yields: false });
+  const pace = inTurns ?? (name === 'free' ? free : { pause: delays(seed + rank, 100), yields: false });
   const instruments = recording(shared, log, pace);
   const transport = connectThreads(shared, rank, fault ? withFault(fault, instruments, shared) : instruments);
   const errors: string[] = [];

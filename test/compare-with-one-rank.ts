@@ -1,11 +1,13 @@
 // Trains one case on its layout and on one rank, and lists how far every number of the two runs is apart.
 
+import { createThreadsWorld } from '../src/runtime/transport/threads/world-state.ts';
+import type { TransportLimits } from '../src/runtime/transport/transport.ts';
 import { runWorld } from '../src/runtime/world.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
 import type { StepSettings } from '../src/step/settings.ts';
-import { talkOf } from '../src/step/talk.ts';
+import { type Talk, talkOf } from '../src/step/talk.ts';
 import { type OptimizerSettings, optimizerDefaults } from '../src/train/optimizer.ts';
-import type { EqualityJob, EqualityResult } from './equality-rank.ts';
+import type { EqualityJob, EqualityResult, HeldUp } from './equality-rank.ts';
 import { type Case, nameOf, onOneRank, settingsOf } from './random-cases.ts';
 import { assemble, difference, largest, type WholeTensor } from './whole-tensors.ts';
 
@@ -47,14 +49,34 @@ interface Ran {
   readonly tensors: ReadonlyMap<string, WholeTensor>;
 }
 
+/** How many ranks are to be run, other than as users do. */
+export interface Harder {
+  /** Thresholds of the transport, small enough that small models cross them. */
+  readonly limits: Partial<TransportLimits>;
+  readonly attentionBlock: number;
+  /** Decides where ranks are held up. */
+  readonly seed: number;
+  /** Accesses to shared memory from one delay to the next, on average. */
+  readonly every: number;
+  /** With a fault, to see that it shows. */
+  readonly late?: boolean;
+}
+
 async function run(
   settings: StepSettings,
   sequences: readonly (readonly number[])[],
   optimizer: OptimizerSettings,
   pool: WorldPool,
+  harder?: Harder,
 ): Promise<Ran> {
   const talk = talkOf(settings);
-  const job: EqualityJob = { settings, optimizer, steps, sequences };
+  const job: EqualityJob = {
+    settings,
+    optimizer,
+    steps,
+    sequences,
+    ...(harder ? { heldUp: heldUp(talk, harder) } : {}),
+  };
   const results = (await runWorld({
     plan: { ...talk, timeoutSeconds: 60 },
     rankModule: new URL('./equality-rank.ts', import.meta.url),
@@ -63,6 +85,13 @@ async function run(
   })) as EqualityResult[];
   return { results, tensors: assemble(results) };
 }
+
+const heldUp = (talk: Talk, { limits, seed, every, late = false }: Harder): HeldUp => ({
+  shared: createThreadsWorld({ ...talk, limits, timeoutSeconds: 60 }),
+  seed,
+  every,
+  late,
+});
 
 export interface Difference {
   readonly what: string;
@@ -112,13 +141,14 @@ export interface Verdict extends Difference {
 }
 
 /** The worst difference of a case from one rank, and what is allowed. */
-export async function compare(each: Case, precision: Precision, pool: WorldPool): Promise<Verdict> {
+export async function compare(each: Case, precision: Precision, pool: WorldPool, harder?: Harder): Promise<Verdict> {
   const settings = settingsOf(each, precision);
   const alone = onOneRank(settings);
   const sequences = sequencesOf(each);
   const optimizer = optimizerOf(precision);
   const one = await run(alone, sequences, optimizer, pool);
-  const worst = worstOf(differences(await run(settings, sequences, optimizer, pool), one));
+  const cut = harder ? { ...settings, attentionBlock: harder.attentionBlock } : settings;
+  const worst = worstOf(differences(await run(cut, sequences, optimizer, pool, harder), one));
   if (precision === 'f64' || worst.size <= tolerances.f32) return { ...worst, allowed: tolerances[precision] };
   const truth = await run({ ...alone, precision: 'f64' }, sequences, optimizer, pool);
   const own = worstOf(differences(one, truth)).size;
@@ -126,8 +156,8 @@ export async function compare(each: Case, precision: Precision, pool: WorldPool)
 }
 
 /** Throws, naming the case and its worst tensor, when it is further from one rank than allowed. */
-export async function expectEqual(each: Case, precision: Precision, pool: WorldPool): Promise<void> {
-  const { what, size, allowed } = await compare(each, precision, pool);
+export async function expectEqual(each: Case, precision: Precision, pool: WorldPool, harder?: Harder): Promise<void> {
+  const { what, size, allowed } = await compare(each, precision, pool, harder);
   if (!(size <= allowed))
     throw new Error(`${precision} ${nameOf(each)}\n${what} differs by ${size} of its size; ${allowed} is allowed`);
 }

@@ -5,11 +5,24 @@ import { type Coords, coordsOf } from '../src/mesh/mesh.ts';
 import { type ParamSpec, shardRanges } from '../src/model/params.ts';
 import { createExecutor, type Executor } from '../src/runtime/executor.ts';
 import type { Floats } from '../src/runtime/kernels/local-kernels.ts';
+import { connectThreads } from '../src/runtime/transport/threads/connect.ts';
+import type { ThreadsShared } from '../src/runtime/transport/threads/world-state.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import type { TrainingStep } from '../src/step/step.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
 import { type OptimizerSettings, updateParams } from '../src/train/optimizer.ts';
+import { lateAllReduce } from './races/late-all-reduce.ts';
+import { delaying, delays } from './races/paces.ts';
+
+export interface HeldUp {
+  readonly shared: ThreadsShared;
+  readonly seed: number;
+  /** Accesses from one delay to the next, on average. */
+  readonly every: number;
+  /** With the all-reduce that lets go of its output too early: what the delays are there to show. */
+  readonly late: boolean;
+}
 
 export interface EqualityJob {
   readonly settings: StepSettings;
@@ -17,6 +30,8 @@ export interface EqualityJob {
   readonly steps: number;
   /** Sequences of seqLen + 1 token ids; step after step takes the next ones and starts over at the end. */
   readonly sequences: readonly (readonly number[])[];
+  /** Ranks talk over this memory and are held up at random points, in place of the world's own. */
+  readonly heldUp?: HeldUp;
   /** A checkpoint; undefined: numbers made from names and indices. */
   readonly weights?: string;
 }
@@ -39,8 +54,16 @@ export interface EqualityResult {
   readonly shards: readonly Shard[];
 }
 
-export async function rank(transport: Transport, job: unknown): Promise<EqualityResult> {
-  return equalityRank(transport, job as EqualityJob);
+export async function rank(own: Transport, job: unknown): Promise<EqualityResult> {
+  const { heldUp } = job as EqualityJob;
+  if (!heldUp) return equalityRank(own, job as EqualityJob);
+  const transport = connectThreads(heldUp.shared, own.rank, {
+    ...delaying(delays(heldUp.seed * 100 + own.rank, heldUp.every)),
+    ...(heldUp.late ? { collectives: { allReduce: lateAllReduce } } : {}),
+  });
+  const result = await equalityRank(transport, job as EqualityJob);
+  transport.close();
+  return result;
 }
 
 async function equalityRank(transport: Transport, job: EqualityJob): Promise<EqualityResult> {

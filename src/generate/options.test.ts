@@ -52,7 +52,7 @@ test('the line says what was given, what is allowed and what to do', async () =>
     'OPTION_INVALID topP: 1.5 is not a number from 0 to 1; use topP 0.9',
   );
   expect(await refusal({ ...least, seed: -1 })).toContain('seed: -1 is not a whole number from 0 to 2097151');
-  expect(await refusal({ ...least, stop: ['ok', ''] })).toContain('stop: "" is not text that is not empty');
+  expect(await refusal({ ...least, stop: ['ok', ''] })).toContain('stop: ["ok",""] is not a text, or a list of texts');
   expect(await refusal({ prompt: 'a' })).toContain('model: it is missing');
   expect(await refusal({ ...least, top_p: 0.5 })).toContain('top_p: there is no such option; use model, prompt,');
   expect(await refusal(undefined)).toContain('it needs an object of options');

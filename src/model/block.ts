@@ -17,11 +17,16 @@ import { kvSharded } from './params.ts';
 /** A part's parameters by key. */
 export type Params = Readonly<Record<string, Value>>;
 
-export function block(x: Value, params: Params, config: ModelConfig, layout: Layout): Value {
+/** `attentionBlock`: see AttentionAttrs; attention is the same whatever its blocks, but for rounding. */
+export function block(x: Value, params: Params, config: ModelConfig, layout: Layout, attentionBlock?: number): Value {
   const { trace } = x;
   const attended = at(trace, 'attention', () => {
     const h = enterParallel(norm(x, 'norm1', params, config), layout);
-    const out = linear(selfAttention(h, params, config, layout), params['output.weight']!, config.weightOrder);
+    const out = linear(
+      selfAttention(h, params, config, layout, attentionBlock),
+      params['output.weight']!,
+      config.weightOrder,
+    );
     return add(x, withBias(leaveParallel(out, layout), params['output.bias']));
   });
   return at(trace, 'mlp', () => {
@@ -43,7 +48,13 @@ function withBias(x: Value, bias: Value | undefined): Value {
 }
 
 /** h [b, s, hidden], the whole sequence -> this rank's heads [b, s, heads / tp · headDim]. */
-function selfAttention(h: Value, params: Params, config: ModelConfig, layout: Layout): Value {
+function selfAttention(
+  h: Value,
+  params: Params,
+  config: ModelConfig,
+  layout: Layout,
+  attentionBlock: number | undefined,
+): Value {
   const { headDim, positions, weightOrder } = config;
   const project = (key: string, cut: (w: Value, dim: number) => Value): Value => {
     const outDim = weightOrder === 'out,in' ? 0 : 1;
@@ -60,7 +71,9 @@ function selfAttention(h: Value, params: Params, config: ModelConfig, layout: La
   const k = rotate(headNorm(project('k', kv), 'kNorm'));
   const v = project('v', kv);
   const { window } = config;
-  return mergeHeads(attention(q, k, v, { scale: 1 / Math.sqrt(headDim), ...(window ? { window } : {}) }));
+  const scale = 1 / Math.sqrt(headDim);
+  const blocks = attentionBlock === undefined ? {} : { block: attentionBlock };
+  return mergeHeads(attention(q, k, v, { scale, ...(window ? { window } : {}), ...blocks }));
 }
 
 /** More tp ranks than key-value heads: every rank holds all of them and takes the one its query heads share. */

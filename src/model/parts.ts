@@ -22,6 +22,8 @@ export interface TraceSettings {
   readonly seqLen: number;
   /** 1 / tokens of the whole step: losses and gradients add up to their means. */
   readonly lossScale: number;
+  /** See StepSettings. */
+  readonly attentionBlock?: number;
 }
 
 /**
@@ -75,7 +77,7 @@ export function tracePart(name: PartName, settings: TraceSettings): PartPrograms
   const { trace, specs, params, x, targets } = startPart(name, settings);
   const write = (): Value => {
     if (name === 'embedding') return embed(x, params, layout);
-    if (name === 'block') return block(x, params, config, layout);
+    if (name === 'block') return block(x, params, config, layout, settings.attentionBlock);
     return loss(x, targets!, params, config, layout, settings.lossScale);
   };
   const y = at(trace, name === 'block' ? '' : name, write);

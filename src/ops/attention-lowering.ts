@@ -12,8 +12,12 @@ import { type AttentionAttrs, type AttentionSize, attentionSize } from './attent
 /** Numbers in a strip of scores: 2 MB in f32, so that it stays near a core. */
 const stripElements = 2 ** 19;
 
-/** Queries in a strip, keys in a block: a power of two from 32 to 128. */
-function blockOf({ batch, heads, length }: AttentionSize): number {
+/** What decides where blocks are cut. */
+type Cutting = Pick<AttentionAttrs, 'window' | 'block'>;
+
+/** Queries in a strip, keys in a block: a power of two from 32 to 128 if it is not given. */
+function blockOf({ batch, heads, length }: AttentionSize, { block }: Cutting): number {
+  if (block !== undefined) return block;
   const fits = (rows: number) => batch * heads * rows * Math.min(length, 4096) <= stripElements;
   return [128, 64].find(fits) ?? 32;
 }
@@ -28,25 +32,27 @@ export interface Block {
 }
 
 /** Strips of queries with the keys any of them sees. */
-export function queryStrips(size: AttentionSize, window = size.length): Block[] {
-  return blockRanges(size).map(
+export function queryStrips(size: AttentionSize, cutting: Cutting): Block[] {
+  const { window = size.length } = cutting;
+  return blockRanges(size, cutting).map(
     ([start, end]) => ({ rows: [start, end], keys: [Math.max(0, start - window + 1), end] }) as const,
   );
 }
 
 /** Blocks of keys with the queries that see any of them; queries end on a block boundary. */
-export function keyBlocks(size: AttentionSize, window = size.length): Block[] {
+export function keyBlocks(size: AttentionSize, cutting: Cutting): Block[] {
   const { length } = size;
-  const block = blockOf(size);
-  return blockRanges(size).map(([start, end]) => {
+  const { window = length } = cutting;
+  const block = blockOf(size, cutting);
+  return blockRanges(size, cutting).map(([start, end]) => {
     const last = Math.min(length, end + window - 1);
     return { rows: [start, Math.min(length, Math.ceil(last / block) * block)], keys: [start, end] } as const;
   });
 }
 
 /** The sequence in blocks. */
-function blockRanges(size: AttentionSize): Range[] {
-  const block = blockOf(size);
+function blockRanges(size: AttentionSize, cutting: Cutting): Range[] {
+  const block = blockOf(size, cutting);
   const count = Math.ceil(size.length / block);
   return Array.from({ length: count }, (_, i) => [i * block, Math.min((i + 1) * block, size.length)] as const);
 }
@@ -123,16 +129,17 @@ function grouped(onnx: OnnxBuilder, size: AttentionSize) {
 export function lowerAttention(
   onnx: OnnxBuilder,
   [q, k, v]: readonly string[],
-  { scale, window }: AttentionAttrs,
+  attrs: AttentionAttrs,
   node: Node,
 ): string[] {
+  const { scale, window } = attrs;
   const all = attentionSize(node.inputs[0]!, node.inputs[1]!);
   const g = grouped(onnx, all);
   const d = all.headDim;
   const [queries, keys, values] = [g.byHead(q!), g.byHead(k!), g.byHead(v!)];
   const outs: string[] = [];
   const logSums: string[] = [];
-  for (const strip of queryStrips(all, window)) {
+  for (const strip of queryStrips(all, attrs)) {
     const rows = strip.rows[1] - strip.rows[0];
     const width = strip.keys[1] - strip.keys[0];
     const size = { m: rows, k: d, n: width, alpha: scale };
@@ -150,15 +157,16 @@ export function lowerAttention(
 export function lowerAttentionGrad(
   onnx: OnnxBuilder,
   [dOut, q, k, v, out, lse]: readonly string[],
-  { scale, window }: AttentionAttrs,
+  attrs: AttentionAttrs,
   node: Node,
 ): string[] {
+  const { scale, window } = attrs;
   const all = attentionSize(node.inputs[1]!, node.inputs[2]!);
   const g = grouped(onnx, all);
   const d = all.headDim;
   const [queries, keys, values, dOuts] = [g.byHead(q!), g.byHead(k!), g.byHead(v!), g.byHead(dOut!)];
   const along = g.byHead(onnx.add('ReduceSum', [onnx.add('Mul', [dOut!, out!]), onnx.int64s(-1)]));
-  const blocks = keyBlocks(all, window);
+  const blocks = keyBlocks(all, attrs);
   const dqParts: string[][] = blocks.map(() => []);
   const dks: string[] = [];
   const dvs: string[] = [];
@@ -174,7 +182,7 @@ export function lowerAttentionGrad(
     dvs.push(g.transposedTimes(p, dRows, { m: width, k: rows, n: d }));
     dks.push(g.transposedTimes(ds, qRows, { m: width, k: rows, n: d, alpha: scale }));
     const dq = g.ungroup(g.times(ds, kPart, { m: rows, k: width, n: d, alpha: scale }), rows, d);
-    const sizes = rowBlocks(part.rows, blockOf(all));
+    const sizes = rowBlocks(part.rows, blockOf(all, attrs));
     const pieces =
       sizes.length === 1 ? [dq] : onnx.addMany('Split', [dq, onnx.int64s(...sizes)], sizes.length, { axis: 2 });
     for (const [offset, piece] of pieces.entries()) dqParts[index + offset]!.push(piece);

@@ -6,6 +6,8 @@ export interface AttentionAttrs {
   readonly scale: number;
   /** A query sees itself and the `window - 1` positions before it; undefined: all before it. */
   readonly window?: number;
+  /** Queries in a strip and keys in a block; undefined: as many as stay near a core. */
+  readonly block?: number;
 }
 
 export interface AttentionSize {

@@ -30,10 +30,10 @@ const attentionOp: Op<AttentionAttrs> = {
     return [float(q!.shape), float([q!.shape[0]!, q!.shape[2]!, q!.shape[1]!, 1])];
   },
   typing: { dims: 'b s! h d!, b s! h d!, b s! h d! -> b s h d, b h s 1' },
-  flops: ([q, k], { window }) => {
+  flops: ([q, k], attrs) => {
     const size = attentionSize(q!, k!);
     const { batch, heads, headDim } = size;
-    const scores = queryStrips(size, window).reduce(
+    const scores = queryStrips(size, attrs).reduce(
       (sum, { rows, keys }) => sum + (rows[1] - rows[0]) * (keys[1] - keys[0]),
       0,
     );
@@ -55,10 +55,10 @@ const attentionGradOp: Op<AttentionAttrs> = {
     dims: 'b s! h d!, b s! h d!, b s! h d!, b s! h d!, b s! h d!, b h s! 1 -> b s h d, b s h d, b s h d',
     linear: [0],
   },
-  flops: ([, q, k], { window }) => {
+  flops: ([, q, k], attrs) => {
     const size = attentionSize(q!, k!);
     const { batch, heads, headDim } = size;
-    const scores = keyBlocks(size, window).reduce(
+    const scores = keyBlocks(size, attrs).reduce(
       (sum, { rows, keys }) => sum + (rows[1] - rows[0]) * (keys[1] - keys[0]),
       0,
     );

@@ -12,6 +12,8 @@ export interface StepSettings {
   /** Microbatches of a step. */
   readonly microbatches: number;
   readonly precision: Precision;
+  /** Queries and keys of a block of attention; undefined: as many as stay near a core. It changes results by rounding only. */
+  readonly attentionBlock?: number;
 }
 
 /** Tokens that one step of all ranks trains on. */

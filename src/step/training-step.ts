@@ -30,6 +30,7 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     batch: microBatch,
     seqLen,
     lossScale: 1 / tokensPerStep(settings),
+    ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
   };
   const parts = stageParts(config, layout, stage);
 

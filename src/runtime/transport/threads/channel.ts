@@ -165,7 +165,7 @@ export class Receiver extends ChannelEnd {
   recv(data: Vector, site: Site): void {
     this.begin(data, site);
     const { memory } = this;
-    if (memory.load(channelWord.posted) === (this.messages | 0)) this.wait(channelWord.posted, this.messages | 0);
+    this.wait(channelWord.posted, this.messages | 0);
     const header = this.header();
     const count = memory.read(header);
     const type = memory.read(header + 1);

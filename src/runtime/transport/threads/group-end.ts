@@ -95,10 +95,8 @@ export class GroupEnd implements Blocked {
     for (let member = 0; member < this.size; member++) {
       if (member === this.me) continue;
       const line = this.#line(member, phase);
-      if (memory.load(line + phaseWord) === old) {
-        this.#awaited = member;
-        memory.wait(line + phaseWord, old, this);
-      }
+      this.#awaited = member;
+      memory.wait(line + phaseWord, old, this);
       if (this.#fresh) this.#compare(member, line);
     }
     this.#fresh = false;

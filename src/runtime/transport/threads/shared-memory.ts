@@ -17,6 +17,6 @@ export interface SharedMemory {
   load(word: number): number;
   /** Publishes a word and wakes whoever waits for it. */
   publish(word: number, value: number): void;
-  /** Returns when a published word is no longer `value`. The word after it counts the sleepers. */
+  /** Returns when a published word is no longer `value`, at once if it is not. The word after it counts the sleepers. */
   wait(word: number, value: number, blocked: Blocked): void;
 }

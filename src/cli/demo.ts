@@ -1,6 +1,6 @@
 // The first run on a new machine: `fivefold demo` trains a small model on text that is there, in about 90 seconds.
 import { mkdirSync, rmSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
@@ -10,6 +10,7 @@ import { findModel } from '../checkpoint/model-source.ts';
 import { findCorpus } from '../data/sample-corpus.ts';
 import { byteTokenizer } from '../data/tokenizer.ts';
 import { FivefoldError, fail } from '../errors.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 import { autoLayout, defaultMicroBatch } from '../train/auto-layout.ts';
 import { type TrainOptions, type TrainSummary, train } from '../train/train.ts';
 import { continueText } from './generate.ts';
@@ -80,7 +81,7 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
 
   const model = findModel(settings.model);
   const { seqLen, globalBatch, precision } = settings;
-  const machine = { cores: availableParallelism(), memoryBytes: totalmem() / 2 };
+  const machine = { cores: availableParallelism(), memoryBytes: availableMemory() };
   const layout = autoLayout({ config: model.config, seqLen, globalBatch, precision, ...machine });
   const corpus = findCorpus(fileURLToPath(new URL('.', import.meta.url)), corpusBytes);
   // In the run's own directory, so that it can be gone on with on the very same text.

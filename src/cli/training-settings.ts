@@ -1,6 +1,6 @@
 // From `train`'s options, and the notes of the run it goes on with, to settings: everything is checked, nothing is written.
 import { accessSync, constants, statSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { readManifest } from '../checkpoint/commit.ts';
 import { openOptimizer } from '../checkpoint/hf-directory.ts';
@@ -11,6 +11,7 @@ import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import { type Layout, parseLayout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 import { autoLayout, defaultMicroBatch } from '../train/auto-layout.ts';
 import type { TrainOptions } from '../train/train.ts';
 import type { OptionValues } from './options.ts';
@@ -124,9 +125,9 @@ export function trainingSettings(values: TrainingValues): TrainingSettings {
   };
 }
 
-/** Parses a layout's text, or lets `auto` choose one for the cores and half of the memory of this machine. */
+/** Parses a layout's text, or lets `auto` choose one for the cores and the memory of this machine. */
 export function chooseLayout(layout: string, auto: (cores: number, memoryBytes: number) => Layout): Layout {
-  return layout === 'auto' ? auto(availableParallelism(), totalmem() / 2) : parseLayout(layout);
+  return layout === 'auto' ? auto(availableParallelism(), availableMemory()) : parseLayout(layout);
 }
 
 /** A trace is written beside its name first, so its folder must take files. */

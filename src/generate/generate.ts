@@ -4,7 +4,9 @@ import type { ModelSource } from '../checkpoint/model-source.ts';
 import { fail, option } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
+import { checkGenerationFits } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { type WindowSettings, windowTalk } from '../step/logits-step.ts';
@@ -44,6 +46,7 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
   const seqLen = windowLength(model.config.positions.max, prompt.length + maxTokens, layout);
   checkFit(model.config, layout, { seqLen, globalBatch: 1, microBatch: 1 });
   const settings: WindowSettings = { config: model.config, layout, seqLen, precision, batch: 1 };
+  checkGenerationFits(settings, prompt.length, availableMemory());
   const { temperature, seed, stopToken } = options;
   const job: GenerateJob = {
     settings,

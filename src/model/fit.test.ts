@@ -60,8 +60,8 @@ test('what does not divide is refused with the nearest sizes', () => {
     pp=2 stages for 6 layers; stages=3+4 adds up to 7; make it 6
     dp=5 does not divide the global batch (12); use dp=4 or dp=6
     dp=24 does not divide the global batch (12); use dp=12
-    --micro-batch: 4 does not divide the 6 sequences of each data-parallel rank; use --micro-batch 3 or --micro-batch 6
-    --micro-batch: 8 does not divide the 4 sequences of each data-parallel rank; use --micro-batch 4
-    --seq-len: 65 is longer than the model's 64 positions; use --seq-len 64 or less"
+    microBatch: 4 does not divide the 6 sequences of each data-parallel rank; use microBatch 3 or microBatch 6
+    microBatch: 8 does not divide the 4 sequences of each data-parallel rank; use microBatch 4
+    seqLen: 65 is longer than the model's 64 positions; use seqLen 64 or less"
   `);
 });

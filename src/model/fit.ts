@@ -70,7 +70,13 @@ function microbatchesOf({ dp }: Layout, { globalBatch, microBatch }: BatchShape)
   return share / microBatch;
 }
 
-export const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+/** In ascending order. */
+export function divisors(n: number): number[] {
+  const small: number[] = [];
+  for (let d = 1; d * d <= n; d++) if (n % d === 0) small.push(d);
+  const large = small.filter((d) => d * d !== n).map((d) => n / d);
+  return [...small, ...large.reverse()];
+}
 
 /** The allowed sizes on both sides of a refused one, as they are typed. */
 function nearest(prefix: string, size: number, allowed: readonly number[]): string {

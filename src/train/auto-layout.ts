@@ -4,9 +4,8 @@ import { type Layout, oneRank } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { checkFit, divisors } from '../model/fit.ts';
-import { predictRank } from '../plan/predict-step.ts';
+import { fitsTraining } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
 
 export interface AutoLayoutOptions {
   readonly config: ModelConfig;
@@ -17,7 +16,7 @@ export interface AutoLayoutOptions {
   readonly precision: Precision;
   /** Ranks are never more. */
   readonly cores: number;
-  /** For the buffers of all ranks together. */
+  /** What the whole run may take. */
   readonly memoryBytes: number;
 }
 
@@ -36,15 +35,12 @@ export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): numb
 }
 
 /**
- * The layout with the most ranks that divides the model and the batch and whose buffers fit in memory; of those with equally many,
+ * The layout with the most ranks that divides the model and the batch and that fits in memory (as `train` checks it); of those with equally many,
  * the one with the largest dp, then tp. Each replica holds the whole model, so a model too large for that is split by tp instead.
- * When nothing fits in memory, one rank: that is refused or swaps, but is the least that the model can take.
+ * When nothing fits in memory, one rank: that is refused by `train`, which says what would fit.
  */
 export function autoLayout(options: AutoLayoutOptions): Layout {
-  const { cores, memoryBytes } = options;
-  return (
-    candidates(cores).find((layout) => divides(layout, options) && bytesOf(layout, options) <= memoryBytes) ?? oneRank
-  );
+  return candidates(options.cores).find((layout) => divides(layout, options) && fitsMemory(layout, options)) ?? oneRank;
 }
 
 /** Every grid of at most so many ranks, the most wanted first. */
@@ -66,12 +62,16 @@ function divides(layout: Layout, { config, seqLen, globalBatch, microBatch }: Au
   }
 }
 
-/** Predicted bytes of all ranks. Replicas are alike, so those of one are counted dp times. */
-function bytesOf(layout: Layout, { config, seqLen, globalBatch, microBatch, precision }: AutoLayoutOptions): number {
-  const size = microBatch ?? defaultMicroBatch(globalBatch, layout);
-  const microbatches = globalBatch / layout.dp / size;
-  const settings = { config, layout, seqLen, microBatch: size, microbatches, precision };
-  const stage = Array.from({ length: layout.pp }, (_, pp) => pp * layout.dp * layout.tp);
-  const bytes = stage.map((rank) => predictRank(buildTrainingStep(settings, rank)).peakBytes);
-  return bytes.reduce((sum, each) => sum + each * layout.dp * layout.tp, 0);
+function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
+  const { config, seqLen, globalBatch, precision, memoryBytes } = options;
+  const microBatch = options.microBatch ?? defaultMicroBatch(globalBatch, layout);
+  const settings = {
+    config,
+    layout,
+    seqLen,
+    microBatch,
+    microbatches: globalBatch / layout.dp / microBatch,
+    precision,
+  };
+  return fitsTraining(settings, memoryBytes);
 }

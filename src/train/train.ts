@@ -10,14 +10,16 @@ import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
 import { type BatchShape, checkFit } from '../model/fit.ts';
-import { type BytesSent, predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
+import { checkTrainingFits } from '../plan/machine.ts';
+import { predictRanks } from '../plan/predict-ranks.ts';
+import { type BytesSent, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
 import type { Precision } from '../program/onnx-builder.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 import { createTrace } from '../runtime/perfetto.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { type StepSettings, tokensPerStep } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import { type OptimizerSettings, optimizerDefaults } from './optimizer.ts';
 
@@ -74,13 +76,12 @@ export function planTraining(options: TrainOptions): {
   const { model, layout, seqLen, microBatch, precision } = options;
   const microbatches = checkFit(model.config, layout, options);
   const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
+  checkTrainingFits(settings, availableMemory());
   openSequences(options.tokenFile, { seqLen, seed: options.seed }).close();
   if (options.out !== undefined) checkOut(options.out, { resume: options.resume });
   const stepsDone = options.resume === undefined ? 0 : stepOf(options.resume);
   const steps = Math.max(0, options.steps - stepsDone);
-  const predicted = Array.from({ length: worldSize(layout) }, (_, rank) =>
-    timesSteps(predictRank(buildTrainingStep(settings, rank)), steps),
-  );
+  const predicted = predictRanks(settings).map((prediction) => timesSteps(prediction, steps));
   return { settings, stepsDone, predicted };
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fail } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseModelConfig } from '../model/families.ts';
-import { presets } from '../model/presets.ts';
+import { findPreset, presets } from '../model/presets.ts';
 import { openCheckpoint } from './hf-directory.ts';
 
 export interface ModelSource {
@@ -17,7 +17,7 @@ export interface ModelSource {
 
 /** Reads what `--model` names; CHECKPOINT_MISSING, CONFIG_INVALID or FAMILY_UNSUPPORTED when it cannot be used. */
 export function findModel(name: string): ModelSource {
-  const preset = presets[name];
+  const preset = findPreset(name);
   if (preset) return { config: parseModelConfig(preset, name) };
   if (!existsSync(name))
     fail('CHECKPOINT_MISSING', {

@@ -27,15 +27,22 @@ export interface ModelConfig {
   /** Standard deviation of initial weights. */
   readonly initialStd: number;
   readonly weightOrder: 'out,in' | 'in,out';
+  /** Keys of its config.json that are not known here, and so ignored: to be shown to whoever runs it. */
+  readonly ignored: readonly string[];
+  /** Dropout that its config.json asks for, e.g. `resid_pdrop=0.1`; applied nowhere (see keys.ts). */
+  readonly dropout: readonly string[];
   /** The config.json it came from, saved with checkpoints. */
   readonly source: Readonly<Record<string, unknown>>;
 }
+
+/** Matrices of an MLP by its activation: up and down, and a gate where it has one. */
+const mlpMatrices: Readonly<Record<ModelConfig['activation'], number>> = { swiglu: 3, gelu: 2 };
 
 /** Matrix weights that every token is multiplied by: what 2 FLOPs a weight and token count. */
 export function matrixWeights(config: ModelConfig): number {
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize, layers, vocabSize, activation } = config;
   const attention = hiddenSize * headDim * (2 * heads + 2 * kvHeads);
-  const mlp = hiddenSize * intermediateSize * (activation === 'swiglu' ? 3 : 2);
+  const mlp = hiddenSize * intermediateSize * mlpMatrices[activation];
   return layers * (attention + mlp) + hiddenSize * vocabSize;
 }
 

@@ -10,6 +10,7 @@ import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
 import { type BatchShape, checkFit } from '../model/fit.ts';
+import { refuseDropout } from '../model/keys.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
 import { predictRanks } from '../plan/predict-ranks.ts';
 import { type BytesSent, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
@@ -75,6 +76,7 @@ export function planTraining(options: TrainOptions): {
 } {
   const { model, layout, seqLen, microBatch, precision } = options;
   const microbatches = checkFit(model.config, layout, options);
+  if (options.resume === undefined) refuseDropout(model.config);
   const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
   checkTrainingFits(settings, availableMemory());
   openSequences(options.tokenFile, { seqLen, seed: options.seed }).close();

@@ -62,7 +62,7 @@ test('what cannot be read is refused', () => {
   expect(refused.map(refusal).join('\n')).toMatchInlineSnapshot(`
     "config.json: Invalid input: expected object, received array; use the config.json of a Hugging Face model
     config.json: model_type: Invalid input: expected string, received undefined; use the config.json of a Hugging Face model
-    config.json: model_type "bert" is not supported; use one of gpt2, llama, mistral, qwen2, qwen3
+    config.json: model_type "bert" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
     config.json: hidden_size: Invalid input: expected number, received undefined; use the config.json of a Hugging Face model
     config.json: hidden_size: Too small: expected number to be >0; use the config.json of a Hugging Face model
     config.json: num_hidden_layers: Invalid input: expected int, received number; use the config.json of a Hugging Face model
@@ -78,8 +78,8 @@ test('what cannot be read is refused', () => {
     config.json: scale_attn_by_inverse_layer_idx true is not supported; use false
     config.json: hidden_size 64 is not supported; leave it out if the model does without it
     config.json: resid_pdrop is a probability, not -1; use a number from 0 up to 1
-    config.json: model_type "constructor" is not supported; use one of gpt2, llama, mistral, qwen2, qwen3
-    config.json: model_type "__proto__" is not supported; use one of gpt2, llama, mistral, qwen2, qwen3
+    config.json: model_type "constructor" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
+    config.json: model_type "__proto__" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
     config.json: partial_rotary_factor 0.5 is not supported; use 1
     config.json: rope_parameters: partial_rotary_factor: Invalid input: expected 1; use the config.json of a Hugging Face model
     config.json: rope_theta: Too small: expected number to be >=1; use the config.json of a Hugging Face model
@@ -125,7 +125,7 @@ test('switches of the families', () => {
   expect(parse('mistral', { sliding_window: 7 }).window).toBe(7);
   // Only Mistral's attention has a window; Qwen's configs carry the number with the switch off.
   expect(parse('qwen2', { sliding_window: 7, use_sliding_window: false }).window).toBeUndefined();
-  expect(Object.keys(families)).toEqual(['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3']);
+  expect(Object.keys(families)).toEqual(['gpt2', 'gemma', 'llama', 'mistral', 'qwen2', 'qwen3']);
 });
 
 test("missing keys are transformers' own defaults", () => {
@@ -169,7 +169,7 @@ test('sizes have bounds that every real model keeps', () => {
   expect(refusal(largest)).toBe('parsed as llama');
 });
 
-test.each(['gpt2', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen3'])(
+test.each(['gpt2', 'gemma', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen3'])(
   'every key that transformers writes for %s is known',
   (name) => {
     const path = new URL(`../../test/fixtures/${name}/config.json`, import.meta.url);

@@ -14,6 +14,16 @@ const noWindow: FixedKeys = { sliding_window: [], use_sliding_window: [false] };
 /** Families by `model_type`. */
 export const families: Readonly<Record<string, Family>> = {
   gpt2,
+  gemma: llamaFamily({
+    switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: false }),
+    // Its first configs say gelu and mean the tanh approximation; transformers reads them so.
+    activation: { is: 'geglu', names: ['gelu_pytorch_tanh', 'gelu_new', 'gelu'] },
+    gainOffset: 1,
+    embeddingScale: (raw) => Math.sqrt(raw.hidden_size),
+    windowed: false,
+    fixed: { ...noWindow, mlp_bias: [false], hidden_activation: ['gelu_pytorch_tanh'] },
+    defaults: { max_position_embeddings: 8192, num_key_value_heads: 16, head_dim: 256, tie_word_embeddings: true },
+  }),
   llama: llamaFamily({
     switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: false }),
     windowed: false,

@@ -16,11 +16,11 @@ const llamaLike = z.looseObject({
   num_key_value_heads: size.heads.nullish(),
   head_dim: size.headDim.nullish(),
   intermediate_size: size.mlp,
-  hidden_act: z.string().default('silu'),
+  hidden_act: z.string().nullish(),
   rms_norm_eps: epsilon.default(1e-6),
   max_position_embeddings: size.positions.optional(),
   initializer_range: deviation.default(0.02),
-  tie_word_embeddings: z.boolean().default(false),
+  tie_word_embeddings: z.boolean().optional(),
   attention_bias: z.boolean().default(false),
   mlp_bias: z.boolean().default(false),
   rope_theta: theta,
@@ -61,6 +61,10 @@ type Switches = Pick<ModelConfig, 'qkvBias' | 'outputBias' | 'qkNorm'>;
 export interface LlamaVariant {
   readonly names?: TensorNames;
   readonly switches: (raw: LlamaLike) => Switches;
+  /** How the MLP is activated, and what its config.json calls that. */
+  readonly activation?: { readonly is: ModelConfig['activation']; readonly names: readonly string[] };
+  readonly gainOffset?: ModelConfig['gainOffset'];
+  readonly embeddingScale?: (raw: LlamaLike) => number;
   /** Whether attention has the window that `sliding_window` names. */
   readonly windowed: boolean;
   /** Keys that transformers' code of this family ignores or cannot do without. */
@@ -69,8 +73,11 @@ export interface LlamaVariant {
   readonly defaults: Partial<LlamaLike> & { readonly max_position_embeddings: number };
 }
 
+const silu = { is: 'swiglu', names: ['silu'] } as const;
+
 export function llamaFamily(variant: LlamaVariant): Family {
   const { names = llamaNames, switches, windowed, fixed, defaults } = variant;
+  const { activation = silu, gainOffset = 0, embeddingScale = () => 1 } = variant;
   return {
     names,
     schema: llamaLike,
@@ -78,7 +85,8 @@ export function llamaFamily(variant: LlamaVariant): Family {
       const notes = judgeKeys(json, { read: Object.keys(llamaLike.shape), fixed, path });
       const raw = { ...defaults, ...checked(llamaLike, json, path) };
       const { qkvBias, outputBias, qkNorm } = switches(raw);
-      if (raw.hidden_act !== 'silu') unsupported(path, 'hidden_act', raw.hidden_act, 'silu');
+      const act = raw.hidden_act ?? activation.names[0]!;
+      if (!activation.names.includes(act)) unsupported(path, 'hidden_act', act, activation.names[0]!);
       const headDim = raw.head_dim ?? raw.hidden_size / raw.num_attention_heads;
       if (!Number.isInteger(headDim) || headDim % 2 !== 0)
         fail('CONFIG_INVALID', {
@@ -108,18 +116,20 @@ export function llamaFamily(variant: LlamaVariant): Family {
         headDim,
         intermediateSize: raw.intermediate_size,
         norm: 'rms',
+        gainOffset,
         normEpsilon: raw.rms_norm_eps,
         positions: {
           kind: 'rotary',
           frequencies: ropeFrequencies(headDim, rope, path),
           max: raw.max_position_embeddings,
         },
-        activation: 'swiglu',
+        embeddingScale: embeddingScale(raw),
+        activation: activation.is,
         qkvBias,
         outputBias,
         mlpBias: raw.mlp_bias,
         qkNorm,
-        tiedHead: raw.tie_word_embeddings,
+        tiedHead: raw.tie_word_embeddings ?? false,
         ...(window === undefined ? {} : { window }),
         initialStd: raw.initializer_range,
         weightOrder: 'out,in',

@@ -57,7 +57,7 @@ test('the microbatch offered is the largest that fits', () => {
 
 test('a program or a world too large for one machine is refused before it is written', () => {
   expect(train({ microBatch: 1, microbatches: 12_000 }, 64 * GB)).toMatchInlineSnapshot(
-    `"OPTION_INVALID: microBatch: a step would be 12000 microbatches of 8 layers, and can be 8192 layers in all; use microBatch 12, or a smaller globalBatch"`,
+    `"OPTION_INVALID: microBatch: a step of 12000 microbatches of 8 layers is longer than can be planned (409 microbatches); use microBatch 30, or a smaller globalBatch"`,
   );
   expect(train({ layout: parseLayout('dp=5000') }, 64 * GB)).toMatchInlineSnapshot(
     `"OPTION_INVALID: layout: dp=5000 has 5000 ranks, and one machine runs at most 1024; make the product of its axes 1024 or less"`,
@@ -79,4 +79,25 @@ test('generating too', () => {
     0.3 GB: MEMORY_SHORT: this run needs about 772 MB of memory (weights 103 MB, activations 8 MB, scratch 463 MB, base 197 MB) and 300 MB are available; use a prompt of fewer than 463 tokens
     0.1 GB: MEMORY_SHORT: this run needs about 772 MB of memory (weights 103 MB, activations 8 MB, scratch 463 MB, base 197 MB) and 100 MB are available; use a smaller model: every layout of one machine holds all of its weights"
   `);
+});
+
+test('sizes at their bounds are refused in no time: nothing is looked at one by one', () => {
+  const sizes = {
+    vocab_size: 1e8,
+    hidden_size: 2 ** 20,
+    num_hidden_layers: 10_000,
+    num_attention_heads: 2 ** 16,
+    head_dim: 2 ** 16,
+    intermediate_size: 2 ** 24,
+    max_position_embeddings: 2 ** 30,
+  };
+  const config = parseModelConfig({ model_type: 'llama', ...sizes }, 'bounds');
+  const started = process.cpuUsage();
+  const seqLen = 2 ** 30;
+  expect(train({ config, seqLen, microBatch: 1, microbatches: 1 }, 64 * GB)).toContain('use a smaller model');
+  expect(train({ seqLen, microBatch: 2 ** 20, microbatches: 16 }, 64 * GB)).toMatch(
+    /use seqLen \d+ and microBatch \d+$/,
+  );
+  expect(train({ config, seqLen, layout: parseLayout('pp=1024') }, 64 * GB)).toContain('OPTION_INVALID');
+  expect(process.cpuUsage(started).user / 1e6).toBeLessThan(5);
 });

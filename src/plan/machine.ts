@@ -10,8 +10,9 @@ import { estimateGeneration, estimateTraining, type MemoryEstimate } from './mem
 
 /** Threads of one process. */
 const mostRanks = 1024;
-/** Layers times microbatches: a step is planned instruction by instruction, this many in about ten seconds. */
-const mostPasses = 8192;
+/** Of a microbatch through a layer or an end: a step is planned instruction by instruction, this many in less than ten seconds. */
+const mostPasses = 4096;
+const passes = (layers: number, microbatches: number): number => (layers + 2) * microbatches;
 
 /** No run that was measured took less of its estimate (bench/resident-memory.ts): what needs more than is there cannot run. */
 const leastShare = 0.85;
@@ -22,7 +23,7 @@ export const fits = ({ total }: MemoryEstimate, availableBytes: number): boolean
 /** Whether a run is short enough to plan and fits in memory. */
 export function fitsTraining(settings: StepSettings, availableBytes: number): boolean {
   const { config, layout, microbatches, precision } = settings;
-  if (worldSize(layout) > mostRanks || config.layers * microbatches > mostPasses) return false;
+  if (worldSize(layout) > mostRanks || passes(config.layers, microbatches) > mostPasses) return false;
   // Weights, gradients and two moments: the least there is, known without tracing anything.
   const least = 4 * matrixWeights(config) * (precision === 'f64' ? 8 : 4) * layout.dp;
   return leastShare * least <= availableBytes && fits(estimateTraining(settings), availableBytes);
@@ -55,14 +56,14 @@ function checkRanks({ layout }: Pick<StepSettings, 'layout'>): void {
 }
 
 function checkPasses({ config: { layers }, microBatch, microbatches }: StepSettings): void {
-  if (layers * microbatches <= mostPasses) return;
-  const fewer = divisors(microbatches).find((times) => layers * (microbatches / times) <= mostPasses);
+  if (passes(layers, microbatches) <= mostPasses) return;
+  const fewer = divisors(microbatches).find((times) => passes(layers, microbatches / times) <= mostPasses);
   fail('OPTION_INVALID', {
     option: option('microBatch'),
-    problem: `a step would be ${microbatches} microbatches of ${layers} layers, and can be ${mostPasses} layers in all`,
+    problem: `a step of ${microbatches} microbatches of ${layers} layers is longer than can be planned (${Math.floor(mostPasses / (layers + 2))} microbatches)`,
     fix:
       fewer === undefined
-        ? 'use a smaller model'
+        ? 'use a model of fewer layers'
         : `use ${option('microBatch')} ${microBatch * fewer}, or a smaller ${option('globalBatch')}`,
   });
 }
@@ -78,21 +79,22 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
   const possible = (changed: Partial<StepSettings>) =>
     fits(estimateTraining({ ...settings, ...changed }), availableBytes);
   const all = microBatch * microbatches;
-  const smaller = divisors(all)
-    .filter((size) => size < microBatch && (all / size) * settings.config.layers <= mostPasses)
+  const sizes = (sequences: number) =>
+    divisors(sequences).filter((size) => passes(settings.config.layers, sequences / size) <= mostPasses);
+  const smaller = sizes(all)
+    .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
-  if (layout.dp > 1) {
-    const alone = { layout: { ...layout, dp: 1 }, microBatch: 1, microbatches: all * layout.dp };
-    if (possible(alone))
-      return `every data-parallel rank holds the whole model: use ${option('layout')} ${printLayout(alone.layout)} and ${option('microBatch')} 1`;
-  }
+  const [alone = all * layout.dp] = sizes(all * layout.dp);
+  const oneReplica = { layout: { ...layout, dp: 1 }, microBatch: alone, microbatches: (all * layout.dp) / alone };
+  if (layout.dp > 1 && possible(oneReplica))
+    return `every data-parallel rank holds the whole model: use ${option('layout')} ${printLayout(oneReplica.layout)} and ${option('microBatch')} ${alone}`;
   const unit = layout.sp ? layout.tp : 1;
-  const length = largest(seqLen / unit, (units) =>
-    possible({ microBatch: 1, microbatches: all, seqLen: units * unit }),
-  );
+  const [least = microBatch] = sizes(all);
+  const short = { microBatch: least, microbatches: all / least };
+  const length = largest(seqLen / unit, (units) => possible({ ...short, seqLen: units * unit }));
   if (length > 0)
-    return `use ${option('seqLen')} ${length * unit}${microBatch > 1 ? ` and ${option('microBatch')} 1` : ''}`;
+    return `use ${option('seqLen')} ${length * unit}${least < microBatch ? ` and ${option('microBatch')} ${least}` : ''}`;
   return 'use a smaller model: every layout of one machine holds all of its weights, gradients and optimizer state';
 }
 

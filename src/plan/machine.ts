@@ -59,7 +59,7 @@ function checkPasses({ config: { layers }, microBatch, microbatches }: StepSetti
   if (passes(layers, microbatches) <= mostPasses) return;
   const fewer = divisors(microbatches).find((times) => passes(layers, microbatches / times) <= mostPasses);
   fail('OPTION_INVALID', {
-    option: option('microBatch'),
+    option: option(fewer === undefined ? 'model' : 'microBatch'),
     problem: `a step of ${microbatches} microbatches of ${layers} layers is longer than can be planned (${Math.floor(mostPasses / (layers + 2))} microbatches)`,
     fix:
       fewer === undefined

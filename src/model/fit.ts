@@ -13,7 +13,7 @@ export interface BatchShape {
 }
 
 /** Sequences of a step: more than any run has. */
-const largestBatch = 2 ** 24;
+export const largestBatch = 2 ** 24;
 
 /** Throws LAYOUT_INDIVISIBLE, LAYOUT_STAGES or OPTION_INVALID; returns the microbatches of a step. */
 export function checkFit(config: ModelConfig, layout: Layout, batch: BatchShape): number {

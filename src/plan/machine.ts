@@ -85,16 +85,18 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
     .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
-  const [alone = all * layout.dp] = sizes(all * layout.dp);
-  const oneReplica = { layout: { ...layout, dp: 1 }, microBatch: alone, microbatches: (all * layout.dp) / alone };
-  if (layout.dp > 1 && possible(oneReplica))
-    return `every data-parallel rank holds the whole model: use ${option('layout')} ${printLayout(oneReplica.layout)} and ${option('microBatch')} ${alone}`;
+  // Every data-parallel rank holds the whole model: without replicas, and with the smallest microbatches, a step takes the least.
+  const sequences = all * layout.dp;
+  const [size = microBatch] = sizes(sequences);
+  const least = { layout: { ...layout, dp: 1 }, microBatch: size, microbatches: sequences / size };
+  const changes = [
+    ...(layout.dp > 1 ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
+    ...(size !== microBatch ? [`${option('microBatch')} ${size}`] : []),
+  ];
+  if (layout.dp > 1 && possible(least)) return `use ${changes.join(' and ')}`;
   const unit = layout.sp ? layout.tp : 1;
-  const [least = microBatch] = sizes(all);
-  const short = { microBatch: least, microbatches: all / least };
-  const length = largest(seqLen / unit, (units) => possible({ ...short, seqLen: units * unit }));
-  if (length > 0)
-    return `use ${option('seqLen')} ${length * unit}${least < microBatch ? ` and ${option('microBatch')} ${least}` : ''}`;
+  const length = unit * largest(seqLen / unit, (units) => possible({ ...least, seqLen: units * unit }));
+  if (length > 0) return `use ${[`${option('seqLen')} ${length}`, ...changes].join(' and ')}`;
   return 'use a smaller model: every layout of one machine holds all of its weights, gradients and optimizer state';
 }
 

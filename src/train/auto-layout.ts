@@ -3,7 +3,7 @@ import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { checkFit, divisors } from '../model/fit.ts';
+import { checkFit, divisors, largestBatch } from '../model/fit.ts';
 import { fitsTraining } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 
@@ -25,11 +25,12 @@ const largestMicroBatch = 4;
 
 /**
  * A microbatch as large as divides a rank's share, up to 4 sequences; a pipeline needs several microbatches to keep its stages
- * busy, so there it is at most a (4 · stages)-th of the share. A global batch that dp does not divide gives 1 (and is refused later).
+ * busy, so there it is at most a (4 · stages)-th of the share. A global batch that dp does not divide, or
+ * beyond all bounds, gives 1 (and is refused later).
  */
 export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): number {
   const share = globalBatch / dp;
-  if (!Number.isInteger(share)) return 1;
+  if (!Number.isInteger(share) || globalBatch > largestBatch) return 1;
   const most = pp > 1 ? Math.max(1, Math.floor(share / (4 * pp))) : largestMicroBatch;
   return divisors(share).findLast((size) => size <= Math.min(most, largestMicroBatch)) ?? 1;
 }

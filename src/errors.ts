@@ -22,6 +22,19 @@ const v = (value: unknown): string =>
 const recorder = (e: Readonly<Record<string, unknown>>): string =>
   e.recorder ? `; flight recorders of all ranks: ${v(e.recorder)}` : '';
 
+/** E.g. `850 MB`, `3.1 GB`, `6500 GB`. */
+const memory = (bytes: unknown): string => {
+  const gigabytes = Number(bytes) / 1e9;
+  if (gigabytes < 1) return `${Math.round(gigabytes * 1000)} MB`;
+  return `${gigabytes < 10 ? gigabytes.toFixed(1) : Math.round(gigabytes)} GB`;
+};
+
+const memoryParts = (parts: unknown): string =>
+  Object.entries(parts as Readonly<Record<string, number>>)
+    .filter(([, bytes]) => bytes > 0)
+    .map(([name, bytes]) => `${name} ${memory(bytes)}`)
+    .join(', ');
+
 /** Each message says what was given, what is allowed and what to do about it, in one line. */
 export const errorTable = {
   // Layout and mesh
@@ -82,6 +95,11 @@ export const errorTable = {
     message: (e) => `${v(e.path)} is being written by ${v(e.holder)}; wait for it, or choose another ${option('out')}`,
   },
   OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
+  MEMORY_SHORT: {
+    exit: 2,
+    message: (e) =>
+      `this run needs about ${memory(e.neededBytes)} of memory (${memoryParts(e.parts)}) and ${memory(e.availableBytes)} are available; ${v(e.fix)}`,
+  },
   // Running
   SAVE_FAILED: {
     exit: 1,

@@ -157,6 +157,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     sample('rows alike in the batch', [floats(cube), floats([3, 4])]),
   ],
   multiply: elementwise(2),
+  offset: [sample('even', [floats(evenShape)], { by: 1 }), sample('negative', [floats([7])], { by: -0.5 })],
   scale: [sample('even', [floats(evenShape)], { by: 0.5 }), sample('negative', [floats([7])], { by: -3 })],
   sumLeading: [
     sample('even to features', [floats(evenShape)], { keep: 1 }),

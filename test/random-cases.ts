@@ -5,7 +5,7 @@ import { worldSize } from '../src/mesh/mesh.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 
-export const familyNames = ['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3'] as const;
+export const familyNames = ['gpt2', 'gemma', 'llama', 'mistral', 'qwen2', 'qwen3'] as const;
 export type FamilyName = (typeof familyNames)[number];
 
 /** What differs between small models. */
@@ -49,7 +49,7 @@ export function configJson(model: SmallModel): Record<string, unknown> {
     intermediate_size: model.mlp,
     max_position_embeddings: 64,
     tie_word_embeddings: model.tied,
-    ...(model.family === 'llama' || model.family === 'qwen3' ? { attention_bias: model.biases } : {}),
+    ...(['gemma', 'llama', 'qwen3'].includes(model.family) ? { attention_bias: model.biases } : {}),
     ...(model.family === 'llama' ? { mlp_bias: model.biases } : {}),
     ...(model.family === 'mistral' ? { sliding_window: model.window } : {}),
   };

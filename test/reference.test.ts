@@ -104,6 +104,7 @@ function wholeGradients(results: readonly EqualityResult[], config: Fixture['con
 
 const fixtures = [
   ['gpt2', 'config.json'],
+  ['gemma', 'config.json'],
   ['llama', 'config.json'],
   ['llama-mqa', 'config.json'],
   ['llama-mqa', 'config-v4.json'],

@@ -176,6 +176,9 @@ test('the whole table of typings', () => {
     scale: V0 -> V0
     scale: V1 -> V1
     scale: V2 -> V2
+    offset: V0 -> V0
+    offset: V1 -> V1
+    offset: V2 -> V2
     sumLeading: P -> P
     sumLeading: V0 -> P
     sumLeading: V1 -> P

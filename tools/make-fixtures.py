@@ -10,7 +10,7 @@ On another CPU the last digits of reference.safetensors change, and nothing else
 Written with transformers 5.23, torch 2.15, tokenizers 0.23. Everything is seeded, on the CPU and on one thread, with eager
 attention and no dropout. Norm gains and biases are random too (not 1 and 0), so that a missing one shows.
 
-test/fixtures/<model>/, <model> one of gpt2, llama, llama-mqa, mistral, qwen2, qwen3:
+test/fixtures/<model>/, <model> one of gpt2, gemma, llama, llama-mqa, mistral, qwen2, qwen3:
   config.json            as save_pretrained writes it
   config-v4.json         llama-mqa only: the same config as transformers 4 wrote it (rope_theta, rope_scaling, torch_dtype)
   model.safetensors      the weights, F64, as save_pretrained writes it (a tied LM head is not in it)
@@ -96,6 +96,10 @@ def configs():
                 attn_implementation="eager",
             ),
         ),
+        "gemma": (
+            transformers.GemmaConfig,
+            dict(COMMON, vocab_size=46, intermediate_size=24, num_key_value_heads=1, head_dim=6),
+        ),
         "llama": (
             transformers.LlamaConfig,
             dict(COMMON, vocab_size=48, intermediate_size=28, num_key_value_heads=2, rms_norm_eps=1e-5),
@@ -163,8 +167,8 @@ def build(name, config, rounded_to=None):
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             value = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3
-            if parameter.ndim == 1 and not key.endswith("bias"):
-                value += 1.0
+            if parameter.ndim == 1:
+                value += parameter  # as models are made: gains 1 (0 where 1 is added to them), biases 0
             parameter.copy_(value.to(rounded_to).double() if rounded_to else value)
     return model, generator
 

@@ -5,7 +5,8 @@ import { fail } from '../errors.ts';
 import { maxBytes, readJson } from '../files/json-file.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseModelConfig } from '../model/families.ts';
-import { presets } from '../model/presets.ts';
+import { overrideConfig } from '../model/override.ts';
+import { findPreset, presets } from '../model/presets.ts';
 import { openCheckpoint } from './hf-directory.ts';
 
 export interface ModelSource {
@@ -16,17 +17,20 @@ export interface ModelSource {
   readonly tokenizerPath?: string;
 }
 
-/** Reads what `--model` names; CHECKPOINT_MISSING, CONFIG_INVALID or FAMILY_UNSUPPORTED when it cannot be used. */
-export function findModel(name: string, _set: readonly string[] = []): ModelSource {
-  const preset = presets[name];
-  if (preset) return { config: parseModelConfig(preset, name) };
+/**
+ * Reads what `--model` names; `set` changes its config.json, see overrideConfig.
+ * @throws CHECKPOINT_MISSING, CONFIG_INVALID, FAMILY_UNSUPPORTED when it cannot be used, OPTION_INVALID for a change that cannot be
+ */
+export function findModel(name: string, set: readonly string[] = []): ModelSource {
+  const preset = findPreset(name);
+  if (preset) return { config: parseModelConfig(overrideConfig(preset, set), name) };
   if (!existsSync(name))
     fail('CHECKPOINT_MISSING', {
       path: name,
       problem: 'there is no such file or preset',
       fix: `use a config.json, a checkpoint directory, or one of ${Object.keys(presets).join(', ')}`,
     });
-  if (!statSync(name).isDirectory()) return { config: readConfig(name) };
+  if (!statSync(name).isDirectory()) return { config: readConfig(name, set) };
   const checkpoint = openCheckpoint(name);
   checkpoint.close();
   const configPath = join(name, 'config.json');
@@ -37,15 +41,15 @@ export function findModel(name: string, _set: readonly string[] = []): ModelSour
       fix: "copy the model's config.json there",
     });
   return {
-    config: readConfig(configPath),
+    config: readConfig(configPath, set),
     weights: name,
     ...(checkpoint.tokenizerPath ? { tokenizerPath: checkpoint.tokenizerPath } : {}),
   };
 }
 
-function readConfig(path: string): ModelConfig {
+function readConfig(path: string, set: readonly string[]): ModelConfig {
   const json = readJson(path, maxBytes.config, ({ problem, fix }) =>
     fail('CONFIG_INVALID', { path, problem, fix: fix ?? 'give the config.json of a Hugging Face model' }),
   );
-  return parseModelConfig(json, path);
+  return parseModelConfig(set.length > 0 ? overrideConfig(json, set) : json, path);
 }

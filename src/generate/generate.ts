@@ -5,6 +5,8 @@ import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
+import { checkGenerationFits } from '../plan/machine.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 import { runWorld } from '../runtime/world.ts';
 import { type WindowSettings, windowTalk } from '../step/forward-step.ts';
 import type { Generated, GenerateJob, GenerateReport } from './job.ts';
@@ -58,6 +60,7 @@ export function planGeneration(settings: GenerateSettings): GenerateJob {
   const seqLen = windowLength(config.positions.max, prompt.length + maxTokens - 1, layout);
   checkFit(config, layout, { seqLen, globalBatch: 1, microBatch: 1 });
   const window: WindowSettings = { config, layout, seqLen, precision, batch: 1 };
+  checkGenerationFits(window, prompt.length, availableMemory());
   const stopToken = settings.stopToken ?? endOfText;
   return {
     settings: window,

@@ -58,6 +58,9 @@ test('every mistake says what to write', () => {
     'tp=2.5',
     'tp=1e1',
     'tp=-1',
+    'tp=2147483648',
+    'constructor=1',
+    '__proto__=1',
     'tp=two',
     'tp=2=3',
     'sp=maybe',
@@ -81,6 +84,9 @@ test('every mistake says what to write', () => {
     tp=2.5: layout "tp=2.5": tp needs a whole number of at least 1, not "2.5"; write it like tp=2,pp=2,dp=2
     tp=1e1: layout "tp=1e1": tp needs a whole number of at least 1, not "1e1"; write it like tp=2,pp=2,dp=2
     tp=-1: layout "tp=-1": tp needs a whole number of at least 1, not "-1"; write it like tp=2,pp=2,dp=2
+    tp=2147483648: layout "tp=2147483648": tp is at most 1048576, not 2147483648; write it like tp=2,pp=2,dp=2
+    constructor=1: layout has no axis or setting "constructor"; use tp, cp, ep, dp, pp, sp, schedule, stages, zero, virtual, recompute
+    __proto__=1: layout has no axis or setting "__proto__"; use tp, cp, ep, dp, pp, sp, schedule, stages, zero, virtual, recompute
     tp=two: layout "tp=two": tp needs a whole number of at least 1, not "two"; write it like tp=2,pp=2,dp=2
     tp=2=3: layout "tp=2=3": tp=2=3 has more than one =; write it like tp=2,pp=2,dp=2
     sp=maybe: layout "sp=maybe": sp is on or off, not "maybe"; write it like tp=2,pp=2,dp=2

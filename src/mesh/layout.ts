@@ -15,6 +15,9 @@ export interface Layout extends Mesh {
 
 export const oneRank: Layout = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1, sp: false, schedule: '1f1b' };
 
+/** Of any axis and any stage: more than all accelerators of a cluster. */
+export const largestAxis = 2 ** 20;
+
 /** Settings that exist in the design but not yet in the runtime, with the value that is allowed. */
 const notYet: Readonly<Record<string, string>> = { zero: '0', virtual: '1', recompute: 'none' };
 
@@ -32,7 +35,7 @@ export function parseLayout(text: string): Layout {
     else if (key === 'sp') layout.sp = parseSwitch(text, value);
     else if (key === 'schedule') layout.schedule = parseSchedule(text, value);
     else if (key === 'stages') layout.stages = (value ?? '').split('+').map((size) => parseSize(text, key, size));
-    else if (key in notYet) {
+    else if (Object.hasOwn(notYet, key)) {
       if (value !== notYet[key])
         fail('LAYOUT_NOT_YET', { setting: part, fix: `leave it out or write ${key}=${notYet[key]}` });
     } else
@@ -54,6 +57,7 @@ function parseSize(text: string, key: string, value: string | undefined): number
   const size = Number(value);
   if (!/^\d+$/.test(value ?? '') || size < 1)
     fail('LAYOUT_SYNTAX', { text, reason: `${key} needs a whole number of at least 1, not "${value ?? ''}"` });
+  if (size > largestAxis) fail('LAYOUT_SYNTAX', { text, reason: `${key} is at most ${largestAxis}, not ${value}` });
   return size;
 }
 

@@ -4,7 +4,7 @@ import type { Layout } from '../mesh/layout.ts';
 import { gelu, swiglu } from '../ops/activation.ts';
 import { attention } from '../ops/attention.ts';
 import { ownSlice } from '../ops/collectives.ts';
-import { add } from '../ops/elementwise.ts';
+import { add, multiply, offset } from '../ops/elementwise.ts';
 import { mergeHeads, rope, splitHeads } from '../ops/heads.ts';
 import { linear } from '../ops/linear.ts';
 import { layerNorm, rmsNorm } from '../ops/norm.ts';
@@ -36,11 +36,19 @@ export function block(x: Value, params: Params, config: ModelConfig, layout: Lay
   });
 }
 
+type Norm = (x: Value, gain: Value, bias: Value | undefined, epsilon: number) => Value;
+const norms: Readonly<Record<ModelConfig['norm'], Norm>> = {
+  rms: (x, gain, _, epsilon) => rmsNorm(x, gain, epsilon),
+  layer: (x, gain, bias, epsilon) => layerNorm(x, gain, bias!, epsilon),
+};
+
 export function norm(x: Value, key: string, params: Params, config: ModelConfig): Value {
-  const gain = params[`${key}.weight`]!;
-  return config.norm === 'rms'
-    ? rmsNorm(x, gain, config.normEpsilon)
-    : layerNorm(x, gain, params[`${key}.bias`]!, config.normEpsilon);
+  return norms[config.norm](x, gainOf(key, params, config), params[`${key}.bias`], config.normEpsilon);
+}
+
+function gainOf(key: string, params: Params, { gainOffset }: ModelConfig): Value {
+  const stored = params[`${key}.weight`]!;
+  return gainOffset === 0 ? stored : offset(stored, gainOffset);
 }
 
 function withBias(x: Value, bias: Value | undefined): Value {
@@ -65,7 +73,7 @@ function selfAttention(
   const asStored = (w: Value) => w;
   const kv = kvSharded(config, layout) ? asStored : ownKvHead(config, layout);
   const headNorm = (x: Value, key: string) =>
-    config.qkNorm ? rmsNorm(x, params[`${key}.weight`]!, config.normEpsilon) : x;
+    config.qkNorm ? rmsNorm(x, gainOf(key, params, config), config.normEpsilon) : x;
   const rotate = (x: Value) => (positions.kind === 'rotary' ? rope(x, positions.frequencies) : x);
   const q = rotate(headNorm(project('q', asStored), 'qNorm'));
   const k = rotate(headNorm(project('k', kv), 'kNorm'));
@@ -84,8 +92,14 @@ const ownKvHead =
     return ownSlice(w, 'tp', dim, { start: head * headDim, size: headDim });
   };
 
-function activated(h: Value, params: Params, config: ModelConfig): Value {
-  const project = (key: string) =>
-    withBias(linear(h, params[`${key}.weight`]!, config.weightOrder), params[`${key}.bias`]);
-  return config.activation === 'swiglu' ? swiglu(project('gate'), project('up')) : gelu(project('up'));
-}
+/** The MLP between its matrices, given what a matrix makes of the input. */
+const activations: Readonly<Record<ModelConfig['activation'], (project: (key: string) => Value) => Value>> = {
+  swiglu: (project) => swiglu(project('gate'), project('up')),
+  geglu: (project) => multiply(gelu(project('gate')), project('up')),
+  gelu: (project) => gelu(project('up')),
+};
+
+const activated = (h: Value, params: Params, config: ModelConfig): Value =>
+  activations[config.activation]((key) =>
+    withBias(linear(h, params[`${key}.weight`]!, config.weightOrder), params[`${key}.bias`]),
+  );

@@ -10,12 +10,16 @@ export interface ModelConfig {
   readonly headDim: number;
   readonly intermediateSize: number;
   readonly norm: 'rms' | 'layer';
+  /** Added to the gains of all norms: 1 where they are stored as what they differ from 1 by. */
+  readonly gainOffset: 0 | 1;
   readonly normEpsilon: number;
   /** Learned: one vector a position, up to `max`. Rotary: angle per position of each pair of features. */
   readonly positions:
     | { readonly kind: 'learned'; readonly max: number }
     | { readonly kind: 'rotary'; readonly frequencies: readonly number[]; readonly max: number };
-  readonly activation: 'swiglu' | 'gelu';
+  /** What the rows of the embedding are multiplied by. */
+  readonly embeddingScale: number;
+  readonly activation: 'swiglu' | 'geglu' | 'gelu';
   readonly qkvBias: boolean;
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
@@ -27,15 +31,32 @@ export interface ModelConfig {
   /** Standard deviation of initial weights. */
   readonly initialStd: number;
   readonly weightOrder: 'out,in' | 'in,out';
+  /** Keys of its config.json that are not known here, and so ignored: to be shown to whoever runs it. */
+  readonly ignored: readonly string[];
+  /** Dropout that its config.json asks for, e.g. `resid_pdrop=0.1`; applied nowhere (see keys.ts). */
+  readonly dropout: readonly string[];
   /** The config.json it came from, saved with checkpoints. */
   readonly source: Readonly<Record<string, unknown>>;
 }
+
+/** The matrices of an MLP by its activation. */
+export const mlpMatrices: Readonly<Record<ModelConfig['activation'], readonly ('gate' | 'up' | 'down')[]>> = {
+  swiglu: ['gate', 'up', 'down'],
+  geglu: ['gate', 'up', 'down'],
+  gelu: ['up', 'down'],
+};
+
+/** What a norm is made of. */
+export const normParams: Readonly<Record<ModelConfig['norm'], readonly ('weight' | 'bias')[]>> = {
+  rms: ['weight'],
+  layer: ['weight', 'bias'],
+};
 
 /** Matrix weights that every token is multiplied by: what 2 FLOPs a weight and token count. */
 export function matrixWeights(config: ModelConfig): number {
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize, layers, vocabSize, activation } = config;
   const attention = hiddenSize * headDim * (2 * heads + 2 * kvHeads);
-  const mlp = hiddenSize * intermediateSize * (activation === 'swiglu' ? 3 : 2);
+  const mlp = hiddenSize * intermediateSize * mlpMatrices[activation].length;
   return layers * (attention + mlp) + hiddenSize * vocabSize;
 }
 

@@ -1,7 +1,7 @@
 // The two ends of the model on one rank: the embedding, and the head with its loss or its logits.
 import type { Layout } from '../mesh/layout.ts';
 import { allGather, allReduce, allReduceMax, ownSlice } from '../ops/collectives.ts';
-import { add } from '../ops/elementwise.ts';
+import { add, scale } from '../ops/elementwise.ts';
 import { embedding } from '../ops/embedding.ts';
 import { linear } from '../ops/linear.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../ops/loss.ts';
@@ -12,9 +12,10 @@ import type { ModelConfig } from './config.ts';
 import { enterParallel, leaveParallel } from './parallel.ts';
 
 /** ids [b, s] -> x [b, s, hidden] (under sp [b, s / tp, hidden]); the table's rows are sharded over tp. */
-export function embed(ids: Value, params: Params, layout: Layout): Value {
+export function embed(ids: Value, params: Params, { embeddingScale }: ModelConfig, layout: Layout): Value {
   const table = params['table.weight']!;
-  const x = leaveParallel(embedding(ids, table, table.trace.coords.tp * table.shape[0]!), layout);
+  const rowsOf = leaveParallel(embedding(ids, table, table.trace.coords.tp * table.shape[0]!), layout);
+  const x = embeddingScale === 1 ? rowsOf : scale(rowsOf, embeddingScale);
   const positions = params['positions.weight'];
   if (!positions) return x;
   const rows = firstRows(positions, ids.shape[1]!);
@@ -26,14 +27,14 @@ function shareOfLogits(x: Value, params: Params, config: ModelConfig, layout: La
   return linear(enterParallel(norm(x, 'norm', params, config), layout), params['head.weight']!);
 }
 
-/** x and targets [b, s] -> the sum of the tokens' losses times `scale` [1]. */
+/** x and targets [b, s] -> the sum of the tokens' losses times `lossScale` [1]. */
 export function loss(
   x: Value,
   targets: Value,
   params: Params,
   config: ModelConfig,
   layout: Layout,
-  scale: number,
+  lossScale: number,
 ): Value {
   const logits = shareOfLogits(x, params, config, layout);
   const share = logits.shape[2]!;
@@ -41,7 +42,7 @@ export function loss(
   const valid = Math.max(0, Math.min(share, config.vocabSize - offset));
   const most = allReduceMax(vocabMax(logits, { valid }), 'tp');
   const stats = allReduce(vocabStats(logits, targets, most, { offset, valid }), 'tp', 'I');
-  return tokenLoss(stats, scale);
+  return tokenLoss(stats, lossScale);
 }
 
 /** x -> the logits of the whole (padded) vocabulary, on every tp rank [b, s, vocabulary]. */

@@ -1,8 +1,13 @@
 // Config files of the families: what is read, and what is refused with which words.
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { oneRank } from '../mesh/layout.ts';
+import { elements } from '../program/program.ts';
 import { matrixWeights } from './config.ts';
 import { families, parseModelConfig } from './families.ts';
-import { presets } from './presets.ts';
+import { refuseDropout } from './keys.ts';
+import { paramSpecs } from './params.ts';
+import { findPreset, presets } from './presets.ts';
 
 const llama = {
   model_type: 'llama',
@@ -35,16 +40,29 @@ test('what cannot be read is refused', () => {
     { ...llama, num_key_value_heads: 3 },
     { ...llama, hidden_act: 'gelu' },
     { ...llama, rope_scaling: { rope_type: 'yarn', factor: 4 } },
-    { ...llama, model_type: 'qwen2', use_sliding_window: true },
+    { ...llama, model_type: 'qwen2', num_key_value_heads: 4, use_sliding_window: true },
     { ...gpt2, n_head: 5 },
     { ...gpt2, activation_function: 'relu' },
     { ...gpt2, scale_attn_weights: false },
     { ...gpt2, scale_attn_by_inverse_layer_idx: true },
+    { ...gpt2, hidden_size: 64 },
+    { ...gpt2, resid_pdrop: -1 },
+    { ...llama, model_type: 'constructor' },
+    { ...llama, model_type: '__proto__' },
+    { ...llama, partial_rotary_factor: 0.5 },
+    { ...llama, rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } },
+    { ...llama, rope_theta: -1 },
+    { ...llama, rope_theta: 5000, rope_parameters: { rope_theta: 6000 } },
+    { ...llama, quantization_config: { quant_method: 'gptq', bits: 4 } },
+    { ...llama, sliding_window: 7 },
+    { ...llama, model_type: 'mistral', mlp_bias: true },
+    { ...llama, model_type: 'mistral', num_key_value_heads: 4, layer_types: ['sliding_attention', 'full_attention'] },
+    { ...llama, model_type: 'qwen3', num_key_value_heads: 4, layer_types: ['sliding_attention'] },
   ];
   expect(refused.map(refusal).join('\n')).toMatchInlineSnapshot(`
     "config.json: Invalid input: expected object, received array; use the config.json of a Hugging Face model
     config.json: model_type: Invalid input: expected string, received undefined; use the config.json of a Hugging Face model
-    config.json: model_type "bert" is not supported; use one of gpt2, llama, mistral, qwen2, qwen3
+    config.json: model_type "bert" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
     config.json: hidden_size: Invalid input: expected number, received undefined; use the config.json of a Hugging Face model
     config.json: hidden_size: Too small: expected number to be >0; use the config.json of a Hugging Face model
     config.json: num_hidden_layers: Invalid input: expected int, received number; use the config.json of a Hugging Face model
@@ -52,12 +70,25 @@ test('what cannot be read is refused', () => {
     config.json: heads of 9 features cannot be rotated in pairs; make hidden_size an even multiple of num_attention_heads, or set head_dim
     config.json: num_attention_heads 4 is not a multiple of num_key_value_heads 3; use a multiple of 3
     config.json: hidden_act gelu is not supported; use silu
-    config.json: rope_type yarn is not supported; use default, linear or llama3
+    config.json: rope_type yarn is not supported; use default, linear, llama3
     config.json: use_sliding_window true is not supported; use false
     config.json: n_embd 32 is not a multiple of n_head 5; use a multiple of 5
     config.json: activation_function relu is not supported; use gelu_new
     config.json: scale_attn_weights false is not supported; use true
-    config.json: scale_attn_by_inverse_layer_idx true is not supported; use false"
+    config.json: scale_attn_by_inverse_layer_idx true is not supported; use false
+    config.json: hidden_size 64 is not supported; leave it out if the model does without it
+    config.json: resid_pdrop is a probability, not -1; use a number from 0 up to 1
+    config.json: model_type "constructor" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
+    config.json: model_type "__proto__" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
+    config.json: partial_rotary_factor 0.5 is not supported; use 1
+    config.json: rope_parameters: partial_rotary_factor: Invalid input: expected 1; use the config.json of a Hugging Face model
+    config.json: rope_theta: Too small: expected number to be >=1; use the config.json of a Hugging Face model
+    config.json: rope_parameters and rope_theta differ; keep one of them
+    config.json: quantization_config {"quant_method":"gptq","bits":4} is not supported; leave it out if the model does without it
+    config.json: sliding_window 7 is not supported; leave it out if the model does without it
+    config.json: mlp_bias true is not supported; use false
+    config.json: layer_types full_attention is not supported; use sliding_attention in every layer
+    config.json: layer_types sliding_attention is not supported; use full_attention in every layer"
   `);
 });
 
@@ -87,14 +118,100 @@ test('defaults are those of Hugging Face', () => {
 
 test('switches of the families', () => {
   const parse = (family: string, more: object = {}) =>
-    parseModelConfig({ ...llama, ...more, model_type: family }, family);
+    parseModelConfig({ ...llama, num_key_value_heads: 4, ...more, model_type: family }, family);
   expect(parse('qwen2')).toMatchObject({ qkvBias: true, outputBias: false, qkNorm: false });
   expect(parse('qwen3', { head_dim: 16 })).toMatchObject({ qkvBias: false, qkNorm: true, headDim: 16 });
   expect(parse('llama', { attention_bias: true })).toMatchObject({ qkvBias: true, outputBias: true, mlpBias: false });
   expect(parse('mistral', { sliding_window: 7 }).window).toBe(7);
   // Only Mistral's attention has a window; Qwen's configs carry the number with the switch off.
   expect(parse('qwen2', { sliding_window: 7, use_sliding_window: false }).window).toBeUndefined();
-  expect(Object.keys(families)).toEqual(['gpt2', 'llama', 'mistral', 'qwen2', 'qwen3']);
+  expect(Object.keys(families)).toEqual(['gpt2', 'gemma', 'llama', 'mistral', 'qwen2', 'qwen3']);
+});
+
+test("missing keys are transformers' own defaults", () => {
+  const { num_attention_heads: _, ...rest } = llama;
+  const wide = { ...rest, num_attention_heads: 32, hidden_size: 128 };
+  const parse = (family: string, more: object = {}) =>
+    parseModelConfig({ ...wide, ...more, model_type: family }, family);
+  expect(parse('mistral')).toMatchObject({ kvHeads: 8, window: 4096, positions: { max: 131072 } });
+  expect(parse('mistral', { sliding_window: null, num_key_value_heads: null })).toMatchObject({ kvHeads: 32 });
+  expect(parse('mistral', { sliding_window: null }).window).toBeUndefined();
+  expect(parse('qwen3')).toMatchObject({ kvHeads: 32, headDim: 128 });
+});
+
+test('sizes have bounds that every real model keeps', () => {
+  const sizes = {
+    llama: [
+      'vocab_size',
+      'hidden_size',
+      'num_hidden_layers',
+      'num_attention_heads',
+      'num_key_value_heads',
+      'head_dim',
+      'intermediate_size',
+      'max_position_embeddings',
+    ],
+    gpt2: ['vocab_size', 'n_embd', 'n_layer', 'n_head', 'n_positions', 'n_inner'],
+  };
+  for (const key of sizes.llama) expect(refusal({ ...llama, [key]: 2147483648 })).toContain(`${key}: Too big`);
+  for (const key of sizes.gpt2) expect(refusal({ ...gpt2, [key]: 2147483648 })).toContain(`${key}: Too big`);
+  expect(refusal({ ...llama, model_type: 'mistral', sliding_window: 2 ** 31 })).toContain('sliding_window: Too big');
+  const largest = {
+    ...llama,
+    vocab_size: 10_000_000,
+    hidden_size: 16384,
+    num_hidden_layers: 126,
+    num_attention_heads: 128,
+    num_key_value_heads: 8,
+    intermediate_size: 53248,
+    max_position_embeddings: 10_485_760,
+  };
+  expect(refusal(largest)).toBe('parsed as llama');
+});
+
+test.each(['gpt2', 'gemma', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen3'])(
+  'every key that transformers writes for %s is known',
+  (name) => {
+    const path = new URL(`../../test/fixtures/${name}/config.json`, import.meta.url);
+    const { ignored, dropout } = parseModelConfig(JSON.parse(readFileSync(path, 'utf8')), name);
+    expect(ignored).toEqual([]);
+    expect(dropout).toEqual(name === 'gpt2' ? ['attn_pdrop=0.1', 'embd_pdrop=0.1', 'resid_pdrop=0.1'] : []);
+  },
+);
+
+test('keys that nobody knows are named, dropout is refused for training alone', () => {
+  const config = parseModelConfig(
+    { ...llama, new_thing: 3, constructor: 1, _name_or_path: 'x', attention_dropout: 0.2 },
+    'c',
+  );
+  expect(config.ignored).toEqual(['new_thing', 'constructor']);
+  expect(() => refuseDropout(config)).toThrowErrorMatchingInlineSnapshot(
+    `[FivefoldError: the llama config: it asks for dropout (attention_dropout=0.2), and training here applies none; train without it: set attention_dropout=0]`,
+  );
+  expect(() => refuseDropout(parseModelConfig({ ...llama, attention_dropout: 0 }, 'c'))).not.toThrow();
+});
+
+test('presets of published models have as many parameters as those', () => {
+  const parameters = (name: string): number => {
+    const config = parseModelConfig(findPreset(name), name);
+    const parts = [
+      ['embedding', 1],
+      ['block', config.layers],
+      ['head', 1],
+    ] as const;
+    const sizes = new Map<string, number>();
+    for (const [part, count] of parts)
+      for (const spec of paramSpecs(config, oneRank, { name: part, layer: 0 }))
+        sizes.set(spec.name, (part === 'block' ? count : 1) * elements(spec.shape));
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  };
+  expect(parameters('gpt2')).toBe(124_439_808);
+  expect(parameters('smollm2-135m')).toBe(134_515_008);
+  expect(parameters('tinyllama-1.1b')).toBe(1_100_048_384);
+  expect(parameters('llama-3.2-1b')).toBe(1_235_814_400);
+  expect(parameters('qwen3-0.6b')).toBe(596_049_920);
+  expect(findPreset('constructor')).toBeUndefined();
+  expect(findPreset('__proto__')).toBeUndefined();
 });
 
 test('presets parse', () => {
@@ -102,9 +219,13 @@ test('presets parse', () => {
   expect(Object.fromEntries(weights)).toMatchInlineSnapshot(`
     {
       "gpt2": 123532032,
+      "llama-3.2-1b": 1235746816,
       "llama-medium": 25853952,
       "llama-small": 4505600,
       "llama-tiny": 778240,
+      "qwen3-0.6b": 595984384,
+      "smollm2-135m": 134479872,
+      "tinyllama-1.1b": 1034420224,
     }
   `);
 });

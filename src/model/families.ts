@@ -4,41 +4,63 @@ import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import { checked, type Family, type TensorNames } from './family.ts';
 import { gpt2 } from './gpt2.ts';
+import type { FixedKeys } from './keys.ts';
 import { llamaFamily, qkNormNames } from './llama-like.ts';
+
+/** Keys of transformers' Llama that other families' code does not have. */
+const noBiases: FixedKeys = { attention_bias: [false], mlp_bias: [false] };
+const noWindow: FixedKeys = { sliding_window: [], use_sliding_window: [false] };
 
 /** Families by `model_type`. */
 export const families: Readonly<Record<string, Family>> = {
   gpt2,
-  llama: llamaFamily((raw) => ({
-    qkvBias: raw.attention_bias,
-    outputBias: raw.attention_bias,
-    qkNorm: false,
+  gemma: llamaFamily({
+    switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: false }),
+    // Its first configs say gelu and mean the tanh approximation; transformers reads them so.
+    activation: { is: 'geglu', names: ['gelu_pytorch_tanh', 'gelu_new', 'gelu'] },
+    gainOffset: 1,
+    embeddingScale: (raw) => Math.sqrt(raw.hidden_size),
     windowed: false,
-  })),
-  mistral: llamaFamily(() => ({ qkvBias: false, outputBias: false, qkNorm: false, windowed: true })),
-  qwen2: llamaFamily(() => ({
-    qkvBias: true,
-    outputBias: false,
-    qkNorm: false,
+    fixed: { ...noWindow, mlp_bias: [false], hidden_activation: ['gelu_pytorch_tanh'] },
+    defaults: { max_position_embeddings: 8192, num_key_value_heads: 16, head_dim: 256, tie_word_embeddings: true },
+  }),
+  llama: llamaFamily({
+    switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: false }),
     windowed: false,
-  })),
-  qwen3: llamaFamily(
-    (raw) => ({
-      qkvBias: raw.attention_bias,
-      outputBias: raw.attention_bias,
-      qkNorm: true,
-      windowed: false,
-    }),
-    qkNormNames,
-  ),
+    fixed: noWindow,
+    defaults: { max_position_embeddings: 2048 },
+  }),
+  mistral: llamaFamily({
+    switches: () => ({ qkvBias: false, outputBias: false, qkNorm: false }),
+    windowed: true,
+    fixed: { ...noBiases, use_sliding_window: [true] },
+    defaults: { max_position_embeddings: 131072, num_key_value_heads: 8, sliding_window: 4096 },
+  }),
+  qwen2: llamaFamily({
+    switches: () => ({ qkvBias: true, outputBias: false, qkNorm: false }),
+    windowed: false,
+    // Its configs carry the window's length with the switch off.
+    fixed: { attention_bias: [true], mlp_bias: [false], use_sliding_window: [false] },
+    defaults: { max_position_embeddings: 32768, num_key_value_heads: 32 },
+  }),
+  qwen3: llamaFamily({
+    names: qkNormNames,
+    switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: true }),
+    windowed: false,
+    fixed: { mlp_bias: [false], use_sliding_window: [false] },
+    defaults: { max_position_embeddings: 32768, num_key_value_heads: 32, head_dim: 128 },
+  }),
 };
 
-/** Reads a Hugging Face config.json; FAMILY_UNSUPPORTED or CONFIG_INVALID with the fix. */
-export function parseModelConfig(json: unknown, path: string): ModelConfig {
+/** The family of a config.json; FAMILY_UNSUPPORTED or CONFIG_INVALID. */
+export function familyOf(json: unknown, path: string): Family {
   const { model_type: family } = checked(z.looseObject({ model_type: z.string() }), json, path);
-  const known =
-    families[family] ?? fail('FAMILY_UNSUPPORTED', { path, family, allowed: Object.keys(families).join(', ') });
-  return known.parse(json as Record<string, unknown>, path);
+  if (Object.hasOwn(families, family)) return families[family]!;
+  return fail('FAMILY_UNSUPPORTED', { path, family, allowed: Object.keys(families).join(', ') });
 }
+
+/** Reads a Hugging Face config.json; FAMILY_UNSUPPORTED or CONFIG_INVALID with the fix. */
+export const parseModelConfig = (json: unknown, path: string): ModelConfig =>
+  familyOf(json, path).parse(json as Record<string, unknown>, path);
 
 export const tensorNames = (config: ModelConfig): TensorNames => families[config.family]!.names;

@@ -24,12 +24,27 @@ export interface TensorNames {
 
 export interface Family {
   readonly names: TensorNames;
+  /** The keys of its config.json that we read. */
+  readonly schema: z.ZodObject;
   /** Parses a config.json; `path` is for messages. */
   readonly parse: (json: Readonly<Record<string, unknown>>, path: string) => ModelConfig;
 }
 
-/** A size in a config.json. */
-export const size = z.number().int().positive();
+const upTo = (most: number) => z.number().int().positive().max(most);
+
+/** Sizes in a config.json: bounds far above any model's, far below what would take for ever to look at. */
+export const size = {
+  vocabulary: upTo(100_000_000),
+  hidden: upTo(2 ** 20),
+  layers: upTo(10_000),
+  heads: upTo(2 ** 16),
+  headDim: upTo(2 ** 16),
+  mlp: upTo(2 ** 24),
+  positions: upTo(2 ** 30),
+} as const;
+
+export const epsilon = z.number().positive().max(1);
+export const deviation = z.number().positive().max(1000);
 
 /** The parsed JSON, or CONFIG_INVALID with the first thing wrong with it. */
 export function checked<T extends z.ZodType>(schema: T, json: unknown, path: string): z.infer<T> {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { parseLayout } from '../mesh/layout.ts';
 import { parseModelConfig } from './families.ts';
-import { checkFit } from './fit.ts';
+import { checkFit, divisors } from './fit.ts';
 
 const config = parseModelConfig(
   {
@@ -60,8 +60,35 @@ test('what does not divide is refused with the nearest sizes', () => {
     pp=2 stages for 6 layers; stages=3+4 adds up to 7; make it 6
     dp=5 does not divide the global batch (12); use dp=4 or dp=6
     dp=24 does not divide the global batch (12); use dp=12
-    --micro-batch: 4 does not divide the 6 sequences of each data-parallel rank; use --micro-batch 3 or --micro-batch 6
-    --micro-batch: 8 does not divide the 4 sequences of each data-parallel rank; use --micro-batch 4
-    --seq-len: 65 is longer than the model's 64 positions; use --seq-len 64 or less"
+    microBatch: 4 does not divide the 6 sequences of each data-parallel rank; use microBatch 3 or microBatch 6
+    microBatch: 8 does not divide the 4 sequences of each data-parallel rank; use microBatch 4
+    seqLen: 65 is longer than the model's 64 positions; use seqLen 64 or less"
   `);
+});
+
+test('sizes that are none, or beyond any run, are refused at once', () => {
+  const refused = [
+    check('tp=1', { globalBatch: 2147483648 }),
+    check('tp=1', { globalBatch: Number.NaN }),
+    check('tp=1', { microBatch: 0 }),
+    check('tp=1', { microBatch: 1.5 }),
+    check('tp=1', { seqLen: -1 }),
+    check('tp=1', { seqLen: 2147483648 }),
+  ];
+  expect(refused.join('\n')).toMatchInlineSnapshot(`
+    "globalBatch: 2147483648 is more than 16777216; use 16777216 or less
+    globalBatch: NaN is not a whole number of at least 1; use 1 or more
+    microBatch: 0 is not a whole number of at least 1; use 1 or more
+    microBatch: 1.5 is not a whole number of at least 1; use 1 or more
+    seqLen: -1 is not a whole number of at least 1; use 1 or more
+    seqLen: 2147483648 is longer than the model's 64 positions; use seqLen 64 or less"
+  `);
+  const layout = { ...parseLayout('tp=1'), dp: Number.POSITIVE_INFINITY };
+  expect(() => checkFit(config, layout, { seqLen: 8, globalBatch: 4, microBatch: 1 })).toThrow('layout dp');
+});
+
+test('divisors are all there is, in order', () => {
+  for (const n of [1, 2, 12, 16, 97, 360])
+    expect(divisors(n)).toEqual(Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0));
+  expect(divisors(2 ** 30)).toHaveLength(31);
 });

@@ -1,6 +1,7 @@
 // Whether a layout fits a model and a batch: everything indivisible is refused with the nearest sizes that would divide.
 import { fail, option } from '../errors.ts';
-import type { Layout } from '../mesh/layout.ts';
+import { type Layout, largestAxis } from '../mesh/layout.ts';
+import { axes } from '../mesh/mesh.ts';
 import type { ModelConfig } from './config.ts';
 
 export interface BatchShape {
@@ -11,12 +12,29 @@ export interface BatchShape {
   readonly microBatch: number;
 }
 
+/** Sequences of a step: more than any run has. */
+export const largestBatch = 2 ** 24;
+
 /** Throws LAYOUT_INDIVISIBLE, LAYOUT_STAGES or OPTION_INVALID; returns the microbatches of a step. */
 export function checkFit(config: ModelConfig, layout: Layout, batch: BatchShape): number {
+  checkSize(option('seqLen'), batch.seqLen, Number.MAX_SAFE_INTEGER);
+  for (const key of ['globalBatch', 'microBatch'] as const) checkSize(option(key), batch[key], largestBatch);
+  for (const axis of axes) checkSize(`${option('layout')} ${axis}`, layout[axis], largestAxis);
   checkTensorParallel(config, layout, batch.seqLen);
   checkStages(config, layout);
   checkLength(config, batch.seqLen);
   return microbatchesOf(layout, batch);
+}
+
+function checkSize(name: string, size: number, most: number): void {
+  if (!Number.isInteger(size) || size < 1)
+    fail('OPTION_INVALID', {
+      option: name,
+      problem: `${size} is not a whole number of at least 1`,
+      fix: 'use 1 or more',
+    });
+  if (size > most)
+    fail('OPTION_INVALID', { option: name, problem: `${size} is more than ${most}`, fix: `use ${most} or less` });
 }
 
 function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number): void {
@@ -70,7 +88,13 @@ function microbatchesOf({ dp }: Layout, { globalBatch, microBatch }: BatchShape)
   return share / microBatch;
 }
 
-export const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+/** In ascending order. */
+export function divisors(n: number): number[] {
+  const small: number[] = [];
+  for (let d = 1; d * d <= n; d++) if (n % d === 0) small.push(d);
+  const large = small.filter((d) => d * d !== n).map((d) => n / d);
+  return [...small, ...large.reverse()];
+}
 
 /** The allowed sizes on both sides of a refused one, as they are typed. */
 function nearest(prefix: string, size: number, allowed: readonly number[]): string {

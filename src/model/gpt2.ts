@@ -1,23 +1,32 @@
 // The GPT-2 family: learned positions, LayerNorm, GELU, biases everywhere, query, key and value in one tensor.
 import { z } from 'zod';
 import { fail } from '../errors.ts';
-import { checked, type Family, size, type TensorNames, unsupported } from './family.ts';
+import { checked, deviation, epsilon, type Family, size, type TensorNames, unsupported } from './family.ts';
+import { type FixedKeys, judgeKeys } from './keys.ts';
 
 const gpt2Like = z.looseObject({
   model_type: z.string(),
-  vocab_size: size,
-  n_embd: size,
-  n_layer: size,
-  n_head: size,
-  n_positions: size.default(1024),
-  n_inner: size.nullish(),
+  vocab_size: size.vocabulary,
+  n_embd: size.hidden,
+  n_layer: size.layers,
+  n_head: size.heads,
+  n_positions: size.positions.default(1024),
+  n_inner: size.mlp.nullish(),
   activation_function: z.string().default('gelu_new'),
-  layer_norm_epsilon: z.number().positive().default(1e-5),
-  initializer_range: z.number().positive().default(0.02),
+  layer_norm_epsilon: epsilon.default(1e-5),
+  initializer_range: deviation.default(0.02),
   tie_word_embeddings: z.boolean().default(true),
-  scale_attn_weights: z.boolean().default(true),
-  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
 });
+
+/** What GPT-2's code can do and ours cannot, and names that its config takes for its own. */
+const fixed: FixedKeys = {
+  scale_attn_weights: [true],
+  scale_attn_by_inverse_layer_idx: [false],
+  hidden_size: [],
+  num_hidden_layers: [],
+  num_attention_heads: [],
+  max_position_embeddings: [],
+};
 
 const gpt2Names: TensorNames = {
   embedding: 'transformer.wte',
@@ -36,12 +45,12 @@ const gpt2Names: TensorNames = {
 
 export const gpt2: Family = {
   names: gpt2Names,
+  schema: gpt2Like,
   parse(json, path) {
+    const notes = judgeKeys(json, { read: Object.keys(gpt2Like.shape), fixed, path });
     const raw = checked(gpt2Like, json, path);
     if (!['gelu_new', 'gelu_pytorch_tanh'].includes(raw.activation_function))
       unsupported(path, 'activation_function', raw.activation_function, 'gelu_new');
-    if (!raw.scale_attn_weights) unsupported(path, 'scale_attn_weights', 'false', 'true');
-    if (raw.scale_attn_by_inverse_layer_idx) unsupported(path, 'scale_attn_by_inverse_layer_idx', 'true', 'false');
     if (raw.n_embd % raw.n_head !== 0)
       fail('CONFIG_INVALID', {
         path,
@@ -58,8 +67,10 @@ export const gpt2: Family = {
       headDim: raw.n_embd / raw.n_head,
       intermediateSize: raw.n_inner ?? 4 * raw.n_embd,
       norm: 'layer',
+      gainOffset: 0,
       normEpsilon: raw.layer_norm_epsilon,
       positions: { kind: 'learned', max: raw.n_positions },
+      embeddingScale: 1,
       activation: 'gelu',
       qkvBias: true,
       outputBias: true,
@@ -68,6 +79,7 @@ export const gpt2: Family = {
       tiedHead: raw.tie_word_embeddings,
       initialStd: raw.initializer_range,
       weightOrder: 'in,out',
+      ...notes,
       source: json,
     };
   },

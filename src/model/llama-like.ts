@@ -2,31 +2,33 @@
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
-import { checked, type Family, size, type TensorNames, unsupported } from './family.ts';
-import { ropeFrequencies, ropeSchema } from './rope.ts';
+import { checked, deviation, epsilon, type Family, size, type TensorNames, unsupported } from './family.ts';
+import { type FixedKeys, judgeKeys } from './keys.ts';
+import { type RopeParameters, ropeFrequencies, ropeSchema, theta } from './rope.ts';
 
 /** The keys of a Llama-like config.json that we read. */
 const llamaLike = z.looseObject({
   model_type: z.string(),
-  vocab_size: size,
-  hidden_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  num_key_value_heads: size.nullish(),
-  head_dim: size.nullish(),
-  intermediate_size: size,
-  hidden_act: z.string().default('silu'),
-  rms_norm_eps: z.number().positive().default(1e-6),
-  max_position_embeddings: size.default(2048),
-  initializer_range: z.number().positive().default(0.02),
-  tie_word_embeddings: z.boolean().default(false),
+  vocab_size: size.vocabulary,
+  hidden_size: size.hidden,
+  num_hidden_layers: size.layers,
+  num_attention_heads: size.heads,
+  num_key_value_heads: size.heads.nullish(),
+  head_dim: size.headDim.nullish(),
+  intermediate_size: size.mlp,
+  hidden_act: z.string().nullish(),
+  rms_norm_eps: epsilon.default(1e-6),
+  max_position_embeddings: size.positions.optional(),
+  initializer_range: deviation.default(0.02),
+  tie_word_embeddings: z.boolean().optional(),
   attention_bias: z.boolean().default(false),
   mlp_bias: z.boolean().default(false),
-  rope_theta: z.number().positive().optional(),
+  rope_theta: theta,
   rope_scaling: ropeSchema.nullish(),
   rope_parameters: ropeSchema.nullish(),
-  sliding_window: size.nullish(),
-  use_sliding_window: z.boolean().optional(),
+  sliding_window: size.positions.nullish(),
+  use_sliding_window: z.boolean().nullish(),
+  layer_types: z.array(z.string()).nullish(),
 });
 
 export const llamaNames: TensorNames = {
@@ -51,19 +53,40 @@ export const qkNormNames: TensorNames = {
   kNorm: 'model.layers.{}.self_attn.k_norm',
 };
 
-type Switches = Pick<ModelConfig, 'qkvBias' | 'outputBias' | 'qkNorm'> & { readonly windowed: boolean };
+/** What is read of a config.json; where a key is missing, its family's default in transformers. */
+export type LlamaLike = z.infer<typeof llamaLike>;
 
-export function llamaFamily(
-  switches: (raw: z.infer<typeof llamaLike>) => Switches,
-  names: TensorNames = llamaNames,
-): Family {
+type Switches = Pick<ModelConfig, 'qkvBias' | 'outputBias' | 'qkNorm'>;
+
+export interface LlamaVariant {
+  readonly names?: TensorNames;
+  readonly switches: (raw: LlamaLike) => Switches;
+  /** How the MLP is activated, and what its config.json calls that. */
+  readonly activation?: { readonly is: ModelConfig['activation']; readonly names: readonly string[] };
+  readonly gainOffset?: ModelConfig['gainOffset'];
+  readonly embeddingScale?: (raw: LlamaLike) => number;
+  /** Whether attention has the window that `sliding_window` names. */
+  readonly windowed: boolean;
+  /** Keys that transformers' code of this family ignores or cannot do without. */
+  readonly fixed: FixedKeys;
+  /** What transformers takes for keys that are missing. */
+  readonly defaults: Partial<LlamaLike> & { readonly max_position_embeddings: number };
+}
+
+const silu = { is: 'swiglu', names: ['silu'] } as const;
+
+export function llamaFamily(variant: LlamaVariant): Family {
+  const { names = llamaNames, switches, windowed, fixed, defaults } = variant;
+  const { activation = silu, gainOffset = 0, embeddingScale = () => 1 } = variant;
   return {
     names,
+    schema: llamaLike,
     parse(json, path) {
-      const raw = checked(llamaLike, json, path);
-      const { qkvBias, outputBias, qkNorm, windowed } = switches(raw);
-      if (!windowed && raw.use_sliding_window) unsupported(path, 'use_sliding_window', 'true', 'false');
-      if (raw.hidden_act !== 'silu') unsupported(path, 'hidden_act', raw.hidden_act, 'silu');
+      const notes = judgeKeys(json, { read: Object.keys(llamaLike.shape), fixed, path });
+      const raw = { ...defaults, ...checked(llamaLike, json, path) };
+      const { qkvBias, outputBias, qkNorm } = switches(raw);
+      const act = raw.hidden_act ?? activation.names[0]!;
+      if (!activation.names.includes(act)) unsupported(path, 'hidden_act', act, activation.names[0]!);
       const headDim = raw.head_dim ?? raw.hidden_size / raw.num_attention_heads;
       if (!Number.isInteger(headDim) || headDim % 2 !== 0)
         fail('CONFIG_INVALID', {
@@ -78,10 +101,11 @@ export function llamaFamily(
           problem: `num_attention_heads ${raw.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
           fix: `use a multiple of ${kvHeads}`,
         });
-      const rope = raw.rope_parameters ?? { rope_theta: raw.rope_theta, ...raw.rope_scaling };
-      const frequencies = ropeFrequencies(headDim, rope.rope_theta ?? raw.rope_theta ?? 10000, rope);
-      if (!frequencies)
-        return unsupported(path, 'rope_type', `${rope.rope_type ?? rope.type}`, 'default, linear or llama3');
+      const window = windowed ? (raw.sliding_window ?? undefined) : undefined;
+      const kind = window === undefined ? 'full_attention' : 'sliding_attention';
+      const other = raw.layer_types?.find((type) => type !== kind);
+      if (other !== undefined) unsupported(path, 'layer_types', other, `${kind} in every layer`);
+      const rope = ropeOf(raw, path);
       return {
         family: raw.model_type,
         vocabSize: raw.vocab_size,
@@ -92,19 +116,37 @@ export function llamaFamily(
         headDim,
         intermediateSize: raw.intermediate_size,
         norm: 'rms',
+        gainOffset,
         normEpsilon: raw.rms_norm_eps,
-        positions: { kind: 'rotary', frequencies, max: raw.max_position_embeddings },
-        activation: 'swiglu',
+        positions: {
+          kind: 'rotary',
+          frequencies: ropeFrequencies(headDim, rope, path),
+          max: raw.max_position_embeddings,
+        },
+        embeddingScale: embeddingScale(raw),
+        activation: activation.is,
         qkvBias,
         outputBias,
         mlpBias: raw.mlp_bias,
         qkNorm,
-        tiedHead: raw.tie_word_embeddings,
-        ...(windowed && raw.sliding_window ? { window: raw.sliding_window } : {}),
+        tiedHead: raw.tie_word_embeddings ?? false,
+        ...(window === undefined ? {} : { window }),
         initialStd: raw.initializer_range,
         weightOrder: 'out,in',
+        ...notes,
         source: json,
       };
     },
   };
+}
+
+/** `rope_parameters`, or `rope_scaling` with `rope_theta` beside it; what is said twice must be said alike. */
+function ropeOf(raw: LlamaLike, path: string): RopeParameters {
+  const { rope_parameters: parameters, rope_scaling: scaling, rope_theta: base } = raw;
+  const twice = (what: string) =>
+    fail('CONFIG_INVALID', { path, problem: `rope_parameters and ${what} differ`, fix: 'keep one of them' });
+  if (parameters && scaling && JSON.stringify(parameters) !== JSON.stringify(scaling)) twice('rope_scaling');
+  const rope = parameters ?? scaling ?? {};
+  if (base && rope.rope_theta && base !== rope.rope_theta) twice('rope_theta');
+  return { ...rope, rope_theta: rope.rope_theta ?? base ?? 10000 };
 }

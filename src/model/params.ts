@@ -4,7 +4,7 @@ import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import type { Shape } from '../program/program.ts';
 import type { AxisType, Types } from '../program/types.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, mlpMatrices, normParams } from './config.ts';
 import { tensorNames } from './families.ts';
 import type { TensorNames } from './family.ts';
 
@@ -91,10 +91,13 @@ function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias'): Par
 /** What all tp ranks use on a residual: each on its own slice of the sequence under sp, otherwise alike. */
 const onResidual = (layout: Layout): AxisType => (layout.sp ? 'R' : 'I');
 
+/** Gains start at 1 in all. */
+const initialGain = ({ gainOffset }: ModelConfig): ParamSpec['initial'] => (gainOffset === 0 ? 'ones' : 'zeros');
+
 function normSpecs(config: ModelConfig, layout: Layout, key: string, tensor: string): ParamSpec[] {
-  const draft = { key, tensor, shape: [config.hiddenSize], tp: onResidual(layout), initial: 'ones' } as const;
-  const gain = spec(config, draft, 'weight');
-  return config.norm === 'rms' ? [gain] : [gain, spec(config, { ...draft, initial: 'zeros' }, 'bias')];
+  const draft = { key, tensor, shape: [config.hiddenSize], tp: onResidual(layout) } as const;
+  const initial = { weight: initialGain(config), bias: 'zeros' } as const;
+  return normParams[config.norm].map((part) => spec(config, { ...draft, initial: initial[part] }, part));
 }
 
 /** A linear layer's weight and bias; `cut` says which side is sharded over tp. */
@@ -167,7 +170,14 @@ function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, lay
   // Projections into the residual start smaller with depth, as in GPT-2.
   const intoResidual = config.initialStd / Math.sqrt(2 * config.layers);
   const headNorm = (key: string, tensor: string) =>
-    spec(config, { key, tensor: at(tensor), shape: [headDim], tp: 'R', initial: 'ones' }, 'weight');
+    spec(config, { key, tensor: at(tensor), shape: [headDim], tp: 'R', initial: initialGain(config) }, 'weight');
+  const widen = (key: string, name: string) => linear(key, name, hiddenSize, intermediateSize, config.mlpBias, 'out');
+  const mlp = {
+    gate: widen,
+    up: widen,
+    down: (key: string, name: string) =>
+      linear(key, name, intermediateSize, hiddenSize, config.mlpBias, 'in', intoResidual),
+  };
   return [
     ...normSpecs(config, layout, 'norm1', at(names.norm1)),
     ...linear('q', names.q, hiddenSize, heads * headDim, config.qkvBias, 'out'),
@@ -176,11 +186,7 @@ function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, lay
     ...(config.qkNorm ? [headNorm('qNorm', names.qNorm!), headNorm('kNorm', names.kNorm!)] : []),
     ...linear('output', names.output, heads * headDim, hiddenSize, config.outputBias, 'in', intoResidual),
     ...normSpecs(config, layout, 'norm2', at(names.norm2)),
-    ...(config.activation === 'swiglu'
-      ? linear('gate', names.gate!, hiddenSize, intermediateSize, config.mlpBias, 'out')
-      : []),
-    ...linear('up', names.up, hiddenSize, intermediateSize, config.mlpBias, 'out'),
-    ...linear('down', names.down, intermediateSize, hiddenSize, config.mlpBias, 'in', intoResidual),
+    ...mlpMatrices[config.activation].flatMap((key) => mlp[key](key, names[key]!)),
   ];
 }
 

@@ -76,7 +76,7 @@ export function tracePart(name: PartName, settings: TraceSettings): PartPrograms
   const { config, layout } = settings;
   const { trace, specs, params, x, targets } = startPart(name, settings);
   const write = (): Value => {
-    if (name === 'embedding') return embed(x, params, layout);
+    if (name === 'embedding') return embed(x, params, config, layout);
     if (name === 'block') return block(x, params, config, layout, settings.attentionBlock);
     return loss(x, targets!, params, config, layout, settings.lossScale);
   };

@@ -1,4 +1,4 @@
-// Elementwise ops: add, multiply, scale, and adding into an accumulator.
+// Elementwise ops: add, multiply, scale, offset, and adding into an accumulator.
 
 import type { Value } from '../program/program.ts';
 import { expectShape, type Op } from '../program/program.ts';
@@ -78,6 +78,15 @@ const scaleOp: Op<{ by: number }> = {
   reference: ([x], { by }) => [ndarray(x!.shape, (i) => x!.data[i]! * by)],
 };
 
+const offsetOp: Op<{ by: number }> = {
+  name: 'offset',
+  shape: ([x]) => [float(x!.shape)],
+  typing: ([x]) => ({ dims: `${labels(x!.shape.length)} -> ${labels(x!.shape.length)}` }),
+  vjp: ({ gradients: [g] }) => [g],
+  execution: { by: 'onnx', lower: (onnx, [x], { by }) => [onnx.add('Add', [x!, onnx.scalar(by)])] },
+  reference: ([x], { by }) => [ndarray(x!.shape, (i) => x!.data[i]! + by)],
+};
+
 /** accumulator + x, written over the accumulator. */
 const accumulateOp: Op = {
   name: 'accumulate',
@@ -100,6 +109,8 @@ export const add = (x: Value, y: Value): Value => apply(addOp, [x, y], none)[0]!
 export const multiply = (x: Value, y: Value): Value => apply(multiplyOp, [x, y], none)[0]!;
 /** x · by. */
 export const scale = (x: Value, by: number): Value => apply(scaleOp, [x], { by })[0]!;
+/** x + by, elementwise. */
+export const offset = (x: Value, by: number): Value => apply(offsetOp, [x], { by })[0]!;
 export const accumulate = (accumulator: Value, x: Value): Value => apply(accumulateOp, [accumulator, x], none)[0]!;
 
-export const elementwiseOps = { addOp, multiplyOp, scaleOp, sumLeadingOp, accumulateOp };
+export const elementwiseOps = { addOp, multiplyOp, scaleOp, offsetOp, sumLeadingOp, accumulateOp };

@@ -36,9 +36,15 @@ test('what is chosen fits, whatever the machine and the batch', () => {
 });
 
 test('replicas that memory cannot hold give way to tensor parallelism', () => {
-  const replicas = 2 * 16 * 789_000;
-  expect(printLayout(choose(2, 8, replicas))).toBe('tp=2');
-  expect(printLayout(choose(2, 8, 1000))).toBe('tp=1');
+  const large = parseModelConfig({ ...presets['llama-medium'], num_hidden_layers: 24 }, 'large');
+  const chosen = (memoryBytes: number) =>
+    printLayout(
+      autoLayout({ config: large, seqLen: 64, globalBatch: 8, microBatch: 1, precision: 'f32', cores: 2, memoryBytes }),
+    );
+  // 77 M weights: 1.23 GB with gradients and moments, a replica more is that again.
+  expect(chosen(3e9)).toBe('dp=2');
+  expect(chosen(1.6e9)).toBe('tp=2');
+  expect(chosen(1000)).toBe('tp=1');
 });
 
 test('microbatches: large without a pipeline, several with one', () => {

@@ -1,13 +1,13 @@
 // Chooses a layout for one machine: as many ranks as it has cores, by data first, then tensor, then pipeline parallelism.
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { checkFit, divisors } from '../model/fit.ts';
-import { predictRank } from '../plan/predict-step.ts';
+import { checkFit, divisors, largestBatch } from '../model/fit.ts';
+import { fitsTraining } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 
 export interface AutoLayoutOptions {
   readonly config: ModelConfig;
@@ -18,7 +18,7 @@ export interface AutoLayoutOptions {
   readonly precision: Precision;
   /** Ranks are never more. */
   readonly cores: number;
-  /** For the buffers of all ranks together. */
+  /** What the whole run may take. */
   readonly memoryBytes: number;
 }
 
@@ -27,30 +27,28 @@ const largestMicroBatch = 4;
 
 /**
  * A microbatch as large as divides a rank's share, up to 4 sequences; a pipeline needs several microbatches to keep its stages
- * busy, so there it is at most a (4 · stages)-th of the share. A global batch that dp does not divide gives 1 (and is refused later).
+ * busy, so there it is at most a (4 · stages)-th of the share. A global batch that dp does not divide, or
+ * beyond all bounds, gives 1 (and is refused later).
  */
 export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): number {
   const share = globalBatch / dp;
-  if (!Number.isInteger(share)) return 1;
+  if (!Number.isInteger(share) || globalBatch > largestBatch) return 1;
   const most = pp > 1 ? Math.max(1, Math.floor(share / (4 * pp))) : largestMicroBatch;
   return divisors(share).findLast((size) => size <= Math.min(most, largestMicroBatch)) ?? 1;
 }
 
 /**
- * The layout with the most ranks that divides the model and the batch and whose buffers fit in memory; of those with equally many,
+ * The layout with the most ranks that divides the model and the batch and that fits in memory (as `train` checks it); of those with equally many,
  * the one with the largest dp, then tp. Each replica holds the whole model, so a model too large for that is split by tp instead.
- * When nothing fits in memory, one rank: that is refused or swaps, but is the least that the model can take.
+ * When nothing fits in memory, one rank: that is refused by `train`, which says what would fit.
  */
 export function autoLayout(options: AutoLayoutOptions): Layout {
-  const { cores, memoryBytes } = options;
-  return (
-    candidates(cores).find((layout) => divides(layout, options) && bytesOf(layout, options) <= memoryBytes) ?? oneRank
-  );
+  return candidates(options.cores).find((layout) => divides(layout, options) && fitsMemory(layout, options)) ?? oneRank;
 }
 
-/** {@link autoLayout} for the cores and half of the memory of this machine. */
+/** {@link autoLayout} for the cores and the memory of this machine. */
 export const machineLayout = (options: Omit<AutoLayoutOptions, 'cores' | 'memoryBytes'>): Layout =>
-  autoLayout({ ...options, cores: availableParallelism(), memoryBytes: totalmem() / 2 });
+  autoLayout({ ...options, cores: availableParallelism(), memoryBytes: availableMemory() });
 
 /** Every grid of at most so many ranks, the most wanted first. */
 function candidates(cores: number): Layout[] {
@@ -71,12 +69,16 @@ function divides(layout: Layout, { config, seqLen, globalBatch, microBatch }: Au
   }
 }
 
-/** Predicted bytes of all ranks. Replicas are alike, so those of one are counted dp times. */
-function bytesOf(layout: Layout, { config, seqLen, globalBatch, microBatch, precision }: AutoLayoutOptions): number {
-  const size = microBatch ?? defaultMicroBatch(globalBatch, layout);
-  const microbatches = globalBatch / layout.dp / size;
-  const settings = { config, layout, seqLen, microBatch: size, microbatches, precision };
-  const stage = Array.from({ length: layout.pp }, (_, pp) => pp * layout.dp * layout.tp);
-  const bytes = stage.map((rank) => predictRank(buildTrainingStep(settings, rank)).peakBytes);
-  return bytes.reduce((sum, each) => sum + each * layout.dp * layout.tp, 0);
+function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
+  const { config, seqLen, globalBatch, precision, memoryBytes } = options;
+  const microBatch = options.microBatch ?? defaultMicroBatch(globalBatch, layout);
+  const settings = {
+    config,
+    layout,
+    seqLen,
+    microBatch,
+    microbatches: globalBatch / layout.dp / microBatch,
+    precision,
+  };
+  return fitsTraining(settings, memoryBytes);
 }

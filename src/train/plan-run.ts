@@ -1,11 +1,11 @@
 // A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
+import type { ModelSource } from '../checkpoint/model-source.ts';
 import { openSequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
-import { worldSize } from '../mesh/mesh.ts';
-import { addPredictions, predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
+import { predictRanks } from '../plan/predict-ranks.ts';
+import { addPredictions, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
 import { type Evaluation, planEvaluation, predictEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
 import { decideSteps, type Settled, type Steps } from './settle.ts';
@@ -41,9 +41,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
       ? undefined
       : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
   const evaluations = evaluation ? timesDue(evaluation.every, steps.stepsDone, steps.run.steps) : 0;
-  const oneStep = Array.from({ length: worldSize(layout) }, (_, rank) =>
-    predictRank(buildTrainingStep(settings, rank)),
-  );
+  const oneStep = predictRanks(settings);
   const predicted = oneStep.map((prediction, rank) => {
     const trained = timesSteps(prediction, toDo);
     if (!evaluation) return trained;
@@ -51,6 +49,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
   });
   return {
     ...steps,
+    notes: [...ignoredKeys(model), ...steps.notes],
     settled,
     settings,
     tokens,
@@ -61,6 +60,11 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
     predicted,
   };
 }
+
+const ignoredKeys = ({ config }: ModelSource): string[] =>
+  config.ignored.length === 0
+    ? []
+    : [`config.json has keys that are not known here and change nothing: ${config.ignored.join(', ')}`];
 
 /** How often something is done after every so many steps and after the last. */
 const timesDue = (every: number, stepsDone: number, steps: number): number =>

@@ -6,6 +6,9 @@ import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
+import { refuseDropout } from '../model/keys.ts';
+import { checkTrainingFits } from '../plan/machine.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { type RunManifest, readRun } from './manifest.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
@@ -53,6 +56,9 @@ export function settle(given: TrainSettings, source?: ModelSource): Settled {
   const microBatch =
     given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
+  if (!before) refuseDropout(model.config);
+  const settings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
+  checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
   const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
   const rates = ratesOf(given, before);

@@ -1,0 +1,102 @@
+// Runs that do not fit a machine: what is refused, in which words, and that the fix offered fits.
+import { expect, test } from 'vitest';
+import { FivefoldError } from '../errors.ts';
+import { parseLayout } from '../mesh/layout.ts';
+import { parseModelConfig } from '../model/families.ts';
+import { presets } from '../model/presets.ts';
+import type { StepSettings } from '../step/settings.ts';
+import { checkGenerationFits, checkTrainingFits, fits } from './machine.ts';
+import { estimateTraining } from './memory.ts';
+
+const GB = 1e9;
+const medium: StepSettings = {
+  config: parseModelConfig(presets['llama-medium'], 'llama-medium'),
+  layout: parseLayout('dp=2'),
+  seqLen: 1024,
+  microBatch: 8,
+  microbatches: 2,
+  precision: 'f32',
+};
+
+const messageOf = (run: () => void): string => {
+  try {
+    run();
+    return 'fits';
+  } catch (error) {
+    expect((error as FivefoldError).exit).toBe(2);
+    return error instanceof FivefoldError ? `${error.code}: ${error.message}` : String(error);
+  }
+};
+const train = (changed: Partial<StepSettings>, bytes: number) =>
+  messageOf(() => checkTrainingFits({ ...medium, ...changed }, bytes));
+
+test('the fix is computed: smaller microbatches, then no replicas, then shorter sequences', () => {
+  expect(
+    [64, 12, 5, 3, 1.2, 0.4].map((size) => `${size} GB: ${train({}, size * GB)}`).join('\n'),
+  ).toMatchInlineSnapshot(`
+    "64 GB: fits
+    12 GB: fits
+    5 GB: MEMORY_SHORT: this run needs about 11 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.8 GB, scratch 5.5 GB, base 274 MB) and 5.0 GB are available; use microBatch 2
+    3 GB: MEMORY_SHORT: this run needs about 11 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.8 GB, scratch 5.5 GB, base 274 MB) and 3.0 GB are available; use microBatch 1
+    1.2 GB: MEMORY_SHORT: this run needs about 11 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.8 GB, scratch 5.5 GB, base 274 MB) and 1.2 GB are available; use layout tp=1 and microBatch 1
+    0.4 GB: MEMORY_SHORT: this run needs about 11 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.8 GB, scratch 5.5 GB, base 274 MB) and 400 MB are available; use a smaller model: every layout of one machine holds all of its weights, gradients and optimizer state"
+  `);
+  expect(train({ layout: parseLayout('tp=2,sp'), microBatch: 1 }, 1.2 * GB)).toMatchInlineSnapshot(
+    `"MEMORY_SHORT: this run needs about 1.5 GB of memory (weights 103 MB, gradients 103 MB, optimizer 207 MB, activations 335 MB, scratch 452 MB, base 274 MB) and 1.2 GB are available; use seqLen 960"`,
+  );
+});
+
+test('the microbatch offered is the largest that fits', () => {
+  for (const available of [4 * GB, 6 * GB, 9 * GB]) {
+    const offered = Number(/microBatch (\d+)/.exec(train({}, available).replace(/[^\w\s]/g, ''))?.[1]);
+    const estimate = (size: number) => estimateTraining({ ...medium, microBatch: size, microbatches: 16 / size });
+    expect(fits(estimate(offered), available)).toBe(true);
+    expect(fits(estimate(offered * 2), available)).toBe(false);
+  }
+});
+
+test('a program or a world too large for one machine is refused before it is written', () => {
+  expect(train({ microBatch: 1, microbatches: 12_000 }, 64 * GB)).toMatchInlineSnapshot(
+    `"OPTION_INVALID: microBatch: a step of 12000 microbatches of 8 layers is longer than can be planned (409 microbatches); use microBatch 30, or a smaller globalBatch"`,
+  );
+  expect(train({ layout: parseLayout('dp=5000') }, 64 * GB)).toMatchInlineSnapshot(
+    `"OPTION_INVALID: layout: dp=5000 has 5000 ranks, and one machine runs at most 1024; make the product of its axes 1024 or less"`,
+  );
+});
+
+test('generating too', () => {
+  const window = {
+    config: medium.config,
+    layout: parseLayout('tp=1'),
+    seqLen: 2000,
+    precision: 'f32',
+    batch: 1,
+  } as const;
+  const generate = (available: number) => messageOf(() => checkGenerationFits(window, 1000, available));
+  expect([1, 0.5, 0.3, 0.1].map((size) => `${size} GB: ${generate(size * GB)}`).join('\n')).toMatchInlineSnapshot(`
+    "1 GB: fits
+    0.5 GB: MEMORY_SHORT: this run needs about 772 MB of memory (weights 103 MB, activations 8 MB, scratch 463 MB, base 197 MB) and 500 MB are available; use maxTokens 480
+    0.3 GB: MEMORY_SHORT: this run needs about 772 MB of memory (weights 103 MB, activations 8 MB, scratch 463 MB, base 197 MB) and 300 MB are available; use a prompt of fewer than 463 tokens
+    0.1 GB: MEMORY_SHORT: this run needs about 772 MB of memory (weights 103 MB, activations 8 MB, scratch 463 MB, base 197 MB) and 100 MB are available; use a smaller model: every layout of one machine holds all of its weights"
+  `);
+});
+
+test('sizes at their bounds are refused in no time: nothing is looked at one by one', () => {
+  const sizes = {
+    vocab_size: 1e8,
+    hidden_size: 2 ** 20,
+    num_hidden_layers: 4000,
+    num_attention_heads: 2 ** 16,
+    head_dim: 2 ** 16,
+    intermediate_size: 2 ** 24,
+    max_position_embeddings: 2 ** 30,
+  };
+  const config = parseModelConfig({ model_type: 'llama', ...sizes }, 'bounds');
+  const started = process.cpuUsage();
+  const seqLen = 2 ** 30;
+  expect(train({ config, seqLen, microBatch: 1, microbatches: 1 }, 64 * GB)).toContain('use a smaller model');
+  const deep = { seqLen, microBatch: 2 ** 20, microbatches: 16, layout: parseLayout('tp=1') };
+  expect(train(deep, 64 * GB)).toMatch(/use seqLen \d+ and microBatch \d+$|use a smaller model/);
+  expect(train({ config, seqLen, layout: parseLayout('pp=1024') }, 64 * GB)).toContain('OPTION_INVALID');
+  expect(process.cpuUsage(started).user / 1e6).toBeLessThan(5);
+});

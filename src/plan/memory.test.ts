@@ -1,0 +1,47 @@
+// Estimated memory: its buffers against those of real programs, on every kind of layout.
+import { expect, test } from 'vitest';
+import { parseLayout } from '../mesh/layout.ts';
+import { parseModelConfig } from '../model/families.ts';
+import { presets } from '../model/presets.ts';
+import { estimateTraining } from './memory.ts';
+import { predictRanks } from './predict-ranks.ts';
+
+const vocabulary = { ...presets['llama-tiny'], vocab_size: 32_000, tie_word_embeddings: false };
+const learned = { ...presets.gpt2, n_embd: 64, n_head: 4, n_layer: 3, n_positions: 512, vocab_size: 999 };
+
+test.each([
+  [presets['llama-tiny'], 'tp=1', 2, 3, 'f32'],
+  [presets['llama-tiny'], 'tp=2,sp,dp=2', 2, 2, 'f64'],
+  [presets['llama-tiny'], 'pp=4,schedule=gpipe', 1, 6, 'f32'],
+  [presets['llama-tiny'], 'pp=3,tp=4,stages=1+2+1', 2, 5, 'f32'],
+  [vocabulary, 'tp=2', 2, 2, 'f32'],
+  [vocabulary, 'pp=2', 1, 4, 'f32'],
+  [learned, 'tp=1', 2, 1, 'f32'],
+  [learned, 'tp=2,pp=3', 2, 4, 'f64'],
+] as const)('buffers, %#: %s', (json, layout, microBatch, microbatches, precision) => {
+  const config = parseModelConfig(json, 'model');
+  const settings = { config, layout: parseLayout(layout), seqLen: 256, microBatch, microbatches, precision };
+  const { weights, gradients, optimizer, activations } = estimateTraining(settings);
+  const planned = predictRanks(settings).reduce((sum, { peakBytes }) => sum + peakBytes, 0);
+  const estimated = weights + gradients + optimizer + activations;
+  // Channels between stages are in the estimate alone; arenas have gaps.
+  expect(estimated / planned).toBeGreaterThan(0.97);
+  expect(estimated / planned).toBeLessThan(1.12);
+});
+
+test('what attention and the vocabulary take inside of ONNX Runtime is counted', () => {
+  const of = (json: object, seqLen: number) =>
+    estimateTraining({
+      config: parseModelConfig(json, 'model'),
+      layout: parseLayout('tp=1'),
+      seqLen,
+      microBatch: 1,
+      microbatches: 1,
+      precision: 'f32',
+    }).scratch;
+  const logits = 32_000 * 512 * 4;
+  expect(of(vocabulary, 512) - of(presets['llama-tiny']!, 512)).toBeGreaterThan(4 * logits);
+  // Scores grow with the square of the length.
+  const [short, long] = [of(presets['llama-tiny']!, 1024), of(presets['llama-tiny']!, 2048)];
+  expect(long / short).toBeGreaterThan(2.5);
+});

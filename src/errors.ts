@@ -72,6 +72,10 @@ export const errorTable = {
   },
   OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running
+  PLATFORM_UNSUPPORTED: {
+    exit: 2,
+    message: (e) => `this machine (${v(e.given)}) cannot run models: ${v(e.problem)}; ${v(e.fix)}`,
+  },
   TRAINING_DIVERGED: {
     exit: 1,
     message: (e) =>

@@ -5,6 +5,7 @@ import { fail, option } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
 import type { Precision } from '../program/onnx-builder.ts';
+import type { AbortSignalLike } from '../runtime/abort-signal.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { type WindowSettings, windowTalk } from '../step/logits-step.ts';
@@ -25,7 +26,7 @@ export interface GenerateOptions {
   readonly stopToken?: number;
   readonly onToken?: (token: number) => void;
   readonly pool?: WorldPool;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   readonly timeoutSeconds?: number;
 }
 

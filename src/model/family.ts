@@ -28,10 +28,16 @@ export interface Family {
   readonly parse: (json: Readonly<Record<string, unknown>>, path: string) => ModelConfig;
 }
 
-/** A size in a config.json. */
+/**
+ * A size in a config.json.
+ * @internal The published types need none of zod's.
+ */
 export const size = z.number().int().positive();
 
-/** The parsed JSON, or CONFIG_INVALID with the first thing wrong with it. */
+/**
+ * The parsed JSON, or CONFIG_INVALID with the first thing wrong with it.
+ * @internal
+ */
 export function checked<T extends z.ZodType>(schema: T, json: unknown, path: string): z.infer<T> {
   const result = schema.safeParse(json);
   if (result.success) return result.data;

@@ -1,11 +1,18 @@
 // Worker threads kept between worlds: starting one costs far more than a small world does.
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
+import { libraryPath } from './onnx/library.ts';
 import { disableTelemetry } from './onnx/telemetry.ts';
 
 export interface WorldPool {
-  /** Takes idle workers, starting what is missing. */
+  /**
+   * Takes idle workers, starting what is missing.
+   * @internal The published types need none of Node's.
+   */
   take(count: number): Worker[];
-  /** Takes back workers that ended their work without a failure. */
+  /**
+   * Takes back workers that ended their work without a failure.
+   * @internal
+   */
   give(workers: readonly Worker[]): void;
   /** Ends the idle workers and those given back later. */
   close(): Promise<void>;
@@ -14,8 +21,15 @@ export interface WorldPool {
 // From source a worker must first learn TypeScript; see worker-boot.mjs.
 const entry = new URL(import.meta.url.endsWith('.ts') ? './worker-boot.mjs' : './world-worker.js', import.meta.url);
 
-/** `resourceLimits`: of every worker's JavaScript heap, as node:worker_threads has them. */
-export function createPool(options: { readonly resourceLimits?: ResourceLimits } = {}): WorldPool {
+/** Of every worker's JavaScript heap, as node:worker_threads has them. */
+export interface HeapLimits {
+  readonly maxOldGenerationSizeMb?: number;
+  readonly maxYoungGenerationSizeMb?: number;
+}
+
+/** @throws PLATFORM_UNSUPPORTED where there is no library for the workers' math */
+export function createPool(options: { readonly resourceLimits?: HeapLimits } = {}): WorldPool {
+  libraryPath();
   disableTelemetry();
   const idle = new Set<Worker>();
   let closed = false;

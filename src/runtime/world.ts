@@ -1,6 +1,7 @@
 // Runs a world: one rank a worker thread, until all have returned or one has failed; never for ever.
 import type { Worker } from 'node:worker_threads';
 import { type ErrorCode, FivefoldError } from '../errors.ts';
+import type { AbortSignalLike } from './abort-signal.ts';
 import { writeFlightRecords } from './flight-recorder.ts';
 import {
   abortKind,
@@ -27,7 +28,7 @@ export interface WorldOptions {
   readonly pool?: WorldPool;
   /** Where a failed world leaves every rank's flight recorder, `rank-<n>.json`. */
   readonly recorderDir?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 /** How long the other ranks may take to notice a failure before their threads are ended. */
@@ -51,7 +52,7 @@ export async function runWorld(options: WorldOptions): Promise<unknown[]> {
   }
 }
 
-const aborted = (signal: AbortSignal): FivefoldError =>
+const aborted = (signal: AbortSignalLike): FivefoldError =>
   new FivefoldError('RUN_ABORTED', {
     problem: signal.reason instanceof Error ? signal.reason.message : String(signal.reason),
   });

@@ -12,6 +12,7 @@ import { trainingFlopsPerToken } from '../model/config.ts';
 import { type BatchShape, checkFit } from '../model/fit.ts';
 import { type BytesSent, predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
 import type { Precision } from '../program/onnx-builder.ts';
+import type { AbortSignalLike } from '../runtime/abort-signal.ts';
 import { createTrace } from '../runtime/perfetto.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
@@ -45,7 +46,7 @@ export interface TrainOptions extends BatchShape {
   /** How long a rank may wait for the others, or make no progress. */
   readonly timeoutSeconds?: number;
   readonly recorderDir?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   readonly pool?: WorldPool;
   /** Rank 0's reports, as they come. */
   readonly onReport?: (report: TrainReport) => void;

@@ -141,17 +141,15 @@ describe('the package in an empty folder', () => {
     writeFileSync(join(user, 'use.cts'), source);
     writeFileSync(join(user, 'stop.mts'), stopping);
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const compile = (module: string, resolution: string, lib: string, ...sources: string[]) =>
-      succeed(
-        user,
-        process.execPath,
-        tsc,
-        ...['--noEmit', '--strict', '--types', '', '--target', 'es2023', '--lib', lib, '--skipLibCheck', 'false'],
-        ...['--module', module, '--moduleResolution', resolution, ...sources],
-      );
-    await compile('nodenext', 'nodenext', 'es2023', 'use.mts', 'use.cts');
-    await compile('preserve', 'bundler', 'es2023', 'use.mts');
-    await compile('nodenext', 'nodenext', 'es2023,dom', 'stop.mts');
+    const compile = (module: string, moduleResolution: string, lib: readonly string[], ...sources: string[]) => {
+      const checks = { noEmit: true, strict: true, skipLibCheck: false, types: [] };
+      const compilerOptions = { ...checks, target: 'es2023', lib, module, moduleResolution };
+      writeFileSync(join(user, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: sources }));
+      return succeed(user, process.execPath, tsc, '-p', user);
+    };
+    await compile('nodenext', 'nodenext', ['es2023'], 'use.mts', 'use.cts');
+    await compile('preserve', 'bundler', ['es2023'], 'use.mts');
+    await compile('nodenext', 'nodenext', ['es2023', 'dom'], 'stop.mts');
   });
 
   test('is a command that trains', async () => {

@@ -47,7 +47,7 @@ async function measure({ preset, vocabulary, layout: text, ...batch }: Shape): P
     learningRate: 1e-4,
     seed: 1,
   } as const;
-  await withTokens((tokenFile) => train({ ...options, tokenFile }));
+  await withTokens((tokenFile) => train({ ...options, data: tokenFile }));
   const MB = 2 ** 20;
   const what = `${preset}${vocabulary ? ` (${vocabulary} tokens)` : ''} ${text}, ${batch.microBatch} x ${batch.seqLen}`;
   const measured = peakResident();

@@ -1,11 +1,16 @@
 #!/usr/bin/env node
-// The fivefold command: runs the built program. A fresh checkout is built first.
+// The fivefold command: runs the built program. In a checkout, which has the tools to build it, it is built first if src/ has changed.
 import { existsSync } from 'node:fs';
 
-const built = new URL('../dist/cli/process.js', import.meta.url);
-if (!existsSync(built) && existsSync(new URL('../tools/build.mjs', import.meta.url))) {
-  process.stderr.write('fivefold: building dist/ once, some seconds ...\n');
-  await import('../tools/build.mjs');
+const tools = new URL('../tools/build.mjs', import.meta.url);
+if (existsSync(tools)) {
+  const { buildIfStale } = await import(tools.href);
+  try {
+    await buildIfStale(() => process.stderr.write('fivefold: building dist/, some seconds ...\n'));
+  } catch (error) {
+    process.stderr.write(`fivefold: ${error.message}\n`);
+    process.exit(1);
+  }
 }
-const { runProcess } = await import(built.href);
+const { runProcess } = await import(new URL('../dist/cli/process.js', import.meta.url).href);
 await runProcess();

@@ -1,5 +1,6 @@
 // The library: what a program needs to train, predict and generate with layouts of its own.
 
+export type { AbortSignalLike } from './abort-signal.ts';
 export { readManifest } from './checkpoint/commit.ts';
 export { openCheckpoint, openOptimizer } from './checkpoint/hf-directory.ts';
 export { findModel, type ModelSource } from './checkpoint/model-source.ts';
@@ -21,7 +22,7 @@ export { parseModelConfig } from './model/families.ts';
 export { type BatchShape, checkFit } from './model/fit.ts';
 export { presets } from './model/presets.ts';
 export { type BytesSent, predictRank, type RankPrediction, timesSteps } from './plan/predict-step.ts';
-export { createPool, type WorldPool } from './runtime/world-pool.ts';
+export { createPool, type HeapLimits, type WorldPool } from './runtime/world-pool.ts';
 export { draw } from './schedule/draw.ts';
 export { play } from './schedule/play.ts';
 export type { Schedule } from './schedule/schedule.ts';

@@ -22,6 +22,7 @@ const effects = ['files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'gener
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
   'errors.ts': { folders: [], outside: [] },
+  'abort-signal.ts': { folders: [], outside: [] },
   'settings.ts': { folders: ['mesh'], outside: ['zod'] },
   files: { folders: [], outside: 'all' },
   mesh: { folders: [], outside: ['zod'] },
@@ -31,11 +32,17 @@ const units: Readonly<Record<string, Unit>> = {
   schedule: { folders: schedule, outside: [] },
   step: { folders: step, outside: [] },
   plan: { folders: pure, outside: [] },
-  runtime: { folders: pure, outside: 'all' },
+  runtime: { folders: [...pure, 'abort-signal.ts'], outside: 'all' },
   checkpoint: { folders: [...pure, 'files'], outside: 'all' },
-  data: { folders: ['files'], outside: 'all' },
-  generate: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data'], outside: 'all' },
-  train: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate'], outside: 'all' },
+  data: { folders: ['abort-signal.ts', 'files'], outside: 'all' },
+  generate: {
+    folders: [...pure, 'abort-signal.ts', 'files', 'settings.ts', 'runtime', 'checkpoint', 'data'],
+    outside: 'all',
+  },
+  train: {
+    folders: [...pure, 'abort-signal.ts', 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate'],
+    outside: 'all',
+  },
   cli: { folders: [...pure, ...effects], outside: 'all' },
   'typed-program.ts': { folders: ops, outside: [] },
   'index.ts': { folders: [...pure, ...effects], outside: 'all' },

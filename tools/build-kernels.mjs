@@ -1,5 +1,15 @@
-// Compiles the AssemblyScript kernels: `node tools/build-kernels.mjs <src|dist>` writes <dir>/runtime/kernels/*.wasm.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+// Compiles the AssemblyScript kernels that are older than their sources: `node tools/build-kernels.mjs <src|dist>` writes
+// <dir>/runtime/kernels/*.wasm. Vitest calls `setup` before the tests.
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -42,21 +52,29 @@ async function compile(asc, source, output) {
   renameSync(temporary, output);
 }
 
-const target = process.argv[2];
-if (!target) {
-  console.error('which folder to write to? Use: node tools/build-kernels.mjs <src|dist>');
-  process.exit(2);
-}
-const folder = join(resolve(root, target), 'runtime', 'kernels');
-mkdirSync(folder, { recursive: true });
-const stale = readdirSync(sources)
-  .filter((file) => file.endsWith('.as.ts'))
-  .map((file) => ({ source: join(sources, file), output: join(folder, file.replace(/\.as\.ts$/, '.wasm')) }))
-  .filter(({ source, output }) => {
-    const newest = Math.max(statSync(source).mtimeMs, statSync(self).mtimeMs);
-    return !existsSync(output) || statSync(output).mtimeMs < newest;
-  });
-if (stale.length > 0) {
+/** Brings the kernels of a folder, relative to the project's, up to date. */
+export async function buildKernels(target) {
+  const folder = join(resolve(root, target), 'runtime', 'kernels');
+  mkdirSync(folder, { recursive: true });
+  const stale = readdirSync(sources)
+    .filter((file) => file.endsWith('.as.ts'))
+    .map((file) => ({ source: join(sources, file), output: join(folder, file.replace(/\.as\.ts$/, '.wasm')) }))
+    .filter(({ source, output }) => {
+      const newest = Math.max(statSync(source).mtimeMs, statSync(self).mtimeMs);
+      return !existsSync(output) || statSync(output).mtimeMs < newest;
+    });
+  if (stale.length === 0) return;
   const { default: asc } = await import('assemblyscript/asc');
   for (const { source, output } of stale) await compile(asc, source, output);
+}
+
+export const setup = () => buildKernels('src');
+
+if (process.argv[1] && realpathSync(process.argv[1]) === self) {
+  const target = process.argv[2];
+  if (!target) {
+    console.error('which folder to write to? Use: node tools/build-kernels.mjs <src|dist>');
+    process.exit(2);
+  }
+  await buildKernels(target);
 }

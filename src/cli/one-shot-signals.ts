@@ -2,7 +2,7 @@
 //
 // Node calls a listener from its event loop; while that is blocked (a write to a pipe that nobody reads, a file system that does not
 // answer) signals only queue. So the kernel is told to restore the default action, which ends the process, when it delivers the first.
-import koffi from 'koffi';
+import { loadKoffi } from '../runtime/onnx/library.ts';
 
 /** SA_RESETHAND, and where a `struct sigaction` has its flags: glibc and musl on 64 bits, macOS. */
 const layouts = {
@@ -17,6 +17,13 @@ const actionBytes = 256;
 export function makeOneShot(signals: readonly number[]): void {
   if (process.platform !== 'linux' && process.platform !== 'darwin') return;
   const { flagsAt, resetHand } = layouts[process.platform];
+  let koffi: ReturnType<typeof loadKoffi>;
+  try {
+    koffi = loadKoffi();
+  } catch {
+    // A machine that runs no models either: help and errors need no more than the listener.
+    return;
+  }
   const sigaction = koffi.load(null).func('int sigaction(int signal, const void *action, void *old)') as (
     ...args: unknown[]
   ) => number;

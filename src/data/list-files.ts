@@ -1,7 +1,9 @@
 // From the paths a user names to the files to read: folders are walked, and what is no text in them is left out and counted.
+
 import { closeSync, fstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { type AbortSignalLike, throwIfAborted } from '../abort-signal.ts';
 import { fail, option } from '../errors.ts';
 import { notRegular, openRegular, type Refusal, readUpTo, refusalOf } from '../files/regular-file.ts';
 import type { SkipCounter, SkipReason } from './skipped.ts';
@@ -39,7 +41,7 @@ export function missing(path: string, { problem, fix = readFix }: Pick<Refusal, 
 export async function listDataFiles(
   paths: readonly string[],
   skipped: SkipCounter,
-  signal?: AbortSignal,
+  signal?: AbortSignalLike,
 ): Promise<DataFile[]> {
   const files: DataFile[] = [];
   for (const path of paths) {
@@ -80,7 +82,7 @@ function lookAt(path: string): Found {
 interface Walk {
   readonly files: DataFile[];
   readonly skipped: SkipCounter;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
   /** Real paths of the folders walked so far. */
   readonly seen: Set<string>;
   /** The folder that was named. */
@@ -106,7 +108,7 @@ async function addFolder(folder: string, walk: Walk): Promise<void> {
   names.sort();
   for (const [index, name] of names.entries()) {
     if (index % filesAtATime === 0) await setImmediate();
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const path = join(folder, name);
     const found = lookAt(path);
     if (found.kind === 'folder') {

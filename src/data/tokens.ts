@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { type AbortSignalLike, throwIfAborted } from '../abort-signal.ts';
 import { fail } from '../errors.ts';
 import { type DataFile, listDataFiles, missing } from './list-files.ts';
 import { countSkipped, type SkipCounter, type Skipped, skippedText } from './skipped.ts';
@@ -32,7 +33,7 @@ export interface PrepareOptions {
   /** Bytes of text read and tokenized at a time; default 1 MiB. */
   readonly pieceBytes?: number;
   /** Aborted, it ends with the signal's reason and leaves nothing behind. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
 
@@ -115,7 +116,7 @@ function createReading(options: PrepareOptions, files: readonly DataFile[], skip
     skipped,
     at({ path, bytes: size }, bytes, newTokens) {
       tokens += newTokens;
-      options.signal?.throwIfAborted();
+      throwIfAborted(options.signal);
       // A file that has grown since it was listed is no more than it was.
       options.onProgress?.({ path, bytes: before + Math.min(bytes, size), totalBytes, tokens });
     },

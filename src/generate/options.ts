@@ -1,4 +1,6 @@
 // What `generate` can be told: the options, their defaults, and the one table that the library and the command line check them with.
+
+import type { AbortSignalLike } from '../abort-signal.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { fail, option } from '../errors.ts';
 import { type Layout, oneRank, parseLayout, printLayout } from '../mesh/layout.ts';
@@ -35,7 +37,7 @@ export interface GenerateOptions extends Partial<Sampling> {
   /** The text as it comes; the pieces add up to the text of the result. */
   readonly onText?: (text: string) => void;
   readonly pool?: WorldPool;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 export const generateDefaults = {

@@ -32,7 +32,10 @@ export interface Family {
 
 const upTo = (most: number) => z.number().int().positive().max(most);
 
-/** Sizes in a config.json: bounds far above any model's, far below what would take for ever to look at. */
+/**
+ * Sizes in a config.json: bounds far above any model's, far below what would take for ever to look at.
+ * @internal The published types need none of zod's.
+ */
 export const size = {
   vocabulary: upTo(100_000_000),
   hidden: upTo(2 ** 20),
@@ -43,10 +46,15 @@ export const size = {
   positions: upTo(2 ** 30),
 } as const;
 
+/** @internal */
 export const epsilon = z.number().positive().max(1);
+/** @internal */
 export const deviation = z.number().positive().max(1000);
 
-/** The parsed JSON, or CONFIG_INVALID with the first thing wrong with it. */
+/**
+ * The parsed JSON, or CONFIG_INVALID with the first thing wrong with it.
+ * @internal
+ */
 export function checked<T extends z.ZodType>(schema: T, json: unknown, path: string): z.infer<T> {
   const result = schema.safeParse(json);
   if (result.success) return result.data;

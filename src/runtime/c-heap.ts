@@ -2,7 +2,7 @@
 //
 // glibc keeps what is freed in the arena of the thread that asked for it, and there are eight arenas a core: without this a process
 // that runs one world after another holds 20 to 30 MB more after each, though nothing of it is in use.
-import koffi from 'koffi';
+import { loadKoffi } from './onnx/library.ts';
 
 interface Heap {
   readonly trim: () => void;
@@ -27,7 +27,7 @@ export function trimHeap(): void {
 
 function findHeap(): Heap {
   if (process.platform !== 'linux') return { trim: () => undefined };
-  const library = koffi.load(null);
+  const library = loadKoffi().load(null);
   try {
     const mallopt = library.func('int mallopt(int parameter, int value)');
     const trim = library.func('int malloc_trim(size_t pad)');

@@ -1,13 +1,20 @@
 // Worker threads kept between worlds: starting one costs far more than a small world does.
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { settleHeap, trimHeap } from './c-heap.ts';
 import { onnxRuntime } from './onnx/api.ts';
+import { libraryPath } from './onnx/library.ts';
 import { disableTelemetry } from './onnx/telemetry.ts';
 
 export interface WorldPool {
-  /** Takes idle workers, starting what is missing. */
+  /**
+   * Takes idle workers, starting what is missing.
+   * @internal The published types need none of Node's.
+   */
   take(count: number): Worker[];
-  /** Takes back workers that ended their work without a failure. */
+  /**
+   * Takes back workers that ended their work without a failure.
+   * @internal
+   */
   give(workers: readonly Worker[]): void;
   /** Ends the idle workers and those given back later. */
   close(): Promise<void>;
@@ -16,14 +23,21 @@ export interface WorldPool {
 // From source a worker must first learn TypeScript; see worker-boot.mjs.
 const entry = new URL(import.meta.url.endsWith('.ts') ? './worker-boot.mjs' : './world-worker.js', import.meta.url);
 
+/** Of every worker's JavaScript heap, as node:worker_threads has them. */
+export interface HeapLimits {
+  readonly maxOldGenerationSizeMb?: number;
+  readonly maxYoungGenerationSizeMb?: number;
+}
+
 /**
  * A worker whose heap is full gets 16 MB more to end in. From Node 24 its young generation may hold more than that, and then V8 ends
  * the whole process (https://github.com/nodejs/node/issues/47224). Ranks hardly use it: their numbers lie outside the heap.
  */
-const youngGeneration = { maxYoungGenerationSizeMb: 16 } as const satisfies ResourceLimits;
+const youngGeneration = { maxYoungGenerationSizeMb: 16 } as const satisfies HeapLimits;
 
-/** `resourceLimits`: of every worker's JavaScript heap, as node:worker_threads has them. */
-export function createPool(options: { readonly resourceLimits?: ResourceLimits } = {}): WorldPool {
+/** @throws PLATFORM_UNSUPPORTED where there is no library for the workers' math */
+export function createPool(options: { readonly resourceLimits?: HeapLimits } = {}): WorldPool {
+  libraryPath();
   disableTelemetry();
   const resourceLimits = { ...youngGeneration, ...options.resourceLimits };
   const idle = new Set<Worker>();

@@ -1,6 +1,7 @@
 // Runs a world: one rank a worker thread, until all have returned or one has failed; never for ever.
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import type { AbortSignalLike } from '../abort-signal.ts';
 import { type ErrorCode, FivefoldError } from '../errors.ts';
 import { trimHeap } from './c-heap.ts';
 import { writeFlightRecords } from './flight-recorder.ts';
@@ -31,7 +32,7 @@ export interface WorldOptions {
   readonly pool?: WorldPool;
   /** Where a failed world leaves every rank's flight recorder, `rank-<n>.json`. */
   readonly recorderDir?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 /** How long the other ranks may take to notice a failure before their threads are ended. */
@@ -62,7 +63,7 @@ export async function runWorld(options: WorldOptions): Promise<unknown[]> {
   }
 }
 
-const aborted = (signal: AbortSignal): FivefoldError =>
+const aborted = (signal: AbortSignalLike): FivefoldError =>
   new FivefoldError('RUN_ABORTED', {
     problem: signal.reason instanceof Error ? signal.reason.message : String(signal.reason),
   });

@@ -1,4 +1,6 @@
 // Runs a planned training on the ranks of this machine and gathers what they report.
+
+import type { AbortSignalLike } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
 import { identityOf } from '../checkpoint/hf-directory.ts';
 import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
@@ -23,7 +25,7 @@ import { trainDefaults } from './settings.ts';
 export interface TrainHooks {
   /** Rank 0's reports, as they come. */
   readonly onReport?: (report: TrainReport) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   readonly pool?: WorldPool;
   /** Where a failed run leaves every rank's flight recorder. */
   readonly recorderDir?: string;

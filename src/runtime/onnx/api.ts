@@ -1,12 +1,9 @@
-// The C interface of ONNX Runtime, called through koffi, in the library that onnxruntime-node brings along.
+// The C interface of ONNX Runtime, called through koffi, in the library of `library.ts`.
 //
 // Why not onnxruntime-node's own `run`: it copies every output into a new array even when the caller gave it memory to write to
 // (1.30: adding two vectors of 4 MB takes 2.2 ms, 0.13 ms through this). Here results land in our buffers and nothing is allocated.
-import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import koffi from 'koffi';
 import type { Held, HeldKind, Holdings } from './holdings.ts';
+import { loadKoffi, openLibrary } from './library.ts';
 import { disableTelemetry } from './telemetry.ts';
 
 /** An address in native memory. */
@@ -98,7 +95,8 @@ export function makerOn(list: Holdings): Maker {
 
 function load(): NonNullable<typeof loaded> {
   disableTelemetry();
-  const library = koffi.load(libraryPath());
+  const library = openLibrary();
+  const koffi = loadKoffi();
   const base = library.func('const void *OrtGetApiBase()')() as Pointer;
   const [getApi] = koffi.decode(base, koffi.array('void *', 1)) as Pointer[];
   const table = koffi.call(getApi, koffi.proto('void *OrtGetApi(uint32_t version)'), apiVersion) as Pointer;
@@ -122,15 +120,4 @@ function load(): NonNullable<typeof loaded> {
   const env = made[0]!;
   call('disableTelemetry', env);
   return { library, call, env };
-}
-
-/** The shared library beside onnxruntime-node's addon for this platform. */
-function libraryPath(): string {
-  const packageRoot = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
-  const bin = join(packageRoot, 'bin');
-  const [napi = ''] = readdirSync(bin).filter((name) => name.startsWith('napi-v'));
-  const folder = join(bin, napi, process.platform, process.arch);
-  const library = readdirSync(folder).find((name) => /^(lib)?onnxruntime\.(so|dll|\d)/.test(name));
-  if (!library) throw new Error(`onnxruntime-node has no library for ${process.platform} ${process.arch}`);
-  return join(folder, library);
 }

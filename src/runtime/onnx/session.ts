@@ -1,10 +1,10 @@
 // A compiled graph, bound to memory and run: results are written where the caller wants them.
-import koffi from 'koffi';
 import type { Precision } from '../../program/onnx-builder.ts';
 import type { OnnxGraph, OnnxType } from '../../program/onnx-graph.ts';
 import type { Numbers } from '../../program/program.ts';
 import { makerOn, onnxRuntime } from './api.ts';
 import { currentHoldings, type Held } from './holdings.ts';
+import { loadKoffi } from './library.ts';
 import { encodeModel, typeNumber } from './model.ts';
 
 export interface Session {
@@ -97,6 +97,7 @@ function namesOf(tensors: readonly { readonly name: string }[]): {
   readonly pointers: BigUint64Array;
   readonly texts: readonly Buffer[];
 } {
+  const koffi = loadKoffi();
   const texts = tensors.map(({ name }) => Buffer.from(`${name}\0`));
   return { texts, pointers: BigUint64Array.from(texts.map((text) => BigInt(koffi.address(text)))) };
 }

@@ -22,12 +22,15 @@ export function storedPart<T extends Floats>(shard: T, spec: ParamSpec, layout: 
   return shard.subarray(0, count) as T;
 }
 
-/** Numbers read between two calls of `moved`: 32 MiB of f32, which no disk takes long for. */
-const pieceNumbers = 8 * 1024 * 1024;
+export interface Reading {
+  /** Called before every piece: reading goes on. */
+  readonly moved?: () => void;
+  /** Numbers of a piece; 8 Mi, which no disk takes long for, when not given. A row of the first dim is the least. */
+  readonly pieceNumbers?: number;
+}
 
 /**
- * Reads a rank's shard, only the bytes it needs; CHECKPOINT_MISMATCH when the tensor is absent or of another shape. `moved` is called
- * on the way.
+ * Reads a rank's shard, only the bytes it needs; CHECKPOINT_MISMATCH when the tensor is absent or of another shape.
  */
 export function readShard(
   checkpoint: Checkpoint,
@@ -35,7 +38,7 @@ export function readShard(
   shard: Floats,
   layout: Layout,
   coords: Coords,
-  moved: () => void = () => undefined,
+  { moved, pieceNumbers = 8 * 1024 * 1024 }: Reading = {},
 ): void {
   const tensor = checkpoint.find(spec.tensor.name);
   const fix = 'use the config.json that belongs to these weights';
@@ -55,7 +58,7 @@ export function readShard(
   const rows = Math.max(1, Math.floor(pieceNumbers / row));
   for (let start = first; start < last; start += rows) {
     const end = Math.min(last, start + rows);
-    moved();
+    moved?.();
     checkpoint.read(
       spec.tensor.name,
       [[start, end], ...rest],

@@ -28,9 +28,9 @@ async function generateRank(
   const executor = createExecutor(step, { transport });
   const checkpoint = openCheckpoint(job.weights);
   for (const { spec, param } of step.params)
-    readShard(checkpoint, spec, executor.memory.of(param) as Floats, layout, coords, () =>
-      transport.heartbeat(`loading ${spec.name}`),
-    );
+    readShard(checkpoint, spec, executor.memory.of(param) as Floats, layout, coords, {
+      moved: () => transport.heartbeat(`loading ${spec.name}`),
+    });
   checkpoint.close();
 
   const tokens = [...prompt];

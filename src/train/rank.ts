@@ -109,15 +109,15 @@ function startWeights(
     return;
   }
   const checkpoint = openCheckpoint(job.weights);
-  const moved = (name: string) => () => transport.heartbeat(`loading ${name}`);
+  const beating = (name: string) => ({ moved: () => transport.heartbeat(`loading ${name}`) });
   for (const { spec, param } of step.params)
-    readShard(checkpoint, spec, floats(param), layout, coords, moved(spec.name));
+    readShard(checkpoint, spec, floats(param), layout, coords, beating(spec.name));
   checkpoint.close();
   if (!job.resume) return;
   const state = openOptimizer(job.weights);
   for (const { spec, firstMoment, secondMoment } of step.params) {
-    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, moved(spec.name));
-    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, moved(spec.name));
+    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, beating(spec.name));
+    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, beating(spec.name));
   }
   state.close();
 }

@@ -10,6 +10,6 @@ test.runIf(process.platform === 'linux')('failing worlds give everything back', 
   for (const ending of endings) expect(await runEnding(ending, 'small'), ending).toBeInstanceOf(Error);
   const after = await held();
   expect(after.descriptors).toBe(before.descriptors);
-  // A world of this model that releases nothing leaves 5 MB; Node itself keeps about 0.1 MB of a thread.
+  // A world of this model that releases nothing leaves 5 MB; koffi keeps less than 0.1 MB of a thread.
   if (!Number.isNaN(after.nativeBytes)) expect(after.nativeBytes - before.nativeBytes).toBeLessThan(3e6);
 });

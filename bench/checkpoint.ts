@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
+import { claimOut } from '../src/checkpoint/claim.ts';
 import { beginSave, commitSave } from '../src/checkpoint/commit.ts';
 import { encodeHeader } from '../src/checkpoint/header.ts';
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
 import { type CheckpointPlan, planCheckpoint, type TensorSpec } from '../src/checkpoint/plan.ts';
-import { fullRanges, type Range, rangeElements } from '../src/checkpoint/ranges.ts';
+import { type Range, rangeElements } from '../src/checkpoint/ranges.ts';
 import { openWriter } from '../src/checkpoint/writer.ts';
 
 export interface CheckpointBenchRow {
@@ -63,11 +64,13 @@ function seconds(run: () => void, times = 3): number {
 
 function save(out: string, plan: CheckpointPlan, shards: readonly Range[][]): void {
   const data = new Float32Array(rangeElements(shards[0]!)).fill(0.5);
-  beginSave(out, plan, 1);
+  const { token: claim, release } = claimOut(out);
+  beginSave(out, plan, 1, claim);
   const writer = openWriter(out, plan, 1);
   for (const { name } of tensors) for (const ranges of shards) writer.writeSlice(name, ranges, data);
   writer.finish();
-  commitSave(out, plan, 1, { config: '{}', manifest: { step: 1 } });
+  commitSave(out, plan, 1, { claim, config: '{}', manifest: { step: 1 } });
+  release();
 }
 
 function load(path: string, shards: readonly Range[][]): void {
@@ -106,7 +109,12 @@ export function checkpointBench(): CheckpointBenchRow[] {
   const root = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
   try {
     const plan = planCheckpoint({ tensors });
-    const whole = [fullRanges([rows, columns])];
+    const whole: Range[][] = [
+      [
+        [0, rows],
+        [0, columns],
+      ],
+    ];
     const [out, plain, half] = [join(root, 'run'), join(root, 'plain'), join(root, 'half.safetensors')];
     const gigabytes = totalBytes / 1e9;
     const plainWriteRate = gigabytes / seconds(() => plainWrite(plain));

@@ -21,7 +21,7 @@ export function benchMemory(steps = 500): Promise<MemoryResult> {
     const samples: { step: number; residentBytes: number }[] = [];
     const summary = await train({
       model: findModel('llama-tiny'),
-      tokenFile,
+      data: tokenFile,
       layout: parseLayout('dp=2'),
       precision: 'f32',
       steps,

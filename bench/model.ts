@@ -8,7 +8,8 @@ import { byteTokenizer } from '../src/data/tokenizer.ts';
 import { prepareTokens } from '../src/data/tokens.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
-import { type TrainSummary, train } from '../src/train/train.ts';
+import type { TrainSummary } from '../src/train/launch.ts';
+import { train } from '../src/train/train.ts';
 
 export const benchModel = findModel('llama-medium');
 export const benchShape = { seqLen: 512, globalBatch: 8, microBatch: 1 } as const;
@@ -18,12 +19,12 @@ export async function withTokens<T>(use: (tokenFile: string) => Promise<T>): Pro
   const folder = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
   try {
     const { files } = await findCorpus(process.cwd(), 2e6);
-    const { path } = await prepareTokens({
-      files,
+    const { sources } = await prepareTokens({
+      sources: [{ files }],
       tokenizer: byteTokenizer,
-      cacheFile: join(folder, 'tokens.i32.bin'),
+      cacheDirectory: folder,
     });
-    return await use(path);
+    return await use(sources[0]!.path);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -41,7 +42,7 @@ export const trainFor = (
     ...benchShape,
     microBatch,
     model: benchModel,
-    tokenFile,
+    data: tokenFile,
     layout: parseLayout(layout),
     precision: 'f32',
     steps,

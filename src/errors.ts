@@ -12,7 +12,8 @@ export interface ErrorKind {
  */
 export const option = (key: string): string => `\u{E000}${key}\u{E001}`;
 
-const spelled = (text: string, name: (key: string) => string): string =>
+/** A text whose settings are named by `name`. */
+export const spelled = (text: string, name: (key: string) => string): string =>
   text.replace(/\u{E000}([^\u{E001}]*)\u{E001}/gu, (_, key: string) => name(key));
 
 const v = (value: unknown): string =>
@@ -55,6 +56,11 @@ export const errorTable = {
   CHECKPOINT_BROKEN: { exit: 2, message: (e) => `checkpoint ${v(e.path)} is broken: ${v(e.problem)}; ${v(e.fix)}` },
   CHECKPOINT_MISMATCH: { exit: 2, message: (e) => `checkpoint ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
   DATA_MISSING: { exit: 2, message: (e) => `cannot read data ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
+  DATA_CHANGED: {
+    exit: 2,
+    message: (e) =>
+      `the data (${v(e.now)} tokens) are not those of the run in ${v(e.path)} (${v(e.before)} tokens); ${v(e.fix)}`,
+  },
   DATA_EMPTY: { exit: 2, message: (e) => `data ${v(e.path)} holds no tokens; ${v(e.fix)}` },
   DATA_SHORT: {
     exit: 2,
@@ -68,10 +74,22 @@ export const errorTable = {
   },
   OUT_UNWRITABLE: {
     exit: 2,
-    message: (e) => `cannot write to ${v(e.path)}: ${v(e.problem)}; choose another ${option('out')}`,
+    message: (e) =>
+      `cannot write to ${v(e.path)}: ${v(e.problem)}; ${e.fix ? v(e.fix) : `choose another ${option('out')}`}`,
+  },
+  OUT_BUSY: {
+    exit: 2,
+    message: (e) => `${v(e.path)} is being written by ${v(e.holder)}; wait for it, or choose another ${option('out')}`,
   },
   OPTION_INVALID: { exit: 2, message: (e) => `${v(e.option)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running
+  SAVE_FAILED: {
+    exit: 1,
+    message: (e) =>
+      e.survivor === undefined
+        ? `step ${v(e.step)} could not be saved in ${v(e.path)}: ${v(e.problem)}; no step before it is there: ${v(e.fix)} and start again`
+        : `step ${v(e.step)} could not be saved in ${v(e.path)}: ${v(e.problem)}; step ${v(e.survivor)} there is whole: ${v(e.fix)} and go on with ${option('resume')} ${v(e.path)}`,
+  },
   TRAINING_DIVERGED: {
     exit: 1,
     message: (e) =>

@@ -13,8 +13,8 @@ import type { StepSettings } from '../src/step/settings.ts';
 import { talkOf } from '../src/step/talk.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
 import type { TrainJob } from '../src/train/job.ts';
+import { bytesSentOf } from '../src/train/launch.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
-import { bytesOf } from '../src/train/train.ts';
 import type { AuditResult } from './audit-rank.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fivefold-audit-'));
@@ -76,10 +76,12 @@ test.each(cases)('%s, %s in %s', async (text, family, precision) => {
     settings,
     optimizer: optimizerDefaults(1e-3, steps),
     seed: 1,
-    tokenFile,
+    sources: [{ path: tokenFile }],
+    heldOut: 0,
     stepsDone: 0,
     lastStep: steps,
     resume: false,
+    measuresRate: false,
     trace: false,
   };
   const ranks = (await runWorld({
@@ -91,7 +93,7 @@ test.each(cases)('%s, %s in %s', async (text, family, precision) => {
 
   const programs = ranks.map((_, rank) => buildTrainingStep(settings, rank));
   const predicted = programs.map((program) => timesSteps(predictRank(program), steps));
-  expect(ranks.map(({ counters }) => bytesOf(counters))).toEqual(predicted.map(({ bytesSent }) => bytesSent));
+  expect(ranks.map(({ counters }) => bytesSentOf(counters))).toEqual(predicted.map(({ bytesSent }) => bytesSent));
   expect(ranks.map(({ flops }) => flops)).toEqual(predicted.map(({ flops }) => flops));
   for (const [rank, { peakBytes, heldBytes }] of ranks.entries()) {
     const { buffers, livePeakBytes } = programs[rank]!;

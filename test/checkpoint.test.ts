@@ -1,6 +1,6 @@
 // Checkpoints of whole runs: saved in one layout and gone on with in another, as if nothing had happened; even after kill -9.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,12 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { readManifest } from '../src/checkpoint/commit.ts';
 import { type Checkpoint, openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
+import { keptSteps } from '../src/checkpoint/keep.ts';
 import { findModel } from '../src/checkpoint/model-source.ts';
-import { fullRanges } from '../src/checkpoint/ranges.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
+import { fullRanges } from './full-ranges.ts';
 import { difference } from './whole-tensors.ts';
 
 const pool = createPool();
@@ -55,8 +56,8 @@ type Family = keyof typeof configs;
 
 const run = (family: Family, layout: string, options: Partial<TrainOptions> = {}) =>
   train({
-    model: { config: parseModelConfig(configs[family], family) },
-    tokenFile,
+    ...(options.resume ? {} : { model: { config: parseModelConfig(configs[family], family) } }),
+    data: tokenFile,
     layout: parseLayout(layout),
     precision: 'f64',
     steps: 6,
@@ -97,7 +98,7 @@ const savedBytes = (directory: string) =>
 /** The first three steps of a run of six, saved: the schedule of learning rates is that of all six. */
 async function savedHalf(family: Family, layout: string): Promise<string> {
   const out = mkdtempSync(join(root, 'half-'));
-  await run(family, layout, { out, steps: 3, optimizer: { totalSteps: 6 } });
+  await run(family, layout, { out, steps: 3, decaySteps: 6 });
   expect(readManifest(out)?.step).toBe(3);
   return out;
 }
@@ -109,7 +110,7 @@ test.each([
   const whole = await lossesOf(run(family, 'tp=1'));
   const half = await savedHalf(family, saved);
   for (const layout of layouts) {
-    const rest = await lossesOf(run(family, layout, { resume: half }));
+    const rest = await lossesOf(run(family, layout, { resume: half, out: join(root, `${family}-on-${layout}`) }));
     expect(rest.length).toBe(3);
     expect(difference(rest, whole.slice(3))).toBeLessThan(1e-10);
   }
@@ -119,7 +120,7 @@ test('the same layout goes on bit for bit', async () => {
   const layout = 'tp=2,pp=2,dp=2,sp';
   for (const precision of ['f64', 'f32'] as const) {
     const out = (name: string) => join(root, `${precision}-${name}`);
-    const options = { precision, optimizer: { totalSteps: 4 } };
+    const options = { precision, decaySteps: 4 };
     const whole = await lossesOf(run('llama', layout, { ...options, steps: 4, out: out('whole') }));
     const first = await lossesOf(run('llama', layout, { ...options, steps: 2, out: out('first') }));
     const resume = out('first');
@@ -174,6 +175,91 @@ test('the saved config names the type the weights are saved in, not the one they
   expect(new Set([...openCheckpoint(out).tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
 });
 
+/** A bf16 number: the value, rounded to 8 binary digits, to the even one of two as near. Right for what trained weights are. */
+function roundedToBF16(value: number): number {
+  if (value === 0) return value;
+  const unit = 2 ** (Math.floor(Math.log2(Math.abs(value))) - 7);
+  const units = value / unit;
+  const down = Math.floor(units);
+  const up = units - down > 0.5 || (units - down === 0.5 && down % 2 !== 0);
+  return (down + (up ? 1 : 0)) * unit;
+}
+
+test('weights saved in bf16 are the rounded ones, and the run goes on bit for bit from the exact ones', async () => {
+  const layout = 'tp=2,pp=2,sp';
+  for (const precision of ['f64', 'f32'] as const) {
+    const out = (name: string) => join(root, `bf16-${precision}-${name}`);
+    const options = { precision, decaySteps: 4 };
+    const whole = await lossesOf(run('gpt2', layout, { ...options, steps: 4, out: out('whole') }));
+    const bf16 = { ...options, weightsType: 'bf16' } as const;
+    await run('gpt2', layout, { ...bf16, steps: 2, out: out('half') });
+    const second = { ...bf16, steps: 4, out: out('half'), resume: out('half') };
+    expect(await lossesOf(run('gpt2', layout, second))).toEqual(whole.slice(2));
+
+    const [exact, saved] = [tensorsOf(out('whole')), tensorsOf(out('half'))];
+    const checkpoint = openCheckpoint(out('half'));
+    checkpoint.close();
+    expect(checkpoint.tensors.size).toBeGreaterThan(10);
+    for (const [name, { dtype }] of checkpoint.tensors) {
+      expect(dtype).toBe('BF16');
+      expect(saved.get(`${name}.master`)).toEqual(exact.get(name));
+      expect(saved.get(name)).toEqual(exact.get(name)!.map(roundedToBF16));
+      expect(saved.get(name)).not.toEqual(exact.get(name));
+    }
+    expect(JSON.parse(readFileSync(join(out('half'), 'config.json'), 'utf8'))).toMatchObject({ dtype: 'bfloat16' });
+  }
+});
+
+test('rounded weights without the exact ones are nothing to go on from', async () => {
+  const out = join(root, 'no-masters');
+  await run('llama', 'tp=1', { out, steps: 1, weightsType: 'bf16' });
+  const path = join(out, 'optimizer-step000001.safetensors');
+  // Another name of the same length, in the header.
+  writeFileSync(path, readFileSync(path, 'latin1').replaceAll('.master', '.mister'), 'latin1');
+  await expect(run('llama', 'tp=1', { resume: out, steps: 2 })).rejects.toThrow(
+    /rounded to BF16 and not as it was trained/,
+  );
+  // Its weights alone start another run.
+  await run('llama', 'tp=1', { model: findModel(out), steps: 1 });
+});
+
+test('steps that are kept are loaded and gone on with like any checkpoint', async () => {
+  const out = join(root, 'kept');
+  const whole = await lossesOf(run('llama', 'tp=2', { out, saveEvery: 1, keep: 3 }));
+  expect(keptSteps(out).map(({ step }) => step)).toEqual([4, 5]);
+  expect(readManifest(out)?.step).toBe(6);
+  for (const { step, path } of keptSteps(out)) {
+    expect(await lossesOf(run('llama', 'tp=2', { resume: path }))).toEqual(whole.slice(step));
+    expect(findModel(path).weights).toBe(path);
+  }
+});
+
+test('a second run into the directory of one is refused at once, also from the checkpoint there', async () => {
+  const out = join(root, 'busy');
+  const refused: Promise<unknown>[] = [];
+  const onReport = ({ kind }: { readonly kind: string }) => {
+    if (kind !== 'saved') return;
+    for (const resume of [{}, { resume: out }])
+      refused.push(run('llama', 'tp=1', { out, ...resume }).catch((error: unknown) => error));
+  };
+  await run('llama', 'tp=1', { out, steps: 3, saveEvery: 1, onReport });
+  expect(refused.length).toBe(6);
+  for (const error of await Promise.all(refused)) expect(error).toMatchObject({ code: 'OUT_BUSY', exit: 2 });
+  expect(readdirSync(out)).not.toContain('.fivefold-lock');
+  expect(readManifest(out)?.step).toBe(3);
+});
+
+test('a run whose directory is removed while it trains fails, saying so, and makes none anew', async () => {
+  const out = join(root, 'removed');
+  const onReport = ({ kind }: { readonly kind: string }) => {
+    if (kind === 'saved') rmSync(out, { recursive: true, force: true });
+  };
+  const error = await run('llama', 'tp=2', { out, steps: 100_000, saveEvery: 1, onReport }).catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: 'SAVE_FAILED', exit: 1 });
+  expect((error as Error).message).toMatch(/the directory was removed while the run went on|it does not exist/);
+  expect(existsSync(out)).toBe(false);
+});
+
 const trainForEver = `
 import { train } from ${JSON.stringify(new URL('../src/train/train.ts', import.meta.url))};
 import { parseLayout } from ${JSON.stringify(new URL('../src/mesh/layout.ts', import.meta.url))};
@@ -182,8 +268,8 @@ import { readdirSync, watch } from 'node:fs';
 const [out, tokenFile, config, resume] = process.argv.slice(1);
 watch(out, (_, name) => { if (name?.includes('.safetensors')) console.log('file ' + name); });
 await train({
-  model: { config: parseModelConfig(JSON.parse(config), 'config') },
-  tokenFile, layout: parseLayout('tp=2'), precision: 'f64', steps: 100000, learningRate: 1e-3, seed: 5,
+  ...(resume ? {} : { model: { config: parseModelConfig(JSON.parse(config), 'config') } }),
+  data: tokenFile, layout: parseLayout('tp=2'), precision: 'f64', steps: 100000, learningRate: 1e-3, seed: 5,
   seqLen: 8, globalBatch: 4, microBatch: 1, out, saveEvery: 1, ...(resume ? { resume } : {}),
   onReport: (report) => { if (report.kind === 'saved') console.log('saved ' + report.step); },
 });`;
@@ -220,8 +306,8 @@ test('a run killed in the middle of a save goes on from the last one it finished
   expect(saidAgain).toBeGreaterThan(step);
   const last = Number(readManifest(out)?.step);
   const common = { steps: 100_000, learningRate: 1e-3 };
-  const options = { ...common, optimizer: { totalSteps: common.steps, warmupSteps: 100 }, steps: last + 2 };
-  const resumed = await lossesOf(run('llama', 'pp=3', { ...options, resume: out }));
+  const options = { ...common, decaySteps: common.steps, steps: last + 2 };
+  const resumed = await lossesOf(run('llama', 'pp=3', { ...options, resume: out, out: join(root, 'after-kills') }));
   const whole = await lossesOf(run('llama', 'tp=1', options));
   expect(difference(resumed, whole.slice(last))).toBeLessThan(1e-10);
 });

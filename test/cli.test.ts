@@ -87,7 +87,7 @@ test('Ctrl-C leaves the last checkpoint whole; from it the same layout goes on b
   expect(step).toBeLessThan(150);
   expect(stopped.stderr).toMatch(/^fivefold: stopped by Ctrl-C; .+\n$/);
   expect(stopped.stderr).toContain(`the last checkpoint, step ${step}, is in ${path('stopped')}; go on with: `);
-  expect(stopped.stderr).toContain(`train --resume ${path('stopped')} --data ${path('text.txt')}\n`);
+  expect(stopped.stderr).toContain(`train --resume ${path('stopped')}\n`);
   expect(leftIn(temporary)).toEqual([]);
   expect(existsSync(join(path('stopped'), 'flight-recorders'))).toBe(false);
 
@@ -149,7 +149,7 @@ test('without --json: a table of what was predicted and measured, and commands t
   for (const row of ['bytes sent, tp all-reduce', 'matrix FLOPs'])
     expect(stdout.split('\n').find((line) => line.startsWith(row))).toMatch(/ all .* none$/);
   expect(stdout).toContain(`generate --model ${path('people')} --prompt`);
-  expect(stdout).toContain(`train --resume ${path('people')} --data ${path('text.txt')} --steps 4`);
+  expect(stdout).toContain(`train --resume ${path('people')} --steps 4`);
 });
 
 test('a failure between ranks ends with 1 and names the flight recorders of all ranks', async () => {
@@ -168,7 +168,9 @@ test('training that diverges ends with 1, the step and what to change', async ()
   const { exit, stderr } = await run(...small, '--steps', '20', '--lr', '1e300', '--out', path('diverged'));
   expect(exit).toBe(1);
   expect(stderr).toMatch(/^fivefold: .*step \d+ ended with loss NaN .* use a lower --lr.*\n$/);
-  expect(existsSync(path('diverged'))).toBe(false);
+  // Its settings and figures stay, to see what went wrong; no checkpoint does.
+  expect(readManifest(path('diverged'))).toBeUndefined();
+  expect(readdirSync(path('diverged')).sort()).toEqual(['metrics.jsonl', 'run.json']);
 });
 
 test('scale --json: a line a layout, and what one rank took', async () => {
@@ -211,7 +213,7 @@ test('demo trains, saves, writes a sample and says what to try next; a second on
   expect(readdirSync(join(folder, 'runs'))).toEqual(['demo-1', 'demo-2']);
   expect(readdirSync(join(folder, 'runs', 'demo-1'))).toEqual([]);
   const out = join('runs', 'demo-2');
-  expect(readManifest(join(folder, out))).toMatchObject({ step: 20, steps: 20 });
+  expect(readManifest(join(folder, out))).toMatchObject({ step: 20, run: { steps: 20 } });
   expect(stdout.split('\n').find((line) => line.startsWith('matrix FLOPs'))).toMatch(/ all .* none$/);
   const command = stdout.split('\n').find((line) => line.includes(' train --resume '))!;
   const words = command.slice(command.indexOf('train')).trim().split(' ');

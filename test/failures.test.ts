@@ -37,7 +37,7 @@ function copyOf(name: string): string {
 
 const run = (options: Pick<TrainOptions, 'model' | 'layout'> & Partial<TrainOptions>) =>
   train({
-    tokenFile,
+    data: tokenFile,
     precision: 'f64',
     steps: 20,
     learningRate: 1e-3,
@@ -119,7 +119,7 @@ test.each(['tp=1', 'tp=2,pp=2'])('%s: a learning rate far too large', async (lay
   expect(error.exit).toBe(1);
   expect(error.message).toMatch(/^step \d+ ended with loss .* use a lower learningRate/);
   expect(losses.every(Number.isFinite)).toBe(true);
-  expect(existsSync(out)).toBe(false);
+  expect(readManifest(out)).toBeUndefined();
 });
 
 test('weights that overflow in the last step replace no checkpoint', async () => {
@@ -152,10 +152,12 @@ function runDying(layoutText: string, dying: number, death: DyingJob['death'], r
     settings,
     optimizer: optimizerDefaults(1e-3, 1000),
     seed: 1,
-    tokenFile,
+    sources: [{ path: tokenFile }],
+    heldOut: 0,
     stepsDone: 0,
     lastStep: 1000,
     resume: false,
+    measuresRate: false,
     trace: false,
     dying,
     death,

@@ -17,12 +17,13 @@ const model = [...ops, 'model'];
 const schedule = [...model, 'schedule'];
 const step = [...schedule, 'step'];
 const pure = [...step, 'plan'];
-const effects = ['runtime', 'checkpoint', 'data', 'generate', 'train'];
+const effects = ['files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
 
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
   'errors.ts': { folders: [], outside: [] },
-  'temporary.ts': { folders: [], outside: 'all' },
+  'settings.ts': { folders: [], outside: ['zod'] },
+  files: { folders: [], outside: 'all' },
   mesh: { folders: [], outside: ['zod'] },
   program: { folders: program, outside: [] },
   ops: { folders: ops, outside: [] },
@@ -31,11 +32,12 @@ const units: Readonly<Record<string, Unit>> = {
   step: { folders: step, outside: [] },
   plan: { folders: pure, outside: [] },
   runtime: { folders: pure, outside: 'all' },
-  checkpoint: { folders: pure, outside: 'all' },
-  data: { folders: ['temporary.ts'], outside: 'all' },
-  generate: { folders: [...pure, 'runtime', 'checkpoint'], outside: 'all' },
-  train: { folders: [...pure, 'runtime', 'checkpoint', 'data'], outside: 'all' },
-  cli: { folders: [...pure, ...effects, 'temporary.ts'], outside: 'all' },
+  checkpoint: { folders: [...pure, 'files'], outside: 'all' },
+  data: { folders: ['files'], outside: 'all' },
+  generate: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data'], outside: 'all' },
+  train: { folders: [...pure, 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate'], outside: 'all' },
+  cli: { folders: [...pure, ...effects], outside: 'all' },
+  'typed-program.ts': { folders: ops, outside: [] },
   'index.ts': { folders: [...pure, ...effects], outside: 'all' },
 };
 

@@ -5,7 +5,7 @@ import { coordsOf } from '../src/mesh/mesh.ts';
 import { createExecutor } from '../src/runtime/executor.ts';
 import type { Floats } from '../src/runtime/kernels/local-kernels.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
-import { buildLogitsStep, type WindowSettings } from '../src/step/logits-step.ts';
+import { buildLogitsStep, type WindowSettings } from '../src/step/forward-step.ts';
 
 export interface LogitsJob {
   readonly settings: WindowSettings;

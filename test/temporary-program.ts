@@ -1,7 +1,7 @@
 // A program that makes temporary things as a run does, says so, and lives until it is killed.
 import { join } from 'node:path';
-import { withTemporary } from '../src/cli/temporary.ts';
-import { TokenWriter } from '../src/data/token-file.ts';
+import { TokenWriter } from '../src/data/token-writer.ts';
+import { withTemporary } from '../src/files/temporary.ts';
 
 await withTemporary(async (directory) => {
   await TokenWriter.create(join(directory, '..', 'tokens.i32.bin'));

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
+import { fullRanges } from '../../test/full-ranges.ts';
 import { readManifest } from './commit.ts';
 import { openCheckpoint, openOptimizer } from './hf-directory.ts';
+import { keptSteps } from './keep.ts';
 import { planCheckpoint } from './plan.ts';
-import { fullRanges } from './ranges.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fivefold-kill-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -22,12 +23,14 @@ const planned = { tensors, optimizer, maxFileBytes: 5e6 };
 const saveInALoop = `
 import { planCheckpoint } from ${JSON.stringify(new URL('./plan.ts', import.meta.url))};
 import { beginSave, commitSave, readManifest } from ${JSON.stringify(new URL('./commit.ts', import.meta.url))};
+import { claimOut } from ${JSON.stringify(new URL('./claim.ts', import.meta.url))};
 import { openWriter } from ${JSON.stringify(new URL('./writer.ts', import.meta.url))};
 import { writeSync } from 'node:fs';
 const [out, planned] = process.argv.slice(1);
 const plan = planCheckpoint(JSON.parse(planned));
+const { token: claim } = claimOut(out);
 for (let step = 1 + (readManifest(out)?.step ?? 0); ; step++) {
-  beginSave(out, plan, step);
+  beginSave(out, plan, step, claim);
   writeSync(1, 'begun\\n');
   const data = new Float32Array(512 * 512).fill(step);
   for (const half of [0, 512]) {
@@ -39,7 +42,7 @@ for (let step = 1 + (readManifest(out)?.step ?? 0); ; step++) {
     writer.finish();
   }
   writeSync(1, 'finished\\n');
-  commitSave(out, plan, step, { config: '{}', manifest: { step } });
+  commitSave(out, plan, step, { claim, config: '{}', manifest: { step }, keepLast: 3 });
   writeSync(1, 'committed ' + step + '\\n');
 }`;
 
@@ -90,10 +93,14 @@ test('killed at any moment of a save, a run leaves its last committed step, whol
   for (const events of [17, 1, 14, 15, 29, 22, 14]) {
     const said = await saveUntilKilled(out, events);
     const step = stepOf(out);
+    // What is kept is whole too.
+    for (const kept of keptSteps(out)) expect(stepOf(kept.path)).toBe(kept.step);
     expect(step).toBeGreaterThanOrEqual(Math.max(previous, said));
     previous = step;
   }
   expect(previous).toBeGreaterThanOrEqual(3);
+
+  expect(keptSteps(out).length).toBeGreaterThanOrEqual(2);
 
   // What seven killed saves left over is gone but for the last one's, if it had begun, and the committed one's predecessor's.
   const files = readdirSync(out).filter((name) => name.endsWith('.safetensors'));

@@ -1,30 +1,62 @@
 // Small file helpers: whole reads and writes at a position, atomic replacement, and flushing a directory to disk.
-import { closeSync, constants, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { errorCode } from '../files/system-errors.ts';
 
-/** Node and the kernel both stop short of 2 GiB in one call. */
-const maxBytesPerCall = 1 << 30;
+export { errorCode, reasonOf } from '../files/system-errors.ts';
+
+/** The most that moves before whoever waits hears of it. */
+const pieceBytes = 1 << 26;
+
+/** Told how many bytes have just been read or written: at most 64 MB at a time. */
+export type OnMoved = (bytes: number) => void;
 
 /** Reads exactly `bytes.length` bytes from `position`, or fewer at the end of the file. Returns how many. */
-export function readAt(fd: number, bytes: Uint8Array, position: number): number {
+export function readAt(fd: number, bytes: Uint8Array, position: number, onMoved?: OnMoved): number {
   let done = 0;
   while (done < bytes.length) {
-    const got = readSync(fd, bytes, done, Math.min(bytes.length - done, maxBytesPerCall), position + done);
+    const got = readSync(fd, bytes, done, Math.min(bytes.length - done, pieceBytes), position + done);
     if (got === 0) break;
     done += got;
+    onMoved?.(got);
   }
   return done;
 }
 
 /** Writes all of `bytes` at `position`. */
-export function writeAt(fd: number, bytes: Uint8Array, position: number): void {
+export function writeAt(fd: number, bytes: Uint8Array, position: number, onMoved?: OnMoved): void {
   let done = 0;
   while (done < bytes.length) {
-    done += writeSync(fd, bytes, done, Math.min(bytes.length - done, maxBytesPerCall), position + done);
+    const put = writeSync(fd, bytes, done, Math.min(bytes.length - done, pieceBytes), position + done);
+    done += put;
+    onMoved?.(put);
   }
 }
 
+/** Calls `onPiece` whenever 64 MB more have moved. */
+export function everyPiece(onPiece: (() => void) | undefined): OnMoved | undefined {
+  if (!onPiece) return undefined;
+  let since = 0;
+  return (bytes) => {
+    since += bytes;
+    if (since < pieceBytes) return;
+    since = 0;
+    onPiece();
+  };
+}
+
 /** The bytes of a typed array, shared with it. */
-export const bytesOf = (array: ArrayBufferView): Uint8Array =>
+export const bytesUnder = (array: ArrayBufferView): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 /** Opens a file, runs `use` on it and closes it again. */
@@ -40,15 +72,31 @@ export function withFile<T>(path: string, flags: string | number, use: (fd: numb
 /** Writes a file so that a reader, or a crash, finds either the old or the whole new content. */
 export function replaceFile(path: string, content: string | Uint8Array): void {
   const partial = `${path}${partialSuffix}`;
-  withFile(partial, 'w', (fd) => {
+  // Whatever lies there, a link to another place even, goes: it is not written through.
+  rmSync(partial, { recursive: true, force: true });
+  withFile(partial, 'wx', (fd) => {
     writeAt(fd, typeof content === 'string' ? Buffer.from(content) : content, 0);
     fsyncSync(fd);
   });
   renameSync(partial, path);
 }
 
-/** What {@link replaceFile} appends to a name while it writes. */
+/** What a name has appended while the file or directory is being made or removed. */
 export const partialSuffix = '.partial';
+
+/** What a file system that has no hard links, or no more for this file, says when asked for one. */
+const noLinks: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'];
+
+/** Gives a file a second name, or copies it where the file system has no hard links. Fails if the name is taken (EEXIST). */
+export function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (!noLinks.includes(errorCode(error))) throw error;
+    copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    withFile(to, 'r+', fsyncSync);
+  }
+}
 
 /** Flushes a directory's names to disk, where the system can: Windows and some network file systems cannot. */
 export function syncDirectory(path: string): void {
@@ -61,27 +109,11 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** The system's code of an error (ENOENT, EACCES, ...), or undefined if it does not come from the system. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && 'syscall' in error ? String(error.code) : undefined;
+/** Does what is good to have done and cannot be done always, such as removing what nobody needs. */
+export function ifPossible(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!errorCode(error)) throw error;
+  }
 }
-
-/** What a system error means, in words. */
-export function reasonOf(code: string): string {
-  return reasons[code] ?? `the system says ${code}`;
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist',
-  ENOTDIR: 'a part of the path is a file, not a directory',
-  EISDIR: 'it is a directory',
-  EEXIST: 'a file of that name is in the way',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space is left on the device',
-  EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file would be too large',
-  ENAMETOOLONG: 'the name is too long',
-  EMFILE: 'too many files are open',
-};

@@ -48,7 +48,7 @@ test('damage is named', () => {
   ).toMatchInlineSnapshot(`
     "its header is not JSON; copy or download the file again
     its header is not a JSON object; copy or download the file again
-    tensor a: its entry: Invalid input: expected object, received number; copy or download the file again
+    tensor a: Invalid input: expected object, received number; copy or download the file again
     tensor a: shape.0: Too small: expected number to be >=0; copy or download the file again
     tensor a: shape.0: Invalid input: expected int, received number; copy or download the file again
     tensor a has the unknown dtype F12; use one of F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64, I32, I16, I8, U64, U32, U16, U8, BOOL

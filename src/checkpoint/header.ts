@@ -1,8 +1,9 @@
 // The header of a safetensors file: 8 bytes of length, then JSON that names each tensor's dtype, shape and bytes.
 import * as z from 'zod';
-import { fail } from '../errors.ts';
+import { elements } from '../program/program.ts';
+import { broken, isPlainName, parsedAs, shown } from './broken.ts';
 import { type Dtype, dtypeBytes, isDtype } from './dtypes.ts';
-import { elementsOf } from './ranges.ts';
+import { parseJson } from './json.ts';
 
 /** Where a tensor lies in its file. */
 export interface TensorInfo {
@@ -16,15 +17,15 @@ export interface TensorInfo {
 
 /** The format's own limit on the length of the JSON, in bytes. */
 export const maxHeaderBytes = 100_000_000;
+/** More dims than any tensor of a model has. */
+const maxDims = 16;
 
 const size = z.number().int().nonnegative();
-const entrySchema = z.object({ dtype: z.string(), shape: z.array(size), data_offsets: z.tuple([size, size]) });
-const headerSchema = z.record(z.string(), z.unknown());
-
-/** Ends with CHECKPOINT_BROKEN for this file. */
-export function broken(path: string, problem: string, fix = 'copy or download the file again'): never {
-  return fail('CHECKPOINT_BROKEN', { path, problem, fix });
-}
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(size).max(maxDims),
+  data_offsets: z.tuple([size, size]),
+});
 
 /**
  * The length of the JSON, from the file's first 8 bytes.
@@ -51,7 +52,10 @@ export function headerLength(path: string, first: Buffer, fileBytes: number): nu
  */
 export function parseHeader(path: string, json: Buffer, fileBytes: number): ReadonlyMap<string, TensorInfo> {
   const dataStart = 8 + json.length;
-  const tensors = Object.entries(parseJson(path, json.toString()))
+  const header = parseJson(path, json.toString(), 'its header');
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    return broken(path, 'its header is not a JSON object');
+  const tensors = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, entry]) => parseEntry(path, dataStart, name, entry))
     .sort((a, b) => a.begin - b.begin || a.bytes - b.bytes);
@@ -68,28 +72,19 @@ export function parseHeader(path: string, json: Buffer, fileBytes: number): Read
   return new Map(tensors.map((tensor) => [tensor.name, tensor]));
 }
 
-function parseJson(path: string, json: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    broken(path, 'its header is not JSON');
-  }
-  return headerSchema.safeParse(value).data ?? broken(path, 'its header is not a JSON object');
-}
-
 function parseEntry(path: string, dataStart: number, name: string, entry: unknown): TensorInfo {
-  const parsed = entrySchema.safeParse(entry);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    broken(path, `tensor ${name}: ${issue?.path.join('.') || 'its entry'}: ${issue?.message}`);
-  }
-  const { dtype, shape, data_offsets: offsets } = parsed.data;
+  if (!isPlainName(name)) broken(path, `a tensor is called "${shown(name)}", which no tensor can be`);
+  const { dtype, shape, data_offsets: offsets } = parsedAs(path, entrySchema, entry, `tensor ${name}`);
   if (!isDtype(dtype)) {
-    broken(path, `tensor ${name} has the unknown dtype ${dtype}`, `use one of ${Object.keys(dtypeBytes).join(', ')}`);
+    broken(
+      path,
+      `tensor ${name} has the unknown dtype ${shown(dtype)}`,
+      `use one of ${Object.keys(dtypeBytes).join(', ')}`,
+    );
   }
   const [begin, end] = offsets;
-  if (end - begin !== elementsOf(shape) * dtypeBytes[dtype]) {
+  // A product past 2^53 is inexact, but no smaller for it: it never equals the difference of two safe integers.
+  if (end - begin !== elements(shape) * dtypeBytes[dtype]) {
     broken(path, `tensor ${name}: bytes ${begin} to ${end} do not hold ${dtype} of shape [${shape}]`);
   }
   return { name, dtype, shape, begin: dataStart + begin, bytes: end - begin };
@@ -103,7 +98,7 @@ export function encodeHeader(
   const entries: [string, unknown][] = [['__metadata__', { format: 'pt' }]];
   let begin = 0;
   for (const { name, dtype, shape } of tensors) {
-    const end = begin + elementsOf(shape) * dtypeBytes[dtype];
+    const end = begin + elements(shape) * dtypeBytes[dtype];
     entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
     begin = end;
   }

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { FivefoldError } from '../errors.ts';
-import { bytesOf } from './files.ts';
+import { bytesUnder } from './files.ts';
 import { encodeHeader } from './header.ts';
-import { openCheckpoint, openOptimizer } from './hf-directory.ts';
+import { identityOf, openCheckpoint, openOptimizer } from './hf-directory.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fivefold-hf-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -23,7 +23,7 @@ function directory(files: Readonly<Record<string, string | Uint8Array>>): string
 function weights(tensors: Readonly<Record<string, readonly number[]>>): Uint8Array {
   const entries = Object.entries(tensors);
   const specs = entries.map(([name, values]) => ({ name, dtype: 'F32' as const, shape: [values.length] }));
-  return Buffer.concat([encodeHeader(specs), ...entries.map(([, values]) => bytesOf(Float32Array.from(values)))]);
+  return Buffer.concat([encodeHeader(specs), ...entries.map(([, values]) => bytesUnder(Float32Array.from(values)))]);
 }
 
 const index = (weightMap: object, metadata: object = {}) => JSON.stringify({ metadata, weight_map: weightMap });
@@ -57,9 +57,12 @@ test('a single file, and a directory with one, with the texts beside it', () => 
       ['a', { dtype: 'F32', shape: [3], file: join(path, 'model.safetensors') }],
     ]);
     const out = new Float64Array(2);
-    checkpoint.read('a', [[1, 3]], out);
+    let bytesRead = 0;
+    checkpoint.read('a', [[1, 3]], out, (bytes) => {
+      bytesRead += bytes;
+    });
     expect([...out]).toEqual([2, 3]);
-    expect(checkpoint.bytesRead()).toBe(8);
+    expect(bytesRead).toBe(8);
     checkpoint.close();
   }
 });
@@ -128,10 +131,31 @@ test('what is missing or broken is named, with what to do', () => {
     CHECKPOINT_MISSING: no checkpoint at /5: the directory has neither model.safetensors.index.json nor model.safetensors; give a directory with .safetensors weights
     CHECKPOINT_MISSING: no checkpoint at /6: model.safetensors.index.json lists b.safetensors, which does not exist (1 of 2 files absent); copy or download the missing files
     CHECKPOINT_BROKEN: checkpoint /7/model.safetensors.index.json is broken: it says model-00001-of-00002.safetensors holds b, and it does not; copy or download the file again
-    CHECKPOINT_BROKEN: checkpoint /8/model.safetensors.index.json is broken: weight_map.a: a file name without a directory; copy or download the file again
+    CHECKPOINT_BROKEN: checkpoint /8/model.safetensors.index.json is broken: weight_map.a: a file name without a directory is needed; copy or download the file again
     CHECKPOINT_BROKEN: checkpoint /9/model.safetensors.index.json is broken: it is not JSON; copy or download the file again
     CHECKPOINT_BROKEN: checkpoint /10/model.safetensors.index.json is broken: the file: Invalid input: expected object, received array; copy or download the file again
     CHECKPOINT_BROKEN: checkpoint /11/model-00001-of-00002.safetensors is broken: truncated: tensor a ends at byte 100, the file has 99; copy or download the file again
     CHECKPOINT_MISSING: no checkpoint at /12: it holds weights but no optimizer state; start a new run from its weights with model"
   `);
+});
+
+test('a checkpoint that another has taken the place of is not read for it', () => {
+  const indexName = 'model.safetensors.index.json';
+  const path = directory({ 'a.safetensors': weights({ a: [1] }), [indexName]: index({ a: 'a.safetensors' }) });
+  const identity = identityOf(path);
+  openCheckpoint(path, identity).close();
+  writeFileSync(join(path, 'b.safetensors'), weights({ a: [2] }));
+  writeFileSync(join(path, indexName), index({ a: 'b.safetensors' }, { optimizer: ['b.safetensors'] }));
+  const problem = 'another step or model has taken its place while it was being read';
+  expect(errorOf(() => openCheckpoint(path, identity))).toContain(problem);
+  expect(errorOf(() => openOptimizer(path, identity))).toContain(problem);
+  openOptimizer(path, identityOf(path)).close();
+
+  const single = directory({ 'model.safetensors': weights({ a: [1] }) });
+  for (const given of [single, join(single, 'model.safetensors')]) {
+    const before = identityOf(given);
+    openCheckpoint(given, before).close();
+    writeFileSync(join(single, 'model.safetensors'), weights({ a: [1, 2], [given.length]: [3] }));
+    expect(errorOf(() => openCheckpoint(given, before))).toContain(problem);
+  }
 });

@@ -2,9 +2,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fail, option } from '../errors.ts';
+import { broken } from './broken.ts';
 import type { Dtype, TensorArray } from './dtypes.ts';
-import { errorCode, reasonOf } from './files.ts';
-import { broken } from './header.ts';
+import { errorCode, type OnMoved, reasonOf } from './files.ts';
 import { configName, indexName, type Manifest, readIndex, singleName, tokenizerName } from './index-file.ts';
 import type { Range } from './ranges.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';
@@ -34,12 +34,10 @@ export interface Checkpoint {
   has(name: string): boolean;
   find(name: string): CheckpointTensor | undefined;
   /**
-   * Reads a slice of a tensor into the whole of `out`; see SafetensorsFile.readSlice.
+   * Reads a slice of a tensor into the whole of `out`; see SafetensorsFile.readSlice. `onMoved` hears of every read from the disk.
    * @throws CHECKPOINT_MISMATCH if there is no such tensor or slice, CHECKPOINT_BROKEN for NaN and infinities.
    */
-  read(name: string, ranges: readonly Range[], out: TensorArray): void;
-  /** Bytes of tensors read from the disk so far, without headers. */
-  bytesRead(): number;
+  read(name: string, ranges: readonly Range[], out: TensorArray, onMoved?: OnMoved): void;
   close(): void;
 }
 
@@ -48,32 +46,37 @@ const prefixes = ['', 'transformer.', 'model.'];
 
 /**
  * Opens a Hugging Face directory (the index wins over `model.safetensors`) or one .safetensors file.
- * @throws CHECKPOINT_MISSING if the path or a listed file does not exist, CHECKPOINT_BROKEN if a file is damaged.
+ * @param identity of {@link identityOf}, if it must be that very checkpoint
+ * @throws CHECKPOINT_MISSING if the path or a listed file does not exist, CHECKPOINT_BROKEN if a file is damaged,
+ * CHECKPOINT_MISMATCH if it is another checkpoint.
  */
-export function openCheckpoint(path: string): Checkpoint {
+export function openCheckpoint(path: string, identity?: string): Checkpoint {
   if (!isDirectory(path)) {
+    expectIdentity(path, identity, () => identityOf(path));
     return checkpointOf(path, dirname(path), undefined, ...alone(openSafetensors(path)));
   }
   // A run may commit its next step, and remove the files of the last, between our reading the index and opening the files.
   for (let attempt = 1; ; attempt++) {
     const index = readIndex(path);
+    expectIdentity(path, identity, () => index?.identity ?? identityOf(path));
     try {
-      if (!index) return openSingle(path);
+      if (!index) return checkpointOf(path, path, undefined, ...alone(openSafetensors(singleIn(path))));
       const { files, places } = openListed(path, index.weightMap);
       return checkpointOf(path, path, index.manifest, files, places);
     } catch (error) {
-      const same = JSON.stringify(readIndex(path)) === JSON.stringify(index);
-      if (same || attempt === 5) throw error;
+      if (readIndex(path)?.identity === index?.identity || attempt === 5) throw error;
     }
   }
 }
 
 /**
  * Opens the optimizer state saved beside the weights of a directory.
+ * @param identity as for {@link openCheckpoint}
  * @throws CHECKPOINT_MISSING if the checkpoint has none.
  */
-export function openOptimizer(path: string): Checkpoint {
+export function openOptimizer(path: string, identity?: string): Checkpoint {
   const index = isDirectory(path) ? readIndex(path) : undefined;
+  if (index) expectIdentity(path, identity, () => index.identity);
   if (!index?.optimizerFiles.length) {
     return fail('CHECKPOINT_MISSING', {
       path,
@@ -82,25 +85,54 @@ export function openOptimizer(path: string): Checkpoint {
     });
   }
   const files = openAll(index.optimizerFiles.map((name) => join(path, name)));
-  const places = new Map(files.flatMap((file) => [...file.tensors.keys()].map((name) => [name, file] as const)));
+  const places = new Map<string, SafetensorsFile>();
+  for (const file of files)
+    for (const name of file.tensors.keys()) {
+      const other = places.get(name);
+      if (other) {
+        for (const each of files) each.close();
+        broken(path, `both ${basename(other.path)} and ${basename(file.path)} hold ${name}`);
+      }
+      places.set(name, file);
+    }
   return checkpointOf(path, path, index.manifest, files, places);
 }
 
-function openSingle(path: string): Checkpoint {
+/**
+ * What tells the checkpoint at `path` from one that takes its place later. Ranks that open it one by one are given it, so that none
+ * reads a step that another does not.
+ * @throws what openCheckpoint throws
+ */
+export function identityOf(path: string): string {
+  const index = isDirectory(path) ? readIndex(path) : undefined;
+  if (index) return index.identity;
+  const file = isDirectory(path) ? singleIn(path) : path;
+  const { dev, ino, size, mtimeMs } = statSync(file);
+  return [dev, ino, size, mtimeMs].join();
+}
+
+function expectIdentity(path: string, expected: string | undefined, found: () => string): void {
+  if (expected === undefined || expected === found()) return;
+  fail('CHECKPOINT_MISMATCH', {
+    path,
+    problem: 'another step or model has taken its place while it was being read',
+    fix: 'wait until its run has ended, or give a copy of it',
+  });
+}
+
+function singleIn(path: string): string {
   const single = join(path, singleName);
-  if (!existsSync(single)) {
-    const problem = `the directory has neither ${indexName} nor ${singleName}`;
-    return fail('CHECKPOINT_MISSING', { path, problem, fix: 'give a directory with .safetensors weights' });
-  }
-  return checkpointOf(path, path, undefined, ...alone(openSafetensors(single)));
+  if (existsSync(single)) return single;
+  const problem = `the directory has neither ${indexName} nor ${singleName}`;
+  return fail('CHECKPOINT_MISSING', { path, problem, fix: 'give a directory with .safetensors weights' });
 }
 
 function alone(file: SafetensorsFile): [SafetensorsFile[], Map<string, SafetensorsFile>] {
   return [[file], new Map([...file.tensors.keys()].map((name) => [name, file]))];
 }
 
-function openListed(path: string, weightMap: Readonly<Record<string, string>>) {
-  const names = [...new Set(Object.values(weightMap))];
+function openListed(path: string, weightMap: ReadonlyMap<string, string>) {
+  const names = [...new Set(weightMap.values())];
   const absent = names.filter((name) => !existsSync(join(path, name)));
   if (absent.length > 0) {
     const problem = `${indexName} lists ${absent[0]}, which does not exist (${absent.length} of ${names.length} files absent)`;
@@ -109,7 +141,7 @@ function openListed(path: string, weightMap: Readonly<Record<string, string>>) {
   const files = openAll(names.map((name) => join(path, name)));
   const byName = new Map(files.map((file) => [basename(file.path), file]));
   const places = new Map<string, SafetensorsFile>();
-  for (const [tensor, name] of Object.entries(weightMap)) {
+  for (const [tensor, name] of weightMap) {
     const file = byName.get(name)!;
     if (!file.tensors.has(tensor)) {
       for (const each of files) each.close();
@@ -159,15 +191,14 @@ function checkpointOf(
     resolve,
     has: (name) => resolve(name) !== undefined,
     find,
-    read(name, ranges, out) {
+    read(name, ranges, out, onMoved) {
       const actual = resolve(name);
       if (actual === undefined) {
         const fix = `it has ${tensors.size} others, such as ${[...tensors.keys()].slice(0, 3).join(', ')}`;
         return fail('CHECKPOINT_MISMATCH', { path, problem: `it has no tensor ${name}`, fix });
       }
-      places.get(actual)!.readSlice(actual, ranges, out);
+      places.get(actual)!.readSlice(actual, ranges, out, onMoved);
     },
-    bytesRead: () => files.reduce((sum, file) => sum + file.bytesRead(), 0),
     close: () => {
       for (const file of files) file.close();
     },

@@ -1,7 +1,8 @@
 // Where a model comes from: a preset's name, a config.json, or a checkpoint directory.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
+import { maxBytes, readJson } from '../files/json-file.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { presets } from '../model/presets.ts';
@@ -16,7 +17,7 @@ export interface ModelSource {
 }
 
 /** Reads what `--model` names; CHECKPOINT_MISSING, CONFIG_INVALID or FAMILY_UNSUPPORTED when it cannot be used. */
-export function findModel(name: string): ModelSource {
+export function findModel(name: string, _set: readonly string[] = []): ModelSource {
   const preset = presets[name];
   if (preset) return { config: parseModelConfig(preset, name) };
   if (!existsSync(name))
@@ -43,15 +44,8 @@ export function findModel(name: string): ModelSource {
 }
 
 function readConfig(path: string): ModelConfig {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    return fail('CONFIG_INVALID', {
-      path,
-      problem: (error as Error).message,
-      fix: 'give the config.json of a Hugging Face model',
-    });
-  }
+  const json = readJson(path, maxBytes.config, ({ problem, fix }) =>
+    fail('CONFIG_INVALID', { path, problem, fix: fix ?? 'give the config.json of a Hugging Face model' }),
+  );
   return parseModelConfig(json, path);
 }

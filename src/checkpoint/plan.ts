@@ -1,14 +1,22 @@
 // Where every tensor of a checkpoint will lie: files, headers and byte positions, computed alike by every rank.
 import assert from 'node:assert';
+import { elements } from '../program/program.ts';
 import { dtypeBytes } from './dtypes.ts';
 import { encodeHeader } from './header.ts';
-import { elementsOf } from './ranges.ts';
+
+/** The types that weights are saved in, by our names. */
+export const savedDtypes = { bf16: 'BF16', f32: 'F32', f64: 'F64' } as const;
+export type WeightsType = keyof typeof savedDtypes;
+export type SavedDtype = (typeof savedDtypes)[WeightsType];
+
+/** The same types as config.json names them. */
+export const configDtypes = { bf16: 'bfloat16', f32: 'float32', f64: 'float64' } as const;
 
 export interface TensorSpec {
   readonly name: string;
   /** Of the whole tensor, not of a shard. */
   readonly shape: readonly number[];
-  readonly dtype: 'F32' | 'F64';
+  readonly dtype: SavedDtype;
 }
 
 export interface PlannedTensor extends TensorSpec {
@@ -65,7 +73,7 @@ export function planCheckpoint(options: {
   return { files, tensors: placed };
 }
 
-export const tensorBytes = (spec: TensorSpec): number => elementsOf(spec.shape) * dtypeBytes[spec.dtype];
+export const tensorBytes = (spec: TensorSpec): number => elements(spec.shape) * dtypeBytes[spec.dtype];
 
 function groupBySize(specs: readonly TensorSpec[], maxFileBytes: number): TensorSpec[][] {
   const groups: TensorSpec[][] = [];

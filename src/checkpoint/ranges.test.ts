@@ -1,15 +1,9 @@
 // Runs of slices against naive indexing.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  elementsOf,
-  forEachRun,
-  fullRanges,
-  indexInTensor,
-  type Range,
-  rangeElements,
-  rangesProblem,
-} from './ranges.ts';
+import { fullRanges } from '../../test/full-ranges.ts';
+import { elements } from '../program/program.ts';
+import { forEachRun, indexInTensor, type Range, rangeElements, rangesProblem } from './ranges.ts';
 
 const sliceCase = fc.array(fc.nat(5), { maxLength: 4 }).chain((shape) =>
   fc.record({
@@ -52,7 +46,7 @@ test('the whole tensor is one run, and so is a scalar', () => {
   for (const shape of [[3, 4, 5], [7], []]) {
     const runs: number[][] = [];
     forEachRun(shape, fullRanges(shape), (...run) => runs.push(run));
-    expect(runs).toEqual([[0, 0, elementsOf(shape)]]);
+    expect(runs).toEqual([[0, 0, elements(shape)]]);
   }
 });
 

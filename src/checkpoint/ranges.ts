@@ -3,11 +3,6 @@
 /** `[start, end)` along one dim. */
 export type Range = readonly [start: number, end: number];
 
-/** The ranges that take the whole tensor. */
-export const fullRanges = (shape: readonly number[]): Range[] => shape.map((size) => [0, size]);
-
-export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
-
 export const rangeElements = (ranges: readonly Range[]): number =>
   ranges.reduce((product, [start, end]) => product * (end - start), 1);
 

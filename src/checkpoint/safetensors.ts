@@ -1,6 +1,8 @@
 // One .safetensors file: opened and checked, then read slice by slice, touching only the bytes each slice needs.
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { fail } from '../errors.ts';
+import { openRegular, type Refusal } from '../files/regular-file.ts';
+import { broken } from './broken.ts';
 import { decode, firstNonFinite } from './decode.ts';
 import {
   arrayKind,
@@ -11,8 +13,8 @@ import {
   sameBytes,
   type TensorArray,
 } from './dtypes.ts';
-import { bytesOf, errorCode, readAt, reasonOf } from './files.ts';
-import { broken, headerLength, parseHeader, type TensorInfo } from './header.ts';
+import { bytesUnder, errorCode, type OnMoved, readAt, reasonOf } from './files.ts';
+import { headerLength, parseHeader, type TensorInfo } from './header.ts';
 import { forEachRun, indexInTensor, type Range, rangeElements, rangesProblem } from './ranges.ts';
 
 export interface SafetensorsFile {
@@ -20,13 +22,11 @@ export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /**
    * Reads `ranges` of a tensor into the whole of `out`, row-major. F64, F32, F16 and BF16 go into Float32Array or Float64Array,
-   * I64 into BigInt64Array, I32 into Int32Array.
+   * I64 into BigInt64Array, I32 into Int32Array. `onMoved` hears of every read from the disk.
    * @throws CHECKPOINT_MISMATCH for an unknown name, a range outside of the shape, or an `out` of another length or kind;
    * CHECKPOINT_BROKEN for NaN and infinities, and when the file has become shorter.
    */
-  readSlice(name: string, ranges: readonly Range[], out: TensorArray): void;
-  /** Bytes of tensors read from the disk so far, without the header. */
-  bytesRead(): number;
+  readSlice(name: string, ranges: readonly Range[], out: TensorArray, onMoved?: OnMoved): void;
   close(): void;
 }
 
@@ -40,7 +40,7 @@ export const stagingBytes = 1 << 18;
  * @throws CHECKPOINT_MISSING if it cannot be opened, CHECKPOINT_BROKEN if it is not a whole safetensors file.
  */
 export function openSafetensors(path: string): SafetensorsFile {
-  const fd = openToRead(path);
+  const fd = openRegular(path, (refusal) => missing(path, refusal));
   let tensors: ReadonlyMap<string, TensorInfo>;
   try {
     const fileBytes = fstatSync(fd).size;
@@ -52,27 +52,30 @@ export function openSafetensors(path: string): SafetensorsFile {
   } catch (error) {
     closeSync(fd);
     const code = errorCode(error);
-    if (code) missing(path, code);
+    if (code) missing(path, { problem: reasonOf(code), code });
     throw error;
   }
-  let bytesRead = 0;
-
-  function read(bytes: Uint8Array, position: number): void {
-    const got = readAt(fd, bytes, position);
-    bytesRead += got;
+  function read(bytes: Uint8Array, position: number, onMoved?: OnMoved): void {
+    const got = readAt(fd, bytes, position, onMoved);
     if (got < bytes.length) broken(path, `it ends at byte ${position + got}, shorter than when it was opened`);
   }
 
   return {
     path,
     tensors,
-    readSlice(name, ranges, out) {
+    readSlice(name, ranges, out, onMoved) {
       const tensor = tensors.get(name);
       if (!tensor) return mismatch(path, `it has no tensor ${name}`, `it has ${[...tensors.keys()].slice(0, 3)}, ...`);
       const dtype = checkedDtype(path, tensor, ranges, out);
-      readRuns(read, tensor, dtype, ranges, out, (at, count) => checkFinite(path, tensor, ranges, out, at, count));
+      readRuns(
+        (bytes, position) => read(bytes, position, onMoved),
+        tensor,
+        dtype,
+        ranges,
+        out,
+        (at, count) => checkFinite(path, tensor, ranges, out, at, count),
+      );
     },
-    bytesRead: () => bytesRead,
     close: () => closeSync(fd),
   };
 }
@@ -90,7 +93,7 @@ function readRuns(
   check: (at: number, count: number) => void,
 ): void {
   const size = dtypeBytes[dtype];
-  const direct = sameBytes(dtype, out) ? bytesOf(out) : undefined;
+  const direct = sameBytes(dtype, out) ? bytesUnder(out) : undefined;
   let staging: ArrayBuffer | undefined;
   let runs: { start: number; at: number; count: number }[] = [];
   let windowStart = 0;
@@ -164,18 +167,8 @@ function checkFinite(
   broken(path, where, 'the weights diverged or were damaged; use an earlier checkpoint');
 }
 
-function openToRead(path: string): number {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    const code = errorCode(error);
-    if (!code) throw error;
-    return missing(path, code);
-  }
-}
-
-function missing(path: string, code: string): never {
-  return fail('CHECKPOINT_MISSING', { path, problem: reasonOf(code), fix: 'give a readable .safetensors file' });
+function missing(path: string, { problem, fix }: Refusal): never {
+  return fail('CHECKPOINT_MISSING', { path, problem, fix: fix ?? 'give a readable .safetensors file' });
 }
 
 function mismatch(path: string, problem: string, fix: string): never {

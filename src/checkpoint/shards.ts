@@ -3,10 +3,10 @@ import { fail } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import { type ParamSpec, shardRanges } from '../model/params.ts';
+import type { FloatArray } from './dtypes.ts';
+import { everyPiece } from './files.ts';
 import type { Checkpoint } from './hf-directory.ts';
 import type { Range } from './ranges.ts';
-
-type Floats = Float32Array | Float64Array;
 
 /** The part of the checkpoint tensor that a rank's shard holds. */
 export function tensorRanges(spec: ParamSpec, layout: Layout, coords: Coords): Range[] {
@@ -17,28 +17,22 @@ export function tensorRanges(spec: ParamSpec, layout: Layout, coords: Coords): R
 }
 
 /** The front of a shard that is stored; what follows pads the vocabulary. */
-export function storedPart<T extends Floats>(shard: T, spec: ParamSpec, layout: Layout, coords: Coords): T {
+export function storedPart<T extends FloatArray>(shard: T, spec: ParamSpec, layout: Layout, coords: Coords): T {
   const count = shardRanges(spec, layout, coords).reduce((product, [start, end]) => product * (end - start), 1);
   return shard.subarray(0, count) as T;
 }
 
-export interface Reading {
-  /** Called before every piece: reading goes on. */
-  readonly moved?: () => void;
-  /** Numbers of a piece; 8 Mi, which no disk takes long for, when not given. A row of the first dim is the least. */
-  readonly pieceNumbers?: number;
-}
-
 /**
- * Reads a rank's shard, only the bytes it needs; CHECKPOINT_MISMATCH when the tensor is absent or of another shape.
+ * Reads a rank's shard, only the bytes it needs; CHECKPOINT_MISMATCH when the tensor is absent or of another shape. `onPiece` is
+ * called for every 64 MB, so that whoever waits knows that it goes on.
  */
 export function readShard(
   checkpoint: Checkpoint,
   spec: ParamSpec,
-  shard: Floats,
+  shard: FloatArray,
   layout: Layout,
   coords: Coords,
-  { moved, pieceNumbers = 8 * 1024 * 1024 }: Reading = {},
+  onPiece?: () => void,
 ): void {
   const tensor = checkpoint.find(spec.tensor.name);
   const fix = 'use the config.json that belongs to these weights';
@@ -52,17 +46,6 @@ export function readShard(
     });
   shard.fill(0);
   const stored = storedPart(shard, spec, layout, coords);
-  if (stored.length === 0) return;
-  const [[first, last], ...rest] = tensorRanges(spec, layout, coords) as [Range, ...Range[]];
-  const row = stored.length / (last - first);
-  const rows = Math.max(1, Math.floor(pieceNumbers / row));
-  for (let start = first; start < last; start += rows) {
-    const end = Math.min(last, start + rows);
-    moved?.();
-    checkpoint.read(
-      spec.tensor.name,
-      [[start, end], ...rest],
-      stored.subarray((start - first) * row, (end - first) * row),
-    );
-  }
+  if (stored.length > 0)
+    checkpoint.read(spec.tensor.name, tensorRanges(spec, layout, coords), stored, everyPiece(onPiece));
 }

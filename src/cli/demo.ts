@@ -1,27 +1,26 @@
 // The first run on a new machine: `fivefold demo` trains a small model on text that is there, in about 90 seconds.
 import { mkdirSync, rmSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { readManifest } from '../checkpoint/commit.ts';
 import { errorCode, reasonOf } from '../checkpoint/files.ts';
-import { findModel } from '../checkpoint/model-source.ts';
 import { findCorpus } from '../data/sample-corpus.ts';
 import { byteTokenizer } from '../data/tokenizer.ts';
+import { prepareTokens } from '../data/tokens.ts';
 import { FivefoldError, fail } from '../errors.ts';
-import { autoLayout, defaultMicroBatch } from '../train/auto-layout.ts';
-import { type TrainOptions, type TrainSummary, train } from '../train/train.ts';
+import type { TrainSummary } from '../train/launch.ts';
+import { train } from '../train/train.ts';
 import { continueText } from './generate.ts';
 import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
 import { addOptions } from './options.ts';
-import { prepare } from './preparing.ts';
+import { showPreparing } from './preparing.ts';
 import { formatFigures } from './report.ts';
 import { measuredFigures, predictedFigures } from './results.ts';
 import { runTraining } from './run-training.ts';
-import { introduction } from './train.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
+import { columnsOf, wrapCommand } from './ui/wrap.ts';
 
 /** The whole command takes about this long on any machine but a very slow one. */
 const wholeSeconds = 90;
@@ -78,26 +77,16 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   const colour = wantsColour(io.stdout);
   const heading = (text: string): void => writeLine(io.stdout, `\n${paint(text, 'bold', colour)}\n`);
 
-  const model = findModel(settings.model);
-  const { seqLen, globalBatch, precision } = settings;
-  const machine = { cores: availableParallelism(), memoryBytes: totalmem() / 2 };
-  const layout = autoLayout({ config: model.config, seqLen, globalBatch, precision, ...machine });
   const corpus = findCorpus(fileURLToPath(new URL('.', import.meta.url)), corpusBytes);
   // In the run's own directory, so that it can be gone on with on the very same text.
-  const cacheFile = join(out, 'tokens.i32.bin');
-  const files = { files: corpus.files, tokenizer: byteTokenizer, config: model.config, cacheFile };
-  const tokens = await prepare({ ...files, quiet: false }, io);
-  const microBatch = defaultMicroBatch(globalBatch, layout);
-  const options = { ...settings, model, layout, tokenFile: tokens.path, microBatch };
-
-  writeLine(io.stdout, introduction({ options: { ...options, steps: 0 } }, tokens.tokens));
-  const stepSeconds = await timeSteps(options, timedShare * seconds, io);
+  const data = await tokensIn(out, corpus.files, io);
+  const stepSeconds = await timeSteps({ ...settings, data }, timedShare * seconds, io);
   const left = seconds - endSeconds - secondsGone();
   const steps = Math.max(fewestSteps, Math.floor(left / stepSeconds));
   writeLine(io.stdout, `a step takes ${formatSeconds(stepSeconds)} here: ${steps} steps, saved in ${out}\n`);
   const saveEvery = Math.ceil(steps / 4);
-  const summary = await runTraining(
-    { options: { ...options, steps, out, saveEvery }, stepsDone: 0, quiet: false, data: [tokens.path] },
+  const { summary } = await runTraining(
+    { options: { ...settings, data, steps, out, saveEvery }, quiet: false, introduce: true },
     io,
   );
   heading('A sample');
@@ -107,7 +96,7 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   heading('Predicted before the run, and measured');
   showFigures(summary, colour, io);
   heading('What to try next');
-  for (const line of next(out, tokens.path, steps, io)) writeLine(io.stdout, `  ${line}`);
+  for (const line of next(out, steps, io)) writeLine(io.stdout, `  ${wrapCommand(line, columnsOf(io.stdout), 2)}`);
 }
 
 /** A directory that no earlier run has: the first free of demo-1, demo-2, ... */
@@ -134,8 +123,29 @@ function newRun(parent: string): string {
   }
 }
 
+/** The token file of the text, shown while it takes long. */
+async function tokensIn(folder: string, files: readonly string[], io: CliIo): Promise<string> {
+  const preparing = showPreparing(false, io);
+  try {
+    const { sources } = await prepareTokens({
+      sources: [{ files }],
+      tokenizer: byteTokenizer,
+      cacheDirectory: folder,
+      signal: io.signal,
+      onProgress: preparing.show,
+    });
+    return sources[0]!.path;
+  } finally {
+    preparing.end();
+  }
+}
+
 /** Seconds of a step on this machine, measured for about `seconds`: the mean, as slow steps count in a long run too. */
-async function timeSteps(options: Omit<TrainOptions, 'steps'>, seconds: number, io: CliIo): Promise<number> {
+async function timeSteps(
+  options: typeof settings & { readonly data: string },
+  seconds: number,
+  io: CliIo,
+): Promise<number> {
   const time = async (steps: number): Promise<number> => {
     const { tokensPerSecond } = await train({ ...options, steps, signal: io.signal });
     return (options.seqLen * options.globalBatch) / tokensPerSecond;
@@ -151,7 +161,10 @@ async function timeSteps(options: Omit<TrainOptions, 'steps'>, seconds: number, 
 
 function showFigures(summary: TrainSummary, colour: boolean, io: CliIo): void {
   const { steps, tokensPerSecond, modelFlopsPerSecond } = summary;
-  writeLine(io.stdout, formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour));
+  writeLine(
+    io.stdout,
+    formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour, columnsOf(io.stdout)),
+  );
   const [first, last] = [steps[0]!, steps.at(-1)!];
   writeLine(
     io.stdout,
@@ -160,9 +173,9 @@ function showFigures(summary: TrainSummary, colour: boolean, io: CliIo): void {
 }
 
 /** Commands that work from here. */
-const next = (out: string, tokenFile: string, steps: number, { program }: CliIo): string[] => [
+const next = (out: string, steps: number, { program }: CliIo): string[] => [
   `${program} generate --model ${quoted(out)} --prompt 'export interface'`,
-  `${program} train --resume ${quoted(out)} --data ${quoted(tokenFile)} --layout tp=2 --steps ${steps + 200}`,
+  `${program} train --resume ${quoted(out)} --layout tp=2 --steps ${steps + 200}`,
   `${program} scale`,
   `${program} train --help`,
 ];

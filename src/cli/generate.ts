@@ -6,17 +6,25 @@ import { loadTokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import { generate } from '../generate/generate.ts';
 import type { Generated } from '../generate/job.ts';
-import { oneRank } from '../mesh/layout.ts';
+import { oneRank, parseLayout } from '../mesh/layout.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
-import { chooseLayout } from './training-settings.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { formatCount, formatSeconds } from './ui/units.ts';
 
 export const generateDefaults = { maxTokens: 100, temperature: 0.8, seed: 0, precision: 'f32' } as const;
 
 type Values = OptionValues<
-  'model' | 'prompt' | 'maxTokens' | 'temperature' | 'seed' | 'layout' | 'precision' | 'tokenizer' | 'timeout' | 'json'
+  | 'model'
+  | 'prompt'
+  | 'maxTokens'
+  | 'temperature'
+  | 'seed'
+  | 'layout'
+  | 'precision'
+  | 'tokenizer'
+  | 'timeoutSeconds'
+  | 'json'
 >;
 
 export function addGenerate(program: Command, io: CliIo): void {
@@ -30,7 +38,7 @@ export function addGenerate(program: Command, io: CliIo): void {
     layout: 'one rank; tp and pp split the model',
     precision: generateDefaults.precision,
     tokenizer: "the checkpoint's, else bytes",
-    timeout: '300',
+    timeoutSeconds: '300',
     json: '',
     debug: '',
   });
@@ -90,14 +98,14 @@ export async function continueText(
   try {
     const done = await generate({
       model,
-      layout: chooseLayout(values.layout ?? 'tp=1', () => oneRank),
+      layout: values.layout === undefined || values.layout === 'auto' ? oneRank : parseLayout(values.layout),
       precision: values.precision ?? generateDefaults.precision,
       prompt: tokenizer.encode(values.prompt, { addSpecialTokens: true }),
       maxTokens: values.maxTokens ?? generateDefaults.maxTokens,
       temperature: values.temperature ?? generateDefaults.temperature,
       seed: values.seed ?? generateDefaults.seed,
       ...(tokenizer.endOfText === undefined ? {} : { stopToken: tokenizer.endOfText }),
-      ...(values.timeout === undefined ? {} : { timeoutSeconds: values.timeout }),
+      ...(values.timeoutSeconds === undefined ? {} : { timeoutSeconds: values.timeoutSeconds }),
       signal: io.signal,
       onToken: (token) => show(stream.push(token), token),
     });

@@ -1,4 +1,5 @@
 // What a command sees of the process: where it writes, how it is stopped, how it is called. Tests pass their own.
+import { columnsOf, wrap } from './ui/wrap.ts';
 
 export interface CliIo {
   /** Results: JSON lines, tables, generated text. */
@@ -11,7 +12,7 @@ export interface CliIo {
   readonly program: string;
 }
 
-export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 const exits = { SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof exits;
@@ -37,8 +38,10 @@ export function throwIfStopped({ signal }: CliIo): void {
 export const quoted = (word: string): string =>
   /^[\w./:=,@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-export const writeLine = (output: Output, line: string): void => void output.write(`${line}\n`);
+/** On a terminal a line that is longer goes on in the next, broken between words. */
+export const writeLine = (output: Output, line: string): void =>
+  void output.write(`${output.isTTY ? wrap(line, columnsOf(output)) : line}\n`);
 
 /** One JSON object on a line of its own. */
 export const writeJson = (output: Output, value: Readonly<Record<string, unknown>>): void =>
-  writeLine(output, JSON.stringify(value));
+  void output.write(`${JSON.stringify(value)}\n`);

@@ -8,6 +8,7 @@ import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
 import { addScale } from './scale.ts';
 import { addTrain } from './train.ts';
+import { columnsOf, flow } from './ui/wrap.ts';
 
 /**
  * Runs a command line (without the program's own name) and returns its exit status: 0, 1 after a failure while running,
@@ -25,12 +26,14 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
 }
 
 function createProgram(io: CliIo): Command {
+  const columns = Math.min(120, columnsOf(io.stdout));
   const program = new Command('fivefold')
     .description('Predict, run and ship one LLM split over devices.')
     .version(version(), '--version')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void io.stdout.write(text),
+      writeOut: (text) => void io.stdout.write(flow(text, columns)),
+      getOutHelpWidth: () => columns,
       // What commander has to say about an error comes with the error too, and is said once.
       writeErr: () => {},
     })

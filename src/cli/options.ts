@@ -1,136 +1,127 @@
-// Every option of every command in one table: how it is written, what it means, how it parses. Help is made from it too.
+// Every option of every command in one table: how it is written and what it means. Help is made from it; what it may be stands with
+// the setting it gives.
+import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { fail, option } from '../errors.ts';
-import type { Precision } from '../program/onnx-builder.ts';
+import { checkSettings, type Fields, real, text, toggle, whole } from '../settings.ts';
+import { trainFields } from '../train/settings.ts';
 
-/** `T`: what the option's text becomes. */
-interface OptionSpec<T> {
-  /** As commander has it: `--steps <n>`, `--data <files...>`, or `--json` for a switch. */
-  readonly flags: string;
+/** Settings of commands other than training. */
+const commandFields = {
+  prompt: text('some text'),
+  maxTokens: whole(1, 1_000_000, 100),
+  temperature: real({ least: 0 }, 0.8),
+  config: text('a run.json'),
+  maxRanks: whole(1, 256, 2),
+  repeats: whole(1, 1000, 3),
+  seconds: whole(1, 1_000_000, 90),
+  weak: toggle,
+  json: toggle,
+  debug: toggle,
+} as const satisfies Fields;
+
+const fields = { ...trainFields, ...commandFields };
+type AllFields = typeof fields;
+export type OptionName = keyof AllFields;
+
+/** What the words after an option become. */
+type Reading = 'text' | 'texts' | 'number' | 'numbers' | 'switch';
+
+interface OptionSpec {
+  /** As help shows the value: `<n>`. */
+  readonly value: string;
+  readonly reading: Reading;
   readonly help: string;
-  /** Undefined: a switch. `before` holds what the option gave earlier on the same command line. */
-  readonly parse?: (text: string, before: T | undefined) => T;
 }
 
-const text = (value: string): string => value;
+const textOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'text' });
+const textsOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'texts' });
+const numberOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'number' });
+const numbersOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'numbers' });
+const switchOption = (help: string): OptionSpec => ({ value: '', help, reading: 'switch' });
 
-/** A whole number in [least, most]. */
-const whole =
-  (key: string, least: number, most = Number.MAX_SAFE_INTEGER) =>
-  (value: string): number => {
-    const number = Number(value);
-    if (value.trim() !== '' && Number.isInteger(number) && number >= least && number <= most) return number;
-    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-    return fail('OPTION_INVALID', {
-      option: option(key),
-      problem: `"${value}" is not a whole number ${range}`,
-      fix: `try ${option(key)} ${Math.max(1, least)}`,
-    });
-  };
-
-/** A number above 0, or from 0 on. */
-const real =
-  (key: string, { zero, example }: { readonly zero: boolean; readonly example: string }) =>
-  (value: string): number => {
-    const number = Number(value);
-    if (value.trim() !== '' && Number.isFinite(number) && (zero ? number >= 0 : number > 0)) return number;
-    return fail('OPTION_INVALID', {
-      option: option(key),
-      problem: `"${value}" is not a number ${zero ? 'of at least 0' : 'above 0'}`,
-      fix: `try ${option(key)} ${example}`,
-    });
-  };
-
-const oneOf =
-  <T extends string>(key: string, allowed: readonly T[]) =>
-  (value: string): T =>
-    allowed.find((name) => name === value) ??
-    fail('OPTION_INVALID', {
-      option: option(key),
-      problem: `"${value}" is not known`,
-      fix: `use ${allowed.join(' or ')}`,
-    });
-
-const spec = <T>(flags: string, help: string, parse: NonNullable<OptionSpec<T>['parse']>): OptionSpec<T> => ({
-  flags,
-  help,
-  parse,
-});
-const flag = (flags: string, help: string): OptionSpec<boolean> => ({ flags, help });
+/** By the setting it gives: `seqLen` is written `--seq-len`, see {@link flagOf}. */
+const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
+  model: textOption('<name>', 'a preset, a config.json, or a checkpoint directory'),
+  set: textsOption('<changes...>', "changes to the model's config.json, such as hidden_size=384"),
+  data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
+  mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
+  heldOut: numberOption('<share>', 'share (or number) of sequences kept from training, to measure the loss on'),
+  dataChanged: switchOption('go on with other data than the run was started with'),
+  layout: textOption('<text>', 'how the ranks are laid out, such as tp=2,pp=2,dp=2,sp,schedule=gpipe, or auto'),
+  steps: numberOption('<n>', 'optimizer steps of the whole run'),
+  epochs: numberOption('<x>', 'in place of --steps: how often the data are seen'),
+  seqLen: numberOption('<n>', 'tokens of a sequence'),
+  globalBatch: numberOption('<n>', 'sequences of a step'),
+  microBatch: numberOption('<n>', 'sequences a data-parallel rank works on at a time'),
+  learningRate: numberOption('<x>', 'peak learning rate; a warm-up leads to it, a cosine from it'),
+  minLearningRate: numberOption('<x>', 'where the cosine ends'),
+  warmupSteps: numberOption('<n>', 'steps of the warm-up'),
+  decaySteps: numberOption('<n>', 'the step at which the cosine ends'),
+  betas: numbersOption('<b1,b2>', "AdamW's decay of its two moments"),
+  epsilon: numberOption('<x>', "AdamW's epsilon"),
+  weightDecay: numberOption('<x>', 'weight decay of matrices'),
+  clipNorm: numberOption('<x>', "the gradients' largest global norm, 0 for any"),
+  seed: numberOption('<n>', 'decides initial weights, the order of the data and sampling'),
+  precision: textOption('<name>', 'f32, or f64 to compare layouts to the last digits'),
+  evalEvery: numberOption('<n>', 'measure the loss on the held-out data after every n steps'),
+  evalSequences: numberOption('<n>', 'held-out sequences to measure, at most'),
+  sampleEvery: numberOption('<n>', 'write a sample of text after every n steps'),
+  samplePrompt: textOption('<text>', 'what the samples go on with'),
+  out: textOption('<dir>', 'where checkpoints go; it must hold no other run'),
+  resume: textOption('<dir>', 'go on with the run saved there, in any layout; it is saved there too without --out'),
+  saveEvery: numberOption('<n>', 'also save after every n steps, not only at the end'),
+  keep: numberOption('<n>', 'checkpoints to keep, the newest included'),
+  weightsType: textOption('<name>', 'what saved weights are stored as: bf16, f32 or f64'),
+  config: textOption('<file>', "settings as a run's run.json has them; options given beside it win"),
+  tokenizer: textOption('<path>', 'a Hugging Face tokenizer.json'),
+  trace: textOption('<file>', 'write what every rank did when, for ui.perfetto.dev'),
+  timeoutSeconds: numberOption('<seconds>', 'how long a rank may wait for others that do not move'),
+  prompt: textOption('<text>', 'the text to go on with'),
+  maxTokens: numberOption('<n>', 'tokens to generate'),
+  temperature: numberOption('<t>', 'how freely to choose: 0 always takes the likeliest token'),
+  maxRanks: numberOption('<n>', 'ranks of the largest run'),
+  repeats: numberOption('<n>', 'times that every layout runs, in turn'),
+  seconds: numberOption('<n>', 'how long the whole command takes'),
+  weak: switchOption('give every rank as much work as one has: the batch grows with dp'),
+  json: switchOption('print one JSON object a line and nothing else'),
+  debug: switchOption('print the stack of an error'),
+};
 
 /** Settings whose flag is not their key with dashes. */
-const shortFlags: Readonly<Record<string, string>> = { learningRate: '--lr', timeoutSeconds: '--timeout' };
+const shortFlags: Readonly<Record<string, string>> = {
+  learningRate: '--lr',
+  minLearningRate: '--min-lr',
+  warmupSteps: '--warmup',
+  clipNorm: '--clip',
+  timeoutSeconds: '--timeout',
+};
 
 /** How the command line spells a setting: `seqLen` is `--seq-len`. */
 export const flagOf = (key: string): string =>
   shortFlags[key] ?? `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** By the name commander gives the value: `--seq-len` is `seqLen`. */
-export const optionTable = {
-  model: spec('--model <name>', 'a preset, a config.json, or a checkpoint directory', text),
-  data: spec<string[]>(
-    '--data <files...>',
-    'text, .jsonl, .u16.bin or .i32.bin files, or folders of them',
-    (value, before) => [...(before ?? []), value],
-  ),
-  layout: spec(
-    '--layout <text>',
-    'how the ranks are laid out, such as tp=2,pp=2,dp=2,sp,schedule=gpipe, or auto',
-    text,
-  ),
-  steps: spec('--steps <n>', 'optimizer steps of the whole run', whole('steps', 1)),
-  seqLen: spec('--seq-len <n>', 'tokens of a sequence', whole('seqLen', 1)),
-  globalBatch: spec('--global-batch <n>', 'sequences of a step', whole('globalBatch', 1)),
-  microBatch: spec('--micro-batch <n>', 'sequences a data-parallel rank works on at a time', whole('microBatch', 1)),
-  lr: spec(
-    '--lr <x>',
-    'peak learning rate; warm-up before it, a cosine to a tenth after it',
-    real('learningRate', { zero: false, example: '1e-3' }),
-  ),
-  seed: spec(
-    '--seed <n>',
-    'decides initial weights, the order of the data and sampling',
-    whole('seed', 0, 2 ** 21 - 1),
-  ),
-  precision: spec<Precision>(
-    '--precision <name>',
-    'f32, or f64 to compare layouts to the last digits',
-    oneOf('precision', ['f32', 'f64']),
-  ),
-  out: spec('--out <dir>', 'where checkpoints go; it must hold no other run', text),
-  resume: spec(
-    '--resume <dir>',
-    'go on with the run saved there, in any layout; it is saved there too without --out',
-    text,
-  ),
-  saveEvery: spec('--save-every <n>', 'also save after every n steps, not only at the end', whole('saveEvery', 1)),
-  tokenizer: spec('--tokenizer <path>', 'a Hugging Face tokenizer.json', text),
-  trace: spec('--trace <file>', 'write what every rank did when, for ui.perfetto.dev', text),
-  timeout: spec(
-    '--timeout <seconds>',
-    'how long a rank may wait for the others',
-    real('timeoutSeconds', { zero: false, example: '300' }),
-  ),
-  prompt: spec('--prompt <text>', 'the text to go on with', text),
-  maxTokens: spec('--max-tokens <n>', 'tokens to generate', whole('maxTokens', 1)),
-  temperature: spec(
-    '--temperature <t>',
-    'how freely to choose: 0 always takes the likeliest token',
-    real('temperature', { zero: true, example: '0.8' }),
-  ),
-  maxRanks: spec('--max-ranks <n>', 'ranks of the largest run', whole('maxRanks', 1, 256)),
-  repeats: spec('--repeats <n>', 'times that every layout runs, in turn', whole('repeats', 1, 1000)),
-  seconds: spec('--seconds <n>', 'how long the whole command takes', whole('seconds', 1)),
-  json: flag('--json', 'print one JSON object a line and nothing else'),
-  debug: flag('--debug', 'print the stack of an error'),
-} as const;
-
-export type OptionName = keyof typeof optionTable;
-
-type ValueOf<S> = S extends OptionSpec<infer T> ? T : never;
+type ValueOf<F> = F extends { readonly _zod: { readonly output: infer T } } ? T : never;
 
 /** What was given on the command line; an option that was not is undefined. */
-export type OptionValues<K extends OptionName> = { readonly [name in K]?: ValueOf<(typeof optionTable)[name]> };
+export type OptionValues<K extends OptionName> = { readonly [name in K]?: ValueOf<AllFields[name]> };
+
+/** A decimal number; anything else stays text, for its setting to refuse. */
+const numberOf = (word: string): number | string =>
+  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word.trim()) ? Number(word) : word;
+
+function readingOf(reading: Reading, word: string, before: unknown): unknown {
+  switch (reading) {
+    case 'number':
+      return numberOf(word);
+    case 'numbers':
+      return word.split(',').map(numberOf);
+    case 'texts':
+      return [...((before as readonly string[] | undefined) ?? []), word];
+    default:
+      return word;
+  }
+}
 
 /** Adds options to a command, each with the default its help shows, and returns how to read them. */
 export function addOptions<const K extends OptionName>(
@@ -139,12 +130,39 @@ export function addOptions<const K extends OptionName>(
 ): () => OptionValues<K> {
   const keys = Object.keys(names) as K[];
   for (const key of keys) {
-    const { flags, help, parse }: OptionSpec<unknown> = optionTable[key] as OptionSpec<unknown>;
+    const { value, reading, help } = optionTable[key];
     const shown: string = names[key];
-    const option = new Option(flags, shown ? `${help} (${shown})` : help);
-    // Commander passes its own empty value first for an option that is given once.
-    if (parse) option.argParser((value: string, before: unknown) => parse(value, before));
-    command.addOption(option);
+    const flags = `${flagOf(key)} ${value}`.trim();
+    const added = new Option(flags, shown ? `${help} (${shown})` : help);
+    if (reading !== 'switch')
+      added.argParser((word: string, before: unknown) => {
+        const read = readingOf(reading, word, before);
+        checkSettings(fields, { [key]: read });
+        return read;
+      });
+    command.addOption(added);
   }
-  return () => Object.fromEntries(keys.map((key) => [key, command.getOptionValue(key)])) as OptionValues<K>;
+  return () =>
+    Object.fromEntries(keys.map((key) => [key, command.getOptionValue(attributeOf(key))])) as OptionValues<K>;
+}
+
+/** What commander calls the value of an option. */
+const attributeOf = (key: string): string => new Option(flagOf(key)).attributeName();
+
+/** The settings in a file such as a run's run.json; what they may be is checked where they are used. */
+export function readConfig(path: string): Readonly<Record<string, unknown>> {
+  const invalid = (problem: string): never =>
+    fail('OPTION_INVALID', {
+      option: `${option('config')} ${path}`,
+      problem,
+      fix: 'give the run.json of a run, or a JSON object of settings',
+    });
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    return invalid(error instanceof Error ? error.message : String(error));
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return invalid('it is no JSON object');
+  return value as Readonly<Record<string, unknown>>;
 }

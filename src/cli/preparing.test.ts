@@ -1,51 +1,36 @@
-// Preparing tokens: what it says when it takes long, and that it can be stopped.
-import { readdirSync } from 'node:fs';
+// What is said while data are read: nothing at first, then a line that a terminal sees overwritten.
 import { Writable } from 'node:stream';
-import { afterAll, expect, test } from 'vitest';
-import { makeWorkplace, tinyLlama } from '../../test/cli-fixture.ts';
-import { byteTokenizer } from '../data/tokenizer.ts';
-import { parseModelConfig } from '../model/families.ts';
-import { Stopped } from './io.ts';
-import { prepare } from './preparing.ts';
+import { expect, test } from 'vitest';
+import { showPreparing } from './preparing.ts';
 
-const place = makeWorkplace();
-afterAll(() => place.remove());
-
-const options = {
-  files: [place.path('text.txt')],
-  tokenizer: byteTokenizer,
-  config: parseModelConfig(tinyLlama, 'config.json'),
-  cacheFile: place.path('tokens.i32.bin'),
-  quiet: false,
-};
-
-function listen(signal: AbortSignal, isTTY: boolean) {
+function listen(isTTY: boolean) {
   let text = '';
   const write = (chunk: unknown, _encoding: string, done: () => void): void => {
     text += String(chunk);
     done();
   };
   const stderr = Object.assign(new Writable({ write }), { isTTY });
+  const { signal } = new AbortController();
   return { io: { stdout: stderr, stderr, signal, program: 'fivefold' }, text: () => text };
 }
 
-test('silent at first, then a line that a terminal sees overwritten', async () => {
-  const { signal } = new AbortController();
-  const short = listen(signal, true);
-  expect(await prepare({ ...options, silentSeconds: 1e6 }, short.io)).toMatchObject({ tokens: 2160, documents: 1 });
-  expect(short.text()).toBe('');
-  const pipe = listen(signal, false);
-  await prepare({ ...options, silentSeconds: 0 }, pipe.io);
-  expect(pipe.text()).toBe('reading data 100.0 %  2.16 k tokens\n');
-  const terminal = listen(signal, true);
-  await prepare({ ...options, silentSeconds: 0 }, terminal.io);
-  expect(terminal.text()).toBe('\r\x1b[2Kreading data 100.0 %  2.16 k tokens\r\x1b[2K');
-});
+const progress = { path: 'text.txt', bytes: 2160, totalBytes: 2160, tokens: 2160 };
 
-test('stopped on the way it throws why and leaves no file', async () => {
-  const stopped = new Stopped('SIGINT');
-  const { io } = listen(AbortSignal.abort(stopped), false);
-  const before = readdirSync(place.path('.'));
-  await expect(prepare({ ...options, cacheFile: place.path('stopped.i32.bin') }, io)).rejects.toBe(stopped);
-  expect(readdirSync(place.path('.'))).toEqual(before);
+test('silent at first, then a line that a terminal sees overwritten', () => {
+  const short = listen(true);
+  const silent = showPreparing(false, short.io, 1e6);
+  silent.show(progress);
+  silent.end();
+  expect(short.text()).toBe('');
+  const pipe = listen(false);
+  showPreparing(false, pipe.io, 0).show(progress);
+  expect(pipe.text()).toBe('reading data 100.0 %  2.16 k tokens\n');
+  const terminal = listen(true);
+  const shown = showPreparing(false, terminal.io, 0);
+  shown.show(progress);
+  shown.end();
+  expect(terminal.text()).toBe('\r\x1b[2Kreading data 100.0 %  2.16 k tokens\r\x1b[2K');
+  const quiet = listen(true);
+  showPreparing(true, quiet.io, 0).show(progress);
+  expect(quiet.text()).toBe('');
 });

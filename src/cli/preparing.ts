@@ -1,48 +1,32 @@
-// Prepares the tokens of a run; says how far it is when that takes longer than a moment.
-
-import type { Tokenizer } from '../data/tokenizer.ts';
-import { type PreparedTokens, type PrepareProgress, prepareTokens } from '../data/tokens.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { type CliIo, throwIfStopped } from './io.ts';
+// Says how far the data of a run are, when that takes longer than a moment.
+import type { PrepareProgress } from '../data/tokens.ts';
+import type { CliIo } from './io.ts';
 import { formatCount, formatPercent } from './ui/units.ts';
 
 export interface Preparing {
-  readonly files: readonly string[];
-  readonly tokenizer: Tokenizer;
-  readonly config: ModelConfig;
-  readonly cacheFile: string;
-  /** Says nothing. */
-  readonly quiet: boolean;
-  /** How long it says nothing; 2 when not given. */
-  readonly silentSeconds?: number;
+  show(progress: PrepareProgress): void;
+  end(): void;
 }
 
 /** On a stream that is no terminal every line stays, so there are fewer. */
 const everySeconds = { terminal: 0.2, other: 10 };
 
-export async function prepare(options: Preparing, io: CliIo): Promise<PreparedTokens> {
-  const { files, tokenizer, config, cacheFile, quiet, silentSeconds = 2 } = options;
-  const terminal = io.stderr.isTTY === true;
+/** `quiet`: says nothing; else nothing before `silentSeconds` have gone. */
+export function showPreparing(quiet: boolean, { stderr }: CliIo, silentSeconds = 2): Preparing {
+  const terminal = stderr.isTTY === true;
   let next = performance.now() + silentSeconds * 1000;
   let shown = false;
-  const show = ({ bytes, totalBytes, tokens }: PrepareProgress): void => {
-    next = performance.now() + (terminal ? everySeconds.terminal : everySeconds.other) * 1000;
-    const line = `reading data ${formatPercent(totalBytes > 0 ? bytes / totalBytes : 1)}  ${formatCount(tokens)} tokens`;
-    io.stderr.write(terminal ? `\r\x1b[2K${line}` : `${line}\n`);
-    shown = true;
+  return {
+    show({ bytes, totalBytes, tokens }) {
+      if (quiet || performance.now() < next) return;
+      next = performance.now() + (terminal ? everySeconds.terminal : everySeconds.other) * 1000;
+      const line = `reading data ${formatPercent(totalBytes > 0 ? bytes / totalBytes : 1)}  ${formatCount(tokens)} tokens`;
+      stderr.write(terminal ? `\r\x1b[2K${line}` : `${line}\n`);
+      shown = true;
+    },
+    end() {
+      if (shown && terminal) stderr.write('\r\x1b[2K');
+      shown = false;
+    },
   };
-  try {
-    return await prepareTokens({
-      files,
-      tokenizer,
-      cacheFile,
-      vocabSize: config.vocabSize,
-      onProgress(progress) {
-        throwIfStopped(io);
-        if (!quiet && performance.now() >= next) show(progress);
-      },
-    });
-  } finally {
-    if (shown && terminal) io.stderr.write('\r\x1b[2K');
-  }
 }

@@ -6,7 +6,7 @@ import { formatBytes, formatFlops } from './ui/units.ts';
 type Row = readonly [what: string, ranks: string, predicted: string, measured: string, difference: string];
 
 /** A row for every quantity, or several when ranks differ. Memory is shown for the rank that took most beyond what was predicted. */
-export function formatFigures(predicted: Figures, measured: Figures, colour: boolean): string {
+export function formatFigures(predicted: Figures, measured: Figures, colour: boolean, columns?: number): string {
   const none = predicted.flops.map(() => 0);
   const axes = [...new Set([...Object.keys(predicted.bytesSent), ...Object.keys(measured.bytesSent)])];
   const sent = axes.flatMap((axis) => {
@@ -26,6 +26,8 @@ export function formatFigures(predicted: Figures, measured: Figures, colour: boo
     ],
     align: ['left', 'left', 'right', 'right', 'right'],
     colour,
+    ...(columns === undefined ? {} : { columns }),
+    keys: 2,
   });
 }
 

@@ -2,8 +2,8 @@
 import type { Axis } from '../mesh/mesh.ts';
 import type { CollectiveOp } from '../mesh/traffic.ts';
 import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
-import type { StepReport } from '../train/job.ts';
-import type { TrainSummary } from '../train/train.ts';
+import type { EvaluationReport, StepReport } from '../train/job.ts';
+import type { TrainSummary } from '../train/launch.ts';
 
 /** One number a rank, in rank order; a rank that never takes part in a collective has 0. */
 export type ByRank = readonly number[];
@@ -53,6 +53,12 @@ export const stepLine = ({ step, loss, gradNorm, seconds }: StepReport, tokensPe
   gradNorm,
   tokens: step * tokensPerStep,
   seconds,
+});
+
+export const evaluationLine = ({ step, loss }: EvaluationReport) => ({
+  step,
+  evalLoss: loss,
+  perplexity: Math.exp(loss),
 });
 
 export const doneLine = (summary: TrainSummary) => ({

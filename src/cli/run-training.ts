@@ -2,78 +2,106 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readManifest } from '../checkpoint/commit.ts';
-import { FivefoldError } from '../errors.ts';
-import { trainingFlopsPerToken } from '../model/config.ts';
-import { sweepBeside, temporaryBeside } from '../temporary.ts';
-import type { StepReport } from '../train/job.ts';
-import { type TrainOptions, type TrainSummary, train } from '../train/train.ts';
-import { type CliIo, quoted, Stopped, writeLine } from './io.ts';
-import { temporaryRecorders } from './temporary.ts';
+import { skippedText } from '../data/skipped.ts';
+import { FivefoldError, spelled } from '../errors.ts';
+import { sweepBeside, temporaryBeside } from '../files/owned-names.ts';
+import { temporaryRecorders } from '../files/temporary.ts';
+import { printLayout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import { matrixWeights, trainingFlopsPerToken } from '../model/config.ts';
+import { tokensPerStep } from '../step/settings.ts';
+import type { EvaluationReport, StepReport } from '../train/job.ts';
+import type { TrainSummary } from '../train/launch.ts';
+import type { RunPlan } from '../train/plan-run.ts';
+import { checkTrace } from '../train/trace-file.ts';
+import { type TrainOptions, train } from '../train/train.ts';
+import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
+import { flagOf } from './options.ts';
+import { showPreparing } from './preparing.ts';
 import { createProgress, type Progress } from './ui/progress.ts';
+import { formatCount } from './ui/units.ts';
 
 export interface RunTraining {
   readonly options: TrainOptions;
-  readonly stepsDone: number;
   /** No progress bar. */
   readonly quiet: boolean;
-  /** Shown above the bar, once the ranks are ready: until then the run may be refused. */
-  readonly introduction?: string;
-  /** The files to name in a command that goes on with the run. */
-  readonly data: readonly string[];
-  readonly onStep?: (report: StepReport) => void;
+  /** Says what is about to run above the bar, once the ranks are ready: until then the run may be refused. */
+  readonly introduce: boolean;
+  readonly onEvaluation?: (report: EvaluationReport) => void;
+  readonly onStep?: (report: StepReport, plan: RunPlan) => void;
 }
 
 /** Steps whose speed the bar shows together. */
 const recentSteps = 16;
 
 /** Like `train`; a stop by the user is thrown as {@link Stopped}, saying how to go on. */
-export async function runTraining(run: RunTraining, io: CliIo): Promise<TrainSummary> {
-  const { options, stepsDone, quiet } = run;
-  const { seqLen, globalBatch, steps, model, out, trace } = options;
+export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summary: TrainSummary; plan: RunPlan }> {
+  const { options, quiet, introduce } = run;
+  const { trace } = options;
+  const out = options.out ?? options.resume;
   const recorderDir = out === undefined ? temporaryRecorders() : join(out, 'flight-recorders');
   const oldRecorders = existsSync(recorderDir);
   // Takes its name when the run has not been refused, so that a refused run replaces nothing.
   const traceFile = trace === undefined ? undefined : temporaryBeside(trace);
-  if (trace !== undefined) sweepBeside(trace);
+  const preparing = showPreparing(quiet, io);
+  let plan: RunPlan | undefined;
   let progress: Progress | undefined;
   const recent: number[] = [];
   let refused = false;
+  if (trace !== undefined) checkTrace(trace);
+  if (trace !== undefined) sweepBeside(trace);
   try {
-    return await train({
+    const summary = await train({
       ...options,
       signal: io.signal,
       recorderDir,
       ...(traceFile === undefined ? {} : { trace: traceFile }),
+      onPrepare: preparing.show,
+      onPlan(planned) {
+        preparing.end();
+        throwIfStopped(io);
+        plan = planned;
+      },
       onReport(report) {
         options.onReport?.(report);
+        if (!plan) return;
+        const { steps } = plan.run;
         if (report.kind === 'ready' && !quiet) {
-          if (run.introduction !== undefined) writeLine(io.stderr, run.introduction);
-          progress = createProgress({ total: steps, from: stepsDone, stream: io.stderr });
+          if (introduce) for (const line of introduction(plan)) writeLine(io.stderr, line);
+          progress = createProgress({ total: steps, from: plan.stepsDone, stream: io.stderr });
+        }
+        if (report.kind === 'evaluation') {
+          run.onEvaluation?.(report);
+          const { step, loss } = report;
+          progress?.note(`step ${step}: held-out loss ${loss.toFixed(4)}, perplexity ${Math.exp(loss).toPrecision(4)}`);
         }
         if (report.kind === 'saved' && report.step < steps)
           progress?.note(`saved step ${report.step} in ${report.out}`);
         if (report.kind !== 'step') return;
-        run.onStep?.(report);
+        run.onStep?.(report, plan);
         recent.push(report.seconds);
         if (recent.length > recentSteps) recent.shift();
-        const tokensPerSecond = (seqLen * globalBatch * recent.length) / recent.reduce((sum, each) => sum + each, 0);
+        const tokens = tokensPerStep(plan.settings) * recent.length;
+        const tokensPerSecond = tokens / recent.reduce((sum, each) => sum + each, 0);
         progress?.update({
           step: report.step,
           loss: report.loss,
           tokensPerSecond,
-          flopsPerSecond: tokensPerSecond * trainingFlopsPerToken(model.config, seqLen),
+          flopsPerSecond: tokensPerSecond * trainingFlopsPerToken(plan.settings.config, plan.settings.seqLen),
         });
       },
     });
+    return { summary, plan: plan! };
   } catch (error) {
     refused = error instanceof FivefoldError && error.exit === 2;
     // They are for errors between ranks, which name them; a run that was stopped or diverged has not failed like that.
     const named = error instanceof Error && error.message.includes(recorderDir);
-    if (!named && !oldRecorders) rmSync(recorderDir, { recursive: true, force: true });
+    if (!named && !oldRecorders && existsSync(recorderDir)) rmSync(recorderDir, { recursive: true, force: true });
     if (!io.signal.aborted) throw error;
     const { signal } = io.signal.reason as Stopped;
-    throw new Stopped(signal, howToGoOn(run, io));
+    throw new Stopped(signal, howToGoOn(options, io));
   } finally {
+    preparing.end();
     progress?.stop();
     if (traceFile !== undefined && trace !== undefined && existsSync(traceFile)) {
       if (refused) rmSync(traceFile);
@@ -82,11 +110,32 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<TrainSum
   }
 }
 
-function howToGoOn({ options: { out, resume, saveEvery }, data }: RunTraining, { program }: CliIo): string {
+/** What is about to run. */
+export function introduction({ settings, run, tokens, sequences, epochs, notes }: RunPlan): string[] {
+  const { config, layout, seqLen } = settings;
+  const ranks = worldSize(layout);
+  const all = tokens.sources.reduce((sum, stream) => sum + stream.tokens, 0);
+  return [
+    [
+      `${config.family}, ${formatCount(matrixWeights(config))} matrix weights`,
+      `${ranks} rank${ranks > 1 ? 's' : ''} (${printLayout(layout)})`,
+      `${run.globalBatch} × ${seqLen} tokens a step`,
+      run.precision,
+    ].join('; '),
+    `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${timesText(epochs)} in ${run.steps} steps`,
+    ...optionalLine(skippedText(tokens.skipped)),
+    ...notes.map((note) => spelled(note, flagOf)),
+  ];
+}
+
+const optionalLine = (line: string | undefined): string[] => (line === undefined ? [] : [line]);
+
+const timesText = (times: number): string => `${times < 10 ? times.toPrecision(2) : Math.round(times)} times`;
+
+function howToGoOn({ out, resume, saveEvery }: TrainOptions, { program }: CliIo): string {
   const saved = [out, resume].find((path) => path !== undefined && stepIn(path) !== undefined);
   if (saved !== undefined) {
-    const files = data.length > 3 ? '<the same files>' : data.map(quoted).join(' ');
-    const command = `${program} train --resume ${quoted(saved)} --data ${files}`;
+    const command = `${program} train --resume ${quoted(saved)}`;
     return `the last checkpoint, step ${stepIn(saved)}, is in ${saved}; go on with: ${command}`;
   }
   const fix = saveEvery === undefined ? `; --save-every${out === undefined ? ' with --out' : ''} saves on the way` : '';

@@ -5,20 +5,21 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { findModel } from '../checkpoint/model-source.ts';
 import { FivefoldError } from '../errors.ts';
+import { withTemporary } from '../files/temporary.ts';
 import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { checkFit } from '../model/fit.ts';
-import { createPool } from '../runtime/world-pool.ts';
+import { estimateStep } from '../plan/estimate-step.ts';
+import type { StepSettings } from '../step/settings.ts';
 import { defaultMicroBatch } from '../train/auto-layout.ts';
-import { type TrainOptions, train } from '../train/train.ts';
-import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
+import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
-import { imbalance, median, rankCounts, type ScaleResult, scaledAxes, scalingOf } from './scaling.ts';
+import { rankCounts, type ScaleResult, scaledAxes, scalingOf } from './scaling.ts';
 import { formatScaling } from './scaling-report.ts';
-import { withTemporary } from './temporary.ts';
+import { type Candidate, type MachineRates, type Run, runScaling } from './scaling-runs.ts';
 import { wantsColour } from './ui/colour.ts';
-import { createProgress } from './ui/progress.ts';
+import { columnsOf } from './ui/wrap.ts';
 
 const defaults = { model: 'llama-tiny', steps: 6, seqLen: 256, globalBatch: 8, repeats: 3, precision: 'f32' } as const;
 type Values = OptionValues<
@@ -30,7 +31,8 @@ type Values = OptionValues<
   | 'microBatch'
   | 'repeats'
   | 'precision'
-  | 'timeout'
+  | 'weak'
+  | 'timeoutSeconds'
   | 'json'
 >;
 
@@ -45,7 +47,8 @@ export function addScale(program: Command, io: CliIo): void {
     globalBatch: `${defaults.globalBatch}`,
     microBatch: 'up to 4, less with pp',
     precision: defaults.precision,
-    timeout: '300',
+    weak: '',
+    timeoutSeconds: '300',
     json: '',
     debug: '',
   });
@@ -55,69 +58,79 @@ export function addScale(program: Command, io: CliIo): void {
 Examples:
   $ fivefold scale
   $ fivefold scale --model llama-medium --max-ranks 8 --steps 4 --json
+  $ fivefold scale --weak
 
 The same training steps run on 1 to N ranks, split by data (dp), tensor (tp) and pipeline (pp), where that divides them. All
 layouts run in turn, repeatedly, so that other load on the machine hits them alike; times are medians.
 
+Beside each measured step stands an estimate: the work at the speed of the run on one rank, the bytes at the speed of an
+all-reduce, the pipeline's empty places, and ranks beyond the cores waiting for one.
+
+With --weak every rank does as much as one did alone: the global batch grows with dp. Only dp is scaled so, as with tp and pp the
+model itself would have to grow. Speedup is then that of the tokens a second, efficiency t(1) / t(n).
+
 With --json, a line a layout: {"axis", "ranks", "layout", "stepSeconds", "speedup", "efficiency", "serialFraction",
-"communicationShare", "imbalance", "allowedEfficiency"}, and at the end {"done": true, "cores", "oneRankSeconds"}.`,
+"communicationShare", "imbalance", "allowedEfficiency", "estimatedSeconds", "matrixShare"}, and at the end {"done": true, "cores",
+"oneRankSeconds", "weak", "matrixFlopsPerSecond": {ranks: rate}}. A number that is not defined is null.`,
   );
   command.action(() => runScale(read(), io));
-}
-
-interface Candidate {
-  readonly axis: ScaleResult['axis'];
-  readonly layout: Layout;
-  readonly microBatch: number;
 }
 
 async function runScale(values: Values, io: CliIo): Promise<void> {
   const cores = availableParallelism();
   const model = findModel(values.model ?? defaults.model);
-  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, model.config.positions.max);
+  const { config } = model;
+  const { timeoutSeconds, weak = false, json = false } = values;
+  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
   const globalBatch = values.globalBatch ?? defaults.globalBatch;
+  const precision = values.precision ?? defaults.precision;
   const shape = { seqLen, globalBatch, microBatch: values.microBatch };
   // What one rank cannot do is wrong for every number of ranks.
-  const one = {
-    axis: 'dp',
-    layout: oneRank,
-    microBatch: shape.microBatch ?? defaultMicroBatch(globalBatch, oneRank),
-  } as const;
-  checkFit(model.config, oneRank, { ...shape, microBatch: one.microBatch });
-  const candidates = [one, ...candidatesOf(model.config, values.maxRanks ?? Math.max(2, cores), shape)];
-  const { timeout } = values;
-  const common = {
-    model,
-    seqLen,
-    globalBatch,
-    precision: values.precision ?? defaults.precision,
-    steps: Math.max(2, values.steps ?? defaults.steps),
-    learningRate: 1e-3,
-    seed: 0,
-    ...(timeout === undefined ? {} : { timeoutSeconds: timeout }),
-  };
-  const json = values.json === true;
-  const runs = await withTemporary((directory) => {
+  const one = { axis: 'dp', layout: oneRank, globalBatch, microBatch: microBatchOf(shape, oneRank) } as const;
+  checkFit(config, oneRank, { ...shape, microBatch: one.microBatch });
+  const most = values.maxRanks ?? Math.max(2, cores);
+  const candidates = [one, ...(weak ? weakCandidates(one, most) : candidatesOf(config, most, shape))];
+  const { runs, rates } = await withTemporary((directory) => {
     const tokenFile = join(directory, 'tokens.i32.bin');
-    writeFileSync(tokenFile, someTokens(model.config.vocabSize, 64 * seqLen + 1));
-    return measure(candidates, { ...common, tokenFile }, values.repeats ?? defaults.repeats, json, io);
+    writeFileSync(tokenFile, someTokens(config.vocabSize, 64 * seqLen + 1));
+    const options = {
+      model,
+      seqLen,
+      precision,
+      data: tokenFile,
+      steps: Math.max(2, values.steps ?? defaults.steps),
+      learningRate: 1e-3,
+      seed: 0,
+      ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+    };
+    return runScaling({ candidates, options, repeats: values.repeats ?? defaults.repeats, quiet: json }, io);
   });
 
-  const oneRankSeconds = median(runs[0]!.seconds);
-  const results = candidates
-    .slice(1)
-    .map((candidate, index) => resultOf(candidate, runs[index + 1]!, oneRankSeconds, globalBatch));
+  const oneRankSeconds = runs[0]!.stepSeconds;
+  const settingsOf = ({ layout, globalBatch: batch, microBatch }: Candidate): StepSettings => {
+    const microbatches = batch / layout.dp / microBatch;
+    return { config, layout, seqLen, microBatch, microbatches, precision };
+  };
+  const judge: Judge = { cores, weak, oneRankSeconds, rates, oneRankFlops: runs[0]!.flops };
+  const [oneResult, ...results] = candidates.map((each, i) => resultOf(each, settingsOf(each), runs[i]!, judge));
   if (!json) {
-    writeLine(io.stdout, formatScaling(results, { cores, oneRankSeconds, colour: wantsColour(io.stdout) }));
+    const look = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
+    writeLine(io.stdout, formatScaling(results, { cores, weak, one: oneResult!, ...look }));
     return;
   }
-  for (const result of results)
-    writeJson(io.stdout, {
-      ...result,
-      serialFraction: Number.isFinite(result.serialFraction) ? result.serialFraction : null,
-    });
-  writeJson(io.stdout, { done: true, cores, oneRankSeconds });
+  for (const result of results) writeJson(io.stdout, nullWhereUndefined(result));
+  const matrixFlopsPerSecond = Object.fromEntries(rates.matrixFlopsPerSecond);
+  writeJson(io.stdout, { done: true, cores, oneRankSeconds, weak, matrixFlopsPerSecond });
 }
+
+const microBatchOf = (shape: { globalBatch: number; microBatch: number | undefined }, layout: Layout): number =>
+  shape.microBatch ?? defaultMicroBatch(shape.globalBatch, layout);
+
+/** The batch of one rank for every rank. */
+const weakCandidates = (one: Candidate, most: number): Candidate[] =>
+  rankCounts(most)
+    .filter((ranks) => ranks > 1)
+    .map((dp) => ({ ...one, layout: { ...oneRank, dp }, globalBatch: one.globalBatch * dp }));
 
 /** Every axis alone with every number of ranks that divides the model and the batch. */
 function candidatesOf(
@@ -130,79 +143,55 @@ function candidatesOf(
       .filter((ranks) => ranks > 1)
       .flatMap((ranks): Candidate[] => {
         const layout: Layout = { ...oneRank, [axis]: ranks };
-        const microBatch = shape.microBatch ?? defaultMicroBatch(shape.globalBatch, layout);
+        const microBatch = microBatchOf(shape, layout);
         try {
           checkFit(config, layout, { ...shape, microBatch });
         } catch (error) {
           if (error instanceof FivefoldError) return [];
           throw error;
         }
-        return [{ axis, layout, microBatch }];
+        return [{ axis, layout, globalBatch: shape.globalBatch, microBatch }];
       }),
   );
 }
 
-interface Run {
-  readonly seconds: number[];
-  readonly communicationShares: number[];
-  readonly imbalances: number[];
+/** What all results are measured by. */
+interface Judge {
+  readonly cores: number;
+  readonly weak: boolean;
+  readonly oneRankSeconds: number;
+  readonly oneRankFlops: number;
+  readonly rates: MachineRates;
 }
 
-/** Runs all candidates once, then all once more, and so on. */
-async function measure(
-  candidates: readonly Candidate[],
-  options: Omit<TrainOptions, 'layout' | 'microBatch'>,
-  repeats: number,
-  quiet: boolean,
-  io: CliIo,
-): Promise<Run[]> {
-  const runs = candidates.map((): Run => ({ seconds: [], communicationShares: [], imbalances: [] }));
-  const pool = createPool();
-  const total = repeats * candidates.length;
-  const progress = quiet ? undefined : createProgress({ total, label: 'scale', stream: io.stderr });
-  try {
-    for (let done = 0; done < total; done++) {
-      const index = done % candidates.length;
-      const { layout, microBatch } = candidates[index]!;
-      const { steps, ranks } = await train({ ...options, layout, microBatch, pool, signal: io.signal });
-      const run = runs[index]!;
-      run.seconds.push(...steps.slice(1).map(({ seconds }) => seconds));
-      const talking = ranks.reduce((sum, { communicationSeconds }) => sum + communicationSeconds, 0);
-      const computing = ranks.reduce((sum, { computeSeconds }) => sum + computeSeconds, 0);
-      run.communicationShares.push(talking / (talking + computing));
-      run.imbalances.push(imbalance(ranks.map(({ computeSeconds }) => computeSeconds)));
-      progress?.update({ step: done + 1 });
-    }
-  } catch (error) {
-    throwIfStopped(io);
-    throw error;
-  } finally {
-    progress?.stop();
-    await pool.close();
-  }
-  return runs;
-}
-
-function resultOf(
-  { axis, layout, microBatch }: Candidate,
-  run: Run,
-  oneRankSeconds: number,
-  globalBatch: number,
-): ScaleResult {
+function resultOf(candidate: Candidate, settings: StepSettings, run: Run, judge: Judge): ScaleResult {
+  const { flops, ...measured } = run;
+  const { layout, microbatches } = settings;
+  const { cores, weak, oneRankSeconds, oneRankFlops, rates } = judge;
   const ranks = worldSize(layout);
-  const stepSeconds = median(run.seconds);
-  const microbatches = globalBatch / layout.dp / microBatch;
+  const matrix = rates.matrixFlopsPerSecond.get(ranks)!;
+  // By how much a core is slower while its neighbours work too; never faster but by chance.
+  const slowdown = Math.max(1, (rates.matrixFlopsPerSecond.get(1)! * Math.min(ranks, cores)) / matrix);
+  const talk = rates.talk.get(ranks) ?? { secondsPerCall: 0, secondsPerByte: 0 };
   return {
-    axis,
+    axis: candidate.axis,
     ranks,
     layout: printLayout(layout),
-    stepSeconds,
-    ...scalingOf(ranks, stepSeconds, oneRankSeconds),
-    communicationShare: median(run.communicationShares),
-    imbalance: median(run.imbalances),
+    ...measured,
+    ...scalingOf(ranks, measured.stepSeconds, oneRankSeconds, weak ? ranks : 1),
     allowedEfficiency: microbatches / (microbatches + layout.pp - 1),
+    estimatedSeconds: estimateStep(settings, {
+      cores,
+      secondsPerFlop: (oneRankSeconds / oneRankFlops) * slowdown,
+      ...talk,
+    }),
+    matrixShare: flops / measured.stepSeconds / matrix,
   };
 }
+
+/** JSON has no NaN. */
+const nullWhereUndefined = (result: ScaleResult): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(result).map(([key, value]) => [key, Number.isNaN(value) ? null : value]));
 
 /** What is trained on does not matter for its speed. */
 const someTokens = (vocabSize: number, count: number): Int32Array =>

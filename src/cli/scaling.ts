@@ -8,7 +8,8 @@ export interface Scaling {
   readonly efficiency: number;
   /**
    * The share of the work that would have to be serial for Amdahl's law to give this speedup (Karp and Flatt, 1990):
-   * (1/S - 1/n) / (1 - 1/n). Below 0 when the speedup is more than n; NaN for one rank.
+   * (1/S - 1/n) / (1 - 1/n). Above 1 when more ranks are slower than one, below 0 when the speedup is more than n; NaN for one rank
+   * and where the work grows with the ranks.
    */
   readonly serialFraction: number;
 }
@@ -28,12 +29,30 @@ export interface ScaleResult extends Scaling {
   readonly imbalance: number;
   /** The efficiency that a pipeline's empty places allow: microbatches / (microbatches + stages - 1); 1 without one. */
   readonly allowedEfficiency: number;
+  /** What `estimateStep` says of the layout, calibrated by the run on one rank. */
+  readonly estimatedSeconds: number;
+  /** FLOP/s of the step, of those of so many ranks that do nothing but multiply matrices. */
+  readonly matrixShare: number;
 }
 
-export function scalingOf(ranks: number, seconds: number, secondsOfOne: number): Scaling {
-  const speedup = secondsOfOne / seconds;
-  const serialFraction = ranks === 1 ? Number.NaN : (1 / speedup - 1 / ranks) / (1 - 1 / ranks);
+/**
+ * `work`: how many times the work of one rank's step was done. 1 when the step is the same for any number of ranks (strong
+ * scaling), the number of ranks when each does as much as one did alone (weak scaling); speedup then is that of the throughput.
+ */
+export function scalingOf(ranks: number, seconds: number, secondsOfOne: number, work = 1): Scaling {
+  const speedup = (work * secondsOfOne) / seconds;
+  const serialFraction = ranks === 1 || work > 1 ? Number.NaN : (1 / speedup - 1 / ranks) / (1 - 1 / ranks);
   return { speedup, efficiency: speedup / ranks, serialFraction };
+}
+
+/**
+ * The serial share in words where the number would mislead: a run slower than on one rank has no serial share, and one faster than
+ * n times none either.
+ */
+export function serialShare({ speedup, serialFraction }: Scaling): number | 'slower' | 'none' | undefined {
+  if (Number.isNaN(serialFraction)) return undefined;
+  if (speedup < 1) return 'slower';
+  return serialFraction < 0 ? 'none' : serialFraction;
 }
 
 /** How much longer the busiest rank computes than the average one: 0 when all have equal work. */

@@ -43,9 +43,9 @@ test('this project has half a megabyte of it, ready to train on', async () => {
   expect(corpus.bytes).toBeLessThanOrEqual(500_000);
   expect(corpus.files.reduce((sum, path) => sum + statSync(path).size, 0)).toBe(corpus.bytes);
   const { documents, tokens } = await prepareTokens({
-    files: corpus.files,
+    sources: [{ files: corpus.files }],
     tokenizer: byteTokenizer,
-    cacheFile: join(folder, 'corpus.i32.bin'),
+    cacheDirectory: folder,
   });
   expect(documents).toBe(corpus.files.length);
   // A token a byte and a separator between documents; a byte order mark is left out.

@@ -1,9 +1,9 @@
 // Real text that is already on a fresh machine: the documentation and type declarations of the installed packages.
-import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fail, option } from '../errors.ts';
+import { textProblem } from './text.ts';
 
 export interface Corpus {
   /** Absolute paths, in the order to read them. */
@@ -40,7 +40,7 @@ export function findCorpus(startDir: string, maxBytes: number): Corpus {
     if (size === 0 || size > MAX_FILE_BYTES) continue;
     const content = readFileSync(path);
     const hash = createHash('sha256').update(content).digest('base64');
-    if (seen.has(hash) || !isUtf8(content)) continue;
+    if (seen.has(hash) || textProblem(content)) continue;
     if (bytes + size > maxBytes) break;
     seen.add(hash);
     files.push(path);

@@ -1,7 +1,10 @@
-// Training sequences out of a token file, in an order that depends on the seed alone and never on the layout.
+// Sequences out of token files: to train on, in an order that depends on the seed alone and never on the layout, and held-out ones.
 import { fail, option } from '../errors.ts';
+import { split } from './held-out.ts';
+import { mixing, wholeShares } from './mixing.ts';
 import { permutation } from './permutation.ts';
-import { openTokens } from './token-file.ts';
+import type { TokenSource } from './source.ts';
+import { openTokens, type TokenReader } from './token-file.ts';
 
 /** Token ids of length seqLen; target i is the token after input i. Both are views of one buffer. */
 export interface Sequence {
@@ -9,17 +12,37 @@ export interface Sequence {
   readonly targets: Int32Array;
 }
 
-/** An open token file seen as sequences. */
+/** How the sequences of one source are used. */
+export interface SourceSequences {
+  /** Those of an epoch. */
+  readonly training: number;
+  /** Those that are never trained on. */
+  readonly heldOut: number;
+  /** The part of all training sequences that come from it. */
+  readonly share: number;
+}
+
+/** Open token files seen as sequences. */
 export interface Sequences {
   readonly seqLen: number;
-  /** Sequences in an epoch. */
+  /** Training sequences of all sources together: an epoch. */
   readonly count: number;
+  readonly sources: readonly SourceSequences[];
   /**
-   * The sequence at this position (any integer from 0 on) of the endless order: epoch after epoch, each holding every
-   * sequence once, each shuffled differently.
+   * The training sequence at this position (any integer from 0 on) of the endless order. Each source goes epoch after epoch,
+   * each holding every sequence of it once, each shuffled differently; several are mixed as their weights say.
    */
-  sequence(globalIndex: number): Sequence;
+  sequence(position: number): Sequence;
+  /** The held-out sequences, always in the same order: source after source, each in the order of its text. */
+  readonly validation: { readonly count: number; sequence(index: number): Sequence };
   close(): void;
+}
+
+export interface SequenceOptions {
+  readonly seqLen: number;
+  readonly seed: number;
+  /** Kept from training: below 1 the part of every source, from 1 on a number of sequences, of the sources by weight. Default 0. */
+  readonly heldOut?: number;
 }
 
 /**
@@ -29,56 +52,136 @@ export interface Sequences {
  *     sequence 0 [a b c]d             inputs a b c, targets b c d
  *     sequence 1       [d e f]g       the last tokens, too few for a sequence, are left out
  *
- * Reads by position: memory does not grow with the file.
- * @param tokenFile of `prepareTokens`: Int32, or Uint16 when it ends in .u16.bin
- * @throws DATA_SHORT when there is not one sequence, DATA_MISSING when the file cannot be read
+ * Reads by position: memory does not grow with the files. Which sequences are held out: see `split`; which source a position
+ * reads: see `mixing`.
+ * @throws DATA_SHORT when a source has not one sequence, DATA_MISSING when a file cannot be read, OPTION_INVALID for weights
+ * that cannot be mixed and a held-out part that leaves nothing to train on
  */
 export function openSequences(
-  tokenFile: string,
-  { seqLen, seed }: { readonly seqLen: number; readonly seed: number },
+  sources: readonly TokenSource[],
+  { seqLen, seed, heldOut = 0 }: SequenceOptions,
 ): Sequences {
-  const reader = openTokens(tokenFile);
-  const count = Math.floor((reader.tokens - 1) / seqLen);
-  if (count < 1) {
-    reader.close();
-    const longest = reader.tokens - 1;
-    const fix = longest < 1 ? 'give more data' : `use ${option('seqLen')} ${longest} or less, or give more data`;
-    fail('DATA_SHORT', { seqLen, needed: seqLen + 1, tokens: reader.tokens, fix });
-  }
-  let epoch = 0;
-  let order = permutation(count, seed, epoch);
-  return {
-    seqLen,
-    count,
-    sequence(globalIndex) {
-      const wanted = Math.floor(globalIndex / count);
-      if (wanted !== epoch) {
-        epoch = wanted;
-        order = permutation(count, seed, epoch);
-      }
-      const tokens = reader.read(order(globalIndex % count) * seqLen, seqLen + 1);
-      return { inputs: tokens.subarray(0, seqLen), targets: tokens.subarray(1) };
-    },
-    close: () => reader.close(),
+  const mix = mixing(sources.map(({ weight = 1 }) => weight));
+  const streams = openStreams(sources, seqLen);
+  const close = (): void => {
+    for (const { reader } of streams) reader.close();
   };
+  try {
+    const counts = streams.map(({ count }) => count);
+    const kept = heldOutCounts(counts, mix.shares, heldOut);
+    const parts = streams.map(({ reader, count }, source) => {
+      const { training, trainingAt, heldOutAt } = split(count, checkedHeldOut(sources[source]!, count, kept[source]!));
+      const order = epochs(training, seed, source);
+      return {
+        training,
+        heldOut: kept[source]!,
+        share: mix.shares[source]!,
+        trainingSequence: (index: number) => sequenceAt(reader, trainingAt(order(index)), seqLen),
+        heldOutSequence: (index: number) => sequenceAt(reader, heldOutAt(index), seqLen),
+      };
+    });
+    return {
+      seqLen,
+      count: parts.reduce((sum, { training }) => sum + training, 0),
+      sources: parts.map(({ training, heldOut, share }) => ({ training, heldOut, share })),
+      sequence(position) {
+        const { source, index } = mix.at(position);
+        return parts[source]!.trainingSequence(index);
+      },
+      validation: {
+        count: parts.reduce((sum, part) => sum + part.heldOut, 0),
+        sequence(index) {
+          let left = index;
+          for (const part of parts) {
+            if (left < part.heldOut) return part.heldOutSequence(left);
+            left -= part.heldOut;
+          }
+          throw new RangeError(`there is no held-out sequence ${index}`);
+        },
+      },
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
-/** Positions [first, first + count) of the endless order. */
-export interface Share {
-  readonly first: number;
+interface Stream {
+  readonly reader: TokenReader;
+  /** Sequences in it. */
   readonly count: number;
 }
 
-/**
- * The part of a step's global batch that one of `replicas` data-parallel ranks works on: a contiguous run, in rank order.
- * @param step from 0
- * @throws LAYOUT_INDIVISIBLE when the replicas cannot have equal parts
- */
-export function shareOf(step: number, globalBatch: number, replica: number, replicas: number): Share {
-  if (globalBatch % replicas !== 0) {
-    const fix = `a global batch that is a multiple of ${replicas}`;
-    fail('LAYOUT_INDIVISIBLE', { axis: 'dp*ep', size: replicas, what: 'the global batch', total: globalBatch, fix });
+function openStreams(sources: readonly TokenSource[], seqLen: number): Stream[] {
+  const streams: Stream[] = [];
+  try {
+    for (const { path, tokens } of sources) {
+      const reader = openTokens(path);
+      streams.push({ reader, count: Math.floor((reader.tokens - 1) / seqLen) });
+      if (tokens !== undefined && tokens !== reader.tokens)
+        fail('DATA_MISSING', {
+          path,
+          problem: `it holds ${reader.tokens} tokens and held ${tokens} when it was prepared`,
+          fix: 'start again, and leave it as it is while the run lasts',
+        });
+      if (streams.at(-1)!.count < 1) failShort(sources.length > 1 ? path : undefined, reader.tokens, seqLen);
+    }
+  } catch (error) {
+    for (const { reader } of streams) reader.close();
+    throw error;
   }
-  const count = globalBatch / replicas;
-  return { first: step * globalBatch + replica * count, count };
+  return streams;
+}
+
+function failShort(path: string | undefined, tokens: number, seqLen: number): never {
+  const more = path === undefined ? 'give more data' : `give more data than ${path}`;
+  const fix = tokens < 2 ? more : `use ${option('seqLen')} ${tokens - 1} or less, or ${more}`;
+  fail('DATA_SHORT', { seqLen, needed: seqLen + 1, tokens, fix });
+}
+
+function heldOutCounts(counts: readonly number[], shares: readonly number[], heldOut: number): number[] {
+  if (heldOut === 0) return counts.map(() => 0);
+  if (heldOut < 1 && heldOut > 0) return counts.map((count) => Math.max(1, Math.round(count * heldOut)));
+  if (!Number.isSafeInteger(heldOut) || heldOut < 0)
+    fail('OPTION_INVALID', {
+      option: option('heldOut'),
+      problem: `${heldOut} is neither a part between 0 and 1 nor a whole number of sequences`,
+      fix: `use ${option('heldOut')} 0.05`,
+    });
+  return wholeShares(shares, heldOut);
+}
+
+function checkedHeldOut({ path }: TokenSource, count: number, heldOut: number): number {
+  if (heldOut < count) return heldOut;
+  const fix =
+    count > 1
+      ? `hold out ${count - 1} of them or fewer, use a smaller ${option('seqLen')}, or give more data`
+      : `use a smaller ${option('seqLen')}, or give more data`;
+  return fail('OPTION_INVALID', {
+    option: option('heldOut'),
+    problem: `${heldOut} of the ${count} sequences in ${path} are held out, which leaves none to train on`,
+    fix,
+  });
+}
+
+/** The endless order of one source's `count` sequences: shuffled anew in every epoch, and for every source. */
+function epochs(count: number, seed: number, source: number): (index: number) => number {
+  // Far more than the epochs of any run, so that no two orders have the same key.
+  const key = (epoch: number): number => source * 2 ** 32 + epoch;
+  let epoch = 0;
+  let order = permutation(count, seed, key(epoch));
+  return (index) => {
+    const wanted = Math.floor(index / count);
+    if (wanted !== epoch) {
+      epoch = wanted;
+      order = permutation(count, seed, key(epoch));
+    }
+    return order(index % count);
+  };
+}
+
+function sequenceAt(reader: TokenReader, index: number, seqLen: number): Sequence {
+  const tokens = reader.read(index * seqLen, seqLen + 1);
+  return { inputs: tokens.subarray(0, seqLen), targets: tokens.subarray(1) };
 }

@@ -1,8 +1,8 @@
-// Text files to documents, a piece at a time: folders are walked, .jsonl lines parsed, large files cut where it does no harm.
-import { isUtf8 } from 'node:buffer';
-import { open, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { FivefoldError, fail } from '../errors.ts';
+// Text files to documents, a piece at a time: .jsonl lines are parsed, large files cut where it does no harm.
+import { fail } from '../errors.ts';
+import { openRegularHandle, refusalOf } from '../files/regular-file.ts';
+import { missing } from './list-files.ts';
+import { checkText, wholeCharacters } from './text.ts';
 
 /** A piece of a document, valid UTF-8 on its own. `first` starts a new document. */
 export interface TextPiece {
@@ -12,47 +12,16 @@ export interface TextPiece {
   readonly readBytes: number;
 }
 
-/** A file and its size in bytes. */
-export interface DataFile {
-  readonly path: string;
-  readonly bytes: number;
-}
-
-const readFix = 'give text files, .jsonl files with a "text" field, folders of them, or .u16.bin/.i32.bin token files';
-
 const NEWLINE = 10;
 const SPACE = 32;
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /**
- * The files meant by these paths: a folder gives its files at any depth in sorted order, without those whose name starts
- * with a dot.
- * @throws DATA_MISSING for a path that is not there or cannot be read
- */
-export async function listDataFiles(paths: readonly string[]): Promise<DataFile[]> {
-  const files: DataFile[] = [];
-  for (const path of paths) {
-    try {
-      const info = await stat(path);
-      if (!info.isDirectory()) {
-        files.push({ path, bytes: info.size });
-        continue;
-      }
-      const names = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
-      files.push(...(await listDataFiles(names.map((name) => join(path, name)))));
-    } catch (error) {
-      if (error instanceof FivefoldError) throw error;
-      fail('DATA_MISSING', { path, problem: reason(error), fix: readFix });
-    }
-  }
-  return files;
-}
-
-/**
  * The text of a file in pieces of at most `pieceBytes` bytes (a .jsonl line may be longer: it is one piece).
  * A plain file is one document; each line of a .jsonl file is one. The bytes of a piece are only valid until the next one.
- * @throws DATA_MISSING when the file cannot be read, is not UTF-8, or a line has no "text"
+ * A file is read to the size it has when it is opened: one that grows for ever ends too.
+ * @throws NotText, and DATA_MISSING when the file cannot be read, or a line has no "text" or is too long
  */
 export async function* readText(path: string, pieceBytes: number): AsyncGenerator<TextPiece> {
   if (path.endsWith('.jsonl')) {
@@ -62,7 +31,7 @@ export async function* readText(path: string, pieceBytes: number): AsyncGenerato
   let first = true;
   let readBytes = 0;
   for await (const bytes of cutFile(path, pieceBytes, cutPoint)) {
-    checkUtf8(path, bytes);
+    checkText(bytes);
     const start = first && bytes.indexOf(byteOrderMark) === 0 ? byteOrderMark.length : 0;
     readBytes += bytes.length;
     if (bytes.length > start) yield { bytes: bytes.subarray(start), first, readBytes };
@@ -76,7 +45,7 @@ async function* readJsonLines(path: string, pieceBytes: number): AsyncGenerator<
   let line = 0;
   let readBytes = 0;
   for await (const bytes of cutFile(path, pieceBytes, (buffer) => buffer.lastIndexOf(NEWLINE) + 1)) {
-    checkUtf8(path, bytes);
+    checkText(bytes);
     for (let start = 0; start < bytes.length; ) {
       const newline = bytes.indexOf(NEWLINE, start);
       const end = newline < 0 ? bytes.length : newline + 1;
@@ -113,24 +82,26 @@ function textField(path: string, line: number, json: string): string {
  * to hand out, 0 for "read more" (the buffer grows). At the end of the file the rest comes out uncut.
  */
 async function* cutFile(path: string, pieceBytes: number, cut: (buffer: Buffer) => number): AsyncGenerator<Buffer> {
-  const file = await open(path).catch((error) => fail('DATA_MISSING', { path, problem: reason(error), fix: readFix }));
+  const file = await openRegularHandle(path, (refusal) => missing(path, refusal));
+  const failing = (error: unknown): never => missing(path, refusalOf(error));
   try {
-    // One byte more than a small file holds, so that it is read to its end at once; a pipe has no size.
-    const { size } = await file.stat();
-    let buffer = Buffer.alloc(size > 0 ? Math.min(pieceBytes, size + 1) : pieceBytes);
+    const { size } = await file.stat().catch(failing);
+    let buffer = Buffer.alloc(Math.min(pieceBytes, size));
     let held = 0;
-    for (;;) {
-      const { bytesRead } = await file
-        .read(buffer, held, buffer.length - held)
-        .catch((error) => fail('DATA_MISSING', { path, problem: reason(error), fix: readFix }));
+    for (let left = size; ; ) {
+      const { bytesRead } = await file.read(buffer, held, Math.min(buffer.length - held, left)).catch(failing);
+      left -= bytesRead;
       held += bytesRead;
-      if (bytesRead === 0) {
+      if (bytesRead === 0 || left === 0) {
         if (held > 0) yield buffer.subarray(0, held);
         return;
       }
       if (held < buffer.length) continue;
       const length = cut(buffer);
       if (length === 0) {
+        // A large file that is no text may have no lines.
+        checkText(buffer.subarray(0, wholeCharacters(buffer)));
+        if (buffer.length >= mostLineBytes) missing(path, longLine);
         buffer = Buffer.concat([buffer, Buffer.alloc(buffer.length)]);
         continue;
       }
@@ -142,6 +113,13 @@ async function* cutFile(path: string, pieceBytes: number, cut: (buffer: Buffer) 
     await file.close();
   }
 }
+
+/** Half of what a string can hold, so that a line and what is made of it fit. */
+const mostLineBytes = 1 << 28;
+const longLine = {
+  problem: `it has a line of more than ${mostLineBytes} bytes`,
+  fix: 'put each document on a line of its own',
+};
 
 /**
  * Where to cut a text so that tokenizing the parts gives what tokenizing the whole gives: after a lone newline between
@@ -158,14 +136,5 @@ export function cutPoint(buffer: Uint8Array): number {
   if (newline > 0) return newline + 1;
   const space = buffer.lastIndexOf(SPACE);
   if (space > 0) return space;
-  // Bytes 10xxxxxx continue a character, at most three of them.
-  for (let i = end - 1; i > Math.max(0, end - 4); i -= 1) {
-    if ((buffer[i]! & 0xc0) !== 0x80) return i;
-  }
-  return end;
-}
-
-function checkUtf8(path: string, bytes: Uint8Array): void {
-  if (isUtf8(bytes)) return;
-  fail('DATA_MISSING', { path, problem: 'it is not UTF-8 text', fix: 'convert it to UTF-8 or leave it out' });
+  return wholeCharacters(buffer);
 }

@@ -83,12 +83,14 @@ describe('a Hugging Face tokenizer.json', () => {
   });
 
   test('refuses a file that is not there, is not JSON or is another JSON', () => {
-    expect(() => loadTokenizer(join(folder, 'none.json'))).toThrow(/none\.json: cannot be read .*leave the option out/);
+    expect(() => loadTokenizer(join(folder, 'none.json'))).toThrow(
+      /none\.json: it does not exist; .*leave the option out/,
+    );
     const path = join(folder, 'other.json');
     writeFileSync(path, 'a: 1');
-    expect(() => loadTokenizer(path)).toThrow(/other\.json: is not JSON/);
+    expect(() => loadTokenizer(path)).toThrow(/other\.json: it is not JSON/);
     writeFileSync(path, '{"hidden_size": 16}');
-    expect(() => loadTokenizer(path)).toThrow(/other\.json: is not of the expected form \(model:/);
+    expect(() => loadTokenizer(path)).toThrow(/other\.json: it is not of the expected form \(model:/);
   });
 });
 

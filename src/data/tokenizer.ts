@@ -1,9 +1,11 @@
 // Text to token ids and back: a Hugging Face tokenizer.json, or plain bytes when there is none.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { fail } from '../errors.ts';
+import { maxBytes, readJson } from '../files/json-file.ts';
+import type { Refusal } from '../files/regular-file.ts';
 
 export interface EncodeOptions {
   /** Add what the tokenizer puts around a prompt, such as a begin-of-text token. Default false: data are pieces of a stream. */
@@ -51,31 +53,24 @@ const tokenizerConfigSchema = z.looseObject({
 export function loadTokenizer(path?: string): Tokenizer {
   if (path === undefined) return byteTokenizer;
   const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'tokenizer.json') : path;
-  const json = readJson(file, tokenizerSchema);
+  const json = readParsed(file, maxBytes.tokenizer, tokenizerSchema);
   const configFile = join(dirname(file), 'tokenizer_config.json');
-  const config = statSync(configFile, { throwIfNoEntry: false }) ? readJson(configFile, tokenizerConfigSchema) : {};
+  const config = statSync(configFile, { throwIfNoEntry: false })
+    ? readParsed(configFile, maxBytes.config, tokenizerConfigSchema)
+    : {};
   return fromHuggingFace(file, json, config);
 }
 
-function readJson<T extends z.ZodType>(path: string, schema: T): z.infer<T> {
-  const fix = 'pass a Hugging Face tokenizer.json, or leave the option out to use bytes as tokens';
-  const invalid = (problem: string): never => fail('CONFIG_INVALID', { path, problem, fix });
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    return invalid(`cannot be read (${error instanceof Error ? error.message : String(error)})`);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return invalid('is not JSON');
-  }
-  const parsed = schema.safeParse(value);
+function readParsed<T extends z.ZodType>(path: string, most: number, schema: T): z.infer<T> {
+  const usual = 'pass a Hugging Face tokenizer.json, or leave the option out to use bytes as tokens';
+  const invalid = ({ problem, fix = usual }: Pick<Refusal, 'problem' | 'fix'>): never =>
+    fail('CONFIG_INVALID', { path, problem, fix });
+  const parsed = schema.safeParse(readJson(path, most, invalid));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  return invalid(`is not of the expected form (${issue?.path.join('.') || 'top level'}: ${issue?.message})`);
+  return invalid({
+    problem: `it is not of the expected form (${issue?.path.join('.') || 'top level'}: ${issue?.message})`,
+  });
 }
 
 function fromHuggingFace(

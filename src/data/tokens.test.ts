@@ -1,9 +1,21 @@
 // Data files to a token stream: documents, folders, pieces, token files, and every way it can fail.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { makeSparse } from '../../test/odd-files.ts';
+import { dataSources } from './source.ts';
 import { openTokens } from './token-file.ts';
 import { byteTokenizer, loadTokenizer } from './tokenizer.ts';
 import { type PrepareOptions, type PrepareProgress, prepareTokens } from './tokens.ts';
@@ -26,14 +38,28 @@ function folderWith(files: Record<string, string | Uint8Array | Int32Array>): st
 
 const bpe = loadTokenizer('test/fixtures/tokenizer');
 
-/** The stream for these files, read back. */
-async function stream(options: Partial<PrepareOptions> & Pick<PrepareOptions, 'files'>): Promise<number[]> {
-  const cacheFile = join(root, 'stream.i32.bin');
-  const { path, tokens } = await prepareTokens({ tokenizer: byteTokenizer, cacheFile, ...options });
+const defaults = { tokenizer: byteTokenizer, cacheDirectory: join(root, 'streams') };
+
+function tokensIn(path: string): number[] {
   const reader = openTokens(path);
-  expect(reader.tokens).toBe(tokens);
-  const all = [...reader.read(0, tokens)];
+  const all = [...reader.read(0, reader.tokens)];
   reader.close();
+  return all;
+}
+
+const sha256 = (tokens: readonly number[]): string =>
+  createHash('sha256').update(Int32Array.from(tokens)).digest('hex');
+
+/** The stream for these files, read back. */
+async function stream({
+  files,
+  ...options
+}: Partial<PrepareOptions> & { readonly files: readonly string[] }): Promise<number[]> {
+  const { sources, tokens, documents } = await prepareTokens({ ...defaults, ...options, sources: [{ files }] });
+  const [source] = sources;
+  const all = tokensIn(source!.path);
+  expect(sources).toEqual([{ path: source!.path, tokens, documents, sha256: sha256(all) }]);
+  expect(all.length).toBe(tokens);
   return all;
 }
 
@@ -76,7 +102,7 @@ describe('pieces', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.string({
-          unit: fc.constantFrom('a', ' ', '\n', '\r\n', 'ö', '河', '🌊', '\0'),
+          unit: fc.constantFrom('a', ' ', '\n', '\r\n', 'ö', '河', '🌊', '\u0001'),
           minLength: 1,
           maxLength: 80,
         }),
@@ -103,9 +129,10 @@ describe('pieces', () => {
   test('and token buffers of a file of several megabytes come out complete and in order', async () => {
     const text = Array.from({ length: 300_000 }, (_, line) => `${line}\n`).join('');
     const folder = folderWith({ 'long.txt': text });
-    const cacheFile = join(root, 'long.i32.bin');
-    const { tokens } = await prepareTokens({ files: [folder], tokenizer: byteTokenizer, cacheFile });
+    const cacheDirectory = join(root, 'long');
+    const { sources, tokens } = await prepareTokens({ ...defaults, sources: [{ files: [folder] }], cacheDirectory });
     expect(tokens).toBe(text.length);
+    const cacheFile = sources[0]!.path;
     const reader = openTokens(cacheFile);
     expect(byteTokenizer.decode(reader.read(0, tokens)) === text).toBe(true);
     reader.close();
@@ -135,9 +162,12 @@ describe('token files', () => {
       ['own.i32.bin', [7, 70000]],
     ] as const) {
       const files = [join(folder, name)];
-      const cacheFile = join(folder, 'unused.i32.bin');
-      const prepared = await prepareTokens({ files, tokenizer: bpe, cacheFile });
-      expect(prepared).toEqual({ path: files[0], tokens: 2, documents: 1 });
+      const prepared = await prepareTokens({ sources: [{ files }], tokenizer: bpe, cacheDirectory: folder });
+      expect(prepared).toMatchObject({
+        sources: [{ path: files[0], tokens: 2, documents: 1 }],
+        tokens: 2,
+        documents: 1,
+      });
       expect(await stream({ files })).toEqual(tokens);
     }
     expect(readdirSync(folder).sort()).toEqual(['gpt.u16.bin', 'own.i32.bin']);
@@ -150,7 +180,7 @@ describe('token files', () => {
 
   test('must say how wide their tokens are', async () => {
     const folder = folderWith({ 'data.bin': 'xx' });
-    await expect(stream({ files: [folder] })).rejects.toThrow(
+    await expect(stream({ files: [join(folder, 'data.bin')] })).rejects.toThrow(
       /data\.bin: .*rename it .*data\.u16\.bin or .*data\.i32\.bin/,
     );
   });
@@ -170,20 +200,156 @@ describe('token files', () => {
   });
 });
 
+describe('what is no text', () => {
+  const late = (...tail: number[]): Buffer => Buffer.concat([Buffer.from('text\n'.repeat(1e6)), Buffer.from(tail)]);
+
+  test('in a folder is left out, also where that shows only late, and the stream is as if it were not there', async () => {
+    const texts = { 'a.txt': 'one', 'c.txt': 'two', 'f.txt': 'three' };
+    const odd = { 'b.pdf': late(0xff), 'd.txt': late(0), 'e.wasm': '\0asm' };
+    const prepared = await prepareTokens({ ...defaults, sources: [{ files: [folderWith({ ...odd, ...texts })] }] });
+    const expected = [...bytes('one'), END, ...bytes('two'), END, ...bytes('three')];
+    expect(prepared).toMatchObject({ documents: 3, tokens: expected.length, skipped: { notText: { count: 3 } } });
+    expect(tokensIn(prepared.sources[0]!.path)).toEqual(expected);
+    expect(prepared.sources[0]!.sha256).toBe(sha256(expected));
+  });
+
+  test('and comes first leaves no separator', async () => {
+    const folder = folderWith({ 'a.txt': late(0xff), 'b.txt': 'two' });
+    expect(await stream({ files: [folder] })).toEqual(bytes('two'));
+  });
+
+  test('given by name is refused', async () => {
+    const folder = folderWith({ 'a.pdf': late(0xff), 'b.txt': late(0), 'c.jsonl': '{"text":"a\0"}' });
+    const refused = (name: string, message: RegExp) =>
+      expect(stream({ files: [join(folder, name)] })).rejects.toThrow(message);
+    await refused('a.pdf', /a\.pdf: it is not UTF-8 text; convert it to UTF-8 or leave it out/);
+    await refused('b.txt', /b\.txt: it is not UTF-8 text: it holds NUL bytes/);
+    await refused('c.jsonl', /it holds NUL bytes/);
+  });
+
+  test('alone in a folder is said where there are no tokens', async () => {
+    const folder = folderWith({ 'x.wasm': '\0asm', 'y.bin': 'y' });
+    await expect(stream({ files: [folder] })).rejects.toThrow(
+      /holds no tokens; skipped 2 files that are not text, such as .*x\.wasm; give files with some text in them/,
+    );
+  });
+});
+
+describe('sources', () => {
+  test('each has a stream, a hash and its weight', async () => {
+    const folder = folderWith({ 'a.txt': 'hi', 'b.txt': 'ho', 'c.u16.bin': Uint8Array.of(5, 1) });
+    const files = (...names: string[]): string[] => names.map((name) => join(folder, name));
+    const cacheDirectory = join(folder, 'cache');
+    const prepared = await prepareTokens({
+      ...defaults,
+      sources: [
+        { files: files('b.txt', 'a.txt'), weight: 3 },
+        { files: files('c.u16.bin') },
+        { files: files('a.txt') },
+      ],
+      cacheDirectory,
+    });
+    const [first, second, third] = [[...bytes('ho'), END, ...bytes('hi')], [261], bytes('hi')];
+    expect(prepared).toMatchObject({ tokens: 8, documents: 4 });
+    expect(prepared.sources).toEqual([
+      { path: join(cacheDirectory, 'tokens-1.i32.bin'), tokens: 5, documents: 2, sha256: sha256(first), weight: 3 },
+      { path: join(folder, 'c.u16.bin'), tokens: 1, documents: 1, sha256: sha256(second) },
+      { path: join(cacheDirectory, 'tokens-3.i32.bin'), tokens: 2, documents: 1, sha256: sha256(third) },
+    ]);
+    expect(prepared.sources.map(({ path }) => tokensIn(path))).toEqual([first, second, third]);
+    expect(readdirSync(cacheDirectory).sort()).toEqual(['tokens-1.i32.bin', 'tokens-3.i32.bin']);
+  });
+
+  test('one of which fails leave nothing behind', async () => {
+    const folder = folderWith({ 'a.txt': 'hi', 'b.txt': '' });
+    const cacheDirectory = join(folder, 'cache');
+    const sources = ['a.txt', 'b.txt'].map((name) => ({ files: [join(folder, name)] }));
+    await expect(prepareTokens({ ...defaults, sources, cacheDirectory })).rejects.toThrow(/b\.txt holds no tokens/);
+    expect(readdirSync(cacheDirectory)).toEqual([]);
+  });
+
+  test('do not overwrite a token file that one of them is', async () => {
+    const folder = folderWith({ 'tokens-2.i32.bin': Int32Array.of(1, 2), 'a.txt': 'hi' });
+    const sources = ['tokens-2.i32.bin', 'a.txt'].map((name) => ({ files: [join(folder, name)] }));
+    await expect(prepareTokens({ ...defaults, sources, cacheDirectory: folder })).rejects.toThrow(
+      /tokens-2\.i32\.bin: another source's tokens would replace it/,
+    );
+    expect(tokensIn(join(folder, 'tokens-2.i32.bin'))).toEqual([1, 2]);
+  });
+
+  test('by the paths of a command line', () => {
+    expect(dataSources(['a', 'b'])).toEqual([{ files: ['a', 'b'] }]);
+    expect(dataSources(['a', 'b'], [7, 3])).toEqual([
+      { files: ['a'], weight: 7 },
+      { files: ['b'], weight: 3 },
+    ]);
+    expect(() => dataSources(['a', 'b'], [7])).toThrow(
+      'mix: 1 weights for 2 paths of data; give one weight for each path',
+    );
+  });
+
+  test('are the same data by their tokens, in whichever file they are', async () => {
+    const folder = folderWith({
+      'a.txt': 'hi',
+      'b.jsonl': '{"text":"hi"}\n',
+      'c.i32.bin': Int32Array.from(bytes('hi')),
+      'd.u16.bin': new Uint8Array(Uint16Array.from(bytes('hi')).buffer),
+      'e.txt': 'ho',
+    });
+    const hashes: string[] = [];
+    for (const name of readdirSync(folder).sort()) {
+      const { sources } = await prepareTokens({ ...defaults, sources: [{ files: [join(folder, name)] }] });
+      hashes.push(sources[0]!.sha256);
+    }
+    expect(new Set(hashes.slice(0, 4)).size).toBe(1);
+    expect(hashes[4]).not.toBe(hashes[0]);
+  });
+});
+
+describe('a file that does not stay as it is', () => {
+  test('and grows while it is read is read to the size it had', async () => {
+    const folder = folderWith({ 'log.txt': 'line\n'.repeat(1000) });
+    const path = join(folder, 'log.txt');
+    const onProgress = (): void => {
+      if (statSync(path).size < 50_000) appendFileSync(path, 'more\n'.repeat(100));
+    };
+    const tokens = await stream({ files: [path], pieceBytes: 64, onProgress });
+    expect(tokens).toEqual(bytes('line\n'.repeat(1000)));
+    expect(statSync(path).size).toBeGreaterThan(5000);
+  });
+
+  test('a token file of a million million tokens can be stopped while it is looked through', async () => {
+    const folder = folderWith({});
+    makeSparse(join(folder, 'a.i32.bin'), 4e12);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    await expect(stream({ files: [join(folder, 'a.i32.bin')], signal: controller.signal })).rejects.toThrow('enough');
+  });
+
+  test('and streams that cannot fit the disk are refused before anything is written', async () => {
+    const folder = folderWith({ 'a.txt': 'hi' });
+    makeSparse(join(folder, 'b.i32.bin'), 8e12);
+    const cacheDirectory = join(folder, 'cache');
+    const files = [join(folder, 'b.i32.bin'), join(folder, 'a.txt')];
+    await expect(stream({ files, cacheDirectory })).rejects.toThrow(/cache: 8000001 MB of tokens do not fit: /);
+    expect(readdirSync(cacheDirectory)).toEqual([]);
+  });
+});
+
 describe('failures', () => {
   const failing = async (files: Record<string, string | Uint8Array | Int32Array>, message: RegExp): Promise<void> => {
     const folder = folderWith(files);
-    const out = folderWith({ 'stream.i32.bin': 'the old one' });
-    const cacheFile = join(out, 'stream.i32.bin');
-    await expect(prepareTokens({ files: [folder], tokenizer: byteTokenizer, cacheFile })).rejects.toThrow(message);
-    expect(readdirSync(out)).toEqual(['stream.i32.bin']);
-    expect(readFileSync(cacheFile, 'utf8')).toBe('the old one');
+    const cacheDirectory = folderWith({ 'tokens.i32.bin': 'the old one' });
+    await expect(prepareTokens({ ...defaults, sources: [{ files: [folder] }], cacheDirectory })).rejects.toThrow(
+      message,
+    );
+    expect(readdirSync(cacheDirectory)).toEqual(['tokens.i32.bin']);
+    expect(readFileSync(join(cacheDirectory, 'tokens.i32.bin'), 'utf8')).toBe('the old one');
   };
 
   test('leave the old stream and nothing else behind', async () => {
     await failing({ 'a.txt': '', 'b.jsonl': '\n{"text":""}\n' }, /holds no tokens; give files with some text/);
     await failing({}, /holds no tokens/);
-    await failing({ 'a.txt': 'good', 'b.png': Uint8Array.of(0x89, 0x50) }, /b\.png: it is not UTF-8 text; convert it/);
     await failing({ 'a.jsonl': '{"text":"x"}\n\nnot json' }, /a\.jsonl: line 3 is not JSON/);
     await failing({ 'a.jsonl': '{"content":"x"}' }, /line 1 has no string "text"/);
     await failing({ 'a.txt': 'good', 'b.i32.bin': 'abcde' }, /5 bytes are no whole number of 4-byte tokens/);
@@ -191,14 +357,16 @@ describe('failures', () => {
 
   test('name a path that is not there', async () => {
     await expect(stream({ files: [join(root, 'nowhere.txt')] })).rejects.toThrow(
-      /cannot read data .*nowhere\.txt: ENOENT/,
+      /cannot read data .*nowhere\.txt: it does not exist/,
     );
     await expect(stream({ files: [] })).rejects.toThrow(/data \(no files\) holds no tokens/);
   });
 
   test('name an output that cannot be written', async () => {
     const folder = folderWith({ file: 'x' });
-    const cacheFile = join(folder, 'file', 'stream.i32.bin');
-    await expect(stream({ files: [folder], cacheFile })).rejects.toThrow(/cannot write to .*stream\.i32\.bin/);
+    const cacheDirectory = join(folder, 'file');
+    await expect(stream({ files: [folder], cacheDirectory })).rejects.toThrow(
+      /cannot write to .*file.tokens\.i32\.bin/,
+    );
   });
 });

@@ -7,7 +7,7 @@ import { checkFit } from '../model/fit.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
-import { type WindowSettings, windowTalk } from '../step/logits-step.ts';
+import { type WindowSettings, windowTalk } from '../step/forward-step.ts';
 import type { Generated, GenerateJob } from './job.ts';
 
 export interface GenerateOptions {

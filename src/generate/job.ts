@@ -1,5 +1,5 @@
 // What the launcher tells a rank to generate, and what comes back: plain data that cross a thread or a network.
-import type { WindowSettings } from '../step/logits-step.ts';
+import type { WindowSettings } from '../step/forward-step.ts';
 
 export interface GenerateJob {
   readonly settings: WindowSettings;

@@ -7,7 +7,7 @@ import { createExecutor, type Executor } from '../runtime/executor.ts';
 import { philox } from '../runtime/kernels/local.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
-import { buildLogitsStep } from '../step/logits-step.ts';
+import { buildLogitsStep } from '../step/forward-step.ts';
 import type { Generated, GenerateJob } from './job.ts';
 
 /** The rank module of generating: see RankFunction in runtime/world-messages.ts. Reports every token. */
@@ -28,9 +28,9 @@ async function generateRank(
   const executor = createExecutor(step, { transport });
   const checkpoint = openCheckpoint(job.weights);
   for (const { spec, param } of step.params)
-    readShard(checkpoint, spec, executor.memory.of(param) as Floats, layout, coords, {
-      moved: () => transport.heartbeat(`loading ${spec.name}`),
-    });
+    readShard(checkpoint, spec, executor.memory.of(param) as Floats, layout, coords, () =>
+      transport.heartbeat(`loading ${spec.name}`),
+    );
   checkpoint.close();
 
   const tokens = [...prompt];

@@ -30,7 +30,8 @@ export function predictRank(program: RankProgram): RankPrediction {
   return { bytesSent, flops, peakBytes };
 }
 
-function sentBy(
+/** What an instruction counts as sent; undefined when it sends nothing. */
+export function sentBy(
   instruction: Instruction,
   { buffers }: RankProgram,
 ): { axis: Axis | 'world'; op: CollectiveOp; bytes: number } | undefined {
@@ -59,3 +60,22 @@ export function timesSteps(prediction: RankPrediction, steps: number): RankPredi
   );
   return { bytesSent, flops: prediction.flops * steps, peakBytes: prediction.peakBytes };
 }
+
+/** What two programs of a rank send. */
+export function addBytes(a: BytesSent, b: BytesSent): BytesSent {
+  const sum: { [axis: string]: { [op: string]: number } } = {};
+  for (const each of [a, b])
+    for (const [axis, ops] of Object.entries(each))
+      for (const [op, bytes] of Object.entries(ops ?? {})) {
+        sum[axis] ??= {};
+        sum[axis][op] = (sum[axis][op] ?? 0) + bytes;
+      }
+  return sum;
+}
+
+/** Two programs of a rank, each with memory of its own. */
+export const addPredictions = (a: RankPrediction, b: RankPrediction): RankPrediction => ({
+  bytesSent: addBytes(a.bytesSent, b.bytesSent),
+  flops: a.flops + b.flops,
+  peakBytes: a.peakBytes + b.peakBytes,
+});

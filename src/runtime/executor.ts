@@ -3,7 +3,7 @@ import type { Numbers } from '../program/program.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { sumSquares } from './kernels/local.ts';
 import type { Floats } from './kernels/local-kernels.ts';
-import { allocate, type RankMemory } from './memory.ts';
+import { allocate, type RankMemory, type Shared } from './memory.ts';
 import { type CompiledSegment, compile } from './segments.ts';
 import type { Transport, Vector } from './transport/transport.ts';
 
@@ -25,12 +25,14 @@ export interface Executor {
 
 interface Context {
   readonly transport: Transport;
+  /** Memory of another program that this one uses too. */
+  readonly shared?: Shared;
   readonly observe?: Observer;
 }
 
 /** Compiles and allocates; takes the time of compiling each different segment once. */
 export function createExecutor(program: RankProgram, context: Context): Executor {
-  const memory = allocate(program);
+  const memory = allocate(program, context.shared);
   const compiled: CompiledSegment[] = [];
   const dispose = () => {
     for (const { session } of compiled) session.release();

@@ -40,20 +40,20 @@ test('a process a rank, a track a category, each named once', () => {
   trace.close();
   const events = read(path);
   expect(events.filter(({ ph }) => ph === 'X')).toEqual([
-    { name: 'forward', cat: 'compute', ph: 'X', pid: 0, tid: 0, ts: 0, dur: 5 },
-    { name: 'all-reduce "x"', cat: 'communication', ph: 'X', pid: 0, tid: 1, ts: 5, dur: 5, args: { bytes: 4096 } },
-    { name: 'forward', cat: 'compute', ph: 'X', pid: 1, tid: 0, ts: 2.5, dur: 5 },
-    { name: 'forward', cat: 'compute', ph: 'X', pid: 0, tid: 0, ts: 10, dur: 5 },
+    { name: 'forward', cat: 'compute', ph: 'X', pid: 0, tid: 1, ts: 0, dur: 5 },
+    { name: 'all-reduce "x"', cat: 'communication', ph: 'X', pid: 0, tid: 2, ts: 5, dur: 5, args: { bytes: 4096 } },
+    { name: 'forward', cat: 'compute', ph: 'X', pid: 1, tid: 1, ts: 2.5, dur: 5 },
+    { name: 'forward', cat: 'compute', ph: 'X', pid: 0, tid: 1, ts: 10, dur: 5 },
   ]);
   const names = events
     .filter(({ name }) => name.endsWith('_name'))
     .map(({ name, pid, tid, args }) => ({ name, pid, tid, args }));
   expect(names).toEqual([
     { name: 'process_name', pid: 0, tid: 0, args: { name: 'rank 0 (pp 0)' } },
-    { name: 'thread_name', pid: 0, tid: 0, args: { name: 'compute' } },
-    { name: 'thread_name', pid: 0, tid: 1, args: { name: 'communication' } },
+    { name: 'thread_name', pid: 0, tid: 1, args: { name: 'compute' } },
+    { name: 'thread_name', pid: 0, tid: 2, args: { name: 'communication' } },
     { name: 'process_name', pid: 1, tid: 0, args: { name: 'rank 1 (pp 1)' } },
-    { name: 'thread_name', pid: 1, tid: 0, args: { name: 'compute' } },
+    { name: 'thread_name', pid: 1, tid: 1, args: { name: 'compute' } },
   ]);
 });
 

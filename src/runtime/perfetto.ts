@@ -4,13 +4,13 @@ import { fail, option } from '../errors.ts';
 
 /** Each category is one track of a rank's process. */
 export const traceCategories = [
+  'step',
   'compute',
   'communication',
-  'wait',
   'optimizer',
   'data',
+  'evaluation',
   'checkpoint',
-  'other',
 ] as const;
 export type TraceCategory = (typeof traceCategories)[number];
 

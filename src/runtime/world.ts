@@ -223,7 +223,12 @@ class World {
   #errorOf(index: number, failure: Failure): Error {
     const { known } = failure;
     if (known?.exit === 2) return new FivefoldError(known.code, known.values);
-    const speaksForItself: readonly ErrorCode[] = ['COLLECTIVE_TIMEOUT', 'COLLECTIVE_MISMATCH', 'RUN_ABORTED'];
+    const speaksForItself: readonly ErrorCode[] = [
+      'COLLECTIVE_TIMEOUT',
+      'COLLECTIVE_MISMATCH',
+      'RUN_ABORTED',
+      'SAVE_FAILED',
+    ];
     if (known && (speaksForItself.includes(known.code) || (failure.secondary && known.code === 'RANK_FAILED')))
       return new FivefoldError(known.code, { ...known.values, ...this.#recorder() });
     return this.#rankFailed(index, failure.message, failure.stack);
@@ -291,7 +296,11 @@ class World {
 
   #record(error: Error): void {
     const { recorderDir } = this.#options;
-    if (recorderDir === undefined || (error instanceof FivefoldError && error.exit === 2)) return;
+    if (
+      recorderDir === undefined ||
+      (error instanceof FivefoldError && (error.exit === 2 || error.code === 'SAVE_FAILED'))
+    )
+      return;
     this.#ranks.forEach((_, rank) => {
       const status = this.#activities[rank] ?? activityOf(this.#shared, rank);
       writeFlightRecords(recorderDir, rank, status, recordsOf(this.#shared, rank));

@@ -9,7 +9,7 @@ import type { HeldParam } from './step.ts';
 
 /** Emits a sum over a group, in place. */
 function sumOver(builder: ProgramBuilder, group: Group, buffer: number, site: string): void {
-  builder.emit({ kind: 'allReduce', group, input: buffer, output: buffer, reduce: 'sum', site });
+  builder.emit({ kind: 'allReduce', group, input: buffer, output: buffer, reduce: 'sum', site, phase: 'finish' });
 }
 
 /** A gradient still partial on an axis is summed over it; a tied one over the two stages that hold it. */
@@ -49,6 +49,7 @@ export function finishScalars(
     buffers: counted.map(({ gradient }) => gradient),
     output: squaredNorm,
     site: 'gradient norm',
+    phase: 'finish',
   });
   const reduce = (buffer: number, axis: 'tp' | 'dp' | 'pp', site: string) => {
     if (layout[axis] > 1) sumOver(builder, groupOf(layout, rank, axis), buffer, site);

@@ -3,16 +3,16 @@ import { groupOf, type Mesh } from '../mesh/mesh.ts';
 import { planMemory } from '../program/liveness.ts';
 import { structureOf } from '../program/lower.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import { elements, type Program, type Shape, type Value, writesOver } from '../program/program.ts';
+import { elements, type Node, type Program, type Shape, type Value, writesOver } from '../program/program.ts';
 import { type Pieces, segment } from '../program/segment.ts';
 import type { TypedAxis } from '../program/types.ts';
-import type { Buffer, BufferRole, ComputePiece, Instruction, RankProgram, Segment } from './step.ts';
+import type { Buffer, BufferRole, ComputePiece, Instruction, Place, RankProgram, Segment } from './step.ts';
 
 export interface ProgramBuilder {
   buffer(role: BufferRole, name: string, shape: Shape, dtype?: Buffer['dtype']): number;
   emit(instruction: Instruction): void;
-  /** Emits a program's instructions with its inputs bound to buffers by name. */
-  run(pieces: ProgramPieces, inputs: Readonly<Record<string, number>>, site: string): Ran;
+  /** Emits a program's instructions with its inputs bound to buffers by name; `place.site` goes before the program's own sites. */
+  run(pieces: ProgramPieces, inputs: Readonly<Record<string, number>>, place: Place): Ran;
   finish(): RankProgram;
 }
 
@@ -69,7 +69,8 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision): Pr
     return index;
   };
 
-  const run: ProgramBuilder['run'] = ({ pieces, memoryOf, program, readOnce }, inputs, site) => {
+  const run: ProgramBuilder['run'] = ({ pieces, memoryOf, program, readOnce }, inputs, place) => {
+    const { site } = place;
     const bound = new Map<number, number>();
     for (const [name, value] of Object.entries(program.inputs)) {
       const id = inputs[name];
@@ -85,41 +86,46 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision): Pr
       bound.set(value.id, id);
       return id;
     };
-    const named = (inner: string) => (inner ? (site ? `${site} ${inner}` : inner) : site);
+    const placed = (nodes: readonly Node[]): Place => {
+      // All that a piece holds, in the order in which it is computed.
+      const inner = [...new Set(nodes.map((node) => node.site))].filter((name) => name !== '').join(' + ');
+      return { ...place, site: [site, inner].filter((name) => name !== '').join(' ') };
+    };
     for (const piece of pieces) {
       if (piece.kind === 'compute') {
-        const where = named(piece.nodes[0]!.site);
+        const where = placed(piece.nodes);
         const ids = piece.inputs.map(bufferOf);
-        const outputs = piece.outputs.map((value, index) => bind(value, piece.over[index], where));
-        instructions.push({ kind: 'compute', segment: segmentOf(piece), inputs: ids, outputs, site: where });
+        const outputs = piece.outputs.map((value, index) => bind(value, piece.over[index], where.site));
+        instructions.push({ kind: 'compute', segment: segmentOf(piece), inputs: ids, outputs, ...where });
         continue;
       }
       const { node } = piece;
-      const where = named(node.site);
+      const where = placed([node]);
       const ids = piece.inputs.map(bufferOf);
       if (piece.kind === 'host') {
         const outputs = piece.outputs.map((value, index) =>
-          bind(value, index === 0 ? writesOver(node) : undefined, where),
+          bind(value, index === 0 ? writesOver(node) : undefined, where.site),
         );
-        instructions.push({ kind: 'host', node, inputs: ids, outputs, site: where });
+        instructions.push({ kind: 'host', node, inputs: ids, outputs, ...where });
         continue;
       }
       const inPlace = node.op.name === 'allReduce' && readOnce(piece.inputs[0]!);
-      const output = bind(piece.outputs[0]!, inPlace ? piece.inputs[0] : undefined, where);
+      const output = bind(piece.outputs[0]!, inPlace ? piece.inputs[0] : undefined, where.site);
       instructions.push(collective(node, ids[0]!, output, where));
     }
     const outputs = Object.fromEntries(Object.entries(program.outputs).map(([name, value]) => [name, bufferOf(value)]));
     return { outputs, bufferOf };
   };
 
-  const collective = (node: Program['nodes'][number], input: number, output: number, site: string): Instruction => {
+  const collective = (node: Node, input: number, output: number, place: Place): Instruction => {
     const attrs = node.attrs as { axis: TypedAxis; dim?: number; reduce?: 'sum' | 'max' };
     const group = groupOf(mesh, rank, attrs.axis);
-    if (node.op.name === 'allReduce') return { kind: 'allReduce', group, input, output, reduce: attrs.reduce!, site };
+    if (node.op.name === 'allReduce')
+      return { kind: 'allReduce', group, input, output, reduce: attrs.reduce!, ...place };
     const shard = node.op.name === 'allGather' ? node.inputs[0]! : node.outputs[0]!;
     const dim = attrs.dim!;
     const cut = { outer: elements(shard.shape.slice(0, dim)), inner: elements(shard.shape.slice(dim)) };
-    return { kind: node.op.name === 'allGather' ? 'allGather' : 'reduceScatter', group, input, output, cut, site };
+    return { kind: node.op.name === 'allGather' ? 'allGather' : 'reduceScatter', group, input, output, cut, ...place };
   };
 
   const finish = (): RankProgram => {

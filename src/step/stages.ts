@@ -3,6 +3,7 @@ import { type Layout, stageLayers } from '../mesh/layout.ts';
 import { type Group, groupOf } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { ParamSpec, Part } from '../model/params.ts';
+import type { Place } from './step.ts';
 
 /** The parts of a stage, in order. */
 export function stageParts(config: ModelConfig, layout: Layout, stage: number): Part[] {
@@ -15,7 +16,9 @@ export function stageParts(config: ModelConfig, layout: Layout, stage: number): 
   ];
 }
 
-export const siteOf = (part: Part): string => (part.name === 'block' ? `block ${part.layer}` : '');
+/** The embedding and the head name themselves where they are traced. */
+export const placeOf = (part: Part): Place =>
+  part.name === 'block' ? { site: `block ${part.layer}`, layer: part.layer } : { site: '' };
 
 /** Gradients summed over the pipeline too: the parameters that the first and the last stage both hold. */
 export const isTiedAcrossStages = (config: ModelConfig, layout: Layout, spec: ParamSpec): boolean =>

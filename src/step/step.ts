@@ -27,7 +27,16 @@ export interface CutShape {
   readonly inner: number;
 }
 
-export type Instruction = { readonly site: string } & (
+export type Instruction = {
+  /** What errors, flight recorders and traces call it, e.g. `block 3 backward mlp + attention`; recorders keep 62 bytes. */
+  readonly site: string;
+  /** Undefined: none of them, such as clearing the gradients before the microbatches. */
+  readonly phase?: 'forward' | 'backward' | 'finish';
+  /** Undefined: it serves all of the step's. */
+  readonly microbatch?: number;
+  /** Of a block's instructions. */
+  readonly layer?: number;
+} & (
   | {
       readonly kind: 'compute';
       readonly segment: number;
@@ -61,6 +70,9 @@ export type Instruction = { readonly site: string } & (
   /** AdamW on every parameter this rank holds, gradients clipped by the norm whose square is in `norm`. */
   | { readonly kind: 'update'; readonly norm: number }
 );
+
+/** Where in a step an instruction belongs. */
+export type Place = Pick<Instruction, 'site' | 'phase' | 'microbatch' | 'layer'>;
 
 /** A parameter this rank holds and the buffers that go with it. */
 export interface HeldParam {

@@ -7,7 +7,7 @@ import { schedules } from '../schedule/schedules.ts';
 import { finishGradients, finishScalars } from './finishing.ts';
 import { cutProgram, type ProgramBuilder, type ProgramPieces, startProgram } from './program-builder.ts';
 import { type StepSettings, tokensPerStep } from './settings.ts';
-import { siteOf, stageParts } from './stages.ts';
+import { placeOf, stageParts } from './stages.ts';
 import type { HeldParam, TrainingStep } from './step.ts';
 
 interface PartRun {
@@ -63,7 +63,7 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
 
   finishGradients(builder, settings, rank, held.all);
   finishScalars(builder, settings, rank, held.all, { loss, squaredNorm });
-  builder.emit({ kind: 'update', norm: squaredNorm, site: 'optimizer' });
+  builder.emit({ kind: 'update', norm: squaredNorm, site: 'optimizer', phase: 'finish' });
   return {
     ...builder.finish(),
     params: held.all,
@@ -126,7 +126,6 @@ function runPipeline({
 }: Pipeline): (action: Action) => void {
   const { layout } = settings;
   const coords = coordsOf(layout, rank);
-  const stage = coords.pp;
   const into = new Map<number, number>();
   const out = new Map<number, number>();
   const gradientInto = new Map<number, number>();
@@ -151,7 +150,11 @@ function runPipeline({
       if (run.part.name === 'embedding') inputs.ids = ids[microbatch]!;
       else inputs.x = x!;
       if (run.part.name === 'head') Object.assign(inputs, { targets: targets[microbatch]!, lossSum: loss });
-      const ran = builder.run(run.forward, inputs, siteOf(run.part));
+      const ran = builder.run(run.forward, inputs, {
+        ...placeOf(run.part),
+        phase: 'forward',
+        microbatch,
+      });
       savedParts.push(
         Object.fromEntries(run.programs.saved.map((value) => [`saved:${value.id}`, ran.bufferOf(value)])),
       );
@@ -167,7 +170,13 @@ function runPipeline({
       const inputs = { ...paramInputs(run, true), ...saved.get(microbatch)![index]! };
       if (run.part.name === 'head') inputs.one = one!;
       else inputs.dy = dy!;
-      dy = builder.run(run.backward, inputs, `${siteOf(run.part)} backward`.trim()).outputs.dx;
+      const place = placeOf(run.part);
+      dy = builder.run(run.backward, inputs, {
+        ...place,
+        site: `${place.site} backward`.trim(),
+        phase: 'backward',
+        microbatch,
+      }).outputs.dx;
     }
     saved.delete(microbatch);
     if (dy !== undefined) gradientOut.set(microbatch, dy);
@@ -176,7 +185,6 @@ function runPipeline({
   const peer = (other: number) => rankAt(layout, { ...coords, pp: other });
   return (action) => {
     const { microbatch } = action;
-    const site = `stage ${stage} microbatch ${microbatch} ${action.kind}`;
     switch (action.kind) {
       case 'forward':
         return forward(microbatch);
@@ -184,14 +192,24 @@ function runPipeline({
         return backward(microbatch);
       case 'sendActivation':
       case 'sendGradient': {
-        const buffer = (action.kind === 'sendActivation' ? out : gradientOut).get(microbatch)!;
-        return builder.emit({ kind: 'send', rank: peer(action.stage), buffer, site });
+        const [what, phase, from] =
+          action.kind === 'sendActivation'
+            ? (['activation', 'forward', out] as const)
+            : (['gradient', 'backward', gradientOut] as const);
+        const site = `microbatch ${microbatch} ${what} to stage ${action.stage}`;
+        const buffer = from.get(microbatch)!;
+        return builder.emit({ kind: 'send', rank: peer(action.stage), buffer, site, phase, microbatch });
       }
       case 'recvActivation':
       case 'recvGradient': {
+        const [what, phase, to] =
+          action.kind === 'recvActivation'
+            ? (['activation', 'forward', into] as const)
+            : (['gradient', 'backward', gradientInto] as const);
+        const site = `microbatch ${microbatch} ${what} from stage ${action.stage}`;
         const buffer = builder.buffer('activation', site, shape);
-        (action.kind === 'recvActivation' ? into : gradientInto).set(microbatch, buffer);
-        return builder.emit({ kind: 'recv', rank: peer(action.stage), buffer, site });
+        to.set(microbatch, buffer);
+        return builder.emit({ kind: 'recv', rank: peer(action.stage), buffer, site, phase, microbatch });
       }
     }
   };

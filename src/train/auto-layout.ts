@@ -1,4 +1,5 @@
 // Chooses a layout for one machine: as many ranks as it has cores, by data first, then tensor, then pipeline parallelism.
+import { availableParallelism, totalmem } from 'node:os';
 import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -46,6 +47,10 @@ export function autoLayout(options: AutoLayoutOptions): Layout {
     candidates(cores).find((layout) => divides(layout, options) && bytesOf(layout, options) <= memoryBytes) ?? oneRank
   );
 }
+
+/** {@link autoLayout} for the cores and half of the memory of this machine. */
+export const machineLayout = (options: Omit<AutoLayoutOptions, 'cores' | 'memoryBytes'>): Layout =>
+  autoLayout({ ...options, cores: availableParallelism(), memoryBytes: totalmem() / 2 });
 
 /** Every grid of at most so many ranks, the most wanted first. */
 function candidates(cores: number): Layout[] {

@@ -1,26 +1,39 @@
 // What the launcher tells a rank to train, and what the rank reports: plain data that cross a thread or a network.
 
 import type { Manifest } from '../checkpoint/index-file.ts';
+import type { WeightsType } from '../checkpoint/plan.ts';
+import type { TokenSource } from '../data/source.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
+import type { Evaluation } from './evaluate.ts';
 import type { OptimizerSettings } from './optimizer.ts';
 
 export interface TrainJob {
   readonly settings: StepSettings;
   readonly optimizer: OptimizerSettings;
   readonly seed: number;
-  readonly tokenFile: string;
+  readonly sources: readonly TokenSource[];
+  /** Of the sequences, kept from training: see `openSequences`. */
+  readonly heldOut: number;
   /** Steps done before this run; it goes on with the next. */
   readonly stepsDone: number;
   /** The step after which the run ends. */
   readonly lastStep: number;
   /** Weights to start from instead of initial ones. */
   readonly weights?: string;
+  /** See `identityOf`: all ranks read the same checkpoint, or none. */
+  readonly weightsIdentity?: string;
   /** Whether optimizer state is read from there too. */
   readonly resume: boolean;
   readonly save?: {
     readonly out: string;
+    /** The token of the run's claim to `out`. */
+    readonly claim: string;
+    /** How many checkpoints stay; undefined: the newest, and what was kept before. */
+    readonly keepLast?: number;
+    /** The type of the saved weights; undefined: the run's precision. */
+    readonly weightsType?: WeightsType;
     /** Also after every so many steps; 0: only at the end. */
     readonly every: number;
     /** The text of config.json. */
@@ -29,6 +42,10 @@ export interface TrainJob {
     /** Saved with the checkpoint, with `step` added. */
     readonly manifest: Manifest;
   };
+  /** Measures the loss on held-out sequences after every so many steps, and after the last. */
+  readonly evaluation?: Evaluation & { readonly every: number };
+  /** Measures the machine's matrix rate before the first step. */
+  readonly measuresRate: boolean;
   readonly trace: boolean;
 }
 
@@ -44,9 +61,22 @@ export interface StepReport {
   readonly communicationSeconds: number;
 }
 
+/** The mean loss of the held-out tokens, in nats. */
+export interface EvaluationReport {
+  readonly kind: 'evaluation';
+  readonly step: number;
+  readonly loss: number;
+}
+
 export type TrainReport =
   | StepReport
-  | { readonly kind: 'ready'; readonly setupSeconds: number }
+  | {
+      readonly kind: 'ready';
+      readonly setupSeconds: number;
+      /** FLOP/s of this rank's matrix products while all ranks do them. */
+      readonly matrixFlopsPerSecond?: number;
+    }
+  | EvaluationReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }
   | { readonly kind: 'spans'; readonly spans: readonly TraceSpan[] };
 

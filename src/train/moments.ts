@@ -1,4 +1,6 @@
-// Where AdamW's moments lie in an optimizer file.
+// What an optimizer file holds beside the weights' own files: AdamW's moments, and the exact weights when those files round them.
+import { broken } from '../checkpoint/broken.ts';
+import type { Checkpoint } from '../checkpoint/hf-directory.ts';
 import type { ParamSpec } from '../model/params.ts';
 
 export type Moment = 'first' | 'second';
@@ -7,8 +9,29 @@ export type Moment = 'first' | 'second';
 export const momentName = (tensor: string, which: Moment): string =>
   `${tensor}.${which === 'first' ? 'exp_avg' : 'exp_avg_sq'}`;
 
+/** The tensor with the weights as they were trained. */
+export const masterName = (tensor: string): string => `${tensor}.master`;
+
+/**
+ * Whether the optimizer's file holds a parameter unrounded.
+ * @throws CHECKPOINT_BROKEN if it does not although the weights' file rounds it: the run would go on from other weights than its own.
+ */
+export function hasMaster(state: Checkpoint, weights: Checkpoint, { tensor }: ParamSpec): boolean {
+  if (state.has(masterName(tensor.name))) return true;
+  const dtype = weights.find(tensor.name)?.dtype;
+  if (dtype === 'BF16' || dtype === 'F16')
+    broken(state.path, `it holds ${tensor.name} rounded to ${dtype} and not as it was trained`);
+  return false;
+}
+
 /** The spec of a parameter, pointing at the tensor that holds its moment. */
 export const momentSpec = (spec: ParamSpec, which: Moment): ParamSpec => ({
   ...spec,
   tensor: { ...spec.tensor, name: momentName(spec.tensor.name, which) },
+});
+
+/** The spec of a parameter, pointing at the tensor that holds it unrounded. */
+export const masterSpec = (spec: ParamSpec): ParamSpec => ({
+  ...spec,
+  tensor: { ...spec.tensor, name: masterName(spec.tensor.name) },
 });

@@ -10,8 +10,8 @@ export interface OptimizerSettings {
   /** Where the cosine ends. */
   readonly minLearningRate: number;
   readonly warmupSteps: number;
-  /** Steps of the whole run: where the cosine ends. */
-  readonly totalSteps: number;
+  /** The step at which the cosine ends; the lowest rate holds from then on. */
+  readonly decaySteps: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
@@ -26,7 +26,7 @@ export const optimizerDefaults = (learningRate: number, totalSteps: number): Opt
   learningRate,
   minLearningRate: learningRate / 10,
   warmupSteps: Math.min(100, Math.ceil(totalSteps / 10)),
-  totalSteps,
+  decaySteps: totalSteps,
   beta1: 0.9,
   beta2: 0.95,
   epsilon: 1e-8,
@@ -36,9 +36,9 @@ export const optimizerDefaults = (learningRate: number, totalSteps: number): Opt
 
 /** The rate of a step (from 1): linear warm-up, then half a cosine down to the minimum. */
 export function learningRateAt(step: number, settings: OptimizerSettings): number {
-  const { learningRate, minLearningRate, warmupSteps, totalSteps } = settings;
+  const { learningRate, minLearningRate, warmupSteps, decaySteps } = settings;
   if (step <= warmupSteps) return (learningRate * step) / warmupSteps;
-  const progress = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+  const progress = Math.min(1, (step - warmupSteps) / Math.max(1, decaySteps - warmupSteps));
   return minLearningRate + 0.5 * (learningRate - minLearningRate) * (1 + Math.cos(Math.PI * progress));
 }
 

@@ -5,13 +5,15 @@ import { openSequences, type Sequences } from '../data/sequences.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
-import type { TraceSpan } from '../runtime/perfetto.ts';
+import { matrixRateOfRank } from '../runtime/matrix-rate.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
-import type { Instruction, TrainingStep } from '../step/step.ts';
+import type { TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
+import { createClock } from './clock.ts';
+import { createEvaluator } from './evaluate.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
-import { momentSpec } from './moments.ts';
+import { hasMaster, masterSpec, momentSpec } from './moments.ts';
 import { learningRateAt, updateParams } from './optimizer.ts';
 import { saveCheckpoint } from './save-shards.ts';
 
@@ -34,22 +36,27 @@ async function trainRank(
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
   const step = buildTrainingStep(settings, transport.rank);
-  const clock = createClock(transport.rank, job.trace);
+  const clock = createClock(step, layout, job.trace);
   const executor = createExecutor(step, { transport, observe: clock.observe });
-  const sequences = openSequences(job.tokenFile, { seqLen: settings.seqLen, seed: job.seed });
+  const evaluator = job.evaluation && createEvaluator(transport, settings, job.evaluation, { step, executor });
+  const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   startWeights(executor, step, job, coords, transport);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
-  report({ kind: 'ready', setupSeconds: (performance.now() - started) / 1000 });
+  const setupSeconds = (performance.now() - started) / 1000;
+  const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
+  report({ kind: 'ready', setupSeconds, ...(rates && { matrixFlopsPerSecond: Math.max(...rates) }) });
 
   const total = { communication: 0, compute: 0 };
   let diverged: RankResult['diverged'];
   for (let number = job.stepsDone + 1; number <= job.lastStep; number++) {
     const start = performance.now();
-    fillTokens(executor, step, job, coords, sequences, number);
-    clock.reset();
-    executor.run((memory, squaredNorm) =>
-      updateParams(step.params, memory, { step: number, norm: Math.sqrt(squaredNorm[0]!), settings: optimizer }),
-    );
+    clock.begin(number);
+    clock.during('step', `step ${number}`, () => {
+      clock.during('data', 'read sequences', () => fillTokens(executor, step, job, coords, sequences, number));
+      executor.run((memory, squaredNorm) =>
+        updateParams(step.params, memory, { step: number, norm: Math.sqrt(squaredNorm[0]!), settings: optimizer }),
+      );
+    });
     const seconds = (performance.now() - start) / 1000;
     const loss = executor.memory.of(step.loss)[0]!;
     const gradNorm = Math.sqrt(executor.memory.of(step.squaredNorm)[0]!);
@@ -69,25 +76,36 @@ async function trainRank(
       seconds,
       communicationSeconds: clock.communicationSeconds(),
     });
-    if (job.trace) report({ kind: 'spans', spans: clock.takeSpans() });
+    const isDue = (every: number): boolean => number === job.lastStep || (every > 0 && number % every === 0);
+    if (evaluator && isDue(job.evaluation!.every)) {
+      const heldOut = clock.during('evaluation', `evaluate step ${number}`, () => evaluator.loss(sequences.validation));
+      report({ kind: 'evaluation', step: number, loss: heldOut });
+    }
     const { save } = job;
-    if (save && (number === job.lastStep || (save.every > 0 && number % save.every === 0))) {
-      saveCheckpoint(transport, executor.memory, step, settings, save, number);
+    if (save && isDue(save.every)) {
+      clock.during('checkpoint', `save step ${number}`, () =>
+        saveCheckpoint(transport, executor.memory, step, settings, save, number),
+      );
       if (transport.rank === 0) report({ kind: 'saved', step: number, out: save.out });
     }
+    if (job.trace) report({ kind: 'spans', spans: clock.takeSpans() });
   }
   sequences.close();
   const result = {
     counters: transport.counters,
-    flops: executor.flops(),
-    peakBytes: executor.memory.bytes,
+    flops: executor.flops() + (evaluator?.executor.flops() ?? 0),
+    peakBytes: executor.memory.bytes + (evaluator?.executor.memory.bytes ?? 0),
     communicationSeconds: total.communication,
     computeSeconds: total.compute,
     ...(diverged ? { diverged } : {}),
   };
+  evaluator?.executor.dispose();
   executor.dispose();
   return result;
 }
+
+/** How long the machine's matrix rate is measured. */
+const rateSeconds = 0.1;
 
 /** Reads this rank's shards from a checkpoint, or makes initial ones. */
 function startWeights(
@@ -108,16 +126,18 @@ function startWeights(
     }
     return;
   }
-  const checkpoint = openCheckpoint(job.weights);
-  const beating = (name: string) => ({ moved: () => transport.heartbeat(`loading ${name}`) });
+  const checkpoint = openCheckpoint(job.weights, job.weightsIdentity);
+  const moved = (name: string) => () => transport.heartbeat(`loading ${name}`);
   for (const { spec, param } of step.params)
-    readShard(checkpoint, spec, floats(param), layout, coords, beating(spec.name));
+    readShard(checkpoint, spec, floats(param), layout, coords, moved(spec.name));
   checkpoint.close();
   if (!job.resume) return;
-  const state = openOptimizer(job.weights);
-  for (const { spec, firstMoment, secondMoment } of step.params) {
-    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, beating(spec.name));
-    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, beating(spec.name));
+  const state = openOptimizer(job.weights, job.weightsIdentity);
+  for (const { spec, param, firstMoment, secondMoment } of step.params) {
+    const onPiece = moved(spec.name);
+    if (hasMaster(state, checkpoint, spec)) readShard(state, masterSpec(spec), floats(param), layout, coords, onPiece);
+    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, onPiece);
+    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, onPiece);
   }
   state.close();
 }
@@ -143,43 +163,4 @@ function fillTokens(
       if (targets !== undefined) (executor.memory.of(targets) as Int32Array).set(sequence.targets, row * seqLen);
     }
   }
-}
-
-const isCommunication = ({ kind }: Instruction): boolean =>
-  ['allReduce', 'allGather', 'reduceScatter', 'send', 'recv'].includes(kind);
-
-/** Sums a step's times by kind, and keeps its spans when asked to. */
-function createClock(rank: number, trace: boolean) {
-  let communication = 0;
-  let compute = 0;
-  let spans: TraceSpan[] = [];
-  return {
-    observe(instruction: Instruction, start: number, end: number): void {
-      const talks = isCommunication(instruction);
-      if (talks) communication += end - start;
-      else compute += end - start;
-      if (!trace) return;
-      spans.push({
-        rank,
-        name:
-          instruction.kind === 'compute' || instruction.kind === 'host'
-            ? instruction.site
-            : `${instruction.kind} ${instruction.site}`,
-        category: talks ? 'communication' : instruction.kind === 'update' ? 'optimizer' : 'compute',
-        startMicroseconds: start * 1000,
-        durationMicroseconds: (end - start) * 1000,
-      });
-    },
-    reset: () => {
-      communication = 0;
-      compute = 0;
-    },
-    communicationSeconds: () => communication / 1000,
-    computeSeconds: () => compute / 1000,
-    takeSpans: () => {
-      const taken = spans;
-      spans = [];
-      return taken;
-    },
-  };
 }

@@ -1,5 +1,4 @@
 // Line plots for the terminal: one or several series over common x values, with both axes labelled.
-import asciichart from 'asciichart';
 import { paint, type Style } from './colour.ts';
 import { formatCount } from './units.ts';
 
@@ -30,9 +29,6 @@ export interface PlotOptions {
   readonly colour?: boolean;
 }
 
-/** asciichart's order: first point, axis, end, begin, flat, down, down's begin, up's end, up's begin, vertical. */
-const line = ['┼', '┤', '╶', '╴', '─', '╰', '╭', '╮', '╯', '│'];
-const dots = ['·', '┤', '·', '·', '·', '·', '·', '·', '·', '·'];
 const styles: readonly Style[] = ['cyan', 'yellow', 'magenta', 'green', 'blue', 'red'];
 
 /** The plot as lines without a newline at the end. Empty when there is no x or no series. */
@@ -45,24 +41,19 @@ export function plot(options: PlotOptions): string {
   const max = top > min ? top : min + 1;
   const formatY = options.formatY ?? (Math.max(-min, max) < 1000 ? twoDigits : formatCount);
   const labelWidth = Math.max(formatY(min).length, formatY(max).length, options.yLabel.length);
-  const format = (value: number) => formatY(value).padStart(labelWidth);
-  const layers = series.map(({ values, stroke }) =>
-    asciichart
-      .plot(sample(x, values, width), { min, max, height, format, symbols: stroke === 'dots' ? dots : line })
-      .split('\n')
-      .map((row) => [...row]),
-  );
-
-  // The layers have equal axes, so they lie over each other cell by cell; what is right of the axis belongs to a series.
-  const axis = labelWidth + 1;
-  const rows = layers[0]!.map((base, y) => {
-    const area = Array.from({ length: width }, (_, column) => {
-      const drawn = layers.findLastIndex((layer) => (layer[y]?.[axis + 1 + column] ?? ' ') !== ' ');
-      return drawn < 0 ? ' ' : paint(layers[drawn]![y]![axis + 1 + column]!, styleOf(drawn), colour);
+  // The rows' values are multiples of a row's height, so that 0 is one of them when it is in between.
+  const perRow = (max - min) / height;
+  const rowOf = (value: number): number => Math.round(max / perRow) - Math.round(value / perRow);
+  const last = rowOf(min);
+  const area = Array.from({ length: last + 1 }, () => Array<string>(width).fill(' '));
+  for (const [index, { values, stroke }] of series.entries())
+    draw(sample(x, values, width).map(rowOf), (row, column, symbol) => {
+      area[row]![column] = paint(stroke === 'dots' ? '·' : symbol, styleOf(index), colour);
     });
-    return `${base.slice(0, axis).join('')}┤${area.join('')}`.trimEnd();
-  });
-  const blank = ' '.repeat(axis);
+  const rows = area.map((cells, row) =>
+    `${formatY(max - (row * (max - min)) / last).padStart(labelWidth)} ┤${cells.join('')}`.trimEnd(),
+  );
+  const blank = ' '.repeat(labelWidth + 1);
   const legend = series.map(
     ({ name, stroke }, i) => `${paint(stroke === 'dots' ? '···' : '───', styleOf(i), colour)} ${name}`,
   );
@@ -84,7 +75,20 @@ function columnOf(x: readonly number[], value: number, width: number): number {
   return range === 0 ? 0 : Math.round(((value - first) / range) * (width - 1));
 }
 
-/** asciichart draws one column a value: straight lines between the points, `width` columns of them (and one to begin). */
+/** Puts the symbols of a line that goes through these rows, from each column to the next. */
+function draw(rows: readonly number[], put: (row: number, column: number, symbol: string) => void): void {
+  for (let column = 0; column + 1 < rows.length; column++) {
+    const [from, to] = [rows[column]!, rows[column + 1]!];
+    if (from === to) put(from, column, '─');
+    else {
+      put(to, column, from < to ? '╰' : '╭');
+      put(from, column, from < to ? '╮' : '╯');
+      for (let row = Math.min(from, to) + 1; row < Math.max(from, to); row++) put(row, column, '│');
+    }
+  }
+}
+
+/** Values on the straight lines between the points: one a column, and one to end with. */
 function sample(x: readonly number[], values: readonly number[], width: number): number[] {
   const first = x[0]!;
   const range = x.at(-1)! - first;

@@ -1,6 +1,6 @@
 // Progress of a run on stderr: a bar on a terminal, else a plain line now and then; stdout stays clean for results.
-import cliProgress from 'cli-progress';
 import { formatCount, formatFlopsPerSecond, formatPercent, formatSeconds } from './units.ts';
+import { columnsOf, wrap } from './wrap.ts';
 
 /** What is known after a step; what is not given is not shown. */
 export interface ProgressState {
@@ -11,6 +11,8 @@ export interface ProgressState {
   readonly flopsPerSecond?: number;
 }
 
+type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+
 export interface ProgressOptions {
   /** Steps when all is done. */
   readonly total: number;
@@ -19,7 +21,7 @@ export interface ProgressOptions {
   /** What goes on, in front of the line; `train` when not given. */
   readonly label?: string;
   /** Standard error when not given. */
-  readonly stream?: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stream?: Terminal;
   /** Seconds on any clock that runs evenly. */
   readonly clockSeconds?: () => number;
 }
@@ -28,13 +30,16 @@ export interface Progress {
   update(state: ProgressState): void;
   /** Prints a line of its own, above the bar. */
   note(line: string): void;
-  /** Ends the line of the bar; what was last shown stays. Call it in every case: the bar's timer keeps the process alive. */
+  /** Ends the line of the bar; what was last shown stays. Call it in every case. */
   stop(): void;
 }
 
 /** On streams that are no terminal, a line is printed when either has passed since the last. */
 const plainShare = 0.1;
 const plainSeconds = 10;
+/** Neither wrapping nor the cursor is switched off: an interrupted run leaves the terminal as it was. */
+const clearLine = '\r\x1b[2K';
+const redrawSeconds = 0.1;
 /** Time left is judged by this many of the last steps: the first are slow and the machine's load changes. */
 const recentSteps = 32;
 
@@ -59,24 +64,24 @@ export function createProgress(options: ProgressOptions): Progress {
   const begin = { step: from, total, label, seconds: 0, secondsLeft: Number.NaN };
   return stream.isTTY ? barProgress(stream, begin) : plainProgress(stream, begin);
 
-  function barProgress(terminal: NodeJS.WritableStream, first: Shown): Progress {
-    const bar = new cliProgress.SingleBar({
-      stream: terminal,
-      format: (_options, { maxWidth }, payload: Shown) => barLine(payload, maxWidth),
-      // Trims to the width instead of switching the terminal's wrapping off, which an interrupted run would leave off.
-      linewrap: true,
-      // Draws again over what other writers put there.
-      forceRedraw: true,
-    });
-    bar.start(total, from, first);
+  function barProgress(terminal: Terminal, first: Shown): Progress {
+    let last = first;
+    let drawn = 0;
+    const draw = (before = ''): void => {
+      drawn = clockSeconds();
+      terminal.write(`${clearLine}${before}${barLine(last, Math.min(120, columnsOf(terminal)))}`);
+    };
+    draw();
     return {
-      update: (state) => bar.update(state.step, shown(state)),
-      note(text) {
-        // Clears the bar's line, and saves the cursor again where the package saved it: at the begin of the bar's line.
-        terminal.write(`\r\x1b[2K${text}\n\x1b7`);
-        bar.render();
+      update(state) {
+        last = shown(state);
+        if (clockSeconds() - drawn >= redrawSeconds) draw();
       },
-      stop: () => bar.stop(),
+      note: (text) => draw(`${wrap(text, columnsOf(terminal))}\n`),
+      stop() {
+        draw();
+        terminal.write('\n');
+      },
     };
   }
 

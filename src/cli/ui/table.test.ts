@@ -52,3 +52,36 @@ test('colour is for terminals, unless NO_COLOR says no', () => {
   expect(wantsColour({ isTTY: true }, { NO_COLOR: '1' })).toBe(false);
   expect(wantsColour({}, {})).toBe(false);
 });
+
+test('words are wrapped where that is enough', () => {
+  expect(formatTable({ ...audit, columns: 50 })).toMatchInlineSnapshot(`
+    "rank  what       predicted    measured  difference
+    ──────────────────────────────────────────────────
+       0  peak         1.25 GB     1.21 GB      +3.1 %
+          memory
+       1  FLOP      83.1 GFLOP  83.1 GFLOP       0.0 %
+      10  time      2 min 05 s           ?           -"
+  `);
+});
+
+test('where it is not, the table is cut, and every part begins with its keys', () => {
+  expect(formatTable({ ...audit, columns: 40, keys: 2 })).toMatchInlineSnapshot(`
+    "rank  what          predicted
+    ─────────────────────────────
+       0  peak memory     1.25 GB
+       1  FLOP         83.1 GFLOP
+      10  time         2 min 05 s
+
+    rank  what           measured
+    ─────────────────────────────
+       0  peak memory     1.21 GB
+       1  FLOP         83.1 GFLOP
+      10  time                  ?
+
+    rank  what         difference
+    ─────────────────────────────
+       0  peak memory      +3.1 %
+       1  FLOP              0.0 %
+      10  time                  -"
+  `);
+});

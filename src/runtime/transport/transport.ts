@@ -65,4 +65,20 @@ export interface TransportPlan {
   readonly channels: readonly { readonly from: number; readonly to: number; readonly capacityBytes: number }[];
   /** How long, in seconds, nothing may move of what a call waits for, and a rank between calls may be without a heartbeat. */
   readonly timeoutSeconds: number;
+  /** Where the paths through the transport part: results are the same bits whatever they are. */
+  readonly limits?: Partial<TransportLimits>;
+}
+
+/** Sizes from which on a transport moves data in another way. Small ones send small vectors down the paths of large ones. */
+export interface TransportLimits {
+  /** Bytes up to which every rank reduces a whole vector itself: one synchronisation in place of two. */
+  readonly smallReduceBytes: number;
+  /** Most bytes of a vector that are moved at a time: a multiple of 64, and at least 64 for each rank of the largest group. */
+  readonly chunkBytes: number;
+  /** Most bytes of a message moved before the other side hears of them: a multiple of 8. */
+  readonly pieceBytes: number;
+  /** Most messages under way in a channel, whatever their size. */
+  readonly messages: number;
+  /** Elements up to which a loop copies them; beyond, they are copied as bytes. */
+  readonly loopElements: number;
 }

@@ -2,34 +2,25 @@
 //
 // A message larger than the capacity streams through in pieces. The sender returns when all of it is in the ring.
 import { fail } from '../../../errors.ts';
-import type { Site, Vector } from '../transport.ts';
+import type { Site, TransportLimits, Vector } from '../transport.ts';
 import { callText, opCode, opNames, typeCode } from './calls.ts';
-import {
-  channelDataAt,
-  channelWord,
-  headerCount,
-  headersWord,
-  headerWords,
-  ringBytes,
-  usableCapacity,
-} from './channel-map.ts';
+import { channelDataAt, channelWord, headersWord, headerWords, ringBytes, usableCapacity } from './channel-map.ts';
 import type { RankContext } from './rank-context.ts';
-import { SharedBytes } from './shared-bytes.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import { siteName } from './sites.ts';
-import { type Blocked, publish } from './waiter.ts';
-
-/** Most bytes moved before the other side hears of them, so that both copy at the same time. */
-const pieceBytes = 64 * 1024;
+import type { Blocked } from './waiter.ts';
 
 /** What both ends have: the ring and where this end stands in it. */
 class ChannelEnd implements Blocked {
   readonly context: RankContext;
   readonly peer: number;
-  protected readonly bytes: SharedBytes;
-  protected readonly words: Int32Array;
+  protected readonly memory: SharedMemory;
   protected readonly capacity: number;
+  protected readonly limits: TransportLimits;
   readonly #op: number;
   readonly #ring: number;
+  /** Where the ring starts. */
+  readonly #data: number;
   #position = 0;
   protected messages = 0;
   #site: Site = '';
@@ -37,12 +28,13 @@ class ChannelEnd implements Blocked {
   constructor(context: RankContext, peer: number, channel: number, op: number) {
     this.context = context;
     this.peer = peer;
-    this.bytes = new SharedBytes(context.shared.channels[channel]!);
-    this.words = this.bytes.words;
+    this.memory = context.memoryOf(context.shared.channels[channel]!, `channel ${channel}`);
     this.#op = op;
     const { capacityBytes } = context.shared.plan.channels[channel]!;
+    this.limits = context.shared.map.limits;
     this.capacity = usableCapacity(capacityBytes);
-    this.#ring = ringBytes(capacityBytes);
+    this.#ring = ringBytes(capacityBytes, this.limits.messages);
+    this.#data = channelDataAt(this.limits.messages);
   }
 
   protected begin(data: Vector, site: Site): number {
@@ -53,7 +45,7 @@ class ChannelEnd implements Blocked {
 
   /** The word index of the header of the message under way. */
   protected header(): number {
-    return headersWord + (this.messages % headerCount) * headerWords;
+    return headersWord + (this.messages % this.limits.messages) * headerWords;
   }
 
   /** Where the next bytes lie and how many of `bytes` lie there before the ring's end. */
@@ -61,19 +53,16 @@ class ChannelEnd implements Blocked {
     const at = this.#position;
     const fit = Math.min(bytes, this.#ring - at);
     this.#position = (at + fit) % this.#ring;
-    return { at: channelDataAt + at, bytes: fit };
+    return { at: this.#data + at, bytes: fit };
   }
 
   protected wait(word: number, value: number): void {
-    this.context.waiter.whileEqual(word, value, this, this.words);
+    this.memory.wait(word, value, this);
   }
 
-  protected load(word: number): number {
-    return Atomics.load(this.words, word);
-  }
-
+  /** Adds to a counter that only this end writes. */
   protected add(word: number, amount: number): void {
-    publish(this.words, word, (this.words[word]! + amount) | 0);
+    this.memory.publish(word, (this.memory.read(word) + amount) | 0);
   }
 
   protected mismatch(data: Vector, theirs: string): never {
@@ -133,20 +122,20 @@ export class Sender extends ChannelEnd {
 
   send(data: Vector, site: Site): void {
     const siteId = this.begin(data, site);
-    const { words } = this;
-    const taken = this.load(channelWord.taken);
-    if (((this.messages - taken) | 0) >= headerCount) this.wait(channelWord.taken, taken);
+    const { memory } = this;
+    const taken = memory.load(channelWord.taken);
+    if (((this.messages - taken) | 0) >= this.limits.messages) this.wait(channelWord.taken, taken);
     const header = this.header();
-    words[header] = data.length;
-    words[header + 1] = typeCode(data);
-    words[header + 2] = siteId;
+    memory.write(header, data.length);
+    memory.write(header + 1, typeCode(data));
+    memory.write(header + 2, siteId);
     const width = data.BYTES_PER_ELEMENT;
     const total = data.length * width;
     let sent = 0;
     while (sent < total) {
       const free = this.#free(width);
-      const { at, bytes } = this.place(Math.min(total - sent, free, pieceBytes));
-      this.bytes.copyIn(at, data, sent / width, bytes / width);
+      const { at, bytes } = this.place(Math.min(total - sent, free, this.limits.pieceBytes));
+      memory.copyIn(at, data, sent / width, bytes / width);
       this.add(channelWord.written, bytes);
       if (sent === 0) this.add(channelWord.posted, 1);
       sent += bytes;
@@ -159,8 +148,8 @@ export class Sender extends ChannelEnd {
   /** Bytes that fit, a multiple of `width`; waits for at least one element's. */
   #free(width: number): number {
     for (;;) {
-      const read = this.load(channelWord.read);
-      const used = (this.words[channelWord.written]! - read) | 0;
+      const read = this.memory.load(channelWord.read);
+      const used = (this.memory.read(channelWord.written) - read) | 0;
       const free = Math.floor((this.capacity - used) / width) * width;
       if (free > 0) return free;
       this.wait(channelWord.read, read);
@@ -175,27 +164,27 @@ export class Receiver extends ChannelEnd {
 
   recv(data: Vector, site: Site): void {
     this.begin(data, site);
-    const { words } = this;
-    if (this.load(channelWord.posted) === (this.messages | 0)) this.wait(channelWord.posted, this.messages | 0);
+    const { memory } = this;
+    if (memory.load(channelWord.posted) === (this.messages | 0)) this.wait(channelWord.posted, this.messages | 0);
     const header = this.header();
-    const count = words[header]!;
-    const type = words[header + 1]!;
+    const count = memory.read(header);
+    const type = memory.read(header + 1);
     if (count !== data.length || type !== typeCode(data)) {
-      const theirs = siteName(this.context.bytes.buffer, this.peer, words[header + 2]!);
+      const theirs = siteName(this.context.shared.memory.buffer, this.peer, memory.read(header + 2));
       this.mismatch(data, messageText(opCode.send, type, count, theirs));
     }
     const width = data.BYTES_PER_ELEMENT;
     const total = count * width;
     let received = 0;
     while (received < total) {
-      const written = this.load(channelWord.written);
-      const ready = (written - words[channelWord.read]!) | 0;
+      const written = memory.load(channelWord.written);
+      const ready = (written - memory.read(channelWord.read)) | 0;
       if (ready === 0) {
         this.wait(channelWord.written, written);
         continue;
       }
-      const { at, bytes } = this.place(Math.min(total - received, ready, pieceBytes));
-      this.bytes.copyOut(at, data, received / width, bytes / width);
+      const { at, bytes } = this.place(Math.min(total - received, ready, this.limits.pieceBytes));
+      memory.copyOut(at, data, received / width, bytes / width);
       this.add(channelWord.read, bytes);
       received += bytes;
     }

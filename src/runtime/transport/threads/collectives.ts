@@ -1,10 +1,6 @@
 // The collectives on a group end: how each moves its data through slots and outputs, a chunk a phase.
 import type { Cut, ReduceOp, Vector } from '../transport.ts';
-import type { GroupEnd } from './group-end.ts';
-import { chunkBytes, slotStride } from './memory-map.ts';
-
-/** Up to this size every rank reduces the whole vector: one synchronisation in place of two. */
-const smallBytes = 4096;
+import type { CollectiveEnd } from './group-end.ts';
 
 /** Elements per cache line: ranks write whole lines of a shared output. */
 const lineElements = (data: Vector): number => 64 / data.BYTES_PER_ELEMENT;
@@ -21,45 +17,47 @@ function chunkLength(total: number, most: number, grain: number): number {
   return Math.min(most, Math.ceil(total / chunks / grain) * grain);
 }
 
-export function allReduce(end: GroupEnd, data: Vector, op: ReduceOp): void {
-  const { context, size, me } = end;
+export function allReduce(end: CollectiveEnd, data: Vector, op: ReduceOp): void {
+  const { context, size, me, stride } = end;
   const { bytes } = context;
+  const { smallReduceBytes, chunkBytes } = context.shared.map.limits;
   const reduce = context.kernel(data, op === 'max');
   const width = data.BYTES_PER_ELEMENT;
   const total = data.length;
-  if (total * width <= smallBytes) {
+  if (total * width <= smallReduceBytes) {
     end.advance();
     bytes.copyIn(end.slot(me), data, 0, total);
     end.meet();
     if (total === 0) return;
-    reduce(end.scratch(), end.slot(0), slotStride, size, total, 1, 0);
+    reduce(end.scratch(), end.slot(0), stride, size, total, 1, 0);
     bytes.copyOut(end.scratch(), data, 0, total);
     return;
   }
-  // Phase k: post chunk k, meet, reduce the own slice of chunk k, take the result of chunk k - 1.
+  // Phase k: put chunk k into the slot and the own slice of chunk k - 1, reduced, into the output; meet; take chunk k - 1.
   const grain = lineElements(data);
   const chunk = chunkLength(total, chunkBytes / width, grain);
   let start = 0;
   let before = 0;
-  while (start < total) {
+  do {
     const count = Math.min(chunk, total - start);
+    const posted = end.slot(0);
     end.advance();
-    bytes.copyIn(end.slot(me), data, start, count);
+    if (before > 0) {
+      const low = sliceStart(before, me, size, grain);
+      const high = sliceStart(before, me + 1, size, grain);
+      if (high > low) reduce(end.output() + low * width, posted + low * width, stride, size, high - low, 1, 0);
+    }
+    if (count > 0) bytes.copyIn(end.slot(me), data, start, count);
     end.meet();
-    const low = sliceStart(count, me, size, grain);
-    const high = sliceStart(count, me + 1, size, grain);
-    if (high > low) reduce(end.output() + low * width, end.slot(0) + low * width, slotStride, size, high - low, 1, 0);
-    if (before > 0) bytes.copyOut(end.output(1), data, start - before, before);
+    if (before > 0) bytes.copyOut(end.output(), data, start - before, before);
     start += count;
     before = count;
-  }
-  end.advance();
-  end.meet();
-  bytes.copyOut(end.output(1), data, total - before, before);
+  } while (before > 0);
 }
 
 /** How many whole rows of `size` blocks of `inner` elements go in a phase, or else the columns of one row. */
-function tiles(cut: Cut, size: number, width: number): { rows: number; columns: number } {
+function tiles({ size, context }: CollectiveEnd, cut: Cut, width: number): { rows: number; columns: number } {
+  const { chunkBytes } = context.shared.map.limits;
   const rowBytes = cut.inner * size * width;
   if (rowBytes <= chunkBytes) {
     const most = rowBytes === 0 ? cut.outer : Math.max(1, Math.floor(chunkBytes / rowBytes));
@@ -72,12 +70,12 @@ function tiles(cut: Cut, size: number, width: number): { rows: number; columns: 
 
 /** Calls `tile` for every tile of a cut; at least once, since every call must meet. */
 function forTiles(
+  end: CollectiveEnd,
   cut: Cut,
-  size: number,
   width: number,
   tile: (row: number, rows: number, column: number, columns: number) => void,
 ): void {
-  const { rows, columns } = tiles(cut, size, width);
+  const { rows, columns } = tiles(end, cut, width);
   let row = 0;
   do {
     let column = 0;
@@ -89,12 +87,12 @@ function forTiles(
   } while (row < cut.outer);
 }
 
-export function allGather(end: GroupEnd, shard: Vector, whole: Vector, cut: Cut): void {
+export function allGather(end: CollectiveEnd, shard: Vector, whole: Vector, cut: Cut): void {
   const { context, size, me } = end;
   const { bytes, kernels } = context;
   const width = shard.BYTES_PER_ELEMENT;
   const { inner } = cut;
-  forTiles(cut, size, width, (row, rows, column, columns) => {
+  forTiles(end, cut, width, (row, rows, column, columns) => {
     end.advance();
     const from = row * inner + column;
     if (rows === 1) {
@@ -113,13 +111,13 @@ export function allGather(end: GroupEnd, shard: Vector, whole: Vector, cut: Cut)
   });
 }
 
-export function reduceScatter(end: GroupEnd, whole: Vector, shard: Vector, cut: Cut): void {
-  const { context, size, me } = end;
+export function reduceScatter(end: CollectiveEnd, whole: Vector, shard: Vector, cut: Cut): void {
+  const { context, size, me, stride } = end;
   const { bytes } = context;
   const reduce = context.kernel(whole, false);
   const width = whole.BYTES_PER_ELEMENT;
   const { inner } = cut;
-  forTiles(cut, size, width, (row, rows, column, columns) => {
+  forTiles(end, cut, width, (row, rows, column, columns) => {
     end.advance();
     const slot = end.slot(me);
     if (columns === inner) bytes.copyIn(slot, whole, row * size * inner, rows * size * inner);
@@ -129,17 +127,17 @@ export function reduceScatter(end: GroupEnd, whole: Vector, shard: Vector, cut: 
     end.meet();
     if (columns === 0 || rows === 0) return;
     const rowBytes = columns * width;
-    reduce(end.scratch(), end.slot(0) + me * rowBytes, slotStride, size, columns, rows, rowBytes * size);
+    reduce(end.scratch(), end.slot(0) + me * rowBytes, stride, size, columns, rows, rowBytes * size);
     bytes.copyOut(end.scratch(), shard, row * inner + column, rows * columns);
   });
 }
 
-export function allToAll(end: GroupEnd, input: Vector, output: Vector): void {
+export function allToAll(end: CollectiveEnd, input: Vector, output: Vector): void {
   const { context, size, me } = end;
   const { bytes } = context;
   const width = input.BYTES_PER_ELEMENT;
   const block = input.length / size;
-  forTiles({ outer: 1, inner: block }, size, width, (_row, _rows, column, columns) => {
+  forTiles(end, { outer: 1, inner: block }, width, (_row, _rows, column, columns) => {
     end.advance();
     const slot = end.slot(me);
     if (columns === block) bytes.copyIn(slot, input, 0, block * size);
@@ -150,10 +148,10 @@ export function allToAll(end: GroupEnd, input: Vector, output: Vector): void {
   });
 }
 
-export function ringShift(end: GroupEnd, input: Vector, output: Vector, shift: number): void {
+export function ringShift(end: CollectiveEnd, input: Vector, output: Vector, shift: number): void {
   const { context, size, me } = end;
   const source = (((me - shift) % size) + size) % size;
-  eachChunk(input, (start, count) => {
+  eachChunk(end, input, (start, count) => {
     end.advance();
     context.bytes.copyIn(end.slot(me), input, start, count);
     end.meet();
@@ -161,9 +159,9 @@ export function ringShift(end: GroupEnd, input: Vector, output: Vector, shift: n
   });
 }
 
-export function broadcast(end: GroupEnd, data: Vector, root: number): void {
+export function broadcast(end: CollectiveEnd, data: Vector, root: number): void {
   const { context, me } = end;
-  eachChunk(data, (start, count) => {
+  eachChunk(end, data, (start, count) => {
     end.advance();
     if (me === root) context.bytes.copyIn(end.slot(me), data, start, count);
     end.meet();
@@ -171,13 +169,13 @@ export function broadcast(end: GroupEnd, data: Vector, root: number): void {
   });
 }
 
-export function barrier(end: GroupEnd): void {
+export function barrier(end: CollectiveEnd): void {
   end.advance();
   end.meet();
 }
 
-function eachChunk(data: Vector, move: (start: number, count: number) => void): void {
-  const most = chunkBytes / data.BYTES_PER_ELEMENT;
+function eachChunk({ context }: CollectiveEnd, data: Vector, move: (start: number, count: number) => void): void {
+  const most = context.shared.map.limits.chunkBytes / data.BYTES_PER_ELEMENT;
   let start = 0;
   do {
     move(start, Math.min(most, data.length - start));

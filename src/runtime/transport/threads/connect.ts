@@ -6,7 +6,8 @@ import type { Cut, ReduceOp, Site, Transport, Vector } from '../transport.ts';
 import { opCode, typeCode } from './calls.ts';
 import { Receiver, Sender } from './channel.ts';
 import * as collectives from './collectives.ts';
-import { GroupEnd } from './group-end.ts';
+import { type CollectiveEnd, GroupEnd } from './group-end.ts';
+import type { TransportParts } from './parts.ts';
 import { RankContext } from './rank-context.ts';
 import type { ThreadsShared } from './world-state.ts';
 
@@ -14,28 +15,32 @@ const groupKey = (group: Group): string => `${group.axis}:${group.ranks.join(','
 
 type Counters = { [axis in Axis | 'world']?: { [op in CollectiveOp]?: { calls: number; bytes: number } } };
 
-export function connectThreads(shared: ThreadsShared, rank: number): Transport {
-  return new ThreadsTransport(shared, rank);
+export function connectThreads(shared: ThreadsShared, rank: number, parts: TransportParts = {}): Transport {
+  return new ThreadsTransport(shared, rank, parts);
 }
 
 class ThreadsTransport implements Transport {
   readonly rank: number;
   readonly size: number;
   readonly #context: RankContext;
-  readonly #ends = new Map<string, GroupEnd>();
-  readonly #endOf = new WeakMap<Group, GroupEnd>();
+  readonly #collectives: typeof collectives;
+  readonly #ends = new Map<string, CollectiveEnd>();
+  readonly #endOf = new WeakMap<Group, CollectiveEnd>();
   readonly #senders = new Map<number, Sender>();
   readonly #receivers = new Map<number, Receiver>();
   readonly #counters: Counters = {};
   #lastGroup: Group | undefined;
-  #lastEnd: GroupEnd | undefined;
+  #lastEnd: CollectiveEnd | undefined;
 
-  constructor(shared: ThreadsShared, rank: number) {
+  constructor(shared: ThreadsShared, rank: number, parts: TransportParts) {
     this.rank = rank;
     this.size = shared.plan.size;
-    this.#context = new RankContext(shared, rank);
+    this.#context = new RankContext(shared, rank, parts);
+    this.#collectives = { ...collectives, ...parts.collectives };
     shared.plan.groups.forEach((group, index) => {
-      if (group.ranks.includes(rank)) this.#ends.set(groupKey(group), new GroupEnd(this.#context, index));
+      if (!group.ranks.includes(rank)) return;
+      const end = new GroupEnd(this.#context, index);
+      this.#ends.set(groupKey(group), parts.end?.(end) ?? end);
     });
     shared.plan.channels.forEach(({ from, to }, index) => {
       if (from === rank) this.#senders.set(to, new Sender(this.#context, to, index));
@@ -50,7 +55,7 @@ class ThreadsTransport implements Transport {
   allReduce(group: Group, data: Vector, op: ReduceOp, site: Site): void {
     const end = this.#end(group);
     end.begin(opCode[op], typeCode(data), data.length, 0, 0, 0, site);
-    if (end.size > 1) collectives.allReduce(end, data, op);
+    if (end.size > 1) this.#collectives.allReduce(end, data, op);
     this.#finish(end, 'allReduce', data);
   }
 
@@ -58,7 +63,7 @@ class ThreadsTransport implements Transport {
     const end = this.#end(group);
     checkCut('allGather', shard, whole, cut, end.size, site);
     end.begin(opCode.allGather, typeCode(shard), shard.length, cut.outer, cut.inner, 0, site);
-    if (end.size > 1) collectives.allGather(end, shard, whole, cut);
+    if (end.size > 1) this.#collectives.allGather(end, shard, whole, cut);
     else whole.set(shard);
     this.#finish(end, 'allGather', shard);
   }
@@ -67,7 +72,7 @@ class ThreadsTransport implements Transport {
     const end = this.#end(group);
     checkCut('reduceScatter', shard, whole, cut, end.size, site);
     end.begin(opCode.reduceScatter, typeCode(whole), whole.length, cut.outer, cut.inner, 0, site);
-    if (end.size > 1) collectives.reduceScatter(end, whole, shard, cut);
+    if (end.size > 1) this.#collectives.reduceScatter(end, whole, shard, cut);
     else shard.set(whole);
     this.#finish(end, 'reduceScatter', whole);
   }
@@ -78,7 +83,7 @@ class ThreadsTransport implements Transport {
     if (input.length % end.size !== 0)
       shapeError('allToAll', site, `${input.length} elements do not divide over ${end.size} ranks`);
     end.begin(opCode.allToAll, typeCode(input), input.length, 0, 0, 0, site);
-    if (end.size > 1) collectives.allToAll(end, input, output);
+    if (end.size > 1) this.#collectives.allToAll(end, input, output);
     else output.set(input);
     this.#finish(end, 'allToAll', input);
   }
@@ -87,7 +92,7 @@ class ThreadsTransport implements Transport {
     const end = this.#end(group);
     checkPair('ringShift', input, output, site);
     end.begin(opCode.ringShift, typeCode(input), input.length, 0, 0, shift, site);
-    if (end.size > 1) collectives.ringShift(end, input, output, shift);
+    if (end.size > 1) this.#collectives.ringShift(end, input, output, shift);
     else output.set(input);
     this.#finish(end, 'ringShift', input);
   }
@@ -97,14 +102,14 @@ class ThreadsTransport implements Transport {
     if (!(root >= 0 && root < end.size))
       shapeError('broadcast', site, `root ${root} is not a member of a group of ${end.size}`);
     end.begin(opCode.broadcast, typeCode(data), data.length, 0, 0, root, site);
-    if (end.size > 1) collectives.broadcast(end, data, root);
+    if (end.size > 1) this.#collectives.broadcast(end, data, root);
     this.#finish(end, 'broadcast', data);
   }
 
   barrier(group: Group, site: Site): void {
     const end = this.#end(group);
     end.begin(opCode.barrier, 0, 0, 0, 0, 0, site);
-    if (end.size > 1) collectives.barrier(end);
+    if (end.size > 1) this.#collectives.barrier(end);
     end.end();
   }
 
@@ -127,7 +132,7 @@ class ThreadsTransport implements Transport {
     this.#context.finish();
   }
 
-  #end(group: Group): GroupEnd {
+  #end(group: Group): CollectiveEnd {
     if (group === this.#lastGroup) return this.#lastEnd!;
     let end = this.#endOf.get(group);
     if (!end) {
@@ -140,7 +145,7 @@ class ThreadsTransport implements Transport {
     return end;
   }
 
-  #finish(end: GroupEnd, op: CollectiveOp, data: Vector): void {
+  #finish(end: CollectiveEnd, op: CollectiveOp, data: Vector): void {
     end.end();
     this.#count(end.group.axis, op, trafficBytes(op, data.byteLength, end.size));
   }

@@ -1,23 +1,33 @@
 // One rank's end of a group: phases. In a phase every member posts its line and waits for everybody else's.
 //
-// Everything a peer reads exists twice and phase p uses parity p & 1. A member that posts phase p + 1 has read all it wants of
-// phase p, and nobody enters p + 2 before all have posted p + 1: so what a phase overwrites nobody still reads, with a single
-// synchronisation a phase. The first phase of a call carries its header, so that checking the call costs no extra one.
+// One rule: a member writes its own part of phase p's memory between advance() and meet(), and reads anybody's part of it only
+// from meet() on and until it posts phase p + 1.
+//
+//   advance    meet                  advance    meet
+//   p: write ─► post ─► all posted ─► p: read ─────────────► p + 1: post ─► all posted ─► p + 2: write, over p
+//                                    p + 1: write ─────────►
+//
+// Lines, slots and outputs exist twice; phase p has those of parity p & 1. What is read of p was written before its writer posted
+// p, and is read after all have. What overwrites it belongs to p + 2, is written after all have posted p + 1, and so after all have
+// read. Parts of one phase have one writer each. So no access meets another unordered, with a single synchronisation a phase.
+// The first phase of a call carries its header, so that checking the call costs no extra one.
 import { fail } from '../../../errors.ts';
 import type { Group } from '../../../mesh/mesh.ts';
 import { type Call, callText, opNames } from './calls.ts';
-import { type GroupMap, lineBytes, slotStride } from './memory-map.ts';
+import { type GroupMap, lineBytes } from './memory-map.ts';
 import type { RankContext } from './rank-context.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import { siteName } from './sites.ts';
 import type { Blocked } from './waiter.ts';
-import { publish } from './waiter.ts';
 
 // Words of a line: the phase, its sleepers, then the header.
 const phaseWord = 0;
 const headerWord = 2;
 /** op, type, count, outer, inner, extra, hash of the site: compared between ranks. */
 const comparedWords = 7;
-const siteWord = headerWord + comparedWords;
+
+/** What a transport and its collectives use of an end. */
+export type CollectiveEnd = Pick<GroupEnd, keyof GroupEnd>;
 
 export class GroupEnd implements Blocked {
   readonly context: RankContext;
@@ -26,8 +36,10 @@ export class GroupEnd implements Blocked {
   /** This rank's place in the group. */
   readonly me: number;
   readonly size: number;
+  /** From one slot, output or scratch to the next, in bytes. */
+  readonly stride: number;
   readonly #map: GroupMap;
-  readonly #words: Int32Array;
+  readonly #memory: SharedMemory;
   readonly #lines: number;
   #phase = 1;
   /** The phase that carried the header of the call: its line keeps it until the next call. */
@@ -42,7 +54,8 @@ export class GroupEnd implements Blocked {
     this.me = this.group.ranks.indexOf(context.rank);
     this.size = this.group.ranks.length;
     this.#map = context.shared.map.groups[index]!;
-    this.#words = context.words;
+    this.stride = context.shared.map.slotStride;
+    this.#memory = context.bytes;
     this.#lines = this.#map.lines / 4;
   }
 
@@ -50,17 +63,17 @@ export class GroupEnd implements Blocked {
   begin(op: number, type: number, count: number, outer: number, inner: number, extra: number, site: string): void {
     const ref = this.context.begin(op, this.index, -1, count, type, site);
     if (this.size === 1) return;
-    const words = this.#words;
+    const memory = this.#memory;
     this.#callPhase = (this.#phase + 1) | 0;
-    const line = this.#line(this.me, this.#callPhase);
-    words[line + headerWord] = op;
-    words[line + headerWord + 1] = type;
-    words[line + headerWord + 2] = count;
-    words[line + headerWord + 3] = outer;
-    words[line + headerWord + 4] = inner;
-    words[line + headerWord + 5] = extra;
-    words[line + headerWord + 6] = ref.hash;
-    words[line + siteWord] = ref.id;
+    const header = this.#line(this.me, this.#callPhase) + headerWord;
+    memory.write(header, op);
+    memory.write(header + 1, type);
+    memory.write(header + 2, count);
+    memory.write(header + 3, outer);
+    memory.write(header + 4, inner);
+    memory.write(header + 5, extra);
+    memory.write(header + 6, ref.hash);
+    memory.write(header + comparedWords, ref.id);
     this.#fresh = true;
   }
 
@@ -68,7 +81,7 @@ export class GroupEnd implements Blocked {
     this.context.end();
   }
 
-  /** Enters the next phase: its parity's slot, output and line are now this rank's to write. */
+  /** Enters the next phase: this rank's slot and its part of the output are its own to write until {@link meet}. */
   advance(): void {
     this.#phase = (this.#phase + 1) | 0;
   }
@@ -76,15 +89,15 @@ export class GroupEnd implements Blocked {
   /** Posts the phase and waits until all have; compares the headers in the first phase of a call. */
   meet(): void {
     const phase = this.#phase;
-    const words = this.#words;
-    publish(words, this.#line(this.me, phase) + phaseWord, phase);
+    const memory = this.#memory;
+    memory.publish(this.#line(this.me, phase) + phaseWord, phase);
     const old = (phase - 2) | 0;
     for (let member = 0; member < this.size; member++) {
       if (member === this.me) continue;
       const line = this.#line(member, phase);
-      if (Atomics.load(words, line) === old) {
+      if (memory.load(line + phaseWord) === old) {
         this.#awaited = member;
-        this.context.waiter.whileEqual(line, old, this);
+        memory.wait(line + phaseWord, old, this);
       }
       if (this.#fresh) this.#compare(member, line);
     }
@@ -93,17 +106,17 @@ export class GroupEnd implements Blocked {
 
   /** Where the slot of a member for this phase starts (byte offset). */
   slot(member: number): number {
-    return this.#map.slots + ((this.#phase & 1) * this.size + member) * slotStride;
+    return this.#map.slots + ((this.#phase & 1) * this.size + member) * this.stride;
   }
 
-  /** The output that all members share in this phase, or in the one before. */
-  output(phasesBack: 0 | 1 = 0): number {
-    return this.#map.outputs + ((this.#phase - phasesBack) & 1) * slotStride;
+  /** The output of this phase: as large as a slot, every byte written by one member. */
+  output(): number {
+    return this.#map.outputs + (this.#phase & 1) * this.stride;
   }
 
   /** Memory of this member alone, as large as a slot. */
   scratch(): number {
-    return this.#map.scratch + this.me * slotStride;
+    return this.#map.scratch + this.me * this.stride;
   }
 
   #line(member: number, phase: number): number {
@@ -111,16 +124,16 @@ export class GroupEnd implements Blocked {
   }
 
   #compare(member: number, theirs: number): void {
-    const words = this.#words;
+    const memory = this.#memory;
     const mine = this.#line(this.me, this.#phase);
-    for (let i = headerWord; i < siteWord; i++) {
-      if (words[mine + i] !== words[theirs + i]) this.#mismatch(member, this.#callOf(member, theirs));
+    for (let i = headerWord; i < headerWord + comparedWords; i++) {
+      if (memory.read(mine + i) !== memory.read(theirs + i)) this.#mismatch(member, this.#callOf(member, theirs));
     }
   }
 
   #callOf(member: number, line: number): Call {
-    const word = (i: number): number => this.#words[line + headerWord + i]!;
-    const site = siteName(this.context.bytes.buffer, this.group.ranks[member]!, this.#words[line + siteWord]!);
+    const word = (i: number): number => this.#memory.read(line + headerWord + i);
+    const site = siteName(this.context.shared.memory.buffer, this.group.ranks[member]!, word(comparedWords));
     return { op: word(0), type: word(1), count: word(2), outer: word(3), inner: word(4), extra: word(5), site };
   }
 
@@ -146,13 +159,14 @@ export class GroupEnd implements Blocked {
     this.context.checkAbort();
     const peer = this.group.ranks[this.#awaited]!;
     const line = this.#line(this.#awaited, this.#phase);
-    if (this.context.hasFinished(peer) && Atomics.load(this.#words, line) !== this.#phase)
+    if (this.context.hasFinished(peer) && this.#memory.load(line + phaseWord) !== this.#phase)
       this.#mismatch(this.#awaited, 'nothing: it has finished');
   }
 
   timedOut(seconds: number): never {
     const { ranks, axis } = this.group;
-    const missing = ranks.filter((_, m) => Atomics.load(this.#words, this.#line(m, this.#phase)) !== this.#phase);
+    const posted = (member: number): number => this.#memory.load(this.#line(member, this.#phase) + phaseWord);
+    const missing = ranks.filter((_, member) => posted(member) !== this.#phase);
     const call = this.#myCall();
     fail('COLLECTIVE_TIMEOUT', {
       rank: this.context.rank,

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Group } from '../../../mesh/mesh.ts';
-import { lineBytes, mapMemory, siteBytes, siteCount, sitesAt, slotStride, statusAt } from './memory-map.ts';
+import { lineBytes, mapMemory, siteBytes, siteCount, sitesAt, statusAt } from './memory-map.ts';
 
 interface Region {
   readonly start: number;
@@ -11,6 +11,7 @@ interface Region {
 
 function regionsOf(size: number, groups: readonly Group[]): { regions: Region[]; bytes: number } {
   const map = mapMemory({ size, groups, channels: [], timeoutSeconds: 1 });
+  const { slotStride } = map;
   const regions: Region[] = [{ start: map.abort, end: map.abort + lineBytes }];
   const add = (start: number, bytes: number): void => void regions.push({ start, end: start + bytes });
   for (let rank = 0; rank < size; rank++)

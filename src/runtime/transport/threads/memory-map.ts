@@ -5,14 +5,13 @@
 // A group has two of everything a peer reads (lines, slots, outputs): phase p uses those of parity p & 1, see group-end.ts.
 import type { Group } from '../../../mesh/mesh.ts';
 import { recorderBytes } from '../../flight-recorder.ts';
-import type { TransportPlan } from '../transport.ts';
+import type { TransportLimits, TransportPlan } from '../transport.ts';
+import { limitsOf } from './limits.ts';
 
 /** Two cache lines: neighbouring lines are fetched together, so ranks must not write into a pair. */
 export const lineBytes = 128;
-/** Most bytes of a vector that a phase moves: all slots of a small group stay in the cache. */
-export const chunkBytes = 128 * 1024;
 /** Slots are a little apart from powers of two, so that the same offsets do not compete for one cache set. */
-export const slotStride = chunkBytes + 320;
+const slotGap = 320;
 
 export const siteCount = 2048;
 /** One byte of length, then UTF-8. */
@@ -37,6 +36,9 @@ export interface GroupMap {
 }
 
 export interface MemoryMap {
+  readonly limits: TransportLimits;
+  /** From one slot, output or scratch to the next. */
+  readonly slotStride: number;
   readonly abort: number;
   readonly groups: readonly GroupMap[];
   readonly bytes: number;
@@ -47,6 +49,8 @@ export const recordsAt = (rank: number): number => statusAt(rank) + statusBytes;
 export const sitesAt = (rank: number): number => recordsAt(rank) + recorderBytes;
 
 export function mapMemory(plan: TransportPlan): MemoryMap {
+  const limits = limitsOf(plan);
+  const slotStride = limits.chunkBytes + slotGap;
   let next = ranksAt + plan.size * rankBytes;
   const take = (bytes: number): number => {
     const at = next;
@@ -63,5 +67,5 @@ export function mapMemory(plan: TransportPlan): MemoryMap {
       scratch: take(size * slotStride),
     };
   });
-  return { abort: abortAt, groups, bytes: next };
+  return { limits, slotStride, abort: abortAt, groups, bytes: next };
 }

@@ -5,6 +5,7 @@ import { instantiate } from '../../kernels/wasm.ts';
 import type { Vector } from '../transport.ts';
 import { recordsAt, statusAt } from './memory-map.ts';
 import { SharedBytes } from './shared-bytes.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import { type SiteRef, SiteWriter } from './sites.ts';
 import { rankState, statusWord } from './status.ts';
 import { Waiter } from './waiter.ts';
@@ -31,33 +32,52 @@ export interface TransportKernels {
   readonly spreadRows: (out: number, from: number, bytes: number, rows: number, rowStride: number) => void;
 }
 
+/** What stands between a rank's ends and shared memory: nothing, unless a test wants to know or delay its accesses. */
+export interface Instruments {
+  /** Stands before the memory of the world (`world`) or of channel i (`channel <i>`). */
+  readonly memory?: (memory: SharedMemory, name: string) => SharedMemory;
+  /** Stands before the kernels, which work on the memory of the world. */
+  readonly kernels?: (kernels: TransportKernels) => TransportKernels;
+}
+
 export class RankContext {
   readonly shared: ThreadsShared;
   readonly rank: number;
-  readonly bytes: SharedBytes;
+  /** The memory of the world. */
+  readonly bytes: SharedMemory;
+  /** Its words, for what watchers read: a rank's status, written by it alone. */
   readonly words: Int32Array;
   readonly kernels: TransportKernels;
   readonly waiter: Waiter;
   readonly sites: SiteWriter;
+  readonly #instruments: Instruments;
   readonly #recorder: FlightRecorder;
   readonly #status: number;
   readonly #abort: number;
 
-  constructor(shared: ThreadsShared, rank: number) {
+  constructor(shared: ThreadsShared, rank: number, instruments: Instruments = {}) {
+    this.#instruments = instruments;
     this.shared = shared;
     this.rank = rank;
     const { buffer } = shared.memory;
-    this.bytes = new SharedBytes(buffer);
-    this.words = this.bytes.words;
-    this.kernels = instantiate<TransportKernels>(shared.kernels, shared.memory);
+    this.words = new Int32Array(buffer);
     const { size, timeoutSeconds } = shared.plan;
     this.waiter = new Waiter(this.words, { rank, crowded: size > shared.cores, timeoutSeconds });
+    this.bytes = this.memoryOf(buffer, 'world');
+    const kernels = instantiate<TransportKernels>(shared.kernels, shared.memory);
+    this.kernels = instruments.kernels?.(kernels) ?? kernels;
     this.sites = new SiteWriter(buffer, rank);
     this.#recorder = new FlightRecorder(buffer, recordsAt(rank));
     this.#recorder.start();
     this.#status = statusAt(rank) / 4;
     this.#abort = shared.map.abort / 4;
     this.#beat(rankState.computing);
+  }
+
+  /** A buffer as this rank's ends use it. */
+  memoryOf(buffer: SharedArrayBuffer, name: string): SharedMemory {
+    const memory = new SharedBytes(buffer, this.waiter, this.shared.map.limits.loopElements);
+    return this.#instruments.memory?.(memory, name) ?? memory;
   }
 
   heartbeat(site: string): void {
@@ -87,8 +107,10 @@ export class RankContext {
     this.#beat(rankState.computing);
   }
 
+  /** Published, unlike the rest of the status: who waits for a rank decides by it that nothing more will come. */
   finish(): void {
-    this.#beat(rankState.finished);
+    this.#beat(rankState.computing);
+    Atomics.store(this.words, this.#status + statusWord.state, rankState.finished);
   }
 
   hasFinished(rank: number): boolean {

@@ -60,7 +60,10 @@ export function createThreadsWorld(plan: TransportPlan): ThreadsShared {
       words[(map.groups[g]!.lines + (2 * m + 1) * lineBytes) / 4] = 1;
   });
   compiled ??= loadKernel('transport');
-  const channels = plan.channels.map(({ capacityBytes }) => new SharedArrayBuffer(channelBytes(capacityBytes)));
+  const { messages } = map.limits;
+  const channels = plan.channels.map(
+    ({ capacityBytes }) => new SharedArrayBuffer(channelBytes(capacityBytes, messages)),
+  );
   return { plan, memory, kernels: compiled, map, channels, cores: availableParallelism() };
 }
 

@@ -1,4 +1,4 @@
-// Builds a forward pass over a whole window for one rank: token ids in, logits of every position out.
+// Builds a forward pass for one rank: token ids in, and out the logits of every position, or the loss.
 import { coordsOf, rankAt, worldSize } from '../mesh/mesh.ts';
 import { type ParamSpec, type PartName, paramSpecs, shardShape } from '../model/params.ts';
 import { residualShape, type TraceSettings, traceLogits, tracePart } from '../model/parts.ts';
@@ -6,7 +6,7 @@ import { elements, type Program } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { cutProgram, type ProgramPieces, startProgram } from './program-builder.ts';
 import type { StepSettings } from './settings.ts';
-import { siteOf, stageParts } from './stages.ts';
+import { placeOf, stageParts } from './stages.ts';
 import type { RankProgram } from './step.ts';
 import { groupsOf, type Talk } from './talk.ts';
 
@@ -15,26 +15,45 @@ export type WindowSettings = Pick<StepSettings, 'config' | 'layout' | 'seqLen' |
   readonly batch: number;
 };
 
-export interface LogitsStep extends RankProgram {
+interface ForwardStep extends RankProgram {
   readonly params: readonly { readonly spec: ParamSpec; readonly param: number }[];
   /** Token ids [batch, seqLen]: first stage only. */
   readonly ids?: number;
+}
+
+export interface LogitsStep extends ForwardStep {
   /** [batch, seqLen, padded vocabulary]: last stage only, on every tp rank. */
   readonly logits?: number;
 }
 
-/** A part's forward program without what only a backward needs. */
-function forwardOnly(name: PartName, settings: TraceSettings): Program {
-  if (name === 'head') return traceLogits(settings);
-  const { inputs, nodes, outputs } = tracePart(name, settings).forward;
-  const y = outputs.y!;
-  return { inputs, nodes: slice(nodes, [y]), outputs: { y } };
+export interface LossStep extends ForwardStep {
+  /** Target ids [batch, seqLen]: last stage only. */
+  readonly targets?: number;
+  /** Every run adds the sum of its tokens' losses [1]: last stage only, on every tp rank. */
+  readonly loss?: number;
 }
 
-export function buildLogitsStep(
+/** A part's forward program without what only a backward needs. */
+function forwardOnly(name: PartName, settings: TraceSettings, end: 'logits' | 'loss'): Program {
+  if (name === 'head' && end === 'logits') return traceLogits(settings);
+  const { inputs, nodes, outputs } = tracePart(name, settings).forward;
+  const [key, result] = outputs.y ? ['y', outputs.y] : ['lossSum', outputs.lossSum!];
+  return { inputs, nodes: slice(nodes, [result]), outputs: { [key]: result } };
+}
+
+/** Logits of a window. */
+export const buildLogitsStep = (settings: WindowSettings, rank: number): LogitsStep =>
+  buildForwardStep(settings, rank, 'logits');
+
+/** The loss of a batch. */
+export const buildLossStep = (settings: WindowSettings, rank: number): LossStep =>
+  buildForwardStep(settings, rank, 'loss');
+
+function buildForwardStep(
   { config, layout, batch, seqLen, precision }: WindowSettings,
   rank: number,
-): LogitsStep {
+  end: 'logits' | 'loss',
+): LogitsStep & LossStep {
   const coords = coordsOf(layout, rank);
   const stage = coords.pp;
   const builder = startProgram(layout, rank, precision);
@@ -52,34 +71,43 @@ export function buildLogitsStep(
   };
   const peer = (other: number) => rankAt(layout, { ...coords, pp: other });
 
-  const ids = stage === 0 ? builder.buffer('tokens', 'ids', [batch, seqLen], 'int') : undefined;
+  const tokens = (name: string) => builder.buffer('tokens', name, [batch, seqLen], 'int');
+  const ids = stage === 0 ? tokens('ids') : undefined;
+  const ends = end === 'loss' && stage === layout.pp - 1;
+  const [targets, loss] = ends ? [tokens('targets'), builder.buffer('scalar', 'loss', [1])] : [];
   let x: number | undefined;
   let logits: number | undefined;
   if (stage > 0) {
     x = builder.buffer('activation', `from stage ${stage - 1}`, residualShape(trace));
-    builder.emit({ kind: 'recv', rank: peer(stage - 1), buffer: x, site: `stage ${stage} receives` });
+    builder.emit({ kind: 'recv', rank: peer(stage - 1), buffer: x, site: `stage ${stage} receives`, phase: 'forward' });
   }
   for (const part of stageParts(config, layout, stage)) {
-    const program = programs.get(part.name) ?? cutProgram(forwardOnly(part.name, trace));
+    const program = programs.get(part.name) ?? cutProgram(forwardOnly(part.name, trace, end));
     programs.set(part.name, program);
     const inputs = Object.fromEntries(
       paramSpecs(config, layout, part).map((spec) => [`param:${spec.key}`, hold(spec)]),
     );
     const { outputs } = builder.run(
       program,
-      part.name === 'embedding' ? { ...inputs, ids: ids! } : { ...inputs, x: x! },
-      siteOf(part),
+      {
+        ...inputs,
+        ...(part.name === 'embedding' ? { ids: ids! } : { x: x! }),
+        ...(part.name === 'head' && ends ? { targets: targets!, lossSum: loss! } : {}),
+      },
+      { ...placeOf(part), phase: 'forward' },
     );
     x = outputs.y;
     logits = outputs.logits;
   }
   if (stage < layout.pp - 1)
-    builder.emit({ kind: 'send', rank: peer(stage + 1), buffer: x!, site: `stage ${stage} sends` });
+    builder.emit({ kind: 'send', rank: peer(stage + 1), buffer: x!, site: `stage ${stage} sends`, phase: 'forward' });
   return {
     ...builder.finish(),
     params,
     ...(ids === undefined ? {} : { ids }),
     ...(logits === undefined ? {} : { logits }),
+    ...(targets === undefined ? {} : { targets }),
+    ...(loss === undefined ? {} : { loss }),
   };
 }
 

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { ownerTag, sweep, sweepBeside, temporaryBeside } from './temporary.ts';
+import { ownerTag, sweep, sweepBeside, temporaryBeside } from './owned-names.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fivefold-sweep-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const program = fileURLToPath(new URL('../test/temporary-program.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../test/temporary-program.ts', import.meta.url));
 
 /** A run in `folder` that has made its temporary things. */
 async function start(): Promise<ChildProcess> {

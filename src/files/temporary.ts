@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ownerTag, sweep } from '../temporary.ts';
+import { ownerTag, sweep } from './owned-names.ts';
 
 const prefix = 'fivefold-';
 

@@ -1,0 +1,106 @@
+// Runs what `scale` compares: every layout in turn, repeatedly, and between them the rates of the machine itself.
+
+import type { Layout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import type { Precision } from '../program/onnx-builder.ts';
+import { measureTalkCost, type TalkCost } from '../runtime/all-reduce-rate.ts';
+import { measureMatrixRate } from '../runtime/matrix-rate.ts';
+import { createPool } from '../runtime/world-pool.ts';
+import { type TrainOptions, train } from '../train/train.ts';
+import { type CliIo, throwIfStopped } from './io.ts';
+import { imbalance, median, type ScaleResult } from './scaling.ts';
+import { createProgress } from './ui/progress.ts';
+
+/** A layout to run, with the batch it runs on. */
+export interface Candidate {
+  readonly axis: ScaleResult['axis'];
+  readonly layout: Layout;
+  readonly globalBatch: number;
+  readonly microBatch: number;
+}
+
+/** Medians over all repeats. */
+export interface Run {
+  readonly stepSeconds: number;
+  readonly communicationShare: number;
+  readonly imbalance: number;
+  /** Matrix FLOPs of a step of all ranks, as they were counted. */
+  readonly flops: number;
+}
+
+/** Of as many ranks as the key says. */
+export interface MachineRates {
+  readonly matrixFlopsPerSecond: ReadonlyMap<number, number>;
+  readonly talk: ReadonlyMap<number, TalkCost>;
+}
+
+export interface ScalingRuns {
+  readonly candidates: readonly Candidate[];
+  readonly options: Omit<TrainOptions, 'layout' | 'globalBatch' | 'microBatch'> & { readonly precision: Precision };
+  readonly repeats: number;
+  /** No progress bar. */
+  readonly quiet: boolean;
+}
+
+/** Measures all candidates and rates once, then all once more, and so on: other load on the machine hits them alike. */
+export async function runScaling(
+  { candidates, options, repeats, quiet }: ScalingRuns,
+  io: CliIo,
+): Promise<{ runs: readonly Run[]; rates: MachineRates }> {
+  const counts = [...new Set([1, ...candidates.map(({ layout }) => worldSize(layout))])];
+  const seconds = candidates.map((): number[] => []);
+  const shares = candidates.map((): number[] => []);
+  const imbalances = candidates.map((): number[] => []);
+  const flops = candidates.map(() => 0);
+  const matrix = new Map(counts.map((ranks) => [ranks, [] as number[]]));
+  const talk = new Map(counts.filter((ranks) => ranks > 1).map((ranks) => [ranks, [] as TalkCost[]]));
+  const pool = createPool();
+  const progress = quiet
+    ? undefined
+    : createProgress({ total: repeats * candidates.length, label: 'scale', stream: io.stderr });
+  let done = 0;
+  const common = { pool, signal: io.signal };
+  try {
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      for (const [ranks, found] of matrix)
+        found.push(await measureMatrixRate({ ranks, precision: options.precision, ...common }));
+      for (const [ranks, found] of talk) found.push(await measureTalkCost({ ranks, ...common }));
+      for (const [index, { layout, globalBatch, microBatch }] of candidates.entries()) {
+        const { steps, ranks } = await train({ ...options, layout, globalBatch, microBatch, ...common });
+        seconds[index]!.push(...steps.slice(1).map((step) => step.seconds));
+        const talking = ranks.reduce((sum, { communicationSeconds }) => sum + communicationSeconds, 0);
+        const computing = ranks.reduce((sum, { computeSeconds }) => sum + computeSeconds, 0);
+        shares[index]!.push(talking / (talking + computing));
+        imbalances[index]!.push(imbalance(ranks.map(({ computeSeconds }) => computeSeconds)));
+        flops[index] = ranks.reduce((sum, rank) => sum + rank.flops, 0) / steps.length;
+        progress?.update({ step: ++done });
+      }
+    }
+  } catch (error) {
+    throwIfStopped(io);
+    throw error;
+  } finally {
+    progress?.stop();
+    await pool.close();
+  }
+  return {
+    runs: candidates.map((_, index) => ({
+      stepSeconds: median(seconds[index]!),
+      communicationShare: median(shares[index]!),
+      imbalance: median(imbalances[index]!),
+      flops: flops[index]!,
+    })),
+    rates: {
+      matrixFlopsPerSecond: new Map([...matrix].map(([ranks, found]) => [ranks, median(found)])),
+      talk: new Map(
+        [...talk].map(([ranks, found]) => [
+          ranks,
+          {
+            secondsPerCall: median(found.map(({ secondsPerCall }) => secondsPerCall)),
+            secondsPerByte: median(found.map(({ secondsPerByte }) => secondsPerByte)),
+          },
+        ]),
+      ),
+    },
+  };
+}

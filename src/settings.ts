@@ -1,0 +1,84 @@
+// What a setting may be, and how a wrong one is refused: the same rules for a call of the library, a file and the command line.
+import { z } from 'zod';
+import { fail, option } from './errors.ts';
+
+/** A setting's schema. Its rule says in words what is allowed (`a whole number of at least 1`), its example what to try. */
+const ruled = <T extends z.ZodType>(schema: T, rule: string, example?: string): T =>
+  schema.meta({ rule, ...(example === undefined ? {} : { example }) });
+
+/** A whole number in [least, most]; every size has a bound. */
+export const whole = (least: number, most: number, example = Math.max(1, least)): z.ZodNumber =>
+  ruled(z.int().min(least).max(most), `a whole number from ${least} to ${most}`, `${example}`);
+
+/** A finite number; `above` excludes the bound itself. */
+export function real(
+  range: { readonly least: number; readonly most?: number } | { readonly above: number; readonly most?: number },
+  example: number,
+): z.ZodNumber {
+  const { most } = range;
+  const low = 'above' in range ? z.number().gt(range.above) : z.number().min(range.least);
+  const rule = 'above' in range ? `above ${range.above}` : `of at least ${range.least}`;
+  return ruled(
+    most === undefined ? low : low.max(most),
+    `a number ${rule}${most === undefined ? '' : ` and at most ${most}`}`,
+    `${example}`,
+  );
+}
+
+export const text = (what: string): z.ZodString => ruled(z.string().min(1), what);
+
+export const oneOf = <const T extends readonly string[]>(...names: T) =>
+  ruled(z.enum(names), `one of ${names.join(', ')}`, names.join(' or '));
+
+export const list = <T extends z.ZodType>(each: T, rule: string, example?: string) =>
+  ruled(z.array(each).min(1), rule, example);
+
+export const toggle = ruled(z.boolean(), 'true or false');
+
+/** Settings by key: a schema each. */
+export type Fields = Readonly<Record<string, z.ZodType>>;
+
+/** Values of some settings; what was not given is undefined or absent. */
+export type Given<F extends Fields> = { readonly [K in keyof F]?: z.infer<F[K]> | undefined };
+
+/**
+ * The given settings, each checked by its schema.
+ * @throws OPTION_INVALID for the first that is unknown or not what its rule says
+ */
+export function checkSettings<F extends Fields>(fields: F, given: Readonly<Record<string, unknown>>): Given<F> {
+  const checked: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const field = Object.hasOwn(fields, key) ? fields[key]! : unknownSetting(key, Object.keys(fields));
+    const result = field.safeParse(value);
+    if (!result.success) refuse(key, value, field);
+    checked[key] = result.data;
+  }
+  return checked as Given<F>;
+}
+
+function refuse(key: string, value: unknown, field: z.ZodType): never {
+  const { rule, example } = (field.meta() ?? {}) as { rule?: string; example?: string };
+  return fail('OPTION_INVALID', {
+    option: option(key),
+    problem: `${shown(value)} is not ${rule ?? 'allowed'}`,
+    fix: example === undefined ? `give ${rule ?? 'another value'}` : `use ${option(key)} ${example}`,
+  });
+}
+
+const longestShown = 60;
+
+/** A value as a person would write it, cut when it is long. */
+function shown(value: unknown): string {
+  const written = typeof value === 'number' ? `${value}` : (JSON.stringify(value) ?? String(value));
+  return written.length > longestShown ? `${written.slice(0, longestShown)}...` : written;
+}
+
+function unknownSetting(key: string, known: readonly string[]): never {
+  const near = known.filter((name) => name.toLowerCase().startsWith(key.slice(0, 3).toLowerCase()));
+  return fail('OPTION_INVALID', {
+    option: option(key),
+    problem: 'there is no such setting',
+    fix: `use one of ${(near.length > 0 ? near : known).map(option).join(', ')}`,
+  });
+}

@@ -1,0 +1,114 @@
+// The clock of one rank: how long its steps compute and talk, and, for a trace, what every instruction did when.
+import { type Coords, coordsOf, type Mesh } from '../mesh/mesh.ts';
+import { sentBy } from '../plan/predict-step.ts';
+import type { TraceCategory, TraceSpan } from '../runtime/perfetto.ts';
+import type { Instruction, RankProgram } from '../step/step.ts';
+
+export interface Clock {
+  /** Begins a step: times count from here, and spans carry its number. */
+  begin(step: number): void;
+  /** An instruction was played; in milliseconds on a clock that all ranks share. */
+  observe(instruction: Instruction, start: number, end: number): void;
+  /** Does what is no instruction; in a trace it has a span of its own. */
+  during<T>(category: TraceCategory, name: string, work: () => T): T;
+  /** Of the step, inside collectives and messages, waiting included. */
+  communicationSeconds(): number;
+  computeSeconds(): number;
+  /** The spans since they were last taken; none without `trace`. */
+  takeSpans(): TraceSpan[];
+}
+
+/** `rank 3 (tp 1, pp 1)`: with the coordinates on axes of several ranks. */
+export function rankName(mesh: Mesh, rank: number): string {
+  const coords = coordsOf(mesh, rank);
+  const told = Object.entries(coords).filter(([axis]) => mesh[axis as keyof Mesh] > 1);
+  return `rank ${rank}${told.length > 0 ? ` (${told.map(([axis, at]) => `${axis} ${at}`).join(', ')})` : ''}`;
+}
+
+export function createClock(program: RankProgram, mesh: Mesh, trace: boolean): Clock {
+  const { rank } = program;
+  const coords = coordsOf(mesh, rank);
+  const labels = new Map(trace ? program.instructions.map((each) => [each, labelOf(each, program, coords)]) : []);
+  let [step, communication, compute] = [0, 0, 0];
+  let spans: TraceSpan[] = [];
+  let phase: (Label & { start: number; end: number }) | undefined;
+  const add = ({ name, category, args }: Label, start: number, end: number): void =>
+    void spans.push({
+      rank,
+      name,
+      category,
+      startMicroseconds: start * 1000,
+      durationMicroseconds: (end - start) * 1000,
+      args: { step, ...args },
+    });
+  const endPhase = (): void => {
+    if (phase) add(phase, phase.start, phase.end);
+    phase = undefined;
+  };
+  return {
+    begin(number) {
+      [step, communication, compute] = [number, 0, 0];
+    },
+    observe(instruction, start, end) {
+      if (isCommunication(instruction)) communication += end - start;
+      else compute += end - start;
+      const label = labels.get(instruction);
+      if (!label) return;
+      add(label, start, end);
+      const name = phaseOf(instruction);
+      if (phase && phase.name !== name) endPhase();
+      if (name === undefined) return;
+      const { microbatch, stage } = label.args;
+      const args = { ...(microbatch !== undefined && { microbatch }), stage: stage! };
+      phase ??= { name, category: 'step', args, start, end };
+      phase.end = end;
+    },
+    during(category, name, work) {
+      const start = performance.timeOrigin + performance.now();
+      const result = work();
+      endPhase();
+      if (trace) add({ name, category, args: {} }, start, performance.timeOrigin + performance.now());
+      return result;
+    },
+    communicationSeconds: () => communication / 1000,
+    computeSeconds: () => compute / 1000,
+    takeSpans() {
+      const taken = spans;
+      spans = [];
+      return taken;
+    },
+  };
+}
+
+const isCommunication = ({ kind }: Instruction): boolean =>
+  ['allReduce', 'allGather', 'reduceScatter', 'send', 'recv'].includes(kind);
+
+/** The stretch of a step that an instruction is part of. Messages are between them: a stage waits there for another. */
+const phaseOf = ({ kind, phase, microbatch }: Instruction): string | undefined =>
+  phase === undefined || kind === 'send' || kind === 'recv' ? undefined : `${phase} ${microbatch ?? ''}`.trim();
+
+/** What the spans of an instruction have in common. */
+type Label = Required<Pick<TraceSpan, 'name' | 'category' | 'args'>>;
+
+/** `bytes` and `flops` are those that the rank's counters count for it. */
+function labelOf(instruction: Instruction, program: RankProgram, coords: Coords): Label {
+  const { kind, site, phase, microbatch, layer } = instruction;
+  const talks = isCommunication(instruction);
+  const sent = sentBy(instruction, program);
+  const buffer =
+    kind === 'send' || kind === 'recv' ? instruction.buffer : 'group' in instruction ? instruction.input : undefined;
+  const shape = buffer === undefined ? undefined : program.buffers[buffer]!.shape;
+  return {
+    name: talks ? `${kind} ${site}` : site,
+    category: talks ? 'communication' : kind === 'update' ? 'optimizer' : 'compute',
+    args: {
+      ...(phase && { phase }),
+      ...(microbatch !== undefined && { microbatch }),
+      stage: coords.pp,
+      ...(layer !== undefined && { layer }),
+      ...(sent && { axis: sent.axis, bytes: sent.bytes }),
+      ...(shape && { shape: shape.join(' × ') }),
+      ...(kind === 'compute' && { flops: program.segments[instruction.segment]!.flops }),
+    },
+  };
+}

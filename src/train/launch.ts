@@ -1,0 +1,193 @@
+// Runs a planned training on the ranks of this machine and gathers what they report.
+import { claimOut } from '../checkpoint/claim.ts';
+import { identityOf } from '../checkpoint/hf-directory.ts';
+import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
+import { fail } from '../errors.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
+import { trainingFlopsPerToken } from '../model/config.ts';
+import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
+import { createTrace } from '../runtime/perfetto.ts';
+import { runWorld } from '../runtime/world.ts';
+import type { WorldPool } from '../runtime/world-pool.ts';
+import { tokensPerStep } from '../step/settings.ts';
+import { talkOf } from '../step/talk.ts';
+import { rankName } from './clock.ts';
+import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
+import type { RunManifest } from './manifest.ts';
+import type { RunPlan } from './plan-run.ts';
+import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
+import { trainDefaults } from './settings.ts';
+
+/** What whoever starts a run hears of it and decides about it. */
+export interface TrainHooks {
+  /** Rank 0's reports, as they come. */
+  readonly onReport?: (report: TrainReport) => void;
+  readonly signal?: AbortSignal;
+  readonly pool?: WorldPool;
+  /** Where a failed run leaves every rank's flight recorder. */
+  readonly recorderDir?: string;
+}
+
+export interface TrainSummary {
+  readonly steps: readonly StepReport[];
+  readonly ranks: readonly RankResult[];
+  /** What was predicted for each rank, for the steps that ran. */
+  readonly predicted: readonly RankPrediction[];
+  /** Bytes sent by each rank, from the transport's counters. */
+  readonly bytesSent: readonly BytesSent[];
+  readonly setupSeconds: number;
+  readonly tokensPerSecond: number;
+  readonly modelFlopsPerSecond: number;
+}
+
+/** Throws what runWorld throws, and TRAINING_DIVERGED. */
+export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSummary> {
+  const out = plan.settled.given.out ?? plan.settled.given.resume;
+  const claim = out === undefined ? undefined : claimOut(out);
+  try {
+    return await runRanks(plan, hooks, claim?.token ?? '');
+  } finally {
+    claim?.release();
+  }
+}
+
+async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promise<TrainSummary> {
+  const { settings, settled, run, stepsDone, predicted } = plan;
+  const { given, model, layout } = settled;
+  const out = given.out ?? given.resume;
+  const trace =
+    given.trace === undefined
+      ? undefined
+      : createTrace(given.trace, {
+          rankName: (rank) => rankName(layout, rank),
+          originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
+        });
+  const steps: StepReport[] = [];
+  let directory: RunDirectory | undefined;
+  let setupSeconds = 0;
+  let matrixFlopsPerSecond = 0;
+  const job = jobOf(plan, claim);
+  const results = (await runWorld({
+    plan: { ...talkOf(settings), timeoutSeconds: given.timeoutSeconds ?? trainDefaults.timeoutSeconds },
+    rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
+    jobs: Array.from({ length: worldSize(layout) }, () => job),
+    ...(hooks.pool ? { pool: hooks.pool } : {}),
+    ...(hooks.signal ? { signal: hooks.signal } : {}),
+    ...(hooks.recorderDir ? { recorderDir: hooks.recorderDir } : {}),
+    onReport(rank, message) {
+      const report = message as TrainReport;
+      if (report.kind === 'spans') trace?.add(report.spans);
+      if (report.kind === 'ready') matrixFlopsPerSecond += report.matrixFlopsPerSecond ?? 0;
+      if (rank !== 0) return;
+      if (report.kind === 'ready') {
+        setupSeconds = report.setupSeconds;
+        // Only now is nothing left that could refuse the run.
+        if (out !== undefined) directory = openRunDirectory(out, run, stepsDone);
+      }
+      if (report.kind === 'step') {
+        steps.push(report);
+        directory?.note(
+          metricsOf(report, {
+            tokensPerStep: tokensPerStep(settings),
+            flopsPerStep: plan.flopsPerStep,
+            matrixFlopsPerSecond,
+          }),
+        );
+      }
+      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
+      hooks.onReport?.(report);
+    },
+  }).finally(() => {
+    trace?.close();
+    directory?.close();
+  })) as RankResult[];
+  const diverged = results[0]?.diverged;
+  if (diverged) {
+    const { step, loss, gradNorm } = diverged;
+    fail('TRAINING_DIVERGED', { step, problem: `loss ${loss} and gradient norm ${gradNorm}` });
+  }
+
+  // The first step of several warms caches up: rates are those of the others.
+  const timed = steps.length > 1 ? steps.slice(1) : steps;
+  const seconds = timed.reduce((sum, step) => sum + step.seconds, 0);
+  const tokens = timed.length * tokensPerStep(settings);
+  const tokensPerSecond = seconds > 0 ? tokens / seconds : 0;
+  return {
+    steps,
+    ranks: results,
+    predicted,
+    bytesSent: results.map(({ counters }) => bytesSentOf(counters)),
+    setupSeconds,
+    tokensPerSecond,
+    modelFlopsPerSecond: tokensPerSecond * trainingFlopsPerToken(model.config, settings.seqLen),
+  };
+}
+
+function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPlan, claim: string): TrainJob {
+  const { given, model } = settled;
+  const weights = given.resume ?? model.weights;
+  const out = given.out ?? given.resume;
+  const [beta1, beta2] = run.betas;
+  const { learningRate, minLearningRate, warmupSteps, decaySteps, epsilon, weightDecay, clipNorm } = run;
+  const manifest: Omit<RunManifest, 'step'> = {
+    run,
+    data: tokens.sources.map(({ tokens: count, sha256 }) => ({ tokens: count, sha256 })),
+  };
+  return {
+    settings,
+    optimizer: {
+      learningRate,
+      minLearningRate,
+      warmupSteps,
+      decaySteps,
+      beta1,
+      beta2,
+      epsilon,
+      weightDecay,
+      clipNorm,
+    },
+    seed: run.seed,
+    sources: tokens.sources,
+    heldOut: run.heldOut,
+    stepsDone,
+    lastStep: run.steps,
+    ...(weights === undefined ? {} : { weights, weightsIdentity: identityOf(weights) }),
+    resume: given.resume !== undefined,
+    ...(out === undefined
+      ? {}
+      : {
+          save: {
+            out,
+            claim,
+            keepLast: run.keep,
+            ...(run.weightsType ? { weightsType: run.weightsType } : {}),
+            every: run.saveEvery ?? 0,
+            config: configText(model.config.source, run.weightsType ?? run.precision),
+            ...(run.tokenizer ? { tokenizerPath: run.tokenizer } : {}),
+            manifest,
+          },
+        }),
+    ...(evaluation ? { evaluation } : {}),
+    measuresRate: out !== undefined,
+    trace: given.trace !== undefined,
+  };
+}
+
+/** The model's config.json, naming the type that its weights are saved in, whatever it was trained from. */
+function configText(source: Readonly<Record<string, unknown>>, type: WeightsType): string {
+  const { torch_dtype: _, ...rest } = source;
+  return `${JSON.stringify({ ...rest, dtype: configDtypes[type] }, null, 2)}\n`;
+}
+
+/** Bytes alone of the transport's counters; what was never sent is left out, as in predictions. */
+export function bytesSentOf(counters: TrafficCounters): BytesSent {
+  const bytes: { [axis: string]: { [op in CollectiveOp]?: number } } = {};
+  for (const [axis, ops] of Object.entries(counters)) {
+    for (const [op, counted] of Object.entries(ops ?? {})) {
+      bytes[axis] ??= {};
+      bytes[axis][op as CollectiveOp] = counted.bytes;
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,81 @@
+// A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
+import { openSequences } from '../data/sequences.ts';
+import type { PreparedData } from '../data/tokens.ts';
+import { fail, option } from '../errors.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import { addPredictions, predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
+import type { StepSettings } from '../step/settings.ts';
+import { buildTrainingStep } from '../step/training-step.ts';
+import { type Evaluation, planEvaluation, predictEvaluation } from './evaluate.ts';
+import type { RunManifest } from './manifest.ts';
+import { decideSteps, type Settled, type Steps } from './settle.ts';
+
+export interface RunPlan extends Steps {
+  readonly settled: Settled;
+  readonly settings: StepSettings;
+  readonly tokens: PreparedData;
+  /** Sequences of an epoch. */
+  readonly sequences: number;
+  /** How often the whole run sees the data. */
+  readonly epochs: number;
+  readonly evaluation?: Evaluation & { readonly every: number };
+  /** Matrix FLOPs of all ranks. */
+  readonly flopsPerStep: number;
+  /** By rank, for the steps of this part of the run. */
+  readonly predicted: readonly RankPrediction[];
+}
+
+/** @throws an error of exit status 2 when the run cannot start; nothing is written */
+export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
+  const { run, given, before, model, layout, microbatches } = settled;
+  const { seqLen, microBatch, globalBatch, seed, precision, heldOut } = run;
+  const sequences = openSequences(tokens.sources, { seqLen, seed, heldOut });
+  sequences.close();
+  if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
+  const steps = decideSteps(settled, sequences.count);
+  const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
+  const toDo = steps.run.steps - steps.stepsDone;
+  const { evalEvery, evalSequences } = run;
+  const evaluation =
+    evalEvery === undefined
+      ? undefined
+      : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
+  const evaluations = evaluation ? timesDue(evaluation.every, steps.stepsDone, steps.run.steps) : 0;
+  const oneStep = Array.from({ length: worldSize(layout) }, (_, rank) =>
+    predictRank(buildTrainingStep(settings, rank)),
+  );
+  const predicted = oneStep.map((prediction, rank) => {
+    const trained = timesSteps(prediction, toDo);
+    if (!evaluation) return trained;
+    return addPredictions(trained, timesSteps(predictEvaluation(settings, evaluation, rank), evaluations));
+  });
+  return {
+    ...steps,
+    settled,
+    settings,
+    tokens,
+    sequences: sequences.count,
+    epochs: (steps.run.steps * globalBatch) / sequences.count,
+    ...(evaluation ? { evaluation } : {}),
+    flopsPerStep: oneStep.reduce((sum, { flops }) => sum + flops, 0),
+    predicted,
+  };
+}
+
+/** How often something is done after every so many steps and after the last. */
+const timesDue = (every: number, stepsDone: number, steps: number): number =>
+  Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
+
+function checkSameData(before: RunManifest, tokens: PreparedData, resume: string): void {
+  const same =
+    before.data.length === tokens.sources.length &&
+    before.data.every(({ sha256 }, index) => sha256 === tokens.sources[index]!.sha256);
+  if (same) return;
+  const count = (streams: readonly { readonly tokens: number }[]) => streams.map((each) => each.tokens).join(' + ');
+  fail('DATA_CHANGED', {
+    path: resume,
+    before: count(before.data),
+    now: count(tokens.sources),
+    fix: `give the files it was started with, or ${option('dataChanged')} to go on with these`,
+  });
+}

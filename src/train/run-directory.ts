@@ -1,0 +1,101 @@
+// What a run leaves in its directory beside the checkpoints: its settings (run.json) and its figures (metrics.jsonl).
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { replaceFile } from '../checkpoint/files.ts';
+import { writingTo } from '../checkpoint/out-files.ts';
+import { presets } from '../model/presets.ts';
+import type { StepReport } from './job.ts';
+import type { RunSettings } from './settings.ts';
+
+export const settingsName = 'run.json';
+export const metricsName = 'metrics.jsonl';
+
+/** A line of metrics.jsonl. */
+export type Metrics = Readonly<Record<string, number | string>> & { readonly step: number };
+
+export interface StepRates {
+  readonly tokensPerStep: number;
+  /** Matrix FLOPs of all ranks. */
+  readonly flopsPerStep: number;
+  /** Of all ranks together, in bare matrix products. */
+  readonly matrixFlopsPerSecond: number;
+}
+
+/** The figures of a step. `matrixShare`: of the machine's measured matrix rate. */
+export const metricsOf = (
+  { step, loss, gradNorm, learningRate, seconds, communicationSeconds }: StepReport,
+  { tokensPerStep, flopsPerStep, matrixFlopsPerSecond }: StepRates,
+): Metrics => ({
+  step,
+  loss,
+  gradNorm,
+  learningRate,
+  tokens: step * tokensPerStep,
+  seconds,
+  tokensPerSecond: tokensPerStep / seconds,
+  communicationShare: communicationSeconds / seconds,
+  matrixShare: flopsPerStep / seconds / matrixFlopsPerSecond,
+});
+
+export const evaluationMetrics = (step: number, evalLoss: number): Metrics => ({
+  step,
+  evalLoss,
+  perplexity: Math.exp(evalLoss),
+});
+
+export interface RunDirectory {
+  /** Appends a line. */
+  note(metrics: Metrics): void;
+  close(): void;
+}
+
+/**
+ * Writes run.json, which `--config` and `train()` take, and opens metrics.jsonl. Figures of steps after `stepsDone`, which the
+ * run gone on with did not save, are dropped.
+ * @throws OUT_UNWRITABLE
+ */
+export function openRunDirectory(out: string, run: RunSettings, stepsDone: number): RunDirectory {
+  return writingTo(out, () => {
+    mkdirSync(out, { recursive: true });
+    replaceFile(join(out, settingsName), `${JSON.stringify(elsewhere(run), undefined, 2)}\n`);
+    const path = join(out, metricsName);
+    replaceFile(path, linesUntil(path, stepsDone));
+    const file = openSync(path, 'a');
+    return {
+      note: (metrics) => void writeSync(file, `${JSON.stringify(metrics)}\n`),
+      close: () => closeSync(file),
+    };
+  });
+}
+
+/** Paths that mean the same from any folder. */
+function elsewhere(run: RunSettings): RunSettings {
+  const { model, data, tokenizer } = run;
+  return {
+    ...run,
+    model: Object.hasOwn(presets, model) ? model : resolve(model),
+    data: data.map((path) => resolve(path)),
+    ...(tokenizer === undefined ? {} : { tokenizer: resolve(tokenizer) }),
+  };
+}
+
+function linesUntil(path: string, step: number): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+  const lines = step === 0 ? [] : text.split('\n').filter((line) => line !== '' && stepOf(line) <= step);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** The last line of a run that was killed may be cut. */
+function stepOf(line: string): number {
+  try {
+    const { step } = JSON.parse(line) as { step?: unknown };
+    return typeof step === 'number' ? step : Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,212 @@
+// From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
+import { openOptimizer } from '../checkpoint/hf-directory.ts';
+import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
+import { checkOut } from '../checkpoint/out-directory.ts';
+import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
+import { fail, option } from '../errors.ts';
+import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
+import { checkFit } from '../model/fit.ts';
+import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
+import { type RunManifest, readRun } from './manifest.ts';
+import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
+import { checkTrace } from './trace-file.ts';
+
+/** Decided by the number of steps, which `epochs` leaves open until the data are known: see {@link decideSteps}. */
+type ByStep = 'steps' | 'warmupSteps' | 'decaySteps';
+
+export interface Settled {
+  readonly given: TrainSettings;
+  /** The run gone on with. */
+  readonly before?: RunManifest;
+  readonly model: ModelSource;
+  readonly layout: Layout;
+  readonly microbatches: number;
+  readonly tokenizer: Tokenizer;
+  readonly run: Omit<RunSettings, ByStep>;
+}
+
+/**
+ * Checks all that can be checked without reading the data; writes nothing. `source`: the model when it is not named but given.
+ * @throws an error of exit status 2 that names the setting
+ */
+export function settle(given: TrainSettings, source?: ModelSource): Settled {
+  const { resume } = given;
+  const before = resume === undefined ? undefined : goOnWith(resume, given);
+  const data = given.data ?? before?.run.data ?? missing('data', 'give text files or folders to train on');
+  if (given.mix && given.mix.length !== data.length)
+    refuse('mix', `${given.mix.length} weights for ${data.length} paths of data`, 'give one for each path');
+  const name = given.model ?? trainDefaults.model;
+  const model = source ?? findModel(resume ?? name, given.set ?? []);
+  const value = <K extends keyof RunSettings & keyof typeof trainDefaults>(key: K): RunSettings[K] =>
+    (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];
+
+  const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
+  const globalBatch = value('globalBatch');
+  const precision = value('precision');
+  const layout = layoutOf(value('layout'), {
+    config: model.config,
+    seqLen,
+    globalBatch,
+    precision,
+    ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
+  });
+  const microBatch =
+    given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
+  const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
+  checkPlaces(given);
+  const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
+  const rates = ratesOf(given, before);
+  const heldOut =
+    given.heldOut ??
+    before?.run.heldOut ??
+    (given.evalEvery === undefined ? trainDefaults.heldOut : trainDefaults.heldOutForEvaluation);
+  if (given.evalEvery !== undefined && heldOut === 0)
+    refuse('evalEvery', 'no data are held out to measure the loss on', `give ${option('heldOut')} a share above 0`);
+  return {
+    given,
+    ...(before ? { before } : {}),
+    model,
+    layout,
+    microbatches,
+    tokenizer: loadTokenizer(tokenizerPath),
+    run: {
+      model: before?.run.model ?? name,
+      set: before?.run.set ?? given.set ?? [],
+      data,
+      ...optional('mix', given.mix ?? before?.run.mix),
+      heldOut,
+      ...optional('tokenizer', tokenizerPath),
+      layout: printLayout(layout),
+      seqLen,
+      globalBatch,
+      microBatch,
+      ...rates,
+      betas: value('betas'),
+      epsilon: value('epsilon'),
+      weightDecay: value('weightDecay'),
+      clipNorm: value('clipNorm'),
+      seed: value('seed'),
+      precision,
+      ...optional('evalEvery', given.evalEvery ?? before?.run.evalEvery),
+      evalSequences: value('evalSequences'),
+      ...optional('sampleEvery', given.sampleEvery ?? before?.run.sampleEvery),
+      samplePrompt: value('samplePrompt'),
+      ...optional('saveEvery', given.saveEvery ?? before?.run.saveEvery),
+      keep: value('keep'),
+      ...optional('weightsType', given.weightsType ?? before?.run.weightsType),
+    },
+  };
+}
+
+const optional = <K extends string, T>(key: K, value: T | undefined): { readonly [key in K]?: T } =>
+  value === undefined ? {} : ({ [key]: value } as { [key in K]: T });
+
+function refuse(key: string, problem: string, fix: string): never {
+  return fail('OPTION_INVALID', { option: option(key), problem, fix });
+}
+
+const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
+
+function layoutOf(text: string, options: Parameters<typeof machineLayout>[0]): Layout {
+  return text === 'auto' ? machineLayout(options) : parseLayout(text);
+}
+
+/** The microbatch of the run gone on with, if it divides what a rank of the new layout works on. */
+function usable(microBatch: number | undefined, globalBatch: number, { dp }: Layout): number | undefined {
+  return microBatch !== undefined && (globalBatch / dp) % microBatch === 0 ? microBatch : undefined;
+}
+
+function ratesOf(
+  given: TrainSettings,
+  before: RunManifest | undefined,
+): Pick<RunSettings, 'learningRate' | 'minLearningRate'> {
+  const learningRate = given.learningRate ?? before?.run.learningRate ?? trainDefaults.learningRate;
+  // A new peak takes the end of the cosine along.
+  const ratio = before ? before.run.minLearningRate / before.run.learningRate : 0.1;
+  const kept = learningRate === before?.run.learningRate ? before.run.minLearningRate : undefined;
+  const minLearningRate = given.minLearningRate ?? kept ?? learningRate * ratio;
+  if (minLearningRate > learningRate)
+    refuse(
+      'minLearningRate',
+      `${minLearningRate} is above the learning rate ${learningRate}`,
+      `use ${option('minLearningRate')} ${learningRate} or less`,
+    );
+  return { learningRate, minLearningRate };
+}
+
+/** Where the run writes. */
+function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }: TrainSettings): void {
+  const to = out ?? resume;
+  if (to !== undefined) checkOut(to, { resume });
+  else
+    for (const [key, value] of Object.entries({ saveEvery, keep }))
+      if (value !== undefined && !(key === 'keep' && value === trainDefaults.keep))
+        refuse(key, 'there is nowhere to save to', `add ${option('out')} <dir>`);
+  if (trace !== undefined) checkTrace(trace);
+}
+
+/** The notes of a run; what would make it another run is refused. */
+function goOnWith(resume: string, given: TrainSettings): RunManifest {
+  openOptimizer(resume).close();
+  const before = readRun(resume);
+  const fix = `leave it out, or start a new run from its weights with ${option('model')} ${resume}`;
+  for (const key of ['model', 'set'] as const)
+    if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
+  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'heldOut', 'mix'] as const)
+    if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
+      refuse(key, `${given[key]} is not the ${before.run[key]} of the run in ${resume}`, fix);
+  return before;
+}
+
+export interface Steps {
+  readonly run: RunSettings;
+  readonly stepsDone: number;
+  /** What a person should know before the run starts. */
+  readonly notes: readonly string[];
+}
+
+/** The steps of the run and the schedule of its learning rate; `sequences`: of an epoch. */
+export function decideSteps({ given, before, run }: Settled, sequences: number): Steps {
+  if (given.steps !== undefined && given.epochs !== undefined)
+    refuse('epochs', `${option('steps')} says already how long the run is`, 'give one of the two');
+  const byEpochs = given.epochs === undefined ? undefined : Math.ceil((given.epochs * sequences) / run.globalBatch);
+  const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
+  const stepsDone = before?.step ?? 0;
+  if (stepsDone >= steps)
+    refuse(
+      'steps',
+      `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,
+      `use ${option('steps')} ${stepsDone + 1} or more`,
+    );
+  const decaySteps = given.decaySteps ?? before?.run.decaySteps ?? steps;
+  const warmupSteps = given.warmupSteps ?? before?.run.warmupSteps ?? Math.min(100, Math.ceil(decaySteps / 10));
+  return {
+    run: { ...run, steps, decaySteps, warmupSteps },
+    stepsDone,
+    notes: before ? changesOf(before.run, { ...run, steps, decaySteps, warmupSteps }) : [],
+  };
+}
+
+/** How a run that goes on differs from what it was. */
+function changesOf(before: RunSettings, run: RunSettings): string[] {
+  const keys = [
+    'learningRate',
+    'minLearningRate',
+    'warmupSteps',
+    'decaySteps',
+    'betas',
+    'epsilon',
+    'weightDecay',
+    'clipNorm',
+    'microBatch',
+  ] as const;
+  const changed = keys
+    .filter((key) => `${before[key]}` !== `${run[key]}`)
+    .map((key) => `${option(key)} is ${run[key]} from here on; it was ${before[key]}`);
+  const past = run.steps - run.decaySteps;
+  if (run.steps <= before.steps || past <= 0) return changed;
+  return [
+    ...changed,
+    `the run was planned for ${before.steps} steps; from step ${run.decaySteps} on its rate stays at ${run.minLearningRate} (${option('decaySteps')} ${run.steps} would stretch the schedule instead)`,
+  ];
+}

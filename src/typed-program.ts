@@ -1,0 +1,21 @@
+// The typed program as a library (`fivefold/program`): write what one rank computes, with every collective checked by type, take
+// gradients of it and print it. docs/typed-program.md is the guide.
+export { FivefoldError } from './errors.ts';
+export { type Axis, axes, type Coords, coordsOf, type Mesh } from './mesh/mesh.ts';
+export { gelu, swiglu } from './ops/activation.ts';
+export { attention } from './ops/attention.ts';
+export type { AttentionAttrs } from './ops/attention-size.ts';
+export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from './ops/collectives.ts';
+export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
+export { embedding } from './ops/embedding.ts';
+export { grad, type Seed } from './ops/grad.ts';
+export { mergeHeads, rope, splitHeads } from './ops/heads.ts';
+export { linear } from './ops/linear.ts';
+export { tokenLoss, vocabMax, vocabStats } from './ops/loss.ts';
+export { layerNorm, rmsNorm } from './ops/norm.ts';
+export { firstRows } from './ops/rows.ts';
+export { print } from './program/print.ts';
+export type { Node, Program, Shape, Trace, Value } from './program/program.ts';
+export { slice } from './program/slice.ts';
+export { at, finish, input, startTrace } from './program/trace.ts';
+export { type AxisType, dualTypes, type TypedAxis, type Types, typedAxes } from './program/types.ts';

@@ -1,0 +1,103 @@
+// A disk that fills in mid-run: exit status 1, the checkpoint that survives is named and whole, and the run goes on from it.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { readManifest } from '../src/checkpoint/commit.ts';
+import { openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
+import { type Ended, makeWorkplace, run } from './cli-fixture.ts';
+import { fullRanges } from './full-ranges.ts';
+
+const place = makeWorkplace();
+const disk = place.path('disk');
+mkdirSync(disk);
+/** A disk of its own, that fills; only root may have one. */
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk]).status === 0;
+afterAll(() => {
+  if (mounted) spawnSync('umount', [disk]);
+  place.remove();
+});
+
+const train = (...more: string[]) => [
+  ...['train', '--data', place.path('text.txt'), '--layout', 'tp=1', '--save-every', '1', '--json', ...more],
+];
+const fresh = ['--model', place.path('config.json'), '--seq-len', '16', '--global-batch', '2'];
+
+/** Every number of the checkpoint in a directory is read and finite; nothing else of a save lies there. */
+function expectWhole(out: string, step: number): void {
+  expect(readManifest(out)?.step).toBe(step);
+  const opened = [openCheckpoint(out), openOptimizer(out)];
+  for (const checkpoint of opened) {
+    for (const [name, { shape }] of checkpoint.tensors) {
+      const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      checkpoint.read(name, fullRanges(shape), values);
+      expect(values.every(Number.isFinite)).toBe(true);
+    }
+    checkpoint.close();
+  }
+  expect(readdirSync(out).sort()).toEqual([
+    'config.json',
+    'metrics.jsonl',
+    'model-step00000X-00001-of-00001.safetensors'.replace('X', String(step)),
+    'model.safetensors.index.json',
+    'optimizer-step00000X.safetensors'.replace('X', String(step)),
+    'run.json',
+  ]);
+}
+
+function expectSaveFailed({ exit, stderr }: Ended, step: number, out: string, problem: string): void {
+  expect(exit).toBe(1);
+  const [line] = stderr.trim().split('\n').slice(-1);
+  expect(line).toContain(`step ${step} could not be saved in ${out}: ${problem}; step ${step - 1} there is whole`);
+  expect(line).toContain(`and go on with --resume ${out}`);
+}
+
+test.skipIf(!mounted)('a full disk', async () => {
+  const out = join(disk, 'run');
+  const first = await run(...train(...fresh, '--steps', '2', '--out', out));
+  expect(first.exit).toBe(0);
+  expectWhole(out, 2);
+  // Room for half a save more, until it is freed.
+  const bytes = readdirSync(out).reduce((sum, name) => sum + statSync(join(out, name)).size, 0);
+  const filler = join(disk, 'filler');
+  writeFileSync(filler, Buffer.alloc(2 * 2 ** 20 - Math.ceil(bytes * 1.5)));
+
+  const failed = await run(...train('--resume', out, '--steps', '4', '--layout', 'tp=2'));
+  expectSaveFailed(failed, 3, out, 'no space is left on the device');
+  expectWhole(out, 2);
+
+  rmSync(filler);
+  const last = await run(...train('--resume', out, '--steps', '4'));
+  expect(last.exit).toBe(0);
+  expectWhole(out, 4);
+});
+
+/** Runs the program where no file may be larger than so many KiB. */
+function runLimited(kibibytes: number, argv: readonly string[]): Promise<Ended> {
+  const entry = fileURLToPath(new URL('../src/cli/process.ts', import.meta.url));
+  const node = [process.execPath, '--import', import.meta.resolve('tsx'), entry, ...argv];
+  return new Promise((resolve) => {
+    const child = spawn('bash', ['-c', `ulimit -f ${kibibytes}; exec "$@"`, 'bash', ...node], {
+      cwd: place.path(''),
+      env: { ...process.env, TMPDIR: place.path('') },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    child.on('close', (code) => resolve({ exit: code ?? -1, stdout, stderr }));
+  });
+}
+
+test.skipIf(process.platform === 'win32')('a limit on the size of files', async () => {
+  const out = place.path('limited');
+  const first = await run(...train(...fresh, '--steps', '1', '--out', out));
+  expect(first.exit).toBe(0);
+  expectSaveFailed(await runLimited(64, train('--resume', out, '--steps', '2')), 2, out, 'the file would be too large');
+  expectWhole(out, 1);
+});

@@ -1,0 +1,176 @@
+// A run that goes on is the run it was: the same schedule, data and optimizer, bit for bit; what would make it another is refused.
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FivefoldError } from '../src/errors.ts';
+import { createPool } from '../src/runtime/world-pool.ts';
+import type { TrainSummary } from '../src/train/launch.ts';
+import { readRun } from '../src/train/manifest.ts';
+import type { RunPlan } from '../src/train/plan-run.ts';
+import { type TrainOptions, train } from '../src/train/train.ts';
+import { tinyLlama } from './cli-fixture.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'fivefold-resume-'));
+const pool = createPool();
+afterAll(async () => {
+  await pool.close();
+  rmSync(root, { recursive: true });
+});
+
+const config = join(root, 'config.json');
+const data = join(root, 'text.txt');
+const other = join(root, 'other.txt');
+writeFileSync(config, JSON.stringify(tinyLlama));
+writeFileSync(data, 'What do you split, what do you duplicate, and who does all the talking? '.repeat(40));
+writeFileSync(other, 'Something else altogether, which no run was started with. '.repeat(40));
+
+const newOut = (): string => join(mkdtempSync(join(root, 'run-')), 'out');
+const small = { model: config, data, seqLen: 8, globalBatch: 4, precision: 'f64', layout: 'tp=1', pool } as const;
+const lossesOf = ({ steps }: TrainSummary): number[] => steps.map(({ loss }) => loss);
+const ratesOf = ({ steps }: TrainSummary): number[] => steps.map(({ learningRate }) => learningRate);
+
+/** Half a run: told all its settings, and stopped by an error of whoever watches it, as a kill would stop it. */
+async function stoppedAfter(steps: number, options: TrainOptions): Promise<void> {
+  const stop = new AbortController();
+  const run = train({
+    ...options,
+    saveEvery: 1,
+    signal: stop.signal,
+    onReport: (report) => {
+      if (report.kind === 'saved' && report.step === steps) stop.abort(new Error('enough'));
+    },
+  });
+  await expect(run).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+}
+
+const settings = fc.record(
+  {
+    learningRate: fc.double({ min: 1e-4, max: 0.05, noNaN: true }),
+    warmupSteps: fc.nat(8),
+    decaySteps: fc.integer({ min: 1, max: 12 }),
+    betas: fc.tuple(fc.double({ min: 0, max: 0.99, noNaN: true }), fc.double({ min: 0, max: 0.999, noNaN: true })),
+    epsilon: fc.double({ min: 1e-10, max: 1e-3, noNaN: true }),
+    weightDecay: fc.double({ min: 0, max: 1, noNaN: true }),
+    clipNorm: fc.constantFrom(0, 0.1, 1, 5),
+    seed: fc.nat(1000),
+    heldOut: fc.constantFrom(0, 0.1, 3),
+    microBatch: fc.constantFrom(1, 2),
+    layout: fc.constantFrom('tp=1', 'tp=2', 'dp=2', 'pp=2', 'tp=2,pp=2,sp'),
+  },
+  { requiredKeys: ['layout', 'microBatch'] },
+);
+
+test('stopped anywhere, a run goes on bit for bit, whatever its optimizer', async () => {
+  await fc.assert(
+    fc.asyncProperty(settings, fc.integer({ min: 1, max: 4 }), async (drawn, stop) => {
+      const options: TrainOptions = { ...small, ...drawn, minLearningRate: (drawn.learningRate ?? 1e-3) / 7, steps: 6 };
+      const whole = await train(options);
+      const out = newOut();
+      await stoppedAfter(stop, { ...options, out });
+      // It may have saved another step before it ended.
+      const { step } = readRun(out);
+      if (step === 6) return;
+      const rest = await train({ resume: out, pool });
+      expect(lossesOf(rest)).toEqual(lossesOf(whole).slice(step));
+      expect(ratesOf(rest)).toEqual(ratesOf(whole).slice(step));
+    }),
+    { numRuns: 8 },
+  );
+});
+
+const finished = join(root, 'finished');
+let first: TrainSummary;
+beforeAll(async () => {
+  first = await train({ ...small, out: finished, steps: 4, learningRate: 0.01 });
+});
+const copyOf = (directory: string): string => {
+  const copy = newOut();
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+};
+
+test('a longer run never lifts the rate by itself; stretching the schedule has to be asked for', async () => {
+  const lowest = ratesOf(first).at(-1)!;
+  expect(lowest).toBeCloseTo(0.001, 12);
+  const notes: string[] = [];
+  const onPlan = (plan: RunPlan): void => void notes.push(...plan.notes);
+  const longer = await train({ resume: copyOf(finished), steps: 8, pool, onPlan });
+  expect(ratesOf(longer)).toEqual([lowest, lowest, lowest, lowest]);
+  expect(notes.join()).toContain('planned for 4 steps');
+  const stretched = await train({ resume: copyOf(finished), steps: 8, decaySteps: 8, pool });
+  expect(Math.max(...ratesOf(stretched))).toBeGreaterThan(2 * lowest);
+  expect(ratesOf(stretched).at(-1)).toBeCloseTo(lowest, 12);
+});
+
+const refusals: readonly (readonly [string, TrainOptions, string, RegExp])[] = [
+  ['other data', { data: other }, 'DATA_CHANGED', /not those of the run .*dataChanged/],
+  ['another seed', { seed: 9 }, 'OPTION_INVALID', /seed: 9 is not the 0/],
+  ['another batch', { globalBatch: 8 }, 'OPTION_INVALID', /globalBatch: 8 is not the 4/],
+  ['another share held out', { heldOut: 0.5 }, 'OPTION_INVALID', /heldOut/],
+  ['another model', { model: 'llama-tiny' }, 'OPTION_INVALID', /own model/],
+  ['no step left', { steps: 4 }, 'OPTION_INVALID', /has done 4 steps/],
+];
+test.each(refusals)('a run does not go on with %s', async (_, changed, code, message) => {
+  const before = readFileSync(join(finished, 'metrics.jsonl'), 'utf8');
+  const error = await train({ resume: finished, steps: 5, pool, ...changed }).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(FivefoldError);
+  expect(error).toMatchObject({ code, exit: 2, message: expect.stringMatching(message) });
+  expect(readFileSync(join(finished, 'metrics.jsonl'), 'utf8')).toBe(before);
+});
+
+test('other data go on when asked to, and are the data of the run from then on', async () => {
+  const out = copyOf(finished);
+  await train({ resume: out, steps: 5, data: other, dataChanged: true, pool });
+  expect(readRun(out).run.data).toEqual([other]);
+  expect((await train({ resume: out, steps: 6, pool })).steps).toHaveLength(1);
+  await expect(train({ resume: out, steps: 7, data, pool })).rejects.toMatchObject({ code: 'DATA_CHANGED' });
+});
+
+test('the same tokens from another file are the same data', async () => {
+  const copy = join(root, 'copied.txt');
+  cpSync(data, copy);
+  const rest = await train({ resume: copyOf(finished), steps: 5, data: copy, pool });
+  expect(rest.steps).toHaveLength(1);
+});
+
+const spoilings: readonly (readonly [string, (notes: Record<string, unknown>) => void])[] = [
+  ['a negative step', (notes) => Object.assign(notes, { step: -1 })],
+  ['a fractional length', (notes) => Object.assign(notes.run as object, { seqLen: 8.5 })],
+  ['a learning rate below 0', (notes) => Object.assign(notes.run as object, { learningRate: -1 })],
+  ['a precision that is none', (notes) => Object.assign(notes.run as object, { precision: 'f16' })],
+  ['a seed beyond the limit', (notes) => Object.assign(notes.run as object, { seed: 2 ** 21 })],
+  ['a setting that is none', (notes) => Object.assign(notes.run as object, { colour: 'red' })],
+  ['a missing setting', (notes) => Reflect.deleteProperty(notes.run as object, 'betas')],
+  ['a hash that is none', (notes) => Object.assign(notes, { data: [{ tokens: 3, sha256: 'none' }] })],
+  ['no notes at all', (notes) => Reflect.deleteProperty(notes, 'run')],
+];
+test.each(spoilings)('notes with %s are broken', async (_, spoil) => {
+  const out = copyOf(finished);
+  const path = join(out, 'model.safetensors.index.json');
+  const index = JSON.parse(readFileSync(path, 'utf8')) as { metadata: { fivefold: string } };
+  const notes = JSON.parse(index.metadata.fivefold) as Record<string, unknown>;
+  spoil(notes);
+  index.metadata.fivefold = JSON.stringify(notes);
+  writeFileSync(path, JSON.stringify(index));
+  await expect(train({ resume: out, steps: 5, pool })).rejects.toMatchObject({ code: 'CHECKPOINT_BROKEN', exit: 2 });
+});
+
+test('run.json starts the same run again; metrics.jsonl has a line a step, and none of steps that were lost', async () => {
+  const again = await train({ ...JSON.parse(readFileSync(join(finished, 'run.json'), 'utf8')), pool });
+  expect(lossesOf(again)).toEqual(lossesOf(first));
+  const out = copyOf(finished);
+  const metrics = join(out, 'metrics.jsonl');
+  // As a run leaves it that was killed after steps it did not save.
+  appendFileSync(metrics, '{"step":5,"loss":1}\n{"step":6,"lo');
+  await train({ resume: out, steps: 6, pool });
+  const lines = readFileSync(metrics, 'utf8').trimEnd().split('\n');
+  const steps = lines.map((line) => JSON.parse(line) as Record<string, number>);
+  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+  for (const line of steps) {
+    expect(line.tokensPerSecond).toBeGreaterThan(0);
+    expect(line.matrixShare).toBeGreaterThan(0);
+    expect(line.communicationShare).toBe(0);
+  }
+});

@@ -1,0 +1,121 @@
+// train() as a library has it: defaults, checks, and what it measures on the way.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { createPool } from '../src/runtime/world-pool.ts';
+import type { EvaluationReport } from '../src/train/job.ts';
+import { type TrainOptions, train } from '../src/train/train.ts';
+import { tinyLlama } from './cli-fixture.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'fivefold-train-'));
+const pool = createPool();
+afterAll(async () => {
+  await pool.close();
+  rmSync(root, { recursive: true });
+});
+const model = join(root, 'config.json');
+const data = join(root, 'text.txt');
+writeFileSync(model, JSON.stringify(tinyLlama));
+writeFileSync(data, 'What do you split, what do you duplicate, and who does all the talking? '.repeat(60));
+
+test('a model and data are enough', async () => {
+  const stop = new AbortController();
+  const steps: number[] = [];
+  const run = train({
+    model,
+    data,
+    pool,
+    signal: stop.signal,
+    onReport: (report) => {
+      if (report.kind === 'step') steps.push(report.step);
+      if (steps.length === 2) stop.abort(new Error('enough'));
+    },
+  });
+  await expect(run).rejects.toMatchObject({ code: 'RUN_ABORTED' });
+  expect(steps.slice(0, 2)).toEqual([1, 2]);
+});
+
+const wrong: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
+  ['no data', { data: undefined }, /^data: it is missing/],
+  ['a setting that is none', { learningrate: 1 }, /^learningrate: there is no such setting; use one of learningRate/],
+  ['fractional steps', { steps: 1.5 }, /^steps: 1\.5 is not a whole number from 1/],
+  ['steps as text', { steps: '5' }, /^steps: "5" is not a whole number/],
+  ['endless steps', { steps: Number.POSITIVE_INFINITY }, /^steps: Infinity/],
+  ['a rate of NaN', { learningRate: Number.NaN }, /^learningRate: NaN is not a number above 0/],
+  ['half a pair of betas', { betas: [0.9] }, /^betas: \[0\.9\] is not two numbers/],
+  ['a beta of one', { betas: [0.9, 1] }, /^betas/],
+  ['a lowest rate above the highest', { minLearningRate: 1 }, /^minLearningRate: 1 is above the learning rate/],
+  ['weights without their paths', { mix: [1, 2] }, /^mix: 2 weights for 1 path/],
+  ['steps and epochs', { steps: 2, epochs: 2 }, /^epochs/],
+  ['a layout that is none', { layout: 'tp=two' }, /tp=two/],
+  ['an empty trace', { trace: '' }, /^trace: ""/],
+  ['saving nowhere', { saveEvery: 1 }, /^saveEvery: .*add out/],
+  ['measuring nothing', { evalEvery: 1, heldOut: 0 }, /^evalEvery/],
+  ['__proto__', JSON.parse('{"__proto__": 1}') as Record<string, unknown>, /^__proto__: there is no such setting/],
+];
+test.each(wrong)('%s is refused in the words of the library', async (_, options, message) => {
+  const given = { model, data, seqLen: 8, globalBatch: 2, pool, ...options } as TrainOptions;
+  // A literal spread would drop it.
+  if (Object.hasOwn(options, '__proto__')) Object.defineProperty(given, '__proto__', { value: 1, enumerable: true });
+  const error = await train(given).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(message) });
+  expect((error as Error).message).not.toContain('--');
+});
+
+test('epochs decide the steps', async () => {
+  let planned = { steps: 0, epochs: 0 };
+  await train({
+    model,
+    data,
+    seqLen: 64,
+    globalBatch: 8,
+    epochs: 0.5,
+    layout: 'tp=1',
+    pool,
+    onPlan: ({ run, epochs }) => {
+      planned = { steps: run.steps, epochs };
+    },
+  });
+  // 4,320 bytes hold 67 sequences of 64 and a target: half of them are 33.5, in batches of 8.
+  expect(planned).toEqual({ steps: 5, epochs: 40 / 67 });
+});
+
+test('the held-out loss is the same in every layout, and what it sends and computes was predicted', async () => {
+  const run = async (layout: string, globalBatch = 4) => {
+    const evaluations: EvaluationReport[] = [];
+    const summary = await train({
+      model,
+      data,
+      layout,
+      globalBatch,
+      seqLen: 16,
+      steps: 5,
+      evalEvery: 2,
+      evalSequences: 11,
+      precision: 'f64',
+      pool,
+      onReport: (report) => {
+        if (report.kind === 'evaluation') evaluations.push(report);
+      },
+    });
+    summary.predicted.forEach((predicted, rank) => {
+      const measured = summary.ranks[rank]!;
+      expect({ ...predicted, bytesSent: summary.bytesSent[rank] }).toEqual({
+        bytesSent: predicted.bytesSent,
+        flops: measured.flops,
+        peakBytes: measured.peakBytes,
+      });
+    });
+    return evaluations;
+  };
+  const one = await run('tp=1');
+  expect(one.map(({ step }) => step)).toEqual([2, 4, 5]);
+  // Training brings it down, so it is measured on the weights of the step.
+  expect(one[2]!.loss).toBeLessThan(one[0]!.loss);
+  for (const layout of ['tp=2,sp', 'pp=2', 'dp=2', 'tp=2,pp=2,dp=2']) {
+    const many = await run(layout);
+    // Sums in another order, in double precision.
+    many.forEach(({ loss }, i) => void expect(Math.abs(loss - one[i]!.loss), layout).toBeLessThan(1e-10));
+  }
+});

@@ -1,11 +1,10 @@
 // The training rank, one of which ends in the way it is told when its second step is reported.
 import { fail } from '../src/errors.ts';
-import { worldGroup } from '../src/mesh/mesh.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
 import type { RankResult, TrainJob, TrainReport } from '../src/train/job.ts';
 import { rank as trainRank } from '../src/train/rank.ts';
 
-export type Death = 'none' | 'exit' | 'throw' | 'stall' | 'heap' | 'mismatch' | 'refused';
+export type Death = 'none' | 'exit' | 'throw' | 'stall' | 'heap' | 'mismatch' | 'circle' | 'refused';
 
 export interface DyingJob extends TrainJob {
   readonly dying: number;
@@ -31,7 +30,13 @@ export async function rank(
       case 'refused':
         return fail('DATA_EMPTY', { path: 'tokens.bin', fix: 'pass another file' });
       case 'mismatch':
-        return transport.barrier(worldGroup(settings.layout), 'a call of its own');
+        return transport.send(dying - 1, new Float32Array(3), 'a message of its own');
+      case 'circle': {
+        // The stage before sends its activations of the next step and then waits for gradients.
+        const { microBatch, seqLen, config } = settings;
+        const activations = new Float32Array(microBatch * seqLen * config.hiddenSize);
+        for (;;) transport.recv(dying - 1, activations, 'activations');
+      }
       case 'heap': {
         const kept: number[][] = [];
         for (let i = 0; ; i++) {

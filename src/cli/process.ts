@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { basename, relative } from 'node:path';
 import { type CliIo, Stopped, type StopSignal } from './io.ts';
 import { main } from './main.ts';
-import { makeOneShot } from './one-shot-signals.ts';
+import { endProcess, makeOneShot } from './system.ts';
 
 /** Ends the process when the command has: worker threads and timers that are left over do not keep it. */
 export async function runProcess(): Promise<void> {
@@ -20,7 +20,7 @@ export async function runProcess(): Promise<void> {
   };
   const exit = await main(process.argv.slice(2), io);
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-  process.exit(exit);
+  endProcess(exit);
 }
 
 /** Aborted by the first signal to stop; the second ends the process, whatever it is doing. */
@@ -31,7 +31,7 @@ export function stopSignal(): AbortSignal {
     process.on(name, () => {
       const stopped = new Stopped(name);
       // One of each kind came.
-      if (controller.signal.aborted) process.exit(stopped.exit);
+      if (controller.signal.aborted) endProcess(stopped.exit);
       controller.abort(stopped);
     });
   makeOneShot(names.map((name) => constants.signals[name]));

@@ -1,5 +1,6 @@
 // The launcher: results, reports, pools, and every way a rank can fail ends the world with the cause named.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -153,6 +154,21 @@ test.each([
   expect([error.code, error.exit]).toEqual(['OPTION_INVALID', 2]);
   expect(error.message).toContain(name);
   expect(error.message).toContain(problem);
+});
+
+test.skipIf(process.platform === 'win32')('a thread that cannot be ended does not keep the world', async () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  try {
+    const group: Group = { axis: 'world', ranks: [0] };
+    const plan = { size: 1, groups: [group], channels: [], timeoutSeconds: 0.5 };
+    const stuckModule = new URL('../../test/stuck-rank.ts', import.meta.url);
+    const error = await failureOf(runWorld({ plan, rankModule: stuckModule, jobs: [pipe] }));
+    expect(error.message).toBe('rank 0 failed: no call and no heartbeat for 0.5 s');
+  } finally {
+    // Now it comes back, and ends.
+    closeSync(openSync(pipe, 'w'));
+  }
 });
 
 test('a signal stops the world', async () => {

@@ -43,7 +43,7 @@ const graceMilliseconds = 1000;
  */
 const importGraceMilliseconds = 10_000;
 /** How long a thread may take to end: a system call that does not return keeps it for ever. */
-const endMilliseconds = 5000;
+const endMilliseconds = 3000;
 /** How long a rank may take to import its module. */
 const startSeconds = 60;
 

@@ -136,7 +136,9 @@ test('weights that overflow in the last step replace no checkpoint', async () =>
     }),
   );
   expect(error.code).toBe('RANK_FAILED');
-  expect(error.message).toMatch(/step 1 ended with weights of model\.\S+ that are not numbers; use a lower learningRate/);
+  expect(error.message).toMatch(
+    /step 1 ended with weights of model\.\S+ that are not numbers; use a lower learningRate/,
+  );
   expect(readManifest(out)).toBeUndefined();
 });
 

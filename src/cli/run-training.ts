@@ -10,7 +10,7 @@ import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { matrixWeights, trainingFlopsPerToken } from '../model/config.ts';
 import { tokensPerStep } from '../step/settings.ts';
-import type { EvaluationReport, StepReport } from '../train/job.ts';
+import type { EvaluationReport, SampleReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import type { RunPlan } from '../train/plan-run.ts';
 import { checkTrace } from '../train/trace-file.ts';
@@ -27,6 +27,7 @@ export interface RunTraining {
   readonly quiet: boolean;
   /** Says what is about to run above the bar, once the ranks are ready: until then the run may be refused. */
   readonly introduce: boolean;
+  readonly onSample?: (report: SampleReport) => void;
   readonly onEvaluation?: (report: EvaluationReport) => void;
   readonly onStep?: (report: StepReport, plan: RunPlan) => void;
 }
@@ -74,6 +75,10 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
           run.onEvaluation?.(report);
           const { step, loss } = report;
           progress?.note(`step ${step}: held-out loss ${loss.toFixed(4)}, perplexity ${Math.exp(loss).toPrecision(4)}`);
+        }
+        if (report.kind === 'sample') {
+          run.onSample?.(report);
+          progress?.note(`step ${report.step}: ${JSON.stringify(plan.run.samplePrompt + report.text)}`);
         }
         if (report.kind === 'saved' && report.step < steps)
           progress?.note(`saved step ${report.step} in ${report.out}`);

@@ -75,7 +75,7 @@ on the way may be given anew; a longer run stays at its last rate unless --decay
 holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 
 With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far, "seconds": of the step}, for a
-measurement {"step", "evalLoss", "perplexity"}, and at the end
+measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"}, and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "bytesSent": {axis: {collective: [by rank]}},
 "flops": [by rank], "predicted": {"peakBytes", "bytesSent", "flops"}}.`,
   );
@@ -94,6 +94,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
       ...(json
         ? {
             onStep: (report, { settings }) => writeJson(io.stdout, stepLine(report, tokensPerStep(settings))),
+            onSample: ({ step, text }) => writeJson(io.stdout, { step, sample: text }),
             onEvaluation: (report) => writeJson(io.stdout, evaluationLine(report)),
           }
         : {}),

@@ -1,9 +1,9 @@
 // Continues a prompt on the ranks of one machine, with a whole-window forward pass a token.
 
+import { identityOf } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
-import type { Layout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
 import { checkGenerationFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
@@ -11,6 +11,7 @@ import { runWorld } from '../runtime/world.ts';
 import { type WindowSettings, windowTalk } from '../step/forward-step.ts';
 import type { Generated, GenerateJob, GenerateReport } from './job.ts';
 import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from './options.ts';
+import { windowLength } from './window.ts';
 
 /**
  * The text and the tokens that follow a prompt. They depend on the model, the prompt, the sampling and the seed alone: in f64 every
@@ -65,6 +66,7 @@ export function planGeneration(settings: GenerateSettings): GenerateJob {
   return {
     settings: window,
     weights,
+    weightsIdentity: identityOf(weights),
     ...(tokenizerPath === undefined ? {} : { tokenizerPath }),
     prompt,
     maxTokens,
@@ -105,11 +107,4 @@ function checkTokens(prompt: readonly number[], stopToken: number | undefined, {
   const outside = prompt.findIndex(isOutside);
   if (outside >= 0) refuse('prompt', prompt[outside]!);
   if (stopToken !== undefined && isOutside(stopToken)) refuse('stopToken', stopToken);
-}
-
-/** As long as needed, at most what the model has; whole shards under sp. */
-function windowLength(positions: number, tokens: number, { sp, tp }: Layout): number {
-  const unit = sp ? tp : 1;
-  const most = Math.floor(positions / unit) * unit;
-  return Math.min(most, Math.ceil(tokens / unit) * unit);
 }

@@ -2,9 +2,15 @@
 import type { WindowSettings } from '../step/forward-step.ts';
 import type { Sampling } from './sampling.ts';
 
-export interface GenerateJob {
-  readonly settings: WindowSettings;
+export interface GenerateJob extends WritingJob {
   readonly weights: string;
+  /** See `identityOf`: all ranks read the same checkpoint, or none. */
+  readonly weightsIdentity: string;
+}
+
+/** What is written, whatever the weights are. */
+export interface WritingJob {
+  readonly settings: WindowSettings;
   /** Bytes are tokens without one. */
   readonly tokenizerPath?: string;
   readonly prompt: readonly number[];

@@ -7,7 +7,7 @@ import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { buildLogitsStep, type LogitsStep } from '../step/forward-step.ts';
-import { endings, type Generated, type GenerateJob, type GenerateReport } from './job.ts';
+import { endings, type Generated, type GenerateJob, type GenerateReport, type WritingJob } from './job.ts';
 import { createWriter } from './writer.ts';
 
 /** The rank module of generating: see RankFunction in runtime/world-messages.ts. The rank that picks reports, and returns what it wrote. */
@@ -16,24 +16,27 @@ export async function rank(
   job: unknown,
   report: (report: GenerateReport) => void,
 ): Promise<Generated | undefined> {
-  const { settings, weights } = job as GenerateJob;
+  const { settings, weights, weightsIdentity } = job as GenerateJob;
   const step = buildLogitsStep(settings, transport.rank);
   const executor = createExecutor(step, { transport });
   try {
-    const checkpoint = openCheckpoint(weights);
+    const checkpoint = openCheckpoint(weights, weightsIdentity);
     const coords = coordsOf(settings.layout, transport.rank);
     for (const { spec, param } of step.params)
-      readShard(checkpoint, spec, executor.memory.of(param) as Floats, settings.layout, coords);
+      readShard(checkpoint, spec, executor.memory.of(param) as Floats, settings.layout, coords, () =>
+        transport.heartbeat(`loading ${spec.name}`),
+      );
     checkpoint.close();
-    return write(transport, job as GenerateJob, { step, executor }, report);
+    return continuePrompt(transport, job as GenerateJob, { step, executor }, report);
   } finally {
     executor.dispose();
   }
 }
 
-function write(
+/** Writes what follows the prompt; all ranks call it together. */
+export function continuePrompt(
   transport: Transport,
-  job: GenerateJob,
+  job: WritingJob,
   { step, executor }: { readonly step: LogitsStep; readonly executor: Executor },
   report: (report: GenerateReport) => void,
 ): Generated | undefined {

@@ -2,7 +2,7 @@
 import { textStream } from '../data/text-stream.ts';
 import { loadTokenizer } from '../data/tokenizer.ts';
 import { philox } from '../runtime/kernels/local.ts';
-import type { Ending, GenerateJob, GenerateReport } from './job.ts';
+import type { Ending, GenerateReport, WritingJob } from './job.ts';
 import { pickToken } from './sampling.ts';
 import { stopStrings } from './stop-strings.ts';
 
@@ -13,7 +13,7 @@ export interface Writer {
   end(): { readonly text: string; readonly ending?: Ending };
 }
 
-export function createWriter(job: GenerateJob, report: (report: GenerateReport) => void): Writer {
+export function createWriter(job: WritingJob, report: (report: GenerateReport) => void): Writer {
   const stream = textStream(loadTokenizer(job.tokenizerPath));
   const stops = stopStrings(job.stop);
   let text = '';

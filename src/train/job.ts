@@ -3,6 +3,7 @@
 import type { Manifest } from '../checkpoint/index-file.ts';
 import type { WeightsType } from '../checkpoint/plan.ts';
 import type { TokenSource } from '../data/source.ts';
+import type { WritingJob } from '../generate/job.ts';
 import type { TrafficCounters } from '../mesh/traffic.ts';
 import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
@@ -44,6 +45,8 @@ export interface TrainJob {
   };
   /** Measures the loss on held-out sequences after every so many steps, and after the last. */
   readonly evaluation?: Evaluation & { readonly every: number };
+  /** Writes a sample of text after every so many steps, and after the last. */
+  readonly sample?: WritingJob & { readonly every: number };
   /** Measures the machine's matrix rate before the first step. */
   readonly measuresRate: boolean;
   readonly trace: boolean;
@@ -68,6 +71,13 @@ export interface EvaluationReport {
   readonly loss: number;
 }
 
+/** Text that goes on from the run's prompt. */
+export interface SampleReport {
+  readonly kind: 'sample';
+  readonly step: number;
+  readonly text: string;
+}
+
 export type TrainReport =
   | StepReport
   | {
@@ -77,6 +87,7 @@ export type TrainReport =
       readonly matrixFlopsPerSecond?: number;
     }
   | EvaluationReport
+  | SampleReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }
   | { readonly kind: 'spans'; readonly spans: readonly TraceSpan[] };
 

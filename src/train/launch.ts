@@ -81,7 +81,12 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
       const report = message as TrainReport;
       if (report.kind === 'spans') trace?.add(report.spans);
       if (report.kind === 'ready') matrixFlopsPerSecond += report.matrixFlopsPerSecond ?? 0;
-      if (rank !== 0) return;
+      // The rank that picks tokens has the text.
+      if (report.kind === 'sample') {
+        directory?.note({ step: report.step, sample: report.text });
+        hooks.onReport?.(report);
+      }
+      if (rank !== 0 || report.kind === 'sample') return;
       if (report.kind === 'ready') {
         setupSeconds = report.setupSeconds;
         // Only now is nothing left that could refuse the run.
@@ -126,7 +131,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
   };
 }
 
-function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPlan, claim: string): TrainJob {
+function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }: RunPlan, claim: string): TrainJob {
   const { given, model } = settled;
   const weights = given.resume ?? model.weights;
   const out = given.out ?? given.resume;
@@ -171,6 +176,7 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation }: RunPla
           },
         }),
     ...(evaluation ? { evaluation } : {}),
+    ...(sample ? { sample } : {}),
     measuresRate: out !== undefined,
     trace: given.trace !== undefined,
   };

@@ -3,11 +3,13 @@ import type { ModelSource } from '../checkpoint/model-source.ts';
 import { openSequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
+import type { WritingJob } from '../generate/job.ts';
 import { predictRanks } from '../plan/predict-ranks.ts';
 import { addPredictions, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { type Evaluation, planEvaluation, predictEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
+import { planSample, predictSample } from './sample.ts';
 import { decideSteps, type Settled, type Steps } from './settle.ts';
 
 export interface RunPlan extends Steps {
@@ -19,6 +21,7 @@ export interface RunPlan extends Steps {
   /** How often the whole run sees the data. */
   readonly epochs: number;
   readonly evaluation?: Evaluation & { readonly every: number };
+  readonly sample?: WritingJob & { readonly every: number };
   /** Matrix FLOPs of all ranks. */
   readonly flopsPerStep: number;
   /** By rank, for the steps of this part of the run. */
@@ -41,11 +44,16 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
       ? undefined
       : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
   const evaluations = evaluation ? timesDue(evaluation.every, steps.stepsDone, steps.run.steps) : 0;
+  const { sampleEvery } = run;
+  const sample = sampleEvery === undefined ? undefined : { ...planSample(settled), every: sampleEvery };
+  const samples = sample ? timesDue(sample.every, steps.stepsDone, steps.run.steps) : 0;
   const oneStep = predictRanks(settings);
   const predicted = oneStep.map((prediction, rank) => {
     const trained = timesSteps(prediction, toDo);
-    if (!evaluation) return trained;
-    return addPredictions(trained, timesSteps(predictEvaluation(settings, evaluation, rank), evaluations));
+    return [
+      ...(evaluation ? [timesSteps(predictEvaluation(settings, evaluation, rank), evaluations)] : []),
+      ...(sample ? [timesSteps(predictSample(sample, rank), samples)] : []),
+    ].reduce(addPredictions, trained);
   });
   return {
     ...steps,
@@ -56,6 +64,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
     sequences: sequences.count,
     epochs: (steps.run.steps * globalBatch) / sequences.count,
     ...(evaluation ? { evaluation } : {}),
+    ...(sample ? { sample } : {}),
     flopsPerStep: oneStep.reduce((sum, { flops }) => sum + flops, 0),
     predicted,
   };

@@ -15,6 +15,7 @@ import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { hasMaster, masterSpec, momentSpec } from './moments.ts';
 import { learningRateAt, updateParams } from './optimizer.ts';
+import { createSampler } from './sample.ts';
 import { saveCheckpoint } from './save-shards.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
@@ -39,6 +40,7 @@ async function trainRank(
   const clock = createClock(step, layout, job.trace);
   const executor = createExecutor(step, { transport, observe: clock.observe });
   const evaluator = job.evaluation && createEvaluator(transport, settings, job.evaluation, { step, executor });
+  const sampler = job.sample && createSampler(transport, job.sample, { step, executor });
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   startWeights(executor, step, job, coords, transport);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
@@ -81,6 +83,10 @@ async function trainRank(
       const heldOut = clock.during('evaluation', `evaluate step ${number}`, () => evaluator.loss(sequences.validation));
       report({ kind: 'evaluation', step: number, loss: heldOut });
     }
+    if (sampler && isDue(job.sample!.every)) {
+      const text = clock.during('evaluation', `sample step ${number}`, () => sampler.text());
+      if (text !== undefined) report({ kind: 'sample', step: number, text });
+    }
     const { save } = job;
     if (save && isDue(save.every)) {
       clock.during('checkpoint', `save step ${number}`, () =>
@@ -93,13 +99,14 @@ async function trainRank(
   sequences.close();
   const result = {
     counters: transport.counters,
-    flops: executor.flops() + (evaluator?.executor.flops() ?? 0),
-    peakBytes: executor.memory.bytes + (evaluator?.executor.memory.bytes ?? 0),
+    flops: executor.flops() + (evaluator?.executor.flops() ?? 0) + (sampler?.executor.flops() ?? 0),
+    peakBytes: executor.memory.bytes + (evaluator?.executor.memory.bytes ?? 0) + (sampler?.executor.memory.bytes ?? 0),
     communicationSeconds: total.communication,
     computeSeconds: total.compute,
     ...(diverged ? { diverged } : {}),
   };
   evaluator?.executor.dispose();
+  sampler?.executor.dispose();
   executor.dispose();
   return result;
 }

@@ -17,7 +17,7 @@ const model = [...ops, 'model'];
 const schedule = [...model, 'schedule'];
 const step = [...schedule, 'step'];
 const pure = [...step, 'plan'];
-const effects = ['files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
+const effects = ['abort-signal.ts', 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
 
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
@@ -165,7 +165,9 @@ test.each([
   [
     'runtime/a.ts',
     `export * from '../train/x.ts';`,
-    [`src/runtime/a.ts imports '../train/x.ts': runtime may import mesh, program, ops, model, schedule, step, plan`],
+    [
+      `src/runtime/a.ts imports '../train/x.ts': runtime may import mesh, program, ops, model, schedule, step, plan, abort-signal.ts`,
+    ],
   ],
   ['new/a.ts', '', ['src/new/a.ts: new has no line in the table of test/imports.test.ts; add one']],
 ])('%s with %o', (path, text, problems) => {

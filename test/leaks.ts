@@ -12,6 +12,7 @@ import { createPool } from '../src/runtime/world-pool.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { talkOf } from '../src/step/talk.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
+import { createRandom } from './campaign/random.ts';
 import type { Death, DyingJob } from './dying-rank.ts';
 
 /** How a world ends: as one of its ranks does, by a signal while it trains, or by one while its workers still import. */
@@ -143,17 +144,6 @@ export async function runEnding(ending: Ending, size: 'large' | 'small' = 'large
   }
 }
 
-/** A sequence of numbers in [0, 1) (Mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Runs `count` (at least 5) failing worlds of a seeded mix, one after the other; throws if one does not fail. */
 export async function failWorlds({
   count,
@@ -166,10 +156,10 @@ export async function failWorlds({
   readonly endings?: readonly Ending[];
   readonly onWorld?: (index: number, ending: Ending, error: unknown) => void;
 }): Promise<{ readonly after5: Held; readonly afterAll: Held }> {
-  const random = randomFrom(seed);
+  const random = createRandom(seed);
   let after5: Held | undefined;
   for (let index = 0; index < count; index++) {
-    const ending = endings[Math.floor(random() * endings.length)]!;
+    const ending = random.pick(endings);
     const error = await runEnding(ending);
     if (error === undefined && ending !== 'none') throw new Error(`world ${index}, to end by ${ending}, did not fail`);
     onWorld?.(index, ending, error);

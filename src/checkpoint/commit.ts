@@ -99,6 +99,7 @@ export function commitSave(out: string, plan: CheckpointPlan, step: number, opti
  * @throws CHECKPOINT_BROKEN if the index is damaged, or naming the field that violates the schema.
  */
 export function readManifest(directory: string): Manifest | undefined;
+/** @internal The published types need none of zod's. */
 export function readManifest<S extends z.ZodType>(directory: string, schema: S): z.output<S> | undefined;
 export function readManifest(directory: string, schema?: z.ZodType): unknown {
   const manifest = readIndex(directory)?.manifest;

@@ -67,8 +67,9 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         options.onReport?.(report);
         if (!plan) return;
         const { steps } = plan.run;
+        if (report.kind === 'ready' && introduce)
+          for (const line of [...(quiet ? [] : introduction(plan)), ...remarks(plan)]) writeLine(io.stderr, line);
         if (report.kind === 'ready' && !quiet) {
-          if (introduce) for (const line of introduction(plan)) writeLine(io.stderr, line);
           progress = createProgress({ total: steps, from: plan.stepsDone, stream: io.stderr });
         }
         if (report.kind === 'evaluation') {
@@ -116,7 +117,7 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
 }
 
 /** What is about to run. */
-export function introduction({ settings, run, tokens, sequences, epochs, notes }: RunPlan): string[] {
+export function introduction({ settings, run, tokens, sequences, epochs }: RunPlan): string[] {
   const { config, layout, seqLen } = settings;
   const ranks = worldSize(layout);
   const all = tokens.sources.reduce((sum, stream) => sum + stream.tokens, 0);
@@ -128,10 +129,14 @@ export function introduction({ settings, run, tokens, sequences, epochs, notes }
       run.precision,
     ].join('; '),
     `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${timesText(epochs)} in ${run.steps} steps`,
-    ...optionalLine(skippedText(tokens.skipped)),
-    ...notes.map((note) => spelled(note, flagOf)),
   ];
 }
+
+/** What a script should hear of too: files that were left out, and what is not as it may seem. */
+const remarks = ({ tokens, notes }: RunPlan): string[] => [
+  ...optionalLine(skippedText(tokens.skipped)),
+  ...notes.map((note) => spelled(note, flagOf)),
+];
 
 const optionalLine = (line: string | undefined): string[] => (line === undefined ? [] : [line]);
 

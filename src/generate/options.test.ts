@@ -54,8 +54,8 @@ test('the line says what was given, what is allowed and what to do', async () =>
   expect(await refusal({ ...least, seed: -1 })).toContain('seed: -1 is not a whole number from 0 to 2097151');
   expect(await refusal({ ...least, stop: ['ok', ''] })).toContain('stop: ["ok",""] is not a text, or a list of texts');
   expect(await refusal({ prompt: 'a' })).toContain('model: it is missing');
-  expect(await refusal({ ...least, top_p: 0.5 })).toContain('top_p: there is no such option; use model, prompt,');
-  expect(await refusal(undefined)).toContain('it needs an object of options');
+  expect(await refusal({ ...least, top_p: 0.5 })).toContain('top_p: there is no such setting; use one of topK, topP');
+  expect(await refusal(undefined)).toContain('prompt: it is missing');
 });
 
 test('what the model or the layout refuses', async () => {

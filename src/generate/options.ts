@@ -6,7 +6,7 @@ import { fail, option } from '../errors.ts';
 import { type Layout, oneRank, parseLayout, printLayout } from '../mesh/layout.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
-import { callback, callFields, checkSettings, type Given, list, oneOf, real, text, whole } from '../settings.ts';
+import { callback, callFields, checkSettings, list, oneOf, real, text, whole } from '../settings.ts';
 import type { Sampling } from './sampling.ts';
 
 export interface GenerateOptions extends Partial<Sampling> {
@@ -51,6 +51,7 @@ export const generateDefaults = {
 
 const share = (example: number) => real({ least: 0, most: 1 }, example);
 
+/** @internal The published types need none of zod's. */
 export const generateFields = {
   model: text('a checkpoint directory'),
   maxTokens: whole(1, 1_000_000, generateDefaults.maxTokens),
@@ -68,9 +69,12 @@ export const generateFields = {
   timeoutSeconds: real({ above: 0, most: 1e6 }, generateDefaults.timeoutSeconds),
 } as const;
 
+type Decided = 'maxTokens' | 'temperature' | 'seed' | 'precision' | 'timeoutSeconds';
+
+/** The options when all is decided. */
 export interface GenerateSettings
-  extends Omit<Given<typeof generateFields>, 'model' | 'stop' | 'layout' | keyof typeof generateDefaults>,
-    Pick<Required<GenerateOptions>, 'maxTokens' | 'temperature' | 'seed' | 'precision' | 'timeoutSeconds'> {
+  extends Pick<GenerateOptions, 'topK' | 'topP' | 'minP' | 'stopToken' | 'tokenizer'>,
+    Pick<Required<GenerateOptions>, Decided> {
   readonly model: string | ModelSource;
   readonly prompt: string | ArrayLike<number>;
   readonly stop: readonly string[];

@@ -24,7 +24,10 @@ export interface TensorNames {
 
 export interface Family {
   readonly names: TensorNames;
-  /** The keys of its config.json that we read. */
+  /**
+   * The keys that are read, and what they may be.
+   * @internal
+   */
   readonly schema: z.ZodObject;
   /** Parses a config.json; `path` is for messages. */
   readonly parse: (json: Readonly<Record<string, unknown>>, path: string) => ModelConfig;

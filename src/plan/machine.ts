@@ -14,6 +14,14 @@ const mostRanks = 1024;
 const mostPasses = 4096;
 const passes = (layers: number, microbatches: number): number => (layers + 2) * microbatches;
 
+/** Of those, whose activations are kept at the same time: placing them takes a time that grows with their square. */
+const mostKept = 1024;
+
+/** Passes of one stage between a microbatch's forward and its backward. */
+function kept({ config: { layers }, layout: { pp, schedule }, microbatches }: StepSettings): number {
+  return Math.ceil(layers / pp) * (schedule === 'gpipe' ? microbatches : Math.min(pp, microbatches));
+}
+
 /** No run that was measured took less of its estimate (bench/resident-memory.ts): what needs more than is there cannot run. */
 const leastShare = 0.85;
 
@@ -24,6 +32,7 @@ export const fits = ({ total }: MemoryEstimate, availableBytes: number): boolean
 export function fitsTraining(settings: StepSettings, availableBytes: number): boolean {
   const { config, layout, microbatches, precision } = settings;
   if (worldSize(layout) > mostRanks || passes(config.layers, microbatches) > mostPasses) return false;
+  if (kept(settings) > mostKept) return false;
   // Weights, gradients and two moments: the least there is, known without tracing anything.
   const least = 4 * matrixWeights(config) * (precision === 'f64' ? 8 : 4) * layout.dp;
   return leastShare * least <= availableBytes && fits(estimateTraining(settings), availableBytes);
@@ -35,6 +44,7 @@ export function checkTrainingFits(settings: StepSettings, availableBytes: number
   checkPasses(settings);
   const estimate = estimateTraining(settings);
   if (!fits(estimate, availableBytes)) refuse(estimate, availableBytes, trainingFix(settings, availableBytes));
+  checkKept(settings);
 }
 
 /** Throws OPTION_INVALID or MEMORY_SHORT. `promptTokens`: of the window, how many are given. */
@@ -65,6 +75,20 @@ function checkPasses({ config: { layers }, microBatch, microbatches }: StepSetti
       fewer === undefined
         ? 'use a model of fewer layers'
         : `use ${option('microBatch')} ${microBatch * fewer}, or a smaller ${option('globalBatch')}`,
+  });
+}
+
+function checkKept(settings: StepSettings): void {
+  const { config, layout, microbatches } = settings;
+  if (kept(settings) <= mostKept) return;
+  const stages = Math.ceil(config.layers / mostKept);
+  fail('OPTION_INVALID', {
+    option: option('layout'),
+    problem: `${printLayout(layout)} keeps the activations of ${kept(settings)} layers and microbatches in one stage, and at most ${mostKept} can be planned`,
+    fix:
+      layout.schedule === 'gpipe' && microbatches > layout.pp
+        ? 'use schedule=1f1b, or fewer microbatches'
+        : `use a model of fewer layers, or pp=${Math.max(2, stages)}`,
   });
 }
 

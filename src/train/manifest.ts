@@ -2,17 +2,22 @@
 import { z } from 'zod';
 import { readManifest } from '../checkpoint/commit.ts';
 import { fail, option } from '../errors.ts';
-import { runSchema } from './settings.ts';
+import { type RunSettings, runSchema } from './settings.ts';
 
-export const runManifestSchema = z.strictObject({
+export interface RunManifest {
   /** Steps done. */
+  readonly step: number;
+  readonly run: RunSettings;
+  /** What each stream of tokens holds: other data are told by it, whatever their files are called. */
+  readonly data: readonly { readonly tokens: number; readonly sha256: string }[];
+}
+
+/** @internal */
+export const runManifestSchema: z.ZodType<RunManifest> = z.strictObject({
   step: z.int().min(1),
   run: runSchema,
-  /** What each stream of tokens holds: other data are told by it, whatever their files are called. */
   data: z.array(z.strictObject({ tokens: z.int().min(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) })).min(1),
 });
-
-export type RunManifest = Readonly<z.infer<typeof runManifestSchema>>;
 
 /**
  * The notes of a run to go on with.

@@ -1,70 +1,132 @@
 // Everything a training run can be told, in one table: the command line, run.json, the library and a checkpoint's notes all use it.
 import { z } from 'zod';
-import { type Given, list, oneOf, real, text, toggle, whole } from '../settings.ts';
+import { list, oneOf, real, text, toggle, whole } from '../settings.ts';
+
+/** A run's settings when all is decided: what is saved with its checkpoints and written to its run.json. */
+export interface RunSettings {
+  /** A preset, a config.json or a checkpoint directory. */
+  readonly model: string;
+  /** Changes to the model's config.json, such as `hidden_size=384`. */
+  readonly set: readonly string[];
+  /** Text, .jsonl and token files, and folders of them. */
+  readonly data: readonly string[];
+  /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
+  readonly mix?: readonly number[] | undefined;
+  /** Sequences kept from training, to measure the loss on: a share below 1, or a number of them. */
+  readonly heldOut: number;
+  /** A tokenizer.json; bytes are tokens without one. */
+  readonly tokenizer?: string | undefined;
+  /** Such as `tp=2,pp=2`. */
+  readonly layout: string;
+  /** Optimizer steps of the whole run. */
+  readonly steps: number;
+  /** Tokens of a sequence. */
+  readonly seqLen: number;
+  /** Sequences of a step. */
+  readonly globalBatch: number;
+  /** Sequences a data-parallel rank works on at a time. */
+  readonly microBatch: number;
+  /** The highest, at the end of the warm-up. */
+  readonly learningRate: number;
+  /** Where the cosine ends. */
+  readonly minLearningRate: number;
+  readonly warmupSteps: number;
+  /** The step at which the cosine reaches the lowest rate, which holds from then on. */
+  readonly decaySteps: number;
+  /** AdamW's, of the first and the second moment. */
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  /** Of matrices only. */
+  readonly weightDecay: number;
+  /** The gradients' largest global norm; 0: any. */
+  readonly clipNorm: number;
+  /** Decides initial weights, the order of the data and samples: a whole number below 2^21. */
+  readonly seed: number;
+  readonly precision: 'f32' | 'f64';
+  /** Measure the loss on the held-out data after every so many steps, and after the last. */
+  readonly evalEvery?: number | undefined;
+  /** At most so many held-out sequences are measured. */
+  readonly evalSequences: number;
+  /** Write a sample of text after every so many steps, and after the last. */
+  readonly sampleEvery?: number | undefined;
+  readonly samplePrompt: string;
+  /** Save after every so many steps, not only after the last. */
+  readonly saveEvery?: number | undefined;
+  /** Checkpoints kept, the newest included. */
+  readonly keep: number;
+  /** What saved weights are stored as, the run's precision by default. A run goes on exactly from rounded ones, too. */
+  readonly weightsType?: 'bf16' | 'f32' | 'f64' | undefined;
+}
+
+/** What a run can be told; whatever is left out is that of the run gone on with, or a default. */
+export type TrainSettings = { readonly [K in keyof RunSettings]?: RunSettings[K] | undefined } & {
+  /** In place of `steps`: how often the data are seen. */
+  readonly epochs?: number | undefined;
+  /** The directory for checkpoints, run.json and metrics.jsonl. */
+  readonly out?: string | undefined;
+  /** The directory of a run to go on with; it is saved there too without `out`. */
+  readonly resume?: string | undefined;
+  /** Lets a resumed run go on with other data than it was started with. */
+  readonly dataChanged?: boolean | undefined;
+  /** A file for a Chrome / Perfetto trace. */
+  readonly trace?: string | undefined;
+  /** How long nothing that a rank waits for may move, in seconds. */
+  readonly timeoutSeconds?: number | undefined;
+};
 
 const mostSteps = 1_000_000_000;
 const mostSequences = 1_000_000;
 const mostTokens = 16_777_216;
 const beta = z.number().min(0).lt(1);
 
-/** What makes a run the run it is: saved with its checkpoints and written to its run.json. */
+/**
+ * A schema for every key of settings, and for no other.
+ * @internal
+ */
+type FieldsOf<S> = { readonly [K in keyof S]-?: z.ZodType<NonNullable<S[K]>> };
+
+/** @internal The published types need none of zod's. */
 export const runFields = {
   model: text('a preset, a config.json or a checkpoint directory'),
-  /** Changes to the model's config.json, such as `hidden_size=384`. */
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
-  /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   mix: list(z.number().positive().max(1e9), 'a list of numbers above 0, one for each path of the data', '0.7,0.3'),
-  /** Sequences kept from training, to measure the loss on: a share below 1, or a number of them. */
   heldOut: real({ least: 0, most: 1e9 }, 0.05),
   tokenizer: text('a tokenizer.json'),
   layout: text('a layout such as tp=2,pp=2'),
-  /** Optimizer steps of the whole run. */
   steps: whole(1, mostSteps, 100),
   seqLen: whole(1, mostTokens, 256),
   globalBatch: whole(1, mostSequences, 8),
   microBatch: whole(1, mostSequences),
   learningRate: real({ above: 0 }, 1e-3),
-  /** Where the cosine ends. */
   minLearningRate: real({ least: 0 }, 1e-4),
   warmupSteps: whole(0, mostSteps, 10),
-  /** The step at which the cosine reaches the lowest rate, which holds from then on. */
   decaySteps: whole(1, mostSteps, 100),
   betas: z.tuple([beta, beta]).meta({ rule: 'two numbers of at least 0 and below 1', example: '0.9,0.95' }),
   epsilon: real({ above: 0 }, 1e-8),
   weightDecay: real({ least: 0 }, 0.1),
-  /** The gradients' largest global norm; 0: any. */
   clipNorm: real({ least: 0 }, 1),
   seed: whole(0, 2 ** 21 - 1),
   precision: oneOf('f32', 'f64'),
-  /** Measure the loss on the held-out data after every so many steps. */
   evalEvery: whole(1, mostSteps, 50),
-  /** At most so many held-out sequences are measured. */
   evalSequences: whole(1, mostSequences, 64),
-  /** Write a sample of text after every so many steps. */
   sampleEvery: whole(1, mostSteps, 50),
   samplePrompt: text('some text'),
   saveEvery: whole(1, mostSteps, 100),
-  /** Checkpoints kept, the newest included. */
   keep: whole(1, 10_000, 3),
-  /** What saved weights are stored as, the run's precision by default. A run goes on exactly from rounded ones, too. */
   weightsType: oneOf('bf16', 'f32', 'f64'),
-} as const;
+} as const satisfies FieldsOf<RunSettings>;
 
-/** What a run is told besides: where it writes, and how this part of it goes. */
+/** @internal */
 export const trainFields = {
   ...runFields,
-  /** In place of `steps`: how often the data are seen. */
   epochs: real({ above: 0, most: 1e6 }, 1),
   out: text('a directory'),
   resume: text('the directory of a run'),
-  /** Lets a resumed run go on with other data than it was started with. */
   dataChanged: toggle,
   trace: text('a file'),
   timeoutSeconds: real({ above: 0, most: 1e6 }, 300),
-} as const;
-
-export type TrainSettings = Given<typeof trainFields>;
+} as const satisfies FieldsOf<TrainSettings>;
 
 export const trainDefaults = {
   model: 'llama-small',
@@ -88,8 +150,8 @@ export const trainDefaults = {
   timeoutSeconds: 300,
 } as const satisfies Record<string, unknown>;
 
-/** A run's settings when all is decided: what is saved with it. */
-export const runSchema = z.strictObject({
+/** @internal */
+export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   ...runFields,
   mix: runFields.mix.optional(),
   tokenizer: runFields.tokenizer.optional(),
@@ -98,5 +160,3 @@ export const runSchema = z.strictObject({
   saveEvery: runFields.saveEvery.optional(),
   weightsType: runFields.weightsType.optional(),
 });
-
-export type RunSettings = Readonly<z.infer<typeof runSchema>>;

@@ -108,6 +108,11 @@ export const errorTable = {
         ? `step ${v(e.step)} could not be saved in ${v(e.path)}: ${v(e.problem)}; no step before it is there: ${v(e.fix)} and start again`
         : `step ${v(e.step)} could not be saved in ${v(e.path)}: ${v(e.problem)}; step ${v(e.survivor)} there is whole: ${v(e.fix)} and go on with ${option('resume')} ${v(e.path)}`,
   },
+  TRACE_FAILED: {
+    exit: 1,
+    message: (e) =>
+      `the trace ${v(e.path)} could not be written on: ${v(e.problem)}; make room for it, or leave ${option('trace')} out`,
+  },
   PLATFORM_UNSUPPORTED: {
     exit: 2,
     message: (e) => `this machine (${v(e.given)}) cannot run models: ${v(e.problem)}; ${v(e.fix)}`,

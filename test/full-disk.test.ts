@@ -101,3 +101,18 @@ test.skipIf(process.platform === 'win32')('a limit on the size of files', async 
   expectSaveFailed(await runLimited(64, train('--resume', out, '--steps', '2')), 2, out, 'the file would be too large');
   expectWhole(out, 1);
 });
+
+test.skipIf(!mounted)('a trace on a disk that fills ends the run with status 1 and says so', async () => {
+  const trace = join(disk, 'trace.json');
+  const filler = join(disk, 'trace-filler');
+  const taken = readdirSync(disk, { recursive: true, encoding: 'utf8' }).reduce((sum, name) => {
+    const info = statSync(join(disk, name));
+    return sum + (info.isFile() ? info.size : 0);
+  }, 0);
+  writeFileSync(filler, Buffer.alloc(Math.max(0, 2 * 2 ** 20 - taken - 200_000)));
+  const argv = ['train', '--data', place.path('text.txt'), '--layout', 'tp=1', ...fresh];
+  const { exit, stderr } = await run(...argv, '--steps', '400', '--trace', trace, '--json');
+  rmSync(filler);
+  expect({ exit, lines: stderr.trim().split('\n').length }, stderr).toEqual({ exit: 1, lines: 1 });
+  expect(stderr).toMatch(/the trace .* could not be written on: no space is left on the device/);
+});

@@ -46,7 +46,7 @@ const pieceLength = 1 << 16;
 
 /**
  * Begins a trace file, replacing one that is there.
- * @throws OPTION_INVALID when the file cannot be written.
+ * @throws OPTION_INVALID when the file cannot be opened; later, what the system says when it cannot be written on.
  */
 export function createTrace(path: string, options: TraceOptions = {}): TraceFile {
   const { rankName = (rank) => `rank ${rank}`, originMicroseconds = 0 } = options;
@@ -57,7 +57,7 @@ export function createTrace(path: string, options: TraceOptions = {}): TraceFile
   let open = true;
 
   const flush = () => {
-    orFail(path, () => writeWhole(file, text));
+    writeWhole(file, text);
     text = '';
   };
   const event = (fields: Readonly<Record<string, unknown>>) => {
@@ -89,8 +89,11 @@ export function createTrace(path: string, options: TraceOptions = {}): TraceFile
       if (!open) return;
       open = false;
       text += '\n]\n';
-      flush();
-      closeSync(file);
+      try {
+        flush();
+      } finally {
+        closeSync(file);
+      }
     },
   };
 }

@@ -229,6 +229,7 @@ class World {
       'COLLECTIVE_MISMATCH',
       'RUN_ABORTED',
       'SAVE_FAILED',
+      'TRAINING_DIVERGED',
     ];
     if (known && (speaksForItself.includes(known.code) || (failure.secondary && known.code === 'RANK_FAILED')))
       return new FivefoldError(known.code, { ...known.values, ...this.#recorder() });
@@ -297,17 +298,29 @@ class World {
 
   #record(error: Error): void {
     const { recorderDir } = this.#options;
-    if (
-      recorderDir === undefined ||
-      (error instanceof FivefoldError && (error.exit === 2 || error.code === 'SAVE_FAILED'))
-    )
-      return;
-    this.#ranks.forEach((_, rank) => {
-      const status = this.#activities[rank] ?? activityOf(this.#shared, rank);
-      writeFlightRecords(recorderDir, rank, status, recordsOf(this.#shared, rank));
-    });
+    if (recorderDir === undefined || !isBetweenRanks(error)) return;
+    try {
+      this.#ranks.forEach((_, rank) => {
+        const status = this.#activities[rank] ?? activityOf(this.#shared, rank);
+        writeFlightRecords(recorderDir, rank, status, recordsOf(this.#shared, rank));
+      });
+    } catch (problem) {
+      // What cannot be recorded, on a full disk for one, must not hide what happened.
+      if (!(problem instanceof Error && 'syscall' in problem)) throw problem;
+    }
   }
 }
+
+const errorsBetweenRanks: readonly ErrorCode[] = [
+  'RANK_FAILED',
+  'COLLECTIVE_TIMEOUT',
+  'COLLECTIVE_MISMATCH',
+  'RUN_ABORTED',
+];
+
+/** Whether what the ranks did last may explain an error. */
+const isBetweenRanks = (error: Error): boolean =>
+  !(error instanceof FivefoldError) || errorsBetweenRanks.includes(error.code);
 
 /** Ends a rank's thread and releases what it held natively, unless it cannot be ended: then it may still be using it. */
 async function endThread({ worker, holdings }: Rank): Promise<void> {

@@ -2,9 +2,12 @@
 
 import type { AbortSignalLike } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
+import { ifPossible } from '../checkpoint/files.ts';
 import { identityOf } from '../checkpoint/hf-directory.ts';
+import { saving } from '../checkpoint/out-files.ts';
 import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
 import { fail } from '../errors.ts';
+import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
@@ -68,7 +71,12 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
   const steps: StepReport[] = [];
   let directory: RunDirectory | undefined;
   let setupSeconds = 0;
-  let matrixFlopsPerSecond = 0;
+  /** FLOP/s of matrix products, by rank. */
+  const rates = new Map<number, number>();
+  const onDisk = (step: number, write: () => void): void => {
+    if (out !== undefined) saving(out, step, write);
+    else tracing(given.trace!, write);
+  };
   const job = jobOf(plan, claim);
   const results = (await runWorld({
     plan: { ...talkOf(settings), timeoutSeconds: given.timeoutSeconds ?? trainDefaults.timeoutSeconds },
@@ -79,11 +87,12 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
     ...(hooks.recorderDir ? { recorderDir: hooks.recorderDir } : {}),
     onReport(rank, message) {
       const report = message as TrainReport;
-      if (report.kind === 'spans') trace?.add(report.spans);
-      if (report.kind === 'ready') matrixFlopsPerSecond += report.matrixFlopsPerSecond ?? 0;
+      const step = stepsDone + steps.length + 1;
+      if (report.kind === 'spans' && trace) onDisk(step, () => trace.add(report.spans));
+      if (report.kind === 'ready' && report.matrixFlopsPerSecond) rates.set(rank, report.matrixFlopsPerSecond);
       // The rank that picks tokens has the text.
       if (report.kind === 'sample') {
-        directory?.note({ step: report.step, sample: report.text });
+        onDisk(step, () => directory?.note({ step: report.step, sample: report.text }));
         hooks.onReport?.(report);
       }
       if (rank !== 0 || report.kind === 'sample') return;
@@ -94,21 +103,26 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
       }
       if (report.kind === 'step') {
         steps.push(report);
-        directory?.note(
-          metricsOf(report, {
-            tokensPerStep: tokensPerStep(settings),
-            flopsPerStep: plan.flopsPerStep,
-            matrixFlopsPerSecond,
-          }),
-        );
+        const metrics = metricsOf(report, {
+          tokensPerStep: tokensPerStep(settings),
+          flopsPerStep: plan.flopsPerStep,
+          matrixFlopsPerSecond:
+            rates.size === worldSize(layout) ? [...rates.values()].reduce((a, b) => a + b) : undefined,
+        });
+        onDisk(report.step, () => directory?.note(metrics));
       }
-      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
+      if (report.kind === 'evaluation')
+        onDisk(report.step, () => directory?.note(evaluationMetrics(report.step, report.loss)));
       hooks.onReport?.(report);
     },
-  }).finally(() => {
-    trace?.close();
-    directory?.close();
-  })) as RankResult[];
+  })
+    .catch((error: unknown) => {
+      // What ended the run is told, not what its trace then met.
+      ifPossible(() => trace?.close());
+      throw error;
+    })
+    .finally(() => directory?.close())) as RankResult[];
+  if (trace) onDisk(run.steps, () => trace.close());
   const diverged = results[0]?.diverged;
   if (diverged) {
     const { step, loss, gradNorm } = diverged;
@@ -129,6 +143,17 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
     tokensPerSecond,
     modelFlopsPerSecond: tokensPerSecond * trainingFlopsPerToken(model.config, settings.seqLen),
   };
+}
+
+/** Writes on the trace of a run that saves nothing. */
+function tracing(path: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const code = errorCode(error);
+    if (!code) throw error;
+    fail('TRACE_FAILED', { path, problem: reasonOf(code) });
+  }
 }
 
 function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }: RunPlan, claim: string): TrainJob {

@@ -17,8 +17,8 @@ export interface StepRates {
   readonly tokensPerStep: number;
   /** Matrix FLOPs of all ranks. */
   readonly flopsPerStep: number;
-  /** Of all ranks together, in bare matrix products. */
-  readonly matrixFlopsPerSecond: number;
+  /** Of all ranks together, in bare matrix products; undefined: not all have said theirs yet. */
+  readonly matrixFlopsPerSecond: number | undefined;
 }
 
 /** The figures of a step. `matrixShare`: of the machine's measured matrix rate. */
@@ -34,7 +34,7 @@ export const metricsOf = (
   seconds,
   tokensPerSecond: tokensPerStep / seconds,
   communicationShare: communicationSeconds / seconds,
-  matrixShare: flopsPerStep / seconds / matrixFlopsPerSecond,
+  ...(matrixFlopsPerSecond ? { matrixShare: flopsPerStep / seconds / matrixFlopsPerSecond } : {}),
 });
 
 export const evaluationMetrics = (step: number, evalLoss: number): Metrics => ({

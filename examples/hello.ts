@@ -1,14 +1,21 @@
-// The smallest tour: a layer written once, as the program one rank runs, for one rank and for two.
+// The smallest tour: a layer written once, as the program one rank runs, for one rank and for two; with its gradients.
 // Run it with `npx tsx examples/hello.ts`.
+import {
+  allReduce,
+  coordsOf,
+  dualTypes,
+  enter,
+  finish,
+  gelu,
+  grad,
+  input,
+  linear,
+  type Mesh,
+  print,
+  startTrace,
+} from 'fivefold/program';
 
-import { coordsOf, type Mesh } from '../src/mesh/mesh.ts';
-import { gelu } from '../src/ops/activation.ts';
-import { allReduce, enter } from '../src/ops/collectives.ts';
-import { linear } from '../src/ops/linear.ts';
-import { print } from '../src/program/print.ts';
-import { finish, input, startTrace } from '../src/program/trace.ts';
-
-/** An MLP of 8 features, 32 hidden, its columns and then its rows cut over tp. Without the last line tracing refuses it. */
+/** An MLP of 8 features, 32 hidden, its columns and then its rows cut over tp. Without the allReduce tracing refuses it. */
 function mlp(tp: number): string {
   const mesh: Mesh = { tp, cp: 1, ep: 1, dp: 1, pp: 1 };
   const trace = startTrace(mesh, coordsOf(mesh, 0));
@@ -17,7 +24,9 @@ function mlp(tp: number): string {
   const down = input(trace, [8, 32 / tp], { tp: 'V1' });
   const partial = linear(gelu(linear(enter(x, 'tp'), up)), down);
   const y = allReduce(partial, 'tp', 'I');
-  return print(finish(trace, { x, up, down }, { y }));
+  const dy = input(trace, y.shape, dualTypes(y.types));
+  const [dx, dUp, dDown] = grad(trace, [{ value: y, gradient: dy }], [x, up, down]);
+  return print(finish(trace, { x, up, down, dy }, { y, dx: dx!, dUp: dUp!, dDown: dDown! }));
 }
 
 console.log(`On one rank:\n${mlp(1)}\n`);

@@ -44,6 +44,8 @@ const graceMilliseconds = 1000;
 const importGraceMilliseconds = 10_000;
 /** How long a thread may take to end: a system call that does not return keeps it for ever. */
 const endMilliseconds = 3000;
+/** Errors that nothing between ranks explains. */
+const unrecorded: readonly ErrorCode[] = ['SAVE_FAILED', 'TRAINING_DIVERGED'];
 /** How long a rank may take to import its module. */
 const startSeconds = 60;
 
@@ -229,6 +231,7 @@ class World {
       'COLLECTIVE_MISMATCH',
       'RUN_ABORTED',
       'SAVE_FAILED',
+      'TRAINING_DIVERGED',
     ];
     if (known && (speaksForItself.includes(known.code) || (failure.secondary && known.code === 'RANK_FAILED')))
       return new FivefoldError(known.code, { ...known.values, ...this.#recorder() });
@@ -299,7 +302,7 @@ class World {
     const { recorderDir } = this.#options;
     if (
       recorderDir === undefined ||
-      (error instanceof FivefoldError && (error.exit === 2 || error.code === 'SAVE_FAILED'))
+      (error instanceof FivefoldError && (error.exit === 2 || unrecorded.includes(error.code)))
     )
       return;
     this.#ranks.forEach((_, rank) => {

@@ -1,8 +1,8 @@
 // What a run leaves in its directory beside the checkpoints: its settings (run.json) and its figures (metrics.jsonl).
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { replaceFile } from '../checkpoint/files.ts';
-import { writingTo } from '../checkpoint/out-files.ts';
+import { saving, writingTo } from '../checkpoint/out-files.ts';
 import { presets } from '../model/presets.ts';
 import type { StepReport } from './job.ts';
 import type { RunSettings } from './settings.ts';
@@ -13,7 +13,7 @@ export const metricsName = 'metrics.jsonl';
 /** A line of metrics.jsonl. */
 export type Metrics = Readonly<Record<string, number | string>> & { readonly step: number };
 
-export interface StepRates {
+export interface MetricRates {
   readonly tokensPerStep: number;
   /** Matrix FLOPs of all ranks. */
   readonly flopsPerStep: number;
@@ -24,7 +24,7 @@ export interface StepRates {
 /** The figures of a step. `matrixShare`: of the machine's measured matrix rate. */
 export const metricsOf = (
   { step, loss, gradNorm, learningRate, seconds, communicationSeconds }: StepReport,
-  { tokensPerStep, flopsPerStep, matrixFlopsPerSecond }: StepRates,
+  { tokensPerStep, flopsPerStep, matrixFlopsPerSecond }: MetricRates,
 ): Metrics => ({
   step,
   loss,
@@ -44,7 +44,7 @@ export const evaluationMetrics = (step: number, evalLoss: number): Metrics => ({
 });
 
 export interface RunDirectory {
-  /** Appends a line. */
+  /** Appends a line. @throws SAVE_FAILED */
   note(metrics: Metrics): void;
   close(): void;
 }
@@ -62,7 +62,7 @@ export function openRunDirectory(out: string, run: RunSettings, stepsDone: numbe
     replaceFile(path, linesUntil(path, stepsDone));
     const file = openSync(path, 'a');
     return {
-      note: (metrics) => void writeSync(file, `${JSON.stringify(metrics)}\n`),
+      note: (metrics) => saving(out, metrics.step, () => void writeSync(file, `${JSON.stringify(metrics)}\n`)),
       close: () => closeSync(file),
     };
   });
@@ -80,13 +80,10 @@ function elsewhere(run: RunSettings): RunSettings {
 }
 
 function linesUntil(path: string, step: number): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-  const lines = step === 0 ? [] : text.split('\n').filter((line) => line !== '' && stepOf(line) <= step);
+  if (step === 0 || !existsSync(path)) return '';
+  const lines = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && stepOf(line) <= step);
   return lines.map((line) => `${line}\n`).join('');
 }
 

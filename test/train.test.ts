@@ -88,11 +88,15 @@ test('the held-out loss is that of a token, over all of what is held out, whatev
     noisy,
     Uint8Array.from({ length: 4000 }, (_, i) => 97 + ((i * i * 7 + (i >> 3)) % 25)),
   );
+  let seen: readonly number[] = [];
   const lossOn = async (data: string | string[], mix?: number[]) => {
     let evalLoss = Number.NaN;
     const given = { evalEvery: 40, evalSequences: 8, heldOut: 0.2, steps: 40, learningRate: 0.02, globalBatch: 4 };
     await train({
       ...{ model, data, mix, seqLen: 16, layout: 'tp=1', seed: 1, pool, ...given },
+      onPlan: (plan) => {
+        seen = plan.seen;
+      },
       onReport: (report) => {
         if (report.kind === 'evaluation') evalLoss = report.loss;
       },
@@ -104,8 +108,10 @@ test('the held-out loss is that of a token, over all of what is held out, whatev
   expect(alone[0]).toBeLessThan(0.3);
   expect(alone[1]).toBeGreaterThan(1);
   expect(alone[1]).toBeLessThan(Math.log(25) + 0.5);
+  // Each has 249 sequences, 199 of them to train on; 160 are trained on, three of four of the first.
+  const both = await lossOn([calm, noisy], [3, 1]);
+  expect(seen).toEqual([120 / 199, 40 / 199]);
   // Half of what is measured is of the second.
-  const both = await lossOn([calm, noisy], [1, 1]);
   expect(both).toBeGreaterThan(0.5);
   expect(both).toBeLessThan(2);
 });

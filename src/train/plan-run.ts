@@ -1,5 +1,6 @@
 // A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
 import type { ModelSource } from '../checkpoint/model-source.ts';
+import { timesSeen } from '../data/epochs.ts';
 import { openSequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
@@ -18,8 +19,10 @@ export interface RunPlan extends Steps {
   readonly tokens: PreparedData;
   /** Sequences of an epoch. */
   readonly sequences: number;
-  /** How often the whole run sees the data. */
+  /** How often the whole run sees the data, on average. */
   readonly epochs: number;
+  /** The same for each source of a mix. */
+  readonly seen: readonly number[];
   readonly evaluation?: Evaluation & { readonly every: number };
   readonly sample?: WritingJob & { readonly every: number };
   /** Matrix FLOPs of all ranks. */
@@ -63,6 +66,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
     tokens,
     sequences: sequences.count,
     epochs: (steps.run.steps * globalBatch) / sequences.count,
+    seen: timesSeen(sequences.sources, steps.run.steps, globalBatch),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
     flopsPerStep: oneStep.reduce((sum, { flops }) => sum + flops, 0),

@@ -1,8 +1,10 @@
 // What a run leaves in its directory beside the checkpoints: its settings (run.json) and its figures (metrics.jsonl).
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { replaceFile } from '../checkpoint/files.ts';
 import { saving, writingTo } from '../checkpoint/out-files.ts';
+import { fail } from '../errors.ts';
+import { type Refusal, readWhole } from '../files/regular-file.ts';
 import { presets } from '../model/presets.ts';
 import type { StepReport } from './job.ts';
 import type { RunSettings } from './settings.ts';
@@ -79,11 +81,14 @@ function elsewhere(run: RunSettings): RunSettings {
   };
 }
 
+/** A million steps. */
+const mostMetricsBytes = 1 << 28;
+
 function linesUntil(path: string, step: number): string {
   if (step === 0 || !existsSync(path)) return '';
-  const lines = readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '' && stepOf(line) <= step);
+  const refuse = ({ problem }: Refusal): never => fail('OUT_UNWRITABLE', { path, problem });
+  const text = readWhole(path, mostMetricsBytes, refuse).toString();
+  const lines = text.split('\n').filter((line) => line !== '' && stepOf(line) <= step);
   return lines.map((line) => `${line}\n`).join('');
 }
 

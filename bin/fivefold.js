@@ -8,7 +8,11 @@ if (existsSync(tools)) {
   try {
     await buildIfStale(() => process.stderr.write('fivefold: building dist/, some seconds ...\n'));
   } catch (error) {
-    process.stderr.write(`fivefold: ${error.message}\n`);
+    const cannotWrite = ['EACCES', 'EPERM', 'EROFS'].includes(error.code);
+    const problem = cannotWrite
+      ? `dist/ is older than src/ and this folder cannot be written to (${error.code}); build it as its owner: npm run build`
+      : error.message;
+    process.stderr.write(`fivefold: ${problem}\n`);
     process.exit(1);
   }
 }

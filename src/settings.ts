@@ -58,6 +58,7 @@ export const callFields = {
     ]),
     layoutRule,
   ),
+  recorderDir: text('a folder'),
   pool: ruled(
     z.custom<object>((value) => isObject(value) && 'take' in value && 'give' in value),
     'a pool',

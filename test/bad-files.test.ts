@@ -86,6 +86,8 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['model: weights in a FIFO', withModel(path('weights')), 'weights', pipe],
   ['model: an index in a FIFO', withModel(path('index')), 'index.json', pipe],
   ['model: a checkpoint with its config in a FIFO', withModel(path('config')), 'config.json', pipe],
+  ['config: a FIFO', [...withData(path('text.txt')), '--config', path('fifo')], 'fifo', 'it is a FIFO', 'run.json'],
+  ['config: /dev/zero', [...withData(path('text.txt')), '--config', '/dev/zero'], '/dev/zero', 'it is a device'],
   ['tokenizer: a FIFO', withTokenizer(path('fifo')), 'fifo', pipe],
   ['tokenizer: one without end', withTokenizer(path('large.json')), '1000000000000 bytes are more than the 268435456'],
   ['tokenizer: its config is a FIFO', withTokenizer(path('tokenizer')), 'tokenizer_config.json', pipe],
@@ -134,4 +136,26 @@ test('a byte order mark before config.json and tokenizer.json changes nothing', 
   expect(await lossOf('marked.json', path('marked-tokenizer.json'))).toBe(
     await lossOf('plain.json', 'test/fixtures/tokenizer/tokenizer.json'),
   );
+  writeFileSync(path('marked-run.json'), `\ufeff${JSON.stringify({ steps: 7, seqLen: 16 })}`);
+  const [, ...more] = withData(
+    path('text.txt'),
+    '--json',
+    '--config',
+    path('marked-run.json'),
+    '--out',
+    path('marked'),
+  );
+  const { exit, stderr } = await run('train', ...more);
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+});
+
+test('epochs on the command line take the place of the steps of a run.json', async () => {
+  writeFileSync(
+    path('steps.json'),
+    JSON.stringify({ model: path('config.json'), seqLen: 16, globalBatch: 4, steps: 7 }),
+  );
+  const argv = ['--config', path('steps.json'), '--data', path('text.txt'), '--layout', 'tp=1', '--json'];
+  const { exit, stdout, stderr } = await run('train', ...argv, '--epochs', '0.01');
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+  expect(jsonLines(stdout).filter((line) => 'loss' in line).length).toBeLessThan(7);
 });

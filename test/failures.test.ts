@@ -137,7 +137,7 @@ test('weights that overflow in the last step replace no checkpoint', async () =>
   );
   expect(error.code).toBe('TRAINING_DIVERGED');
   expect(error.message).toMatch(
-    /step 1 ended with weights of model\.\S+ that are not numbers; use a lower learningRate/,
+    /^step 1 ended with weights of model\.\S+ that are not numbers; use a lower learningRate/,
   );
   expect(readManifest(out)).toBeUndefined();
 });

@@ -11,6 +11,7 @@ import { readRun } from '../src/train/manifest.ts';
 import type { RunPlan } from '../src/train/plan-run.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
 import { tinyLlama } from './cli-fixture.ts';
+import { makeFifo } from './odd-files.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fivefold-resume-'));
 const pool = createPool();
@@ -155,6 +156,13 @@ test.each(spoilings)('notes with %s are broken', async (_, spoil) => {
   index.metadata.fivefold = JSON.stringify(notes);
   writeFileSync(path, JSON.stringify(index));
   await expect(train({ resume: out, steps: 5, pool })).rejects.toMatchObject({ code: 'CHECKPOINT_BROKEN', exit: 2 });
+});
+
+test('figures that are no file do not hold up a run', async () => {
+  const out = copyOf(finished);
+  rmSync(join(out, 'metrics.jsonl'));
+  makeFifo(join(out, 'metrics.jsonl'));
+  await expect(train({ resume: out, steps: 5, pool })).rejects.toMatchObject({ code: 'OUT_UNWRITABLE', exit: 2 });
 });
 
 test('run.json starts the same run again; metrics.jsonl has a line a step, and none of steps that were lost', async () => {

@@ -81,6 +81,41 @@ test('epochs decide the steps', async () => {
   expect(planned).toEqual({ steps: 5, epochs: 40 / 67 });
 });
 
+test('the held-out loss is that of a token, over all of what is held out, whatever its source', async () => {
+  const [calm, noisy] = [join(root, 'calm.txt'), join(root, 'noisy.txt')];
+  writeFileSync(calm, 'a'.repeat(4000));
+  writeFileSync(
+    noisy,
+    Uint8Array.from({ length: 4000 }, (_, i) => 97 + ((i * i * 7 + (i >> 3)) % 25)),
+  );
+  let seen: readonly number[] = [];
+  const lossOn = async (data: string | string[], mix?: number[]) => {
+    let evalLoss = Number.NaN;
+    const given = { evalEvery: 40, evalSequences: 8, heldOut: 0.2, steps: 40, learningRate: 0.02, globalBatch: 4 };
+    await train({
+      ...{ model, data, mix, seqLen: 16, layout: 'tp=1', seed: 1, pool, ...given },
+      onPlan: (plan) => {
+        seen = plan.seen;
+      },
+      onReport: (report) => {
+        if (report.kind === 'evaluation') evalLoss = report.loss;
+      },
+    });
+    return evalLoss;
+  };
+  // A text of one letter is learnt: its loss is next to nothing. A text of 25 letters is not, and no loss is above ln 25 by much.
+  const alone = [await lossOn(calm), await lossOn(noisy)] as const;
+  expect(alone[0]).toBeLessThan(0.3);
+  expect(alone[1]).toBeGreaterThan(1);
+  expect(alone[1]).toBeLessThan(Math.log(25) + 0.5);
+  // Each has 249 sequences, 199 of them to train on; 160 are trained on, three of four of the first.
+  const both = await lossOn([calm, noisy], [3, 1]);
+  expect(seen).toEqual([120 / 199, 40 / 199]);
+  // Half of what is measured is of the second.
+  expect(both).toBeGreaterThan(0.5);
+  expect(both).toBeLessThan(2);
+});
+
 test('the held-out loss is the same in every layout, and what it sends and computes was predicted', async () => {
   const run = async (layout: string, globalBatch = 4) => {
     const evaluations: EvaluationReport[] = [];

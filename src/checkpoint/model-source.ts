@@ -10,6 +10,10 @@ import { findPreset, presets } from '../model/presets.ts';
 import { openCheckpoint } from './hf-directory.ts';
 
 export interface ModelSource {
+  /** What it was found by: a preset, a config.json or a directory; undefined for one that was made otherwise. */
+  readonly name?: string;
+  /** The changes made to its config.json. */
+  readonly set?: readonly string[];
   readonly config: ModelConfig;
   /** A directory or file of weights; undefined: none, start from initial ones. */
   readonly weights?: string;
@@ -23,14 +27,14 @@ export interface ModelSource {
  */
 export function findModel(name: string, set: readonly string[] = []): ModelSource {
   const preset = findPreset(name);
-  if (preset) return { config: parseModelConfig(overrideConfig(preset, set), name) };
+  if (preset) return { name, set, config: parseModelConfig(overrideConfig(preset, set), name) };
   if (!existsSync(name))
     fail('CHECKPOINT_MISSING', {
       path: name,
       problem: 'there is no such file or preset',
       fix: `use a config.json, a checkpoint directory, or one of ${Object.keys(presets).join(', ')}`,
     });
-  if (!statSync(name).isDirectory()) return { config: readConfig(name, set) };
+  if (!statSync(name).isDirectory()) return { name, set, config: readConfig(name, set) };
   const checkpoint = openCheckpoint(name);
   checkpoint.close();
   const configPath = join(name, 'config.json');
@@ -41,6 +45,8 @@ export function findModel(name: string, set: readonly string[] = []): ModelSourc
       fix: "copy the model's config.json there",
     });
   return {
+    name,
+    set,
     config: readConfig(configPath, set),
     weights: name,
     ...(checkpoint.tokenizerPath ? { tokenizerPath: checkpoint.tokenizerPath } : {}),

@@ -1,6 +1,6 @@
 // The first run on a new machine: `fivefold demo` trains a small model on text that is there, in about 90 seconds.
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { readManifest } from '../checkpoint/commit.ts';
@@ -9,6 +9,7 @@ import { findCorpus } from '../data/sample-corpus.ts';
 import { byteTokenizer } from '../data/tokenizer.ts';
 import { prepareTokens } from '../data/tokens.ts';
 import { FivefoldError, fail } from '../errors.ts';
+import { withTemporary } from '../files/temporary.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import { train } from '../train/train.ts';
 import { continueText } from './generate.ts';
@@ -62,7 +63,8 @@ machine, the number of steps by its speed. The run is saved in runs/demo-1, or t
 async function runDemo(seconds: number, io: CliIo): Promise<void> {
   const out = newRun('runs');
   try {
-    await trainIn(out, seconds, io);
+    // The text stays out of the run's directory until there is a run: killed before, a demo leaves nothing to speak of.
+    await withTemporary((folder) => trainIn(out, folder, seconds, io));
   } catch (error) {
     // What failed while running has left its flight recorders there.
     const nothing = error instanceof Stopped || (error instanceof FivefoldError && error.exit === 2);
@@ -71,20 +73,22 @@ async function runDemo(seconds: number, io: CliIo): Promise<void> {
   }
 }
 
-async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
+async function trainIn(out: string, folder: string, seconds: number, io: CliIo): Promise<void> {
   const begun = performance.now();
   const secondsGone = (): number => (performance.now() - begun) / 1000;
   const colour = wantsColour(io.stdout);
   const heading = (text: string): void => writeLine(io.stdout, `\n${paint(text, 'bold', colour)}\n`);
 
   const corpus = findCorpus(fileURLToPath(new URL('.', import.meta.url)), corpusBytes);
-  // In the run's own directory, so that it can be gone on with on the very same text.
-  const data = await tokensIn(out, corpus.files, io);
-  const stepSeconds = await timeSteps({ ...settings, data }, timedShare * seconds, io);
+  const prepared = await tokensIn(folder, corpus.files, io);
+  const stepSeconds = await timeSteps({ ...settings, data: prepared }, timedShare * seconds, io);
   const left = seconds - endSeconds - secondsGone();
   const steps = Math.max(fewestSteps, Math.floor(left / stepSeconds));
   writeLine(io.stdout, `a step takes ${formatSeconds(stepSeconds)} here: ${steps} steps, saved in ${out}\n`);
   const saveEvery = Math.ceil(steps / 4);
+  // In the run's own directory, so that it can be gone on with on the very same text.
+  const data = join(out, basename(prepared));
+  copyFileSync(prepared, data);
   const { summary } = await runTraining(
     { options: { ...settings, data, steps, out, saveEvery }, quiet: false, introduce: true },
     io,
@@ -101,12 +105,13 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
 
 /** A directory that no earlier run has: the first free of demo-1, demo-2, ... */
 function newRun(parent: string): string {
+  const fix = 'run the demo in a folder that can be written';
   try {
     mkdirSync(parent, { recursive: true });
   } catch (error) {
     const code = errorCode(error);
     if (!code) throw error;
-    return fail('OUT_UNWRITABLE', { path: parent, problem: reasonOf(code) });
+    return fail('OUT_UNWRITABLE', { path: parent, problem: reasonOf(code), fix });
   }
   for (let number = 1; ; number++) {
     const out = join(parent, `demo-${number}`);
@@ -118,7 +123,7 @@ function newRun(parent: string): string {
       const code = errorCode(error);
       if (code === 'EEXIST') continue;
       if (!code) throw error;
-      return fail('OUT_UNWRITABLE', { path: out, problem: reasonOf(code) });
+      return fail('OUT_UNWRITABLE', { path: out, problem: reasonOf(code), fix });
     }
   }
 }

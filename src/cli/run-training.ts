@@ -117,7 +117,7 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
 }
 
 /** What is about to run. */
-export function introduction({ settings, run, tokens, sequences, epochs }: RunPlan): string[] {
+export function introduction({ settings, run, tokens, sequences, seen }: RunPlan): string[] {
   const { config, layout, seqLen } = settings;
   const ranks = worldSize(layout);
   const all = tokens.sources.reduce((sum, stream) => sum + stream.tokens, 0);
@@ -128,7 +128,7 @@ export function introduction({ settings, run, tokens, sequences, epochs }: RunPl
       `${run.globalBatch} × ${seqLen} tokens a step`,
       run.precision,
     ].join('; '),
-    `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${timesText(epochs)} in ${run.steps} steps`,
+    `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${seen.map(timesText).join(', ')} in ${run.steps} steps`,
   ];
 }
 

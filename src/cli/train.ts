@@ -85,7 +85,10 @@ measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"},
 async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
   const { json: wantsJson, debug: _, config, ...given } = values;
   const json = wantsJson === true;
-  const options: TrainOptions = { ...(config === undefined ? {} : readConfig(config)), ...defined(given) };
+  const { steps, ...others } = config === undefined ? {} : readConfig(config);
+  // Two settings that say the same: the one of the command line wins.
+  const length = given.epochs === undefined ? { steps } : {};
+  const options: TrainOptions = { ...others, ...(defined(length) as Pick<TrainOptions, 'steps'>), ...defined(given) };
   const { summary, plan } = await runTraining(
     {
       options,

@@ -58,9 +58,14 @@ export function createPool(options: { readonly resourceLimits?: HeapLimits } = {
         worker.ref();
       }
       while (taken.length < count) taken.push(start());
-      // While they start. Here it stays loaded: what a thread made in it may outlive the thread.
-      onnxRuntime();
-      settleHeap();
+      try {
+        // While they start. Here it stays loaded: what a thread made in it may outlive the thread.
+        onnxRuntime();
+        settleHeap();
+      } catch (error) {
+        for (const worker of taken) void worker.terminate();
+        throw error;
+      }
       return taken;
     },
     give(workers) {

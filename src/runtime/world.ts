@@ -209,7 +209,7 @@ class World {
     const error = new FivefoldError('RANK_FAILED', {
       rank: index,
       site: lastSite(this.#shared, index),
-      problem,
+      problem: problem.trim().replace(/\s*\n\s*/g, ' '),
       ...this.#recorder(),
     });
     error.cause = cause;

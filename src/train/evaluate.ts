@@ -54,7 +54,8 @@ export function createEvaluator(
 
   const fill = (held: Sequences['validation'], first: number): void => {
     for (let row = 0; row < batch; row++) {
-      const { inputs, targets } = held.sequence(first + row);
+      // Spread over all that are held out: the first of them would be of one source, and of the beginning of its text.
+      const { inputs, targets } = held.sequence(Math.floor(((first + row) * held.count) / sequences));
       if (step.ids !== undefined) (of(step.ids) as Int32Array).set(inputs, row * seqLen);
       if (step.targets !== undefined) (of(step.targets) as Int32Array).set(targets, row * seqLen);
     }

@@ -73,7 +73,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
   let setupSeconds = 0;
   /** FLOP/s of matrix products, by rank. */
   const rates = new Map<number, number>();
-  const onDisk = (step: number, write: () => void): void => {
+  const onTrace = (step: number, write: () => void): void => {
     if (out !== undefined) saving(out, step, write);
     else tracing(given.trace!, write);
   };
@@ -88,11 +88,11 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
     onReport(rank, message) {
       const report = message as TrainReport;
       const step = stepsDone + steps.length + 1;
-      if (report.kind === 'spans' && trace) onDisk(step, () => trace.add(report.spans));
+      if (report.kind === 'spans' && trace) onTrace(step, () => trace.add(report.spans));
       if (report.kind === 'ready' && report.matrixFlopsPerSecond) rates.set(rank, report.matrixFlopsPerSecond);
       // The rank that picks tokens has the text.
       if (report.kind === 'sample') {
-        onDisk(step, () => directory?.note({ step: report.step, sample: report.text }));
+        directory?.note({ step: report.step, sample: report.text });
         hooks.onReport?.(report);
       }
       if (rank !== 0 || report.kind === 'sample') return;
@@ -109,10 +109,9 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
           matrixFlopsPerSecond:
             rates.size === worldSize(layout) ? [...rates.values()].reduce((a, b) => a + b) : undefined,
         });
-        onDisk(report.step, () => directory?.note(metrics));
+        directory?.note(metrics);
       }
-      if (report.kind === 'evaluation')
-        onDisk(report.step, () => directory?.note(evaluationMetrics(report.step, report.loss)));
+      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
       hooks.onReport?.(report);
     },
   })
@@ -122,7 +121,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
       throw error;
     })
     .finally(() => directory?.close())) as RankResult[];
-  if (trace) onDisk(run.steps, () => trace.close());
+  if (trace) onTrace(run.steps, () => trace.close());
   const diverged = results[0]?.diverged;
   if (diverged) {
     const { step, loss, gradNorm } = diverged;

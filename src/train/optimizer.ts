@@ -21,11 +21,14 @@ export interface OptimizerSettings {
   readonly clipNorm: number;
 }
 
+/** Steps of the warm-up of a schedule of so many steps. */
+export const defaultWarmup = (decaySteps: number): number => Math.min(100, Math.ceil(decaySteps / 10));
+
 /** The settings that a learning rate and a number of steps leave to us: those of GPT-3 and Llama. */
 export const optimizerDefaults = (learningRate: number, totalSteps: number): OptimizerSettings => ({
   learningRate,
   minLearningRate: learningRate / 10,
-  warmupSteps: Math.min(100, Math.ceil(totalSteps / 10)),
+  warmupSteps: defaultWarmup(totalSteps),
   decaySteps: totalSteps,
   beta1: 0.9,
   beta2: 0.95,

@@ -1,11 +1,14 @@
 // A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
 import type { ModelSource } from '../checkpoint/model-source.ts';
+import { timesSeen } from '../data/epochs.ts';
 import { openSequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import type { WritingJob } from '../generate/job.ts';
+import { checkTrainingFits } from '../plan/machine.ts';
 import { predictRanks } from '../plan/predict-ranks.ts';
 import { addPredictions, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { type Evaluation, planEvaluation, predictEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
@@ -18,8 +21,10 @@ export interface RunPlan extends Steps {
   readonly tokens: PreparedData;
   /** Sequences of an epoch. */
   readonly sequences: number;
-  /** How often the whole run sees the data. */
+  /** How often the whole run sees the data, on average. */
   readonly epochs: number;
+  /** The same for each source of a mix. */
+  readonly seen: readonly number[];
   readonly evaluation?: Evaluation & { readonly every: number };
   readonly sample?: WritingJob & { readonly every: number };
   /** Matrix FLOPs of all ranks. */
@@ -35,7 +40,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
   const sequences = openSequences(tokens.sources, { seqLen, seed, heldOut });
   sequences.close();
   if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
-  const steps = decideSteps(settled, sequences.count);
+  const steps = decideSteps(settled, sequences.sources);
   const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
   const toDo = steps.run.steps - steps.stepsDone;
   const { evalEvery, evalSequences } = run;
@@ -48,11 +53,22 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
   const sample = sampleEvery === undefined ? undefined : { ...planSample(settled), every: sampleEvery };
   const samples = sample ? timesDue(sample.every, steps.stepsDone, steps.run.steps) : 0;
   const oneStep = predictRanks(settings);
+  const onTheWay = oneStep.map((_, rank) => ({
+    evaluation: evaluation && predictEvaluation(settings, evaluation, rank),
+    sample: sample && predictSample(sample, rank),
+  }));
+  const extraBytes = onTheWay.reduce(
+    (sum, each) => sum + (each.evaluation?.peakBytes ?? 0) + (each.sample?.peakBytes ?? 0),
+    0,
+  );
+  // Checked already, but for what is measured on the way.
+  if (extraBytes > 0) checkTrainingFits(settings, availableMemory() - extraBytes);
   const predicted = oneStep.map((prediction, rank) => {
     const trained = timesSteps(prediction, toDo);
+    const extra = onTheWay[rank]!;
     return [
-      ...(evaluation ? [timesSteps(predictEvaluation(settings, evaluation, rank), evaluations)] : []),
-      ...(sample ? [timesSteps(predictSample(sample, rank), samples)] : []),
+      ...(extra.evaluation ? [timesSteps(extra.evaluation, evaluations)] : []),
+      ...(extra.sample ? [timesSteps(extra.sample, samples)] : []),
     ].reduce(addPredictions, trained);
   });
   return {
@@ -63,6 +79,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
     tokens,
     sequences: sequences.count,
     epochs: (steps.run.steps * globalBatch) / sequences.count,
+    seen: timesSeen(sequences.sources, steps.run.steps, globalBatch),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
     flopsPerStep: oneStep.reduce((sum, { flops }) => sum + flops, 0),

@@ -1,11 +1,14 @@
 // What a run leaves in its directory beside the checkpoints: its settings (run.json) and its figures (metrics.jsonl).
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { replaceFile } from '../checkpoint/files.ts';
-import { writingTo } from '../checkpoint/out-files.ts';
+import { saving, writingTo } from '../checkpoint/out-files.ts';
+import { fail } from '../errors.ts';
+import { type Refusal, readWhole } from '../files/regular-file.ts';
 import { presets } from '../model/presets.ts';
 import type { StepReport } from './job.ts';
-import type { RunSettings } from './settings.ts';
+import { defaultWarmup } from './optimizer.ts';
+import type { RunSettings, TrainSettings } from './settings.ts';
 
 export const settingsName = 'run.json';
 export const metricsName = 'metrics.jsonl';
@@ -13,7 +16,7 @@ export const metricsName = 'metrics.jsonl';
 /** A line of metrics.jsonl. */
 export type Metrics = Readonly<Record<string, number | string>> & { readonly step: number };
 
-export interface StepRates {
+export interface MetricRates {
   readonly tokensPerStep: number;
   /** Matrix FLOPs of all ranks. */
   readonly flopsPerStep: number;
@@ -24,7 +27,7 @@ export interface StepRates {
 /** The figures of a step. `matrixShare`: of the machine's measured matrix rate. */
 export const metricsOf = (
   { step, loss, gradNorm, learningRate, seconds, communicationSeconds }: StepReport,
-  { tokensPerStep, flopsPerStep, matrixFlopsPerSecond }: StepRates,
+  { tokensPerStep, flopsPerStep, matrixFlopsPerSecond }: MetricRates,
 ): Metrics => ({
   step,
   loss,
@@ -44,7 +47,7 @@ export const evaluationMetrics = (step: number, evalLoss: number): Metrics => ({
 });
 
 export interface RunDirectory {
-  /** Appends a line. */
+  /** Appends a line. @throws SAVE_FAILED */
   note(metrics: Metrics): void;
   close(): void;
 }
@@ -57,36 +60,42 @@ export interface RunDirectory {
 export function openRunDirectory(out: string, run: RunSettings, stepsDone: number): RunDirectory {
   return writingTo(out, () => {
     mkdirSync(out, { recursive: true });
-    replaceFile(join(out, settingsName), `${JSON.stringify(elsewhere(run), undefined, 2)}\n`);
+    replaceFile(join(out, settingsName), `${JSON.stringify(reusable(run), undefined, 2)}\n`);
     const path = join(out, metricsName);
     replaceFile(path, linesUntil(path, stepsDone));
     const file = openSync(path, 'a');
     return {
-      note: (metrics) => void writeSync(file, `${JSON.stringify(metrics)}\n`),
+      note: (metrics) => saving(out, metrics.step, () => void writeSync(file, `${JSON.stringify(metrics)}\n`)),
       close: () => closeSync(file),
     };
   });
 }
 
-/** Paths that mean the same from any folder. */
-function elsewhere(run: RunSettings): RunSettings {
-  const { model, data, tokenizer } = run;
+/**
+ * The settings for another run: with paths that mean the same from any folder, and without those of the schedule that follow from the
+ * steps, so that a run of other steps has its own.
+ */
+function reusable(run: RunSettings): TrainSettings {
+  const { model, data, tokenizer, steps, decaySteps, warmupSteps, ...rest } = run;
   return {
-    ...run,
+    ...rest,
+    steps,
+    ...(decaySteps === steps ? {} : { decaySteps }),
+    ...(warmupSteps === defaultWarmup(decaySteps) ? {} : { warmupSteps }),
     model: Object.hasOwn(presets, model) ? model : resolve(model),
     data: data.map((path) => resolve(path)),
     ...(tokenizer === undefined ? {} : { tokenizer: resolve(tokenizer) }),
   };
 }
 
+/** A million steps. */
+const mostMetricsBytes = 1 << 28;
+
 function linesUntil(path: string, step: number): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-  const lines = step === 0 ? [] : text.split('\n').filter((line) => line !== '' && stepOf(line) <= step);
+  if (step === 0 || !existsSync(path)) return '';
+  const refuse = ({ problem }: Refusal): never => fail('OUT_UNWRITABLE', { path, problem });
+  const text = readWhole(path, mostMetricsBytes, refuse).toString();
+  const lines = text.split('\n').filter((line) => line !== '' && stepOf(line) <= step);
   return lines.map((line) => `${line}\n`).join('');
 }
 

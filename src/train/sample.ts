@@ -14,7 +14,7 @@ import { buildLogitsStep } from '../step/forward-step.ts';
 import type { RankProgram } from '../step/step.ts';
 import type { Settled } from './settle.ts';
 
-/** Tokens of a sample. */
+/** Tokens of a sample, at most: as many as the model has positions for. */
 const sampleTokens = 64;
 
 /** The sample that a run's settings ask for; OPTION_INVALID when its prompt cannot be one. */
@@ -27,12 +27,15 @@ export function planSample({ run, model, layout, tokenizer }: Settled): WritingJ
       problem: outside === undefined ? 'it holds no tokens' : `token ${outside} is outside the model's vocabulary`,
       fix: 'write some text',
     });
-  const seqLen = windowLength(model.config.positions.max, prompt.length + sampleTokens - 1, layout);
+  // Within the positions that sp can cut, if it has to: a sample is no reason to refuse a run.
+  const most = model.config.positions.max - (model.config.positions.max % (layout.sp ? layout.tp : 1));
+  const maxTokens = Math.min(sampleTokens, Math.max(1, most - prompt.length + 1));
+  const seqLen = windowLength(model.config.positions.max, prompt.length + maxTokens - 1, layout);
   return {
     settings: { config: model.config, layout, seqLen, precision: run.precision, batch: 1 },
     ...(run.tokenizer === undefined ? {} : { tokenizerPath: run.tokenizer }),
     prompt,
-    maxTokens: sampleTokens,
+    maxTokens,
     sampling: { temperature: generateDefaults.temperature },
     seed: run.seed,
     stop: [],

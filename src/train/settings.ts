@@ -74,7 +74,8 @@ export type TrainSettings = { readonly [K in keyof RunSettings]?: RunSettings[K]
   readonly timeoutSeconds?: number | undefined;
 };
 
-const mostSteps = 1_000_000_000;
+/** Of a run. */
+export const mostSteps = 1_000_000_000;
 const mostSequences = 1_000_000;
 const mostTokens = 16_777_216;
 const beta = z.number().min(0).lt(1);

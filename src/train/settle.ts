@@ -2,6 +2,8 @@
 import { openOptimizer } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
+import { stepsForEpochs } from '../data/epochs.ts';
+import type { SourceSequences } from '../data/sequences.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
@@ -11,7 +13,8 @@ import { checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { type RunManifest, readRun } from './manifest.ts';
-import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
+import { defaultWarmup } from './optimizer.ts';
+import { mostSteps, type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 import { checkTrace } from './trace-file.ts';
 
 /** Decided by the number of steps, which `epochs` leaves open until the data are known: see {@link decideSteps}. */
@@ -67,7 +70,11 @@ export function settle(given: TrainSettings, source?: ModelSource): Settled {
     before?.run.heldOut ??
     (given.evalEvery === undefined ? trainDefaults.heldOut : trainDefaults.heldOutForEvaluation);
   if (given.evalEvery !== undefined && heldOut === 0)
-    refuse('evalEvery', 'no data are held out to measure the loss on', `give ${option('heldOut')} a share above 0`);
+    refuse(
+      'evalEvery',
+      'no data are held out to measure the loss on',
+      before ? 'leave it out, or start a new run from its weights' : `give ${option('heldOut')} a share above 0`,
+    );
   return {
     given,
     ...(before ? { before } : {}),
@@ -171,11 +178,11 @@ export interface Steps {
   readonly notes: readonly string[];
 }
 
-/** The steps of the run and the schedule of its learning rate; `sequences`: of an epoch. */
-export function decideSteps({ given, before, run }: Settled, sequences: number): Steps {
+/** The steps of the run and the schedule of its learning rate; `sequences`: how those of each source are used. */
+export function decideSteps({ given, before, run }: Settled, sequences: readonly SourceSequences[]): Steps {
   if (given.steps !== undefined && given.epochs !== undefined)
     refuse('epochs', `${option('steps')} says already how long the run is`, 'give one of the two');
-  const byEpochs = given.epochs === undefined ? undefined : Math.ceil((given.epochs * sequences) / run.globalBatch);
+  const byEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
   const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
   const stepsDone = before?.step ?? 0;
   if (stepsDone >= steps)
@@ -185,12 +192,37 @@ export function decideSteps({ given, before, run }: Settled, sequences: number):
       `use ${option('steps')} ${stepsDone + 1} or more`,
     );
   const decaySteps = given.decaySteps ?? before?.run.decaySteps ?? steps;
-  const warmupSteps = given.warmupSteps ?? before?.run.warmupSteps ?? Math.min(100, Math.ceil(decaySteps / 10));
+  const warmupSteps = given.warmupSteps ?? before?.run.warmupSteps ?? defaultWarmup(decaySteps);
   return {
     run: { ...run, steps, decaySteps, warmupSteps },
     stepsDone,
-    notes: before ? changesOf(before.run, { ...run, steps, decaySteps, warmupSteps }) : [],
+    notes: [
+      ...(before ? changesOf(before.run, { ...run, steps, decaySteps, warmupSteps }) : []),
+      ...scheduleNotes(run.learningRate, { steps, decaySteps, warmupSteps }),
+    ],
   };
+}
+
+/** The steps of so many epochs of the data's sequences. */
+function stepsFor(epochs: number, sources: readonly SourceSequences[], globalBatch: number): number {
+  const steps = stepsForEpochs(sources, epochs, globalBatch);
+  if (steps > mostSteps)
+    refuse('epochs', `${epochs} are ${steps} steps, and a run has at most ${mostSteps}`, 'use fewer');
+  return steps;
+}
+
+/** What of a schedule may not be meant. */
+function scheduleNotes(
+  learningRate: number,
+  { steps, decaySteps, warmupSteps }: Pick<RunSettings, 'steps' | 'decaySteps' | 'warmupSteps'>,
+): string[] {
+  if (warmupSteps > steps)
+    return [`the rate does not reach ${learningRate}: its warm-up of ${warmupSteps} steps is longer than the run`];
+  if (warmupSteps > decaySteps)
+    return [
+      `the rate falls at once from its highest to its lowest: its warm-up (${warmupSteps} steps) ends after its decay (${option('decaySteps')} ${decaySteps})`,
+    ];
+  return [];
 }
 
 /** How a run that goes on differs from what it was. */

@@ -1,7 +1,10 @@
 // Trains a model on the ranks of one machine: settings are settled, data made tokens, the run planned, then launched.
+import { join } from 'node:path';
+import { configName } from '../checkpoint/index-file.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { dataSources } from '../data/source.ts';
 import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
+import { fail, option } from '../errors.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { callback, callFields, checkSettings } from '../settings.ts';
@@ -27,9 +30,18 @@ export interface TrainOptions extends Omit<TrainSettings, 'model' | 'data' | 'la
  * @throws a FivefoldError: exit status 2 for settings that cannot be, before anything is written; TRAINING_DIVERGED, RANK_FAILED,
  * COLLECTIVE_TIMEOUT, RUN_ABORTED while running
  */
-export async function train(options: TrainOptions): Promise<TrainSummary> {
+export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
   const { onReport, signal, pool, recorderDir, onPrepare, onPlan, ...rest } = options;
-  checkSettings(hookFields, { signal, pool, onReport, onPrepare, onPlan, model: rest.model, layout: rest.layout });
+  checkSettings(hookFields, {
+    signal,
+    pool,
+    recorderDir,
+    onReport,
+    onPrepare,
+    onPlan,
+    model: rest.model,
+    layout: rest.layout,
+  });
   const hooks: TrainHooks = {
     ...(onReport ? { onReport } : {}),
     ...(signal ? { signal } : {}),
@@ -57,17 +69,25 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
 const hookFields = { ...callFields, onReport: callback, onPrepare: callback, onPlan: callback };
 
 /** Options as plain settings, each checked; a model that was given as an object goes beside them. */
-function settingsOf(options: Pick<TrainOptions, 'model' | 'data' | 'layout'> & object): {
+function settingsOf(options: Pick<TrainOptions, 'model' | 'data' | 'layout' | 'set' | 'out'>): {
   settings: TrainSettings;
   source?: ModelSource;
 } {
   const { model, data, layout, ...rest } = options;
-  const named = typeof model === 'object' && model !== null ? (model.weights ?? model.config.family) : model;
-  const settings = checkSettings(trainFields, {
+  const plain = checkSettings(trainFields, {
     ...rest,
-    model: named,
+    model: typeof model === 'object' ? undefined : model,
     data: typeof data === 'string' ? [data] : data,
-    layout: typeof layout === 'object' && layout !== null ? printLayout(layout) : layout,
+    layout: typeof layout === 'object' ? printLayout(layout) : layout,
   });
-  return { settings, ...(typeof model === 'object' && model !== null ? { source: model } : {}) };
+  if (typeof model !== 'object') return { settings: plain };
+  if (plain.set !== undefined)
+    fail('OPTION_INVALID', {
+      option: option('set'),
+      problem: 'the model is given as an object, whose sizes are fixed',
+      fix: `give the name of the model, or ${option('set')} to findModel`,
+    });
+  // One that was not found by a name is what the run saves of it.
+  const saved = plain.out === undefined ? model.config.family : join(plain.out, configName);
+  return { settings: { ...plain, model: model.name ?? model.weights ?? saved, set: model.set ?? [] }, source: model };
 }

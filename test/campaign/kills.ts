@@ -72,10 +72,12 @@ export async function killRuns(options: {
     const goneOn = await run('train', '--resume', out, '--json');
     const name = `kill ${kill} (${layout})`;
     if (goneOn.exit !== 0) wrong.push(`${name}: cannot be gone on with: ${goneOn.stderr.trim()}`);
-    else
-      for (const [step, loss] of lossesIn(goneOn.stdout))
-        if (whole.get(layout)!.get(step) !== loss)
-          wrong.push(`${name}: step ${step} has loss ${loss}, and ${whole.get(layout)!.get(step)} without the kill`);
+    else {
+      const losses = [...lossesIn(goneOn.stdout)];
+      const other = losses.find(([step, loss]) => whole.get(layout)!.get(step) !== loss);
+      if (other) wrong.push(`${name}: step ${other[0]} has loss ${other[1]}, and another without the kill`);
+      if (losses.at(-1)?.[0] !== steps) wrong.push(`${name}: did not go on to step ${steps}`);
+    }
     rmSync(out, { recursive: true });
   }
   return { kills: options.kills, withCheckpoint, wrong };

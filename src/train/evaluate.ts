@@ -10,7 +10,7 @@ import { buildLossStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 
-/** The held-out sequences that are measured: the same for every layout. */
+/** The held-out sequences that are measured, spread evenly over all sources: the same for every layout. */
 export interface Evaluation {
   readonly sequences: number;
   /** Of a forward pass. */
@@ -54,7 +54,7 @@ export function createEvaluator(
 
   const fill = (held: Sequences['validation'], first: number): void => {
     for (let row = 0; row < batch; row++) {
-      const { inputs, targets } = held.sequence(first + row);
+      const { inputs, targets } = held.sequence(Math.floor(((first + row) * held.count) / sequences));
       if (step.ids !== undefined) (of(step.ids) as Int32Array).set(inputs, row * seqLen);
       if (step.targets !== undefined) (of(step.targets) as Int32Array).set(targets, row * seqLen);
     }

@@ -2,7 +2,8 @@
 
 import type { AbortSignalLike } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
-import { identityOf } from '../checkpoint/hf-directory.ts';
+import { openCheckpoint } from '../checkpoint/hf-directory.ts';
+import { checkFree } from '../checkpoint/out-directory.ts';
 import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
 import { fail } from '../errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -48,6 +49,10 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
   const out = plan.settled.given.out ?? plan.settled.given.resume;
   const claim = out === undefined ? undefined : claimOut(out);
   try {
+    // Another run may have saved here, or where the weights are, while the data were prepared.
+    const { given, weights } = plan.settled;
+    if (out !== undefined) checkFree(out, given);
+    if (weights) openCheckpoint(weights.path, weights.identity).close();
     return await runRanks(plan, hooks, claim?.token ?? '');
   } finally {
     claim?.release();
@@ -132,8 +137,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
 }
 
 function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }: RunPlan, claim: string): TrainJob {
-  const { given, model } = settled;
-  const weights = given.resume ?? model.weights;
+  const { given, model, weights } = settled;
   const out = given.out ?? given.resume;
   const [beta1, beta2] = run.betas;
   const { learningRate, minLearningRate, warmupSteps, decaySteps, epsilon, weightDecay, clipNorm } = run;
@@ -159,7 +163,7 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }
     heldOut: run.heldOut,
     stepsDone,
     lastStep: run.steps,
-    ...(weights === undefined ? {} : { weights, weightsIdentity: identityOf(weights) }),
+    ...(weights === undefined ? {} : { weights: weights.path, weightsIdentity: weights.identity }),
     resume: given.resume !== undefined,
     ...(out === undefined
       ? {}

@@ -21,15 +21,22 @@ export function checkOut(out: string, options: { readonly resume?: string | unde
     if (existing === resolve(out)) {
       const holder = holderOf(out);
       if (holder !== undefined) fail('OUT_BUSY', { path: out, holder });
-      if (holdsRun(out)) {
-        const own = options.resume !== undefined && existsSync(options.resume) && samePath(options.resume, out);
-        // Beside an index of ours, a plain model.safetensors would go on being what transformers loads.
-        if (!own || existsSync(join(out, singleName))) fail('OUT_EXISTS', { path: out });
-      }
+      checkFree(out, options);
     }
     // Asking for permission is not enough: only making something tells about quotas, read-only mounts, ACLs and /proc.
     rmdirSync(mkdtempSync(join(existing, '.fivefold-')));
   });
+}
+
+/**
+ * Checks that the directory `out` holds no run but the one gone on with: again once it is claimed, as another run may have come and gone.
+ * @throws OUT_EXISTS
+ */
+export function checkFree(out: string, { resume }: { readonly resume?: string | undefined }): void {
+  if (!holdsRun(out)) return;
+  const own = resume !== undefined && existsSync(resume) && samePath(resume, out);
+  // Beside an index of ours, a plain model.safetensors would go on being what transformers loads.
+  if (!own || existsSync(join(out, singleName))) fail('OUT_EXISTS', { path: out });
 }
 
 const samePath = (a: string, b: string): boolean => realpathSync(a) === realpathSync(b);

@@ -10,7 +10,7 @@ import { buildLossStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 
-/** The held-out sequences that are measured: the same for every layout. */
+/** The held-out sequences that are measured, spread evenly over all sources: the same for every layout. */
 export interface Evaluation {
   readonly sequences: number;
   /** Of a forward pass. */

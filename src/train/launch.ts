@@ -3,7 +3,8 @@
 import type { AbortSignalLike } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
 import { ifPossible } from '../checkpoint/files.ts';
-import { identityOf } from '../checkpoint/hf-directory.ts';
+import { openCheckpoint } from '../checkpoint/hf-directory.ts';
+import { checkFree } from '../checkpoint/out-directory.ts';
 import { saving } from '../checkpoint/out-files.ts';
 import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
 import { fail } from '../errors.ts';
@@ -51,6 +52,10 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
   const out = plan.settled.given.out ?? plan.settled.given.resume;
   const claim = out === undefined ? undefined : claimOut(out);
   try {
+    // Another run may have saved here, or where the weights are, while the data were prepared.
+    const { given, weights } = plan.settled;
+    if (out !== undefined) checkFree(out, given);
+    if (weights) openCheckpoint(weights.path, weights.identity).close();
     return await runRanks(plan, hooks, claim?.token ?? '');
   } finally {
     claim?.release();
@@ -156,8 +161,7 @@ function tracing(path: string, write: () => void): void {
 }
 
 function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }: RunPlan, claim: string): TrainJob {
-  const { given, model } = settled;
-  const weights = given.resume ?? model.weights;
+  const { given, model, weights } = settled;
   const out = given.out ?? given.resume;
   const [beta1, beta2] = run.betas;
   const { learningRate, minLearningRate, warmupSteps, decaySteps, epsilon, weightDecay, clipNorm } = run;
@@ -183,7 +187,7 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }
     heldOut: run.heldOut,
     stepsDone,
     lastStep: run.steps,
-    ...(weights === undefined ? {} : { weights, weightsIdentity: identityOf(weights) }),
+    ...(weights === undefined ? {} : { weights: weights.path, weightsIdentity: weights.identity }),
     resume: given.resume !== undefined,
     ...(out === undefined
       ? {}

@@ -1,5 +1,5 @@
 // From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
-import { openOptimizer } from '../checkpoint/hf-directory.ts';
+import { identityOf, openOptimizer } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
 import { stepsForEpochs } from '../data/epochs.ts';
@@ -25,6 +25,8 @@ export interface Settled {
   /** The run gone on with. */
   readonly before?: RunManifest;
   readonly model: ModelSource;
+  /** The weights to start from, and what they were when the run was settled: see `identityOf`. */
+  readonly weights?: { readonly path: string; readonly identity: string };
   readonly layout: Layout;
   readonly microbatches: number;
   readonly tokenizer: Tokenizer;
@@ -37,12 +39,15 @@ export interface Settled {
  */
 export function settle(given: TrainSettings, source?: ModelSource): Settled {
   const { resume } = given;
+  // Before the notes are read: a step saved after them must not pass for theirs.
+  const resumed = resume === undefined ? undefined : identityOfRun(resume);
   const before = resume === undefined ? undefined : goOnWith(resume, given);
   const data = given.data ?? before?.run.data ?? missing('data', 'give text files or folders to train on');
   if (given.mix && given.mix.length !== data.length)
     refuse('mix', `${given.mix.length} weights for ${data.length} paths of data`, 'give one for each path');
   const name = given.model ?? trainDefaults.model;
   const model = source ?? findModel(resume ?? name, given.set ?? []);
+  const weights = resume ?? model.weights;
   const value = <K extends keyof RunSettings & keyof typeof trainDefaults>(key: K): RunSettings[K] =>
     (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];
 
@@ -79,6 +84,7 @@ export function settle(given: TrainSettings, source?: ModelSource): Settled {
     given,
     ...(before ? { before } : {}),
     model,
+    ...(weights === undefined ? {} : { weights: { path: weights, identity: resumed ?? identityOf(weights) } }),
     layout,
     microbatches,
     tokenizer: loadTokenizer(tokenizerPath),
@@ -158,9 +164,13 @@ function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }: TrainS
   if (trace !== undefined) checkTrace(trace);
 }
 
+function identityOfRun(resume: string): string {
+  openOptimizer(resume).close();
+  return identityOf(resume);
+}
+
 /** The notes of a run; what would make it another run is refused. */
 function goOnWith(resume: string, given: TrainSettings): RunManifest {
-  openOptimizer(resume).close();
   const before = readRun(resume);
   const fix = `leave it out, or start a new run from its weights with ${option('model')} ${resume}`;
   for (const key of ['model', 'set'] as const)

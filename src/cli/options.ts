@@ -1,9 +1,9 @@
 // Every option of every command in one table: how it is written and what it means. Help is made from it; what it may be stands with
 // the setting it gives.
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { fail, option } from '../errors.ts';
+import { maxBytes, readJson } from '../files/json-file.ts';
 import { generateFields } from '../generate/options.ts';
 import { checkSettings, type Fields, text, toggle, whole } from '../settings.ts';
 import { trainFields } from '../train/settings.ts';
@@ -162,12 +162,7 @@ export function readConfig(path: string): Readonly<Record<string, unknown>> {
       problem,
       fix: 'give the run.json of a run, or a JSON object of settings',
     });
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    return invalid(error instanceof Error ? error.message : String(error));
-  }
+  const value = readJson(path, maxBytes.config, ({ problem }) => invalid(problem));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return invalid('it is no JSON object');
   return value as Readonly<Record<string, unknown>>;
 }

@@ -1,5 +1,6 @@
 // A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
 import type { ModelSource } from '../checkpoint/model-source.ts';
+import { timesSeen } from '../data/epochs.ts';
 import { openSequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
@@ -20,6 +21,8 @@ export interface RunPlan extends Steps {
   readonly sequences: number;
   /** How often the whole run sees the data. */
   readonly epochs: number;
+  /** How often it sees those of each source: they differ when sources are mixed by weight. */
+  readonly timesSeen: readonly number[];
   readonly evaluation?: Evaluation & { readonly every: number };
   readonly sample?: WritingJob & { readonly every: number };
   /** Matrix FLOPs of all ranks. */
@@ -35,7 +38,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
   const sequences = openSequences(tokens.sources, { seqLen, seed, heldOut });
   sequences.close();
   if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
-  const steps = decideSteps(settled, sequences.count);
+  const steps = decideSteps(settled, sequences.sources);
   const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
   const toDo = steps.run.steps - steps.stepsDone;
   const { evalEvery, evalSequences } = run;
@@ -63,6 +66,7 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
     tokens,
     sequences: sequences.count,
     epochs: (steps.run.steps * globalBatch) / sequences.count,
+    timesSeen: timesSeen(sequences.sources, steps.run.steps, globalBatch),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
     flopsPerStep: oneStep.reduce((sum, { flops }) => sum + flops, 0),

@@ -2,6 +2,7 @@
 import { openOptimizer } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
+import { type SourceShare, stepsForEpochs } from '../data/epochs.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
@@ -171,11 +172,11 @@ export interface Steps {
   readonly notes: readonly string[];
 }
 
-/** The steps of the run and the schedule of its learning rate; `sequences`: of an epoch. */
-export function decideSteps({ given, before, run }: Settled, sequences: number): Steps {
+/** The steps of the run and the schedule of its learning rate. */
+export function decideSteps({ given, before, run }: Settled, sources: readonly SourceShare[]): Steps {
   if (given.steps !== undefined && given.epochs !== undefined)
     refuse('epochs', `${option('steps')} says already how long the run is`, 'give one of the two');
-  const byEpochs = given.epochs === undefined ? undefined : Math.ceil((given.epochs * sequences) / run.globalBatch);
+  const byEpochs = given.epochs === undefined ? undefined : stepsForEpochs(sources, given.epochs, run.globalBatch);
   const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
   const stepsDone = before?.step ?? 0;
   if (stepsDone >= steps)

@@ -9,6 +9,7 @@ import { byteTokenizer } from '../data/tokenizer.ts';
 import { prepareTokens } from '../data/tokens.ts';
 import { FivefoldError, fail } from '../errors.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
+import { createPool, type WorldPool } from '../runtime/world-pool.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import { train } from '../train/train.ts';
 import { continueText } from './generate.ts';
@@ -61,17 +62,21 @@ machine, the number of steps by its speed. The run is saved in runs/demo-1, or t
 
 async function runDemo(seconds: number, io: CliIo): Promise<void> {
   const out = newRun('runs');
+  // Its three trainings and its sample run on the same threads.
+  const pool = createPool();
   try {
-    await trainIn(out, seconds, io);
+    await trainIn(out, seconds, pool, io);
   } catch (error) {
     // What failed while running has left its flight recorders there.
     const nothing = error instanceof Stopped || (error instanceof FivefoldError && error.exit === 2);
     if (nothing && readManifest(out) === undefined) rmSync(out, { recursive: true, force: true });
     throw error;
+  } finally {
+    await pool.close();
   }
 }
 
-async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
+async function trainIn(out: string, seconds: number, pool: WorldPool, io: CliIo): Promise<void> {
   const begun = performance.now();
   const secondsGone = (): number => (performance.now() - begun) / 1000;
   const colour = wantsColour(io.stdout);
@@ -80,18 +85,18 @@ async function trainIn(out: string, seconds: number, io: CliIo): Promise<void> {
   const corpus = findCorpus(fileURLToPath(new URL('.', import.meta.url)), corpusBytes);
   // In the run's own directory, so that it can be gone on with on the very same text.
   const data = await tokensIn(out, corpus.files, io);
-  const stepSeconds = await timeSteps({ ...settings, data }, timedShare * seconds, io);
+  const stepSeconds = await timeSteps({ ...settings, data, pool }, timedShare * seconds, io);
   const left = seconds - endSeconds - secondsGone();
   const steps = Math.max(fewestSteps, Math.floor(left / stepSeconds));
   writeLine(io.stdout, `a step takes ${formatSeconds(stepSeconds)} here: ${steps} steps, saved in ${out}\n`);
   const saveEvery = Math.ceil(steps / 4);
   const { summary } = await runTraining(
-    { options: { ...settings, data, steps, out, saveEvery }, quiet: false, introduce: true },
+    { options: { ...settings, data, steps, out, saveEvery, pool }, quiet: false, introduce: true },
     io,
   );
   heading('A sample');
   io.stdout.write(sample.prompt);
-  await continueText({ ...sample, model: out }, io, { onText: (text) => void io.stdout.write(text) });
+  await continueText({ ...sample, model: out }, io, { pool, onText: (text) => void io.stdout.write(text) });
   writeLine(io.stdout, '');
   heading('Predicted before the run, and measured');
   showFigures(summary, colour, io);
@@ -142,7 +147,7 @@ async function tokensIn(folder: string, files: readonly string[], io: CliIo): Pr
 
 /** Seconds of a step on this machine, measured for about `seconds`: the mean, as slow steps count in a long run too. */
 async function timeSteps(
-  options: typeof settings & { readonly data: string },
+  options: typeof settings & { readonly data: string; readonly pool: WorldPool },
   seconds: number,
   io: CliIo,
 ): Promise<number> {

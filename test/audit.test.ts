@@ -51,7 +51,7 @@ const configs = {
 };
 
 const steps = 2;
-const batch = { seqLen: 64, globalBatch: 8, microBatch: 1 };
+const batch = { seqLen: 64, globalBatch: 4, microBatch: 1 };
 
 const cases = [
   ['tp=1', 'llama', 'f32'],

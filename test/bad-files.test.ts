@@ -61,6 +61,8 @@ const withTokenizer = (tokenizer: string): string[] => [...withData(path('text.t
 
 const pipe = 'it is a FIFO (a pipe) and not a regular file; save what it gives in a file, and give that file';
 const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
+  ['config: a FIFO', withData(path('text.txt'), '--config', path('fifo')), '--config', 'it is a FIFO'],
+  ['config: too large', withData(path('text.txt'), '--config', path('large.json')), '--config', 'are more than the'],
   ['data: a FIFO', withData(path('fifo')), 'cannot read data', 'fifo', pipe],
   ['data: a socket', withData(path('socket')), 'it is a socket'],
   ['data: /dev/zero', withData('/dev/zero'), 'cannot read data /dev/zero: it is a device'],

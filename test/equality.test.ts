@@ -55,8 +55,8 @@ test.each(nastyCases)('%s', async (_, each) => {
 });
 
 test.each([
-  ['f64', 96],
-  ['f32', 65],
+  ['f64', 60],
+  ['f32', 40],
 ] as const)('random models and layouts in %s', async (precision, numRuns) => {
   await fc.assert(
     fc.asyncProperty(anyCase, (each) => expectEqual(each, precision, pool)),
@@ -77,8 +77,8 @@ const harder = fc.record({
 });
 
 test.each([
-  ['f64', 14],
-  ['f32', 5],
+  ['f64', 10],
+  ['f32', 4],
 ] as const)(
   'random models with small thresholds and ranks held up at random points, in %s',
   async (precision, numRuns) => {

@@ -20,7 +20,7 @@ interface Case {
   readonly margin: number;
 }
 
-const models = ['gpt2', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen3'].map((name) => {
+const models = ['gemma', 'gpt2', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen3'].map((name) => {
   const model = fixtureOf(name);
   const { cases } = JSON.parse(readFileSync(`${model}/generation.json`, 'utf8')) as { cases: readonly Case[] };
   return { name, model, cases };
@@ -77,7 +77,7 @@ test.each(layouts)('%s: greedy text of every family is that of transformers', as
       });
     }),
   );
-  expect(texts).toHaveLength(6 * 3 + 6);
+  expect(texts).toHaveLength(models.length * 4);
   const written = await write(texts.map(({ options }) => options));
   const got = texts.map(({ what }, index) => ({ what, tokens: written[index]!.tokens }));
   expect(got).toEqual(texts.map(({ what, tokens }) => ({ what, tokens })));

@@ -75,8 +75,8 @@ const attentionCases = (
     { label: 'blocks and a rest, grouped', batch: 1, length: 300, heads: 2, kvHeads: 1, headDim: 2 },
     { label: 'blocks, window below a block', batch: 1, length: 270, heads: 2, kvHeads: 1, headDim: 2, window: 20 },
     { label: 'blocks, window of a block', batch: 1, length: 257, heads: 1, kvHeads: 1, headDim: 2, window: 128 },
-    { label: 'smaller blocks', batch: 4, length: 300, heads: 4, kvHeads: 2, headDim: 2 },
-    { label: 'blocks, window over a block', batch: 1, length: 400, heads: 2, kvHeads: 2, headDim: 2, window: 150 },
+    { label: 'smaller blocks', batch: 4, length: 260, heads: 4, kvHeads: 2, headDim: 2 },
+    { label: 'blocks, window over a block', batch: 1, length: 300, heads: 2, kvHeads: 2, headDim: 2, window: 150 },
   ] as const
 ).map(({ label, batch, length, heads, kvHeads, headDim, ...rest }) => ({
   label,

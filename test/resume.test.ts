@@ -77,7 +77,7 @@ test('stopped anywhere, a run goes on bit for bit, whatever its optimizer', asyn
       expect(lossesOf(rest)).toEqual(lossesOf(whole).slice(step));
       expect(ratesOf(rest)).toEqual(ratesOf(whole).slice(step));
     }),
-    { numRuns: 8 },
+    { numRuns: 6 },
   );
 });
 

@@ -64,7 +64,7 @@ test.each(wrong)('%s is refused in the words of the library', async (_, options,
 });
 
 test('epochs decide the steps', async () => {
-  let planned = { steps: 0, epochs: 0 };
+  let planned = { steps: 0, epochs: 0, seen: [] as readonly number[] };
   await train({
     model,
     data,
@@ -73,12 +73,12 @@ test('epochs decide the steps', async () => {
     epochs: 0.5,
     layout: 'tp=1',
     pool,
-    onPlan: ({ run, epochs }) => {
-      planned = { steps: run.steps, epochs };
+    onPlan: ({ run, epochs, seen }) => {
+      planned = { steps: run.steps, epochs, seen };
     },
   });
   // 4,320 bytes hold 67 sequences of 64 and a target: half of them are 33.5, in batches of 8.
-  expect(planned).toEqual({ steps: 5, epochs: 40 / 67 });
+  expect(planned).toEqual({ steps: 5, epochs: 40 / 67, seen: [40 / 67] });
 });
 
 test('the held-out loss is that of a token, over all of what is held out, whatever its source', async () => {

@@ -4,12 +4,12 @@
 import { expect, test } from 'vitest';
 import { collectiveOps } from '../src/ops/collectives.ts';
 import { grad } from '../src/ops/grad.ts';
-import { opTable } from '../src/ops/table.ts';
 import type { NdArray, Op, Value } from '../src/program/program.ts';
 import { resultTypes } from '../src/program/result-types.ts';
 import { apply, input, startTrace } from '../src/program/trace.ts';
 import { type AxisType, dualTypes, varyingDim } from '../src/program/types.ts';
 import { randomNumbers, type Sample, samples } from './op-samples.ts';
+import { opTable } from './op-table.ts';
 import { share, sum } from './simulate.ts';
 
 const ranks = [0, 1] as const;

@@ -5,13 +5,15 @@
 // and never one that has replaced it.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { fail } from '../errors.ts';
-import { errorCode, ifPossible, linkOrCopy, replaceFile, withFile, writeAt } from './files.ts';
+import { processSchema, stillRuns, thisProcess } from '../files/processes.ts';
+import { errorCode } from '../files/system-errors.ts';
+import { ifPossible, linkOrCopy, replaceFile, withFile, writeAt } from './files.ts';
 import { readIndex } from './index-file.ts';
 import { removeLeftovers, writingTo } from './out-files.ts';
-import { processSchema, stillRuns, thisProcess } from './processes.ts';
 
 const lockName = '.fivefold-lock';
 /** How often a holder touches its lock, for those on other machines, who cannot ask whether it runs. */
@@ -23,6 +25,7 @@ const holderSchema = z.object({
   /** Of this claim and no other. */
   token: z.string().regex(/^[0-9a-f]{16}$/),
   process: processSchema,
+  host: z.string(),
   since: z.iso.datetime(),
 });
 type Holder = z.infer<typeof holderSchema>;
@@ -47,6 +50,7 @@ export function claimOut(out: string): Claim {
     const holder: Holder = {
       token: randomBytes(8).toString('hex'),
       process: thisProcess(),
+      host: hostname(),
       since: new Date().toISOString(),
     };
     const own = `${path}.${holder.token}`;
@@ -165,14 +169,15 @@ function isStray(out: string, name: string): boolean {
 
 function inWords(holder: Holder | typeof unreadable): string {
   if (holder === unreadable) return 'a process that has just begun';
-  const { process: writer, since } = holder;
-  const mine = thisProcess();
-  const where = writer.host === mine.host ? '' : ` on ${writer.host}`;
+  const { process: writer, host, since } = holder;
+  const where = host === hostname() ? '' : ` on ${host}`;
   const time = new Date(since);
   const today = time.toDateString() === new Date().toDateString();
   const clock = time.toTimeString().slice(0, 5);
   const silence =
-    writer.place === mine.place ? '' : ` (its lock counts for ${silenceSeconds} s after its last sign of life)`;
+    writer.place === thisProcess().place
+      ? ''
+      : ` (its lock counts for ${silenceSeconds} s after its last sign of life)`;
   return `process ${writer.pid}${where} since ${today ? '' : `${time.toDateString()} `}${clock}${silence}`;
 }
 

@@ -9,9 +9,10 @@ import { existsSync, fsyncSync, ftruncateSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { fail } from '../errors.ts';
+import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { parsedAs } from './broken.ts';
 import { holdsClaim } from './claim.ts';
-import { errorCode, ifPossible, reasonOf, replaceFile, syncDirectory, withFile, writeAt } from './files.ts';
+import { ifPossible, replaceFile, syncDirectory, withFile, writeAt } from './files.ts';
 import {
   type CheckpointIndex,
   configName,

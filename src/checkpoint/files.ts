@@ -13,8 +13,6 @@ import {
 } from 'node:fs';
 import { errorCode } from '../files/system-errors.ts';
 
-export { errorCode, reasonOf } from '../files/system-errors.ts';
-
 /** The most that moves before whoever waits hears of it. */
 const pieceBytes = 1 << 26;
 

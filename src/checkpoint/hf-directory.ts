@@ -2,9 +2,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fail, option } from '../errors.ts';
+import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { broken } from './broken.ts';
 import type { Dtype, TensorArray } from './dtypes.ts';
-import { errorCode, type OnMoved, reasonOf } from './files.ts';
+import type { OnMoved } from './files.ts';
 import { configName, indexName, type Manifest, readIndex, singleName, tokenizerName } from './index-file.ts';
 import type { Range } from './ranges.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors.ts';

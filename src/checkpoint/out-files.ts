@@ -2,7 +2,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { FivefoldError, fail } from '../errors.ts';
-import { errorCode, partialSuffix, reasonOf } from './files.ts';
+import { errorCode, reasonOf } from '../files/system-errors.ts';
+import { partialSuffix } from './files.ts';
 import { type CheckpointIndex, configName, indexName, readIndex, stepOf, tokenizerName } from './index-file.ts';
 import { isStepFile } from './plan.ts';
 

@@ -2,6 +2,7 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { fail } from '../errors.ts';
 import { openRegular, type Refusal } from '../files/regular-file.ts';
+import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { broken } from './broken.ts';
 import { decode, firstNonFinite } from './decode.ts';
 import {
@@ -13,7 +14,7 @@ import {
   sameBytes,
   type TensorArray,
 } from './dtypes.ts';
-import { bytesUnder, errorCode, type OnMoved, readAt, reasonOf } from './files.ts';
+import { bytesUnder, type OnMoved, readAt } from './files.ts';
 import { headerLength, parseHeader, type TensorInfo } from './header.ts';
 import { forEachRun, indexInTensor, type Range, rangeElements, rangesProblem } from './ranges.ts';
 

@@ -4,12 +4,13 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { readManifest } from '../checkpoint/commit.ts';
-import { errorCode, reasonOf } from '../checkpoint/files.ts';
 import { findCorpus } from '../data/sample-corpus.ts';
 import { byteTokenizer } from '../data/tokenizer.ts';
 import { prepareTokens } from '../data/tokens.ts';
 import { FivefoldError, fail } from '../errors.ts';
+import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { withTemporary } from '../files/temporary.ts';
+import { createPool, type WorldPool } from '../runtime/world-pool.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import { train } from '../train/train.ts';
 import { continueText } from './generate.ts';
@@ -62,18 +63,30 @@ machine, the number of steps by its speed. The run is saved in runs/demo-1, or t
 
 async function runDemo(seconds: number, io: CliIo): Promise<void> {
   const out = newRun('runs');
+  // Its three trainings and its sample run on the same threads.
+  const pool = createPool();
   try {
     // The text stays out of the run's directory until there is a run: killed before, a demo leaves nothing to speak of.
-    await withTemporary((folder) => trainIn(out, folder, seconds, io));
+    await withTemporary((folder) => trainIn({ out, folder, seconds, pool }, io));
   } catch (error) {
     // What failed while running has left its flight recorders there.
     const nothing = error instanceof Stopped || (error instanceof FivefoldError && error.exit === 2);
     if (nothing && readManifest(out) === undefined) rmSync(out, { recursive: true, force: true });
     throw error;
+  } finally {
+    await pool.close();
   }
 }
 
-async function trainIn(out: string, folder: string, seconds: number, io: CliIo): Promise<void> {
+interface DemoRun {
+  readonly out: string;
+  /** For its text, until there is a run. */
+  readonly folder: string;
+  readonly seconds: number;
+  readonly pool: WorldPool;
+}
+
+async function trainIn({ out, folder, seconds, pool }: DemoRun, io: CliIo): Promise<void> {
   const begun = performance.now();
   const secondsGone = (): number => (performance.now() - begun) / 1000;
   const colour = wantsColour(io.stdout);
@@ -81,7 +94,7 @@ async function trainIn(out: string, folder: string, seconds: number, io: CliIo):
 
   const corpus = findCorpus(fileURLToPath(new URL('.', import.meta.url)), corpusBytes);
   const prepared = await tokensIn(folder, corpus.files, io);
-  const stepSeconds = await timeSteps({ ...settings, data: prepared }, timedShare * seconds, io);
+  const stepSeconds = await timeSteps({ ...settings, data: prepared, pool }, timedShare * seconds, io);
   const left = seconds - endSeconds - secondsGone();
   const steps = Math.max(fewestSteps, Math.floor(left / stepSeconds));
   writeLine(io.stdout, `a step takes ${formatSeconds(stepSeconds)} here: ${steps} steps, saved in ${out}\n`);
@@ -90,12 +103,12 @@ async function trainIn(out: string, folder: string, seconds: number, io: CliIo):
   const data = join(out, basename(prepared));
   copyFileSync(prepared, data);
   const { summary } = await runTraining(
-    { options: { ...settings, data, steps, out, saveEvery }, quiet: false, introduce: true },
+    { options: { ...settings, data, steps, out, saveEvery, pool }, quiet: false, introduce: true },
     io,
   );
   heading('A sample');
   io.stdout.write(sample.prompt);
-  await continueText({ ...sample, model: out }, io, { onText: (text) => void io.stdout.write(text) });
+  await continueText({ ...sample, model: out }, io, { pool, onText: (text) => void io.stdout.write(text) });
   writeLine(io.stdout, '');
   heading('Predicted before the run, and measured');
   showFigures(summary, colour, io);
@@ -147,7 +160,7 @@ async function tokensIn(folder: string, files: readonly string[], io: CliIo): Pr
 
 /** Seconds of a step on this machine, measured for about `seconds`: the mean, as slow steps count in a long run too. */
 async function timeSteps(
-  options: typeof settings & { readonly data: string },
+  options: typeof settings & { readonly data: string; readonly pool: WorldPool },
   seconds: number,
   io: CliIo,
 ): Promise<number> {

@@ -89,10 +89,10 @@ async function runGenerate(values: Values, io: CliIo): Promise<void> {
 export async function continueText(
   { json: _, debug: __, ...values }: Values,
   io: CliIo,
-  show: Pick<GenerateOptions, 'onToken' | 'onText'>,
+  hooks: Pick<GenerateOptions, 'onToken' | 'onText' | 'pool'>,
 ): Promise<Generated> {
   try {
-    const options = { ...values, ...show, signal: io.signal };
+    const options = { ...values, ...hooks, signal: io.signal };
     return await generate(options as GenerateOptions);
   } catch (error) {
     throwIfStopped(io);

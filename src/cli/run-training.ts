@@ -128,7 +128,7 @@ export function introduction({ settings, run, tokens, sequences, seen }: RunPlan
       `${run.globalBatch} × ${seqLen} tokens a step`,
       run.precision,
     ].join('; '),
-    `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${seen.map(timesText).join(', ')} in ${run.steps} steps`,
+    `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${seen.map(timesText).join(' and ')} times in ${run.steps} steps`,
   ];
 }
 
@@ -140,7 +140,7 @@ const remarks = ({ tokens, notes }: RunPlan): string[] => [
 
 const optionalLine = (line: string | undefined): string[] => (line === undefined ? [] : [line]);
 
-const timesText = (times: number): string => `${times < 10 ? times.toPrecision(2) : Math.round(times)} times`;
+const timesText = (times: number): string => `${times < 10 ? times.toPrecision(2) : Math.round(times)}`;
 
 function howToGoOn({ out, resume, saveEvery }: TrainOptions, { program }: CliIo): string {
   const saved = [out, resume].find((path) => path !== undefined && stepIn(path) !== undefined);

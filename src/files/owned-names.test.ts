@@ -57,12 +57,16 @@ test('what cannot be judged stays', () => {
     temporaryBeside(file), // our own
     `${file}.00000000-${pid}-1.tmp`, // another machine's
     `${file}.tmp`, // nobody's
+    `${file}.${place}-0-1.tmp`, // of no number that a process can have
+    `${file}.${place}-99999999999-1.tmp`,
     `${file}l.${place}-${pid}-1.tmp`, // beside another file
   ];
   for (const name of names) writeFileSync(name, '');
   sweepBeside(file);
   expect(names.map((name) => readdirSync(folder).includes(name.slice(folder.length + 1)))).toEqual([
     process.platform !== 'linux',
+    true,
+    true,
     true,
     true,
     true,

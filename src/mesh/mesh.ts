@@ -15,6 +15,9 @@ export interface Group {
   readonly ranks: readonly number[];
 }
 
+/** The same for groups of the same ranks along the same axis. */
+export const groupKey = ({ axis, ranks }: Group): string => `${axis}:${ranks.join()}`;
+
 export const worldSize = (mesh: Mesh): number => axes.reduce((product, axis) => product * mesh[axis], 1);
 
 export function coordsOf(mesh: Mesh, rank: number): Coords {

@@ -1,9 +1,9 @@
 // The bytes a collective sends, checked against hand-computed cases.
 import { expect, test } from 'vitest';
-import { collectiveOps, trafficBytes } from './traffic.ts';
+import { countedOps, trafficBytes } from './traffic.ts';
 
 test('ring-equivalent bytes of 4 ranks', () => {
-  const bytes = Object.fromEntries(collectiveOps.map((op) => [op, trafficBytes(op, 1000, 4)]));
+  const bytes = Object.fromEntries(countedOps.map((op) => [op, trafficBytes(op, 1000, 4)]));
   expect(bytes).toEqual({
     allReduce: 1500,
     allGather: 3000,
@@ -16,7 +16,7 @@ test('ring-equivalent bytes of 4 ranks', () => {
 });
 
 test('a group of one sends nothing, but a message to another rank is always sent', () => {
-  for (const op of collectiveOps) expect(trafficBytes(op, 1000, 1)).toBe(op === 'send' ? 1000 : 0);
+  for (const op of countedOps) expect(trafficBytes(op, 1000, 1)).toBe(op === 'send' ? 1000 : 0);
 });
 
 test('parts of a byte are rounded', () => {

@@ -1,7 +1,7 @@
 // Bytes a rank sends in a collective: the one definition that predictions and the runtime's counters share.
 import type { Axis } from './mesh.ts';
 
-export const collectiveOps = [
+export const countedOps = [
   'allReduce',
   'allGather',
   'reduceScatter',
@@ -10,7 +10,7 @@ export const collectiveOps = [
   'broadcast',
   'send',
 ] as const;
-export type CollectiveOp = (typeof collectiveOps)[number];
+export type CollectiveOp = (typeof countedOps)[number];
 
 /** What one rank did on every axis: calls and the bytes it sent. */
 export type TrafficCounters = {

@@ -35,16 +35,16 @@ export function sentBy(
   instruction: Instruction,
   { buffers }: RankProgram,
 ): { axis: Axis | 'world'; op: CollectiveOp; bytes: number } | undefined {
-  const bytesOf = (id: number) => buffers[id]!.bytes;
+  const bytesIn = (id: number) => buffers[id]!.bytes;
   switch (instruction.kind) {
     case 'allReduce':
     case 'allGather':
     case 'reduceScatter': {
       const { kind, group, input } = instruction;
-      return { axis: group.axis, op: kind, bytes: trafficBytes(kind, bytesOf(input), group.ranks.length) };
+      return { axis: group.axis, op: kind, bytes: trafficBytes(kind, bytesIn(input), group.ranks.length) };
     }
     case 'send':
-      return { axis: 'pp', op: 'send', bytes: trafficBytes('send', bytesOf(instruction.buffer), 2) };
+      return { axis: 'pp', op: 'send', bytes: trafficBytes('send', bytesIn(instruction.buffer), 2) };
     default:
       return undefined;
   }

@@ -1,5 +1,5 @@
-// Schedules as text: one action in words for errors, a whole schedule in short form for tests and printing.
-import type { Action, Schedule } from './schedule.ts';
+// An action of a schedule in words, for errors.
+import type { Action } from './schedule.ts';
 
 /** In words, e.g. `recvActivation of microbatch 3 from stage 1`. */
 export function describeAction(action: Action): string {
@@ -7,26 +7,4 @@ export function describeAction(action: Action): string {
   if (!('stage' in action)) return what;
   const toward = action.kind === 'sendActivation' || action.kind === 'sendGradient' ? 'to' : 'from';
   return `${what} ${toward} stage ${action.stage}`;
-}
-
-/** One line a stage, e.g. `1: <a0 F0 a0> <g0 B0 g0>`: `<` is a receive, `>` a send, `a` activation, `g` gradient. */
-export function scheduleText(schedule: Schedule): string {
-  return schedule.stages.map((actions, stage) => `${stage}: ${actions.map(shortAction).join(' ')}`).join('\n');
-}
-
-function shortAction({ kind, microbatch }: Action): string {
-  switch (kind) {
-    case 'forward':
-      return `F${microbatch}`;
-    case 'backward':
-      return `B${microbatch}`;
-    case 'recvActivation':
-      return `<a${microbatch}`;
-    case 'sendActivation':
-      return `a${microbatch}>`;
-    case 'recvGradient':
-      return `<g${microbatch}`;
-    case 'sendGradient':
-      return `g${microbatch}>`;
-  }
 }

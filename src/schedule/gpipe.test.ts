@@ -1,8 +1,8 @@
 // GPipe: its actions as text, its memory and its bubble.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { scheduleText } from '../../test/schedule-text.ts';
 import { FivefoldError } from '../errors.ts';
-import { scheduleText } from './describe.ts';
 import { gpipe } from './gpipe.ts';
 import { play } from './play.ts';
 import { verify } from './verify.ts';

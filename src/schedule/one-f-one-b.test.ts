@@ -1,8 +1,8 @@
 // 1F1B: its actions as text, its memory and its bubble.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { scheduleText } from '../../test/schedule-text.ts';
 import { scheduleNames } from '../mesh/layout.ts';
-import { scheduleText } from './describe.ts';
 import { oneFOneB } from './one-f-one-b.ts';
 import { play } from './play.ts';
 import { schedules } from './schedules.ts';

@@ -1,9 +1,9 @@
 // The proof against a slow, independent executor: on mutated schedules both agree, and the memory bounds are exact.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { scheduleText } from '../../test/schedule-text.ts';
 import { FivefoldError } from '../errors.ts';
 import { scheduleNames } from '../mesh/layout.ts';
-import { scheduleText } from './describe.ts';
 import type { Schedule } from './schedule.ts';
 import { schedules } from './schedules.ts';
 import { verify } from './verify.ts';

@@ -1,7 +1,7 @@
 // Who a run's ranks talk to: every group, and every channel with the bytes that may be under way in it.
 
 import type { Layout } from '../mesh/layout.ts';
-import { axes, coordsOf, type Group, groupOf, rankAt, worldGroup, worldSize } from '../mesh/mesh.ts';
+import { axes, coordsOf, type Group, groupKey, groupOf, rankAt, worldGroup, worldSize } from '../mesh/mesh.ts';
 import { residualShape } from '../model/parts.ts';
 import { elements } from '../program/program.ts';
 import { schedules } from '../schedule/schedules.ts';
@@ -21,17 +21,15 @@ export function groupsOf(layout: Layout): Group[] {
   const size = worldSize(layout);
   const all = [worldGroup(layout)];
   for (let rank = 0; rank < size; rank++) for (const axis of axes) all.push(groupOf(layout, rank, axis));
-  for (const group of all) if (group.ranks.length > 1) groups.set(keyOf(group), group);
+  for (const group of all) if (group.ranks.length > 1) groups.set(groupKey(group), group);
   return [...groups.values()];
 }
-
-const keyOf = ({ axis, ranks }: Group) => `${axis}:${ranks.join()}`;
 
 /** The pairs of ranks that hold a tied embedding and head on different stages; not those that are a whole group already. */
 function tiedGroups({ config, layout }: StepSettings): Group[] {
   if (!config.tiedHead || layout.pp <= 2) return [];
   const pairs = Array.from({ length: worldSize(layout) }, (_, rank) => tiedGroup(layout, rank));
-  return [...new Map(pairs.map((pair) => [keyOf(pair), pair])).values()];
+  return [...new Map(pairs.map((pair) => [groupKey(pair), pair])).values()];
 }
 
 /** Proves the schedule first (SCHEDULE_INVALID). Channels hold as many messages as the proof says can be under way. */

@@ -29,18 +29,18 @@ const kernels = instantiate<LocalExports>(loadKernel('local'), memory);
 const floats = new Float32Array(memory.buffer);
 const doubles = new Float64Array(memory.buffer);
 
-/** Calls `work` for every chunk of a vector of `length` elements. */
-function eachChunk(vector: Floats, work: (start: number, count: number) => void): void {
+/** Calls `work` for every part of a vector that fits the scratch memory. */
+function eachScratchful(vector: Floats, work: (start: number, count: number) => void): void {
   const most = chunkBytes / vector.BYTES_PER_ELEMENT;
   for (let start = 0; start < vector.length; start += most) work(start, Math.min(most, vector.length - start));
 }
 
-function load(operand: number, from: Floats, start: number, count: number): void {
+function toScratch(operand: number, from: Floats, start: number, count: number): void {
   const scratch = from instanceof Float32Array ? floats : doubles;
   scratch.set(from.subarray(start, start + count), operandAt(operand) / from.BYTES_PER_ELEMENT);
 }
 
-function save(operand: number, to: Floats, start: number, count: number): void {
+function fromScratch(operand: number, to: Floats, start: number, count: number): void {
   const scratch = to instanceof Float32Array ? floats : doubles;
   const at = operandAt(operand) / to.BYTES_PER_ELEMENT;
   to.set(scratch.subarray(at, at + count), start);
@@ -55,15 +55,15 @@ export function adamw(args: AdamwArguments): void {
   const kernel = param instanceof Float32Array ? kernels.adamwF32 : kernels.adamwF64;
   const { learningRate, beta1, beta2, epsilon, weightDecay, biasCorrection1, biasCorrection2, gradScale } = args;
   const settings = [learningRate, beta1, beta2, epsilon, weightDecay, biasCorrection1, biasCorrection2, gradScale];
-  eachChunk(param, (start, count) => {
-    load(0, param, start, count);
-    load(1, grad, start, count);
-    load(2, firstMoment, start, count);
-    load(3, secondMoment, start, count);
+  eachScratchful(param, (start, count) => {
+    toScratch(0, param, start, count);
+    toScratch(1, grad, start, count);
+    toScratch(2, firstMoment, start, count);
+    toScratch(3, secondMoment, start, count);
     kernel(operandAt(0), operandAt(1), operandAt(2), operandAt(3), count, ...settings);
-    save(0, param, start, count);
-    save(2, firstMoment, start, count);
-    save(3, secondMoment, start, count);
+    fromScratch(0, param, start, count);
+    fromScratch(2, firstMoment, start, count);
+    fromScratch(3, secondMoment, start, count);
   });
 }
 
@@ -71,8 +71,8 @@ export function adamw(args: AdamwArguments): void {
 export function sumSquares(vector: Floats): number {
   const kernel = vector instanceof Float32Array ? kernels.sumSquaresF32 : kernels.sumSquaresF64;
   let sum = 0;
-  eachChunk(vector, (start, count) => {
-    load(0, vector, start, count);
+  eachScratchful(vector, (start, count) => {
+    toScratch(0, vector, start, count);
     sum += kernel(operandAt(0), count);
   });
   return sum;
@@ -90,9 +90,9 @@ export interface NormalStream {
 export function normalFill(vector: Floats, { start, key, std }: NormalStream): void {
   const kernel = vector instanceof Float32Array ? kernels.normalFillF32 : kernels.normalFillF64;
   const [keyLow, keyHigh] = [key >>> 0, Math.floor(key / 2 ** 32)];
-  eachChunk(vector, (first, count) => {
+  eachScratchful(vector, (first, count) => {
     kernel(operandAt(0), count, start + first, keyLow, keyHigh, std);
-    save(0, vector, first, count);
+    fromScratch(0, vector, first, count);
   });
 }
 

@@ -1,6 +1,6 @@
 // A worker's end of a threads world: the Transport that its rank works with.
 import { fail } from '../../../errors.ts';
-import type { Axis, Group } from '../../../mesh/mesh.ts';
+import { type Axis, type Group, groupKey } from '../../../mesh/mesh.ts';
 import { type CollectiveOp, type TrafficCounters, trafficBytes } from '../../../mesh/traffic.ts';
 import type { Cut, ReduceOp, Site, Transport, Vector } from '../transport.ts';
 import { opCode, typeCode } from './calls.ts';
@@ -10,8 +10,6 @@ import { type CollectiveEnd, GroupEnd } from './group-end.ts';
 import type { TransportParts } from './parts.ts';
 import { RankContext } from './rank-context.ts';
 import type { ThreadsShared } from './world-state.ts';
-
-const groupKey = (group: Group): string => `${group.axis}:${group.ranks.join(',')}`;
 
 type Counters = { [axis in Axis | 'world']?: { [op in CollectiveOp]?: { calls: number; bytes: number } } };
 

@@ -1,0 +1,39 @@
+// Lets a thread import TypeScript: every file is turned into JavaScript once and kept under node_modules/.cache by what it says. A
+// worker starts several times as fast with these few lines as with a loader that does all there is.
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules', '.cache', 'typescript-hooks');
+
+export async function load(url, context, next) {
+  const [file] = url.split(/[?#]/);
+  if (!file.endsWith('.ts') || !file.startsWith('file:')) return next(url, context);
+  return { format: 'module', shortCircuit: true, source: await javascriptOf(fileURLToPath(file)) };
+}
+
+async function javascriptOf(path) {
+  const text = await readFile(path, 'utf8');
+  const key = createHash('sha256').update(`1 ${path}\n${text}`).digest('hex');
+  const kept = join(folder, `${key}.js`);
+  try {
+    return readFileSync(kept, 'utf8');
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+  const { transform } = await import('esbuild');
+  const { code } = await transform(text, {
+    loader: 'ts',
+    format: 'esm',
+    target: 'node20',
+    sourcefile: path,
+    sourcemap: 'inline',
+  });
+  mkdirSync(folder, { recursive: true });
+  const temporary = `${kept}.${process.pid}-${Math.random().toString(36).slice(2)}.tmp`;
+  writeFileSync(temporary, code);
+  renameSync(temporary, kept);
+  return code;
+}

@@ -1,4 +1,5 @@
 // What stops a run: an AbortSignal is one. A type of our own, because published types must need neither Node's nor a browser's.
+import { FivefoldError } from './errors.ts';
 
 /** The part of an AbortSignal that runs use. */
 export interface AbortSignalLike {
@@ -8,7 +9,12 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** Throws the signal's reason if it is aborted. */
+export const abortedError = (signal: AbortSignalLike): FivefoldError =>
+  new FivefoldError('RUN_ABORTED', {
+    problem: signal.reason instanceof Error ? signal.reason.message : String(signal.reason),
+  });
+
+/** @throws RUN_ABORTED if the signal is aborted */
 export function throwIfAborted(signal: AbortSignalLike | undefined): void {
-  if (signal?.aborted) throw signal.reason;
+  if (signal?.aborted) throw abortedError(signal);
 }

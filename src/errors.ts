@@ -71,8 +71,7 @@ export const errorTable = {
   DATA_MISSING: { exit: 2, message: (e) => `cannot read data ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
   DATA_CHANGED: {
     exit: 2,
-    message: (e) =>
-      `the data (${v(e.now)} tokens) are not those of the run in ${v(e.path)} (${v(e.before)} tokens); ${v(e.fix)}`,
+    message: (e) => `the data (${v(e.now)}) are not those of the run in ${v(e.path)} (${v(e.before)}); ${v(e.fix)}`,
   },
   DATA_EMPTY: { exit: 2, message: (e) => `data ${v(e.path)} holds no tokens; ${v(e.fix)}` },
   DATA_SHORT: {

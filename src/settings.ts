@@ -83,6 +83,16 @@ export type Fields = Readonly<Record<string, z.ZodType>>;
 /** Values of some settings; what was not given is undefined or absent. */
 export type Given<F extends Fields> = { readonly [K in keyof F]?: z.infer<F[K]> | undefined };
 
+/** What a caller who checks no types gave as options. @throws OPTION_INVALID */
+export function checkObject(options: unknown): void {
+  if (!isObject(options))
+    fail('OPTION_INVALID', {
+      option: 'options',
+      problem: `${shown(options)} is no object`,
+      fix: 'give an object of settings',
+    });
+}
+
 /**
  * The given settings, each checked by its schema.
  * @throws OPTION_INVALID for the first that is unknown or not what its rule says

@@ -105,7 +105,7 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   },
   DATA_CHANGED: {
     when: 'a run is gone on with and its data are other ones',
-    from: { path: 'runs/book', before: '48210', now: '48377', fix: 'give the files it was started with' },
+    from: { path: 'runs/book', before: '48210 tokens', now: '48377 tokens', fix: 'give the files it was started with' },
   },
   DATA_EMPTY: { when: 'training data hold no text', from: { path: 'empty.txt', fix: 'give files with text in them' } },
   DATA_SHORT: {

@@ -1,9 +1,10 @@
 // A run that goes on is the run it was: the same schedule, data and optimizer, bit for bit; what would make it another is refused.
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keptSteps } from '../src/checkpoint/keep.ts';
 import { FivefoldError } from '../src/errors.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import type { TrainSummary } from '../src/train/launch.ts';
@@ -110,6 +111,7 @@ const refusals: readonly (readonly [string, TrainOptions, string, RegExp])[] = [
   ['another seed', { seed: 9 }, 'OPTION_INVALID', /seed: 9 is not the 0/],
   ['another batch', { globalBatch: 8 }, 'OPTION_INVALID', /globalBatch: 8 is not the 4/],
   ['another share held out', { heldOut: 0.5 }, 'OPTION_INVALID', /heldOut/],
+  ['weights of sources it did not have', { mix: [1] }, 'OPTION_INVALID', /mix: 1 is not what it was/],
   ['another model', { model: 'llama-tiny' }, 'OPTION_INVALID', /own model/],
   ['no step left', { steps: 4 }, 'OPTION_INVALID', /has done 4 steps/],
 ];
@@ -127,6 +129,55 @@ test('other data go on when asked to, and are the data of the run from then on',
   expect(readRun(out).run.data).toEqual([other]);
   expect((await train({ resume: out, steps: 6, pool })).steps).toHaveLength(1);
   await expect(train({ resume: out, steps: 7, data, pool })).rejects.toMatchObject({ code: 'DATA_CHANGED' });
+});
+
+test('the same data in another order are other data, and are said to be', async () => {
+  const out = newOut();
+  await train({ ...small, data: [data, other], mix: [1, 2], out, steps: 1 });
+  const error = await train({ resume: out, steps: 2, data: [other, data], pool }).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: 'DATA_CHANGED', message: expect.stringContaining('in another order') });
+  const fewer = train({ resume: out, steps: 2, data, dataChanged: true, pool });
+  await expect(fewer).rejects.toMatchObject({
+    message: expect.stringMatching(/^mix: 2 weights of the run .* give data 2 paths/),
+  });
+});
+
+test('a run that saves among its data goes on with the same data', async () => {
+  const folder = mkdtempSync(join(root, 'among-'));
+  cpSync(data, join(folder, 'text.txt'));
+  const out = join(folder, 'runs', 'a');
+  await train({ ...small, data: folder, out, steps: 1 });
+  expect((await train({ resume: out, steps: 2, pool })).steps).toHaveLength(1);
+});
+
+test('a kept step is gone on with elsewhere, never in its place', async () => {
+  const out = newOut();
+  await train({ ...small, out, steps: 3, saveEvery: 1, keep: 2 });
+  const [kept] = keptSteps(out);
+  const index = readFileSync(join(kept!.path, 'model.safetensors.index.json'));
+  const error = await train({ resume: kept!.path, steps: 3, pool }).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(/^out: .* is a kept step .* give out/) });
+  expect(readFileSync(join(kept!.path, 'model.safetensors.index.json'))).toEqual(index);
+  const elsewhere = newOut();
+  await train({ resume: kept!.path, out: elsewhere, steps: 3, pool });
+  expect(readRun(elsewhere).step).toBe(3);
+});
+
+test('what is not of a run is not replaced by its settings, figures or kept steps', async () => {
+  for (const name of ['run.json', 'metrics.jsonl']) {
+    const out = mkdtempSync(join(root, 'foreign-'));
+    writeFileSync(join(out, name), '{"mine": true}\n');
+    const refused = train({ ...small, out, steps: 1 });
+    await expect(refused).rejects.toMatchObject({ code: 'OUT_UNWRITABLE', message: expect.stringContaining(name) });
+    expect(readFileSync(join(out, name), 'utf8')).toBe('{"mine": true}\n');
+  }
+  const out = newOut();
+  const mine = join(out, 'checkpoints', 'step-000000', 'notes.txt');
+  mkdirSync(dirname(mine), { recursive: true });
+  writeFileSync(mine, 'mine');
+  await train({ ...small, out, steps: 4, saveEvery: 1, keep: 2 });
+  expect(keptSteps(out).map(({ step }) => step)).toEqual([3]);
+  expect(readFileSync(mine, 'utf8')).toBe('mine');
 });
 
 test('the same tokens from another file are the same data', async () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { generate } from '../src/generate/generate.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import type { EvaluationReport } from '../src/train/job.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
@@ -34,6 +35,20 @@ test('a model and data are enough', async () => {
   });
   await expect(run).rejects.toMatchObject({ code: 'RUN_ABORTED' });
   expect(steps.slice(0, 2)).toEqual([1, 2]);
+});
+
+test('stopped while its data are prepared, it says the same', async () => {
+  const run = train({ model, data, steps: 1, signal: AbortSignal.abort(new Error('enough')), pool });
+  await expect(run).rejects.toMatchObject({ code: 'RUN_ABORTED', message: 'run aborted: enough' });
+});
+
+test('options that are no object are refused', async () => {
+  for (const none of [null, 'llama-tiny', 3])
+    await expect(train(none as never)).rejects.toMatchObject({
+      exit: 2,
+      message: expect.stringContaining('no object'),
+    });
+  await expect(generate(null as never)).rejects.toMatchObject({ exit: 2 });
 });
 
 const wrong: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [

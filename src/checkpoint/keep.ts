@@ -6,24 +6,37 @@
 //
 // A step is kept before the next is committed, under a temporary name until it is whole. So each is whole at every instant.
 import { copyFileSync, existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { linkOrCopy, partialSuffix, syncDirectory, withFile } from './files.ts';
 import { type CheckpointIndex, configName, indexName, stepOf, tokenizerName } from './index-file.ts';
 import { committedFiles, keptFolder } from './out-files.ts';
 
 const keptName = (step: number): string => `step-${String(step).padStart(6, '0')}`;
 
+const keptPattern = /^step-(\d{6,})$/;
+
 /** The steps kept below a run's directory, the oldest first: each is a checkpoint that can be loaded and gone on with. */
 export function keptSteps(out: string): { readonly step: number; readonly path: string }[] {
   const folder = join(out, keptFolder);
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
+    .filter((name) => existsSync(join(folder, name, indexName)))
     .flatMap((name) => {
-      const step = /^step-(\d{6,})$/.exec(name)?.[1];
+      const step = keptPattern.exec(name)?.[1];
       return step === undefined ? [] : [{ step: Number(step), path: join(folder, name) }];
     })
     .sort((a, b) => a.step - b.step);
 }
+
+/** Whether a directory is one of the kept steps of a run. */
+export const isKeptStep = (path: string): boolean => {
+  const folder = dirname(resolve(path));
+  return (
+    keptPattern.test(basename(resolve(path))) &&
+    basename(folder) === keptFolder &&
+    existsSync(join(dirname(folder), indexName))
+  );
+};
 
 /** Keeps the step that is committed in `out` for when `next` has replaced it. */
 export function keepCommitted(out: string, index: CheckpointIndex | undefined, next: number): void {

@@ -88,5 +88,7 @@ export function removeLeftovers(out: string, index: CheckpointIndex | undefined)
 function partlyKept(out: string, names: readonly string[]): string[] {
   if (!names.includes(keptFolder)) return [];
   const kept = readdirSync(join(out, keptFolder));
-  return kept.filter((name) => name.endsWith(partialSuffix)).map((name) => join(keptFolder, name));
+  return kept
+    .filter((name) => name.startsWith('step-') && name.endsWith(partialSuffix))
+    .map((name) => join(keptFolder, name));
 }

@@ -153,6 +153,9 @@ async function tokensIn(folder: string, files: readonly string[], io: CliIo): Pr
       onProgress: preparing.show,
     });
     return sources[0]!.path;
+  } catch (error) {
+    throwIfStopped(io);
+    throw error;
   } finally {
     preparing.end();
   }

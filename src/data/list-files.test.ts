@@ -11,9 +11,19 @@ const folder = mkdtempSync(join(tmpdir(), 'fivefold-list-'));
 const at = (name: string): string => join(folder, name);
 let closeSocket: () => Promise<void>;
 beforeAll(async () => {
-  for (const name of ['deep/er', '.git', 'node_modules', 'deep/node_modules', 'empty'])
+  for (const name of ['deep/er', '.git', 'node_modules', 'deep/node_modules', 'empty', 'deep/run', 'deep/er/model'])
     mkdirSync(at(name), { recursive: true });
-  for (const name of ['b.txt', 'deep/er/a.ts', '.git/HEAD', 'node_modules/x.js', 'deep/node_modules/y.js'])
+  for (const name of [
+    'b.txt',
+    'deep/er/a.ts',
+    '.git/HEAD',
+    'node_modules/x.js',
+    'deep/node_modules/y.js',
+    'deep/run/run.json',
+    'deep/run/metrics.jsonl',
+    'deep/er/model/config.json',
+    'deep/er/model/model.safetensors',
+  ])
     writeFileSync(at(name), 'text');
   writeFileSync(at('tokens.u16.bin'), Uint16Array.of(1, 2));
   writeFileSync(at('x.wasm'), Buffer.from('\0asm\x01\0\0\0', 'latin1'));
@@ -50,10 +60,12 @@ test('a folder gives its text and token files, and says what else it holds', asy
     notRegular: { count: 2, examples: [at('again/fifo'), at('socket')] },
     unreadable: { count: 2, examples: [at('broken'), at('circle')] },
     repeated: { count: 2, examples: [at('again/up'), at('deep')] },
+    model: { count: 2, examples: [at('again/er/model'), at('again/run')] },
   });
   expect(skippedText(skipped.result())).toBe(
     `skipped 4 files that are not text, such as ${at('latin.txt')}; 2 FIFOs, sockets or devices, such as ${at('again/fifo')}; ` +
-      `2 paths that cannot be read, such as ${at('broken')}; 2 folders linked to again, such as ${at('again/up')}`,
+      `2 paths that cannot be read, such as ${at('broken')}; 2 folders linked to again, such as ${at('again/up')}; ` +
+      `2 folders of models, such as ${at('again/er/model')}`,
   );
 });
 

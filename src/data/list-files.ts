@@ -34,9 +34,9 @@ export function missing(path: string, { problem, fix = readFix }: Pick<Refusal, 
 
 /**
  * The files meant by these paths. A folder gives its text and token files at any depth in sorted order, without what is
- * named node_modules or starts with a dot; links are followed, to each folder once. What else it holds goes to `skipped`.
+ * named node_modules or starts with a dot, and without folders of models; links are followed, to each folder once. What else it holds goes to `skipped`.
  * @throws DATA_MISSING for a path that is not there, cannot be read or is neither file nor folder, OPTION_INVALID for a .bin
- * that does not say what it holds, the signal's reason when it is aborted
+ * that does not say what it holds, RUN_ABORTED
  */
 export async function listDataFiles(
   paths: readonly string[],
@@ -105,6 +105,11 @@ async function addFolder(folder: string, walk: Walk): Promise<void> {
     skipped.add('unreadable', folder);
     return;
   }
+  // A run that saves among its data would else read itself when it goes on.
+  if (folder !== top && holdsModel(names)) {
+    skipped.add('model', folder);
+    return;
+  }
   names.sort();
   for (const [index, name] of names.entries()) {
     if (index % filesAtATime === 0) await setImmediate();
@@ -126,6 +131,11 @@ async function addFolder(folder: string, walk: Walk): Promise<void> {
       });
   }
 }
+
+/** Its texts are settings and figures, and most of it is weights. */
+const holdsModel = (names: readonly string[]): boolean =>
+  names.some((name) => modelNames.test(name)) || (names.includes('run.json') && names.includes('metrics.jsonl'));
+const modelNames = /\.safetensors(\.index\.json)?$/;
 
 const isTokenFile = (path: string): boolean => /\.(u16|i32)\.bin$/.test(path);
 

@@ -3,9 +3,9 @@
 /**
  * notText: its bytes are not UTF-8, or NUL is among them, or its name is that of another kind of .bin.
  * notRegular: a FIFO, socket or device. unreadable: no permission, a link to nothing or in a circle.
- * repeated: a folder that a link led to once more.
+ * repeated: a folder that a link led to once more. model: one that holds a checkpoint or a run.
  */
-export type SkipReason = 'notText' | 'notRegular' | 'unreadable' | 'repeated';
+export type SkipReason = 'notText' | 'notRegular' | 'unreadable' | 'repeated' | 'model';
 
 export interface SkippedFiles {
   readonly count: number;
@@ -30,6 +30,7 @@ export function countSkipped(): SkipCounter {
     notRegular: { count: 0, examples: [] },
     unreadable: { count: 0, examples: [] },
     repeated: { count: 0, examples: [] },
+    model: { count: 0, examples: [] },
   };
   return {
     add(reason, path) {
@@ -47,6 +48,7 @@ const words: Readonly<Record<SkipReason, readonly [one: string, more: string]>> 
   notRegular: ['FIFO, socket or device', 'FIFOs, sockets or devices'],
   unreadable: ['path that cannot be read', 'paths that cannot be read'],
   repeated: ['folder linked to again', 'folders linked to again'],
+  model: ['folder of a model', 'folders of models'],
 };
 
 /** `skipped 3 files that are not text, such as x.wasm`; undefined when nothing was. */

@@ -8,6 +8,7 @@ import { checkFit } from '../model/fit.ts';
 import { checkGenerationFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { runWorld } from '../runtime/world.ts';
+import { checkObject } from '../settings.ts';
 import { type WindowSettings, windowTalk } from '../step/forward-step.ts';
 import type { Generated, GenerateJob, GenerateReport } from './job.ts';
 import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from './options.ts';
@@ -21,6 +22,7 @@ import { windowLength } from './window.ts';
  * Throws OPTION_INVALID, LAYOUT_*, CHECKPOINT_*, CONFIG_INVALID before anything runs, and what runWorld throws.
  */
 export async function generate(options: GenerateOptions): Promise<Generated> {
+  checkObject(options);
   const settings = parseGenerateOptions(options);
   const job = planGeneration(settings);
   const talk = windowTalk(job.settings);

@@ -1,7 +1,7 @@
 // Runs a world: one rank a worker thread, until all have returned or one has failed; never for ever.
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import type { AbortSignalLike } from '../abort-signal.ts';
+import { type AbortSignalLike, abortedError, throwIfAborted } from '../abort-signal.ts';
 import { type ErrorCode, FivefoldError } from '../errors.ts';
 import { trimHeap } from './c-heap.ts';
 import { writeFlightRecords } from './flight-recorder.ts';
@@ -54,7 +54,7 @@ const startSeconds = 60;
 export async function runWorld(options: WorldOptions): Promise<unknown[]> {
   const { plan, jobs, signal } = options;
   if (jobs.length !== plan.size) throw new Error(`a world of ${plan.size} ranks got ${jobs.length} jobs`);
-  if (signal?.aborted) throw aborted(signal);
+  throwIfAborted(signal);
   const pool = options.pool ?? createPool();
   try {
     return await new World(options, pool).outcome;
@@ -62,11 +62,6 @@ export async function runWorld(options: WorldOptions): Promise<unknown[]> {
     if (!options.pool) await pool.close();
   }
 }
-
-const aborted = (signal: AbortSignalLike): FivefoldError =>
-  new FivefoldError('RUN_ABORTED', {
-    problem: signal.reason instanceof Error ? signal.reason.message : String(signal.reason),
-  });
 
 interface Rank {
   readonly worker: Worker;
@@ -116,7 +111,7 @@ class World {
     this.#cleanups.push(() => clearInterval(watch));
     const { signal } = options;
     if (signal) {
-      const stop = (): void => this.#fail(aborted(signal), abortKind.stopped);
+      const stop = (): void => this.#fail(abortedError(signal), abortKind.stopped);
       signal.addEventListener('abort', stop);
       this.#cleanups.push(() => signal.removeEventListener('abort', stop));
     }

@@ -101,11 +101,14 @@ function checkSameData(before: RunManifest, tokens: PreparedData, resume: string
     before.data.length === tokens.sources.length &&
     before.data.every(({ sha256 }, index) => sha256 === tokens.sources[index]!.sha256);
   if (same) return;
-  const count = (streams: readonly { readonly tokens: number }[]) => streams.map((each) => each.tokens).join(' + ');
+  const count = (streams: readonly { readonly tokens: number }[]) =>
+    `${streams.map((each) => each.tokens).join(' + ')} tokens`;
+  const sorted = (streams: readonly { readonly sha256: string }[]) => `${streams.map((each) => each.sha256).sort()}`;
+  const moved = sorted(before.data) === sorted(tokens.sources);
   fail('DATA_CHANGED', {
     path: resume,
     before: count(before.data),
-    now: count(tokens.sources),
+    now: `${count(tokens.sources)}${moved ? ' in another order' : ''}`,
     fix: `give the files it was started with, or ${option('dataChanged')} to go on with these`,
   });
 }

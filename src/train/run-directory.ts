@@ -53,6 +53,32 @@ export interface RunDirectory {
 }
 
 /**
+ * Checks that what `out` holds under these two names are the settings and figures of a run, which may be replaced.
+ * @throws OUT_UNWRITABLE
+ */
+export function checkRunFiles(out: string): void {
+  for (const [name, isOurs] of [
+    [settingsName, isSettings],
+    [metricsName, isMetrics],
+  ] as const) {
+    const path = join(out, name);
+    if (!existsSync(path)) continue;
+    const refuse = (problem: string): never => fail('OUT_UNWRITABLE', { path: out, problem: `${path} ${problem}` });
+    const bytes = readWhole(path, mostMetricsBytes, ({ problem }) => refuse(`cannot be read: ${problem}`));
+    if (!isOurs(bytes.toString())) refuse('is of something else and would be replaced');
+  }
+}
+
+function isSettings(text: string): boolean {
+  const { model, layout, globalBatch } = (parsed(text) ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof model === 'string' && typeof layout === 'string' && typeof globalBatch === 'number';
+}
+
+/** Its last line may be cut. */
+const isMetrics = (text: string): boolean =>
+  !text.includes('\n') || Number.isFinite(stepOf(text.slice(0, text.indexOf('\n'))));
+
+/**
  * Writes run.json, which `--config` and `train()` take, and opens metrics.jsonl. Figures of steps after `stepsDone`, which the
  * run gone on with did not save, are dropped.
  * @throws OUT_UNWRITABLE
@@ -101,10 +127,14 @@ function linesUntil(path: string, step: number): string {
 
 /** The last line of a run that was killed may be cut. */
 function stepOf(line: string): number {
+  const { step } = (parsed(line) ?? {}) as { step?: unknown };
+  return typeof step === 'number' ? step : Number.POSITIVE_INFINITY;
+}
+
+function parsed(text: string): unknown {
   try {
-    const { step } = JSON.parse(line) as { step?: unknown };
-    return typeof step === 'number' ? step : Number.POSITIVE_INFINITY;
+    return JSON.parse(text);
   } catch {
-    return Number.POSITIVE_INFINITY;
+    return undefined;
   }
 }

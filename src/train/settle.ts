@@ -1,5 +1,6 @@
 // From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
 import { identityOf, openOptimizer } from '../checkpoint/hf-directory.ts';
+import { isKeptStep } from '../checkpoint/keep.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut } from '../checkpoint/out-directory.ts';
 import { stepsForEpochs } from '../data/epochs.ts';
@@ -14,6 +15,7 @@ import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { type RunManifest, readRun } from './manifest.ts';
 import { defaultWarmup } from './optimizer.ts';
+import { checkRunFiles } from './run-directory.ts';
 import { mostSteps, type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 import { checkTrace } from './trace-file.ts';
 
@@ -43,8 +45,13 @@ export function settle(given: TrainSettings, source?: ModelSource): Settled {
   const resumed = resume === undefined ? undefined : identityOfRun(resume);
   const before = resume === undefined ? undefined : goOnWith(resume, given);
   const data = given.data ?? before?.run.data ?? missing('data', 'give text files or folders to train on');
-  if (given.mix && given.mix.length !== data.length)
-    refuse('mix', `${given.mix.length} weights for ${data.length} paths of data`, 'give one for each path');
+  const mix = given.mix ?? before?.run.mix;
+  if (mix && mix.length !== data.length)
+    refuse(
+      'mix',
+      `${mix.length} weights${given.mix ? '' : ` of the run in ${resume}`} for ${data.length} paths of data`,
+      given.mix ? 'give one for each path' : `give ${option('data')} ${mix.length} paths`,
+    );
   const name = given.model ?? trainDefaults.model;
   const model = source ?? findModel(resume ?? name, given.set ?? []);
   const weights = resume ?? model.weights;
@@ -92,7 +99,7 @@ export function settle(given: TrainSettings, source?: ModelSource): Settled {
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,
-      ...optional('mix', given.mix ?? before?.run.mix),
+      ...optional('mix', mix),
       heldOut,
       ...optional('tokenizer', tokenizerPath),
       layout: printLayout(layout),
@@ -156,8 +163,16 @@ function ratesOf(
 /** Where the run writes. */
 function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }: TrainSettings): void {
   const to = out ?? resume;
-  if (to !== undefined) checkOut(to, { resume });
-  else
+  if (to !== undefined) {
+    if (isKeptStep(to))
+      refuse(
+        'out',
+        `${to} is a kept step of another run, which the next one saved would change`,
+        `give ${option('out')} a new directory`,
+      );
+    checkOut(to, { resume });
+    checkRunFiles(to);
+  } else
     for (const [key, value] of Object.entries({ saveEvery, keep }))
       if (value !== undefined && !(key === 'keep' && value === trainDefaults.keep))
         refuse(key, 'there is nowhere to save to', `add ${option('out')} <dir>`);
@@ -177,7 +192,11 @@ function goOnWith(resume: string, given: TrainSettings): RunManifest {
     if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
   for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'heldOut', 'mix'] as const)
     if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
-      refuse(key, `${given[key]} is not the ${before.run[key]} of the run in ${resume}`, fix);
+      refuse(
+        key,
+        `${given[key]} is not ${before.run[key] === undefined ? 'what it was' : `the ${before.run[key]}`} in the run in ${resume}`,
+        fix,
+      );
   return before;
 }
 

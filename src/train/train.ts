@@ -7,7 +7,7 @@ import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
-import { callback, callFields, checkSettings } from '../settings.ts';
+import { callback, callFields, checkObject, checkSettings } from '../settings.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
@@ -31,6 +31,7 @@ export interface TrainOptions extends Omit<TrainSettings, 'model' | 'data' | 'la
  * COLLECTIVE_TIMEOUT, RUN_ABORTED while running
  */
 export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
+  checkObject(options);
   const { onReport, signal, pool, recorderDir, onPrepare, onPlan, ...rest } = options;
   checkSettings(hookFields, {
     signal,

@@ -73,7 +73,7 @@ test('in f64 two layouts print the same losses to ten digits', async () => {
 });
 
 test('Ctrl-C leaves the last checkpoint whole; from it the same layout goes on bit by bit, another to ten digits', async () => {
-  const f64 = [...small, '--precision', 'f64', '--layout', 'dp=2', '--steps', '150'];
+  const f64 = [...small, '--precision', 'f64', '--layout', 'dp=2', '--steps', '150', '--warmup', '4'];
   const argv = [...f64, '--save-every', '1', '--out', path('stopped')];
   const stopped = await runProgram(argv, temporary, (line, kill) => {
     if (line.includes('"step":3,')) kill('SIGINT');
@@ -90,7 +90,7 @@ test('Ctrl-C leaves the last checkpoint whole; from it the same layout goes on b
 
   // Some steps more; the schedule stays that of all 150.
   const last = `${step + 10}`;
-  const whole = lossesOf((await run(...f64, '--steps', last, '--decay-steps', '150', '--warmup', '15')).stdout);
+  const whole = lossesOf((await run(...f64, '--steps', last, '--decay-steps', '150')).stdout);
   cpSync(path('stopped'), path('moved'), { recursive: true });
   const goOn = async (dir: string, ...argv: string[]) => {
     const { exit, stdout, stderr } = await run(

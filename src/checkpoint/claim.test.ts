@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
+import { makeFifo } from '../../test/odd-files.ts';
 import { FivefoldError } from '../errors.ts';
 import { claimOut, silenceSeconds } from './claim.ts';
 import { checkOut } from './out-directory.ts';
@@ -163,6 +164,14 @@ test('a lock counts as long as its process runs; one from elsewhere, or unreadab
     expect(claimable(text)).toContain('by a process that has just begun');
     expect(claimable(text, silenceSeconds + 20)).toBe('free');
   }
+});
+
+test.skipIf(process.platform === 'win32')('a lock that is a FIFO holds nobody up', () => {
+  const out = mkdtempSync(join(root, 'fifo-'));
+  makeFifo(lock(out));
+  expect(() => claimOut(out)).toThrow(/just begun/);
+  utimesSync(lock(out), new Date(), new Date(Date.now() - (silenceSeconds + 20) * 1000));
+  claimOut(out).release();
 });
 
 test('a process that was killed while it took over a dead lock blocks nobody', () => {

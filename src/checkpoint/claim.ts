@@ -4,12 +4,13 @@
 // half of one. That of a dead process is removed by whoever holds a lock on that very lock, named after its token: so never by two,
 // and never one that has replaced it.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { fail } from '../errors.ts';
 import { processSchema, stillRuns, thisProcess } from '../files/processes.ts';
+import { readWhole } from '../files/regular-file.ts';
 import { errorCode } from '../files/system-errors.ts';
 import { ifPossible, linkOrCopy, replaceFile, withFile, writeAt } from './files.ts';
 import { readIndex } from './index-file.ts';
@@ -20,6 +21,9 @@ const lockName = '.fivefold-lock';
 const touchSeconds = 5;
 /** A lock of another machine that has not been touched for so long is a dead process's. */
 export const silenceSeconds = 60;
+
+/** Many times what a lock says. */
+const mostLockBytes = 1 << 16;
 
 const holderSchema = z.object({
   /** Of this claim and no other. */
@@ -121,16 +125,15 @@ function taken(own: string, path: string): boolean {
 }
 
 function readHolder(path: string): Holder | typeof unreadable | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
+  const bytes = readWhole(path, mostLockBytes, ({ code, problem }) => {
     // ENOTDIR: there is no directory at all.
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
-    throw error;
-  }
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'NOT_REGULAR' || code === 'TOO_LARGE') return unreadable;
+    return fail('OUT_UNWRITABLE', { path, problem });
+  });
+  if (bytes === undefined || bytes === unreadable) return bytes;
   try {
-    return holderSchema.safeParse(JSON.parse(text)).data ?? unreadable;
+    return holderSchema.safeParse(JSON.parse(bytes.toString())).data ?? unreadable;
   } catch {
     return unreadable;
   }

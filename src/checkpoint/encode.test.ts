@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeBF16 } from './decode.ts';
-import { encodeBF16, firstPastBF16 } from './encode.ts';
+import { encodeBF16, firstPast } from './encode.ts';
 
 const bitsOf = (value: number): bigint => new BigUint64Array(Float64Array.of(value).buffer)[0]!;
 const doubleOf = (bits: bigint): number => new Float64Array(BigUint64Array.of(bits).buffer)[0]!;
@@ -79,11 +79,16 @@ test('what would become an infinity is found', () => {
   const middle = 2 ** 128 - 2 ** 119;
   const below = doubleOf(bitsOf(middle) - 1n);
   for (const value of [1, largest, below, -below, Number.POSITIVE_INFINITY, Number.NaN]) {
-    expect(firstPastBF16(Float64Array.of(0, value))).toBe(-1);
+    expect(firstPast('BF16', Float64Array.of(0, value))).toBe(-1);
   }
   expect(encode(below, 'f64')).toBe(0x7f7f);
   for (const value of [middle, -middle, 1e300]) {
-    expect(firstPastBF16(Float64Array.of(0, value))).toBe(1);
+    expect(firstPast('BF16', Float64Array.of(0, value))).toBe(1);
     expect(encode(value, 'f64') & 0x7fff).toBe(0x7f80);
   }
+  const single = 2 ** 128 - 2 ** 103;
+  const justBelow = doubleOf(bitsOf(single) - 1n);
+  expect(firstPast('F32', Float64Array.of(justBelow, -single))).toBe(1);
+  expect([Math.fround(justBelow), Math.fround(-single)]).toEqual([(2 - 2 ** -23) * 2 ** 127, Number.NEGATIVE_INFINITY]);
+  expect(firstPast('F64', Float64Array.of(Number.MAX_VALUE))).toBe(-1);
 });

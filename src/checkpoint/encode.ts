@@ -1,5 +1,6 @@
 // Turns numbers into bf16, the upper half of an f32 number: rounded to the nearest, and to the even one of two as near.
 import type { FloatArray } from './dtypes.ts';
+import type { SavedDtype } from './plan.ts';
 
 /** `values` → the bits of bf16 numbers. What is past the largest bf16 number becomes an infinity; NaN stays NaN. */
 export function encodeBF16(values: FloatArray, out: Uint16Array): void {
@@ -16,9 +17,15 @@ export function encodeBF16(values: FloatArray, out: Uint16Array): void {
   }
 }
 
-/** From here on a number is nearer to 2^128, which bf16 does not have, than to its largest number. */
-const pastBF16 = 2 ** 128 - 2 ** 119;
+/** From here on a number is nearer to 2^128, which the type does not have, than to its largest number. */
+const past: Readonly<Record<SavedDtype, number>> = {
+  BF16: 2 ** 128 - 2 ** 119,
+  F32: 2 ** 128 - 2 ** 103,
+  F64: Number.POSITIVE_INFINITY,
+};
 
 /** The first position of a finite number that would become an infinity, or -1. */
-export const firstPastBF16 = (values: FloatArray): number =>
-  values.findIndex((value) => Math.abs(value) >= pastBF16 && Number.isFinite(value));
+export function firstPast(dtype: SavedDtype, values: FloatArray): number {
+  const limit = past[dtype];
+  return values.findIndex((value) => Math.abs(value) >= limit && Number.isFinite(value));
+}

@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
 import { dtypeBytes, type FloatArray, sameBytes } from './dtypes.ts';
-import { encodeBF16, firstPastBF16 } from './encode.ts';
+import { encodeBF16, firstPast } from './encode.ts';
 import { bytesUnder, everyPiece, type OnMoved, writeAt } from './files.ts';
 import { readIndex } from './index-file.ts';
 import { committedFiles, saveFailed, saving } from './out-files.ts';
@@ -60,10 +60,10 @@ export function openWriter(out: string, plan: CheckpointPlan, step: number, onPi
             problem: `tensor ${name}: ${problem}`,
             fix: 'plan it first',
           });
-        const past = tensor.dtype === 'BF16' ? firstPastBF16(data) : -1;
+        const past = sameBytes(tensor.dtype, data) ? -1 : firstPast(tensor.dtype, data);
         if (past >= 0) {
-          const what = `${name} holds ${data[past]}, which is past the largest bf16 number`;
-          return saveFailed(out, step, what, 'save the weights in f32');
+          const what = `${name} holds ${data[past]}, which is past the largest ${tensor.dtype} number`;
+          return saveFailed(out, step, what, 'give the weights a wider type');
         }
         writeRuns(fdOf(tensor.file), tensor, ranges, data, onMoved);
       });

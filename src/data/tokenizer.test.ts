@@ -91,6 +91,13 @@ describe('a Hugging Face tokenizer.json', () => {
     expect(() => loadTokenizer(path)).toThrow(/other\.json: it is not JSON/);
     writeFileSync(path, '{"hidden_size": 16}');
     expect(() => loadTokenizer(path)).toThrow(/other\.json: it is not of the expected form \(model:/);
+    for (const id of [-1, 0.5, 2 ** 31]) {
+      writeFileSync(path, JSON.stringify({ model: { type: 'BPE', vocab: { a: 0, b: id }, merges: [] } }));
+      expect(() => loadTokenizer(path)).toThrow(/other\.json: it is not of the expected form \(model/);
+      const added_tokens = [{ id, content: 'b' }];
+      writeFileSync(path, JSON.stringify({ model: { type: 'BPE', vocab: { a: 0 }, merges: [] }, added_tokens }));
+      expect(() => loadTokenizer(path)).toThrow(/other\.json: it is not of the expected form \(added_tokens/);
+    }
   });
 });
 

@@ -34,10 +34,16 @@ export const byteTokenizer: Tokenizer = {
     new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(Array.from(ids).filter((id) => id < 256))),
 };
 
-const addedTokenSchema = z.looseObject({ id: z.int().nonnegative(), content: z.string() });
+/** Many times more tokens than any model has; lists as long as the highest id are made. */
+const tokenId = z
+  .int()
+  .min(0)
+  .max(2 ** 24);
+
+const addedTokenSchema = z.looseObject({ id: tokenId, content: z.string() });
 
 const tokenizerSchema = z.looseObject({
-  model: z.looseObject({ vocab: z.union([z.record(z.string(), z.int()), z.array(z.unknown())]) }),
+  model: z.looseObject({ vocab: z.union([z.record(z.string(), tokenId), z.array(z.unknown())]) }),
   added_tokens: z.array(addedTokenSchema).nullish(),
 });
 

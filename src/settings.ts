@@ -83,9 +83,9 @@ export type Fields = Readonly<Record<string, z.ZodType>>;
 /** Values of some settings; what was not given is undefined or absent. */
 export type Given<F extends Fields> = { readonly [K in keyof F]?: z.infer<F[K]> | undefined };
 
-/** What a caller who checks no types gave as options. @throws OPTION_INVALID */
+/** What a caller who checks no types gave as options; nothing may be given. @throws OPTION_INVALID */
 export function checkObject(options: unknown): void {
-  if (!isObject(options))
+  if (options !== undefined && !isObject(options))
     fail('OPTION_INVALID', {
       option: 'options',
       problem: `${shown(options)} is no object`,

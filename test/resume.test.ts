@@ -164,12 +164,16 @@ test('a kept step is gone on with elsewhere, never in its place', async () => {
 });
 
 test('what is not of a run is not replaced by its settings, figures or kept steps', async () => {
-  for (const name of ['run.json', 'metrics.jsonl']) {
+  for (const [name, text] of [
+    ['run.json', '{"mine": true}\n'],
+    ['metrics.jsonl', '{"mine": true}\n'],
+    ['metrics.jsonl', 'mine'],
+  ] as const) {
     const out = mkdtempSync(join(root, 'foreign-'));
-    writeFileSync(join(out, name), '{"mine": true}\n');
+    writeFileSync(join(out, name), text);
     const refused = train({ ...small, out, steps: 1 });
     await expect(refused).rejects.toMatchObject({ code: 'OUT_UNWRITABLE', message: expect.stringContaining(name) });
-    expect(readFileSync(join(out, name), 'utf8')).toBe('{"mine": true}\n');
+    expect(readFileSync(join(out, name), 'utf8')).toBe(text);
   }
   const out = newOut();
   const mine = join(out, 'checkpoints', 'step-000000', 'notes.txt');

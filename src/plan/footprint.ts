@@ -21,7 +21,7 @@ export interface Footprint {
 }
 
 /**
- * Measured against resident memory (bench/resident-memory.ts), ONNX Runtime 1.30: a session's arena grows by doubling and is laid
+ * Measured against resident memory (bench/resident-memory.ts), ONNX Runtime 1.28 and 1.30: a session's arena grows by doubling and is laid
  * out anew after the first run, so it holds 2.5 times what its values need at once.
  */
 const arenaFactor = 2.5;

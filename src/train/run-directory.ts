@@ -74,9 +74,8 @@ function isSettings(text: string): boolean {
   return typeof model === 'string' && typeof layout === 'string' && typeof globalBatch === 'number';
 }
 
-/** Its last line may be cut. */
-const isMetrics = (text: string): boolean =>
-  !text.includes('\n') || Number.isFinite(stepOf(text.slice(0, text.indexOf('\n'))));
+/** Every line begins like this, one that was cut too. */
+const isMetrics = (text: string): boolean => text === '' || text.startsWith('{"step":');
 
 /**
  * Writes run.json, which `--config` and `train()` take, and opens metrics.jsonl. Figures of steps after `stepsDone`, which the

@@ -1,4 +1,5 @@
-// The threads all-reduce of two ranks against Open MPI's on this machine, in turns: `npx tsx bench/all-reduce.ts`.
+// The threads all-reduce of two ranks, of registered vectors and of others, against Open MPI's on this machine, in turns:
+// `npx tsx bench/all-reduce.ts`.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,15 +9,20 @@ import { formatTable } from '../src/cli/ui/table.ts';
 import type { Group } from '../src/mesh/mesh.ts';
 import { runWorld } from '../src/runtime/world.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
-import type { AllReduceJob } from './all-reduce-rank.ts';
+import type { AllReduceJob, AllReduceTimes } from './all-reduce-rank.ts';
 
 export interface AllReduceRow {
   readonly bytes: number;
-  readonly threadsMicroseconds: number;
+  /** Of vectors in registered memory. */
+  readonly registeredMicroseconds: number;
+  /** Of other vectors, which go through slots. */
+  readonly slotsMicroseconds: number;
+  /** The time through slots over that of registered vectors. */
+  readonly overSlots: number;
   /** Missing where Open MPI is not installed. */
   readonly mpiMicroseconds?: number;
-  /** Open MPI's time over ours: above 1 we are faster. */
-  readonly ratio?: number;
+  /** Open MPI's time over that of registered vectors: above 1 we are faster. */
+  readonly overMpi?: number;
 }
 
 export interface AllReduceResult {
@@ -27,15 +33,17 @@ export interface AllReduceResult {
 }
 
 const KB = 1024;
+const size = (bytes: number, calls: number) => ({ bytes, calls, rewrites: bytes >= 16 * KB });
 const sizes: AllReduceJob['sizes'] = [
-  { bytes: 64, calls: 500 },
-  { bytes: KB, calls: 500 },
-  { bytes: 16 * KB, calls: 100 },
-  { bytes: 64 * KB, calls: 50 },
-  { bytes: 256 * KB, calls: 20 },
-  { bytes: 1024 * KB, calls: 5 },
-  { bytes: 4096 * KB, calls: 2 },
-  { bytes: 16384 * KB, calls: 1 },
+  size(64, 500),
+  size(KB, 500),
+  size(16 * KB, 100),
+  size(32 * KB, 50),
+  size(64 * KB, 50),
+  size(256 * KB, 20),
+  size(1024 * KB, 5),
+  size(4096 * KB, 2),
+  size(16384 * KB, 1),
 ];
 
 type Samples = readonly { readonly bytes: number; readonly microseconds: readonly number[] }[];
@@ -61,7 +69,7 @@ function compileMpi(folder: string): { readonly program: string } | { readonly n
 
 function runMpi(program: string): Samples {
   const root = process.getuid?.() === 0 ? ['--allow-run-as-root'] : [];
-  const args = sizes.flatMap(({ bytes, calls }) => [String(bytes), String(calls)]);
+  const args = sizes.flatMap(({ bytes, calls, rewrites }) => [String(bytes), String(calls), rewrites ? '1' : '0']);
   const output = execFileSync('mpirun', [...root, '-np', '2', program, ...args], { encoding: 'utf8' });
   return JSON.parse(output) as Samples;
 }
@@ -77,27 +85,29 @@ export async function benchAllReduce(rounds = 15): Promise<AllReduceResult> {
   const rankModule = new URL('./all-reduce-rank.ts', import.meta.url);
   const folder = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
   const pool = createPool();
-  const [ours, theirs]: [Samples[], Samples[]] = [[], []];
-  const barriers: number[] = [];
+  const ours: AllReduceTimes[] = [];
+  const theirs: Samples[] = [];
   try {
     const mpi = compileMpi(folder);
     for (let round = 0; round < rounds; round++) {
       const [first] = await runWorld({ plan, rankModule, jobs: [job, job], pool });
-      const result = first as { barrier: number[]; sizes: Samples };
-      barriers.push(...result.barrier);
-      ours.push(result.sizes);
+      ours.push(first as AllReduceTimes);
       if ('program' in mpi) theirs.push(runMpi(mpi.program));
     }
-    const mediansOf = (turns: readonly Samples[], i: number): number[] =>
-      turns.map((samples) => median(samples[i]!.microseconds));
     const rows = sizes.map(({ bytes }, i): AllReduceRow => {
-      const threads = mediansOf(ours, i);
-      if (theirs.length === 0) return { bytes, threadsMicroseconds: median(threads) };
-      const mpi = mediansOf(theirs, i);
-      const ratio = median(mpi.map((microseconds, turn) => microseconds / threads[turn]!));
-      return { bytes, threadsMicroseconds: median(threads), mpiMicroseconds: median(mpi), ratio };
+      const registered = ours.map(({ sizes }) => median(sizes[i]!.registered));
+      const slots = ours.map(({ sizes }) => median(sizes[i]!.own));
+      const mpi = theirs.map((samples) => median(samples[i]!.microseconds));
+      const over = (others: readonly number[]): number => median(others.map((time, turn) => time / registered[turn]!));
+      return {
+        bytes,
+        registeredMicroseconds: median(registered),
+        slotsMicroseconds: median(slots),
+        overSlots: over(slots),
+        ...(mpi.length > 0 ? { mpiMicroseconds: median(mpi), overMpi: over(mpi) } : {}),
+      };
     });
-    const barrierMicroseconds = median(barriers);
+    const barrierMicroseconds = median(ours.flatMap(({ barrier }) => barrier));
     return { barrierMicroseconds, rows, ...('notice' in mpi ? { notice: mpi.notice } : {}) };
   } finally {
     await pool.close();
@@ -111,15 +121,17 @@ const sizeText = (bytes: number): string =>
 /** The result as a table for people. */
 export function allReduceTable({ rows, barrierMicroseconds, notice }: AllReduceResult): string {
   const table = formatTable({
-    head: ['f32 vector', 'threads (us)', 'GB/s', 'Open MPI (us)', 'ratio'],
-    rows: rows.map(({ bytes, threadsMicroseconds, mpiMicroseconds, ratio }) => [
+    head: ['f32 vector', 'registered (us)', 'GB/s', 'slots (us)', 'ratio', 'Open MPI (us)', 'ratio'],
+    rows: rows.map(({ bytes, registeredMicroseconds, slotsMicroseconds, overSlots, mpiMicroseconds, overMpi }) => [
       sizeText(bytes),
-      threadsMicroseconds.toFixed(2),
-      (bytes / threadsMicroseconds / 1000).toFixed(2),
+      registeredMicroseconds.toFixed(2),
+      (bytes / registeredMicroseconds / 1000).toFixed(2),
+      slotsMicroseconds.toFixed(2),
+      overSlots.toFixed(2),
       mpiMicroseconds?.toFixed(2) ?? '-',
-      ratio?.toFixed(2) ?? '-',
+      overMpi?.toFixed(2) ?? '-',
     ]),
-    align: [undefined, 'right', 'right', 'right', 'right'],
+    align: [undefined, 'right', 'right', 'right', 'right', 'right', 'right'],
   });
   return `${table}\nbarrier of two ranks: ${barrierMicroseconds.toFixed(2)} us${notice ? `\n${notice}` : ''}`;
 }

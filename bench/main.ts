@@ -1,4 +1,4 @@
-// All benchmarks, one after the other, each in a process of its own, written to bench/results.md with the machine's description: `npm run bench`.
+// All benchmarks, one after the other, each in a process of its own, written to bench/results.md with the machine's description: `npm run bench` (`-- --python <path>` adds PyTorch).
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
@@ -17,8 +17,14 @@ const sections: readonly Section[] = [
   {
     title: 'Training speed',
     about:
-      'Llama, hidden 512, 8 layers, sequence 512, 8 sequences a step, f32. Rounds of one rank, bare MatMul and two ranks in turns; medians. Efficiency is speedup over what the layout allows (for pp: what its bubble leaves).',
+      'Llama, hidden 512, 8 layers, sequence 512, 8 sequences a step, f32. Rounds of one rank, bare MatMul, two ranks and (with --python) PyTorch in turns; medians. Efficiency is speedup over what the layout allows (for pp: what its bubble leaves).',
     script: 'training.ts',
+  },
+  {
+    title: 'Pipeline bubbles',
+    about:
+      "Two stages of four layers each, 8 microbatches a step. Idle share of the stages between a step's first work and its last, from the traces of real steps, against the same schedule played with the times that its work took; medians over steps.",
+    script: 'bubbles.ts',
   },
   {
     title: 'All-reduce',
@@ -41,10 +47,14 @@ const written = [
 for (const { title, about, script } of sections) {
   process.stderr.write(`${title} ...\n`);
   const path = fileURLToPath(new URL(`./${script}`, import.meta.url));
-  const text = execFileSync(process.execPath, ['--import', 'tsx', path], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const text = execFileSync(
+    process.execPath,
+    ['--import', 'tsx', path, ...(script === 'training.ts' ? process.argv.slice(2) : [])],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   console.log(`\n${title}\n${text}`);
   written.push('', `## ${title}`, '', about, '', '```', text.trimEnd(), '```');
 }

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findModel } from '../src/checkpoint/model-source.ts';
+import { findModel, type ModelSource } from '../src/checkpoint/model-source.ts';
 import { findCorpus } from '../src/data/sample-corpus.ts';
 import { byteTokenizer } from '../src/data/tokenizer.ts';
 import { prepareTokens } from '../src/data/tokens.ts';
@@ -12,6 +12,8 @@ import type { TrainSummary } from '../src/train/launch.ts';
 import { train } from '../src/train/train.ts';
 
 export const benchModel = findModel('llama-medium');
+/** The same with the vocabulary of a usual tokenizer. */
+export const wideModel = findModel('llama-medium', ['vocab_size=32000']);
 export const benchShape = { seqLen: 512, globalBatch: 8, microBatch: 1 } as const;
 
 /** Runs `use` with a file of byte tokens of this project's own documents and packages. */
@@ -30,18 +32,18 @@ export async function withTokens<T>(use: (tokenFile: string) => Promise<T>): Pro
   }
 }
 
-/** A few steps of the benchmark's model in a layout. */
+/** A few steps in a layout. */
 export const trainFor = (
   layout: string,
   steps: number,
   tokenFile: string,
   pool: WorldPool,
-  microBatch = 1,
+  model: ModelSource = benchModel,
+  trace?: string,
 ): Promise<TrainSummary> =>
   train({
     ...benchShape,
-    microBatch,
-    model: benchModel,
+    model,
     data: tokenFile,
     layout: parseLayout(layout),
     precision: 'f32',
@@ -49,6 +51,7 @@ export const trainFor = (
     learningRate: 3e-4,
     seed: 1,
     pool,
+    ...(trace === undefined ? {} : { trace }),
   });
 
 export function median(values: readonly number[]): number {

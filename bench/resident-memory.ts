@@ -1,61 +1,51 @@
-// Resident memory of real runs against its estimate, each run in a process of its own: `npx tsx bench/resident-memory.ts` (Linux, minutes).
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+// By how much runs of the built program make the resident memory of their process grow, against what is predicted:
+// `npx tsx bench/resident-memory.ts` (minutes; each run in a process of its own, one after another).
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseLayout } from '../src/mesh/layout.ts';
-import { parseModelConfig } from '../src/model/families.ts';
-import { presets } from '../src/model/presets.ts';
-import { estimateTraining } from '../src/plan/memory.ts';
-import { train } from '../src/train/train.ts';
-import { withTokens } from './model.ts';
 
-interface Shape {
-  readonly preset: string;
-  readonly vocabulary?: number;
-  readonly layout: string;
-  readonly seqLen: number;
-  readonly globalBatch: number;
-  readonly microBatch: number;
+const batch = (seqLen: number, globalBatch: number, microBatch: number): string[] =>
+  ['--seq-len', seqLen, '--global-batch', globalBatch, '--micro-batch', microBatch].map(String);
+
+export const residentCases = {
+  vocabulary: ['--model', 'llama-small', '--set', 'vocab_size=32000', '--layout', 'tp=1', ...batch(512, 4, 4)],
+  gpt2: ['--model', 'gpt2', '--layout', 'tp=1', ...batch(256, 2, 1)],
+  gpipe: ['--model', 'llama-small', '--layout', 'pp=2,schedule=gpipe', ...batch(256, 16, 1)],
+  'zero=3': ['--model', 'llama-medium', '--layout', 'dp=2,zero=3', ...batch(256, 4, 2)],
+  'recompute=full': ['--model', 'llama-medium', '--layout', 'tp=1,recompute=full', ...batch(512, 2, 2)],
+  'one rank': ['--model', 'llama-medium', '--layout', 'tp=1', ...batch(512, 2, 2)],
+  'dp=2': ['--model', 'llama-medium', '--layout', 'dp=2', ...batch(256, 8, 4)],
+  'tp=2,sp': ['--model', 'llama-medium', '--layout', 'tp=2,sp', ...batch(512, 2, 2)],
+  'long sequences': ['--model', 'llama-small', '--layout', 'tp=1', ...batch(2048, 2, 1)],
+  'zero bubble': ['--model', 'llama-small', '--layout', 'pp=2,schedule=zb-h1', ...batch(512, 8, 1)],
+} as const satisfies Record<string, readonly string[]>;
+
+/** Bytes. */
+export interface ResidentGrowth {
+  readonly predicted: number;
+  readonly measured: number;
+  /** Predicted of the buffers alone, by rank. */
+  readonly peakBytes: readonly number[];
 }
 
-const shapes: readonly Shape[] = [
-  { preset: 'llama-tiny', layout: 'tp=1', seqLen: 64, globalBatch: 4, microBatch: 2 },
-  { preset: 'llama-tiny', layout: 'tp=4', seqLen: 256, globalBatch: 8, microBatch: 4 },
-  { preset: 'llama-small', layout: 'tp=2,pp=2', seqLen: 256, globalBatch: 8, microBatch: 2 },
-  { preset: 'llama-small', vocabulary: 32000, layout: 'tp=1', seqLen: 512, globalBatch: 4, microBatch: 4 },
-  { preset: 'llama-small', vocabulary: 32000, layout: 'tp=2', seqLen: 512, globalBatch: 4, microBatch: 4 },
-  { preset: 'llama-medium', layout: 'dp=2', seqLen: 512, globalBatch: 8, microBatch: 4 },
-  { preset: 'llama-medium', layout: 'tp=1', seqLen: 2048, globalBatch: 2, microBatch: 1 },
-  { preset: 'gpt2', layout: 'tp=1', seqLen: 256, globalBatch: 2, microBatch: 1 },
-];
+const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The most this process has had resident, in bytes. */
-const peakResident = (): number => Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
-
-async function measure({ preset, vocabulary, layout: text, ...batch }: Shape): Promise<string> {
-  const json = { ...presets[preset], ...(vocabulary === undefined ? {} : { vocab_size: vocabulary }) };
-  const config = parseModelConfig(json, preset);
-  const layout = parseLayout(text);
-  const microbatches = batch.globalBatch / layout.dp / batch.microBatch;
-  const { total } = estimateTraining({ config, layout, ...batch, microbatches, precision: 'f32' });
-  const options = {
-    model: { config },
-    layout,
-    ...batch,
-    precision: 'f32',
-    steps: 3,
-    learningRate: 1e-4,
-    seed: 1,
-  } as const;
-  await withTokens((tokenFile) => train({ ...options, data: tokenFile }));
-  const MB = 2 ** 20;
-  const what = `${preset}${vocabulary ? ` (${vocabulary} tokens)` : ''} ${text}, ${batch.microBatch} x ${batch.seqLen}`;
-  const measured = peakResident();
-  return `${what}: estimated ${Math.round(total / MB)} MiB, measured ${Math.round(measured / MB)}, ${(measured / total).toFixed(2)} of it`;
+/** Three steps: the second and third show that nothing is added. */
+export function measureGrowth(options: readonly string[]): ResidentGrowth {
+  const args = ['bin/fivefold.js', 'train', '--data', 'README.md', 'docs', '--steps', '3', ...options, '--json'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${args.join(' ')} failed: ${stderr}`);
+  const last = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
+    readonly processBytes: number;
+    readonly predicted: { readonly processBytes: number; readonly peakBytes: readonly number[] };
+  };
+  const { processBytes, peakBytes } = last.predicted;
+  return { predicted: processBytes, measured: last.processBytes, peakBytes };
 }
 
-const [, file = '', index] = process.argv;
-if (index !== undefined) console.log(await measure(shapes[Number(index)]!));
-else if (file === fileURLToPath(import.meta.url))
-  for (const place of shapes.keys())
-    process.stdout.write(execFileSync(process.execPath, ['--import', 'tsx', file, `${place}`]));
+const MB = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  for (const [name, options] of Object.entries(residentCases)) {
+    const { predicted, measured } = measureGrowth(options);
+    console.log(`${name}: predicted ${MB(predicted)}, measured ${MB(measured)}, ${(measured / predicted).toFixed(3)}`);
+  }

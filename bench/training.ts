@@ -1,108 +1,168 @@
-// Training speed: one rank against ONNX Runtime's MatMul, and two ranks against one, in turns: `npx tsx bench/training.ts`.
+// Training speed, in turns: one rank against ONNX Runtime's MatMul, two ranks against one, and PyTorch where a Python that has it is
+// given: `npx tsx bench/training.ts [--python <path>] [--rounds <n>]`.
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { ModelSource } from '../src/checkpoint/model-source.ts';
 import { formatTable } from '../src/cli/ui/table.ts';
 import { formatFlopsPerSecond, formatPercent } from '../src/cli/ui/units.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { play } from '../src/schedule/play.ts';
-import { schedules } from '../src/schedule/schedules.ts';
-import { openMatMulBench } from './matmul.ts';
-import { benchShape, median, trainFor, withTokens } from './model.ts';
+import { scheduleOf } from '../src/schedule/schedules.ts';
+import { type MatMulBench, openMatMulBench } from './matmul.ts';
+import { benchModel, benchShape, median, trainFor, wideModel, withTokens } from './model.ts';
+import { type TorchRun, trainWithTorch } from './torch.ts';
 
-export interface TrainingResult {
-  /** Model FLOP/s on one rank, and of the bare MatMuls, at the same time. */
+/** Of two ranks, each with what it is run on. */
+const layouts = ['dp=2', 'dp=2,zero=1', 'dp=2,zero=3', 'tp=2,sp', 'pp=2', 'pp=2,schedule=zb-h1'];
+
+const models = [
+  { name: '260 tokens', model: benchModel },
+  { name: '32,000 tokens', model: wideModel },
+];
+
+interface OneRank {
+  readonly tokensPerSecond: number;
   readonly modelFlopsPerSecond: number;
+  /** Of the bare MatMuls, before and after. */
   readonly matMulFlopsPerSecond: number;
-  /** Of each round: the ratio of the two. */
-  readonly ratios: readonly number[];
   readonly setupSeconds: number;
-  readonly layouts: readonly LayoutResult[];
 }
 
-export interface LayoutResult {
-  readonly layout: string;
+interface TwoRanks {
   readonly tokensPerSecond: number;
   /** Speed over that of one rank in the same round. */
   readonly speedup: number;
-  /** The most that the schedule's bubble allows. */
-  readonly allowed: number;
   readonly communicationShare: number;
 }
 
-const twoRanks = ['dp=2', 'tp=2', 'tp=2,sp', 'pp=2'];
+/** PyTorch on as many threads as ranks, beside them in every round. */
+interface BesideTorch extends TorchRun {
+  /** Our speed over PyTorch's. */
+  readonly ratio: number;
+}
+
+/** Samples of each round, by model, by layout, and by what PyTorch is compared with. */
+export interface TrainingResult {
+  readonly oneRank: ReadonlyMap<string, readonly OneRank[]>;
+  readonly twoRanks: ReadonlyMap<string, readonly TwoRanks[]>;
+  readonly torch: ReadonlyMap<string, readonly BesideTorch[]>;
+}
 
 /** Two ranks, or less where a pipeline's stages must wait. */
 function allowedSpeedup(layout: string): number {
-  const { pp, schedule, dp, tp } = parseLayout(layout);
+  const parsed = parseLayout(layout);
+  const { pp, dp, tp } = parsed;
   if (pp === 1) return dp * tp;
-  const played = play(schedules[schedule](pp, benchShape.globalBatch / benchShape.microBatch), {
-    forwardSeconds: () => 1,
-    backwardSeconds: () => 2,
+  const played = play(scheduleOf(parsed, benchShape.globalBatch / benchShape.microBatch), {
+    workSeconds: (_, { kind }) => (kind === 'backward' ? 2 : 1),
   });
   return pp * (1 - played.bubbleFraction);
 }
 
-export function benchTraining(rounds = 5, stepsEach = 4): Promise<TrainingResult> {
+export interface TrainingBench {
+  readonly rounds: number;
+  readonly stepsEach: number;
+  /** An interpreter that has torch and transformers; undefined: PyTorch is left out. */
+  readonly python: string | undefined;
+}
+
+export function benchTraining({ rounds, stepsEach, python }: TrainingBench): Promise<TrainingResult> {
   return withTokens(async (tokenFile) => {
     const pool = createPool();
     const matMul = openMatMulBench();
-    const one: { model: number; matMul: number; setup: number }[] = [];
-    const others = twoRanks.map((layout) => ({
-      layout,
-      samples: [] as { tokens: number; speedup: number; share: number }[],
-    }));
+    const oneRank = new Map(models.map(({ name }) => [name, [] as OneRank[]]));
+    const twoRanks = new Map(layouts.map((layout) => [layout, [] as TwoRanks[]]));
+    const torch = new Map<string, BesideTorch[]>();
+    const compare = (name: string, model: ModelSource, threads: number, tokensPerSecond: number): void => {
+      if (python === undefined) return;
+      const run = trainWithTorch(python, model, threads, stepsEach - 1);
+      torch.set(name, [...(torch.get(name) ?? []), { ...run, ratio: tokensPerSecond / run.tokensPerSecond }]);
+    };
     for (let round = 0; round < rounds; round++) {
       process.stderr.write(`training, round ${round + 1} of ${rounds}\n`);
-      const before = matMul.run();
-      const alone = await trainFor('tp=1', stepsEach, tokenFile, pool);
-      const after = matMul.run();
-      one.push({ model: alone.modelFlopsPerSecond, matMul: (before + after) / 2, setup: alone.setupSeconds });
-      for (const { layout, samples } of others) {
-        const two = await trainFor(layout, stepsEach, tokenFile, pool);
-        const seconds = two.steps.slice(1).reduce((sum, step) => sum + step.seconds, 0);
-        const talking = two.steps.slice(1).reduce((sum, step) => sum + step.communicationSeconds, 0);
-        samples.push({
-          tokens: two.tokensPerSecond,
-          speedup: two.tokensPerSecond / alone.tokensPerSecond,
-          share: talking / seconds,
+      for (const { name, model } of models) {
+        const one = await besideMatMul(matMul, () => trainFor('tp=1', stepsEach, tokenFile, pool, model));
+        oneRank.get(name)!.push(one);
+        compare(`${name}, 1 thread against one rank`, model, 1, one.tokensPerSecond);
+      }
+      const alone = oneRank.get(models[0]!.name)!.at(-1)!;
+      for (const layout of layouts) {
+        const { steps, tokensPerSecond } = await trainFor(layout, stepsEach, tokenFile, pool);
+        const seconds = steps.slice(1).reduce((sum, step) => sum + step.seconds, 0);
+        const talking = steps.slice(1).reduce((sum, step) => sum + step.communicationSeconds, 0);
+        twoRanks.get(layout)!.push({
+          tokensPerSecond,
+          speedup: tokensPerSecond / alone.tokensPerSecond,
+          communicationShare: talking / seconds,
         });
+        if (layout === layouts[0])
+          compare(`${models[0]!.name}, 2 threads against ${layout}`, models[0]!.model, 2, tokensPerSecond);
       }
     }
     matMul.close();
     await pool.close();
-    return {
-      modelFlopsPerSecond: median(one.map(({ model }) => model)),
-      matMulFlopsPerSecond: median(one.map((sample) => sample.matMul)),
-      ratios: one.map((sample) => sample.model / sample.matMul),
-      setupSeconds: median(one.map(({ setup }) => setup)),
-      layouts: others.map(({ layout, samples }) => ({
-        layout,
-        tokensPerSecond: median(samples.map(({ tokens }) => tokens)),
-        speedup: median(samples.map(({ speedup }) => speedup)),
-        allowed: allowedSpeedup(layout),
-        communicationShare: median(samples.map(({ share }) => share)),
-      })),
-    };
+    return { oneRank, twoRanks, torch };
   });
 }
 
-export function trainingTable(result: TrainingResult): string {
-  const { modelFlopsPerSecond, matMulFlopsPerSecond, ratios, setupSeconds, layouts } = result;
-  const first = [
-    `one rank: ${formatFlopsPerSecond(modelFlopsPerSecond)} of model FLOPs, bare MatMul ${formatFlopsPerSecond(matMulFlopsPerSecond)}: ` +
-      `ratio ${median(ratios).toFixed(3)} (rounds ${ratios.map((ratio) => ratio.toFixed(3)).join(', ')})`,
-    `set-up (trace, compile, weights): ${setupSeconds.toFixed(2)} s`,
-  ];
-  const rows = layouts.map(({ layout, tokensPerSecond, speedup, allowed, communicationShare }) => [
-    layout,
-    tokensPerSecond.toFixed(0),
-    speedup.toFixed(2),
-    allowed.toFixed(2),
-    (speedup / allowed).toFixed(3),
-    formatPercent(communicationShare),
-  ]);
-  const head = ['layout', 'tokens/s', 'speedup', 'allowed', 'efficiency', 'communication and waiting'];
-  return [...first, '', formatTable({ head, rows })].join('\n');
+type Speed = Omit<OneRank, 'matMulFlopsPerSecond'>;
+
+async function besideMatMul(matMul: MatMulBench, run: () => Promise<Speed>): Promise<OneRank> {
+  const before = matMul.run();
+  const { tokensPerSecond, modelFlopsPerSecond, setupSeconds } = await run();
+  const matMulFlopsPerSecond = (before + matMul.run()) / 2;
+  return { tokensPerSecond, modelFlopsPerSecond, setupSeconds, matMulFlopsPerSecond };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(trainingTable(await benchTraining()));
+export function trainingTable({ oneRank, twoRanks, torch }: TrainingResult): string {
+  const over = <T>(samples: readonly T[], value: (sample: T) => number) => median(samples.map(value));
+  const ones = [...oneRank].map(([name, samples]) => [
+    name,
+    over(samples, ({ tokensPerSecond }) => tokensPerSecond).toFixed(0),
+    formatFlopsPerSecond(over(samples, ({ modelFlopsPerSecond }) => modelFlopsPerSecond)),
+    formatFlopsPerSecond(over(samples, ({ matMulFlopsPerSecond }) => matMulFlopsPerSecond)),
+    over(samples, (sample) => sample.modelFlopsPerSecond / sample.matMulFlopsPerSecond).toFixed(3),
+    `${over(samples, ({ setupSeconds }) => setupSeconds).toFixed(2)} s`,
+  ]);
+  const twos = [...twoRanks].map(([layout, samples]) => {
+    const speedup = over(samples, (sample) => sample.speedup);
+    const allowed = allowedSpeedup(layout);
+    return [
+      layout,
+      over(samples, ({ tokensPerSecond }) => tokensPerSecond).toFixed(0),
+      speedup.toFixed(2),
+      allowed.toFixed(2),
+      (speedup / allowed).toFixed(3),
+      formatPercent(over(samples, ({ communicationShare }) => communicationShare)),
+    ];
+  });
+  const oneHead = ['one rank, vocabulary', 'tokens/s', 'model FLOP/s', 'bare MatMul', 'ratio', 'set-up'];
+  const twoHead = ['two ranks', 'tokens/s', 'speedup', 'allowed', 'efficiency', 'communication and waiting'];
+  return [
+    formatTable({ head: oneHead, rows: ones }),
+    '',
+    formatTable({ head: twoHead, rows: twos }),
+    '',
+    torchTable(torch),
+  ].join('\n');
+}
+
+function torchTable(torch: TrainingResult['torch']): string {
+  const [first] = [...torch.values()].flat();
+  if (!first) return 'PyTorch: no Python was given (--python).';
+  const rows = [...torch].map(([name, runs]) => [
+    name,
+    median(runs.map((run) => run.tokensPerSecond)).toFixed(0),
+    median(runs.map(({ ratio }) => ratio)).toFixed(2),
+  ]);
+  const versions = `PyTorch ${first.torch}, transformers ${first.transformers}, Python ${first.python}`;
+  const head = [versions, 'tokens/s', 'ours over it'];
+  return formatTable({ head, rows });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { python: { type: 'string' }, rounds: { type: 'string', default: '5' } } });
+  const result = await benchTraining({ rounds: Number(values.rounds), stepsEach: 4, python: values.python });
+  console.log(trainingTable(result));
+}

@@ -46,6 +46,7 @@ export const errorTable = {
     message: (e) => `${v(e.axis)}=${v(e.size)} does not divide ${v(e.what)} (${v(e.total)}); use ${v(e.fix)}`,
   },
   LAYOUT_STAGES: { exit: 2, message: (e) => `pp=${v(e.pp)} stages for ${v(e.layers)} layers; ${v(e.fix)}` },
+  LAYOUT_SCHEDULE: { exit: 2, message: (e) => `layout "${v(e.text)}": ${v(e.problem)}; ${v(e.fix)}` },
   // Programs
   TYPE_MISMATCH: {
     exit: 1,
@@ -54,10 +55,15 @@ export const errorTable = {
   NO_GRADIENT: {
     exit: 1,
     message: (e) =>
-      `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''} has no gradient; give the op a vjp, or do not differentiate through it`,
+      `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''} has no gradient${e.result === undefined ? '' : ` for its result ${v(e.result)}`}; ${
+        e.result === undefined
+          ? 'give the op a vjp'
+          : "use that result's gradient in the op's vjp and name the result in the op's differentiable"
+      }, or do not differentiate through it`,
   },
   SHAPE_MISMATCH: { exit: 1, message: (e) => `${v(e.op)}${e.site ? ` at ${v(e.site)}` : ''}: ${v(e.problem)}` },
   // Schedules
+  SCHEDULE_FILE: { exit: 2, message: (e) => `schedule ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
   SCHEDULE_INVALID: { exit: 1, message: (e) => `schedule ${v(e.schedule)}: ${v(e.problem)}` },
   // Models, checkpoints, data
   CONFIG_INVALID: { exit: 2, message: (e) => `${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { fail, option } from './errors.ts';
 import { scheduleNames } from './mesh/layout.ts';
 import { type Axis, axes } from './mesh/mesh.ts';
+import { recomputePolicies } from './mesh/recompute.ts';
 
 /** A setting's schema. Its rule says in words what is allowed (`a whole number of at least 1`), its example what to try. */
 const ruled = <T extends z.ZodType>(schema: T, rule: string, example?: string): T =>
@@ -37,6 +38,7 @@ export const toggle = ruled(z.boolean(), 'true or false');
 
 const layoutRule = 'a layout, such as tp=2,pp=2';
 const size = z.int().min(1);
+const layerIndex = z.int().min(0);
 
 /** What a caller of the library may give besides plain settings: objects and functions of its own. */
 export const callFields = {
@@ -49,12 +51,21 @@ export const callFields = {
   layout: ruled(
     z.union([
       z.string().min(1),
-      z.strictObject({
-        ...(Object.fromEntries(axes.map((axis) => [axis, size])) as Record<Axis, typeof size>),
-        sp: z.boolean(),
-        schedule: z.enum(scheduleNames),
-        stages: z.array(size).optional(),
-      }),
+      z
+        .strictObject({
+          ...(Object.fromEntries(axes.map((axis) => [axis, size])) as Record<Axis, typeof size>),
+          sp: z.boolean(),
+          schedule: z.enum(scheduleNames),
+          scheduleFile: z.strictObject({ path: z.string().min(1), text: z.string() }).optional(),
+          virtual: size,
+          zero: z.literal([0, 1, 2, 3]),
+          recompute: z.strictObject({
+            policy: z.enum(recomputePolicies),
+            layers: z.array(z.tuple([layerIndex, layerIndex])).optional(),
+          }),
+          stages: z.array(size).optional(),
+        })
+        .refine(({ schedule, scheduleFile }) => (schedule === 'file') === (scheduleFile !== undefined)),
     ]),
     layoutRule,
   ),

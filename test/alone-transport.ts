@@ -10,6 +10,7 @@ export const aloneTransport = (): Transport => ({
   rank: 0,
   size: 1,
   counters: {},
+  allocate: (bytes) => new Uint8Array(bytes),
   allReduce: nobody('allReduce'),
   allGather: nobody('allGather'),
   reduceScatter: nobody('reduceScatter'),

@@ -6,7 +6,7 @@ import type { RankResult, TrainReport } from '../src/train/job.ts';
 import { rank as trainRank } from '../src/train/rank.ts';
 
 export interface AuditResult extends RankResult {
-  /** Most bytes of array buffers held at the end of a step over those before the run. */
+  /** Most bytes held at the end of a step over those before the run: array buffers, as V8 counts them, and registered memory. */
   readonly heldBytes: number;
 }
 
@@ -23,9 +23,14 @@ export async function rank(
     return process.memoryUsage().arrayBuffers;
   };
   const before = held();
-  let heldBytes = 0;
+  let [heldBytes, registered] = [0, 0];
+  const { allocate } = transport;
+  transport.allocate = (bytes) => {
+    registered += bytes;
+    return allocate.call(transport, bytes);
+  };
   const result = await trainRank(transport, job, (message) => {
-    if (message.kind === 'step') heldBytes = Math.max(heldBytes, held() - before);
+    if (message.kind === 'step') heldBytes = Math.max(heldBytes, registered + held() - before);
     report(message);
   });
   return { ...result, heldBytes };

@@ -3,14 +3,14 @@
 //   type  same on all ranks?   perturbed                gradient               counts in the loss as
 //   R     yes                  on all ranks at once     sum over the ranks     each rank's, weighted differently
 //   I     yes                  on all ranks at once     each rank's own        once
-//   V     no                   rank by rank             the rank's own         each rank's, weighted differently
+//   V, O  no                   rank by rank             the rank's own         each rank's, weighted differently
 //   P     no                   rank by rank             any rank's             the sum over ranks, weighted once
 import { coordsOf, type Mesh, rankAt, worldSize } from '../src/mesh/mesh.ts';
 import { grad } from '../src/ops/grad.ts';
 import type { NdArray } from '../src/program/program.ts';
 import { elements, type Program, type Shape, type Trace, type Value } from '../src/program/program.ts';
 import { finish, input, startTrace } from '../src/program/trace.ts';
-import { type AxisType, dualTypes, type TypedAxis, type Types, typedAxes } from '../src/program/types.ts';
+import { type AxisType, cutOf, dualTypes, type TypedAxis, type Types, typedAxes } from '../src/program/types.ts';
 import { randomNumbers } from './op-samples.ts';
 import { type Ranks, simulate } from './simulate.ts';
 
@@ -18,6 +18,8 @@ import { type Ranks, simulate } from './simulate.ts';
 export interface Given {
   readonly shape: Shape;
   readonly types: Types;
+  /** A float that has no gradient by design. */
+  readonly constant?: true;
   readonly below?: number;
 }
 
@@ -40,7 +42,7 @@ export interface Checked {
 
 type Is = (type: AxisType) => boolean;
 const isR: Is = (type) => type === 'R';
-const varies: Is = (type) => type.startsWith('V');
+const varies: Is = (type) => cutOf(type) !== undefined;
 const differs: Is = (type) => varies(type) || type === 'P';
 /** Where the loss takes each rank's result apart. */
 const apart: Is = (type) => varies(type) || isR(type);
@@ -67,8 +69,8 @@ export function checkGradients(check: Check): Checked {
   let largest = 1;
   let worst = 0;
   let compared = 0;
-  for (const [name, { shape, types, below }] of Object.entries(given))
-    for (const alike of below === undefined ? classes(mesh, types, differs) : [])
+  for (const [name, { shape, types }] of Object.entries(given).filter(([, each]) => isDifferentiable(each)))
+    for (const alike of classes(mesh, types, differs))
       for (let i = 0; i < elements(shape); i++) {
         const moved = (by: number) =>
           loss(inputs.map((own, rank) => (alike.includes(rank) ? nudge(own, name, i, by) : own)));
@@ -82,6 +84,8 @@ export function checkGradients(check: Check): Checked {
       }
   return { error: worst / largest, program: backward[0]!, compared };
 }
+
+const isDifferentiable = ({ below, constant }: Given): boolean => below === undefined && !constant;
 
 const named = <T>(items: readonly T[], letter: string) =>
   items.map((item, index) => [`${letter}${index}`, item] as const);
@@ -100,7 +104,7 @@ function traceRank({ mesh, given, write }: Check, rank: number) {
   const results = write(values, trace);
   const forward = finish(trace, values, Object.fromEntries(named(results, 'y')));
   const seeds = results.map((value) => ({ value, gradient: input(trace, value.shape, dualTypes(value.types)) }));
-  const wrt = Object.entries(values).filter(([, { dtype }]) => dtype === 'float');
+  const wrt = Object.entries(values).filter(([name]) => isDifferentiable(given[name]!));
   const gradients = grad(
     trace,
     seeds,

@@ -36,7 +36,7 @@ const configs = {
     model_type: 'llama',
     vocab_size: vocab,
     hidden_size: 16,
-    num_hidden_layers: 3,
+    num_hidden_layers: 4,
     num_attention_heads: 4,
     num_key_value_heads: 2,
     intermediate_size: 24,
@@ -96,9 +96,9 @@ const savedBytes = (directory: string) =>
   );
 
 /** The first three steps of a run of six, saved: the schedule of learning rates is that of all six. */
-async function savedHalf(family: Family, layout: string): Promise<string> {
+async function savedHalf(family: Family, layout: string, options: Partial<TrainOptions>): Promise<string> {
   const out = mkdtempSync(join(root, 'half-'));
-  await run(family, layout, { out, steps: 3, decaySteps: 6 });
+  await run(family, layout, { ...options, out, steps: 3, decaySteps: 6 });
   expect(readManifest(out)?.step).toBe(3);
   return out;
 }
@@ -106,11 +106,17 @@ async function savedHalf(family: Family, layout: string): Promise<string> {
 test.each([
   ['llama', 'tp=2,pp=2,sp', ['tp=1', 'dp=4', 'tp=4,pp=2', 'pp=3']],
   ['gpt2', 'tp=4,dp=2', ['tp=1', 'tp=2,pp=3,sp', 'pp=2,dp=2,schedule=gpipe']],
-] as const)('%s saved in %s goes on in any layout as one rank that never stopped', async (family, saved, layouts) => {
-  const whole = await lossesOf(run(family, 'tp=1'));
-  const half = await savedHalf(family, saved);
+  // A tied head and an odd vocabulary, all of the state in parts on either side.
+  ['llama', 'tp=2,dp=3,zero=3', ['pp=2,virtual=2,dp=2,zero=1'], 12],
+  ['llama', 'pp=4,schedule=zb-h1', ['tp=4,dp=2,sp,zero=3']],
+] as const)('%s saved in %s goes on in any layout as one rank that never stopped', async (...saving) => {
+  const [family, saved, layouts, globalBatch = 4] = saving;
+  const whole = await lossesOf(run(family, 'tp=1', { globalBatch }));
+  const half = await savedHalf(family, saved, { globalBatch });
   for (const layout of layouts) {
-    const rest = await lossesOf(run(family, layout, { resume: half, out: join(root, `${family}-on-${layout}`) }));
+    const rest = await lossesOf(
+      run(family, layout, { globalBatch, resume: half, out: join(root, `${family}-on-${layout}`) }),
+    );
     expect(rest.length).toBe(3);
     expect(difference(rest, whole.slice(3))).toBeLessThan(1e-10);
   }
@@ -132,9 +138,9 @@ test('the same layout goes on bit for bit', async () => {
 
 test('what any layout saves is the same tensors', async () => {
   const directories: string[] = [];
-  for (const layout of ['tp=1', 'tp=4,dp=2', 'tp=2,pp=3,sp']) {
+  for (const layout of ['tp=1', 'tp=4,dp=2', 'tp=2,pp=3,sp', 'tp=2,dp=3,zero=3']) {
     const out = join(root, `saved-${layout}`);
-    await run('gpt2', layout, { out, steps: 3 });
+    await run('gpt2', layout, { out, steps: 3, globalBatch: 12 });
     directories.push(out);
   }
   const [one, ...others] = directories.map(tensorsOf);

@@ -46,7 +46,8 @@ test('train --json prints what the contract says, and nothing else', async () =>
   const { bytesSent, flops } = last;
   expect(Object.keys(bytesSent as object)).toEqual(['tp']);
   const numbers = [expect.any(Number), expect.any(Number)];
-  expect(last.predicted).toEqual({ peakBytes: numbers, bytesSent, flops });
+  expect(last.predicted).toEqual({ peakBytes: numbers, processBytes: expect.any(Number), bytesSent, flops });
+  expect(last.processBytes).toBeGreaterThan(0);
   expect(last.peakBytes).toEqual((last.predicted as { peakBytes: number[] }).peakBytes);
   expect(existsSync(join(out, 'config.json'))).toBe(true);
   const spans = JSON.parse(readFileSync(path('trace.json'), 'utf8')) as { ph: string; pid: number }[];
@@ -202,10 +203,21 @@ test('scale --json: a line a layout, and what one rank took', async () => {
   }
 });
 
+test('scale --axis pp compares schedules, and says what of each is idle', async () => {
+  const argv = ['scale', '--axis', 'pp', '--model', path('config.json'), '--seq-len', '16', '--global-batch', '4'];
+  const { exit, stdout, stderr } = await run(...argv, '--max-ranks', '2', '--steps', '2', '--repeats', '1', '--json');
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+  const lines = jsonLines(stdout).slice(0, -1);
+  // Two layers are too few for two chunks on each of two stages.
+  expect(lines.map(({ layout }) => layout)).toEqual(['pp=2', 'pp=2,schedule=zb-h1']);
+  for (const { idleShare, playedIdleShare, estimatedSeconds } of lines as Record<string, number>[])
+    for (const value of [idleShare, playedIdleShare, estimatedSeconds]) expect(value).toBeGreaterThan(0);
+});
+
 test('help: every command has options and examples; none is asked for by its name alone', async () => {
   const { exit, stdout } = await run();
   expect(exit).toBe(0);
-  for (const command of ['train', 'generate', 'scale', 'demo']) {
+  for (const command of ['train', 'generate', 'scale', 'describe', 'demo']) {
     expect(stdout).toContain(`${command} [options]`);
     const help = await run(command, '--help');
     expect({ exit: help.exit, stderr: help.stderr }).toEqual({ exit: 0, stderr: '' });

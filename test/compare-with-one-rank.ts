@@ -1,5 +1,6 @@
 // Trains one case on its layout and on one rank, and lists how far every number of the two runs is apart.
 
+import type { Sequence } from '../src/data/sequences.ts';
 import { createThreadsWorld } from '../src/runtime/transport/threads/world-state.ts';
 import type { TransportLimits } from '../src/runtime/transport/transport.ts';
 import { runWorld } from '../src/runtime/world.ts';
@@ -8,8 +9,9 @@ import type { StepSettings } from '../src/step/settings.ts';
 import { type Talk, talkOf } from '../src/step/talk.ts';
 import { type OptimizerSettings, optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult, HeldUp } from './equality-rank.ts';
+import type { FaultName } from './races/faults.ts';
 import { type Case, nameOf, onOneRank, settingsOf } from './random-cases.ts';
-import { assemble, difference, largest, type WholeTensor } from './whole-tensors.ts';
+import { assemble, difference, largest, type WholeTensors } from './whole-tensors.ts';
 
 const steps = 3;
 export type Precision = StepSettings['precision'];
@@ -36,17 +38,48 @@ const ownRounding = { times: 10, most: 1e-3 };
 const optimizerOf = (precision: Precision): OptimizerSettings =>
   precision === 'f64' ? optimizerDefaults(1e-3, steps) : { ...optimizerDefaults(0.1, steps), epsilon: 1 };
 
-function sequencesOf({ model, layout, seqLen, microBatch, microbatches }: Case): number[][] {
-  const count = steps * layout.dp * microBatch * microbatches;
-  const token = (i: number) => (Math.imul(i + 7, 0x9e3779b1) >>> 8) % model.vocab;
-  return Array.from({ length: count }, (_, row) =>
-    Array.from({ length: seqLen + 1 }, (_, i) => token(row * (seqLen + 1) + i)),
-  );
+function sequencesOf({ model, layout, seqLen, microBatch, microbatches, documents, uncounted }: Case): Sequence[] {
+  const perRank = microBatch * microbatches;
+  const perStep = layout.dp * perRank;
+  // Of the second step's sequences, so that the optimizer has moments to go on with.
+  const none = uncounted ? { microbatch: microBatch, replica: perRank, step: perStep }[uncounted] : 0;
+  const counts = (row: number): boolean => row < perStep || row >= perStep + none;
+  const hashed = (i: number) => Math.imul(i + 7, 0x9e3779b1) >>> 8;
+  return Array.from({ length: steps * perStep }, (_, row) => {
+    const tokens = Int32Array.from({ length: seqLen + 1 }, (_, i) => hashed(row * (seqLen + 1) + i) % model.vocab);
+    const plain = { inputs: tokens.subarray(0, seqLen), targets: tokens.subarray(1) };
+    if (documents === undefined) return plain;
+    // Of a first document of one token over and over, too, scores have no gradient.
+    if (tokens[1] === tokens[0]) tokens[1] = (tokens[0]! + 1) % model.vocab;
+    const packed = documentsOf(seqLen, documents, hashed, row);
+    return { ...plain, ...packed, ...(counts(row) ? {} : { weights: new Float32Array(seqLen) }) };
+  });
+}
+
+/** Documents of 1 to `longest` tokens, the last of which has no target; what is left at the end of every other sequence is padding. */
+function documentsOf(seqLen: number, longest: number, hashed: (i: number) => number, row: number) {
+  const positions = new Int32Array(seqLen);
+  const documents = new Int32Array(seqLen);
+  const weights = new Float32Array(seqLen);
+  let start = 0;
+  for (let document = 0; start < seqLen; document++) {
+    // Where no token with a target sees two keys, scores have no gradient: all that is there is rounding.
+    const wanted = document === 0 ? longest : 1 + (hashed(row * 1000 + document) % longest);
+    const length = Math.min(seqLen - start, wanted);
+    const isPadding = document > 0 && start + length === seqLen && row % 2 === 1;
+    for (let i = 0; i < length; i++) {
+      positions[start + i] = i;
+      documents[start + i] = document;
+      weights[start + i] = isPadding || i === length - 1 ? 0 : 1;
+    }
+    start += length;
+  }
+  return { positions, documents, weights };
 }
 
 interface Ran {
   readonly results: readonly EqualityResult[];
-  readonly tensors: ReadonlyMap<string, WholeTensor>;
+  readonly tensors: WholeTensors;
 }
 
 /** How many ranks are to be run, other than as users do. */
@@ -59,12 +92,12 @@ export interface Harder {
   /** Accesses to shared memory from one delay to the next, on average. */
   readonly every: number;
   /** With a fault, to see that it shows. */
-  readonly late?: boolean;
+  readonly fault?: FaultName;
 }
 
 async function run(
   settings: StepSettings,
-  sequences: readonly (readonly number[])[],
+  sequences: readonly Sequence[],
   optimizer: OptimizerSettings,
   pool: WorldPool,
   harder?: Harder,
@@ -86,11 +119,11 @@ async function run(
   return { results, tensors: assemble(results) };
 }
 
-const heldUp = (talk: Talk, { limits, seed, every, late = false }: Harder): HeldUp => ({
+const heldUp = (talk: Talk, { limits, seed, every, fault }: Harder): HeldUp => ({
   shared: createThreadsWorld({ ...talk, limits, timeoutSeconds: 60 }),
   seed,
   every,
-  late,
+  ...(fault ? { fault } : {}),
 });
 
 export interface Difference {
@@ -100,18 +133,14 @@ export interface Difference {
 
 /**
  * A key bias without rotation adds the same to all scores of a query: its gradient is zero, and all that is there is rounding.
- * It is measured against the gradient of the query bias.
+ * It and its moments are measured against those of the query bias.
  */
-function scaleOf(name: string, step: number, wholes: ReadonlyMap<string, WholeTensor>): number {
-  return largest(wholes.get(name.replace(/bias#k$/, 'bias#q'))!.gradients[step]!);
-}
+const scaleOf = (name: string, wholes: ReadonlyMap<string, Float64Array>): number =>
+  largest(wholes.get(name.replace(/bias#k$/, 'bias#q'))!);
 
-/** How far every loss, norm, gradient and weight is from those of one rank. */
+/** How far every loss, norm, gradient, moment and weight is from those of one rank. */
 function differences(many: Ran, one: Ran): Difference[] {
   const { losses, gradNorms } = one.results[0]!;
-  const absent = [...one.tensors.keys()].filter((name) => !many.tensors.has(name));
-  if (absent.length > 0 || many.tensors.size !== one.tensors.size)
-    throw new Error(`${many.tensors.size} of ${one.tensors.size} parameters, without ${absent}`);
   return [
     ...many.results.flatMap((mine, rank) =>
       losses.flatMap((loss, step) => [
@@ -119,15 +148,15 @@ function differences(many: Ran, one: Ran): Difference[] {
         { what: `norm ${step + 1} on rank ${rank}`, size: difference([mine.gradNorms[step]!], [gradNorms[step]!]) },
       ]),
     ),
-    ...[...one.tensors].flatMap(([name, whole]) => {
-      const mine = many.tensors.get(name)!;
-      return [
-        { what: `weight ${name}`, size: difference(mine.weight, whole.weight) },
-        ...whole.gradients.map((gradient, step) => ({
-          what: `gradient ${step + 1} of ${name}`,
-          size: difference(mine.gradients[step]!, gradient, scaleOf(name, step, one.tensors)),
-        })),
-      ];
+    ...[...one.tensors].flatMap(([what, wholes]) => {
+      const mine = many.tensors.get(what);
+      const absent = [...wholes.keys()].filter((name) => !mine?.has(name));
+      if (!mine || absent.length > 0 || mine.size !== wholes.size)
+        throw new Error(`${mine?.size ?? 0} of ${wholes.size} ${what}s, without ${absent}`);
+      return [...wholes].map(([name, whole]) => ({
+        what: `${what} of ${name}`,
+        size: difference(mine.get(name)!, whole, what === 'parameter' ? largest(whole) : scaleOf(name, wholes)),
+      }));
     }),
   ];
 }

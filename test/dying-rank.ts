@@ -30,12 +30,12 @@ export async function rank(
       case 'refused':
         return fail('DATA_EMPTY', { path: 'tokens.bin', fix: 'pass another file' });
       case 'mismatch':
-        return transport.send(dying - 1, new Float32Array(3), 'a message of its own');
+        return transport.send(dying - 1, new Float32Array(3), 0, 'a message of its own');
       case 'circle': {
         // The stage before sends its activations of the next step and then waits for gradients.
         const { microBatch, seqLen, config } = settings;
         const activations = new Float32Array(microBatch * seqLen * config.hiddenSize);
-        for (;;) transport.recv(dying - 1, activations, 'activations');
+        for (;;) transport.recv(dying - 1, activations, 0, 'activations');
       }
       case 'heap': {
         const kept: number[][] = [];

@@ -1,18 +1,29 @@
-// `npm run equality -- <cases> <seed>`: many more random models and layouts than the tests take, against one rank, in f64 and f32.
+// `npm run test:deep -- <cases> <seed> [<ranks>]`: many more random models and layouts than the tests take, against one rank, in f64
+// and f32. `npm run test:deep -- '<case>'` runs the one case that a failure printed.
 import fc from 'fast-check';
 import { createPool } from '../src/runtime/world-pool.ts';
-import { expectEqual } from './compare-with-one-rank.ts';
-import { anyCase } from './random-cases.ts';
+import { compare, expectEqual } from './compare-with-one-rank.ts';
+import { caseOf, casesOf } from './random-cases.ts';
 
-const [numRuns = 1000, seed = 1] = process.argv.slice(2).map(Number);
 const pool = createPool();
+const [first = '500', ...rest] = process.argv.slice(2);
 try {
   for (const precision of ['f64', 'f32'] as const) {
+    if (first.startsWith('{')) {
+      const { what, size, allowed } = await compare(caseOf(first), precision, pool);
+      console.log(`${precision}: ${what} differs most, by ${size}; ${allowed} is allowed`);
+      if (!(size <= allowed)) process.exitCode = 1;
+      continue;
+    }
+    const [seed = 1, ranks = 16] = rest.map(Number);
+    const numRuns = Number(first);
     await fc.assert(
-      fc.asyncProperty(anyCase, (each) => expectEqual(each, precision, pool)),
-      { numRuns, seed, endOnFailure: true, timeout: 60_000 },
+      fc.asyncProperty(casesOf(ranks), (each) => expectEqual(each, precision, pool)),
+      { numRuns, seed, endOnFailure: true, timeout: 120_000 },
     );
-    console.log(`${numRuns} random models and layouts in ${precision} equal one rank`);
+    console.log(
+      `${numRuns} random models and layouts of up to ${ranks} ranks in ${precision} equal one rank, seed ${seed}`,
+    );
   }
 } finally {
   await pool.close();

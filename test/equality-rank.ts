@@ -1,18 +1,26 @@
 // A rank that trains a few steps and hands back every shard: its gradients after each step, and its weights at the end.
+import { heldNumbers } from '../src/checkpoint/held.ts';
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
-import { readShard } from '../src/checkpoint/shards.ts';
+import { readWeights } from '../src/checkpoint/weights.ts';
+import type { Sequence } from '../src/data/sequences.ts';
+import type { Layout } from '../src/mesh/layout.ts';
 import { type Coords, coordsOf } from '../src/mesh/mesh.ts';
-import { type ParamSpec, shardRanges } from '../src/model/params.ts';
+import type { ParamSpec } from '../src/model/params.ts';
 import { createExecutor, type Executor } from '../src/runtime/executor.ts';
 import type { Floats } from '../src/runtime/kernels/local-kernels.ts';
+import { allocateMemory, type StateMemory } from '../src/runtime/memory.ts';
 import { connectThreads } from '../src/runtime/transport/threads/connect.ts';
 import type { ThreadsShared } from '../src/runtime/transport/threads/world-state.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
+import { heldPart, piecesOf } from '../src/state/pieces.ts';
+import { zeroOf } from '../src/state/placement.ts';
+import type { StateRole, StateVector } from '../src/state/vectors.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import type { TrainingStep } from '../src/step/step.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
-import { type OptimizerSettings, updateParams } from '../src/train/optimizer.ts';
-import { lateAllReduce } from './races/late-all-reduce.ts';
+import { fillMicrobatch } from '../src/train/fill-tokens.ts';
+import { type OptimizerSettings, writeOptimizer } from '../src/train/optimizer.ts';
+import { type FaultName, withFault } from './races/faults.ts';
 import { delaying, delays } from './races/paces.ts';
 
 export interface HeldUp {
@@ -20,47 +28,45 @@ export interface HeldUp {
   readonly seed: number;
   /** Accesses from one delay to the next, on average. */
   readonly every: number;
-  /** With the all-reduce that lets go of its output too early: what the delays are there to show. */
-  readonly late: boolean;
+  /** What the delays are there to show. */
+  readonly fault?: FaultName;
 }
 
 export interface EqualityJob {
   readonly settings: StepSettings;
   readonly optimizer: OptimizerSettings;
   readonly steps: number;
-  /** Sequences of seqLen + 1 token ids; step after step takes the next ones and starts over at the end. */
-  readonly sequences: readonly (readonly number[])[];
+  /** Step after step takes the next ones and starts over at the end. */
+  readonly sequences: readonly Sequence[];
   /** Ranks talk over this memory and are held up at random points, in place of the world's own. */
   readonly heldUp?: HeldUp;
   /** A checkpoint; undefined: numbers made from names and indices. */
   readonly weights?: string;
 }
 
-/** A rank's part of a parameter; numbers are those of `ranges`, the rows that pad a vocabulary left out. */
+/** A box of a parameter, of its gradient after a step (finished, before clipping), or of its moments, as a rank holds it. */
 export interface Shard {
   readonly name: string;
+  readonly what: string;
   readonly shape: readonly number[];
   readonly ranges: readonly (readonly [number, number])[];
-  /** One a step: finished, before clipping. */
-  readonly gradients: readonly Float64Array[];
-  readonly weight: Float64Array;
-  /** Largest size of a padding row's weights and gradients after the last step; they must stay zero. */
-  readonly padding: number;
+  readonly numbers: Float64Array;
 }
 
 export interface EqualityResult {
   readonly losses: readonly number[];
   readonly gradNorms: readonly number[];
   readonly shards: readonly Shard[];
+  /** Largest size of a number that pads a vector; all must stay zero. */
+  readonly padding: number;
 }
 
 export async function rank(own: Transport, job: unknown): Promise<EqualityResult> {
   const { heldUp } = job as EqualityJob;
   if (!heldUp) return equalityRank(own, job as EqualityJob);
-  const transport = connectThreads(heldUp.shared, own.rank, {
-    ...delaying(delays(heldUp.seed * 100 + own.rank, heldUp.every)),
-    ...(heldUp.late ? { collectives: { allReduce: lateAllReduce } } : {}),
-  });
+  const { shared, seed, every, fault } = heldUp;
+  const held = delaying(delays(seed * 100 + own.rank, every));
+  const transport = connectThreads(shared, own.rank, fault ? withFault(fault, held, shared) : held);
   const result = await equalityRank(transport, job as EqualityJob);
   transport.close();
   return result;
@@ -71,48 +77,80 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
   const step = buildTrainingStep(settings, transport.rank);
-  const executor = await createExecutor(step, { transport });
-  const { memory } = executor;
-  const floats = (id: number) => memory.of(id) as Floats;
-  if (step.one !== undefined) memory.of(step.one)[0] = 1;
-  const checkpoint = job.weights === undefined ? undefined : openCheckpoint(job.weights);
-  for (const { spec, param } of step.params) {
-    if (checkpoint) readShard(checkpoint, spec, floats(param), layout, coords);
-    else fillByIndex(floats(param), spec, shardRanges(spec, layout, coords));
-  }
-  checkpoint?.close();
+  const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
+  const executor = createExecutor(step, { transport, memory });
+  const { of } = executor.memory;
+  if (step.one !== undefined) of(step.one)[0] = 1;
+  if (job.weights === undefined)
+    for (const { spec, ranges, numbers } of heldNumbers(step.state, 'parameter', memory.state, layout, coords))
+      fillByIndex(numbers, spec, ranges);
+  else readWeights(openCheckpoint(job.weights), step.state, memory.state, layout, transport);
 
   const losses: number[] = [];
   const gradNorms: number[] = [];
-  const gradients = step.params.map((): Float64Array[] => []);
-  const stored = (spec: ParamSpec, id: number) => Float64Array.from(floats(id).subarray(0, countOf(spec, job, coords)));
+  const gradients = new Map<string, Float64Array[]>();
   for (let number = 1; number <= steps; number++) {
     fillTokens(executor, step, job, coords, number);
-    await executor.run((_, norm) => {
-      gradNorms.push(Math.sqrt(norm[0]!));
-      for (const [index, { spec, gradient }] of step.params.entries()) gradients[index]!.push(stored(spec, gradient));
-      updateParams(step.params, memory, { step: number, norm: Math.sqrt(norm[0]!), settings: optimizer });
-    });
-    losses.push(memory.of(step.loss)[0]!);
+    writeOptimizer(of(step.optimizer), number, optimizer);
+    executor.run();
+    losses.push(of(step.loss)[0]!);
+    gradNorms.push(Math.sqrt(of(step.squaredNorm)[0]!));
+    for (const { key, numbers } of finishedGradients(step.state, memory.state, layout, coords))
+      gradients.set(key, [...(gradients.get(key) ?? []), Float64Array.from(numbers)]);
   }
-  const shards = step.params.map(
-    ({ spec, param, gradient }, index): Shard => ({
-      name: spec.name,
-      shape: spec.shape,
-      ranges: shardRanges(spec, layout, coords),
-      gradients: gradients[index]!,
-      weight: stored(spec, param),
-      padding: [param, gradient]
-        .flatMap((id) => [...floats(id).subarray(countOf(spec, job, coords))])
-        .reduce((most, value) => Math.max(most, Math.abs(value)), 0),
-    }),
+  const pieces = (role: StateRole) => heldNumbers(step.state, role, memory.state, layout, coords);
+  const shards = (['parameter', 'firstMoment', 'secondMoment'] as const).flatMap((role) =>
+    pieces(role).map(
+      ({ spec, ranges, numbers }): Shard => ({
+        name: spec.name,
+        what: role,
+        shape: spec.shape,
+        ranges,
+        numbers: Float64Array.from(numbers),
+      }),
+    ),
   );
-  await executor.dispose();
-  return { losses, gradNorms, shards };
+  const finished = finishedGradients(step.state, memory.state, layout, coords).flatMap(({ key, spec, ranges }) =>
+    gradients.get(key)!.map(
+      (numbers, index): Shard => ({
+        name: spec.name,
+        what: `gradient ${index + 1}`,
+        shape: spec.shape,
+        ranges,
+        numbers,
+      }),
+    ),
+  );
+  const padding = Math.max(0, ...step.state.map((vector) => paddingOf(vector, memory.state, layout, coords)));
+  executor.dispose();
+  return { losses, gradNorms, shards: [...finished, ...shards], padding };
 }
 
-const countOf = (spec: ParamSpec, { settings }: EqualityJob, coords: Coords): number =>
-  shardRanges(spec, settings.layout, coords).reduce((product, [start, end]) => product * (end - start), 1);
+/** What a rank has of complete gradients after a step. */
+function finishedGradients(vectors: readonly StateVector[], memory: StateMemory, mesh: Layout, coords: Coords) {
+  return vectors
+    .filter(({ role }) => role === 'gradient')
+    .flatMap((vector) => {
+      const { bucket, types } = vector;
+      const start =
+        heldPart(bucket, bucket.placement.finished, mesh, coords).start - heldPart(bucket, types, mesh, coords).start;
+      return piecesOf(bucket, bucket.placement.finished, mesh, coords).map((piece) => ({
+        ...piece,
+        key: `${piece.spec.name} ${piece.ranges.join(' ')}`,
+        numbers: memory.of(vector).subarray(start + piece.start, start + piece.start + piece.count),
+      }));
+    });
+}
+
+/** The largest number of a vector that belongs to no parameter; all must stay zero. */
+function paddingOf(vector: StateVector, memory: StateMemory, mesh: Layout, coords: Coords): number {
+  const numbers = Float64Array.from(memory.of(vector));
+  for (const { start, count } of piecesOf(vector.bucket, vector.types, mesh, coords))
+    numbers.fill(0, start, start + count);
+  // Of whole gradients that were summed in parts, what other ranks finish is left over.
+  if (vector.role === 'gradient' && zeroOf(mesh) === 1) return 0;
+  return numbers.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
 
 /**
  * Gains near one and everything else near zero, each number its own, from the parameter's name and its place in the whole: the
@@ -148,13 +186,14 @@ function fillTokens(
   const { layout, microBatch, microbatches, seqLen } = settings;
   const perRank = microBatch * microbatches;
   const first = ((number - 1) * layout.dp + coords.dp) * perRank;
-  for (let m = 0; m < microbatches; m++)
-    for (let row = 0; row < microBatch; row++) {
-      const sequence = sequences[(first + m * microBatch + row) % sequences.length]!;
-      const [ids, targets] = [step.ids[m], step.targets[m]];
-      for (let i = 0; i < seqLen; i++) {
-        if (ids !== undefined) memory.of(ids)[row * seqLen + i] = sequence[i]!;
-        if (targets !== undefined) memory.of(targets)[row * seqLen + i] = sequence[i + 1]!;
-      }
-    }
+  let counted = 0;
+  for (const [m, buffers] of step.tokens.entries())
+    counted += fillMicrobatch(
+      memory,
+      buffers,
+      microBatch,
+      seqLen,
+      (row) => sequences[(first + m * microBatch + row) % sequences.length]!,
+    );
+  if (step.counted !== undefined) memory.of(step.counted)[0] = counted;
 }

@@ -4,6 +4,7 @@ import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
 import { gpipe } from '../src/schedule/gpipe.ts';
+import { parseSchedule } from '../src/schedule/parse.ts';
 import { verify } from '../src/schedule/verify.ts';
 
 export interface ErrorExample {
@@ -33,6 +34,10 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   LAYOUT_NOT_YET: { when: 'a layout asks for what is still to come', from: () => parseLayout('cp=2') },
   LAYOUT_INDIVISIBLE: { when: 'an axis does not divide what it cuts', from: fitting('tp=3') },
   LAYOUT_STAGES: { when: 'a pipeline has more stages than the model has layers', from: fitting('pp=4') },
+  LAYOUT_SCHEDULE: {
+    when: 'the settings of a pipeline do not go together',
+    from: () => parseLayout('tp=2,virtual=2'),
+  },
   TYPE_MISMATCH: {
     when: 'a program uses a sharded, partial or replicated value where another is needed',
     from: {
@@ -44,7 +49,7 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
     },
   },
   NO_GRADIENT: {
-    when: 'a program is differentiated through an op that has no gradient',
+    when: 'a program is differentiated through an op, or a result of one, that has no gradient',
     from: { op: 'argmax', site: 'head' },
   },
   SHAPE_MISMATCH: {
@@ -54,6 +59,10 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
       site: 'layer 0 / mlp',
       problem: 'x is [4, 8] and the weight [16, 6]; the last dims must be equal',
     },
+  },
+  SCHEDULE_FILE: {
+    when: 'the file of schedule=file: cannot be read, is wrong, or is for another layout or number of microbatches',
+    from: () => parseSchedule('schedule my stages=1 microbatches=1\nstage 0: B0 F0\n', 'my.schedule'),
   },
   SCHEDULE_INVALID: {
     when: 'a pipeline schedule would hang, leave work out or use what is not there yet',

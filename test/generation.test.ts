@@ -7,7 +7,7 @@ import type { Generated, GenerateJob } from '../src/generate/job.ts';
 import { type GenerateOptions, parseGenerateOptions } from '../src/generate/options.ts';
 import { runWorld } from '../src/runtime/world.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
-import { windowTalk } from '../src/step/forward-step.ts';
+import { forwardTalkOf } from '../src/step/talk.ts';
 
 const pool = createPool();
 afterAll(() => pool.close());
@@ -29,7 +29,7 @@ const models = ['gemma', 'gpt2', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen
 /** What the rank that picks returns for each of the texts, all written in one world. */
 async function write(options: readonly GenerateOptions[]): Promise<Generated[]> {
   const jobs = options.map((each): GenerateJob => planGeneration(parseGenerateOptions(each)));
-  const talks = jobs.map(({ settings }) => windowTalk(settings));
+  const talks = jobs.map(({ settings }) => forwardTalkOf(settings));
   const { size, groups } = talks[0]!;
   const channels = talks[0]!.channels.map((channel, index) => ({
     ...channel,

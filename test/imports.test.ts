@@ -15,7 +15,8 @@ const program = ['mesh', 'program'];
 const ops = [...program, 'ops'];
 const model = [...ops, 'model'];
 const schedule = [...model, 'schedule'];
-const step = [...schedule, 'step'];
+const state = [...model, 'state'];
+const step = [...schedule, 'state', 'step'];
 const pure = [...step, 'plan'];
 const effects = ['abort-signal.ts', 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
 
@@ -30,10 +31,11 @@ const units: Readonly<Record<string, Unit>> = {
   ops: { folders: ops, outside: [] },
   model: { folders: model, outside: ['zod'] },
   schedule: { folders: schedule, outside: [] },
+  state: { folders: state, outside: [] },
   step: { folders: step, outside: [] },
   plan: { folders: pure, outside: [] },
   runtime: { folders: [...pure, 'abort-signal.ts'], outside: 'all' },
-  checkpoint: { folders: [...pure, 'files'], outside: 'all' },
+  checkpoint: { folders: [...pure, 'files', 'runtime'], outside: 'all' },
   data: { folders: ['abort-signal.ts', 'files'], outside: 'all' },
   generate: {
     folders: [...pure, 'abort-signal.ts', 'files', 'settings.ts', 'runtime', 'checkpoint', 'data'],
@@ -166,7 +168,7 @@ test.each([
     'runtime/a.ts',
     `export * from '../train/x.ts';`,
     [
-      `src/runtime/a.ts imports '../train/x.ts': runtime may import mesh, program, ops, model, schedule, step, plan, abort-signal.ts`,
+      `src/runtime/a.ts imports '../train/x.ts': runtime may import mesh, program, ops, model, schedule, state, step, plan, abort-signal.ts`,
     ],
   ],
   ['new/a.ts', '', ['src/new/a.ts: new has no line in the table of test/imports.test.ts; add one']],

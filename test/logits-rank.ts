@@ -1,32 +1,35 @@
-// A rank that runs one window forward and hands back the logits, where it has them.
+// A rank that runs windows forward and hands back the logits, where it has them.
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
-import { readShard } from '../src/checkpoint/shards.ts';
-import { coordsOf } from '../src/mesh/mesh.ts';
+import { readWeights } from '../src/checkpoint/weights.ts';
 import { createExecutor } from '../src/runtime/executor.ts';
-import type { Floats } from '../src/runtime/kernels/local-kernels.ts';
+import { allocateMemory } from '../src/runtime/memory.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
-import { buildLogitsStep, type WindowSettings } from '../src/step/forward-step.ts';
+import { buildLogitsStep } from '../src/step/forward-step.ts';
+import type { StepSettings } from '../src/step/settings.ts';
+import { fillPlaces } from '../src/step/token-buffers.ts';
 
 export interface LogitsJob {
-  readonly settings: WindowSettings;
+  readonly settings: StepSettings;
   readonly weights: string;
-  /** [batch · seqLen]. */
+  /** [microbatches · microBatch · seqLen]. */
   readonly ids: readonly number[];
 }
 
-/** [batch, seqLen, padded vocabulary] on the last stage's ranks. */
+/** [sequences, seqLen, padded vocabulary] on the last stage's ranks. */
 export async function rank(transport: Transport, job: unknown): Promise<Float64Array | undefined> {
   const { settings, weights, ids } = job as LogitsJob;
-  const coords = coordsOf(settings.layout, transport.rank);
   const step = buildLogitsStep(settings, transport.rank);
-  const { memory, run, dispose } = await createExecutor(step, { transport });
-  const checkpoint = openCheckpoint(weights);
-  for (const { spec, param } of step.params)
-    readShard(checkpoint, spec, memory.of(param) as Floats, settings.layout, coords);
-  checkpoint.close();
-  if (step.ids !== undefined) (memory.of(step.ids) as Int32Array).set(ids);
-  await run();
-  const logits = step.logits === undefined ? undefined : Float64Array.from(memory.of(step.logits));
-  await dispose();
-  return logits;
+  const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
+  const executor = createExecutor(step, { transport, memory });
+  const { of } = executor.memory;
+  readWeights(openCheckpoint(weights), step.state, memory.state, settings.layout, transport);
+  const window = settings.microBatch * settings.seqLen;
+  for (const [m, buffers] of step.tokens.entries()) {
+    fillPlaces(of, buffers, settings.seqLen);
+    if (buffers.ids !== undefined) (of(buffers.ids) as Int32Array).set(ids.slice(m * window, (m + 1) * window));
+  }
+  executor.run();
+  const logits = step.logits.length === 0 ? undefined : step.logits.map((buffer) => Float64Array.from(of(buffer)));
+  executor.dispose();
+  return logits && Float64Array.from(logits.flatMap((each) => [...each]));
 }

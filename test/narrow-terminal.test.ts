@@ -40,7 +40,7 @@ const brokenWords = (text: string, asWide: string): string[] => {
   return wordsOf(text).filter((word) => !whole.has(word));
 };
 
-const commands = ['train', 'generate', 'scale', 'demo'];
+const commands = ['train', 'generate', 'scale', 'describe', 'demo'];
 test.each([
   ['--help'],
   ...commands.map((command) => [command, '--help']),
@@ -64,9 +64,13 @@ test('runs, from the first line to the last', async () => {
   const generate = ['generate', '--model', path('out'), '--prompt', 'a', '--max-tokens', '3', '--temperature', '0'];
   const scale = await onTerminal(narrow, 'scale', ...small, '--max-ranks', '2', '--repeats', '1', '--weak');
   expect(scale).toContain('Weak scaling');
+  const pipelines = await onTerminal(narrow, 'scale', ...small, '--max-ranks', '2', '--repeats', '1', '--axis', 'pp');
+  expect(pipelines).toContain('pp=2,schedule=zb-h1: ');
+  expect(pipelines).toContain('stage 1');
   const said = await onTerminal(narrow, ...generate);
   // Paths are longer than a line; each stands on one of its own.
-  for (const text of [train, scale, said]) expect(tooLong(text).filter((line) => !line.includes(path('')))).toEqual([]);
+  for (const text of [train, scale, pipelines, said])
+    expect(tooLong(text).filter((line) => !line.includes(path('')))).toEqual([]);
 });
 
 const one: ScaleResult = {

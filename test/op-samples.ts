@@ -1,7 +1,9 @@
 // Small operands for every op of the table: what the tests run each op on.
 
 import { attentionOps } from '../src/ops/attention.ts';
+import { seesNothing } from '../src/ops/attention-blocks.ts';
 import { lossOps } from '../src/ops/loss.ts';
+import { mergeAttentionOps } from '../src/ops/merge-attention.ts';
 import { normOps } from '../src/ops/norm.ts';
 import type { NdArray, TensorShape } from '../src/program/program.ts';
 import { elements, type Shape } from '../src/program/program.ts';
@@ -59,34 +61,207 @@ const elementwise = (operands: number): Sample[] =>
     ),
   );
 
-// Attention runs in blocks of 128: below, at, just above, and several blocks with a rest; heads alone, grouped, all sharing one.
-const attentionCases = (
-  [
-    { label: 'one token', batch: 2, length: 1, heads: 2, kvHeads: 1, headDim: 4 },
-    { label: 'heads', batch: 2, length: 5, heads: 3, kvHeads: 3, headDim: 4 },
-    { label: 'grouped heads', batch: 2, length: 7, heads: 4, kvHeads: 2, headDim: 6 },
-    { label: 'even', batch: 2, length: 4, heads: 4, kvHeads: 2, headDim: 4 },
-    { label: 'one key-value head', batch: 1, length: 6, heads: 4, kvHeads: 1, headDim: 2 },
-    { label: 'window', batch: 2, length: 9, heads: 4, kvHeads: 2, headDim: 4, window: 3 },
-    { label: 'window of one', batch: 1, length: 4, heads: 1, kvHeads: 1, headDim: 4, window: 1 },
-    { label: 'window past the length', batch: 1, length: 6, heads: 2, kvHeads: 1, headDim: 4, window: 40 },
-    { label: 'one whole block', batch: 1, length: 128, heads: 2, kvHeads: 1, headDim: 2 },
-    { label: 'a block and a token', batch: 2, length: 129, heads: 2, kvHeads: 2, headDim: 2 },
-    { label: 'blocks and a rest, grouped', batch: 1, length: 300, heads: 2, kvHeads: 1, headDim: 2 },
-    { label: 'blocks, window below a block', batch: 1, length: 270, heads: 2, kvHeads: 1, headDim: 2, window: 20 },
-    { label: 'blocks, window of a block', batch: 1, length: 257, heads: 1, kvHeads: 1, headDim: 2, window: 128 },
-    { label: 'smaller blocks', batch: 4, length: 260, heads: 4, kvHeads: 2, headDim: 2 },
-    { label: 'blocks, window over a block', batch: 1, length: 300, heads: 2, kvHeads: 2, headDim: 2, window: 150 },
-  ] as const
-).map(({ label, batch, length, heads, kvHeads, headDim, ...rest }) => ({
-  label,
-  operands: [
-    floats([batch, length, heads, headDim]),
-    floats([batch, length, kvHeads, headDim]),
-    floats([batch, length, kvHeads, headDim]),
-  ],
-  attrs: { scale: 1 / Math.sqrt(headDim), ...('window' in rest ? { window: rest.window } : {}) },
-}));
+/** Numbers of tokens of every row, [batch, tokens]. */
+const places = (batch: number, tokens: number, at: (token: number, row: number) => number): Operand => ({
+  shape: [batch, tokens],
+  dtype: 'int',
+  data: Float64Array.from({ length: batch * tokens }, (_, i) => at(i % tokens, Math.floor(i / tokens))),
+});
+
+interface AttentionCase {
+  readonly label: string;
+  readonly batch: number;
+  readonly queries: number;
+  /** As many as queries, where they stand too, if not given. */
+  readonly keys?: number;
+  readonly kvHeads: number;
+  readonly group: number;
+  readonly headDim: number;
+  readonly window?: number;
+  readonly block?: number;
+  /** Of queries and keys; in order, and one document, if not given. */
+  readonly position?: (token: number, row: number) => number;
+  readonly document?: (token: number, row: number) => number;
+  readonly keyPosition?: (token: number, row: number) => number;
+  readonly keyDocument?: (token: number, row: number) => number;
+}
+
+const inTens = (token: number) => Math.floor(token / 10);
+const mixed = (token: number) => (token * 7) % 23;
+
+// Strips of 128 rows, tiles of 128 keys, parts of 1024: below, at, just above, and several of them with a rest.
+const attentionCases: readonly AttentionCase[] = [
+  { label: 'one token', batch: 2, queries: 1, kvHeads: 1, group: 2, headDim: 4 },
+  { label: 'heads', batch: 2, queries: 5, kvHeads: 3, group: 1, headDim: 4 },
+  { label: 'grouped heads', batch: 2, queries: 7, kvHeads: 2, group: 2, headDim: 6 },
+  { label: 'even', batch: 2, queries: 4, kvHeads: 2, group: 2, headDim: 4 },
+  {
+    label: 'even, documents that differ by row',
+    batch: 2,
+    queries: 4,
+    keys: 6,
+    kvHeads: 2,
+    group: 1,
+    headDim: 2,
+    position: (token, row) => token + 2 * row,
+    document: (token, row) => (token < 2 + row ? 4 : 5),
+    keyDocument: (token) => (token < 3 ? 4 : 5),
+  },
+  { label: 'one key-value head', batch: 1, queries: 6, kvHeads: 1, group: 4, headDim: 2 },
+  { label: 'window', batch: 2, queries: 9, kvHeads: 2, group: 2, headDim: 4, window: 3 },
+  { label: 'window of one', batch: 1, queries: 4, kvHeads: 1, group: 1, headDim: 4, window: 1 },
+  { label: 'window past the length', batch: 1, queries: 6, kvHeads: 1, group: 2, headDim: 4, window: 40 },
+  { label: 'one whole block', batch: 1, queries: 128, kvHeads: 2, group: 1, headDim: 2 },
+  { label: 'a block and a token', batch: 2, queries: 129, kvHeads: 2, group: 1, headDim: 2 },
+  { label: 'blocks and a rest, grouped', batch: 1, queries: 300, kvHeads: 1, group: 2, headDim: 2 },
+  { label: 'blocks, window below a block', batch: 1, queries: 270, kvHeads: 1, group: 2, headDim: 2, window: 20 },
+  { label: 'blocks, window over a block', batch: 1, queries: 300, kvHeads: 2, group: 1, headDim: 2, window: 150 },
+  {
+    label: 'more keys than a part',
+    batch: 1,
+    queries: 3,
+    keys: 1300,
+    kvHeads: 1,
+    group: 2,
+    headDim: 2,
+    position: (i) => 1200 + i,
+  },
+  { label: 'small blocks', batch: 2, queries: 11, kvHeads: 2, group: 2, headDim: 4, block: 3 },
+  { label: 'small blocks, window', batch: 1, queries: 13, kvHeads: 1, group: 1, headDim: 2, block: 2, window: 5 },
+  {
+    label: 'a chunk of queries after keys before them',
+    batch: 2,
+    queries: 5,
+    keys: 12,
+    kvHeads: 2,
+    group: 2,
+    headDim: 4,
+    block: 4,
+    position: (token) => 7 + token,
+  },
+  {
+    label: 'documents',
+    batch: 1,
+    queries: 37,
+    kvHeads: 1,
+    group: 2,
+    headDim: 4,
+    block: 8,
+    position: (i) => i % 10,
+    document: inTens,
+  },
+  {
+    label: 'documents in whole blocks',
+    batch: 1,
+    queries: 300,
+    kvHeads: 1,
+    group: 1,
+    headDim: 2,
+    position: (i) => i % 10,
+    document: inTens,
+  },
+  {
+    label: 'documents and a window, rows that differ',
+    batch: 2,
+    queries: 24,
+    kvHeads: 2,
+    group: 1,
+    headDim: 4,
+    window: 3,
+    block: 5,
+    position: (token, row) => token % (7 + row),
+    document: (token, row) => Math.floor(token / (7 + row)),
+  },
+  {
+    label: 'positions out of order',
+    batch: 1,
+    queries: 23,
+    kvHeads: 2,
+    group: 2,
+    headDim: 4,
+    block: 4,
+    position: mixed,
+  },
+  {
+    label: 'positions out of order, keys in others',
+    batch: 1,
+    queries: 9,
+    keys: 23,
+    kvHeads: 1,
+    group: 2,
+    headDim: 4,
+    block: 4,
+    window: 9,
+    position: (token) => (token * 5) % 23,
+    keyPosition: mixed,
+  },
+  {
+    label: 'queries that see nothing',
+    batch: 2,
+    queries: 8,
+    keys: 9,
+    kvHeads: 2,
+    group: 2,
+    headDim: 4,
+    block: 3,
+    position: (token) => token - 4,
+    document: (token, row) => (row === 1 && token > 5 ? 8 : 0),
+  },
+  {
+    label: 'keys that nobody sees',
+    batch: 1,
+    queries: 3,
+    keys: 9,
+    kvHeads: 1,
+    group: 1,
+    headDim: 2,
+    keyPosition: (token) => token - 2,
+  },
+  { label: 'nothing to see', batch: 1, queries: 3, keys: 4, kvHeads: 1, group: 2, headDim: 2, keyDocument: () => 1 },
+];
+
+const attentionSamples = attentionCases.map((each) => {
+  const { label, batch, queries, keys = queries, kvHeads, group, headDim, window, block } = each;
+  const { position = (token: number) => token, document = () => 0 } = each;
+  const ownKeys = keys === queries ? { position, document } : { position: (token: number) => token, document: () => 0 };
+  const { keyPosition = ownKeys.position, keyDocument = ownKeys.document } = each;
+  const attrs = { scale: 1 / Math.sqrt(headDim), ...(window ? { window } : {}), ...(block ? { block } : {}) };
+  return sample(
+    label,
+    [
+      floats([batch, kvHeads, queries, group, headDim]),
+      floats([batch, kvHeads, keys, 1, headDim]),
+      floats([batch, kvHeads, keys, 1, headDim]),
+      places(batch, queries, position),
+      places(batch, queries, document),
+      places(batch, keys, keyPosition),
+      places(batch, keys, keyDocument),
+    ],
+    attrs,
+  );
+});
+
+/** The gradient's operands, without and with a gradient of the log-sum-exp. */
+const attentionGradSamples = attentionSamples.flatMap(({ label, inputs, attrs }) => {
+  const [out, lse] = attentionOps.attentionOp.reference!(inputs, attrs as { scale: number }).map(asOperand);
+  const operands = [floats(out!.shape), ...inputs, out!, lse!];
+  return [
+    sample(label, operands, attrs),
+    sample(`${label}, with log-sum-exp`, [...operands, floats(lse!.shape)], attrs),
+  ];
+});
+
+const mergeSamples = [
+  { label: 'even', shape: [2, 2, 4, 2, 4] },
+  { label: 'one token', shape: [1, 1, 1, 1, 2] },
+  { label: 'some see nothing', shape: [2, 1, 3, 2, 4], nothing: true },
+].map(({ label, shape, nothing = false }) => {
+  const lse = (at: number): Operand => {
+    const given = floats([...shape.slice(0, -1), 1], 4);
+    return { ...given, data: given.data.map((value, i) => (nothing && i % 4 === at ? seesNothing : value)) };
+  };
+  return sample(label, [floats(shape), lse(1), floats(shape), lse(3)]);
+});
 
 // Vocabularies: whole; padded; a middle shard that holds some of the targets; the last shard, padded; a shard of padding alone.
 const vocabularyCases = [
@@ -115,6 +290,12 @@ const layerCases = normSamples.map((shape) =>
 );
 
 const frequencies = (headDim: number) => Array.from({ length: headDim / 2 }, (_, i) => 10 ** (-(2 * i) / headDim));
+/** At positions in any order, the last one the tables have among them. */
+const ropeSample = (label: string, shape: Shape, { inverse }: { readonly inverse: boolean }): Sample => {
+  const maxPositions = 9;
+  const positions = places(shape[0]!, shape[1]!, (token, row) => (token * 5 + row + 8) % maxPositions);
+  return sample(label, [floats(shape), positions], { frequencies: frequencies(shape[3]!), maxPositions, inverse });
+};
 const embeddingCases = [
   { label: 'whole table', ids: ints([2, 5], 0, 6), table: floats([6, 3]), offset: 0 },
   { label: 'even', ids: ints([2, 4], 0, 8), table: floats([8, 6]), offset: 0 },
@@ -125,8 +306,26 @@ const embeddingCases = [
 const statistics = [cube, [1, 1, 1], [1, 2, 5], [1, 4, 6]].map((shape) => {
   const tokens = elements(shape.slice(1));
   const data = Float64Array.from([...positive([tokens]).data, ...floats([tokens]).data]);
-  return { shape: [2, ...shape.slice(1)], dtype: 'float' as const, data };
+  const stats: Operand = { shape: [2, ...shape.slice(1)], dtype: 'float', data };
+  return [stats, positive(shape.slice(1)), positive([1])];
 });
+
+const doubles = (...data: number[]): Operand => ({
+  shape: [data.length],
+  dtype: 'double',
+  data: Float64Array.from(data),
+});
+/** Learning rate, both betas, epsilon, weight decay, clip norm, both bias corrections. */
+const optimizers = {
+  clipping: [0.1, 0.9, 0.95, 1e-3, 0.2, 1, 0.1, 0.05],
+  free: [0.1, 0.8, 0.9, 1e-2, 0.1, 0, 0.36, 0.19],
+};
+const adamwSample = (label: string, size: number, optimizer: keyof typeof optimizers, decayed: number[][]): Sample =>
+  sample(
+    label,
+    [floats([size]), floats([size]), floats([size]), positive([size]), doubles(9), doubles(...optimizers[optimizer])],
+    { decayed },
+  );
 
 /** By op name. Ops that only the transport runs have none: they are proved on simulated ranks. */
 export const samples: Readonly<Record<string, readonly Sample[]>> = {
@@ -134,11 +333,24 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   swigluGrad: elementwise(3),
   gelu: elementwise(1),
   geluGrad: elementwise(2),
-  attention: attentionCases.map(({ label, operands, attrs }) => sample(label, operands, attrs)),
-  attentionGrad: attentionCases.map(({ label, operands, attrs }) => {
-    const results = attentionOps.attentionOp.reference!(operands, attrs).map(asOperand);
-    return sample(label, [floats(operands[0]!.shape), ...operands, ...results], attrs);
+  attention: attentionSamples,
+  attentionGrad: attentionGradSamples,
+  mergeAttention: mergeSamples,
+  mergeAttentionGrad: mergeSamples.flatMap(({ label, inputs, attrs }) => {
+    const [out, lse] = mergeAttentionOps.mergeAttentionOp.reference!(inputs, attrs).map(asOperand);
+    const operands = [floats(out!.shape), ...inputs, out!, lse!];
+    return [sample(label, operands), sample(`${label}, with log-sum-exp`, [...operands, floats(lse!.shape)])];
   }),
+  headsFirst: [
+    sample('even', [floats([2, 4, 4, 2])], { group: 2 }),
+    sample('alone', [floats([2, 3, 3, 2])], { group: 1 }),
+    sample('all in one group', [floats([1, 5, 3, 2])], { group: 3 }),
+  ],
+  headsLast: [
+    sample('even', [floats([2, 2, 4, 2, 2])]),
+    sample('alone', [floats([2, 3, 4, 1, 2])]),
+    sample('all in one group', [floats([1, 1, 4, 3, 2])]),
+  ],
   ownSlice: [
     sample('first dim', [floats(cube)], { axis: 'tp', dim: 0, start: 1, size: 1 }),
     sample('middle dim', [floats([2, 6, 3])], { axis: 'tp', dim: 1, start: 2, size: 3 }),
@@ -177,10 +389,10 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ],
   mergeHeads: [sample('even', [floats([2, 4, 2, 4])]), sample('three heads', [floats([2, 3, 3, 4])])],
   rope: [
-    sample('even', [floats([2, 4, 2, 4])], { frequencies: frequencies(4), inverse: false }),
-    sample('forward', [floats([2, 5, 3, 6])], { frequencies: frequencies(6), inverse: false }),
-    sample('back', [floats([2, 5, 3, 6])], { frequencies: frequencies(6), inverse: true }),
-    sample('one pair', [floats([1, 4, 1, 2])], { frequencies: frequencies(2), inverse: false }),
+    ropeSample('even', [2, 4, 2, 4], { inverse: false }),
+    ropeSample('forward', [2, 5, 3, 6], { inverse: false }),
+    ropeSample('back', [2, 5, 3, 6], { inverse: true }),
+    ropeSample('one pair', [1, 4, 1, 2], { inverse: false }),
   ],
   linear: [
     sample('even', [floats(evenShape), floats([4, 6])], { order: 'out,in' }),
@@ -203,8 +415,8 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   vocabStatsGrad: vocabularySamples.map(({ label, inputs, attrs }) =>
     sample(label, [floats([2, ...inputs[1]!.shape]), ...inputs], attrs),
   ),
-  tokenLoss: statistics.map((stats) => sample(`[${stats.shape}]`, [stats], { scale: 0.125 })),
-  tokenLossGrad: statistics.map((stats) => sample(`[${stats.shape}]`, [floats([1]), stats], { scale: 0.125 })),
+  tokenLoss: statistics.map(([stats, ...weighed]) => sample(`[${stats!.shape}]`, [stats!, ...weighed])),
+  tokenLossGrad: statistics.map((operands) => sample(`[${operands[0]!.shape}]`, [floats([1]), ...operands])),
   rmsNorm: rmsCases,
   rmsNormGrad: rmsCases.map(({ label, inputs, attrs }) => {
     const [, inverse] = normOps.rmsNormOp.reference!(inputs, attrs as { epsilon: number });
@@ -216,16 +428,20 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     const [, mean, inverse] = normOps.layerNormOp.reference!(inputs, attrs as { epsilon: number });
     return sample(label, [floats(x.shape), x, gain, asOperand(mean!), asOperand(inverse!)]);
   }),
-  firstRows: [
-    sample('even', [floats(evenShape)], { size: 1 }),
-    sample('some', [floats([5, 3])], { size: 2 }),
-    sample('all', [floats([4, 2])], { size: 4 }),
-    sample('of three dims', [floats([3, 2, 2])], { size: 1 }),
+  sumSquares: [sample('even', [floats([8])]), sample('long', [floats([300])])],
+  onFirst: [
+    sample('the first', [doubles(3)], { axes: ['dp'], counts: true }),
+    sample('another', [doubles(3)], { axes: ['dp'], counts: false }),
   ],
-  padRows: [
-    sample('even', [floats(evenShape)], { size: 4 }),
-    sample('some', [floats([2, 3])], { size: 5 }),
-    sample('none', [floats([4, 2])], { size: 4 }),
-    sample('of three dims', [floats([1, 2, 2])], { size: 3 }),
+  total: [sample('even, one', [doubles(2)]), sample('even, three', [doubles(2), doubles(-7), doubles(0.5)])],
+  reciprocal: [sample('even', [doubles(2, 3, 0.25, 0)]), sample('of nothing', [doubles(0)])],
+  adamw: [
+    adamwSample('even, some decay', 8, 'clipping', [[2, 6]]),
+    adamwSample('even, none decay', 8, 'free', []),
+    adamwSample('several ranges decay', 40, 'clipping', [
+      [0, 7],
+      [9, 10],
+      [33, 40],
+    ]),
   ],
 };

@@ -5,11 +5,13 @@ import { attentionOps } from '../src/ops/attention.ts';
 import { collectiveOps } from '../src/ops/collectives.ts';
 import { elementwiseOps } from '../src/ops/elementwise.ts';
 import { embeddingOps } from '../src/ops/embedding.ts';
+import { finishingOps } from '../src/ops/finishing.ts';
 import { headOps } from '../src/ops/heads.ts';
 import { linearOps } from '../src/ops/linear.ts';
 import { lossOps } from '../src/ops/loss.ts';
+import { mergeAttentionOps } from '../src/ops/merge-attention.ts';
 import { normOps } from '../src/ops/norm.ts';
-import { sliceOps } from '../src/ops/rows.ts';
+import { ropeOps } from '../src/ops/rope.ts';
 import type { Op } from '../src/program/program.ts';
 
 const families = [
@@ -18,11 +20,13 @@ const families = [
   collectiveOps,
   elementwiseOps,
   embeddingOps,
+  finishingOps,
   headOps,
   linearOps,
   lossOps,
+  mergeAttentionOps,
   normOps,
-  sliceOps,
+  ropeOps,
 ];
 
 /** Attributes differ by op, so the table knows them only as objects. */

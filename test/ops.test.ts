@@ -1,9 +1,11 @@
 // Every op of the table, proved on its samples: ONNX graph or loop = naive reference, gradient = finite differences, FLOPs = those of the graph.
 import { describe, expect, test } from 'vitest';
+import { attentionFlops } from '../src/ops/attention.ts';
+import { type AttentionAttrs, sizeOf } from '../src/ops/attention-size.ts';
 import { grad } from '../src/ops/grad.ts';
-import type { NdArray, Op, Program, Value } from '../src/program/program.ts';
-import { apply, finish, input, startTrace } from '../src/program/trace.ts';
-import { randomNumbers, type Sample, samples } from './op-samples.ts';
+import type { NdArray, Op, Program } from '../src/program/program.ts';
+import { apply, at, finish, input, startTrace } from '../src/program/trace.ts';
+import { type Operand, randomNumbers, type Sample, samples } from './op-samples.ts';
 import { opTable } from './op-table.ts';
 import { runProgram } from './run-graph.ts';
 
@@ -26,24 +28,56 @@ function oneOp(op: Op, { inputs, attrs }: Sample, accumulator = false): Program 
 
 const largest = (data: Float64Array) => data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
+/** A log-sum-exp of nothing is as good as minus infinity: it must be one on both sides, and hides no other difference. */
+const isNothing = (value: number) => value < -1e20;
+
 /** Largest difference over the largest magnitude of any result (one of them may be all zeros). */
 function relativeError(actual: Readonly<Record<string, NdArray>>, expected: Readonly<Record<string, NdArray>>): number {
+  const finite = (data: Float64Array) => data.map((value) => (isNothing(value) ? 0 : value));
   const differences = Object.entries(expected).map(([name, { shape, data }]) => {
     expect(actual[name]?.shape).toEqual(shape);
-    return largest(data.map((value, index) => value - actual[name]!.data[index]!));
+    expect(Array.from(actual[name]!.data, isNothing)).toEqual(Array.from(data, isNothing));
+    const own = finite(actual[name]!.data);
+    expect(own.every(Number.isFinite)).toBe(true);
+    return largest(finite(data).map((value, index) => value - own[index]!));
   });
-  return Math.max(...differences) / Math.max(...Object.values(expected).map(({ data }) => largest(data)), 1e-30);
+  const sizes = Object.values(expected).map(({ data }) => largest(finite(data)));
+  return Math.max(...differences) / Math.max(...sizes, 1e-30);
 }
 
 // Rounding of f64 and f32 over sums of at most a few hundred terms.
 const tolerance = { f64: 1e-12, f32: 1e-5 } as const;
 
-const runnable = [...opTable.values()].filter((op) => op.execution.by === 'onnx' || op.execution.by === 'host');
+const runnable = [...opTable.values()].filter((op) => ['onnx', 'host', 'kernel', 'blocks'].includes(op.execution.by));
 
 test('every op that this rank runs itself has samples and a reference', () => {
   expect(runnable.filter((op) => !samples[op.name]?.length || !op.reference).map((op) => op.name)).toEqual([]);
   expect(Object.keys(samples).filter((name) => !opTable.has(name))).toEqual([]);
 });
+
+/** Of attention the op states what tokens in order cost; the same walk over the sample's own positions and documents gives what they do. */
+function flopsOf(op: Op, { inputs, attrs }: Sample): number {
+  const first = { attention: 0, attentionGrad: 1 }[op.name];
+  if (first === undefined) return op.flops?.(inputs, attrs) ?? 0;
+  const [q, k, , ...places] = inputs.slice(first) as Operand[];
+  const { batch, ...size } = sizeOf(q!, k!);
+  const row = (which: number, at: number) => {
+    const tokens = places[which]!.shape[1]!;
+    return places[which]!.data.subarray(at * tokens, (at + 1) * tokens);
+  };
+  let [flops, inOrder] = [0, true];
+  for (let at = 0; at < batch; at++) {
+    const [queries, keys] = [0, 2].map((which) => ({ positions: row(which, at), documents: row(which + 1, at) }));
+    const { forward, backward } = attentionFlops(size, attrs as AttentionAttrs, { queries: queries!, keys: keys! });
+    flops += first === 0 ? forward : backward;
+    for (const { positions, documents } of [queries!, keys!])
+      inOrder &&=
+        positions.every((position, i) => position === i) &&
+        documents.every((document) => document === queries!.documents[0]);
+  }
+  if (inOrder) expect(op.flops!(inputs, attrs)).toBe(flops);
+  return flops;
+}
 
 const cases = runnable.flatMap((op) =>
   (samples[op.name] ?? []).map((sample) => ({ op, sample, name: `${op.name}: ${sample.label}` })),
@@ -56,7 +90,7 @@ describe('what runs equals the reference, and its FLOPs are those the op claims'
     for (const precision of ['f64', 'f32'] as const) {
       const { outputs, flops } = await runProgram(program, precision, named(sample.inputs, 'i'));
       expect(relativeError(outputs, expected)).toBeLessThan(tolerance[precision]);
-      expect(flops).toBe(op.flops?.(sample.inputs, sample.attrs) ?? 0);
+      expect(flops).toBe(flopsOf(op, sample));
     }
     // One result alone: ONNX Runtime then drops and fuses other nodes.
     for (const [name, value] of Object.entries(program.outputs)) {
@@ -84,53 +118,108 @@ describe('an accumulating op adds onto its accumulator, in its memory', () => {
   });
 });
 
-/** Operands whose gradient is left out because the loss as a whole does not depend on them (proved in loss.test.ts). */
-const leftOut: Record<string, readonly number[]> = { vocabMax: [0], vocabStats: [2] };
+/** Operands whose gradient is left out: the loss as a whole does not depend on them (proved in loss.test.ts), or they are constants. */
+const leftOut: Record<string, readonly number[]> = { vocabMax: [0], vocabStats: [2], tokenLoss: [1, 2] };
 
-/** The gradient of weights · result 0 in every float operand, through ONNX Runtime. */
-async function gradientOf(op: Op, sample: Sample, weights: NdArray): Promise<(NdArray | undefined)[]> {
+/** Weights of some results, by index: the loss is their sum. */
+type Weights = ReadonlyMap<number, NdArray>;
+
+/** The gradient of Σ weights · result in every operand, through ONNX Runtime. */
+async function gradientOf(op: Op, sample: Sample, weights: Weights): Promise<(NdArray | undefined)[]> {
   const trace = startTrace(alone, origin);
   const operands = sample.inputs.map(({ shape, dtype }) => input(trace, shape, {}, dtype));
-  const [value] = apply(op, operands, sample.attrs) as [Value];
-  const seed = input(trace, value.shape, {});
-  const gradients = grad(trace, [{ value, gradient: seed }], operands);
+  const results = apply(op, operands, sample.attrs);
+  const seeds = [...weights.keys()].map((index) => {
+    const value = results[index]!;
+    return { index, value, gradient: input(trace, value.shape, {}) };
+  });
+  const gradients = grad(trace, seeds, operands);
   const outputs = Object.fromEntries(gradients.flatMap((g, index) => (g ? [[`g${index}`, g]] : [])));
-  const program = finish(trace, { ...named(operands, 'i'), seed }, outputs);
-  const ran = await runProgram(program, 'f64', { ...named<NdArray>(sample.inputs, 'i'), seed: weights });
+  const seedInputs = Object.fromEntries(seeds.map(({ index, gradient }) => [`seed${index}`, gradient]));
+  const program = finish(trace, { ...named(operands, 'i'), ...seedInputs }, outputs);
+  const given = Object.fromEntries([...weights].map(([index, array]) => [`seed${index}`, array]));
+  const ran = await runProgram(program, 'f64', { ...named<NdArray>(sample.inputs, 'i'), ...given });
   return gradients.map((_, index) => ran.outputs[`g${index}`]);
 }
 
 const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, index) => sum + value * b[index]!, 0);
 
-describe('gradients equal central differences of the reference', () => {
-  const differentiable = cases.filter(({ op }) => op.vjp && op.name !== 'ownSlice');
-  test.each(differentiable)('$name', async ({ op, sample }) => {
-    const random = randomNumbers(7);
-    const signs = (size: number) => Float64Array.from({ length: size }, () => 2 * random() - 1);
-    // Results after the first are for the op's own gradient: no wrapper returns them.
-    const [result] = op.reference!(sample.inputs, sample.attrs);
-    const weights = { shape: result!.shape, data: signs(result!.data.length) };
-    const gradients = await gradientOf(op, sample, weights);
-    const loss = (inputs: readonly NdArray[]) => dot(op.reference!(inputs, sample.attrs)[0]!.data, weights.data);
-    for (const [index, operand] of sample.inputs.entries()) {
-      const gradient = gradients[index];
-      if (operand.dtype === 'int' || leftOut[op.name]?.includes(index)) {
-        expect(gradient).toBeUndefined();
-        continue;
-      }
-      expect(gradient?.shape).toEqual(operand.shape);
-      for (const direction of directions(operand.data.length, signs)) {
-        const moved = (by: number) => {
-          const data = operand.data.map((value, i) => value + by * direction[i]!);
-          return loss(sample.inputs.map((other, i) => (i === index ? { shape: operand.shape, data } : other)));
-        };
-        // Truncation is about step² = 1e-9 of the loss's third derivative, rounding about 1e-16 / step: both below 1e-7.
-        const step = 3e-5;
-        const numeric = (moved(step) - moved(-step)) / (2 * step);
-        const scale = Math.max(1, largest(gradient!.data), Math.abs(numeric));
-        expect(Math.abs(dot(gradient!.data, direction) - numeric) / scale).toBeLessThan(1e-7);
-      }
+const differentiable = cases.filter(({ op }) => op.vjp && op.name !== 'ownSlice');
+
+/** The float results of an op whose gradients its vjp takes, and the others. */
+function resultsOf(op: Op, { inputs, attrs }: Sample): { taken: number[]; refused: number[] } {
+  const floats = op.shape(inputs, attrs).flatMap(({ dtype }, index) => (dtype === 'int' ? [] : [index]));
+  const takes = (index: number) => (op.differentiable ?? [0]).includes(index);
+  return { taken: floats.filter(takes), refused: floats.filter((index) => !takes(index)) };
+}
+
+/** Gradients of the loss that weighs these results alone, against central differences of the reference. */
+async function expectGradients(op: Op, sample: Sample, results: readonly number[]): Promise<void> {
+  const random = randomNumbers(7);
+  const signs = (size: number) => Float64Array.from({ length: size }, () => 2 * random() - 1);
+  const whole = op.reference!(sample.inputs, sample.attrs);
+  const weights: Weights = new Map(
+    results.map((index) => {
+      const { shape, data } = whole[index]!;
+      // What stands for minus infinity is a constant, beside which all else would be lost in rounding.
+      const kept = signs(data.length).map((sign, i) => (Math.abs(data[i]!) > 1e20 ? 0 : sign));
+      return [index, { shape, data: kept }];
+    }),
+  );
+  const gradients = await gradientOf(op, sample, weights);
+  const loss = (inputs: readonly NdArray[]) => {
+    const made = op.reference!(inputs, sample.attrs);
+    return [...weights].reduce((sum, [index, { data }]) => sum + dot(made[index]!.data, data), 0);
+  };
+  for (const [index, operand] of sample.inputs.entries()) {
+    const gradient = gradients[index];
+    if (operand.dtype === 'int' || leftOut[op.name]?.includes(index)) {
+      expect(gradient).toBeUndefined();
+      continue;
     }
+    // A result need not depend on every operand (an attention's log-sum-exp not on the values): no gradient is one of zeros.
+    const held = gradient?.data ?? new Float64Array(operand.data.length);
+    if (results.includes(0)) expect(gradient?.shape).toEqual(operand.shape);
+    for (const direction of directions(operand.data.length, signs)) {
+      const moved = (by: number) => {
+        const data = operand.data.map((value, i) => value + by * direction[i]!);
+        return loss(sample.inputs.map((other, i) => (i === index ? { shape: operand.shape, data } : other)));
+      };
+      // Truncation is about step² = 1e-9 of the loss's third derivative, rounding about 1e-16 / step: both below 1e-7.
+      const step = 3e-5;
+      const numeric = (moved(step) - moved(-step)) / (2 * step);
+      const scale = Math.max(1, largest(held), Math.abs(numeric));
+      expect(Math.abs(dot(held, direction) - numeric) / scale).toBeLessThan(1e-7);
+    }
+  }
+}
+
+describe('gradients equal central differences of the reference, of all results together and of each alone', () => {
+  test.each(differentiable)('$name', async ({ op, sample }) => {
+    const { taken } = resultsOf(op, sample);
+    await expectGradients(op, sample, taken);
+    if (taken.length > 1) for (const result of taken) await expectGradients(op, sample, [result]);
+  });
+});
+
+describe('the gradient of a result that the vjp does not take is refused, alone and beside others', () => {
+  const refusing = differentiable.filter(({ op, sample }) => resultsOf(op, sample).refused.length > 0);
+  test('some do', () => expect(refusing.map(({ op }) => op.name)).toContain('rmsNorm'));
+  test.each(refusing)('$name', ({ op, sample }) => {
+    const { taken, refused } = resultsOf(op, sample);
+    for (const result of refused)
+      for (const seeded of [[result], [...taken, result]]) {
+        const trace = startTrace(alone, origin);
+        const operands = sample.inputs.map(({ shape, dtype }) => input(trace, shape, {}, dtype));
+        const results = at(trace, 'block 2', () => apply(op, operands, sample.attrs));
+        const seeds = seeded.map((index) => ({
+          value: results[index]!,
+          gradient: input(trace, results[index]!.shape, {}),
+        }));
+        expect(() => grad(trace, seeds, operands)).toThrow(
+          `${op.name} at block 2 has no gradient for its result ${result}; `,
+        );
+      }
   });
 });
 

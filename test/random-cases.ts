@@ -1,7 +1,8 @@
 // Random small models and layouts that fit each other, for properties over both.
 import fc from 'fast-check';
-import { type Layout, oneRank, printLayout } from '../src/mesh/layout.ts';
+import { type Layout, oneRank, parseLayout, printLayout } from '../src/mesh/layout.ts';
 import { worldSize } from '../src/mesh/mesh.ts';
+import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 
@@ -62,36 +63,47 @@ export interface Case {
   readonly microBatch: number;
   /** On each data-parallel rank. */
   readonly microbatches: number;
+  /** Sequences hold documents of up to so many tokens; undefined: each is one. */
+  readonly documents?: number;
+  /** Of documents: what counts no token in the second step. */
+  readonly uncounted?: 'microbatch' | 'replica' | 'step';
+  /** Tokens of a block of the loss, and of attention; undefined: as users have them. */
+  readonly lossBlock?: number;
+  readonly attentionBlock?: number;
 }
 
-/** One line a person can type again. */
-export function nameOf({ model, layout, ...shape }: Case): string {
-  return `${printLayout(layout)} ${JSON.stringify(model)} ${JSON.stringify(shape)}`;
+/** One line that {@link caseOf} reads again. */
+export const nameOf = ({ layout, ...rest }: Case): string =>
+  JSON.stringify({ layout: printLayout(layout), scheduleText: layout.scheduleFile?.text, ...rest });
+
+export function caseOf(line: string): Case {
+  const named = JSON.parse(line) as Omit<Case, 'layout'> & { readonly layout: string; readonly scheduleText?: string };
+  const { layout, scheduleText, ...rest } = named;
+  return { ...rest, layout: parseLayout(layout, scheduleText === undefined ? undefined : () => scheduleText) };
 }
 
 export const settingsOf = (
-  { model, layout, seqLen, microBatch, microbatches }: Case,
+  { model, documents, uncounted: _, ...shape }: Case,
   precision: StepSettings['precision'],
 ): StepSettings => ({
+  ...shape,
   config: parseModelConfig(configJson(model), model.family),
-  layout,
-  seqLen,
-  microBatch,
-  microbatches,
   precision,
+  ...(documents === undefined ? {} : { packed: true }),
 });
 
 /** The same work on one rank. */
-export const onOneRank = (settings: StepSettings): StepSettings => ({
+export const onOneRank = ({ attentionBlock: _, lossBlock: __, ...settings }: StepSettings): StepSettings => ({
   ...settings,
   layout: oneRank,
   microbatches: settings.microbatches * settings.layout.dp,
 });
 
 const sizes = [1, 2, 3, 4, 5, 6, 7, 8];
-const meshes = sizes
-  .flatMap((tp) => sizes.flatMap((pp) => sizes.map((dp) => ({ ...oneRank, tp, pp, dp }))))
-  .filter((mesh) => worldSize(mesh) <= 8 && worldSize(mesh) > 1 && mesh.pp <= 5);
+const meshesOf = (most: number) =>
+  sizes
+    .flatMap((tp) => sizes.flatMap((pp) => sizes.map((dp) => ({ ...oneRank, tp, pp, dp }))))
+    .filter((mesh) => worldSize(mesh) <= most && worldSize(mesh) > 1 && mesh.pp <= 5);
 
 /** `layers` cut into `parts` of at least one, by numbers that say where. */
 function cutAt(layers: number, parts: number, random: readonly number[]): number[] {
@@ -100,63 +112,102 @@ function cutAt(layers: number, parts: number, random: readonly number[]): number
   return stages;
 }
 
-/** Any of 1 to 8 ranks, heads and widths that tp divides, everything else free. */
-export const anyCase: fc.Arbitrary<Case> = fc
+/** Some layers of a policy, or all. */
+const anyRecompute: fc.Arbitrary<Recompute> = fc
   .record({
-    mesh: fc.constantFrom(...meshes),
-    sp: fc.boolean(),
-    schedule: fc.constantFrom('gpipe' as const, '1f1b' as const),
-    uneven: fc.option(fc.array(fc.nat(100), { minLength: 5, maxLength: 5 })),
-    family: fc.constantFrom(...familyNames),
-    headsPerRank: fc.integer({ min: 1, max: 3 }),
-    kvPick: fc.nat(100),
-    headDim: fc.constantFrom(2, 4, 6),
-    hidden: fc.integer({ min: 6, max: 24 }),
-    mlpPerRank: fc.integer({ min: 1, max: 6 }),
-    vocab: fc.integer({ min: 3, max: 40 }),
-    moreLayers: fc.nat(4),
-    tied: fc.boolean(),
-    biases: fc.boolean(),
-    window: fc.integer({ min: 2, max: 8 }),
-    length: fc.integer({ min: 3, max: 12 }),
-    microBatch: fc.integer({ min: 1, max: 2 }),
-    microbatches: fc.integer({ min: 1, max: 4 }),
+    policy: fc.constantFrom(...recomputePolicies),
+    layers: fc.option(
+      fc.tuple(fc.nat(4), fc.nat(3)).map(([first, more]) => [[first, first + more] as const]),
+      { nil: undefined },
+    ),
   })
-  .map(({ mesh, ...random }) => {
-    const { tp, pp } = mesh;
-    const wanted = tp * random.headsPerRank;
-    const heads = wanted > 8 ? tp : wanted;
-    const kvChoices = sizes.filter((kv) => heads % kv === 0 && (kv % tp === 0 || tp % kv === 0));
-    const layers = Math.min(5, pp + random.moreLayers);
-    // Two features leave a norm little but their signs.
-    const tooFew =
-      random.family === 'gpt2' ? heads * random.headDim < 6 : random.family === 'qwen3' && random.headDim < 4;
-    const headDim = tooFew ? 6 : random.headDim;
-    const sp = random.sp && tp > 1;
-    const layout: Layout = {
-      ...mesh,
-      sp,
-      schedule: random.schedule,
-      ...(random.uneven === null ? {} : { stages: cutAt(layers, pp, random.uneven) }),
-    };
-    const seqLen = sp ? tp * Math.max(1, Math.round(random.length / tp)) : random.length;
-    return {
-      model: {
-        family: random.family,
-        heads,
-        kvHeads: random.family === 'gpt2' ? heads : kvChoices[random.kvPick % kvChoices.length]!,
-        headDim,
-        hidden: random.hidden,
-        mlp: tp * random.mlpPerRank,
-        vocab: random.vocab,
-        layers,
-        tied: random.tied,
-        biases: random.biases,
-        window: random.window,
-      },
-      layout,
-      seqLen: Math.max(2, seqLen),
-      microBatch: random.microBatch,
-      microbatches: random.microbatches,
-    };
-  });
+  .map(({ policy, layers }) => ({ policy, ...(policy === 'none' || !layers ? {} : { layers }) }));
+
+/** Any of 2 to `ranks` ranks, heads and widths that tp divides, everything else free. */
+export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
+  fc
+    .record({
+      // Half of them with stages and replicas, where most settings meet.
+      mesh: fc.oneof(
+        fc.constantFrom(...meshesOf(ranks)),
+        fc.constantFrom(...meshesOf(ranks).filter(({ pp, dp }) => pp > 1 && dp > 1)),
+      ),
+      sp: fc.boolean(),
+      schedule: fc.constantFrom('gpipe' as const, '1f1b' as const, '1f1b' as const, 'zb-h1' as const),
+      virtual: fc.constantFrom(1, 2, 2, 3),
+      zero: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const),
+      recompute: anyRecompute,
+      // A nil comes once in `freq` times.
+      documents: fc.option(fc.integer({ min: 3, max: 7 }), { nil: undefined, freq: 2 }),
+      uncounted: fc.option(fc.constantFrom('microbatch' as const, 'replica' as const, 'step' as const), {
+        nil: undefined,
+        freq: 2,
+      }),
+      lossBlock: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
+      attentionBlock: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined, freq: 2 }),
+      uneven: fc.option(fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }), { freq: 2 }),
+      family: fc.constantFrom(...familyNames),
+      headsPerRank: fc.integer({ min: 1, max: 3 }),
+      kvPick: fc.nat(100),
+      headDim: fc.constantFrom(2, 4, 6),
+      hidden: fc.integer({ min: 6, max: 24 }),
+      mlpPerRank: fc.integer({ min: 1, max: 6 }),
+      vocab: fc.integer({ min: 3, max: 40 }),
+      moreLayers: fc.nat(4),
+      tied: fc.boolean(),
+      biases: fc.boolean(),
+      window: fc.integer({ min: 2, max: 8 }),
+      length: fc.integer({ min: 3, max: 12 }),
+      microBatch: fc.integer({ min: 1, max: 2 }),
+      microbatches: fc.integer({ min: 1, max: 4 }),
+    })
+    .map(({ mesh, ...random }) => {
+      const { tp, pp } = mesh;
+      const wanted = tp * random.headsPerRank;
+      const heads = wanted > 8 ? tp : wanted;
+      const kvChoices = sizes.filter((kv) => heads % kv === 0 && (kv % tp === 0 || tp % kv === 0));
+      const layers = Math.min(6, pp + random.moreLayers);
+      const chunks = pp === 1 || random.schedule === 'zb-h1' ? 1 : Math.min(random.virtual, Math.floor(layers / pp));
+      // Two features leave a norm little but their signs.
+      const tooFew =
+        random.family === 'gpt2' ? heads * random.headDim < 6 : random.family === 'qwen3' && random.headDim < 4;
+      const headDim = tooFew ? 6 : random.headDim;
+      const sp = random.sp && tp > 1;
+      const layout: Layout = {
+        ...mesh,
+        sp,
+        schedule: random.schedule,
+        virtual: chunks,
+        zero: random.zero,
+        recompute: random.recompute,
+        ...(random.uneven === null ? {} : { stages: cutAt(layers, pp * chunks, random.uneven) }),
+      };
+      const seqLen = sp ? tp * Math.max(1, Math.round(random.length / tp)) : random.length;
+      return {
+        model: {
+          family: random.family,
+          heads,
+          kvHeads: random.family === 'gpt2' ? heads : kvChoices[random.kvPick % kvChoices.length]!,
+          headDim,
+          hidden: random.hidden,
+          mlp: tp * random.mlpPerRank,
+          vocab: random.vocab,
+          layers,
+          tied: random.tied,
+          biases: random.biases,
+          window: random.window,
+        },
+        layout,
+        seqLen: Math.max(2, seqLen),
+        microBatch: random.microBatch,
+        microbatches: random.microbatches,
+        ...(random.documents === undefined || seqLen < 3 ? {} : { documents: random.documents }),
+        ...(random.documents === undefined || seqLen < 3 || random.uncounted === undefined
+          ? {}
+          : { uncounted: random.uncounted }),
+        ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
+        ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
+      };
+    });
+
+export const anyCase = casesOf(8);

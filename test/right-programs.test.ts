@@ -135,14 +135,14 @@ test('an MLP without sp, as text: enter and all-reduce, each once a way', () => 
     in %4 [4, 3] {tp:V1}  down
     in %5 [2, 6, 4] {tp:I}  dy0
       %6 [2, 6, 4] {tp:I}, %7 [2, 6, 1] {tp:I} = rmsNorm(%0, %1, epsilon=0.000001)  # mlp
-      %8 [2, 6, 4] {tp:R} = enter(%6, axis=tp)  # mlp
+      %8 [2, 6, 4] {tp:R} = enter(%6, axes=tp)  # mlp
       %9 [2, 6, 3] {tp:V2} = linear(%8, %2, order=out,in)  # mlp
       %10 [2, 6, 3] {tp:V2} = linear(%8, %3, order=out,in)  # mlp
       %11 [2, 6, 3] {tp:V2} = swiglu(%9, %10)  # mlp
       %12 [2, 6, 4] {tp:P} = linear(%11, %4, order=out,in)  # mlp
-      %13 [2, 6, 4] {tp:I} = allReduce(%12, axis=tp, reduce=sum, to=I)  # mlp
+      %13 [2, 6, 4] {tp:I} = allReduce(%12, axes=tp, reduce=sum, to=I)  # mlp
       %14 [2, 6, 4] {tp:I} = add(%0, %13)  # mlp
-      %15 [2, 6, 4] {tp:R} = enter(%5, axis=tp)  # mlp
+      %15 [2, 6, 4] {tp:R} = enter(%5, axes=tp)  # mlp
       %16 [2, 6, 3] {tp:V2} = linear(%15, %4, order=in,out)  # mlp
       %17 [4, 3] {tp:V1} = outerSum(%15, %11)  # mlp
       %18 [2, 6, 3] {tp:V2}, %19 [2, 6, 3] {tp:V2} = swigluGrad(%16, %9, %10)  # mlp
@@ -151,7 +151,7 @@ test('an MLP without sp, as text: enter and all-reduce, each once a way', () => 
       %22 [2, 6, 4] {tp:P} = linear(%18, %2, order=in,out)  # mlp
       %23 [3, 4] {tp:V0} = outerSum(%18, %8)  # mlp
       %24 [2, 6, 4] {tp:P} = add(%20, %22)  # mlp
-      %25 [2, 6, 4] {tp:I} = allReduce(%24, axis=tp, reduce=sum, to=I)  # mlp
+      %25 [2, 6, 4] {tp:I} = allReduce(%24, axes=tp, reduce=sum, to=I)  # mlp
       %26 [2, 6, 4] {tp:I}, %27 [4] {tp:I} = rmsNormGrad(%25, %0, %1, %7)  # mlp
       %28 [2, 6, 4] {tp:I} = add(%5, %26)
     out %28  dx
@@ -173,14 +173,14 @@ test('an MLP with sp, as text: all-gather and reduce-scatter, each once a way', 
     in %4 [4, 3] {tp:V1}  down
     in %5 [2, 3, 4] {tp:V1}  dy0
       %6 [2, 3, 4] {tp:V1}, %7 [2, 3, 1] {tp:V1} = rmsNorm(%0, %1, epsilon=0.000001)  # mlp
-      %8 [2, 6, 4] {tp:R} = allGather(%6, axis=tp, dim=1, ranks=2, to=R)  # mlp
+      %8 [2, 6, 4] {tp:R} = allGather(%6, axes=tp, dim=1, ranks=2, to=R)  # mlp
       %9 [2, 6, 3] {tp:V2} = linear(%8, %2, order=out,in)  # mlp
       %10 [2, 6, 3] {tp:V2} = linear(%8, %3, order=out,in)  # mlp
       %11 [2, 6, 3] {tp:V2} = swiglu(%9, %10)  # mlp
       %12 [2, 6, 4] {tp:P} = linear(%11, %4, order=out,in)  # mlp
-      %13 [2, 3, 4] {tp:V1} = reduceScatter(%12, axis=tp, dim=1, ranks=2)  # mlp
+      %13 [2, 3, 4] {tp:V1} = reduceScatter(%12, axes=tp, dim=1, ranks=2)  # mlp
       %14 [2, 3, 4] {tp:V1} = add(%0, %13)  # mlp
-      %15 [2, 6, 4] {tp:R} = allGather(%5, axis=tp, dim=1, ranks=2, to=R)  # mlp
+      %15 [2, 6, 4] {tp:R} = allGather(%5, axes=tp, dim=1, ranks=2, to=R)  # mlp
       %16 [2, 6, 3] {tp:V2} = linear(%15, %4, order=in,out)  # mlp
       %17 [4, 3] {tp:V1} = outerSum(%15, %11)  # mlp
       %18 [2, 6, 3] {tp:V2}, %19 [2, 6, 3] {tp:V2} = swigluGrad(%16, %9, %10)  # mlp
@@ -189,7 +189,7 @@ test('an MLP with sp, as text: all-gather and reduce-scatter, each once a way', 
       %22 [2, 6, 4] {tp:P} = linear(%18, %2, order=in,out)  # mlp
       %23 [3, 4] {tp:V0} = outerSum(%18, %8)  # mlp
       %24 [2, 6, 4] {tp:P} = add(%20, %22)  # mlp
-      %25 [2, 3, 4] {tp:V1} = reduceScatter(%24, axis=tp, dim=1, ranks=2)  # mlp
+      %25 [2, 3, 4] {tp:V1} = reduceScatter(%24, axes=tp, dim=1, ranks=2)  # mlp
       %26 [2, 3, 4] {tp:V1}, %27 [4] {tp:P} = rmsNormGrad(%25, %0, %1, %7)  # mlp
       %28 [2, 3, 4] {tp:V1} = add(%5, %26)
     out %28  dx

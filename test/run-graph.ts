@@ -4,6 +4,8 @@ import type { Precision } from '../src/program/onnx-builder.ts';
 import type { NdArray, Numbers } from '../src/program/program.ts';
 import { elements, type Program, type Value } from '../src/program/program.ts';
 import { type Piece, segment } from '../src/program/segment.ts';
+import { createBlockPlayer } from '../src/runtime/blocks.ts';
+import { kernelOf } from '../src/runtime/kernels/named.ts';
 import { createSession } from '../src/runtime/onnx/session.ts';
 
 export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
@@ -11,7 +13,9 @@ export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
 /** Memory for a value in a precision: integers are int32. */
 export function memoryFor({ shape, dtype }: Value, precision: Precision): Numbers {
   if (dtype === 'int') return new Int32Array(elements(shape));
-  return precision === 'f32' ? new Float32Array(elements(shape)) : new Float64Array(elements(shape));
+  return precision === 'f32' && dtype === 'float'
+    ? new Float32Array(elements(shape))
+    : new Float64Array(elements(shape));
 }
 
 const toNumbers = (value: Value, { data }: NdArray, precision: Precision): Numbers => {
@@ -48,7 +52,7 @@ export interface Ran {
   readonly inputs: Readonly<Record<string, Numbers>>;
 }
 
-/** Runs a program of one rank: compute pieces by ONNX Runtime, host ops by their loops. */
+/** Runs a program of one rank: compute pieces by ONNX Runtime, host ops by their loops, kernels as the runtime does. */
 export async function runProgram(
   program: Program,
   precision: Precision,
@@ -68,12 +72,26 @@ export async function runProgram(
       continue;
     }
     const { op, attrs } = piece.node;
-    if (op.execution.by !== 'host') throw new Error(`one rank cannot run ${op.name}`);
-    const accumulator = op.accumulates === undefined ? undefined : given[op.accumulates];
-    const outputs = piece.outputs.map((value, index) =>
-      index === 0 && accumulator ? accumulator : memoryFor(value, precision),
-    );
-    op.execution.run(given, outputs, attrs, piece.node);
+    if (op.execution.by === 'blocks') {
+      const outputs = piece.outputs.map((value) => memoryFor(value, precision));
+      const size = op.execution.scratch(attrs, piece.node).elements;
+      const scratch = precision === 'f32' ? new Float32Array(size) : new Float64Array(size);
+      const player = createBlockPlayer(precision);
+      try {
+        flops += player.prepare(piece.node, { inputs: given, outputs, scratch })();
+      } finally {
+        player.release();
+      }
+      for (const [index, value] of piece.outputs.entries()) memory.set(value.id, outputs[index]!);
+      continue;
+    }
+    if (op.execution.by !== 'host' && op.execution.by !== 'kernel') throw new Error(`one rank cannot run ${op.name}`);
+    const run = op.execution.by === 'host' ? op.execution.run : kernelOf(op);
+    const outputs = piece.outputs.map((value, index) => {
+      const over = piece.over[index];
+      return over ? memory.get(over.id)! : memoryFor(value, precision);
+    });
+    run(given, outputs, attrs, piece.node);
     for (const [index, value] of piece.outputs.entries()) memory.set(value.id, outputs[index]!);
   }
   return {

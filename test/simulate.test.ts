@@ -225,14 +225,14 @@ const transitions: readonly Transition[] = [
     name: 'overlapping slices of R',
     op: 'ownSlice',
     from: 'R',
-    to: 'V1',
+    to: 'O1',
     backward: ['ownPad'],
     move: (x) => ownSlice(x, 'tp', 1, { start: 2 * x.trace.coords.tp, size: 5 }),
   },
 ];
 
 describe('the gradient of every collective', () => {
-  const meshes = [2, 3, 4].flatMap((tp) => (['R', 'I', 'V0', 'P'] as const).map((other) => ({ tp, other })));
+  const meshes = [2, 3, 4].flatMap((tp) => (['R', 'I', 'V0', 'O0', 'P'] as const).map((other) => ({ tp, other })));
   test.each(transitions)('$name', ({ from, to, backward, move }) => {
     for (const { tp, other } of meshes) {
       const { error, program, compared } = checkGradients({

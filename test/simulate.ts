@@ -49,8 +49,8 @@ export function simulate(mesh: Mesh, programs: readonly Program[], inputs: Ranks
 function collective(mesh: Mesh, nodes: readonly Node[], operands: readonly (readonly NdArray[])[]): NdArray[][] {
   return nodes.map(({ op, attrs }, rank) => {
     if (op.execution.by !== 'transport') throw new Error(`ranks disagree: ${op.name} is no collective`);
-    const { axis, dim } = attrs as { axis: TypedAxis; dim: number };
-    const group = groupOf(mesh, rank, axis).ranks;
+    const { axes, dim } = attrs as { axes: readonly TypedAxis[]; dim: number };
+    const group = groupOf(mesh, rank, axes).ranks;
     const parts = group.map((member) => operands[member]![0]!);
     const { call } = op.execution;
     if (call === 'allGather') return [concat(parts, dim)];

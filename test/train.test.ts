@@ -6,8 +6,10 @@ import { afterAll, expect, test } from 'vitest';
 import { generate } from '../src/generate/generate.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import type { EvaluationReport } from '../src/train/job.ts';
+import type { RunPlan } from '../src/train/plan-run.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
 import { tinyLlama } from './cli-fixture.ts';
+import { documentLengths, documentLines } from './documents.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fivefold-train-'));
 const pool = createPool();
@@ -94,6 +96,25 @@ test('epochs decide the steps', async () => {
   });
   // 4,320 bytes hold 67 sequences of 64 and a target: half of them are 33.5, in batches of 8.
   expect(planned).toEqual({ steps: 5, epochs: 40 / 67, seen: [40 / 67] });
+});
+
+test('documents are packed as asked, and a person is told how well', async () => {
+  const path = join(root, 'documents.jsonl');
+  writeFileSync(path, documentLines(documentLengths({ count: 40, median: 20 })));
+  let plan: RunPlan | undefined;
+  const onPlan = (planned: RunPlan): void => {
+    plan = planned;
+    throw new Error('seen');
+  };
+  const run = train({ ...{ model, data: path, pack: true, seqLen: 64, globalBatch: 2, steps: 1, pool }, onPlan });
+  await expect(run).rejects.toThrow('seen');
+  const { packed } = plan!.tokens;
+  expect(plan!.sequences).toBe(packed!.sequences);
+  const percent = Math.floor((packed!.filled / packed!.sequences / 64) * 1000) / 10;
+  expect(plan!.notes).toEqual([
+    `packed 40 documents into ${packed!.sequences} sequences: ${percent} % of their positions hold a token`,
+  ]);
+  expect(plan!.run.pack).toBe(true);
 });
 
 test('the held-out loss is that of a token, over all of what is held out, whatever its source', async () => {

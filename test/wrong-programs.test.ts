@@ -16,6 +16,7 @@ function refusal({ build }: Wrong): FivefoldError | undefined {
       build({
         x: (shape, types) => input(trace, shape, typed(types)),
         ids: (shape, types) => input(trace, shape, typed(types), 'int'),
+        doubles: (shape) => input(trace, shape, {}, 'double'),
       }),
     );
   } catch (error) {
@@ -56,7 +57,7 @@ test('the messages read well', () => {
     norm of a partial value
       rmsNorm at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, R); all-reduce operand 0 over tp (P -> R), or reduce-scatter it (P -> V), first
     attention on partial queries
-      attention at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, P, R); all-reduce operand 0 over tp (P -> R), or reduce-scatter it (P -> V), first
+      attention at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, P, R, R, R, R, R); all-reduce operand 0 over tp (P -> R), or reduce-scatter it (P -> V), first
     swiglu of a gate that is whole and an up that is sharded
       swiglu at block 2: on axis tp, dim 2 of operand 1 is sharded and dim 2 of operand 0, which must match it, is whole (operands are R, V2); keep this rank's slice of operand 0 on dim 2 over tp (R -> V2), or all-gather operand 1 on dim 2 over tp (V2 -> R), first
     invariant input of a column-parallel layer that did not enter
@@ -92,7 +93,7 @@ test('the messages read well', () => {
     sum all-reduced as a maximum
       allReduce at block 2: on axis tp, it takes Pmax but the operand is P; it is a partial sum: all-reduce it over tp by sum (P -> R) instead
     loss of statistics still partial
-      tokenLoss at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P); all-reduce operand 0 over tp (P -> I), or reduce-scatter it (P -> V), first
+      tokenLoss at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I, I); all-reduce operand 0 over tp (P -> I) first
     sharded features against a whole weight
       linear at block 2: on axis tp, dim 2 of operand 0 is sharded and dim 1 of operand 1, which must match it, is whole (operands are V2, R); keep this rank's slice of operand 1 on dim 1 over tp (R -> V1), or all-gather operand 0 on dim 2 over tp (V2 -> R), first
     whole features against a weight sharded on its inputs
@@ -102,17 +103,17 @@ test('the messages read well', () => {
     no all-gather before a column-parallel layer under sp
       linear at block 2: on axis tp, dim 1 of operand 0 and dim 0 of operand 1 are different dims sharded over one axis (operands are V1, V0); all-gather operand 0 on dim 1 over tp (V1 -> R) or all-gather operand 1 on dim 0 over tp (V0 -> R) first
     attention over a sequence that is sharded
-      attention at block 2: on axis tp, operand 0 is sharded on dim 1, which the op needs whole (operands are V1, V1, V1); all-gather operand 0 on dim 1 over tp (V1 -> R) first
+      attention at block 2: on axis tp, operand 1 is sharded on dim 2, which the op needs whole (operands are V2, V2, V2, V1, V1, V1, V1); all-gather operand 1 on dim 2 over tp (V2 -> R) first
     attention with query heads sharded and key-value heads whole
-      attention at block 2: on axis tp, dim 2 of operand 0 is sharded and dim 2 of operand 1, which must match it, is whole (operands are V2, R, R); keep this rank's slice of operand 1 on dim 2 over tp (R -> V2), or all-gather operand 0 on dim 2 over tp (V2 -> R), first
-    rotary positions of a sequence that is sharded
-      rope at block 2: on axis tp, operand 0 is sharded on dim 1, which the op needs whole (operands are V1); all-gather operand 0 on dim 1 over tp (V1 -> R) first
+      attention at block 2: on axis tp, dim 1 of operand 0 is sharded and dim 1 of operand 1, which must match it, is whole (operands are V1, R, R, R, R, R, R); keep this rank's slice of operand 1 on dim 1 over tp (R -> V1, or the part that goes with it: O1), or all-gather operand 0 on dim 1 over tp (V1 -> R), first
+    the positions of this rank turn a sequence that is whole
+      rope at block 2: on axis tp, dim 1 of operand 1 is sharded and dim 1 of operand 0, which must match it, is whole (operands are R, V1); keep this rank's slice of operand 0 on dim 1 over tp (R -> V1), or all-gather operand 1 on dim 1 over tp (V1 -> R), first
     norm over features that are sharded
       rmsNorm at block 2: on axis tp, operand 0 is sharded on dim 2, which the op needs whole (operands are V2, V0); all-gather operand 0 on dim 2 over tp (V2 -> R) first
     a shard that is half a head
       splitHeads at block 2: 4 features are not whole heads of 8; cut projections by heads: features must be a multiple of 8
     heads cut inside
-      attention at block 2: on axis tp, operand 0 is sharded on dim 3, which the op needs whole (operands are V3, V3, V3); all-gather operand 0 on dim 3 over tp (V3 -> R) first
+      attention at block 2: on axis tp, operand 0 is sharded on dim 4, which the op needs whole (operands are V4, V4, V4, R, R, R, R); all-gather operand 0 on dim 4 over tp (V4 -> R) first
     batch sharded in one operand only
       add at block 2: on axis dp, dim 0 of operand 0 is sharded and dim 0 of operand 1, which must match it, is whole (operands are V0, R); keep this rank's slice of operand 1 on dim 0 over dp (R -> V0), or all-gather operand 0 on dim 0 over dp (V0 -> R), first
     logits of this rank with the targets of all
@@ -120,13 +121,45 @@ test('the messages read well', () => {
     embedding table of other features than the residual
       add at block 2: on axis tp, dim 1 of operand 0 and dim 2 of operand 1 are different dims sharded over one axis (operands are V1, V2); all-gather operand 0 on dim 1 over tp (V1 -> R) or all-gather operand 1 on dim 2 over tp (V2 -> R) first
     positions of the whole sequence added to a part of it
-      add at block 2: [8,6] does not line up with the last dims of [2,4,6]; make them equal
+      add at block 2: [2,8,6] does not line up with the last dims of [2,4,6]; make them equal
     positions of the first ranks added on every rank
-      add at block 2: on axis tp, dim 1 of operand 0 is sharded and dim 0 of operand 1, which must match it, is whole (operands are V1, R); keep this rank's slice of operand 1 on dim 0 over tp (R -> V0), or all-gather operand 0 on dim 1 over tp (V1 -> R), first
+      add at block 2: on axis tp, dim 1 of operand 0 is sharded and dim 1 of operand 1, which must match it, is whole (operands are V1, R); keep this rank's slice of operand 1 on dim 1 over tp (R -> V1), or all-gather operand 0 on dim 1 over tp (V1 -> R), first
     own slice of what is sharded
       ownSlice at block 2: on axis tp, it takes R or I but the operand is V1; it is sharded on dim 1 already: drop this slice, or all-gather it over tp first
     own slice of a partial value
       ownSlice at block 2: on axis tp, it takes R or I but the operand is P; reduce-scatter it over tp instead
+    all-gather of parts that may overlap
+      allGather at block 2: on axis tp, it takes V1 but the operand is O1; its parts may overlap or leave gaps: use what ownSlice cut them from, or cut it in even shares over tp (V)
+    all-reduce of parts that may overlap
+      allReduce at block 2: on axis tp, it takes P but the operand is O1; its parts may overlap or leave gaps: use what ownSlice cut them from, or cut it in even shares over tp (V)
+    reduce-scatter of a gradient of parts that may overlap
+      reduceScatter at block 2: on axis tp, it takes P but the operand is PO1; it is the gradient of parts that may overlap: take it back through their ownSlice (PO1 -> P) first
+    a part of a part
+      ownSlice at block 2: on axis tp, it takes R but the operand is O1; its parts may overlap or leave gaps: use what ownSlice cut them from, or cut it in even shares over tp (V)
+    features that overlap summed by a row-parallel layer
+      linear at block 2: on axis tp, operand 0 is cut into parts that may overlap on a dim that the op reduces (operands are O2, O1); take operand 0 whole, before ownSlice keeps parts of it on dim 2 over tp, or cut it in even shares (V), first
+    the loss of sequences that overlap
+      tokenLoss at block 2: on axis tp, operand 0 is cut into parts that may overlap on a dim that the op reduces (operands are O2, O1, R); take operand 0 whole, before ownSlice keeps parts of it on dim 2 over tp, or cut it in even shares (V), first
+    a maximum over a vocabulary in parts that may leave gaps
+      vocabMax at block 2: on axis tp, operand 0 is cut into parts that may overlap on a dim that the op reduces (operands are O2); take operand 0 whole, before ownSlice keeps parts of it on dim 2 over tp, or cut it in even shares (V), first
+    slices added to parts that may overlap
+      add at block 2: on axis tp, operands 0 and 1 are cut differently: V makes up the whole, parts (O) may overlap (operands are V1, O1); keep the same parts of both over tp (ownSlice), or even shares of both, first
+    a part added to the whole
+      add at block 2: on axis tp, dim 1 of operand 0 is cut into parts and dim 1 of operand 1, which must match it, is whole (operands are O1, R); keep the same part of operand 1 on dim 1 over tp (R -> O1), or take operand 0 whole, before ownSlice keeps parts of it on dim 1 over tp, first
+    a part of an invariant residual
+      add at block 2: on axis tp, operand 1 is invariant, operand 0 cut into parts (operands are O1, I); enter operand 1 over tp (I -> R) and keep the same part of its dim 1 first
+    a part added to a partial value
+      add at block 2: on axis tp, operand 0 is partial, operand 1 is not (operands are P, O1); all-reduce operand 0 over tp (P -> R) and keep the same part of its dim 1 (R -> O1) first
+    query heads in parts that may overlap, key-value heads in slices
+      attention at block 2: on axis tp, operands 0 and 1 are cut differently: V makes up the whole, parts (O) may overlap (operands are O1, V1, V1, R, R, R, R); keep the same parts of both over tp (ownSlice), or even shares of both, first
+    keys in parts, values in slices
+      attention at block 2: on axis tp, operands 1 and 2 are cut differently: V makes up the whole, parts (O) may overlap (operands are V1, O1, V1, R, R, R, R); keep the same parts of both over tp (ownSlice), or even shares of both, first
+    gelu of terms of parts
+      gelu at block 2: on axis tp, operand 0 has parts still to be summed and the op is not linear in it (operands are PO2); add up the parts of operand 0 over tp (PO2 -> P, then all-reduce) first
+    a bias added to terms of parts
+      add at block 2: on axis tp, operand 0 has parts still to be summed, operand 1 is not such a sum (operands are PO1, R); add up the parts of operand 0 over tp (PO1 -> P, then all-reduce) first
+    a product of terms of parts with slices
+      multiply at block 2: on axis tp, operands 0 and 1 are cut differently: V makes up the whole, parts (O) may overlap (operands are PO2, V2); keep the same parts of both over tp (ownSlice), or even shares of both, first
     even shares of a dim that does not divide
       ownSlice at block 2: dim 1 of [2,7,6] does not divide into 2 shares; make it a multiple of 2
     a vjp that returns a gradient of the wrong type
@@ -134,6 +167,20 @@ test('the messages read well', () => {
     a seed that is not the dual of its value
       grad at block 2: on axis tp, a seed value is R, so its gradient must be P but is R; start from a gradient of the dual type
     a finished sum of gradients with an unfinished one
-      accumulate at block 2: on axis tp, operand 1 is partial, operand 0 is not (operands are R, P); all-reduce operand 1 over tp (P -> R) first: before it, operand 0 would be counted once a rank"
+      accumulate at block 2: on axis tp, operand 1 is partial, operand 0 is not (operands are R, P); all-reduce operand 1 over tp (P -> R) first: before it, operand 0 would be counted once a rank
+    AdamW on a gradient that is still to be summed
+      adamw at block 2: on axis tp, operand 0 is invariant, operand 1 partial (operands are I, P, I, I, R, R); all-reduce operand 1 over tp (P -> I) first
+    AdamW of all parameters with a share of the gradient
+      adamw at block 2: on axis dp, operand 0 is invariant, operand 1 varies (operands are I, V0, I, I, R, R); all-gather operand 1 on dim 0 over dp (V0 -> I), or keep this rank's slice of operand 0 on dim 0 (I -> V0), first
+    a norm that counts once a rank what all hold
+      total at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I); all-reduce operand 0 over tp (P -> I) first
+    a norm of what is replicated with one of shares
+      total at block 2: on axis tp, operand 0 is partial, operand 1 is not (operands are P, R); all-reduce operand 0 over tp (P -> R) first: before it, operand 1 would be counted once a rank
+    an all-reduce over two axes of what is partial on one
+      allReduce at block 2: on axis tp, it takes P but the operand is I; it is summed already: drop this all-reduce
+    a gather over two axes of what is shared out over one
+      allGather at block 2: on axis tp, it takes V0 but the operand is R; every rank holds it whole: drop this all-gather
+    a reduce-scatter into shares that do not divide
+      reduceScatter at block 2: dim 0 of [6] does not divide over 4 ranks; make it a multiple of 4"
   `);
 });

@@ -5,12 +5,13 @@ import { attention } from '../src/ops/attention.ts';
 import { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from '../src/ops/collectives.ts';
 import { accumulate, add, multiply } from '../src/ops/elementwise.ts';
 import { embedding } from '../src/ops/embedding.ts';
+import { adamw, sumSquares, total } from '../src/ops/finishing.ts';
 import { grad } from '../src/ops/grad.ts';
-import { rope, splitHeads } from '../src/ops/heads.ts';
+import { splitHeads } from '../src/ops/heads.ts';
 import { linear } from '../src/ops/linear.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../src/ops/loss.ts';
 import { rmsNorm } from '../src/ops/norm.ts';
-import { firstRows } from '../src/ops/rows.ts';
+import { rope } from '../src/ops/rope.ts';
 import type { Op, Shape, Value } from '../src/program/program.ts';
 import { apply, at } from '../src/program/trace.ts';
 import type { AxisType, Types } from '../src/program/types.ts';
@@ -19,6 +20,7 @@ import type { AxisType, Types } from '../src/program/types.ts';
 export interface Make {
   x(shape: Shape, types: AxisType | Types): Value;
   ids(shape: Shape, types: AxisType | Types): Value;
+  doubles(shape: Shape): Value;
 }
 
 export interface Wrong {
@@ -32,6 +34,22 @@ export interface Wrong {
 
 /** A row-parallel linear layer's result: features [b, s, 6], partial over tp. */
 const rowParallel = ({ x }: Make, shape: Shape = [2, 8, 4]): Value => linear(x(shape, 'V2'), x([6, 4], 'V1'));
+
+/** This rank's five of eight or six elements: some that the others have too. */
+const part = (x: Value, dim: number): Value =>
+  ownSlice(x, 'tp', dim, { start: x.trace.coords.tp * (x.shape[dim]! - 5), size: 5 });
+const three = (make: () => Value): [Value, Value, Value] => [make(), make(), make()];
+
+/** Over one sequence, whose tokens' places are spread like it. */
+function attend({ ids }: Make, q: Value, k: Value, v: Value, types: AxisType = 'R'): Value {
+  const place = () => ids(q.shape.slice(0, 2), types);
+  const places = { positions: place(), documents: place() };
+  return attention(q, k, v, { queries: places, keys: places }, { scale: 0.5 });
+}
+
+/** A step of AdamW whose moments lie as the parameters do. */
+const update = (param: Value, gradient: Value, doubles: Make['doubles']) =>
+  adamw({ param, gradient, first: param, second: param }, doubles([1]), doubles([8]), { decayed: [] });
 
 /** A linear layer whose gradient forgets that the weight's part must be summed. */
 const badOp: Op = {
@@ -95,7 +113,7 @@ export const wrongPrograms: readonly Wrong[] = [
     name: 'attention on partial queries',
     build: (make) => {
       const q = splitHeads(rowParallel(make), 3);
-      return attention(q, q, make.x([2, 8, 2, 3], 'R'), { scale: 1 });
+      return attend(make, q, q, make.x([2, 8, 2, 3], 'R'));
     },
     op: 'attention',
     fix: /all-reduce operand 0 over tp/,
@@ -211,7 +229,8 @@ export const wrongPrograms: readonly Wrong[] = [
     build: ({ x, ids }) => {
       const logits = x([2, 8, 5], 'V2');
       const most = allReduceMax(vocabMax(logits, { valid: 5 }), 'tp');
-      return tokenLoss(vocabStats(logits, ids([2, 8], 'R'), most, { offset: 0, valid: 5 }), 1);
+      const stats = vocabStats(logits, ids([2, 8], 'R'), most, { offset: 0, valid: 5 });
+      return tokenLoss(stats, x([2, 8], 'I'), x([1], 'I'));
     },
     op: 'tokenLoss',
     fix: /all-reduce operand 0 over tp \(P -> I\)/,
@@ -242,21 +261,21 @@ export const wrongPrograms: readonly Wrong[] = [
   },
   {
     name: 'attention over a sequence that is sharded',
-    build: ({ x }) => attention(x([2, 4, 2, 4], 'V1'), x([2, 4, 2, 4], 'V1'), x([2, 4, 2, 4], 'V1'), { scale: 0.5 }),
+    build: (make) => attend(make, ...three(() => make.x([2, 4, 2, 4], 'V1')), 'V1'),
     op: 'attention',
-    fix: /all-gather operand 0 on dim 1 over tp/,
+    fix: /all-gather operand 1 on dim 2 over tp/,
   },
   {
     name: 'attention with query heads sharded and key-value heads whole',
-    build: ({ x }) => attention(x([2, 4, 1, 4], 'V2'), x([2, 4, 1, 4], 'R'), x([2, 4, 1, 4], 'R'), { scale: 0.5 }),
+    build: (make) => attend(make, make.x([2, 4, 1, 4], 'V2'), make.x([2, 4, 1, 4], 'R'), make.x([2, 4, 1, 4], 'R')),
     op: 'attention',
-    fix: /slice of operand 1 on dim 2 over tp \(R -> V2\)/,
+    fix: /slice of operand 1 on dim 1 over tp \(R -> V1, or the part that goes with it: O1\)/,
   },
   {
-    name: 'rotary positions of a sequence that is sharded',
-    build: ({ x }) => rope(x([2, 4, 2, 4], 'V1'), [1, 0.1]),
+    name: 'the positions of this rank turn a sequence that is whole',
+    build: ({ x, ids }) => rope(x([2, 4, 2, 4], 'R'), ids([2, 4], 'V1'), { frequencies: [1, 0.1], maxPositions: 8 }),
     op: 'rope',
-    fix: /all-gather operand 0 on dim 1 over tp/,
+    fix: /all-gather operand 1 on dim 1 over tp/,
   },
   {
     name: 'norm over features that are sharded',
@@ -273,9 +292,9 @@ export const wrongPrograms: readonly Wrong[] = [
   },
   {
     name: 'heads cut inside',
-    build: ({ x }) => attention(x([2, 8, 2, 2], 'V3'), x([2, 8, 2, 2], 'V3'), x([2, 8, 2, 2], 'V3'), { scale: 0.5 }),
+    build: (make) => attend(make, ...three(() => make.x([2, 8, 2, 2], 'V3'))),
     op: 'attention',
-    fix: /all-gather operand 0 on dim 3 over tp/,
+    fix: /all-gather operand 0 on dim 4 over tp/,
   },
   {
     name: 'batch sharded in one operand only',
@@ -303,16 +322,16 @@ export const wrongPrograms: readonly Wrong[] = [
   },
   {
     name: 'positions of the whole sequence added to a part of it',
-    build: ({ x }) => add(x([2, 4, 6], 'V1'), firstRows(x([16, 6], 'R'), 8)),
+    build: ({ x, ids }) => add(x([2, 4, 6], 'V1'), embedding(ids([2, 8], 'R'), x([16, 6], 'R'))),
     code: 'SHAPE_MISMATCH',
     op: 'add',
-    fix: /\[8,6\].*\[2,4,6\]/,
+    fix: /\[2,8,6\].*\[2,4,6\]/,
   },
   {
     name: 'positions of the first ranks added on every rank',
-    build: ({ x }) => add(x([2, 4, 6], 'V1'), firstRows(x([16, 6], 'R'), 4)),
+    build: ({ x, ids }) => add(x([2, 4, 6], 'V1'), embedding(ids([2, 4], 'R'), x([16, 6], 'R'))),
     op: 'add',
-    fix: /slice of operand 1 on dim 0 over tp \(R -> V0\)/,
+    fix: /slice of operand 1 on dim 1 over tp \(R -> V1\)/,
   },
   {
     name: 'own slice of what is sharded',
@@ -325,6 +344,104 @@ export const wrongPrograms: readonly Wrong[] = [
     build: (make) => ownSlice(rowParallel(make), 'tp', 1),
     op: 'ownSlice',
     fix: /reduce-scatter it over tp instead/,
+  },
+  {
+    name: 'all-gather of parts that may overlap',
+    build: ({ x }) => allGather(part(x([2, 8, 6], 'R'), 1), 'tp', 1),
+    op: 'allGather',
+    fix: /use what ownSlice cut them from, or cut it in even shares over tp/,
+  },
+  {
+    name: 'all-reduce of parts that may overlap',
+    build: ({ x }) => allReduce(part(x([2, 8, 6], 'R'), 1), 'tp', 'R'),
+    op: 'allReduce',
+    fix: /use what ownSlice cut them from/,
+  },
+  {
+    name: 'reduce-scatter of a gradient of parts that may overlap',
+    build: ({ x }) => reduceScatter(x([2, 5, 6], 'PO1'), 'tp', 1),
+    op: 'reduceScatter',
+    fix: /back through their ownSlice \(PO1 -> P\) first/,
+  },
+  {
+    name: 'a part of a part',
+    build: ({ x }) => part(part(x([2, 8, 6], 'R'), 1), 1),
+    op: 'ownSlice',
+    fix: /use what ownSlice cut them from/,
+  },
+  {
+    name: 'features that overlap summed by a row-parallel layer',
+    build: ({ x }) => linear(part(x([2, 8, 6], 'R'), 2), part(x([4, 6], 'R'), 1)),
+    op: 'linear',
+    fix: /take operand 0 whole, before ownSlice keeps parts of it on dim 2 over tp, or cut it in even shares/,
+  },
+  {
+    name: 'the loss of sequences that overlap',
+    build: ({ x }) => tokenLoss(part(x([2, 8, 6], 'R'), 2), part(x([8, 6], 'R'), 1), x([1], 'R')),
+    op: 'tokenLoss',
+    fix: /take operand 0 whole, before ownSlice keeps parts of it on dim 2 over tp/,
+  },
+  {
+    name: 'a maximum over a vocabulary in parts that may leave gaps',
+    build: ({ x }) => vocabMax(part(x([2, 8, 6], 'R'), 2), { valid: 5 }),
+    op: 'vocabMax',
+    fix: /take operand 0 whole/,
+  },
+  {
+    name: 'slices added to parts that may overlap',
+    build: ({ x }) => add(x([2, 5, 6], 'V1'), part(x([2, 8, 6], 'R'), 1)),
+    op: 'add',
+    fix: /same parts of both over tp \(ownSlice\), or even shares of both/,
+  },
+  {
+    name: 'a part added to the whole',
+    build: ({ x }) => add(part(x([2, 8, 6], 'R'), 1), x([2, 5, 6], 'R')),
+    op: 'add',
+    fix: /keep the same part of operand 1 on dim 1 over tp \(R -> O1\)/,
+  },
+  {
+    name: 'a part of an invariant residual',
+    build: ({ x }) => add(part(x([2, 8, 6], 'R'), 1), x([2, 5, 6], 'I')),
+    op: 'add',
+    fix: /enter operand 1 over tp \(I -> R\) and keep the same part of its dim 1/,
+  },
+  {
+    name: 'a part added to a partial value',
+    build: (make) => add(rowParallel(make, [2, 5, 4]), part(make.x([2, 8, 6], 'R'), 1)),
+    op: 'add',
+    fix: /all-reduce operand 0 over tp \(P -> R\) and keep the same part of its dim 1 \(R -> O1\)/,
+  },
+  {
+    name: 'query heads in parts that may overlap, key-value heads in slices',
+    build: (make) =>
+      attend(make, part(make.x([2, 8, 8, 4], 'R'), 2), make.x([2, 8, 5, 4], 'V2'), make.x([2, 8, 5, 4], 'V2')),
+    op: 'attention',
+    fix: /same parts of both/,
+  },
+  {
+    name: 'keys in parts, values in slices',
+    build: (make) =>
+      attend(make, make.x([2, 8, 5, 4], 'V2'), part(make.x([2, 8, 8, 4], 'R'), 2), make.x([2, 8, 5, 4], 'V2')),
+    op: 'attention',
+    fix: /same parts of both/,
+  },
+  {
+    name: 'gelu of terms of parts',
+    build: ({ x }) => gelu(x([2, 8, 5], 'PO2')),
+    op: 'gelu',
+    fix: /add up the parts of operand 0 over tp \(PO2 -> P, then all-reduce\)/,
+  },
+  {
+    name: 'a bias added to terms of parts',
+    build: ({ x }) => add(x([2, 8, 5], 'PO1'), x([5], 'R')),
+    op: 'add',
+    fix: /add up the parts of operand 0 over tp \(PO1 -> P, then all-reduce\)/,
+  },
+  {
+    name: 'a product of terms of parts with slices',
+    build: ({ x }) => multiply(x([2, 8, 5], 'PO2'), x([2, 8, 5], 'V2')),
+    op: 'multiply',
+    fix: /same parts of both/,
   },
   {
     name: 'even shares of a dim that does not divide',
@@ -357,5 +474,52 @@ export const wrongPrograms: readonly Wrong[] = [
     build: ({ x }) => accumulate(x([6, 4], 'R'), x([6, 4], 'P')),
     op: 'accumulate',
     fix: /all-reduce operand 1 over tp \(P -> R\)/,
+  },
+  {
+    name: 'AdamW on a gradient that is still to be summed',
+    build: ({ x, doubles }) => update(x([8], 'I'), x([8], 'P'), doubles),
+    op: 'adamw',
+    fix: /all-reduce operand 1 over tp \(P -> I\)/,
+  },
+  {
+    name: 'AdamW of all parameters with a share of the gradient',
+    build: ({ x, doubles }) => {
+      const gradient = x([8], { tp: 'I', dp: 'P' });
+      return update(x([4], { tp: 'I', dp: 'I' }), reduceScatter(gradient, 'dp', 0), doubles);
+    },
+    axis: 'dp',
+    op: 'adamw',
+    fix: /operand 0|operand 1/,
+  },
+  {
+    name: 'a norm that counts once a rank what all hold',
+    build: ({ x }) => total([sumSquares(x([8], 'V0')), sumSquares(x([8], 'I'))]),
+    op: 'total',
+    fix: /all-reduce operand 0 over tp \(P -> I\)/,
+  },
+  {
+    name: 'a norm of what is replicated with one of shares',
+    build: ({ x }) => total([sumSquares(x([8], 'V0')), sumSquares(x([8], 'R'))]),
+    op: 'total',
+    fix: /all-reduce operand 0 over tp \(P -> R\) first: before it, operand 1 would be counted once a rank/,
+  },
+  {
+    name: 'an all-reduce over two axes of what is partial on one',
+    build: ({ x }) => allReduce(x([8], { tp: 'I', dp: 'P' }), ['tp', 'dp'], 'I'),
+    op: 'allReduce',
+    fix: /drop this all-reduce/,
+  },
+  {
+    name: 'a gather over two axes of what is shared out over one',
+    build: ({ x }) => allGather(x([8], { tp: 'R', dp: 'V0' }), ['tp', 'dp'], 0),
+    op: 'allGather',
+    fix: /drop this/,
+  },
+  {
+    name: 'a reduce-scatter into shares that do not divide',
+    build: ({ x }) => reduceScatter(x([6], { tp: 'P', dp: 'P' }), ['tp', 'dp'], 0),
+    code: 'SHAPE_MISMATCH',
+    op: 'reduceScatter',
+    fix: /make it a multiple of 4/,
   },
 ];

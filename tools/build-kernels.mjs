@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -30,15 +30,18 @@ const common = [
   '--importMemory',
   '--initialMemory',
   '1',
+  // All of them work in memory that ranks share.
+  '--enable',
+  'threads',
+  '--sharedMemory',
+  '--maximumMemory',
+  '65536',
 ];
-/** The transport's memory is shared by all ranks; every other kernel has a private one of its thread. */
-const extra = { transport: ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'] };
 
 async function compile(asc, source, output) {
   const texts = { 'kernel.ts': readFileSync(source, 'utf8') };
   let binary;
-  const name = basename(source, '.as.ts');
-  const flags = ['kernel.ts', '--outFile', 'kernel.wasm', ...common, ...(extra[name] ?? [])];
+  const flags = ['kernel.ts', '--outFile', 'kernel.wasm', ...common];
   const { error, stderr } = await asc.main(flags, {
     readFile: (file) => texts[file] ?? null,
     writeFile: (file, contents) => {

@@ -1,37 +1,28 @@
-// Between a checkpoint's tensors and a rank's shards of parameters.
+// Between a checkpoint's tensors and the boxes of parameters that a rank holds.
 import { fail } from '../errors.ts';
-import type { Layout } from '../mesh/layout.ts';
-import type { Coords } from '../mesh/mesh.ts';
-import { type ParamSpec, shardRanges } from '../model/params.ts';
+import type { ParamSpec } from '../model/params.ts';
+import type { DimRange } from '../state/pieces.ts';
 import type { FloatArray } from './dtypes.ts';
 import { everyPiece } from './files.ts';
 import type { Checkpoint } from './hf-directory.ts';
 import type { Range } from './ranges.ts';
 
-/** The part of the checkpoint tensor that a rank's shard holds. */
-export function tensorRanges(spec: ParamSpec, layout: Layout, coords: Coords): Range[] {
-  return shardRanges(spec, layout, coords).map(([start, end], dim) => {
+/** The part of the checkpoint tensor that a box of a parameter is. */
+export const tensorRanges = (spec: ParamSpec, ranges: readonly DimRange[]): Range[] =>
+  ranges.map(([start, end], dim) => {
     const shift = spec.piece?.dim === dim ? spec.piece.start : 0;
     return [start + shift, end + shift] as const;
   });
-}
-
-/** The front of a shard that is stored; what follows pads the vocabulary. */
-export function storedPart<T extends FloatArray>(shard: T, spec: ParamSpec, layout: Layout, coords: Coords): T {
-  const count = shardRanges(spec, layout, coords).reduce((product, [start, end]) => product * (end - start), 1);
-  return shard.subarray(0, count) as T;
-}
 
 /**
- * Reads a rank's shard, only the bytes it needs; CHECKPOINT_MISMATCH when the tensor is absent or of another shape. `onPiece` is
- * called for every 64 MB, so that whoever waits knows that it goes on.
+ * Reads a box of a parameter, only the bytes it needs; CHECKPOINT_MISMATCH when the tensor is absent or of another shape. `onPiece`
+ * is called for every 64 MB, so that whoever waits knows that it goes on.
  */
-export function readShard(
+export function readBox(
   checkpoint: Checkpoint,
   spec: ParamSpec,
-  shard: FloatArray,
-  layout: Layout,
-  coords: Coords,
+  ranges: readonly DimRange[],
+  into: FloatArray,
   onPiece?: () => void,
 ): void {
   const tensor = checkpoint.find(spec.tensor.name);
@@ -44,8 +35,5 @@ export function readShard(
       problem: `${spec.tensor.name} has shape [${tensor.shape.join(', ')}] where the model needs [${spec.tensor.shape.join(', ')}]`,
       fix,
     });
-  shard.fill(0);
-  const stored = storedPart(shard, spec, layout, coords);
-  if (stored.length > 0)
-    checkpoint.read(spec.tensor.name, tensorRanges(spec, layout, coords), stored, everyPiece(onPiece));
+  checkpoint.read(spec.tensor.name, tensorRanges(spec, ranges), into, everyPiece(onPiece));
 }

@@ -1,4 +1,5 @@
 // Bad input of every kind: exit status 2, one line with the reason and the fix, nothing written and nothing overwritten.
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   cpSync,
@@ -56,6 +57,23 @@ beforeAll(async () => {
   writeFileSync(path('no-layers.json'), JSON.stringify(rest));
   writeFileSync(path('broken.json'), '{"model_type": "llama",');
   writeFileSync(path('empty.txt'), '');
+  writeFileSync(
+    path('two.schedule'),
+    'schedule two stages=2 microbatches=2\nstage 0: F0 F1 B0 B1\nstage 1: F0 B0 F1 B1\n',
+  );
+  const schedule = (name: string, microbatches: number, ...stages: string[]) =>
+    writeFileSync(
+      path(`${name}.schedule`),
+      [
+        `schedule ${name} stages=2 microbatches=${microbatches}`,
+        ...stages.map((work, s) => `stage ${s}: ${work}`),
+      ].join('\n'),
+    );
+  schedule('forwards', 4, 'F0 F1 F2 F3', 'F0 F1 F2 F3');
+  schedule('stuck', 4, 'F0 B0 F1 B1 F2 F3 B2 B3', 'F0 F1 B1 B0 F2 F3 B2 B3');
+  writeFileSync(path('huge.schedule'), `# ${'.'.repeat(1 << 21)}\n`);
+  writeFileSync(path('tokens.i32.bin'), new Int32Array(200));
+  writeFileSync(path('empty.jsonl'), '{"text":""}\n'.repeat(9));
   writeFileSync(path('binary.txt'), Buffer.from([0xff, 0xfe, 0x00]));
   writeFileSync(path('short.txt'), 'Too short.');
   mkdirSync(path('no-files'));
@@ -82,6 +100,9 @@ const resume = (dir: string, ...argv: string[]): string[] => [
   '4',
   ...argv,
 ];
+
+const scheduled = (file: string): string[] =>
+  train('--layout', `pp=2,schedule=file:${path(file)}`, '--micro-batch', '1');
 
 // [what, command line, parts of the message: what was given, what is allowed, the fix]
 const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
@@ -157,6 +178,88 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['an unknown option', train('--stesp', '3'), "'--stesp'", '--steps', 'see fivefold train --help'],
   ['an option without its value', ['train', '--steps'], '--steps', 'missing', 'see fivefold train --help'],
   ['an unknown command', ['trian'], "'trian'", 'train', 'see fivefold --help'],
+  [
+    'a schedule that is no file',
+    ['describe', '--layout', 'pp=2,schedule=file:/no/such'],
+    'it does not exist',
+    'describe printed',
+  ],
+  [
+    'a schedule in a file of another kind',
+    ['describe', '--layout', `pp=2,schedule=file:${path('text.txt')}`],
+    'text.txt: line 1 is no header',
+    'schedule 1f1b stages=4',
+  ],
+  [
+    'a schedule for other stages',
+    ['describe', '--layout', `pp=3,schedule=file:${path('two.schedule')}`],
+    'it is for pp=2 and the layout has pp=3',
+    'use pp=2',
+  ],
+  [
+    'training with a schedule for another number of microbatches',
+    ['train', ...data, ...small, '--layout', `pp=2,schedule=file:${path('two.schedule')}`, '--micro-batch', '1'],
+    'it is for 2 microbatches and the step has 4',
+    'change --global-batch or --micro-batch',
+  ],
+  ['a ZeRO stage there is none of', train('--layout', 'dp=2,zero=4'), 'zero is 0, 1, 2 or 3, not "4"'],
+  ['a ZeRO stage that is no number', train('--layout', 'zero=2x'), 'zero is 0, 1, 2 or 3, not "2x"'],
+  ['recomputation of a kind there is none of', train('--layout', 'recompute=some'), 'none, selective, full', '"some"'],
+  ['layers to recompute, backwards', train('--layout', 'recompute=full:9-2'), '"9-2"', 'like 0-3+6'],
+  [
+    'layers to recompute that the model does not have',
+    train('--layout', 'recompute=selective:0+1-9'),
+    'there is no layer 9',
+    '0 to 1',
+    'use recompute=selective:0+1',
+  ],
+  ['recomputation of no layer there is', train('--layout', 'recompute=full:7'), 'no layer 7', 'use recompute=full'],
+  ['no chunks', train('--layout', 'pp=2,virtual=0'), 'virtual needs a whole number of at least 1, not "0"'],
+  [
+    'zero bubble with chunks',
+    train('--layout', 'pp=2,virtual=2,schedule=zb-h1'),
+    'zb-h1 has one chunk',
+    'leave virtual out',
+  ],
+  ['a schedule there is none of', train('--layout', 'pp=2,schedule=zb'), 'gpipe, 1f1b, zb-h1 or file:<path>', '"zb"'],
+  ['stages for a pipeline of others', train('--layout', 'pp=2,stages=1+1+1'), 'stages names 3 stages but pp=2'],
+  [
+    'stages for other chunks',
+    train('--layout', 'pp=2,virtual=2,stages=1+1'),
+    'stages names 2 stages but pp=2,virtual=2 makes 4',
+  ],
+  ['stages that are not the model', train('--layout', 'pp=2,stages=1+2'), 'adds up to 3', 'make it 2'],
+  ['a schedule in a folder', scheduled('no-files'), 'it is a directory', 'describe printed'],
+  ['a schedule without an end', scheduled('huge.schedule'), 'more than the 2097152', 'describe printed'],
+  ['a schedule without backwards', scheduled('forwards.schedule'), 'it has no backwards', 'another file'],
+  [
+    'a schedule that never ends',
+    scheduled('stuck.schedule'),
+    'deadlock: line 2 (stage 0), B0 waits for line 3 (stage 1), F1',
+  ],
+  [
+    'packing tokens',
+    ['train', '--data', path('tokens.i32.bin'), ...small, '--pack'],
+    'tokens.i32.bin holds tokens',
+    '.jsonl',
+  ],
+  ['packing documents of nothing', ['train', '--data', path('empty.jsonl'), ...small, '--pack'], 'holds no tokens'],
+  ['an axis that scale does not have', ['scale', '--axis', 'cp'], '--axis: "cp" is not one of dp, tp, pp'],
+  ['a pipeline that grows with its ranks', ['scale', '--axis', 'pp', '--weak'], 'only dp is scaled, not pp'],
+  ['chunks of one stage', ['describe', '--layout', 'virtual=2'], 'virtual needs several stages', 'add pp=2'],
+  [
+    'more chunks than layers',
+    ['train', ...data, ...small, '--layout', 'pp=2,virtual=2'],
+    'pp=2,virtual=2 stages for 2 layers',
+    'leave virtual out',
+  ],
+  ['stages beyond what can be shown', ['describe', '--layout', 'pp=2000'], '--layout: pp=2000', 'use pp=1024 or less'],
+  [
+    'microbatches beyond what can be shown',
+    ['describe', '--layout', 'pp=1024', '--microbatches', '60000'],
+    '--microbatches: 60000',
+    'use --microbatches 128 or less',
+  ],
   ['a word too much', ['scale', 'more'], 'scale', 'see fivefold scale --help'],
 ];
 
@@ -167,6 +270,13 @@ test.each(cases)('%s', async (_, argv, ...parts) => {
   expect(stderr).toMatch(/^fivefold: .+\n$/);
   for (const part of parts) expect(stderr).toContain(part);
   expect(contents(path('.'))).toEqual(before);
+});
+
+test.skipIf(process.platform === 'win32')('a schedule in a pipe is refused without waiting for it', async () => {
+  execFileSync('mkfifo', [path('pipe')]);
+  const { exit, stderr } = await run(...scheduled('pipe'));
+  expect(exit).toBe(2);
+  expect(stderr).toContain('it is a FIFO (a pipe) and not a regular file');
 });
 
 test('a trace that is there survives a run that is refused while its ranks start', async () => {

@@ -184,7 +184,7 @@ function showFigures(summary: TrainSummary, colour: boolean, io: CliIo): void {
   const { steps, tokensPerSecond, modelFlopsPerSecond } = summary;
   writeLine(
     io.stdout,
-    formatFigures(predictedFigures(summary.predicted), measuredFigures(summary), colour, columnsOf(io.stdout)),
+    formatFigures(predictedFigures(summary), measuredFigures(summary), colour, columnsOf(io.stdout)),
   );
   const [first, last] = [steps[0]!, steps.at(-1)!];
   writeLine(

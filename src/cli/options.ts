@@ -5,13 +5,16 @@ import { z } from 'zod';
 import { fail, option } from '../errors.ts';
 import { maxBytes, readJson } from '../files/json-file.ts';
 import { generateFields } from '../generate/options.ts';
-import { checkSettings, type Fields, text, toggle, whole } from '../settings.ts';
+import { checkSettings, type Fields, oneOf, text, toggle, whole } from '../settings.ts';
 import { trainFields } from '../train/settings.ts';
+import { scaledAxes } from './scaling.ts';
 
 /** Settings of commands other than training. */
 const commandFields = {
   prompt: z.string(),
   config: text('a run.json'),
+  microbatches: whole(1, 2 ** 16, 8),
+  axis: oneOf(...scaledAxes),
   maxRanks: whole(1, 256, 2),
   repeats: whole(1, 1000, 3),
   seconds: whole(1, 1_000_000, 90),
@@ -46,6 +49,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   set: textsOption('<changes...>', "changes to the model's config.json, such as hidden_size=384"),
   data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
   mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
+  pack: switchOption('fill sequences with whole documents, which do not attend to one another'),
   heldOut: numberOption('<share>', 'share (or number) of sequences kept from training, to measure the loss on'),
   dataChanged: switchOption('go on with other data than the run was started with'),
   layout: textOption('<text>', 'how the ranks are laid out, such as tp=2,pp=2,dp=2,sp,schedule=gpipe, or auto'),
@@ -85,6 +89,8 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   minP: numberOption('<p>', 'choose from the tokens at least this share as likely as the likeliest'),
   stop: textsOption('<text...>', 'end before any of these texts'),
   stopToken: numberOption('<id>', 'end before this token'),
+  microbatches: numberOption('<n>', 'microbatches of a step'),
+  axis: textOption('<name>', 'scale this axis alone: dp, tp or pp; with pp schedules are compared and drawn'),
   maxRanks: numberOption('<n>', 'ranks of the largest run'),
   repeats: numberOption('<n>', 'times that every layout runs, in turn'),
   seconds: numberOption('<n>', 'how long the whole command takes'),

@@ -23,6 +23,7 @@ export function formatFigures(predicted: Figures, measured: Figures, colour: boo
       ...sent,
       ...rows('matrix FLOPs', predicted.flops, measured.flops, formatFlops),
       ...rows('peak memory', predicted.peakBytes, mostOfAlike(predicted.peakBytes, measured.peakBytes), formatBytes),
+      ...processRow(predicted.processBytes, measured.processBytes),
     ],
     align: ['left', 'left', 'right', 'right', 'right'],
     colour,
@@ -30,6 +31,12 @@ export function formatFigures(predicted: Figures, measured: Figures, colour: boo
     keys: 2,
   });
 }
+
+/** The whole process's: nothing where one of the two is not known. */
+const processRow = (expected: number | undefined, found: number | undefined): Row[] =>
+  expected === undefined || found === undefined
+    ? []
+    : [['process memory', 'together', formatBytes(expected), formatBytes(found), difference(expected, found)]];
 
 /** The largest value among the ranks of which the same was predicted. */
 const mostOfAlike = (predicted: ByRank, measured: ByRank): ByRank =>

@@ -1,7 +1,7 @@
 // The results of a run as the JSON contract has them: numbers by rank, predicted and measured in the same shape.
 import type { Axis } from '../mesh/mesh.ts';
 import type { CollectiveOp } from '../mesh/traffic.ts';
-import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
+import type { BytesSent } from '../plan/predict-step.ts';
 import type { EvaluationReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 
@@ -15,6 +15,8 @@ export interface Figures {
    * Bytes of weights, gradients, optimizer state, activations and tokens. Measured, they are counted as they are allocated.
    */
   readonly peakBytes: ByRank;
+  /** By how much the resident memory of the process grew over what it was before its ranks started, at most. */
+  readonly processBytes?: number;
   /** Of all steps that ran. */
   readonly bytesSent: BytesByRank;
   /** Matrix-multiply FLOPs of all steps that ran. */
@@ -35,14 +37,16 @@ export function byRank(ranks: readonly BytesSent[]): BytesByRank {
   return merged;
 }
 
-export const predictedFigures = (ranks: readonly RankPrediction[]): Figures => ({
+export const predictedFigures = ({ predicted: ranks, processBytes }: TrainSummary): Figures => ({
   peakBytes: ranks.map(({ peakBytes }) => peakBytes),
+  processBytes: processBytes.predicted,
   bytesSent: byRank(ranks.map(({ bytesSent }) => bytesSent)),
   flops: ranks.map(({ flops }) => flops),
 });
 
-export const measuredFigures = ({ ranks, bytesSent }: TrainSummary): Figures => ({
+export const measuredFigures = ({ ranks, bytesSent, processBytes: { measured } }: TrainSummary): Figures => ({
   peakBytes: ranks.map(({ peakBytes }) => peakBytes),
+  ...(measured === undefined ? {} : { processBytes: measured }),
   bytesSent: byRank(bytesSent),
   flops: ranks.map(({ flops }) => flops),
 });
@@ -66,5 +70,5 @@ export const doneLine = (summary: TrainSummary) => ({
   tokensPerSecond: summary.tokensPerSecond,
   modelFlopsPerSecond: summary.modelFlopsPerSecond,
   ...measuredFigures(summary),
-  predicted: predictedFigures(summary.predicted),
+  predicted: predictedFigures(summary),
 });

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { findModel } from '../checkpoint/model-source.ts';
-import { FivefoldError } from '../errors.ts';
+import { FivefoldError, fail, option } from '../errors.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -15,8 +15,8 @@ import type { StepSettings } from '../step/settings.ts';
 import { defaultMicroBatch } from '../train/auto-layout.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
-import { rankCounts, type ScaleResult, scaledAxes, scalingOf } from './scaling.ts';
-import { formatScaling } from './scaling-report.ts';
+import { allowedEfficiency, rankCounts, type ScaleResult, scaledAxes, scalingOf } from './scaling.ts';
+import { formatScaling, formatTimeline } from './scaling-report.ts';
 import { type Candidate, type MachineRates, type Run, runScaling } from './scaling-runs.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
@@ -24,6 +24,7 @@ import { columnsOf } from './ui/wrap.ts';
 const defaults = { model: 'llama-tiny', steps: 6, seqLen: 256, globalBatch: 8, repeats: 3, precision: 'f32' } as const;
 type Values = OptionValues<
   | 'model'
+  | 'axis'
   | 'maxRanks'
   | 'steps'
   | 'seqLen'
@@ -40,6 +41,7 @@ export function addScale(program: Command, io: CliIo): void {
   const command = program.command('scale').description('measure speedup over ranks').allowExcessArguments(false);
   const read = addOptions(command, {
     model: defaults.model,
+    axis: 'all three',
     maxRanks: 'the cores of this machine',
     steps: `${defaults.steps} of each run; the first is not timed`,
     repeats: `${defaults.repeats}`,
@@ -59,6 +61,7 @@ Examples:
   $ fivefold scale
   $ fivefold scale --model llama-medium --max-ranks 8 --steps 4 --json
   $ fivefold scale --weak
+  $ fivefold scale --axis pp
 
 The same training steps run on 1 to N ranks, split by data (dp), tensor (tp) and pipeline (pp), where that divides them. All
 layouts run in turn, repeatedly, so that other load on the machine hits them alike; times are medians.
@@ -69,8 +72,12 @@ all-reduce, the pipeline's empty places, and ranks beyond the cores waiting for 
 With --weak every rank does as much as one did alone: the global batch grows with dp. Only dp is scaled so, as with tp and pp the
 model itself would have to grow. Speedup is then that of the tokens a second, efficiency t(1) / t(n).
 
+With --axis pp the schedules 1f1b, virtual=2 (where there are layers enough) and zb-h1 are compared, and each is drawn as it runs
+with the times that its work took; beside the idle share that it has then stands the measured one.
+
 With --json, a line a layout: {"axis", "ranks", "layout", "stepSeconds", "speedup", "efficiency", "serialFraction",
-"communicationShare", "imbalance", "allowedEfficiency", "estimatedSeconds", "matrixShare"}, and at the end {"done": true, "cores",
+"communicationShare", "imbalance", "allowedEfficiency", "estimatedSeconds", "matrixShare"}, with --axis pp also "idleShare" and
+"playedIdleShare", and at the end {"done": true, "cores",
 "oneRankSeconds", "weak", "matrixFlopsPerSecond": {ranks: rate}}. A number that is not defined is null.`,
   );
   command.action(() => runScale(read(), io));
@@ -80,7 +87,13 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   const cores = availableParallelism();
   const model = findModel(values.model ?? defaults.model);
   const { config } = model;
-  const { timeoutSeconds, weak = false, json = false } = values;
+  const { timeoutSeconds, axis, weak = false, json = false } = values;
+  if (weak && axis !== undefined && axis !== 'dp')
+    fail('OPTION_INVALID', {
+      option: option('axis'),
+      problem: `with ${option('weak')} only dp is scaled, not ${axis}`,
+      fix: 'leave one of the two out',
+    });
   const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
   const globalBatch = values.globalBatch ?? defaults.globalBatch;
   const precision = values.precision ?? defaults.precision;
@@ -89,7 +102,7 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   const one = { axis: 'dp', layout: oneRank, globalBatch, microBatch: microBatchOf(shape, oneRank) } as const;
   checkFit(config, oneRank, { ...shape, microBatch: one.microBatch });
   const most = values.maxRanks ?? Math.max(2, cores);
-  const candidates = [one, ...(weak ? weakCandidates(one, most) : candidatesOf(config, most, shape))];
+  const candidates = [one, ...(weak ? weakCandidates(one, most) : candidatesOf(config, most, shape, axis))];
   const { runs, rates } = await withTemporary((directory) => {
     const tokenFile = join(directory, 'tokens.i32.bin');
     writeFileSync(tokenFile, someTokens(config.vocabSize, 64 * seqLen + 1));
@@ -103,7 +116,8 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
       seed: 0,
       ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
     };
-    return runScaling({ candidates, options, repeats: values.repeats ?? defaults.repeats, quiet: json }, io);
+    const traced = axis === 'pp' ? { traceFile: join(directory, 'trace.json') } : {};
+    return runScaling({ candidates, options, repeats: values.repeats ?? defaults.repeats, ...traced, quiet: json }, io);
   });
 
   const oneRankSeconds = runs[0]!.stepSeconds;
@@ -116,6 +130,10 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   if (!json) {
     const look = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
     writeLine(io.stdout, formatScaling(results, { cores, weak, one: oneResult!, ...look }));
+    for (const [i, { layout }] of candidates.entries()) {
+      const { pipeline } = runs[i]!;
+      if (pipeline) writeLine(io.stdout, formatTimeline(printLayout(layout), pipeline, look));
+    }
     return;
   }
   for (const result of results) writeJson(io.stdout, nullWhereUndefined(result));
@@ -132,27 +150,38 @@ const weakCandidates = (one: Candidate, most: number): Candidate[] =>
     .filter((ranks) => ranks > 1)
     .map((dp) => ({ ...one, layout: { ...oneRank, dp }, globalBatch: one.globalBatch * dp }));
 
-/** Every axis alone with every number of ranks that divides the model and the batch. */
+/** The pipeline schedules worth choosing from. */
+const comparedSchedules: readonly Partial<Layout>[] = [{}, { virtual: 2 }, { schedule: 'zb-h1' }];
+
+/**
+ * Every axis alone with every number of ranks that divides the model and the batch; of pp, when it alone is asked for, in every
+ * schedule.
+ */
 function candidatesOf(
   config: ModelConfig,
   most: number,
   shape: { readonly seqLen: number; readonly globalBatch: number; readonly microBatch: number | undefined },
+  only: Candidate['axis'] | undefined,
 ): Candidate[] {
-  return scaledAxes.flatMap((axis) =>
-    rankCounts(most)
-      .filter((ranks) => ranks > 1)
-      .flatMap((ranks): Candidate[] => {
-        const layout: Layout = { ...oneRank, [axis]: ranks };
-        const microBatch = microBatchOf(shape, layout);
-        try {
-          checkFit(config, layout, { ...shape, microBatch });
-        } catch (error) {
-          if (error instanceof FivefoldError) return [];
-          throw error;
-        }
-        return [{ axis, layout, globalBatch: shape.globalBatch, microBatch }];
-      }),
-  );
+  return scaledAxes
+    .filter((axis) => axis === (only ?? axis))
+    .flatMap((axis) =>
+      rankCounts(most)
+        .filter((ranks) => ranks > 1)
+        .flatMap((ranks) =>
+          (only === 'pp' ? comparedSchedules : [{}]).map((more): Layout => ({ ...oneRank, [axis]: ranks, ...more })),
+        )
+        .flatMap((layout): Candidate[] => {
+          const microBatch = microBatchOf(shape, layout);
+          try {
+            checkFit(config, layout, { ...shape, microBatch });
+          } catch (error) {
+            if (error instanceof FivefoldError) return [];
+            throw error;
+          }
+          return [{ axis, layout, globalBatch: shape.globalBatch, microBatch }];
+        }),
+    );
 }
 
 /** What all results are measured by. */
@@ -165,7 +194,7 @@ interface Judge {
 }
 
 function resultOf(candidate: Candidate, settings: StepSettings, run: Run, judge: Judge): ScaleResult {
-  const { flops, ...measured } = run;
+  const { flops, pipeline, ...measured } = run;
   const { layout, microbatches } = settings;
   const { cores, weak, oneRankSeconds, oneRankFlops, rates } = judge;
   const ranks = worldSize(layout);
@@ -179,7 +208,8 @@ function resultOf(candidate: Candidate, settings: StepSettings, run: Run, judge:
     layout: printLayout(layout),
     ...measured,
     ...scalingOf(ranks, measured.stepSeconds, oneRankSeconds, weak ? ranks : 1),
-    allowedEfficiency: microbatches / (microbatches + layout.pp - 1),
+    allowedEfficiency: allowedEfficiency(layout, microbatches),
+    ...(pipeline ? { idleShare: pipeline.idleShare, playedIdleShare: pipeline.played.bubbleFraction } : {}),
     estimatedSeconds: estimateStep(settings, {
       cores,
       secondsPerFlop: (oneRankSeconds / oneRankFlops) * slowdown,

@@ -1,5 +1,7 @@
-// The table and the plot of `scale`.
+// The table, the plot and the timelines of `scale`.
+import { draw } from '../schedule/draw.ts';
 import { type ScaleResult, serialShare } from './scaling.ts';
+import type { PipelineRun } from './scaling-runs.ts';
 import { paint } from './ui/colour.ts';
 import { plot } from './ui/plot.ts';
 import { formatTable } from './ui/table.ts';
@@ -108,20 +110,31 @@ const figures: readonly Figure[] = [
 
 const signedPercent = (fraction: number): string => `${fraction < 0 ? '' : '+'}${formatPercent(fraction)}`;
 
-/** Speedup over ranks, a line an axis, where every axis was measured. */
+/** A schedule as it runs with the times that its work took. */
+export function formatTimeline(
+  layout: string,
+  { idleShare, played }: PipelineRun,
+  { colour, columns }: Pick<ScalingReport, 'colour' | 'columns'>,
+): string {
+  const shares = `${formatPercent(idleShare)} of the stages' time is idle; ${formatPercent(played.bubbleFraction)} as the schedule has it`;
+  return `\n${wrap(`${layout}: ${shares}`, columns)}\n${draw(played, { width: Math.min(columns, 120), colour })}`;
+}
+
+/** Speedup over ranks, a line an axis or a schedule, where every one was measured. */
 function speedupPlot(
   results: readonly ScaleResult[],
   { cores, colour, columns }: Pick<ScalingReport, 'cores' | 'colour' | 'columns'>,
 ): string[] {
-  const axes = [...new Set(results.map(({ axis }) => axis))];
+  const seriesOf = ({ layout, ranks }: ScaleResult): string => layout.replace(`=${ranks}`, '');
+  const axes = [...new Set(results.map(seriesOf))];
   const of = (axis: string, ranks: number) =>
-    results.find((result) => result.axis === axis && result.ranks === ranks)?.speedup;
+    results.find((result) => seriesOf(result) === axis && result.ranks === ranks)?.speedup;
   const counts = [...new Set(results.map(({ ranks }) => ranks))].sort((a, b) => a - b);
   const common = counts.filter((ranks) => axes.every((axis) => of(axis, ranks) !== undefined));
   if (common.length === 0) return [];
   const left = counts.filter((ranks) => !common.includes(ranks));
   const note =
-    left.length > 0 ? [wrap(`Not in the plot: ${left.join(', ')} ranks, as not every axis has them.`, columns)] : [];
+    left.length > 0 ? [wrap(`Not in the plot: ${left.join(', ')} ranks, as not every line has them.`, columns)] : [];
   const x = [1, ...common];
   const ideal = { name: 'ideal', values: x.map((ranks) => Math.min(ranks, cores)), stroke: 'dots' } as const;
   const series = axes.map((axis) => ({ name: axis, values: x.map((ranks) => (ranks === 1 ? 1 : of(axis, ranks)!)) }));

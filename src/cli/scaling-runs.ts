@@ -6,6 +6,9 @@ import type { Precision } from '../program/onnx-builder.ts';
 import { measureTalkCost, type TalkCost } from '../runtime/all-reduce-rate.ts';
 import { measureMatrixRate } from '../runtime/matrix-rate.ts';
 import { createPool } from '../runtime/world-pool.ts';
+import type { Played } from '../schedule/play.ts';
+import { scheduleOf } from '../schedule/schedules.ts';
+import { idleShare, playMedian, readTimelines, type Timeline } from '../train/timeline.ts';
 import { type TrainOptions, train } from '../train/train.ts';
 import { type CliIo, throwIfStopped } from './io.ts';
 import { imbalance, median, type ScaleResult } from './scaling.ts';
@@ -26,6 +29,14 @@ export interface Run {
   readonly imbalance: number;
   /** Matrix FLOPs of a step of all ranks, as they were counted. */
   readonly flops: number;
+  /** Of a pipeline that was traced. */
+  readonly pipeline?: PipelineRun;
+}
+
+export interface PipelineRun {
+  readonly idleShare: number;
+  /** The schedule with work as long as it was measured to be. */
+  readonly played: Played;
 }
 
 /** Of as many ranks as the key says. */
@@ -38,13 +49,15 @@ export interface ScalingRuns {
   readonly candidates: readonly Candidate[];
   readonly options: Omit<TrainOptions, 'layout' | 'globalBatch' | 'microBatch'> & { readonly precision: Precision };
   readonly repeats: number;
+  /** Where traces of pipelines are written, one after the other; undefined: none are traced. */
+  readonly traceFile?: string;
   /** No progress bar. */
   readonly quiet: boolean;
 }
 
 /** Measures all candidates and rates once, then all once more, and so on: other load on the machine hits them alike. */
 export async function runScaling(
-  { candidates, options, repeats, quiet }: ScalingRuns,
+  { candidates, options, repeats, traceFile, quiet }: ScalingRuns,
   io: CliIo,
 ): Promise<{ runs: readonly Run[]; rates: MachineRates }> {
   const counts = [...new Set([1, ...candidates.map(({ layout }) => worldSize(layout))])];
@@ -52,6 +65,7 @@ export async function runScaling(
   const shares = candidates.map((): number[] => []);
   const imbalances = candidates.map((): number[] => []);
   const flops = candidates.map(() => 0);
+  const timelines = candidates.map((): Timeline[] => []);
   const matrix = new Map(counts.map((ranks) => [ranks, [] as number[]]));
   const talk = new Map(counts.filter((ranks) => ranks > 1).map((ranks) => [ranks, [] as TalkCost[]]));
   const pool = createPool();
@@ -66,7 +80,10 @@ export async function runScaling(
         found.push(await measureMatrixRate({ ranks, precision: options.precision, ...common }));
       for (const [ranks, found] of talk) found.push(await measureTalkCost({ ranks, ...common }));
       for (const [index, { layout, globalBatch, microBatch }] of candidates.entries()) {
-        const { steps, ranks } = await train({ ...options, layout, globalBatch, microBatch, ...common });
+        const trace = layout.pp > 1 ? traceFile : undefined;
+        const traced = trace === undefined ? {} : { trace };
+        const { steps, ranks } = await train({ ...options, layout, globalBatch, microBatch, ...traced, ...common });
+        if (trace !== undefined) timelines[index]!.push(...readTimelines(trace).slice(1));
         seconds[index]!.push(...steps.slice(1).map((step) => step.seconds));
         const talking = ranks.reduce((sum, { communicationSeconds }) => sum + communicationSeconds, 0);
         const computing = ranks.reduce((sum, { computeSeconds }) => sum + computeSeconds, 0);
@@ -84,11 +101,12 @@ export async function runScaling(
     await pool.close();
   }
   return {
-    runs: candidates.map((_, index) => ({
+    runs: candidates.map((candidate, index) => ({
       stepSeconds: median(seconds[index]!),
       communicationShare: median(shares[index]!),
       imbalance: median(imbalances[index]!),
       flops: flops[index]!,
+      ...(timelines[index]!.length > 0 ? { pipeline: pipelineRun(candidate, timelines[index]!) } : {}),
     })),
     rates: {
       matrixFlopsPerSecond: new Map([...matrix].map(([ranks, found]) => [ranks, median(found)])),
@@ -104,3 +122,8 @@ export async function runScaling(
     },
   };
 }
+
+const pipelineRun = ({ layout, globalBatch, microBatch }: Candidate, timelines: readonly Timeline[]): PipelineRun => ({
+  idleShare: median(timelines.map(idleShare)),
+  played: playMedian(scheduleOf(layout, globalBatch / layout.dp / microBatch), timelines),
+});

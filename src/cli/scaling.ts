@@ -1,5 +1,8 @@
 // What running on more ranks gained: speedup, efficiency, and the serial fraction that would explain it. Pure arithmetic.
+import type { Layout } from '../mesh/layout.ts';
 import type { Axis } from '../mesh/mesh.ts';
+import { play } from '../schedule/play.ts';
+import { scheduleOf } from '../schedule/schedules.ts';
 
 export interface Scaling {
   /** t(1) / t(n). */
@@ -27,13 +30,23 @@ export interface ScaleResult extends Scaling {
   /** Of the ranks' time, inside collectives and messages, waiting for others included. */
   readonly communicationShare: number;
   readonly imbalance: number;
-  /** The efficiency that a pipeline's empty places allow: microbatches / (microbatches + stages - 1); 1 without one. */
+  /** The efficiency that a pipeline's empty places allow, were all its work equally long; 1 without one. */
   readonly allowedEfficiency: number;
+  /** Of a pipeline's stages, from a step's first work to its last, where it was measured: median of all timed steps. */
+  readonly idleShare?: number;
+  /** What of it the schedule has by itself, with work as long as it was measured to be. */
+  readonly playedIdleShare?: number;
   /** What `estimateStep` says of the layout, calibrated by the run on one rank. */
   readonly estimatedSeconds: number;
   /** FLOP/s of the step, of those of so many ranks that do nothing but multiply matrices. */
   readonly matrixShare: number;
 }
+
+/** A forward takes as long as each of the two gradients. */
+const alikeSeconds = { forward: 1, backward: 2, inputGradient: 1, weightGradient: 1 } as const;
+
+export const allowedEfficiency = (layout: Layout, microbatches: number): number =>
+  1 - play(scheduleOf(layout, microbatches), { workSeconds: (_, { kind }) => alikeSeconds[kind] }).bubbleFraction;
 
 /**
  * `work`: how many times the work of one rank's step was done. 1 when the step is the same for any number of ranks (strong

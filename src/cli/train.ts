@@ -37,6 +37,7 @@ const shownDefaults = {
   clipNorm: `${trainDefaults.clipNorm}`,
   seed: `${trainDefaults.seed}`,
   precision: trainDefaults.precision,
+  pack: 'one endless text',
   heldOut: `${trainDefaults.heldOut}; with --eval-every ${trainDefaults.heldOutForEvaluation}`,
   evalEvery: '',
   evalSequences: `${trainDefaults.evalSequences}`,
@@ -70,14 +71,19 @@ Examples:
   $ fivefold train --config runs/book/run.json --lr 3e-4 --out runs/slower
   $ fivefold train --data book.txt --model llama-tiny --precision f64 --layout pp=2 --steps 3 --json
 
+A layout names the sizes of its axes (tp, pp, dp), and sp (tensor parallelism cuts sequences too), zero=1, 2 or 3 (data-parallel
+ranks share out the optimizer's moments, also the gradients, also the weights; with dp=1 there is nothing to share, and it changes
+nothing), recompute=selective or full, of some layers full:0-3+6 (backwards compute anew what is cheap, or all of a block, rather than
+keep it), schedule=1f1b, gpipe, zb-h1 or file:<path>, virtual=2 (chunks a stage) and stages=3+5 (layers of each). See fivefold describe.
+
 A run that goes on has the settings and the data it was started with. Its layout, steps, optimizer and what is measured and saved
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory
 holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 
-With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far, "seconds": of the step}, for a
+With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far (with --pack, what fills sequences up counts too), "seconds": of the step}, for a
 measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"}, and at the end
-{"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "bytesSent": {axis: {collective: [by rank]}},
-"flops": [by rank], "predicted": {"peakBytes", "bytesSent", "flops"}}.`,
+{"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
+"bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,
   );
   command.action(() => runTrain(read(), io));
 }
@@ -113,7 +119,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
     io.stdout,
     `\n${formatCount(tokensPerSecond)} tokens/s, ${formatFlopsPerSecond(modelFlopsPerSecond)}, set up in ${formatSeconds(setupSeconds)}\n`,
   );
-  const [predicted, measured] = [predictedFigures(summary.predicted), measuredFigures(summary)];
+  const [predicted, measured] = [predictedFigures(summary), measuredFigures(summary)];
   writeLine(io.stdout, formatFigures(predicted, measured, wantsColour(io.stdout), columnsOf(io.stdout)));
   writeLine(
     io.stdout,

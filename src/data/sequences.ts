@@ -2,14 +2,22 @@
 import { fail, option } from '../errors.ts';
 import { split } from './held-out.ts';
 import { mixing, wholeShares } from './mixing.ts';
+import { packedSequence } from './packed-sequence.ts';
+import { openPacking, type Packing } from './packing-file.ts';
 import { permutation } from './permutation.ts';
 import type { TokenSource } from './source.ts';
 import { openTokens, type TokenReader } from './token-file.ts';
 
-/** Token ids of length seqLen; target i is the token after input i. Both are views of one buffer. */
+/** Token ids of length seqLen; target i is the token after input i. */
 export interface Sequence {
   readonly inputs: Int32Array;
   readonly targets: Int32Array;
+  /** Of packed documents, else undefined, as are the next two; from 0 on in every document. */
+  readonly positions?: Int32Array;
+  /** The document of each position, numbered from 0 in each sequence. Padding is at the end, with the number after them. */
+  readonly documents?: Int32Array;
+  /** 1 where the target counts, 0 in the padding. */
+  readonly weights?: Float32Array;
 }
 
 /** How the sequences of one source are used. */
@@ -52,7 +60,7 @@ export interface SequenceOptions {
  *     sequence 0 [a b c]d             inputs a b c, targets b c d
  *     sequence 1       [d e f]g       the last tokens, too few for a sequence, are left out
  *
- * Reads by position: memory does not grow with the files. Which sequences are held out: see `split`; which source a position
+ * Packed sources have the sequences of their packing instead: see `packDocuments`. Reads by position: memory does not grow with the files. Which sequences are held out: see `split`; which source a position
  * reads: see `mixing`.
  * @throws DATA_SHORT when a source has not one sequence, DATA_MISSING when a file cannot be read, OPTION_INVALID for weights
  * that cannot be mixed and a held-out part that leaves nothing to train on
@@ -64,20 +72,20 @@ export function openSequences(
   const mix = mixing(sources.map(({ weight = 1 }) => weight));
   const streams = openStreams(sources, seqLen);
   const close = (): void => {
-    for (const { reader } of streams) reader.close();
+    for (const stream of streams) stream.close();
   };
   try {
     const counts = streams.map(({ count }) => count);
     const kept = heldOutCounts(counts, mix.shares, heldOut);
-    const parts = streams.map(({ reader, count }, source) => {
+    const parts = streams.map(({ sequence, count }, source) => {
       const { training, trainingAt, heldOutAt } = split(count, checkedHeldOut(sources[source]!, count, kept[source]!));
       const order = epochs(training, seed, source);
       return {
         training,
         heldOut: kept[source]!,
         share: mix.shares[source]!,
-        trainingSequence: (index: number) => sequenceAt(reader, trainingAt(order(index)), seqLen),
-        heldOutSequence: (index: number) => sequenceAt(reader, heldOutAt(index), seqLen),
+        trainingSequence: (index: number) => sequence(trainingAt(order(index))),
+        heldOutSequence: (index: number) => sequence(heldOutAt(index)),
       };
     });
     return {
@@ -108,31 +116,50 @@ export function openSequences(
 }
 
 interface Stream {
-  readonly reader: TokenReader;
   /** Sequences in it. */
   readonly count: number;
+  sequence(index: number): Sequence;
+  close(): void;
 }
 
 function openStreams(sources: readonly TokenSource[], seqLen: number): Stream[] {
   const streams: Stream[] = [];
   try {
-    for (const { path, tokens } of sources) {
-      const reader = openTokens(path);
-      streams.push({ reader, count: Math.floor((reader.tokens - 1) / seqLen) });
-      if (tokens !== undefined && tokens !== reader.tokens)
-        fail('DATA_MISSING', {
-          path,
-          problem: `it holds ${reader.tokens} tokens and held ${tokens} when it was prepared`,
-          fix: 'start again, and leave it as it is while the run lasts',
-        });
-      if (streams.at(-1)!.count < 1) failShort(sources.length > 1 ? path : undefined, reader.tokens, seqLen);
-    }
+    for (const source of sources) streams.push(openStream(source, seqLen, sources.length > 1));
   } catch (error) {
-    for (const { reader } of streams) reader.close();
+    for (const stream of streams) stream.close();
     throw error;
   }
   return streams;
 }
+
+function openStream({ path, tokens, packing }: TokenSource, seqLen: number, several: boolean): Stream {
+  const reader = openTokens(path);
+  try {
+    if (tokens !== undefined && tokens !== reader.tokens)
+      fail('DATA_MISSING', {
+        path,
+        problem: `it holds ${reader.tokens} tokens and held ${tokens} when it was prepared`,
+        fix: 'start again, and leave it as it is while the run lasts',
+      });
+    if (packing !== undefined) return packedStream(reader, openPacking(packing, { tokens: reader.tokens, seqLen }));
+    const count = Math.floor((reader.tokens - 1) / seqLen);
+    if (count < 1) failShort(several ? path : undefined, reader.tokens, seqLen);
+    return { count, sequence: (index) => sequenceAt(reader, index, seqLen), close: reader.close };
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+}
+
+const packedStream = (reader: TokenReader, { sequences, seqLen, pieces, close }: Packing): Stream => ({
+  count: sequences,
+  sequence: (index) => packedSequence(reader, pieces(index), seqLen),
+  close() {
+    reader.close();
+    close();
+  },
+});
 
 function failShort(path: string | undefined, tokens: number, seqLen: number): never {
   const more = path === undefined ? 'give more data' : `give more data than ${path}`;

@@ -1,5 +1,6 @@
 // What a training run reads: one source or several, each a stream of tokens of its own, mixed by weight.
 import { fail, option } from '../errors.ts';
+import type { PackedStatistics } from './packing-file.ts';
 
 /** Files that make one stream of tokens. */
 export interface DataFiles {
@@ -18,6 +19,8 @@ export interface TokenSource {
   /** Refused when the file holds another number; unchecked without it. */
   readonly tokens?: number;
   readonly weight?: number;
+  /** The file that says how its documents are packed into sequences: see packing-file.ts. Without it they are one endless text. */
+  readonly packing?: string;
 }
 
 /** A stream that `prepareTokens` made or looked through. */
@@ -25,8 +28,12 @@ export interface PreparedSource extends TokenSource {
   readonly tokens: number;
   /** Documents that are not empty; a token file counts as one. */
   readonly documents: number;
-  /** SHA-256 in hex of its tokens as little-endian Int32, in whichever file they are: the identity of the data. */
+  /**
+   * The identity of the data: SHA-256 in hex of its tokens as little-endian Int32, in whichever file they are. Of packed documents it
+   * is that of these 32 bytes and of where each document begins, and the stream ends, as little-endian Float64.
+   */
   readonly sha256: string;
+  readonly packed?: PackedStatistics;
 }
 
 /** Streams that are mixed are read by every rank at the same time, each through an open file. */

@@ -50,15 +50,20 @@ export function openTokens(path: string): TokenReader {
     tokenBytes: width,
     read(start, count) {
       const values = width === 4 ? new Int32Array(count) : new Uint16Array(count);
-      let done = 0;
-      // A read may give less than asked for, on network file systems for instance.
-      while (done < values.byteLength) {
-        const got = readSync(file, values, { offset: done, position: start * width + done });
-        if (got === 0) missing({ problem: `it ends before token ${start + count}` });
-        done += got;
-      }
+      if (!readAt(file, values, start * width)) missing({ problem: `it ends before token ${start + count}` });
       return values instanceof Int32Array ? values : Int32Array.from(values);
     },
     close: () => closeSync(file),
   };
+}
+
+/** Fills `values` from the file's bytes at `position` on; false when it ends before. */
+export function readAt(file: number, values: NodeJS.ArrayBufferView, position: number): boolean {
+  // A read may give less than asked for, on network file systems for instance.
+  for (let done = 0; done < values.byteLength; ) {
+    const got = readSync(file, values, { offset: done, position: position + done });
+    if (got === 0) return false;
+    done += got;
+  }
+  return true;
 }

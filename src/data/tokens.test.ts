@@ -306,6 +306,57 @@ describe('sources', () => {
   });
 });
 
+describe('documents that are packed', () => {
+  const pack = (files: readonly string[], options: Partial<PrepareOptions> = {}) =>
+    prepareTokens({ ...defaults, sources: [{ files }], packTo: 4, ...options });
+
+  test('all end with the end of text, and their places are part of what the data are', async () => {
+    const folder = folderWith({ 'a.txt': 'hi', 'b.txt': 'ho!' });
+    const cacheDirectory = join(folder, 'cache');
+    const { sources, packed } = await pack([folder], { cacheDirectory });
+    const expected = [...bytes('hi'), END, ...bytes('ho!'), END];
+    expect(tokensIn(sources[0]!.path)).toEqual(expected);
+    expect(readdirSync(cacheDirectory).sort()).toEqual(['tokens.i32.bin', 'tokens.i32.packing']);
+    expect(packed).toEqual({ documents: 2, sequences: 2, filled: 5 });
+    const places = Float64Array.of(0, 3, 7);
+    expect(sources[0]!.sha256).toBe(createHash('sha256').update(sha256(expected), 'hex').update(places).digest('hex'));
+    expect(sources[0]).toMatchObject({ tokens: 7, documents: 2, packing: join(cacheDirectory, 'tokens.i32.packing') });
+  });
+
+  test('are as if what turns out to be no text late were not there', async () => {
+    const late = Buffer.concat([Buffer.from('{"text":"text"}\n'.repeat(2e5)), Buffer.of(0xff)]);
+    const folder = folderWith({ 'a.txt': 'one', 'b.jsonl': late, 'c.txt': 'two' });
+    const { packed, documents } = await pack([folder]);
+    expect(documents).toBe(2);
+    expect(packed).toEqual({ documents: 2, sequences: 2, filled: 6 });
+  });
+
+  test('cannot be token files, which do not say where documents begin', async () => {
+    const folder = folderWith({ 'a.txt': 'hi', 'b.u16.bin': Uint8Array.of(5, 1), 'c.i32.bin': Int32Array.of(1, 2) });
+    for (const files of [[join(folder, 'c.i32.bin')], [folder]])
+      await expect(pack(files)).rejects.toThrow(
+        /^pack: .*\.bin holds tokens, which do not say where documents begin; give text or \.jsonl files, or leave it out/,
+      );
+  });
+
+  test('must have something to predict, which the end of text is too', async () => {
+    const folder = folderWith({ 'a.txt': 'h', 'b.jsonl': '{"text":"o"}\n{"text":""}' });
+    const { endOfText: _, ...tokenizer } = byteTokenizer;
+    const cacheDirectory = join(folder, 'cache');
+    await expect(pack([folder], { tokenizer, cacheDirectory })).rejects.toThrow(
+      /^pack: no document in .* has a second token to predict; give longer documents, or leave it out/,
+    );
+    expect(readdirSync(cacheDirectory)).toEqual([]);
+    expect((await pack([folder])).packed).toEqual({ documents: 2, sequences: 1, filled: 2 });
+    await expect(pack([folderWith({ 'a.txt': '' })])).rejects.toThrow(/holds no tokens/);
+  });
+
+  test('need their end of text in the vocabulary, even one alone', async () => {
+    const folder = folderWith({ 'a.txt': 'abc' });
+    await expect(pack([folder], { vocabSize: 256 })).rejects.toThrow(/the end-of-text token: token 256 is outside/);
+  });
+});
+
 describe('a file that does not stay as it is', () => {
   test('and grows while it is read is read to the size it had', async () => {
     const folder = folderWith({ 'log.txt': 'line\n'.repeat(1000) });

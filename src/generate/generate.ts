@@ -9,7 +9,8 @@ import { checkGenerationFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { runWorld } from '../runtime/world.ts';
 import { checkObject } from '../settings.ts';
-import { type WindowSettings, windowTalk } from '../step/forward-step.ts';
+import type { StepSettings } from '../step/settings.ts';
+import { forwardTalkOf } from '../step/talk.ts';
 import type { Generated, GenerateJob, GenerateReport } from './job.ts';
 import { type GenerateOptions, type GenerateSettings, parseGenerateOptions } from './options.ts';
 import { windowLength } from './window.ts';
@@ -25,7 +26,7 @@ export async function generate(options: GenerateOptions): Promise<Generated> {
   checkObject(options);
   const settings = parseGenerateOptions(options);
   const job = planGeneration(settings);
-  const talk = windowTalk(job.settings);
+  const talk = forwardTalkOf(job.settings);
   const { onToken, onText, pool, signal } = options;
   const results = (await runWorld({
     plan: { ...talk, timeoutSeconds: settings.timeoutSeconds },
@@ -62,7 +63,7 @@ export function planGeneration(settings: GenerateSettings): GenerateJob {
   // The last token is not looked at again.
   const seqLen = windowLength(config.positions.max, prompt.length + maxTokens - 1, layout);
   checkFit(config, layout, { seqLen, globalBatch: 1, microBatch: 1 });
-  const window: WindowSettings = { config, layout, seqLen, precision, batch: 1 };
+  const window: StepSettings = { config, layout, seqLen, precision, microBatch: 1, microbatches: 1 };
   checkGenerationFits(window, prompt.length, availableMemory());
   const stopToken = settings.stopToken ?? endOfText;
   return {

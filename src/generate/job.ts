@@ -1,5 +1,5 @@
 // What the launcher tells a rank to generate, and what comes back: plain data that cross a thread or a network.
-import type { WindowSettings } from '../step/forward-step.ts';
+import type { StepSettings } from '../step/settings.ts';
 import type { Sampling } from './sampling.ts';
 
 export interface GenerateJob extends WritingJob {
@@ -10,7 +10,8 @@ export interface GenerateJob extends WritingJob {
 
 /** What is written, whatever the weights are. */
 export interface WritingJob {
-  readonly settings: WindowSettings;
+  /** Of one window. */
+  readonly settings: StepSettings;
   /** Bytes are tokens without one. */
   readonly tokenizerPath?: string;
   readonly prompt: readonly number[];

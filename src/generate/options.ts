@@ -3,6 +3,7 @@
 import type { AbortSignalLike } from '../abort-signal.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { fail, option } from '../errors.ts';
+import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, oneRank, parseLayout, printLayout } from '../mesh/layout.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
@@ -102,7 +103,7 @@ export function parseGenerateOptions(options: GenerateOptions): GenerateSettings
     prompt: checkedPrompt(prompt),
     stop: given.stop ?? [],
     // One prompt is split only where it is asked for.
-    layout: text === 'auto' ? oneRank : parseLayout(text),
+    layout: text === 'auto' ? oneRank : parseLayout(text, readScheduleFile),
   };
 }
 

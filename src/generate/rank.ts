@@ -1,12 +1,15 @@
 // Generating as one rank does it: all ranks know the tokens so far; one picks the next and tells the others.
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
-import { readShard } from '../checkpoint/shards.ts';
+import { readWeights } from '../checkpoint/weights.ts';
 import { coordsOf, rankAt, worldGroup } from '../mesh/mesh.ts';
 import { paddedVocab } from '../model/params.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
+import { allocateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { buildLogitsStep, type LogitsStep } from '../step/forward-step.ts';
+import type { TokenBuffers } from '../step/step.ts';
+import { fillPlaces } from '../step/token-buffers.ts';
 import { endings, type Generated, type GenerateJob, type GenerateReport, type WritingJob } from './job.ts';
 import { createWriter } from './writer.ts';
 
@@ -18,15 +21,10 @@ export async function rank(
 ): Promise<Generated | undefined> {
   const { settings, weights, weightsIdentity } = job as GenerateJob;
   const step = buildLogitsStep(settings, transport.rank);
-  const executor = createExecutor(step, { transport });
+  const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
+  const executor = createExecutor(step, { transport, memory });
   try {
-    const checkpoint = openCheckpoint(weights, weightsIdentity);
-    const coords = coordsOf(settings.layout, transport.rank);
-    for (const { spec, param } of step.params)
-      readShard(checkpoint, spec, executor.memory.of(param) as Floats, settings.layout, coords, () =>
-        transport.heartbeat(`loading ${spec.name}`),
-      );
-    checkpoint.close();
+    readWeights(openCheckpoint(weights, weightsIdentity), step.state, memory.state, settings.layout, transport);
     return continuePrompt(transport, job as GenerateJob, { step, executor }, report);
   } finally {
     executor.dispose();
@@ -45,7 +43,9 @@ export function continuePrompt(
   // Every tp rank of the last stage has the logits; the first of them picks.
   const picks = rankAt(layout, { ...coordsOf(layout, 0), pp: layout.pp - 1 });
   const writer = transport.rank === picks ? createWriter(job, report) : undefined;
-  const ids = step.ids === undefined ? undefined : (executor.memory.of(step.ids) as Int32Array);
+  const [buffers] = step.tokens as [TokenBuffers];
+  fillPlaces(executor.memory.of, buffers, seqLen);
+  const ids = buffers.ids === undefined ? undefined : (executor.memory.of(buffers.ids) as Int32Array);
   const vocabulary = paddedVocab(config, layout);
 
   const tokens = [...job.prompt];
@@ -59,7 +59,7 @@ export function continuePrompt(
     executor.run();
     if (writer) {
       const first = (window.length - 1) * vocabulary;
-      const logits = (executor.memory.of(step.logits!) as Floats).subarray(first, first + config.vocabSize);
+      const logits = (executor.memory.of(step.logits[0]!) as Floats).subarray(first, first + config.vocabSize);
       const { token, ending } = writer.next(logits, tokens.length);
       next.set([token, ending === undefined ? 0 : 1 + endings.indexOf(ending)]);
     }

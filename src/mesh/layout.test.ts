@@ -1,7 +1,7 @@
 // Layouts as text: there and back, and every way to write one wrong.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Layout, oneRank, parseLayout, printLayout, scheduleNames, stageLayers } from './layout.ts';
+import { type Layout, oneRank, parseLayout, printLayout, virtualLayers } from './layout.ts';
 
 const size = fc.integer({ min: 1, max: 9 });
 const anyLayout: fc.Arbitrary<Layout> = fc
@@ -9,25 +9,36 @@ const anyLayout: fc.Arbitrary<Layout> = fc
     tp: size,
     dp: size,
     sp: fc.boolean(),
-    schedule: fc.constantFrom(...scheduleNames),
-    stages: fc.array(size, { minLength: 1, maxLength: 6 }),
+    schedule: fc.constantFrom('gpipe' as const, '1f1b' as const, 'zb-h1' as const, 'file' as const),
+    pp: fc.integer({ min: 1, max: 5 }),
+    chunks: fc.integer({ min: 1, max: 4 }),
+    layers: fc.infiniteStream(size),
     named: fc.boolean(),
   })
-  .map(({ stages, named, schedule, sp, tp, dp }) => ({
-    ...oneRank,
-    tp,
-    dp,
-    pp: stages.length,
-    sp: sp && tp > 1,
-    // What one stage does is no schedule.
-    schedule: stages.length > 1 ? schedule : oneRank.schedule,
-    ...(named ? { stages } : {}),
-  }));
+  .map(({ pp, chunks, layers, named, schedule, sp, tp, dp }) => {
+    const virtual = pp > 1 && schedule !== 'zb-h1' ? chunks : 1;
+    return {
+      ...oneRank,
+      tp,
+      dp,
+      pp,
+      sp: sp && tp > 1,
+      virtual,
+      // What one stage does is no schedule, unless a file says it.
+      schedule: pp > 1 || schedule === 'file' ? schedule : oneRank.schedule,
+      ...(schedule === 'file' ? { scheduleFile: { path: 'a=b/my.schedule', text: 'text of a=b/my.schedule' } } : {}),
+      ...(named ? { stages: [...layers.take(pp * virtual)] } : {}),
+    };
+  });
+
+const readFile = (path: string): string => `text of ${path}`;
 
 test('a printed layout parses to itself', () => {
   fc.assert(
     fc.property(anyLayout, (layout) => {
-      expect(parseLayout(printLayout(layout))).toEqual(layout);
+      expect(parseLayout(printLayout(layout), readFile)).toEqual(layout);
+      // Layouts go to workers.
+      expect(structuredClone(layout)).toEqual(layout);
     }),
   );
 });
@@ -73,9 +84,15 @@ test('every mistake says what to write', () => {
     '=2',
     'cp=2',
     'ep=4',
-    'zero=1',
+    'zero=4',
     'virtual=2',
-    'recompute=full',
+    'pp=2,virtual=0',
+    'pp=2,virtual=2,schedule=zb-h1',
+    'pp=2,virtual=2,stages=1+2+3',
+    'schedule=file:',
+    'pp=2,schedule=file:my.schedule',
+    'recompute=half',
+    'recompute=full:3-1',
   ];
   expect(wrong.map((text) => `${text}: ${messageOf(text)}`).join('\n')).toMatchInlineSnapshot(`
     "tp=2,tp=4: layout "tp=2,tp=4": tp is given twice; write it like tp=2,pp=2,dp=2
@@ -85,35 +102,49 @@ test('every mistake says what to write', () => {
     tp=1e1: layout "tp=1e1": tp needs a whole number of at least 1, not "1e1"; write it like tp=2,pp=2,dp=2
     tp=-1: layout "tp=-1": tp needs a whole number of at least 1, not "-1"; write it like tp=2,pp=2,dp=2
     tp=2147483648: layout "tp=2147483648": tp is at most 1048576, not 2147483648; write it like tp=2,pp=2,dp=2
-    constructor=1: layout has no axis or setting "constructor"; use tp, cp, ep, dp, pp, sp, schedule, stages, zero, virtual, recompute
-    __proto__=1: layout has no axis or setting "__proto__"; use tp, cp, ep, dp, pp, sp, schedule, stages, zero, virtual, recompute
+    constructor=1: layout has no axis or setting "constructor"; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
+    __proto__=1: layout has no axis or setting "__proto__"; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
     tp=two: layout "tp=two": tp needs a whole number of at least 1, not "two"; write it like tp=2,pp=2,dp=2
     tp=2=3: layout "tp=2=3": tp=2=3 has more than one =; write it like tp=2,pp=2,dp=2
     sp=maybe: layout "sp=maybe": sp is on or off, not "maybe"; write it like tp=2,pp=2,dp=2
-    schedule=zigzag: layout "schedule=zigzag": schedule is gpipe or 1f1b, not "zigzag"; write it like tp=2,pp=2,dp=2
-    schedule: layout "schedule": schedule is gpipe or 1f1b, not ""; write it like tp=2,pp=2,dp=2
+    schedule=zigzag: layout "schedule=zigzag": schedule is gpipe, 1f1b, zb-h1 or file:<path>, not "zigzag"; write it like tp=2,pp=2,dp=2
+    schedule: layout "schedule": schedule is gpipe, 1f1b, zb-h1 or file:<path>, not ""; write it like tp=2,pp=2,dp=2
     pp=2,stages=1+2+3: layout "pp=2,stages=1+2+3": stages names 3 stages but pp=2; write it like tp=2,pp=2,dp=2
     pp=2,stages=1+0: layout "pp=2,stages=1+0": stages needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2
     stages: layout "stages": stages needs a whole number of at least 1, not ""; write it like tp=2,pp=2,dp=2
-    np=2: layout has no axis or setting "np"; use tp, cp, ep, dp, pp, sp, schedule, stages, zero, virtual, recompute
-    =2: layout has no axis or setting ""; use tp, cp, ep, dp, pp, sp, schedule, stages, zero, virtual, recompute
+    np=2: layout has no axis or setting "np"; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
+    =2: layout has no axis or setting ""; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
     cp=2: cp=2 is not supported yet; use cp=1 with tp, pp and dp
     ep=4: ep=4 is not supported yet; use ep=1 with tp, pp and dp
-    zero=1: zero=1 is not supported yet; leave it out or write zero=0
-    virtual=2: virtual=2 is not supported yet; leave it out or write virtual=1
-    recompute=full: recompute=full is not supported yet; leave it out or write recompute=none"
+    zero=4: layout "zero=4": zero is 0, 1, 2 or 3, not "4"; write it like tp=2,pp=2,dp=2
+    virtual=2: layout "virtual=2": virtual needs several stages; add pp=2 or more, or leave virtual out
+    pp=2,virtual=0: layout "pp=2,virtual=0": virtual needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2
+    pp=2,virtual=2,schedule=zb-h1: layout "pp=2,virtual=2,schedule=zb-h1": zb-h1 has one chunk a stage; leave virtual out, or use schedule=1f1b
+    pp=2,virtual=2,stages=1+2+3: layout "pp=2,virtual=2,stages=1+2+3": stages names 3 stages but pp=2,virtual=2 makes 4; write it like tp=2,pp=2,dp=2
+    schedule=file:: layout "schedule=file:": schedule is gpipe, 1f1b, zb-h1 or file:<path>, not "file:"; write it like tp=2,pp=2,dp=2
+    pp=2,schedule=file:my.schedule: layout "pp=2,schedule=file:my.schedule": its schedule is in a file, and nothing to read it with was given; pass parseLayout a function that reads it, such as readScheduleFile
+    recompute=half: layout "recompute=half": recompute is none, selective, full, or one of them for some layers such as full:0-3+6, not "half"; write it like tp=2,pp=2,dp=2
+    recompute=full:3-1: layout "recompute=full:3-1": recompute's layers are like 0-3+6, not "3-1"; write it like tp=2,pp=2,dp=2"
   `);
 });
 
 test('layers go to stages as evenly as they can, the first ones taking the rest, or as named', () => {
-  expect(stageLayers(parseLayout('pp=3'), 8)).toEqual([
+  expect(virtualLayers(parseLayout('pp=3'), 8)).toEqual([
     [0, 3],
     [3, 6],
     [6, 8],
   ]);
-  expect(stageLayers(parseLayout('pp=3,stages=1+5+2'), 8)).toEqual([
+  expect(virtualLayers(parseLayout('pp=3,stages=1+5+2'), 8)).toEqual([
     [0, 1],
     [1, 6],
     [6, 8],
   ]);
+  // Two stages of two chunks: stage 0 has virtual stages 0 and 2.
+  expect(virtualLayers(parseLayout('pp=2,virtual=2'), 6)).toEqual([
+    [0, 2],
+    [2, 4],
+    [4, 5],
+    [5, 6],
+  ]);
+  expect(virtualLayers(parseLayout('pp=2,virtual=2,stages=1+2+2+1'), 6)[2]).toEqual([3, 5]);
 });

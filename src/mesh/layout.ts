@@ -1,56 +1,106 @@
 // A layout: the five axis sizes and the settings that go with them, and its text form (`tp=2,pp=2,dp=2,sp,schedule=1f1b`).
 import { fail } from '../errors.ts';
 import { type Axis, axes, type Mesh } from './mesh.ts';
+import { parseRecompute, printRecompute, type Recompute } from './recompute.ts';
 
-export const scheduleNames = ['gpipe', '1f1b'] as const;
+/** Made by a rule, or read from a file. */
+export const scheduleNames = ['gpipe', '1f1b', 'zb-h1', 'file'] as const;
 export type ScheduleName = (typeof scheduleNames)[number];
+
+/**
+ * What the data axes share out instead of each rank holding it (Rajbhandari et al., "ZeRO", 2020): 1 the optimizer's moments, 2 also
+ * the gradients, 3 also the parameters.
+ */
+export type Zero = 0 | 1 | 2 | 3;
+
+export interface ScheduleFile {
+  /** As given; it is read again where a printed layout is parsed, as when a run is gone on with. */
+  readonly path: string;
+  readonly text: string;
+}
 
 export interface Layout extends Mesh {
   /** Sequence parallelism: norms and residuals between tensor-parallel layers are sharded by sequence over tp. */
   readonly sp: boolean;
   readonly schedule: ScheduleName;
-  /** Layers of each stage; undefined: as even as possible, the first stages taking the remainder. */
+  readonly zero: Zero;
+  readonly recompute: Recompute;
+  /** Of `schedule=file:<path>`. */
+  readonly scheduleFile?: ScheduleFile;
+  /** Chunks a stage: layers run through pp · virtual virtual stages, of which chunk c of stage s is number c · pp + s. */
+  readonly virtual: number;
+  /** Layers of each virtual stage; undefined: as even as possible, the first ones taking the remainder. */
   readonly stages?: readonly number[];
 }
 
-export const oneRank: Layout = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1, sp: false, schedule: '1f1b' };
+export const oneRank: Layout = {
+  tp: 1,
+  cp: 1,
+  ep: 1,
+  dp: 1,
+  pp: 1,
+  sp: false,
+  schedule: '1f1b',
+  virtual: 1,
+  zero: 0,
+  recompute: { policy: 'none' },
+};
 
 /** Of any axis and any stage: more than all accelerators of a cluster. */
 export const largestAxis = 2 ** 20;
 
-/** Settings that exist in the design but not yet in the runtime, with the value that is allowed. */
-const notYet: Readonly<Record<string, string>> = { zero: '0', virtual: '1', recompute: 'none' };
-
-/** Parses a layout's text; LAYOUT_SYNTAX, LAYOUT_UNKNOWN or LAYOUT_NOT_YET when it cannot be. */
-export function parseLayout(text: string): Layout {
+/**
+ * Parses a layout's text; `readFile` gives the text of the file that `schedule=file:<path>` names.
+ * @throws LAYOUT_SYNTAX, LAYOUT_UNKNOWN, LAYOUT_SCHEDULE or LAYOUT_NOT_YET
+ */
+export function parseLayout(text: string, readFile?: (path: string) => string): Layout {
   const layout: { -readonly [K in keyof Layout]: Layout[K] } = { ...oneRank };
   const seen = new Set<string>();
   for (const part of text.split(',').map((word) => word.trim())) {
     if (part === '') continue;
-    const [key = '', value, ...more] = part.split('=').map((word) => word.trim());
-    if (more.length > 0) fail('LAYOUT_SYNTAX', { text, reason: `${part} has more than one =` });
+    const [key, value] = keyAndValue(text, part);
     if (seen.has(key)) fail('LAYOUT_SYNTAX', { text, reason: `${key} is given twice` });
     seen.add(key);
     if ((axes as readonly string[]).includes(key)) layout[key as Axis] = parseSize(text, key, value);
     else if (key === 'sp') layout.sp = parseSwitch(text, value);
-    else if (key === 'schedule') layout.schedule = parseSchedule(text, value);
+    else if (key === 'schedule') Object.assign(layout, parseSchedule(text, value, readFile));
+    else if (key === 'virtual') layout.virtual = parseSize(text, key, value);
     else if (key === 'stages') layout.stages = (value ?? '').split('+').map((size) => parseSize(text, key, size));
-    else if (Object.hasOwn(notYet, key)) {
-      if (value !== notYet[key])
-        fail('LAYOUT_NOT_YET', { setting: part, fix: `leave it out or write ${key}=${notYet[key]}` });
-    } else
+    else if (key === 'zero') layout.zero = parseZero(text, value);
+    else if (key === 'recompute') layout.recompute = parseRecompute(text, value);
+    else
       fail('LAYOUT_UNKNOWN', {
         key,
-        allowed: [...axes, 'sp', 'schedule', 'stages', ...Object.keys(notYet)].join(', '),
+        allowed: [...axes, 'sp', 'zero', 'recompute', 'schedule', 'virtual', 'stages'].join(', '),
       });
   }
   for (const axis of ['cp', 'ep'] as const)
     if (layout[axis] > 1)
       fail('LAYOUT_NOT_YET', { setting: `${axis}=${layout[axis]}`, fix: `use ${axis}=1 with tp, pp and dp` });
   if (layout.sp && layout.tp === 1) layout.sp = false;
-  if (layout.stages && layout.stages.length !== layout.pp)
-    fail('LAYOUT_SYNTAX', { text, reason: `stages names ${layout.stages.length} stages but pp=${layout.pp}` });
+  checkPipeline(text, layout);
   return layout;
+}
+
+/** A path may hold a =, nothing else. */
+function keyAndValue(text: string, part: string): [key: string, value: string | undefined] {
+  const at = part.indexOf('=');
+  if (at < 0) return [part, undefined];
+  const [key, value] = [part.slice(0, at).trim(), part.slice(at + 1).trim()];
+  if (value.includes('=') && !value.startsWith(filePrefix))
+    fail('LAYOUT_SYNTAX', { text, reason: `${part} has more than one =` });
+  return [key, value];
+}
+
+function checkPipeline(text: string, { pp, virtual, schedule, stages }: Layout): void {
+  const refuse = (problem: string, fix: string): never => fail('LAYOUT_SCHEDULE', { text, problem, fix });
+  if (virtual > 1 && pp === 1) refuse('virtual needs several stages', 'add pp=2 or more, or leave virtual out');
+  if (virtual > 1 && schedule === 'zb-h1')
+    refuse('zb-h1 has one chunk a stage', 'leave virtual out, or use schedule=1f1b');
+  if (stages && stages.length !== pp * virtual) {
+    const made = virtual > 1 ? `pp=${pp},virtual=${virtual} makes ${pp * virtual}` : `pp=${pp}`;
+    fail('LAYOUT_SYNTAX', { text, reason: `stages names ${stages.length} stages but ${made}` });
+  }
 }
 
 function parseSize(text: string, key: string, value: string | undefined): number {
@@ -67,27 +117,56 @@ function parseSwitch(text: string, value: string | undefined): boolean {
   return fail('LAYOUT_SYNTAX', { text, reason: `sp is on or off, not "${value}"` });
 }
 
-function parseSchedule(text: string, value: string | undefined): ScheduleName {
-  const name = scheduleNames.find((known) => known === value);
-  return (
-    name ?? fail('LAYOUT_SYNTAX', { text, reason: `schedule is ${scheduleNames.join(' or ')}, not "${value ?? ''}"` })
-  );
+const filePrefix = 'file:';
+
+function parseSchedule(
+  text: string,
+  value = '',
+  readFile: ((path: string) => string) | undefined,
+): Pick<Layout, 'schedule' | 'scheduleFile'> {
+  const path = value.startsWith(filePrefix) ? value.slice(filePrefix.length) : '';
+  if (path !== '') {
+    if (!readFile)
+      fail('LAYOUT_SCHEDULE', {
+        text,
+        problem: 'its schedule is in a file, and nothing to read it with was given',
+        fix: 'pass parseLayout a function that reads it, such as readScheduleFile',
+      });
+    return { schedule: 'file', scheduleFile: { path, text: readFile(path) } };
+  }
+  const names = scheduleNames.filter((name) => name !== 'file');
+  const name = names.find((known) => known === value);
+  if (name) return { schedule: name };
+  const reason = `schedule is ${names.join(', ')} or ${filePrefix}<path>, not "${value}"`;
+  return fail('LAYOUT_SYNTAX', { text, reason });
+}
+
+function parseZero(text: string, value: string | undefined): Zero {
+  const level = ([0, 1, 2, 3] as const).find((known) => `${known}` === value);
+  return level ?? fail('LAYOUT_SYNTAX', { text, reason: `zero is 0, 1, 2 or 3, not "${value ?? ''}"` });
 }
 
 /** The shortest text that parses to this layout. */
 export function printLayout(layout: Layout): string {
   const parts = axes.filter((axis) => layout[axis] > 1).map((axis) => `${axis}=${layout[axis]}`);
   if (layout.sp) parts.push('sp');
-  if (layout.pp > 1 && layout.schedule !== oneRank.schedule) parts.push(`schedule=${layout.schedule}`);
+  if (layout.zero > 0) parts.push(`zero=${layout.zero}`);
+  if (layout.recompute.policy !== 'none') parts.push(`recompute=${printRecompute(layout.recompute)}`);
+  if (layout.scheduleFile) parts.push(`schedule=${filePrefix}${layout.scheduleFile.path}`);
+  else if (layout.schedule !== oneRank.schedule) parts.push(`schedule=${layout.schedule}`);
+  if (layout.virtual > 1) parts.push(`virtual=${layout.virtual}`);
   if (layout.stages) parts.push(`stages=${layout.stages.join('+')}`);
   return parts.length > 0 ? parts.join(',') : 'tp=1';
 }
 
-/** Layers of each stage: [first, end) by stage. */
-export function stageLayers(layout: Layout, layers: number): (readonly [first: number, end: number])[] {
-  const even = Math.floor(layers / layout.pp);
-  const sizes =
-    layout.stages ?? Array.from({ length: layout.pp }, (_, stage) => even + (stage < layers % layout.pp ? 1 : 0));
+/** Layers of each virtual stage: [first, end), in the order in which they run. */
+export function virtualLayers(
+  { pp, virtual, stages }: Layout,
+  layers: number,
+): (readonly [first: number, end: number])[] {
+  const count = pp * virtual;
+  const even = Math.floor(layers / count);
+  const sizes = stages ?? Array.from({ length: count }, (_, stage) => even + (stage < layers % count ? 1 : 0));
   let first = 0;
   return sizes.map((size) => {
     const range = [first, first + size] as const;

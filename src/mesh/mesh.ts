@@ -9,9 +9,12 @@ export type Mesh = Readonly<Record<Axis, number>>;
 /** A rank's place on every axis. */
 export type Coords = Readonly<Record<Axis, number>>;
 
-/** The ranks that talk to each other along an axis, in the axis's order. */
+/** What a group goes along: an axis, several of them (`tp+dp`), or all ranks. */
+export type GroupAxis = Axis | 'world' | `${Axis}+${string}`;
+
+/** The ranks that talk to each other along an axis or a set of axes, in the mesh's order. */
 export interface Group {
-  readonly axis: Axis | 'world';
+  readonly axis: GroupAxis;
   readonly ranks: readonly number[];
 }
 
@@ -40,11 +43,15 @@ export function rankAt(mesh: Mesh, coords: Coords): number {
   return rank;
 }
 
-/** The ranks that share all of `rank`'s coordinates but the one on `axis`. */
-export function groupOf(mesh: Mesh, rank: number, axis: Axis): Group {
-  const coords = coordsOf(mesh, rank);
-  const ranks = Array.from({ length: mesh[axis] }, (_, i) => rankAt(mesh, { ...coords, [axis]: i }));
-  return { axis, ranks };
+/** The ranks that share all of `rank`'s coordinates but those on the axes: one, or several with more than one rank each. */
+export function groupOf(mesh: Mesh, rank: number, along: Axis | readonly Axis[]): Group {
+  const set = axes.filter((axis) => (typeof along === 'string' ? axis === along : along.includes(axis)));
+  const [first, ...rest] = set as [Axis, ...Axis[]];
+  let members = [coordsOf(mesh, rank)];
+  for (const axis of set.toReversed())
+    members = members.flatMap((coords) => Array.from({ length: mesh[axis] }, (_, i) => ({ ...coords, [axis]: i })));
+  const name: GroupAxis = rest.length === 0 ? first : `${first}+${rest.join('+')}`;
+  return { axis: name, ranks: members.map((coords) => rankAt(mesh, coords)) };
 }
 
 /** The group of every rank. */

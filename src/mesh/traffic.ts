@@ -1,5 +1,5 @@
 // Bytes a rank sends in a collective: the one definition that predictions and the runtime's counters share.
-import type { Axis } from './mesh.ts';
+import type { GroupAxis } from './mesh.ts';
 
 export const countedOps = [
   'allReduce',
@@ -11,10 +11,12 @@ export const countedOps = [
   'send',
 ] as const;
 export type CollectiveOp = (typeof countedOps)[number];
+/** Those of a whole group. */
+export type GroupCall = Exclude<CollectiveOp, 'send'>;
 
-/** What one rank did on every axis: calls and the bytes it sent. */
+/** What one rank did on every axis or set of axes: calls and the bytes it sent. */
 export type TrafficCounters = {
-  readonly [axis in Axis | 'world']?: {
+  readonly [axis in GroupAxis]?: {
     readonly [op in CollectiveOp]?: { readonly calls: number; readonly bytes: number };
   };
 };

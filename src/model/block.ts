@@ -2,12 +2,13 @@
 // Shapes: b sequences of s tokens; x is [b, s, hidden], under sp [b, s / tp, hidden].
 import type { Layout } from '../mesh/layout.ts';
 import { gelu, swiglu } from '../ops/activation.ts';
-import { attention } from '../ops/attention.ts';
+import { attention, type TokenPlaces } from '../ops/attention.ts';
 import { ownSlice } from '../ops/collectives.ts';
 import { add, multiply, offset } from '../ops/elementwise.ts';
-import { mergeHeads, rope, splitHeads } from '../ops/heads.ts';
+import { mergeHeads, splitHeads } from '../ops/heads.ts';
 import { linear } from '../ops/linear.ts';
 import { layerNorm, rmsNorm } from '../ops/norm.ts';
+import { rope } from '../ops/rope.ts';
 import type { Value } from '../program/program.ts';
 import { at } from '../program/trace.ts';
 import type { ModelConfig } from './config.ts';
@@ -17,16 +18,22 @@ import { kvSharded } from './params.ts';
 /** A part's parameters by key. */
 export type Params = Readonly<Record<string, Value>>;
 
-/** `attentionBlock`: see AttentionAttrs; attention is the same whatever its blocks, but for rounding. */
-export function block(x: Value, params: Params, config: ModelConfig, layout: Layout, attentionBlock?: number): Value {
+/** What a block is told besides its parameters. */
+export interface BlockContext {
+  readonly config: ModelConfig;
+  readonly layout: Layout;
+  /** Where the tokens stand, of the whole sequence. */
+  readonly places: TokenPlaces;
+  /** See AttentionAttrs. */
+  readonly attentionBlock?: number;
+}
+
+export function block(x: Value, params: Params, context: BlockContext): Value {
+  const { config, layout } = context;
   const { trace } = x;
   const attended = at(trace, 'attention', () => {
     const h = enterParallel(norm(x, 'norm1', params, config), layout);
-    const out = linear(
-      selfAttention(h, params, config, layout, attentionBlock),
-      params['output.weight']!,
-      config.weightOrder,
-    );
+    const out = linear(selfAttention(h, params, context), params['output.weight']!, config.weightOrder);
     return add(x, withBias(leaveParallel(out, layout), params['output.bias']));
   });
   return at(trace, 'mlp', () => {
@@ -56,13 +63,8 @@ function withBias(x: Value, bias: Value | undefined): Value {
 }
 
 /** h [b, s, hidden], the whole sequence -> this rank's heads [b, s, heads / tp · headDim]. */
-function selfAttention(
-  h: Value,
-  params: Params,
-  config: ModelConfig,
-  layout: Layout,
-  attentionBlock: number | undefined,
-): Value {
+function selfAttention(h: Value, params: Params, context: BlockContext): Value {
+  const { config, layout, places, attentionBlock } = context;
   const { headDim, positions, weightOrder } = config;
   const project = (key: string, cut: (w: Value, dim: number) => Value): Value => {
     const outDim = weightOrder === 'out,in' ? 0 : 1;
@@ -74,14 +76,17 @@ function selfAttention(
   const kv = kvSharded(config, layout) ? asStored : ownKvHead(config, layout);
   const headNorm = (x: Value, key: string) =>
     config.qkNorm ? rmsNorm(x, gainOf(key, params, config), config.normEpsilon) : x;
-  const rotate = (x: Value) => (positions.kind === 'rotary' ? rope(x, positions.frequencies) : x);
+  const maxPositions = h.shape[1]!;
+  const rotate = (x: Value) =>
+    positions.kind === 'rotary' ? rope(x, places.positions, { frequencies: positions.frequencies, maxPositions }) : x;
   const q = rotate(headNorm(project('q', asStored), 'qNorm'));
   const k = rotate(headNorm(project('k', kv), 'kNorm'));
   const v = project('v', kv);
   const { window } = config;
   const scale = 1 / Math.sqrt(headDim);
   const blocks = attentionBlock === undefined ? {} : { block: attentionBlock };
-  return mergeHeads(attention(q, k, v, { scale, ...(window ? { window } : {}), ...blocks }));
+  const attrs = { scale, ...(window ? { window } : {}), ...blocks };
+  return mergeHeads(attention(q, k, v, { queries: places, keys: places }, attrs));
 }
 
 /** More tp ranks than key-value heads: every rank holds all of them and takes the one its query heads share. */

@@ -43,6 +43,9 @@ test('what does not divide is refused with the nearest sizes', () => {
     check('tp=4,sp', { seqLen: 30 }),
     check('pp=7'),
     check('pp=2,stages=3+4'),
+    check('pp=2,virtual=4'),
+    check('pp=4,virtual=2'),
+    check('pp=2,virtual=2,stages=1+2+2+2'),
     check('dp=5'),
     check('dp=24'),
     check('dp=2', { microBatch: 4 }),
@@ -58,6 +61,9 @@ test('what does not divide is refused with the nearest sizes', () => {
     tp=4 does not divide the sequence length, which sp cuts (30); use tp=2
     pp=7 stages for 6 layers; use pp=6 or fewer
     pp=2 stages for 6 layers; stages=3+4 adds up to 7; make it 6
+    pp=2,virtual=4 stages for 6 layers; each of 8 virtual stages needs one; use virtual=3 or fewer
+    pp=4,virtual=2 stages for 6 layers; each of 8 virtual stages needs one; leave virtual out
+    pp=2,virtual=2 stages for 6 layers; stages=1+2+2+2 adds up to 7; make it 6
     dp=5 does not divide the global batch (12); use dp=4 or dp=6
     dp=24 does not divide the global batch (12); use dp=12
     microBatch: 4 does not divide the 6 sequences of each data-parallel rank; use microBatch 3 or microBatch 6

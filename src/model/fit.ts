@@ -2,6 +2,7 @@
 import { fail, option } from '../errors.ts';
 import { type Layout, largestAxis } from '../mesh/layout.ts';
 import { axes } from '../mesh/mesh.ts';
+import { printRecompute } from '../mesh/recompute.ts';
 import type { ModelConfig } from './config.ts';
 
 export interface BatchShape {
@@ -22,6 +23,7 @@ export function checkFit(config: ModelConfig, layout: Layout, batch: BatchShape)
   for (const axis of axes) checkSize(`${option('layout')} ${axis}`, layout[axis], largestAxis);
   checkTensorParallel(config, layout, batch.seqLen);
   checkStages(config, layout);
+  checkRecompute(config, layout);
   checkLength(config, batch.seqLen);
   return microbatchesOf(layout, batch);
 }
@@ -53,11 +55,32 @@ function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number
 
 const fitsKvHeads = (tp: number, kvHeads: number) => kvHeads % tp === 0 || tp % kvHeads === 0;
 
-function checkStages({ layers }: ModelConfig, { pp, stages }: Layout): void {
-  if (pp > layers) fail('LAYOUT_STAGES', { pp, layers, fix: `use pp=${layers} or fewer` });
+function checkStages({ layers }: ModelConfig, { pp, virtual, stages }: Layout): void {
+  const asked = virtual > 1 ? `${pp},virtual=${virtual}` : `${pp}`;
+  const refuse = (fix: string): never => fail('LAYOUT_STAGES', { pp: asked, layers, fix });
+  if (pp > layers) refuse(`use pp=${layers} or fewer`);
+  if (pp * virtual > layers) {
+    const most = Math.floor(layers / pp);
+    refuse(
+      `each of ${pp * virtual} virtual stages needs one; ${most > 1 ? `use virtual=${most} or fewer` : 'leave virtual out'}`,
+    );
+  }
   const sum = stages?.reduce((total, size) => total + size, 0) ?? layers;
-  if (sum !== layers)
-    fail('LAYOUT_STAGES', { pp, layers, fix: `stages=${stages!.join('+')} adds up to ${sum}; make it ${layers}` });
+  if (sum !== layers) refuse(`stages=${stages!.join('+')} adds up to ${sum}; make it ${layers}`);
+}
+
+function checkRecompute({ layers }: ModelConfig, { recompute }: Layout): void {
+  const beyond = recompute.layers?.find(([, last]) => last >= layers);
+  if (!beyond) return;
+  const there = recompute.layers!.flatMap(([first, last]): [number, number][] =>
+    first < layers ? [[first, Math.min(last, layers - 1)]] : [],
+  );
+  const { policy } = recompute;
+  fail('OPTION_INVALID', {
+    option: `${option('layout')} recompute=${printRecompute(recompute)}`,
+    problem: `there is no layer ${beyond[1]}: the model's are 0 to ${layers - 1}`,
+    fix: `use recompute=${printRecompute(there.length > 0 ? { policy, layers: there } : { policy })}`,
+  });
 }
 
 function checkLength({ positions }: ModelConfig, seqLen: number): void {

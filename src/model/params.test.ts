@@ -3,12 +3,22 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anyCase, settingsOf } from '../../test/random-cases.ts';
 import { oneRank, parseLayout } from '../mesh/layout.ts';
-import { coordsOf } from '../mesh/mesh.ts';
-import { stageParts } from '../step/stages.ts';
+import { type Coords, coordsOf, type Mesh } from '../mesh/mesh.ts';
+import { varyingDim } from '../program/types.ts';
 import { parseModelConfig } from './families.ts';
-import { cutDim, type ParamSpec, paramSpecs, shardRanges, shardShape } from './params.ts';
+import { type ParamSpec, paramSpecs, shardOrigin, shardShape } from './params.ts';
+import { stageParts } from './stages.ts';
 
 const count = (sizes: readonly number[]) => sizes.reduce((product, size) => product * size, 1);
+
+/** A rank's shard, without the rows that pad a vocabulary. */
+function rangesOf(spec: ParamSpec, mesh: Mesh, coords: Coords): [start: number, end: number][] {
+  const size = shardShape(spec, mesh);
+  return shardOrigin(spec, mesh, coords).map((start, dim) => {
+    const most = spec.shape[dim]!;
+    return [Math.min(most, start), Math.min(most, start + size[dim]!)];
+  });
+}
 
 test('shards tile every parameter: each element on one tp rank, or on all', () => {
   fc.assert(
@@ -21,10 +31,10 @@ test('shards tile every parameter: each element on one tp rank, or on all', () =
       for (const spec of specs) expectTiles(spec);
 
       function expectTiles(spec: ParamSpec): void {
-        const cut = cutDim(spec);
+        const cut = varyingDim(spec.types.tp!);
         let end = 0;
         for (let tp = 0; tp < layout.tp; tp++) {
-          const ranges = shardRanges(spec, layout, { ...coordsOf(oneRank, 0), tp });
+          const ranges = rangesOf(spec, layout, { ...coordsOf(oneRank, 0), tp });
           const held = ranges.map(([first, last]) => last - first);
           expect(count(held)).toBeLessThanOrEqual(count(shardShape(spec, layout)));
           ranges.forEach(([first, last], dim) => {
@@ -54,7 +64,7 @@ test('a vocabulary that tp does not divide is padded, and may leave a rank witho
   );
   const layout = parseLayout('tp=4');
   const [table] = paramSpecs(config, layout, { name: 'embedding', layer: 0 });
-  const rows = [0, 1, 2, 3].map((rank) => shardRanges(table!, layout, coordsOf(layout, rank))[0]);
+  const rows = [0, 1, 2, 3].map((rank) => rangesOf(table!, layout, coordsOf(layout, rank))[0]);
   expect(shardShape(table!, layout)).toEqual([2, 16]);
   expect(rows).toEqual([
     [0, 2],
@@ -69,8 +79,8 @@ test('names, tensors and cuts of a GPT-2 block under tp=2', () => {
   const layout = parseLayout('tp=2,sp');
   const specs = paramSpecs(config, layout, { name: 'block', layer: 1 });
   const lines = specs.map(
-    ({ key, name, tensor, piece, tp }) =>
-      `${key} = ${name} ${tp}, in ${tensor.name} [${tensor.shape}]${piece ? ` from ${piece.start} of dim ${piece.dim}` : ''}`,
+    ({ key, name, tensor, piece, types }) =>
+      `${key} = ${name} ${types.tp}, in ${tensor.name} [${tensor.shape}]${piece ? ` from ${piece.start} of dim ${piece.dim}` : ''}`,
   );
   expect(lines.join('\n')).toMatchInlineSnapshot(`
     "norm1.weight = transformer.h.1.ln_1.weight R, in transformer.h.1.ln_1.weight [8]

@@ -1,9 +1,9 @@
 // The parameters of a model as specs: what each is called, how it is cut over the mesh and how it starts.
 // Shards, initial values, checkpoints and the finishing of gradients all come from the spec.
 import type { Layout } from '../mesh/layout.ts';
-import type { Coords } from '../mesh/mesh.ts';
+import type { Coords, Mesh } from '../mesh/mesh.ts';
 import type { Shape } from '../program/program.ts';
-import type { AxisType, Types } from '../program/types.ts';
+import { type AxisType, type Types, typedAxes } from '../program/types.ts';
 import { type ModelConfig, mlpMatrices, normParams } from './config.ts';
 import { tensorNames } from './families.ts';
 import type { TensorNames } from './family.ts';
@@ -29,8 +29,8 @@ export interface ParamSpec {
   readonly shape: Shape;
   /** Its whole shape with padding: what is cut evenly over tp. */
   readonly paddedShape: Shape;
-  /** How it lies over tp. On the data axes every parameter is replicated. */
-  readonly tp: AxisType;
+  /** How it lies over every axis when a program computes with it. */
+  readonly types: Types;
   readonly initial: 'normal' | 'zeros' | 'ones';
   /** Standard deviation for `normal`. */
   readonly std: number;
@@ -81,7 +81,7 @@ function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias'): Par
     ...(of === undefined ? {} : { piece: { dim: outDim, start: Number(index) * shape[outDim]! } }),
     shape,
     paddedShape: draft.paddedShape ?? shape,
-    tp: draft.tp,
+    types: { tp: draft.tp, cp: 'R', ep: 'R', dp: 'R' },
     initial: draft.initial ?? (suffix === 'bias' ? 'zeros' : 'normal'),
     std: draft.std ?? config.initialStd,
     decays: shape.length > 1,
@@ -195,28 +195,18 @@ function headSpecs(config: ModelConfig, layout: Layout, names: TensorNames): Par
   return [...norm, vocabularySpec(config, layout, 'head', config.tiedHead ? names.embedding : names.head)];
 }
 
-/** The dim cut over tp, if any. */
-export const cutDim = (spec: ParamSpec): number | undefined =>
-  spec.tp.startsWith('V') ? Number(spec.tp.slice(1)) : undefined;
+/** Where a rank's shard lies along a dim of the padded parameter: which of how many equal parts. */
+function partOf({ types }: ParamSpec, dim: number, mesh: Mesh, coords: Coords): { index: number; count: number } {
+  const axis = typedAxes.find((each) => types[each] === `V${dim}`);
+  return axis === undefined ? { index: 0, count: 1 } : { index: coords[axis], count: mesh[axis] };
+}
+
+const origin: Coords = { tp: 0, cp: 0, ep: 0, dp: 0, pp: 0 };
 
 /** The shape of a rank's shard. */
-export function shardShape(spec: ParamSpec, layout: Layout): Shape {
-  const dim = cutDim(spec);
-  return spec.paddedShape.map((size, d) => (d === dim ? size / layout.tp : size));
-}
+export const shardShape = (spec: ParamSpec, mesh: Mesh): Shape =>
+  spec.paddedShape.map((size, dim) => size / partOf(spec, dim, mesh, origin).count);
 
-/**
- * What a rank's shard holds, [start, end) of each dim of the whole (unpadded) parameter. A shard may hold fewer rows than its
- * shape: the rest pads the vocabulary and stays zero.
- */
-export function shardRanges(spec: ParamSpec, layout: Layout, coords: Coords): (readonly [number, number])[] {
-  const dim = cutDim(spec);
-  return spec.shape.map((size, d) => {
-    if (d !== dim) return [0, size];
-    const share = spec.paddedShape[d]! / layout.tp;
-    return [Math.min(size, coords.tp * share), Math.min(size, (coords.tp + 1) * share)];
-  });
-}
-
-/** The type of a parameter in a program. */
-export const paramTypes = (spec: ParamSpec): Types => ({ tp: spec.tp, cp: 'R', ep: 'R', dp: 'R' });
+/** The first index of a rank's shard in each dim of the whole parameter. */
+export const shardOrigin = (spec: ParamSpec, mesh: Mesh, coords: Coords): number[] =>
+  shardShape(spec, mesh).map((size, dim) => partOf(spec, dim, mesh, coords).index * size);

@@ -1,16 +1,22 @@
-// Traces the programs of a part of the model for one rank: forward, and backward with what it needs saved.
+// Traces the programs of a part of the model for one rank, cut by purpose.
+//
+//   forward           x ─► y, and what the backward pass reads (`saved:<id>`)
+//   recompute         what of that is not kept but computed anew, from what is kept
+//   backward          dy, saved ─► dx, gradients added to `sum:<key>`
+//   inputGradient     the part of backward that dx needs; weightGradient the rest, later (zero-bubble schedules)
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
-import { accumulate } from '../ops/elementwise.ts';
+import type { RecomputePolicy } from '../mesh/recompute.ts';
 import { grad } from '../ops/grad.ts';
-import type { Program, Shape, Trace, Value } from '../program/program.ts';
+import type { Node, Program, Shape, Trace, Value } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { dualTypes, type Types } from '../program/types.ts';
 import { block, type Params } from './block.ts';
 import type { ModelConfig } from './config.ts';
-import { embed, loss, wholeLogits } from './ends.ts';
-import { type ParamSpec, type PartName, paramSpecs, paramTypes, shardShape } from './params.ts';
+import { embed } from './ends.ts';
+import { keptFor } from './kept.ts';
+import { type ParamSpec, type PartName, paramSpecs, shardShape } from './params.ts';
 
 /** What a rank's programs depend on. */
 export interface TraceSettings {
@@ -20,21 +26,20 @@ export interface TraceSettings {
   /** Sequences of a microbatch on this rank. */
   readonly batch: number;
   readonly seqLen: number;
-  /** 1 / tokens of the whole step: losses and gradients add up to their means. */
-  readonly lossScale: number;
   /** See StepSettings. */
   readonly attentionBlock?: number;
 }
 
 /**
- * Inputs and outputs by name. Forward: `x` (or `ids`), `targets`, `param:<key>`, `lossSum` -> `y` or `lossSum`.
- * Backward: `dy` (for the head `one`), what was saved, `param:<key>`, `sum:<key>` -> `dx`, `sum:<key>`.
+ * Inputs by name: `x` (or `ids`), `param:<key>`; of backward ones also `dy`, `saved:<id>`, `sum:<key>`, and of weightGradient
+ * `kept:<id>`: what inputGradient hands on to it.
  */
 export interface PartPrograms {
   readonly forward: Program;
+  readonly recompute?: Program;
   readonly backward: Program;
-  /** Values of the forward program that the backward one reads, parameters aside: `saved:<id>` in both. */
-  readonly saved: readonly Value[];
+  readonly inputGradient: Program;
+  readonly weightGradient: Program;
 }
 
 const tokenTypes: Types = { dp: 'V0', ep: 'V0', cp: 'V1' };
@@ -47,86 +52,127 @@ export const residualShape = ({ config, layout, batch, seqLen }: TraceSettings):
   config.hiddenSize,
 ];
 
-const prefixed = (prefix: string, values: Readonly<Record<string, Value>>) =>
+/** Token ids, targets and the like. */
+export const tokensInput = (trace: Trace, [batch, length]: readonly [number, number]): Value =>
+  input(trace, [batch, length], tokenTypes, 'int');
+
+export const prefixed = (prefix: string, values: Readonly<Record<string, Value>>): Record<string, Value> =>
   Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}:${key}`, value]));
 
-interface Inputs {
-  readonly trace: Trace;
-  readonly specs: readonly ParamSpec[];
-  readonly params: Params;
-  /** ids or the residual stream. */
-  readonly x: Value;
-  readonly targets?: Value;
-}
+/** Parameters as a program's inputs. */
+export const paramInputs = (trace: Trace, specs: readonly ParamSpec[], layout: Layout): Params =>
+  Object.fromEntries(specs.map((spec) => [spec.key, input(trace, shardShape(spec, layout), spec.types)]));
 
-function startPart(name: PartName, settings: TraceSettings): Inputs {
+/** What gradients are added to. */
+export const sumInputs = (trace: Trace, specs: readonly ParamSpec[], layout: Layout): Params =>
+  Object.fromEntries(specs.map((spec) => [spec.key, input(trace, shardShape(spec, layout), dualTypes(spec.types))]));
+
+export const byId = (prefix: string, values: readonly Value[]): Record<string, Value> =>
+  Object.fromEntries(values.map((value) => [`${prefix}:${value.id}`, value]));
+
+/** The embedding or a block; heads are in head.ts. Layers of a policy are alike: layer 0's specs stand for all of them. */
+export function tracePart(
+  name: Exclude<PartName, 'head'>,
+  settings: TraceSettings,
+  policy: RecomputePolicy = 'none',
+): PartPrograms {
   const { config, layout, coords, batch, seqLen } = settings;
   const trace = startTrace(layout, coords);
-  // Layers are alike: layer 0's specs stand for every layer's shapes and types.
   const specs = paramSpecs(config, layout, { name, layer: 0 });
-  const params = Object.fromEntries(
-    specs.map((spec) => [spec.key, input(trace, shardShape(spec, layout), paramTypes(spec))]),
+  const params = paramInputs(trace, specs, layout);
+  const isBlock = name === 'block';
+  const x = isBlock
+    ? input(trace, residualShape(settings), residualTypes(layout))
+    : tokensInput(trace, [batch, seqLen]);
+  const positions = isBlock || config.positions.kind === 'learned' ? tokensInput(trace, [batch, seqLen]) : undefined;
+  const documents = isBlock ? tokensInput(trace, [batch, seqLen]) : undefined;
+  const y = at(trace, isBlock ? '' : name, () =>
+    isBlock
+      ? block(x, params, {
+          config,
+          layout,
+          places: { positions: positions!, documents: documents! },
+          ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
+        })
+      : embed({ ids: x, ...(positions ? { positions } : {}) }, params, config, layout),
   );
-  const tokens = () => input(trace, [batch, seqLen], tokenTypes, 'int');
-  const x = name === 'embedding' ? tokens() : input(trace, residualShape(settings), residualTypes(layout));
-  return { trace, specs, params, x, ...(name === 'head' ? { targets: tokens() } : {}) };
-}
-
-export function tracePart(name: PartName, settings: TraceSettings): PartPrograms {
-  const { config, layout } = settings;
-  const { trace, specs, params, x, targets } = startPart(name, settings);
-  const write = (): Value => {
-    if (name === 'embedding') return embed(x, params, config, layout);
-    if (name === 'block') return block(x, params, config, layout, settings.attentionBlock);
-    return loss(x, targets!, params, config, layout, settings.lossScale);
-  };
-  const y = at(trace, name === 'block' ? '' : name, write);
-  const lossSum = name === 'head' ? input(trace, [1], y.types) : undefined;
-  const forwardInputs = {
-    ...(name === 'embedding' ? { ids: x } : { x }),
-    ...(targets ? { targets } : {}),
-    ...(lossSum ? { lossSum } : {}),
+  const inputs = {
+    [isBlock ? 'x' : 'ids']: x,
+    ...(positions ? { positions } : {}),
+    ...(documents ? { documents } : {}),
     ...prefixed('param', params),
   };
-  const result: Record<string, Value> = lossSum ? { lossSum: accumulate(lossSum, y) } : { y };
-  const forwardNodes = [...trace.nodes];
+  const forward = finish(trace, inputs, { y });
 
   const seed = input(trace, y.shape, dualTypes(y.types));
-  const sums = Object.fromEntries(
-    specs.map((spec) => [spec.key, input(trace, shardShape(spec, layout), dualTypes(paramTypes(spec)))]),
-  );
-  const wrt = [...(name === 'embedding' ? [] : [x]), ...specs.map((spec) => params[spec.key]!)];
-  const accumulators = [...(name === 'embedding' ? [] : [undefined]), ...specs.map((spec) => sums[spec.key])];
+  const sums = sumInputs(trace, specs, layout);
+  const wrt = [...(isBlock ? [x] : []), ...specs.map((spec) => params[spec.key]!)];
+  const accumulators = [...(isBlock ? [undefined] : []), ...specs.map((spec) => sums[spec.key])];
   const gradients = grad(trace, [{ value: y, gradient: seed }], wrt, accumulators);
-  const dx = name === 'embedding' ? undefined : gradients[0]!;
+  const dx = isBlock ? gradients[0] : undefined;
   const newSums = Object.fromEntries(specs.map((spec, index) => [spec.key, gradients[index + (dx ? 1 : 0)]!]));
-  const nodes = slice(trace.nodes.slice(forwardNodes.length), [...(dx ? [dx] : []), ...Object.values(newSums)]);
+  return cutPhases({
+    forward,
+    params: Object.values(params),
+    nodes: trace.nodes.slice(forward.nodes.length),
+    backwardInputs: { dy: seed, ...prefixed('param', params), ...prefixed('sum', sums) },
+    dx,
+    sums: prefixed('sum', newSums),
+    policy,
+  });
+}
 
-  const parameterIds = new Set(Object.values(params).map((param) => param.id));
-  const forwardValues = new Set(
-    [...Object.values(forwardInputs), ...forwardNodes.flatMap((node) => node.outputs)].map((value) => value.id),
-  );
-  const saved = [...new Map(nodes.flatMap((node) => node.inputs.map((value) => [value.id, value]))).values()].filter(
-    (value) => forwardValues.has(value.id) && !parameterIds.has(value.id),
-  );
-  const savedByName = Object.fromEntries(saved.map((value) => [`saved:${value.id}`, value]));
-  const forward: Program = { inputs: forwardInputs, nodes: forwardNodes, outputs: { ...result, ...savedByName } };
-  const backward: Program = {
-    inputs: {
-      [name === 'head' ? 'one' : 'dy']: seed,
-      ...savedByName,
-      ...prefixed('param', params),
-      ...prefixed('sum', sums),
-    },
-    nodes,
-    outputs: { ...(dx ? { dx } : {}), ...prefixed('sum', newSums) },
+interface Traced {
+  readonly forward: Program;
+  readonly params: readonly Value[];
+  /** All that grad appended. */
+  readonly nodes: readonly Node[];
+  readonly backwardInputs: Program['inputs'];
+  readonly dx: Value | undefined;
+  readonly sums: Program['outputs'];
+  readonly policy: RecomputePolicy;
+}
+
+/** Cuts one trace of forward and backward into programs by purpose, and decides what each hands on to the next. */
+function cutPhases({ forward, params, nodes, backwardInputs, dx, sums, policy }: Traced): PartPrograms {
+  const backwardNodes = slice(nodes, [...(dx ? [dx] : []), ...Object.values(sums)]);
+  const read = readBy(backwardNodes);
+  const given = new Set(params.map(({ id }) => id));
+  const made = [...Object.values(forward.inputs), ...forward.nodes.flatMap((node) => node.outputs)];
+  const saved = made.filter(({ id }) => read.has(id) && !given.has(id));
+  const { kept, again } = keptFor(policy, forward, saved, given);
+  const inGradient = new Set(dx ? slice(backwardNodes, [dx]) : []);
+  const [first, rest] = [
+    backwardNodes.filter((node) => inGradient.has(node)),
+    backwardNodes.filter((node) => !inGradient.has(node)),
+  ];
+  const later = readBy(rest);
+  const handedOn = first.flatMap((node) => node.outputs).filter(({ id }) => later.has(id));
+  const inputs = { ...backwardInputs, ...byId('saved', saved) };
+  const output: Program['outputs'] = dx ? { dx } : {};
+  return {
+    forward: { ...forward, outputs: { ...forward.outputs, ...byId('saved', kept) } },
+    ...(again.length === 0
+      ? {}
+      : {
+          recompute: {
+            inputs: { ...byId('saved', kept), ...prefixedParams(forward) },
+            nodes: again,
+            outputs: byId(
+              'saved',
+              saved.filter((value) => !kept.includes(value)),
+            ),
+          },
+        }),
+    backward: { inputs, nodes: backwardNodes, outputs: { ...output, ...sums } },
+    inputGradient: { inputs, nodes: first, outputs: { ...output, ...byId('kept', handedOn) } },
+    weightGradient: { inputs: { ...inputs, ...byId('kept', handedOn) }, nodes: rest, outputs: sums },
   };
-  return { forward, backward, saved };
 }
 
-/** The head that ends in logits instead of a loss: `x`, `param:<key>` -> `logits` [b, s, padded vocabulary]. */
-export function traceLogits(settings: TraceSettings): Program {
-  const { trace, params, x } = startPart('head', settings);
-  const logits = at(trace, 'head', () => wholeLogits(x, params, settings.config, settings.layout));
-  return finish(trace, { x, ...prefixed('param', params) }, { logits });
-}
+/** The ids of all values that nodes read. */
+const readBy = (nodes: readonly Node[]): ReadonlySet<number> =>
+  new Set(nodes.flatMap((node) => node.inputs.map(({ id }) => id)));
+
+const prefixedParams = ({ inputs }: Program): Program['inputs'] =>
+  Object.fromEntries(Object.entries(inputs).filter(([name]) => name.startsWith('param:')));

@@ -2,6 +2,7 @@
 import type { OnnxBuilder } from '../program/onnx-builder.ts';
 import type { Op, Value } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
+import { byElements } from './by-elements.ts';
 import { expectSame, float, labels, ndarray } from './shapes.ts';
 
 const each = (count: number, results: number, rank: number) =>
@@ -17,10 +18,13 @@ const swigluOp: Op = {
   },
   typing: ([x]) => ({ dims: each(2, 1, x!.shape.length) }),
   vjp: ({ node, gradients: [g] }) => apply(swigluGradOp, [g!, node.inputs[0]!, node.inputs[1]!], {}),
-  execution: {
-    by: 'onnx',
-    lower: (onnx, [gate, up]) => [onnx.add('Mul', [onnx.add('Mul', [gate!, onnx.add('Sigmoid', [gate!])]), up!])],
-  },
+  execution: byElements({
+    name: 'swiglu',
+    inputs: 2,
+    outputs: 1,
+    between: 1,
+    write: (onnx, [gate, up]) => [onnx.add('Mul', [onnx.add('Mul', [gate!, onnx.add('Sigmoid', [gate!])]), up!])],
+  }),
   reference: ([gate, up]) => [ndarray(gate!.shape, (i) => gate!.data[i]! * sigmoid(gate!.data[i]!) * up!.data[i]!)],
 };
 
@@ -28,15 +32,18 @@ const swigluGradOp: Op = {
   name: 'swigluGrad',
   shape: ([, gate, up]) => [float(gate!.shape), float(up!.shape)],
   typing: ([x]) => ({ dims: each(3, 2, x!.shape.length), linear: [0] }),
-  execution: {
-    by: 'onnx',
-    lower: (onnx, [dy, gate, up]) => {
+  execution: byElements({
+    name: 'swigluGrad',
+    inputs: 3,
+    outputs: 2,
+    between: 4,
+    write: (onnx, [dy, gate, up]) => {
       const open = onnx.add('Sigmoid', [gate!]);
       const silu = onnx.add('Mul', [gate!, open]);
       const slope = onnx.add('Add', [open, onnx.add('Mul', [silu, onnx.add('Sub', [onnx.scalar(1), open])])]);
       return [onnx.add('Mul', [onnx.add('Mul', [dy!, up!]), slope]), onnx.add('Mul', [dy!, silu])];
     },
-  },
+  }),
   reference: ([dy, gate, up]) => [
     ndarray(gate!.shape, (i) => {
       const s = sigmoid(gate!.data[i]!);
@@ -61,7 +68,13 @@ const geluOp: Op = {
   shape: ([x]) => [float(x!.shape)],
   typing: ([x]) => ({ dims: each(1, 1, x!.shape.length) }),
   vjp: ({ node, gradients: [g] }) => apply(geluGradOp, [g!, node.inputs[0]!], {}),
-  execution: { by: 'onnx', lower: (onnx, [x]) => [onnx.add('Mul', [x!, geluGate(onnx, x!).gate])] },
+  execution: byElements({
+    name: 'gelu',
+    inputs: 1,
+    outputs: 1,
+    between: 3,
+    write: (onnx, [x]) => [onnx.add('Mul', [x!, geluGate(onnx, x!).gate])],
+  }),
   reference: ([x]) => [
     ndarray(
       x!.shape,
@@ -74,16 +87,19 @@ const geluGradOp: Op = {
   name: 'geluGrad',
   shape: ([, x]) => [float(x!.shape)],
   typing: ([x]) => ({ dims: each(2, 1, x!.shape.length), linear: [0] }),
-  execution: {
-    by: 'onnx',
-    lower: (onnx, [dy, x]) => {
+  execution: byElements({
+    name: 'geluGrad',
+    inputs: 2,
+    outputs: 1,
+    between: 4,
+    write: (onnx, [dy, x]) => {
       const { gate, square } = geluGate(onnx, x!);
       const rise = onnx.add('Add', [onnx.add('Mul', [square, onnx.scalar(3 * twice * cubic)]), onnx.scalar(twice)]);
       const bend = onnx.add('Mul', [onnx.add('Mul', [x!, rise]), onnx.add('Sub', [onnx.scalar(1), gate])]);
       const slope = onnx.add('Mul', [gate, onnx.add('Add', [bend, onnx.scalar(1)])]);
       return [onnx.add('Mul', [dy!, slope])];
     },
-  },
+  }),
   reference: ([dy, x]) => [
     ndarray(x!.shape, (i) => {
       const value = x!.data[i]!;

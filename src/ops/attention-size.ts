@@ -6,19 +6,22 @@ export interface AttentionAttrs {
   readonly scale: number;
   /** A query sees itself and the `window - 1` positions before it; undefined: all before it. */
   readonly window?: number;
-  /** Queries in a strip and keys in a block; undefined: as many as stay near a core. */
+  /** Queries and keys of a block; undefined: as many as stay near a core. It changes results by rounding only. */
   readonly block?: number;
 }
 
 export interface AttentionSize {
   readonly batch: number;
-  readonly length: number;
-  readonly heads: number;
   readonly kvHeads: number;
+  readonly queries: number;
+  readonly keys: number;
+  /** Query heads that share a key-value head. */
+  readonly group: number;
   readonly headDim: number;
 }
 
-export function attentionSize(q: TensorShape, k: TensorShape): AttentionSize {
-  const [batch, length, heads, headDim] = q.shape as [number, number, number, number];
-  return { batch, length, heads, kvHeads: k.shape[2]!, headDim };
+/** Of q [b, kvHeads, queries, group, headDim] and k [b, kvHeads, keys, 1, headDim]. */
+export function sizeOf(q: TensorShape, k: TensorShape): AttentionSize {
+  const [batch, kvHeads, queries, group, headDim] = q.shape as [number, number, number, number, number];
+  return { batch, kvHeads, queries, keys: k.shape[2]!, group, headDim };
 }

@@ -1,146 +1,130 @@
-// Causal attention with grouped heads: the op, its gradient, their typing, cost and naive references.
-// How they run in blocks is in attention-lowering.ts.
+// Attention with grouped heads over tokens that say where they stand: the op, its gradient, their typing and cost.
+// How it is cut into blocks is in attention-blocks.ts, what a block runs in attention-kernels.ts, the loop in attention-loop.ts.
 
 import type { Value } from '../program/program.ts';
-import { expectShape, type NdArray, type Op, type TensorShape } from '../program/program.ts';
+import { expectShape, type Op, type TensorShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
-import { keyBlocks, lowerAttention, lowerAttentionGrad, queryStrips } from './attention-lowering.ts';
-import { type AttentionAttrs, attentionSize } from './attention-size.ts';
-import { float, ndarray } from './shapes.ts';
+import { cutIntoBlocks, type Places, scoresOf } from './attention-blocks.ts';
+import { backwardLoop, forwardLoop } from './attention-loop.ts';
+import { attentionGradReference, attentionReference } from './attention-reference.ts';
+import { type AttentionAttrs, sizeOf } from './attention-size.ts';
+import { scale } from './elementwise.ts';
+import { headsFirst, headsLast } from './heads.ts';
+import { float } from './shapes.ts';
 
-function expectHeads(q: TensorShape, k: TensorShape, v: TensorShape): void {
-  expectShape(q.shape.length === 4, `needs q [b, s, heads, headDim], got [${q.shape}]`);
-  expectShape(k.shape.join() === v.shape.join(), `k [${k.shape}] and v [${v.shape}] must be equal`);
-  const { heads, kvHeads, batch, length, headDim } = attentionSize(q, k);
+/** Where tokens stand, [b, s] integers each: a query sees the keys of its own document at positions up to its own. */
+export interface TokenPlaces {
+  readonly positions: Value;
+  readonly documents: Value;
+}
+
+const printed = (shapes: readonly TensorShape[]) => shapes.map(({ shape }) => `[${shape}]`).join(', ');
+
+function expectOperands(inputs: readonly TensorShape[]): void {
+  const [q, k, v, ...places] = inputs as [TensorShape, TensorShape, TensorShape, ...TensorShape[]];
+  expectShape(q.shape.length === 5, `needs q [b, kvHeads, queries, group, headDim], got [${q.shape}]`);
+  const { batch, kvHeads, queries, keys, headDim } = sizeOf(q, k);
+  for (const each of [k, v])
+    expectShape(
+      each.shape.join() === [batch, kvHeads, keys, 1, headDim].join(),
+      `q [${q.shape}], k [${k.shape}] and v [${v.shape}] do not belong together; k and v are [b, kvHeads, keys, 1, headDim]`,
+    );
+  const [own, others] = [`${[batch, queries]}`, `${[batch, keys]}`];
   expectShape(
-    k.shape[0] === batch && k.shape[1] === length && k.shape[3] === headDim,
-    `q [${q.shape}] and k [${k.shape}] do not belong together; only the number of heads may differ`,
-  );
-  expectShape(
-    heads % kvHeads === 0,
-    `${heads} heads are not whole groups of ${kvHeads} key-value heads; make heads a multiple of them`,
+    places.every(({ dtype }) => dtype === 'int') &&
+      places.map(({ shape }) => `${shape}`).join() === `${[own, own, others, others]}`,
+    `needs positions and documents of type int, of the queries [${own}] and of the keys [${others}], got ${printed(places)}`,
   );
 }
 
-/** Results: output [b, s, heads, headDim] and the log-sum-exp of each query's scores [b, heads, s, 1]. */
+const statistics = (q: TensorShape): TensorShape => float([...q.shape.slice(0, 4), 1]);
+
+/** Positions 0, 1, .. of one document: what costs are stated for. */
+function inOrder(tokens: number): Places {
+  return { positions: Array.from({ length: tokens }, (_, i) => i), documents: new Uint8Array(tokens) };
+}
+
+/** Scores of all heads and rows of the batch that are computed when the tokens of every row are one document in order. */
+function scoresInOrder(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): number {
+  const { batch, kvHeads, queries, keys, group } = sizeOf(q, k);
+  return batch * kvHeads * scoresOf(cutIntoBlocks(inOrder(queries), inOrder(keys), { ...attrs, group }), group);
+}
+
+const perScore = { forward: 2 * 2, backward: 5 * 2 } as const;
+
+/**
+ * q [b, kvHeads, queries, group, headDim], k and v [b, kvHeads, keys, 1, headDim], positions and documents of the queries and of the
+ * keys. Results: output like q, and the log-sum-exp of each query's scores [.., 1]; 0 and {@link seesNothing} for a query that sees
+ * none of these keys, so that results over parts of the keys can be merged.
+ */
 const attentionOp: Op<AttentionAttrs> = {
   name: 'attention',
-  shape: ([q, k, v]) => {
-    expectHeads(q!, k!, v!);
-    return [float(q!.shape), float([q!.shape[0]!, q!.shape[2]!, q!.shape[1]!, 1])];
+  shape: (inputs) => {
+    expectOperands(inputs);
+    return [float(inputs[0]!.shape), statistics(inputs[0]!)];
   },
-  typing: { dims: 'b s! h d!, b s! h d!, b s! h d! -> b s h d, b h s 1' },
-  flops: ([q, k], attrs) => {
-    const size = attentionSize(q!, k!);
-    const { batch, heads, headDim } = size;
-    const scores = queryStrips(size, attrs).reduce(
-      (sum, { rows, keys }) => sum + (rows[1] - rows[0]) * (keys[1] - keys[0]),
-      0,
-    );
-    return 4 * batch * heads * headDim * scores;
+  typing: { dims: 'b h s g! d!, b h~ t! 1 d!, b h~ t! 1 d!, b s, b s, b t!, b t! -> b h s g d, b h s g 1' },
+  differentiable: [0, 1],
+  flops: ([q, k], attrs) => perScore.forward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
+  vjp: ({ node, gradients: [g, logSumExp] }) => {
+    const { inputs, outputs } = node;
+    const last = logSumExp ? [logSumExp] : [];
+    return apply(attentionGradOp, [g ?? scale(outputs[0]!, 0), ...inputs, ...outputs, ...last], node.attrs);
   },
-  vjp: ({ node, gradients: [g] }) => {
-    const [q, k, v] = node.inputs as [Value, Value, Value];
-    return apply(attentionGradOp, [g!, q, k, v, node.outputs[0]!, node.outputs[1]!], node.attrs);
-  },
-  execution: { by: 'onnx', lower: lowerAttention },
-  reference: ([q, k, v], attrs) => attentionReference(q!, k!, v!, attrs),
+  execution: { by: 'blocks', ...forwardLoop },
+  reference: attentionReference,
 };
 
 /** Recomputes the probabilities from the saved log-sum-exp; results: the gradients of q, k, v. */
 const attentionGradOp: Op<AttentionAttrs> = {
   name: 'attentionGrad',
   shape: ([, q, k, v]) => [float(q!.shape), float(k!.shape), float(v!.shape)],
-  typing: {
-    dims: 'b s! h d!, b s! h d!, b s! h d!, b s! h d!, b s! h d!, b h s! 1 -> b s h d, b s h d, b s h d',
-    linear: [0],
+  typing: (inputs) => {
+    const [row, key, place, keyPlace] = ['b h s g! d!', 'b h~ t! 1 d!', 'b s, b s', 'b t!, b t!'];
+    const forward = `${row}, ${key}, ${key}, ${place}, ${keyPlace}, ${row}, b h s g! 1`;
+    const isAlone = inputs.length <= 10;
+    const dims = `${row}, ${forward}${isAlone ? '' : ', b h s g! 1'} -> b h s g d, b h~ t 1 d, b h~ t 1 d`;
+    // Linear in the two gradients together, which the rule has no word for.
+    return { dims, ...(isAlone ? { linear: [0] } : {}) };
   },
-  flops: ([, q, k], attrs) => {
-    const size = attentionSize(q!, k!);
-    const { batch, heads, headDim } = size;
-    const scores = keyBlocks(size, attrs).reduce(
-      (sum, { rows, keys }) => sum + (rows[1] - rows[0]) * (keys[1] - keys[0]),
-      0,
-    );
-    return 10 * batch * heads * headDim * scores;
-  },
-  execution: { by: 'onnx', lower: lowerAttentionGrad },
-  reference: ([dOut, q, k, v, out, lse], attrs) => attentionGradReference(dOut!, q!, k!, v!, out!, lse!, attrs),
+  flops: ([, q, k], attrs) => perScore.backward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
+  execution: { by: 'blocks', ...backwardLoop },
+  reference: attentionGradReference,
 };
 
-const visible = (query: number, key: number, window: number | undefined) =>
-  key <= query && (window === undefined || key > query - window);
-
-/** Runs `visit` for every visible (query, key) pair of every head with the scaled score. */
-function eachScore(
-  q: NdArray,
-  k: NdArray,
-  { scale, window }: AttentionAttrs,
-  visit: (at: { query: number; key: number; row: number; column: number; statistic: number; score: number }) => void,
-): void {
-  const { batch, length, heads, kvHeads, headDim } = attentionSize(float(q.shape), float(k.shape));
-  for (let b = 0; b < batch; b++)
-    for (let h = 0; h < heads; h++)
-      for (let i = 0; i < length; i++)
-        for (let j = 0; j <= i; j++) {
-          if (!visible(i, j, window)) continue;
-          const row = ((b * length + i) * heads + h) * headDim;
-          const column = ((b * length + j) * kvHeads + Math.floor((h * kvHeads) / heads)) * headDim;
-          let score = 0;
-          for (let d = 0; d < headDim; d++) score += q.data[row + d]! * k.data[column + d]!;
-          visit({ query: i, key: j, row, column, statistic: (b * heads + h) * length + i, score: score * scale });
-        }
-}
-
-function attentionReference(q: NdArray, k: NdArray, v: NdArray, attrs: AttentionAttrs): NdArray[] {
-  const { batch, length, heads, headDim } = attentionSize(float(q.shape), float(k.shape));
-  const most = new Float64Array(batch * heads * length).fill(Number.NEGATIVE_INFINITY);
-  const sum = new Float64Array(batch * heads * length);
-  const out = ndarray(q.shape, () => 0);
-  eachScore(q, k, attrs, ({ statistic, score }) => {
-    most[statistic] = Math.max(most[statistic]!, score);
-  });
-  eachScore(q, k, attrs, ({ statistic, score }) => {
-    sum[statistic]! += Math.exp(score - most[statistic]!);
-  });
-  eachScore(q, k, attrs, ({ row, column, statistic, score }) => {
-    const p = Math.exp(score - most[statistic]!) / sum[statistic]!;
-    for (let d = 0; d < headDim; d++) out.data[row + d]! += p * v.data[column + d]!;
-  });
-  return [out, ndarray([batch, heads, length, 1], (i) => most[i]! + Math.log(sum[i]!))];
-}
-
-function attentionGradReference(
-  dOut: NdArray,
-  q: NdArray,
-  k: NdArray,
-  v: NdArray,
-  out: NdArray,
-  lse: NdArray,
+/** Matrix-multiply FLOPs of attention over one row of a batch whose tokens stand as given, with its gradient or without. */
+export function attentionFlops(
+  { kvHeads, group, headDim }: { readonly kvHeads: number; readonly group: number; readonly headDim: number },
   attrs: AttentionAttrs,
-): NdArray[] {
-  const { headDim } = attentionSize(float(q.shape), float(k.shape));
-  const [dq, dk, dv] = [ndarray(q.shape, () => 0), ndarray(k.shape, () => 0), ndarray(v.shape, () => 0)];
-  eachScore(q, k, attrs, ({ row, column, statistic, score }) => {
-    const p = Math.exp(score - lse.data[statistic]!);
-    let dp = 0;
-    let along = 0;
-    for (let d = 0; d < headDim; d++) {
-      dp += dOut.data[row + d]! * v.data[column + d]!;
-      along += dOut.data[row + d]! * out.data[row + d]!;
-    }
-    const ds = p * (dp - along) * attrs.scale;
-    for (let d = 0; d < headDim; d++) {
-      dq.data[row + d]! += ds * k.data[column + d]!;
-      dk.data[column + d]! += ds * q.data[row + d]!;
-      dv.data[column + d]! += p * dOut.data[row + d]!;
-    }
-  });
-  return [dq, dk, dv];
+  { queries, keys }: { readonly queries: Places; readonly keys: Places },
+): { readonly forward: number; readonly backward: number } {
+  const scores = kvHeads * headDim * scoresOf(cutIntoBlocks(queries, keys, { ...attrs, group }), group);
+  return { forward: perScore.forward * scores, backward: perScore.backward * scores };
 }
 
-/** Causal attention: q [b, s, heads, headDim], k and v [b, s, kvHeads, headDim] -> [b, s, heads, headDim]. */
-export const attention = (q: Value, k: Value, v: Value, attrs: AttentionAttrs): Value =>
-  apply(attentionOp, [q, k, v], attrs)[0]!;
+/** Attention on heads that come first, with the log-sum-exp that `mergeAttention` needs; shapes as the op's. */
+export function attentionWithLogSumExp(
+  q: Value,
+  k: Value,
+  v: Value,
+  { queries, keys }: { readonly queries: TokenPlaces; readonly keys: TokenPlaces },
+  attrs: AttentionAttrs,
+): { readonly out: Value; readonly logSumExp: Value } {
+  const places = [queries.positions, queries.documents, keys.positions, keys.documents];
+  const [out, logSumExp] = apply(attentionOp, [q, k, v, ...places], attrs);
+  return { out: out!, logSumExp: logSumExp! };
+}
+
+/** q [b, queries, heads, headDim], k and v [b, keys, kvHeads, headDim] -> [b, queries, heads, headDim]. */
+export function attention(
+  q: Value,
+  k: Value,
+  v: Value,
+  places: { readonly queries: TokenPlaces; readonly keys: TokenPlaces },
+  attrs: AttentionAttrs,
+): Value {
+  const group = Math.max(1, Math.floor(q.shape[2]! / k.shape[2]!));
+  return headsLast(attentionWithLogSumExp(headsFirst(q, group), headsFirst(k, 1), headsFirst(v, 1), places, attrs).out);
+}
 
 export const attentionOps = { attentionOp, attentionGradOp };

@@ -1,4 +1,4 @@
-// The ops that change how a value is spread over an axis. Forward and backward of each:
+// The ops that change how a value is spread over an axis or a set of axes. Forward and backward of each:
 //
 //   enter          I -> R    |  all-reduce P -> I
 //   allReduce      P -> I    |  enter I -> R
@@ -9,35 +9,41 @@
 //   allGather d    Vd -> I   |  ownSlice d: I -> Vd
 //   ownSlice d     I -> Vd   |  allGather d: Vd -> I
 //   ownSlice d     R -> Vd   |  ownPad: Vd -> P
+//   ownSlice part  R -> Od   |  ownPad: POd -> P
 import { fail } from '../errors.ts';
-import { elements, expectShape, type Op, type Shape, type TensorShape, type Value } from '../program/program.ts';
+import { elements, expectShape, type Op, type TensorShape, type Value } from '../program/program.ts';
 import { checkedShapes, record } from '../program/trace.ts';
-import { type AxisType, mapTypes, type TypedAxis } from '../program/types.ts';
+import { type AxisType, dual, mapTypes, type TypedAxis, typedAxes } from '../program/types.ts';
 import { type Instead, insteadOf } from './instead-of.ts';
-import { float, ndarray } from './shapes.ts';
+import { ndarray } from './shapes.ts';
 
-interface OnAxis {
-  readonly axis: TypedAxis;
+/** One axis, or a set of them that a collective goes over in one call. */
+export type Over = TypedAxis | readonly TypedAxis[];
+
+interface OnAxes {
+  readonly axes: readonly TypedAxis[];
 }
-interface Gathered extends OnAxis {
+interface Gathered extends OnAxes {
   readonly dim: number;
   readonly ranks: number;
 }
-export interface Reduced extends OnAxis {
+export interface Reduced extends OnAxes {
   readonly reduce: 'sum' | 'max';
   readonly to: 'R' | 'I';
 }
-interface OwnPart extends OnAxis {
+interface OwnPart extends OnAxes {
   readonly dim: number;
   readonly start: number;
   readonly size: number;
 }
 
-const resized = (shape: Shape, dim: number, size: number): TensorShape =>
-  float(shape.map((n, d) => (d === dim ? size : n)));
+const resized = ({ shape, dtype }: TensorShape, dim: number, size: number): TensorShape => ({
+  shape: shape.map((n, d) => (d === dim ? size : n)),
+  dtype,
+});
 
-/** Records a collective: the operand's type on the axis must be one of `from`, and becomes `to`. */
-function transition<A extends OnAxis>(
+/** Records a collective: the operand's type on every axis must be one of `from`, and becomes `to`. */
+function transition<A extends OnAxes>(
   op: Op<A>,
   x: Value,
   attrs: A,
@@ -45,27 +51,47 @@ function transition<A extends OnAxis>(
   to: AxisType,
   instead: Instead,
 ): Value {
-  const { axis } = attrs;
-  const type = x.types[axis] ?? 'R';
-  if (!from.includes(type))
-    return fail('TYPE_MISMATCH', {
-      op: op.name,
-      site: x.trace.site,
-      axis,
-      problem: `it takes ${from.join(' or ')} but the operand is ${type}`,
-      fix: instead(axis, type),
-    });
+  for (const axis of attrs.axes) {
+    const type = x.types[axis] ?? 'R';
+    if (!from.includes(type))
+      return fail('TYPE_MISMATCH', {
+        op: op.name,
+        site: x.trace.site,
+        axis,
+        problem: `it takes ${from.join(' or ')} but the operand is ${type}`,
+        fix: instead(axis, type),
+      });
+  }
   const shapes = checkedShapes(op, [x], attrs, x.trace);
-  return record(op, [x], attrs, shapes, [mapTypes(x.types, (old, a) => (a === axis ? to : old))])[0]!;
+  return record(op, [x], attrs, shapes, [mapTypes(x.types, (old, a) => (attrs.axes.includes(a) ? to : old))])[0]!;
 }
 
-const alone = (x: Value, axis: TypedAxis) => x.trace.mesh[axis] === 1;
+/** Those of more than one rank, in the mesh's order. */
+const several = (x: Value, over: Over): TypedAxis[] =>
+  typedAxes.filter(
+    (axis) => x.trace.mesh[axis] > 1 && (typeof over === 'string' ? axis === over : over.includes(axis)),
+  );
+
+const ranksOn = (x: Value, axes: readonly TypedAxis[]): number =>
+  axes.reduce((product, axis) => product * x.trace.mesh[axis], 1);
+
+/** This rank's place among those on the axes, the first axis fastest. */
+function placeOn({ trace: { mesh, coords } }: Value, axes: readonly TypedAxis[]): number {
+  return axes.reduceRight((place, axis) => place * mesh[axis] + coords[axis], 0);
+}
+
 const copyReference: Op['reference'] = ([x]) => [x!];
 
-const enterOp: Op<OnAxis> = {
+/** How contiguous memory sees a tensor cut along `dim` into one shard a rank. */
+const cutOf = (shard: TensorShape, dim: number) => ({
+  outer: elements(shard.shape.slice(0, dim)),
+  inner: elements(shard.shape.slice(dim)),
+});
+
+const enterOp: Op<OnAxes> = {
   name: 'enter',
   shape: ([x]) => [x!],
-  vjp: ({ node, gradients: [g] }) => [allReduce(g!, node.attrs.axis, 'I')],
+  vjp: ({ node, gradients: [g] }) => [allReduce(g!, node.attrs.axes, 'I')],
   execution: { by: 'nobody' },
   reference: copyReference,
 };
@@ -75,19 +101,19 @@ const allReduceOp: Op<Reduced> = {
   shape: ([x]) => [x!],
   vjp: ({ node, gradients: [g] }) => {
     if (node.attrs.reduce === 'max') return [undefined];
-    return [node.attrs.to === 'I' ? enter(g!, node.attrs.axis) : allReduce(g!, node.attrs.axis, 'R')];
+    return [node.attrs.to === 'I' ? enter(g!, node.attrs.axes) : allReduce(g!, node.attrs.axes, 'R')];
   },
-  execution: { by: 'transport', call: 'allReduce' },
+  execution: { by: 'transport', call: 'allReduce', how: ({ reduce }) => ({ reduce }) },
 };
 
 const allGatherOp: Op<Gathered & { to: 'R' | 'I' }> = {
   name: 'allGather',
-  shape: ([x], { dim, ranks }) => [resized(x!.shape, dim, x!.shape[dim]! * ranks)],
+  shape: ([x], { dim, ranks }) => [resized(x!, dim, x!.shape[dim]! * ranks)],
   vjp: ({ node, gradients: [g] }) => {
-    const { axis, dim, to } = node.attrs;
-    return [to === 'R' ? reduceScatter(g!, axis, dim) : ownSlice(g!, axis, dim)];
+    const { axes, dim, to } = node.attrs;
+    return [to === 'R' ? reduceScatter(g!, axes, dim) : ownSlice(g!, axes, dim)];
   },
-  execution: { by: 'transport', call: 'allGather' },
+  execution: { by: 'transport', call: 'allGather', how: ({ dim }, { inputs: [shard] }) => cutOf(shard!, dim) },
 };
 
 const reduceScatterOp: Op<Gathered> = {
@@ -97,10 +123,10 @@ const reduceScatterOp: Op<Gathered> = {
       x!.shape[dim]! % ranks === 0,
       `dim ${dim} of [${x!.shape}] does not divide over ${ranks} ranks; make it a multiple of ${ranks}`,
     );
-    return [resized(x!.shape, dim, x!.shape[dim]! / ranks)];
+    return [resized(x!, dim, x!.shape[dim]! / ranks)];
   },
-  vjp: ({ node, gradients: [g] }) => [allGather(g!, node.attrs.axis, node.attrs.dim)],
-  execution: { by: 'transport', call: 'reduceScatter' },
+  vjp: ({ node, gradients: [g] }) => [allGather(g!, node.attrs.axes, node.attrs.dim)],
+  execution: { by: 'transport', call: 'reduceScatter', how: ({ dim }, { outputs: [shard] }) => cutOf(shard!, dim) },
 };
 
 const ownSliceOp: Op<OwnPart> = {
@@ -115,13 +141,14 @@ const ownSliceOp: Op<OwnPart> = {
       start >= 0 && start + size <= held,
       `elements ${start} to ${start + size} of dim ${dim} of [${x!.shape}] do not exist; keep within 0 to ${held}`,
     );
-    return [resized(x!.shape, dim, size)];
+    return [resized(x!, dim, size)];
   },
   vjp: ({ node, gradients: [g] }) => {
     const [x] = node.inputs as [Value];
-    const { axis, dim, start } = node.attrs;
-    if (x.types[axis] === 'I') return [allGather(g!, axis, dim, 'I')];
-    return [transition(ownPadOp, g!, { axis, dim, start, size: x.shape[dim]! }, [`V${dim}`], 'P', insteadOf.gather)];
+    const { axes, dim, start } = node.attrs;
+    if (axes.every((axis) => x.types[axis] === 'I')) return [allGather(g!, axes, dim, 'I')];
+    const from = [dual(node.outputs[0]!.types[axes[0]!]!)];
+    return [transition(ownPadOp, g!, { axes, dim, start, size: x.shape[dim]! }, from, 'P', insteadOf.gather)];
   },
   execution: { by: 'onnx', lower: (onnx, [x], { dim, start, size }) => [onnx.slice(x!, dim, start, start + size)] },
   reference: ([x], { dim, start, size }) => {
@@ -139,7 +166,7 @@ const ownSliceOp: Op<OwnPart> = {
 /** Zeros around this rank's part, so that it can be summed with the others' parts. */
 const ownPadOp: Op<OwnPart> = {
   name: 'ownPad',
-  shape: ([x], { dim, size }) => [resized(x!.shape, dim, size)],
+  shape: ([x], { dim, size }) => [resized(x!, dim, size)],
   execution: {
     by: 'onnx',
     lower: (onnx, [x], { dim, start, size }, node) => {
@@ -166,52 +193,56 @@ const ownPadOp: Op<OwnPart> = {
   },
 };
 
-/** I -> R: from here on every rank does something else with it. Costs nothing; its gradient is summed over the axis. */
-export function enter(x: Value, axis: TypedAxis): Value {
-  if (alone(x, axis)) return x;
-  return transition(enterOp, x, { axis }, ['I'], 'R', insteadOf.enter);
+/** I -> R: from here on every rank does something else with it. Costs nothing; its gradient is summed over the axes. */
+export function enter(x: Value, over: Over): Value {
+  const axes = several(x, over);
+  return axes.length === 0 ? x : transition(enterOp, x, { axes }, ['I'], 'R', insteadOf.enter);
 }
 
-/** P -> I or R: the sum over the axis, on every rank. */
-export function allReduce(x: Value, axis: TypedAxis, to: 'I' | 'R'): Value {
-  if (alone(x, axis)) return x;
-  return transition<Reduced>(allReduceOp, x, { axis, reduce: 'sum', to }, ['P'], to, insteadOf.sum);
+/** P -> I or R: the sum over the axes, on every rank. */
+export function allReduce(x: Value, over: Over, to: 'I' | 'R'): Value {
+  const axes = several(x, over);
+  if (axes.length === 0) return x;
+  return transition<Reduced>(allReduceOp, x, { axes, reduce: 'sum', to }, ['P'], to, insteadOf.sum);
 }
 
-/** Pmax -> R: the maximum over the axis, on every rank. No gradient flows through it. */
-export function allReduceMax(x: Value, axis: TypedAxis): Value {
-  if (alone(x, axis)) return x;
-  return transition<Reduced>(allReduceOp, x, { axis, reduce: 'max', to: 'R' }, ['Pmax'], 'R', insteadOf.maximum);
+/** Pmax -> R: the maximum over the axes, on every rank. No gradient flows through it. */
+export function allReduceMax(x: Value, over: Over): Value {
+  const axes = several(x, over);
+  if (axes.length === 0) return x;
+  return transition<Reduced>(allReduceOp, x, { axes, reduce: 'max', to: 'R' }, ['Pmax'], 'R', insteadOf.maximum);
 }
 
 /** V{dim} -> R (or I, when all ranks do the same with it): the whole tensor, on every rank. */
-export function allGather(x: Value, axis: TypedAxis, dim: number, to: 'R' | 'I' = 'R'): Value {
-  if (alone(x, axis)) return x;
-  const attrs = { axis, dim, ranks: x.trace.mesh[axis], to };
-  return transition(allGatherOp, x, attrs, [`V${dim}`], to, insteadOf.gather);
+export function allGather(x: Value, over: Over, dim: number, to: 'R' | 'I' = 'R'): Value {
+  const axes = several(x, over);
+  if (axes.length === 0) return x;
+  return transition(allGatherOp, x, { axes, dim, ranks: ranksOn(x, axes), to }, [`V${dim}`], to, insteadOf.gather);
 }
 
 /** P -> V{dim}: each rank gets its slice of the sum. */
-export function reduceScatter(x: Value, axis: TypedAxis, dim: number): Value {
-  if (alone(x, axis)) return x;
-  const attrs = { axis, dim, ranks: x.trace.mesh[axis] };
-  return transition(reduceScatterOp, x, attrs, ['P'], `V${dim}`, insteadOf.scatter);
+export function reduceScatter(x: Value, over: Over, dim: number): Value {
+  const axes = several(x, over);
+  if (axes.length === 0) return x;
+  return transition(reduceScatterOp, x, { axes, dim, ranks: ranksOn(x, axes) }, ['P'], `V${dim}`, insteadOf.scatter);
 }
 
-/** R or I -> V{dim}: keeps elements [start, start + size) of the dim, by default this rank's even share. */
-export function ownSlice(x: Value, axis: TypedAxis, dim: number, part?: { start: number; size: number }): Value {
-  if (alone(x, axis)) {
+/** R or I -> V{dim}: keeps this rank's even share of the dim. R -> O{dim}: keeps `part` of it, which may overlap other ranks' parts. */
+export function ownSlice(x: Value, over: Over, dim: number, part?: { start: number; size: number }): Value {
+  const axes = several(x, over);
+  if (axes.length === 0) {
     if (part && (part.start !== 0 || part.size !== x.shape[dim]))
       fail('SHAPE_MISMATCH', {
         op: ownSliceOp.name,
         site: x.trace.site,
-        problem: `the one rank on ${axis} keeps all ${x.shape[dim]} elements of dim ${dim}, not ${part.start} to ${part.start + part.size}; cut it with firstRows`,
+        problem: `the one rank on ${over} keeps all ${x.shape[dim]} elements of dim ${dim}, not ${part.start} to ${part.start + part.size}; cut it with firstRows`,
       });
     return x;
   }
-  const size = part?.size ?? x.shape[dim]! / x.trace.mesh[axis];
-  const start = part?.start ?? size * x.trace.coords[axis];
-  return transition(ownSliceOp, x, { axis, dim, start, size }, part ? ['R'] : ['R', 'I'], `V${dim}`, insteadOf.slice);
+  const size = part?.size ?? x.shape[dim]! / ranksOn(x, axes);
+  const start = part?.start ?? size * placeOn(x, axes);
+  const [from, to] = part ? ([['R'], `O${dim}`] as const) : ([['R', 'I'], `V${dim}`] as const);
+  return transition(ownSliceOp, x, { axes, dim, start, size }, from, to, insteadOf.slice);
 }
 
 export const collectiveOps = { enterOp, allReduceOp, allGatherOp, reduceScatterOp, ownSliceOp, ownPadOp };

@@ -98,7 +98,7 @@ const accumulateOp: Op = {
     dims: `${labels(x!.shape.length)}, ${labels(x!.shape.length)} -> ${labels(x!.shape.length)}`,
     linear: 'all',
   }),
-  inPlace: 0,
+  inPlace: [0],
   execution: { by: 'onnx', lower: (onnx, [accumulator, x]) => [onnx.add('Add', [accumulator!, x!])] },
   reference: ([x, y]) => [ndarray(x!.shape, (i) => x!.data[i]! + y!.data[i]!)],
 };

@@ -4,11 +4,12 @@ import { runProgram } from '../../test/run-graph.ts';
 import { print } from '../program/print.ts';
 import type { NdArray } from '../program/program.ts';
 import { elements, type Program, type Trace, type Value } from '../program/program.ts';
-import { finish, input, startTrace } from '../program/trace.ts';
+import { apply, at, finish, input, startTrace } from '../program/trace.ts';
 import { add, multiply, scale } from './elementwise.ts';
 import { embedding } from './embedding.ts';
 import { grad } from './grad.ts';
 import { linear } from './linear.ts';
+import { normOps } from './norm.ts';
 
 const mesh = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };
 const start = (): Trace => startTrace(mesh, { tp: 0, cp: 0, ep: 0, dp: 0, pp: 0 });
@@ -131,5 +132,15 @@ test('an op without a gradient is refused', () => {
   const again = () => grad(trace, [{ value: dw!, gradient: input(trace, [3, 3], {}) }], [x]);
   expect(again).toThrowErrorMatchingInlineSnapshot(
     `[FivefoldError: outerSum has no gradient; give the op a vjp, or do not differentiate through it]`,
+  );
+});
+
+test('a gradient that no vjp takes is refused: it would be lost', () => {
+  const trace = startTrace({ ...mesh, tp: 2 }, { tp: 0, cp: 0, ep: 0, dp: 0, pp: 0 });
+  const [x, gain] = [input(trace, [1, 2, 3], {}), input(trace, [3], {})];
+  const [, inverse] = at(trace, 'block 2', () => apply(normOps.rmsNormOp, [x, gain], { epsilon: 1e-5 }));
+  const seed = input(trace, inverse!.shape, { tp: 'P' });
+  expect(() => grad(trace, [{ value: inverse!, gradient: seed }], [x])).toThrowErrorMatchingInlineSnapshot(
+    `[FivefoldError: rmsNorm at block 2 has no gradient for its result 1; use that result's gradient in the op's vjp and name the result in the op's differentiable, or do not differentiate through it]`,
   );
 });

@@ -14,7 +14,8 @@ export interface Seed {
 /**
  * Gradients of `wrt`, in order; undefined where nothing depends on it. With an accumulator (same index) the gradient is added
  * to it in place, by the op that makes the gradient where that op can (`accumulates`).
- * A gradient's type is the dual of its value's on every axis; TYPE_MISMATCH otherwise.
+ * A gradient's type is the dual of its value's on every axis; TYPE_MISMATCH otherwise. NO_GRADIENT where an op has no vjp, or its
+ * vjp does not take the gradient of a result that has one.
  */
 export function grad(
   trace: Trace,
@@ -46,9 +47,12 @@ export function grad(
     const gradients = node.outputs.map(total);
     if (gradients.every((gradient) => gradient === undefined)) continue;
     if (!node.op.vjp) return fail('NO_GRADIENT', { op: node.op.name, site: node.site });
+    const { differentiable = [0] } = node.op;
+    const dropped = gradients.findIndex((gradient, index) => gradient && !differentiable.includes(index));
+    if (dropped >= 0) return fail('NO_GRADIENT', { op: node.op.name, site: node.site, result: dropped });
     const results = node.op.vjp({ node, gradients });
     for (const [index, input] of node.inputs.entries())
-      if (input.dtype === 'float')
+      if (input.dtype !== 'int')
         contribute(input, results[index], { op: node.op.name, site: node.site, of: `operand ${index}` });
   }
   trace.site = site;

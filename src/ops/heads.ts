@@ -1,7 +1,7 @@
-// Splitting features into heads, and rotary position embedding.
+// Features split into heads, and heads before tokens, as attention reads them.
 
 import type { Value } from '../program/program.ts';
-import { expectShape, type Op } from '../program/program.ts';
+import { expectShape, type NdArray, type Op, type Shape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
 import { float, lastDim, ndarray } from './shapes.ts';
 
@@ -35,79 +35,67 @@ const mergeHeadsOp: Op = {
   reference: ([x]) => [{ shape: [x!.shape[0]!, x!.shape[1]!, x!.shape[2]! * x!.shape[3]!], data: x!.data.slice() }],
 };
 
-export interface RopeAttrs {
-  /** Angle per position of each pair of features: headDim / 2 numbers (see `model/rope.ts`). */
-  readonly frequencies: readonly number[];
-  /** Rotate back: the gradient of rotating. */
-  readonly inverse: boolean;
-}
-
-/** Feature i pairs with i + headDim/2, as in Hugging Face's Llama; position = index in the sequence. */
-const ropeOp: Op<RopeAttrs> = {
-  name: 'rope',
-  shape: ([x], { frequencies }) => {
-    expectShape(
-      x!.shape[3] === 2 * frequencies.length,
-      `${frequencies.length} frequencies for heads of ${x!.shape[3]}; give one for each pair of features`,
-    );
-    return [float(x!.shape)];
+/** The `group` query heads that share a key-value head stay together behind the tokens. */
+const headsFirstOp: Op<{ group: number }> = {
+  name: 'headsFirst',
+  shape: ([x], { group }) => {
+    const [batch, length, heads, headDim] = x!.shape as [number, number, number, number];
+    expectShape(x!.shape.length === 4, `needs [b, s, heads, headDim], got [${x!.shape}]`);
+    expectShape(heads % group === 0, `${heads} heads are not whole groups of ${group}; make heads a multiple of it`);
+    return [float([batch, heads / group, length, group, headDim])];
   },
-  typing: { dims: 'b s! h d! -> b s h d', linear: 'all' },
-  vjp: ({ node, gradients: [g] }) => [apply(ropeOp, [g!], { ...node.attrs, inverse: !node.attrs.inverse })[0]],
+  typing: { dims: 'b s h d -> b h s g d', linear: 'all' },
+  vjp: ({ gradients: [g] }) => [headsLast(g!)],
   execution: {
     by: 'onnx',
-    lower: (onnx, [x], { frequencies, inverse }, node) => {
+    lower: (onnx, [x], { group }, node) => {
       const [batch, length, heads, headDim] = node.inputs[0]!.shape as [number, number, number, number];
-      const half = headDim / 2;
-      const table = (f: (angle: number, dim: number) => number, width: number, shape: readonly number[]) => {
-        const entry = (i: number) => f(Math.floor(i / width) * frequencies[(i % width) % half]!, i % width);
-        return onnx.floats(
-          Float64Array.from({ length: length * width }, (_, i) => entry(i)),
-          shape,
-        );
-      };
-      const sign = inverse ? -1 : 1;
-      if (onnx.fused) {
-        const cache = (f: (angle: number) => number) => table(f, half, [length, half]);
-        const flat = onnx.reshape(x!, [batch, length, heads * headDim]);
-        const inputs = [flat, onnx.int64s(0), cache(Math.cos), cache((angle) => sign * Math.sin(angle))];
-        return [
-          onnx.reshape(onnx.addMany('RotaryEmbedding', inputs, 1, {}, 'com.microsoft')[0]!, [
-            batch,
-            length,
-            heads,
-            headDim,
-          ]),
-        ];
-      }
-      const whole = (f: (angle: number, dim: number) => number) => table(f, headDim, [1, length, 1, headDim]);
-      const swapped = onnx.add('Concat', [onnx.slice(x!, 3, half, headDim), onnx.slice(x!, 3, 0, half)], { axis: 3 });
-      const cos = whole((angle) => Math.cos(angle));
-      const sin = whole((angle, dim) => (dim < half ? -sign : sign) * Math.sin(angle));
-      return [onnx.add('Add', [onnx.add('Mul', [x!, cos]), onnx.add('Mul', [swapped, sin])])];
+      return [onnx.transpose(onnx.reshape(x!, [batch, length, heads / group, group, headDim]), [0, 2, 1, 3, 4])];
     },
   },
-  reference: ([x], { frequencies, inverse }) => {
-    const [, length, heads, headDim] = x!.shape as [number, number, number, number];
-    const half = headDim / 2;
+  reference: ([x], { group }) => {
+    const [batch, length, heads, headDim] = x!.shape as [number, number, number, number];
     return [
-      ndarray(x!.shape, (index) => {
-        const dim = index % headDim;
-        const position = Math.floor(index / headDim / heads) % length;
-        const angle = position * frequencies[dim % half]! * (inverse ? -1 : 1);
-        const other = dim < half ? -x!.data[index + half]! : x!.data[index - half]!;
-        return x!.data[index]! * Math.cos(angle) + other * Math.sin(angle);
-      }),
+      swapped(x!, [batch, length, heads / group, group * headDim], [batch, heads / group, length, group, headDim]),
     ];
   },
 };
+
+const headsLastOp: Op = {
+  name: 'headsLast',
+  shape: ([x]) => {
+    expectShape(x!.shape.length === 5, `needs [b, kvHeads, s, group, headDim], got [${x!.shape}]`);
+    const [batch, kvHeads, length, group, headDim] = x!.shape as [number, number, number, number, number];
+    return [float([batch, length, kvHeads * group, headDim])];
+  },
+  typing: { dims: 'b h s g! d -> b s h d', linear: 'all' },
+  vjp: ({ node, gradients: [g] }) => [headsFirst(g!, node.inputs[0]!.shape[3]!)],
+  execution: {
+    by: 'onnx',
+    lower: (onnx, [x], _, node) => [onnx.reshape(onnx.transpose(x!, [0, 2, 1, 3, 4]), node.outputs[0]!.shape)],
+  },
+  reference: ([x]) => {
+    const [batch, kvHeads, length, group, headDim] = x!.shape as [number, number, number, number, number];
+    return [swapped(x!, [batch, kvHeads, length, group * headDim], [batch, length, kvHeads * group, headDim])];
+  },
+};
+
+/** x as [a, b, c, d] with its middle dims swapped, in a shape of as many numbers. */
+function swapped(x: NdArray, [, b, c, d]: readonly [number, number, number, number], shape: Shape): NdArray {
+  return ndarray(shape, (index) => {
+    const [at, left] = [index % d, Math.floor(index / d)];
+    const [second, first, outer] = [left % b, Math.floor(left / b) % c, Math.floor(left / b / c)];
+    return x.data[((outer * b + second) * c + first) * d + at]!;
+  });
+}
 
 /** [b, s, heads·headDim] -> [b, s, heads, headDim]. */
 export const splitHeads = (x: Value, headDim: number): Value => apply(splitHeadsOp, [x], { headDim })[0]!;
 /** [b, s, heads, headDim] -> [b, s, heads·headDim]. */
 export const mergeHeads = (x: Value): Value => apply(mergeHeadsOp, [x], {})[0]!;
-/** Rotates each pair of features of [b, s, heads, headDim] by position · frequency. */
-export const rope = (x: Value, frequencies: readonly number[]): Value =>
-  apply(ropeOp, [x], { frequencies, inverse: false })[0]!;
+/** [b, s, heads, headDim] -> [b, heads / group, s, group, headDim]. */
+export const headsFirst = (x: Value, group: number): Value => apply(headsFirstOp, [x], { group })[0]!;
+/** [b, kvHeads, s, group, headDim] -> [b, s, kvHeads · group, headDim]. */
+export const headsLast = (x: Value): Value => apply(headsLastOp, [x], {})[0]!;
 
-export const headOps = { splitHeadsOp, mergeHeadsOp, ropeOp };
+export const headOps = { splitHeadsOp, mergeHeadsOp, headsFirstOp, headsLastOp };

@@ -1,16 +1,22 @@
 // What to do instead of a collective that was given an operand of the wrong type.
-import { type AxisType, type TypedAxis, varyingDim } from '../program/types.ts';
+import { type AxisType, type Cut, cutOf, type TypedAxis, varyingDim } from '../program/types.ts';
 
 /** The fix, by the axis and the type that the operand wrongly has. */
 export type Instead = (axis: TypedAxis, type: AxisType) => string;
 
-type Fixes = Readonly<Partial<Record<'R' | 'I' | 'V' | 'P' | 'Pmax', string>>>;
+type Fixes = Readonly<Partial<Record<'R' | 'I' | 'P' | 'Pmax' | Cut, string>>>;
 
 /** A type without a fix is one that the collective takes. */
 const fixes =
   (all: (axis: TypedAxis, type: AxisType) => Fixes): Instead =>
   (axis, type) =>
-    all(axis, type)[varyingDim(type) === undefined ? (type as 'R') : 'V'] ?? '';
+    ({ ...ofParts(axis, type), ...all(axis, type) })[cutOf(type)?.cut ?? (type as 'R')] ?? '';
+
+/** Parts that may overlap are fit for no collective. */
+const ofParts = (axis: TypedAxis, type: AxisType): Fixes => ({
+  O: `its parts may overlap or leave gaps: use what ownSlice cut them from, or cut it in even shares over ${axis} (V)`,
+  PO: `it is the gradient of parts that may overlap: take it back through their ownSlice (${type} -> P) first`,
+});
 
 export const insteadOf = {
   enter: fixes((axis, type) => ({

@@ -40,7 +40,7 @@ const linearOp: Op<{ order: WeightOrder }> = {
     lower: (onnx, [x, w], { order }, node) => {
       const [inputs, weight] = node.inputs as [Value, Value];
       const size = { m: rowsOf(inputs.shape), k: inOf(weight, order), n: outOf(weight, order) };
-      return [onnx.matMul(x!, w!, size, order === 'out,in' ? { transposed: 'b' } : {})];
+      return [onnx.matMul(x!, w!, size, order === 'out,in' ? 'transposed' : undefined)];
     },
   },
   reference: ([x, w], { order }) => {
@@ -79,14 +79,8 @@ const outerSumOp: Op = {
         m: lastDim(node.inputs[0]!.shape),
         n: lastDim(node.inputs[1]!.shape),
       };
-      return [
-        onnx.matMulTransposedA(
-          onnx.reshape(a!, [size.k, size.m]),
-          onnx.reshape(b!, [size.k, size.n]),
-          size,
-          accumulator,
-        ),
-      ];
+      const [rows, others] = [onnx.reshape(a!, [size.k, size.m]), onnx.reshape(b!, [size.k, size.n])];
+      return [onnx.gemm(rows, others, size, { transposed: 'a', ...(accumulator ? { add: accumulator } : {}) })];
     },
   },
   reference: ([a, b]) => {

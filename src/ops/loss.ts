@@ -4,7 +4,7 @@
 //          └──────────────────── vocabStats ◄─────────┘──► P ── all-reduce ──► I ── tokenLoss ──► sum
 import type { OnnxBuilder } from '../program/onnx-builder.ts';
 import type { Value } from '../program/program.ts';
-import { expectShape, type Op } from '../program/program.ts';
+import { elements, expectShape, type Op, type TensorShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
 import { float, lastDim, ndarray, sameShape } from './shapes.ts';
 
@@ -161,56 +161,61 @@ const vocabStatsGradOp: Op<StatsAttrs> = {
   },
 };
 
-/** Σ over tokens of log(stats[0]) - stats[1], times `scale`. */
-const tokenLossOp: Op<{ scale: number }> = {
+function expectWeighted(stats: TensorShape, weights: TensorShape, scale: TensorShape): void {
+  expectShape(stats.shape.length === 3 && stats.shape[0] === 2, `needs statistics [2, b, s], got [${stats.shape}]`);
+  expectShape(
+    sameShape(weights.shape, stats.shape.slice(1)) && elements(scale.shape) === 1,
+    `needs weights [${stats.shape.slice(1)}] and a scale [1], got [${weights.shape}] and [${scale.shape}]`,
+  );
+}
+
+/** Σ over tokens of weight · (log(stats[0]) - stats[1]), times the scale. Weights and scale are constants to the gradient. */
+const tokenLossOp: Op = {
   name: 'tokenLoss',
-  shape: ([stats]) => {
-    expectShape(
-      stats!.shape.length === 3 && stats!.shape[0] === 2,
-      `needs statistics [2, b, s], got [${stats!.shape}]`,
-    );
+  shape: ([stats, weights, scale]) => {
+    expectWeighted(stats!, weights!, scale!);
     return [float([1])];
   },
-  typing: { dims: '1 b s -> 1' },
-  vjp: ({ node, gradients: [g] }) => apply(tokenLossGradOp, [g!, node.inputs[0]!], node.attrs),
+  typing: { dims: '1 b s, b s, 1 -> 1' },
+  vjp: ({ node, gradients: [g] }) => [apply(tokenLossGradOp, [g!, ...node.inputs], {})[0], undefined, undefined],
   execution: {
     by: 'onnx',
-    lower: (onnx, [stats], { scale }) => {
+    lower: (onnx, [stats, weights, scale]) => {
       const loss = onnx.add('Sub', [onnx.add('Log', [onnx.slice(stats!, 0, 0, 1)]), onnx.slice(stats!, 0, 1, 2)]);
-      const sum = onnx.add('ReduceSum', [onnx.reshape(loss, [-1]), onnx.int64s(0)]);
-      return [onnx.add('Mul', [sum, onnx.scalar(scale)])];
+      const weighted = onnx.add('Mul', [onnx.reshape(loss, [-1]), onnx.reshape(weights!, [-1])]);
+      return [onnx.add('Mul', [onnx.add('ReduceSum', [weighted, onnx.int64s(0)]), onnx.reshape(scale!, [1])])];
     },
   },
-  reference: ([stats], { scale }) => {
-    const tokens = stats!.data.length / 2;
+  reference: ([stats, weights, scale]) => {
+    const tokens = weights!.data.length;
+    const loss = (token: number) => Math.log(stats!.data[token]!) - stats!.data[tokens + token]!;
     return [
-      ndarray(
-        [1],
-        () =>
-          stats!.data
-            .subarray(0, tokens)
-            .reduce((sum, s, token) => sum + Math.log(s) - stats!.data[tokens + token]!, 0) * scale,
-      ),
+      ndarray([1], () => weights!.data.reduce((sum, weight, token) => sum + weight * loss(token), 0) * scale!.data[0]!),
     ];
   },
 };
 
-const tokenLossGradOp: Op<{ scale: number }> = {
+const tokenLossGradOp: Op = {
   name: 'tokenLossGrad',
-  shape: ([, stats]) => [float(stats!.shape)],
-  typing: { dims: '1, 1 b s -> 1 b s', linear: [0] },
+  shape: ([, stats, weights, scale]) => {
+    expectWeighted(stats!, weights!, scale!);
+    return [float(stats!.shape)];
+  },
+  typing: { dims: '1, 1 b s, b s, 1 -> 1 b s', linear: [0] },
   execution: {
     by: 'onnx',
-    lower: (onnx, [dLoss, stats], { scale }) => {
-      const amount = onnx.add('Mul', [onnx.reshape(dLoss!, [1, 1, 1]), onnx.scalar(scale)]);
-      const dSum = onnx.add('Div', [amount, onnx.slice(stats!, 0, 0, 1)]);
-      const zeros = onnx.add('Mul', [onnx.slice(stats!, 0, 1, 2), onnx.scalar(0)]);
-      return [onnx.add('Concat', [dSum, onnx.add('Sub', [zeros, amount])], { axis: 0 })];
+    lower: (onnx, [dLoss, stats, weights, scale], _, node) => {
+      const shape = [1, ...node.inputs[2]!.shape];
+      const amount = onnx.add('Mul', [onnx.reshape(dLoss!, [1, 1, 1]), onnx.reshape(scale!, [1, 1, 1])]);
+      const each = onnx.add('Mul', [onnx.reshape(weights!, shape), amount]);
+      const dSum = onnx.add('Div', [each, onnx.slice(stats!, 0, 0, 1)]);
+      return [onnx.add('Concat', [dSum, onnx.add('Neg', [each])], { axis: 0 })];
     },
   },
-  reference: ([dLoss, stats], { scale }) => {
-    const tokens = stats!.data.length / 2;
-    return [ndarray(stats!.shape, (i) => (i < tokens ? dLoss!.data[0]! / stats!.data[i]! : -dLoss!.data[0]!) * scale)];
+  reference: ([dLoss, stats, weights, scale]) => {
+    const tokens = weights!.data.length;
+    const amount = (token: number) => dLoss!.data[0]! * weights!.data[token]! * scale!.data[0]!;
+    return [ndarray(stats!.shape, (i) => (i < tokens ? amount(i) / stats!.data[i]! : -amount(i - tokens)))];
   },
 };
 
@@ -219,7 +224,8 @@ export const vocabMax = (logits: Value, attrs: MaxAttrs): Value => apply(vocabMa
 /** logits [b, s, v], targets [b, s], maximum [b, s, 1] -> [2, b, s] (see {@link vocabStatsOp}). */
 export const vocabStats = (logits: Value, targets: Value, most: Value, attrs: StatsAttrs): Value =>
   apply(vocabStatsOp, [logits, targets, most], attrs)[0]!;
-/** Statistics [2, b, s] -> the scaled sum of the tokens' losses [1]. */
-export const tokenLoss = (stats: Value, scale: number): Value => apply(tokenLossOp, [stats], { scale })[0]!;
+/** Statistics [2, b, s], weights [b, s] and a scale [1] -> the scaled, weighted sum of the tokens' losses [1]. */
+export const tokenLoss = (stats: Value, weights: Value, scale: Value): Value =>
+  apply(tokenLossOp, [stats, weights, scale], {})[0]!;
 
 export const lossOps = { vocabMaxOp, vocabStatsOp, vocabStatsGradOp, tokenLossOp, tokenLossGradOp };

@@ -63,17 +63,17 @@ const rmsNormGradOp: Op = {
     by: 'onnx',
     lower: (onnx, [dy, x, gain, inverse], _, node) => {
       const { shape } = node.inputs[1]!;
-      const normal = onnx.add('Mul', [x!, inverse!]);
-      const scaled = onnx.add('Mul', [dy!, gain!]);
-      const along = onnx.add('ReduceSum', [onnx.add('Mul', [scaled, normal]), onnx.int64s(-1)]);
-      const mean = onnx.add('Mul', [along, onnx.scalar(1 / lastDim(shape))]);
-      const dx = onnx.add('Mul', [onnx.add('Sub', [scaled, onnx.add('Mul', [normal, mean])]), inverse!]);
-      return [
-        dx,
-        onnx.add('ReduceSum', [onnx.add('Mul', [dy!, normal]), onnx.int64s(...leadingAxes(shape.length))], {
-          keepdims: 0,
-        }),
-      ];
+      const [rows, size] = [rowsOf(shape), lastDim(shape)];
+      // With n = x · inverse: both sums over dy · n are products with a vector, and n itself is never made.
+      const flat = onnx.reshape(onnx.add('Mul', [dy!, x!]), [rows, size]);
+      const along = onnx.add('MatMul', [flat, onnx.reshape(gain!, [size, 1])]);
+      const column = onnx.reshape(inverse!, [rows, 1]);
+      const cube = onnx.add('Mul', [onnx.add('Mul', [column, column]), column]);
+      const bend = onnx.add('Mul', [onnx.add('Mul', [along, cube]), onnx.scalar(1 / size)]);
+      const scaled = onnx.add('Mul', [onnx.add('Mul', [dy!, gain!]), inverse!]);
+      const dx = onnx.add('Sub', [scaled, onnx.add('Mul', [x!, onnx.reshape(bend, [...shape.slice(0, -1), 1])])]);
+      const dGain = onnx.add('MatMul', [onnx.reshape(inverse!, [1, rows]), flat]);
+      return [dx, onnx.reshape(dGain, [size])];
     },
   },
   reference: ([dy, x, gain, inverse]) =>

@@ -1,6 +1,7 @@
 // Estimates of layouts whose time can be worked out by hand, on a machine where only what is looked at costs anything.
 import { expect, test } from 'vitest';
 import { parseLayout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { checkFit } from '../model/fit.ts';
 import type { StepSettings } from '../step/settings.ts';
@@ -56,7 +57,7 @@ test('every byte that is predicted to be sent takes its time', () => {
   for (const text of ['dp=2', 'tp=2', 'tp=2,sp']) {
     const { bytesSent, flops } = predict(text);
     const bytes = Object.values(bytesSent)
-      .flatMap((ops) => Object.values(ops))
+      .flatMap((ops) => Object.values(ops ?? {}))
       .reduce((a, b) => a + b, 0);
     const talking = estimateStep(settingsOf(text), { ...free, secondsPerByte: 1e-9 }) - flops / oneFlops;
     expect(talking).toBeCloseTo(bytes * 1e-9, 12);
@@ -64,4 +65,33 @@ test('every byte that is predicted to be sent takes its time', () => {
   expect(estimateStep(settingsOf('pp=2'), { ...free, secondsPerByte: 1e-6 })).toBeGreaterThan(
     estimateStep(settingsOf('pp=2'), free),
   );
+});
+
+test('recomputation takes the time of the FLOPs it adds, ZeRO that of the bytes', () => {
+  const recomputed = estimateStep(settingsOf('tp=1,recompute=full'), free);
+  expect(recomputed).toBeCloseTo(predict('tp=1,recompute=full').flops / oneFlops, 12);
+  expect(recomputed).toBeGreaterThan(1.1);
+  const rates = { ...free, secondsPerByte: 1e-9 };
+  const talking = (text: string) => estimateStep(settingsOf(text), rates) - predict(text).flops / oneFlops;
+  // Gradients scattered and weights gathered once are one all-reduce; gathered twice a microbatch they are much more.
+  expect(talking('dp=4,zero=1') / talking('dp=4')).toBeCloseTo(1, 1);
+  expect(talking('dp=4,zero=3') / talking('dp=4')).toBeGreaterThan(1.9);
+});
+
+test('virtual stages and zero-bubble schedules make a pipeline faster, by less than its empty places', () => {
+  const busiest = Math.max(...[0, 1].map((rank) => predict('pp=2', rank).flops / oneFlops));
+  const plain = estimateStep(settingsOf('pp=2'), free);
+  for (const text of ['pp=2,virtual=2', 'pp=2,schedule=zb-h1']) {
+    const better = estimateStep(settingsOf(text), free);
+    expect(better, text).toBeLessThan(plain);
+    expect(better, text).toBeGreaterThanOrEqual(busiest * (1 - 1e-12));
+  }
+});
+
+test('every microbatch of every chunk counts: on one core a step takes the FLOPs of all ranks', () => {
+  for (const text of ['pp=2,virtual=2', 'pp=4,schedule=zb-h1', 'pp=2,dp=2,virtual=2,zero=3,recompute=selective']) {
+    const ranks = worldSize(settingsOf(text).layout);
+    const work = Array.from({ length: ranks }, (_, rank) => predict(text, rank).flops).reduce((a, b) => a + b);
+    expect(estimateStep(settingsOf(text), { ...free, cores: 1 }), text).toBeCloseTo(work / oneFlops, 12);
+  }
 });

@@ -1,11 +1,13 @@
 // Estimates how long a step takes, from its program and a few measured rates: work, talk, the pipeline's empty places, shared cores.
-import { type Coords, coordsOf, rankAt, worldSize } from '../mesh/mesh.ts';
+import { worldSize } from '../mesh/mesh.ts';
 import { play } from '../schedule/play.ts';
-import { schedules } from '../schedule/schedules.ts';
+import { isMessage, type Work } from '../schedule/schedule.ts';
+import { scheduleOf } from '../schedule/schedules.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
-import { sentBy } from './predict-step.ts';
+import { flopsOf, sentBy } from './predict-step.ts';
+import { byStage } from './stage-ranks.ts';
 
 /** Of the machine, for a world of so many ranks. */
 export interface StepRates {
@@ -18,10 +20,10 @@ export interface StepRates {
 
 /** Seconds of one rank of a stage. */
 interface StageSeconds {
-  readonly forward: Cost;
-  readonly backward: Cost;
-  /** Gradients summed and norms taken, after the microbatches. */
-  readonly finish: Cost;
+  /** What one microbatch takes in a chunk. */
+  readonly work: (work: Pick<Work, 'kind' | 'chunk'>) => Cost;
+  /** Tokens counted, gradients summed, norms taken and weights updated: before and after the microbatches. */
+  readonly once: Cost;
   readonly send: number;
 }
 
@@ -36,50 +38,49 @@ interface Cost {
  */
 export function estimateStep(settings: StepSettings, rates: StepRates): number {
   const { layout, microbatches } = settings;
-  const first: Coords = coordsOf(layout, 0);
-  const stages = Array.from({ length: layout.pp }, (_, pp) =>
-    stageSeconds(buildTrainingStep(settings, rankAt(layout, { ...first, pp })), rates),
-  );
-  const { makespan } = play(schedules[layout.schedule](layout.pp, microbatches), {
-    forwardSeconds: (stage) => sum(stages[stage]!.forward),
-    backwardSeconds: (stage) => sum(stages[stage]!.backward),
+  const schedule = scheduleOf(layout, microbatches);
+  const stages = byStage(layout, (rank) => stageSeconds(buildTrainingStep(settings, rank), rates));
+  const { makespan } = play(schedule, {
+    workSeconds: (stage, work) => seconds(stages[stage]!.work(work)),
     sendSeconds: (from) => stages[from]!.send,
   });
-  const own = makespan + Math.max(...stages.map(({ finish }) => sum(finish)));
-  const whole = stages.map(({ forward, backward, finish }) => ({
-    compute: microbatches * (forward.compute + backward.compute) + finish.compute,
-    talk: microbatches * (forward.talk + backward.talk) + finish.talk,
-  }));
+  const own = makespan + Math.max(...stages.map(({ once }) => seconds(once)));
+  const whole = stages.map(({ work, once }, stage) =>
+    addUp([...schedule.stages[stage]!.flatMap((action) => (isMessage(action) ? [] : [work(action)])), once]),
+  );
   const work = whole.reduce((total, { compute }) => total + compute, 0) * (worldSize(layout) / layout.pp);
   return Math.max(own, work / rates.cores + Math.max(...whole.map(({ talk }) => talk)));
 }
 
-const sum = ({ compute, talk }: Cost): number => compute + talk;
+const seconds = ({ compute, talk }: Cost): number => compute + talk;
 
-/** Microbatches are alike, so the first stands for all. */
+const nothing: Cost = { compute: 0, talk: 0 };
+const addUp = (costs: readonly Cost[]): Cost =>
+  costs.reduce((sum, { compute, talk }) => ({ compute: sum.compute + compute, talk: sum.talk + talk }), nothing);
+
+/** Microbatches are alike, so the first of each chunk stands for all. */
 function stageSeconds(program: RankProgram, rates: StepRates): StageSeconds {
-  const costs = (belongs: (instruction: Instruction) => boolean): Cost => {
-    const instructions = program.instructions.filter((each) => belongs(each) && !isMessage(each));
-    return {
-      compute: instructions.reduce((total, each) => total + computeSeconds(each, program, rates), 0),
-      talk: instructions.reduce((total, each) => total + talkSeconds(each, program, rates), 0),
-    };
-  };
-  const message = program.instructions.find(({ kind }) => kind === 'send');
+  const costs = new Map<string, Cost>();
+  let send = 0;
+  for (const instruction of program.instructions) {
+    const { kind, phase, microbatch, chunk } = instruction;
+    const cost = costOf(instruction, program, rates);
+    if (kind === 'send') send = cost.talk;
+    if (kind === 'send' || kind === 'recv' || (microbatch !== undefined && microbatch > 0)) continue;
+    const key = microbatch === undefined ? 'once' : `${phase} ${chunk}`;
+    costs.set(key, addUp([costs.get(key) ?? nothing, cost]));
+  }
   return {
-    forward: costs(({ phase, microbatch }) => phase === 'forward' && microbatch === 0),
-    backward: costs(({ phase, microbatch }) => phase === 'backward' && microbatch === 0),
-    finish: costs(({ phase }) => phase === 'finish'),
-    send: message ? talkSeconds(message, program, rates) : 0,
+    work: ({ kind, chunk }) => costs.get(`${kind} ${chunk}`) ?? nothing,
+    once: costs.get('once') ?? nothing,
+    send,
   };
 }
 
-const isMessage = ({ kind }: Instruction): boolean => kind === 'send' || kind === 'recv';
-
-const computeSeconds = (instruction: Instruction, { segments }: RankProgram, { secondsPerFlop }: StepRates): number =>
-  instruction.kind === 'compute' ? segments[instruction.segment]!.flops * secondsPerFlop : 0;
-
-function talkSeconds(instruction: Instruction, program: RankProgram, rates: StepRates): number {
+function costOf(instruction: Instruction, program: RankProgram, rates: StepRates): Cost {
   const sent = sentBy(instruction, program);
-  return sent ? rates.secondsPerCall + sent.bytes * rates.secondsPerByte : 0;
+  return {
+    compute: flopsOf(instruction, program) * rates.secondsPerFlop,
+    talk: sent ? rates.secondsPerCall + sent.bytes * rates.secondsPerByte : 0,
+  };
 }

@@ -1,58 +1,70 @@
 // Whether a run fits one machine: its ranks, the length of its program and its memory, with what to change if it does not.
 import { fail, option } from '../errors.ts';
-import { printLayout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
+import { type Layout, printLayout, type Zero } from '../mesh/layout.ts';
+import { coordsOf, worldSize } from '../mesh/mesh.ts';
+import type { Recompute } from '../mesh/recompute.ts';
 import { matrixWeights } from '../model/config.ts';
 import { divisors } from '../model/fit.ts';
-import type { WindowSettings } from '../step/forward-step.ts';
-import type { StepSettings } from '../step/settings.ts';
+import { tokenBlocks } from '../model/head.ts';
+import { elementBytes } from '../program/program.ts';
+import { type StepSettings, traceSettings } from '../step/settings.ts';
 import { estimateGeneration, estimateTraining, type MemoryEstimate } from './memory.ts';
 
 /** Threads of one process. */
 const mostRanks = 1024;
-/** Of a microbatch through a layer or an end: a step is planned instruction by instruction, this many in less than ten seconds. */
-const mostPasses = 4096;
-const passes = (layers: number, microbatches: number): number => (layers + 2) * microbatches;
-
-/** Of those, whose activations are kept at the same time: placing them takes a time that grows with their square. */
-const mostKept = 1024;
-
-/** Passes of one stage between a microbatch's forward and its backward. */
-function kept({ config: { layers }, layout: { pp, schedule }, microbatches }: StepSettings): number {
-  return Math.ceil(layers / pp) * (schedule === 'gpipe' ? microbatches : Math.min(pp, microbatches));
+/** Of a microbatch through a layer, an end or a block of the loss: a step is planned instruction by instruction, this many in seconds. */
+const mostPasses = 2 ** 13;
+function passes(settings: StepSettings): number {
+  const blocks = tokenBlocks(traceSettings(settings, coordsOf(settings.layout, 0)), settings.lossBlock);
+  return (settings.config.layers + 2 + blocks.length) * settings.microbatches;
 }
 
-/** No run that was measured took less of its estimate (bench/resident-memory.ts): what needs more than is there cannot run. */
-const leastShare = 0.85;
+/** Runs stay within 10 % of their estimate (test/resident-memory.test.ts): one of which so much is not there cannot run. */
+const leastShare = 0.9;
 
 export const fits = ({ total }: MemoryEstimate, availableBytes: number): boolean =>
   leastShare * total <= availableBytes;
 
 /** Whether a run is short enough to plan and fits in memory. */
 export function fitsTraining(settings: StepSettings, availableBytes: number): boolean {
-  const { config, layout, microbatches, precision } = settings;
-  if (worldSize(layout) > mostRanks || passes(config.layers, microbatches) > mostPasses) return false;
-  if (kept(settings) > mostKept) return false;
-  // Weights, gradients and two moments: the least there is, known without tracing anything.
-  const least = 4 * matrixWeights(config) * (precision === 'f64' ? 8 : 4) * layout.dp;
-  return leastShare * least <= availableBytes && fits(estimateTraining(settings), availableBytes);
+  const { layout } = settings;
+  if (worldSize(layout) > mostRanks || passes(settings) > mostPasses) return false;
+  return hasRoom(settings, availableBytes);
 }
 
-/** Throws OPTION_INVALID or MEMORY_SHORT. */
-export function checkTrainingFits(settings: StepSettings, availableBytes: number): void {
+/** What needs too much is not even traced: its program may be as long as its sequences are. */
+const hasRoom = (settings: StepSettings, availableBytes: number): boolean =>
+  leastShare * sum(leastOf(settings)) <= availableBytes && fits(estimateTraining(settings), availableBytes);
+
+/** Known without a program: weights, gradients and two moments, and of activations the input of every layer. */
+function leastOf({ config, layout, microBatch, seqLen, precision }: StepSettings) {
+  const copies = (sharedFrom: Zero) => (layout.zero >= sharedFrom ? 1 : layout.dp);
+  const state = (copies(3) + copies(2) + 2 * copies(1)) * matrixWeights(config);
+  const inputs = config.layers * layout.dp * microBatch * seqLen * config.hiddenSize;
+  const width = elementBytes('float', precision);
+  return { state: state * width, activations: inputs * width };
+}
+
+const sum = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((a, b) => a + b, 0);
+
+/** Throws OPTION_INVALID or MEMORY_SHORT. `known`: what the run takes, if more than its training step. */
+export function checkTrainingFits(settings: StepSettings, availableBytes: number, known?: MemoryEstimate): void {
   checkRanks(settings);
   checkPasses(settings);
-  const estimate = estimateTraining(settings);
-  if (!fits(estimate, availableBytes)) refuse(estimate, availableBytes, trainingFix(settings, availableBytes));
-  checkKept(settings);
+  const least = leastOf(settings);
+  if (leastShare * sum(least) > availableBytes)
+    refuse(sum(least), least, availableBytes, trainingFix(settings, availableBytes));
+  const estimate = known ?? estimateTraining(settings);
+  if (!fits(estimate, availableBytes))
+    refuse(estimate.total, partsOf(estimate), availableBytes, trainingFix(settings, availableBytes));
 }
 
 /** Throws OPTION_INVALID or MEMORY_SHORT. `promptTokens`: of the window, how many are given. */
-export function checkGenerationFits(settings: WindowSettings, promptTokens: number, availableBytes: number): void {
+export function checkGenerationFits(settings: StepSettings, promptTokens: number, availableBytes: number): void {
   checkRanks(settings);
   const estimate = estimateGeneration(settings);
   if (!fits(estimate, availableBytes))
-    refuse(estimate, availableBytes, generationFix(settings, promptTokens, availableBytes));
+    refuse(estimate.total, partsOf(estimate), availableBytes, generationFix(settings, promptTokens, availableBytes));
 }
 
 function checkRanks({ layout }: Pick<StepSettings, 'layout'>): void {
@@ -65,12 +77,17 @@ function checkRanks({ layout }: Pick<StepSettings, 'layout'>): void {
     });
 }
 
-function checkPasses({ config: { layers }, microBatch, microbatches }: StepSettings): void {
-  if (passes(layers, microbatches) <= mostPasses) return;
-  const fewer = divisors(microbatches).find((times) => passes(layers, microbatches / times) <= mostPasses);
+function checkPasses(settings: StepSettings): void {
+  const { config, microBatch, microbatches } = settings;
+  if (passes(settings) <= mostPasses) return;
+  const fewer = divisors(microbatches).find(
+    (times) =>
+      passes({ ...settings, microBatch: microBatch * times, microbatches: microbatches / times }) <= mostPasses,
+  );
+  const most = Math.floor((mostPasses * microbatches) / passes(settings));
   fail('OPTION_INVALID', {
     option: option(fewer === undefined ? 'model' : 'microBatch'),
-    problem: `a step of ${microbatches} microbatches of ${layers} layers is longer than can be planned (${Math.floor(mostPasses / (layers + 2))} microbatches)`,
+    problem: `a step of ${microbatches} microbatches of ${config.layers} layers is longer than can be planned (${most} microbatches)`,
     fix:
       fewer === undefined
         ? 'use a model of fewer layers'
@@ -78,38 +95,47 @@ function checkPasses({ config: { layers }, microBatch, microbatches }: StepSetti
   });
 }
 
-function checkKept(settings: StepSettings): void {
-  const { config, layout, microbatches } = settings;
-  if (kept(settings) <= mostKept) return;
-  const stages = Math.ceil(config.layers / mostKept);
-  fail('OPTION_INVALID', {
-    option: option('layout'),
-    problem: `${printLayout(layout)} keeps the activations of ${kept(settings)} layers and microbatches in one stage, and at most ${mostKept} can be planned`,
-    fix:
-      layout.schedule === 'gpipe' && microbatches > layout.pp
-        ? 'use schedule=1f1b, or fewer microbatches'
-        : `use a model of fewer layers, or pp=${Math.max(2, stages)}`,
-  });
+const partsOf = ({ total: _, processBytes: __, ...parts }: MemoryEstimate) => parts;
+
+const refuse = (
+  neededBytes: number,
+  parts: Readonly<Record<string, number>>,
+  availableBytes: number,
+  fix: string,
+): never => fail('MEMORY_SHORT', { neededBytes, parts, availableBytes, fix });
+
+/** The same split with less held on each rank: more shared out, more computed anew. */
+function leanerLayouts(layout: Layout): Layout[] {
+  const full: Recompute = { policy: 'full' };
+  const shared = ([1, 3] as const)
+    .filter((zero) => layout.dp > 1 && zero > layout.zero)
+    .map((zero) => ({ ...layout, zero }));
+  const anew =
+    layout.recompute.policy === 'full' ? [] : [layout, ...shared].map((each) => ({ ...each, recompute: full }));
+  return [...shared, ...anew];
 }
 
-function refuse(estimate: MemoryEstimate, availableBytes: number, fix: string): never {
-  const { total, ...parts } = estimate;
-  return fail('MEMORY_SHORT', { neededBytes: total, parts, availableBytes, fix });
-}
-
-/** What keeps the result first: smaller microbatches, then no replicas; then shorter sequences. */
+/** What keeps the result first: smaller microbatches, sharing and recomputing, then no replicas; then shorter sequences. */
 function trainingFix(settings: StepSettings, availableBytes: number): string {
   const { layout, microBatch, microbatches, seqLen } = settings;
-  const possible = (changed: Partial<StepSettings>) =>
-    fits(estimateTraining({ ...settings, ...changed }), availableBytes);
+  const possible = (changed: Partial<StepSettings>): boolean => {
+    const tried = { ...settings, ...changed };
+    // A schedule out of a file is for one number of microbatches.
+    const isForFile = layout.schedule !== 'file' || tried.microbatches === microbatches;
+    return isForFile && hasRoom(tried, availableBytes);
+  };
   const all = microBatch * microbatches;
   const sizes = (sequences: number) =>
-    divisors(sequences).filter((size) => passes(settings.config.layers, sequences / size) <= mostPasses);
+    divisors(sequences).filter(
+      (size) => passes({ ...settings, microBatch: size, microbatches: sequences / size }) <= mostPasses,
+    );
   const smaller = sizes(all)
     .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
-  // Every data-parallel rank holds the whole model: without replicas, and with the smallest microbatches, a step takes the least.
+  const leaner = leanerLayouts(layout).find((tried) => possible({ layout: tried }));
+  if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
+  // Without replicas, and with the smallest microbatches, a step takes the least.
   const sequences = all * layout.dp;
   const [size = microBatch] = sizes(sequences);
   const least = { layout: { ...layout, dp: 1 }, microBatch: size, microbatches: sequences / size };
@@ -124,7 +150,7 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
   return 'use a smaller model: every layout of one machine holds all of its weights, gradients and optimizer state';
 }
 
-function generationFix(settings: WindowSettings, promptTokens: number, availableBytes: number): string {
+function generationFix(settings: StepSettings, promptTokens: number, availableBytes: number): string {
   const { layout, seqLen } = settings;
   const unit = layout.sp ? layout.tp : 1;
   const length =
@@ -135,10 +161,13 @@ function generationFix(settings: WindowSettings, promptTokens: number, available
   return 'use a smaller model: every layout of one machine holds all of its weights';
 }
 
-/** The largest whole number below `end` that is possible, 0 for none, where all below a possible one are too. */
+/** Of the largest possible number it is told this close: every step of the search traces a program. */
+const closeness = 1 / 64;
+
+/** About the largest whole number below `end` that is possible, 0 for none, where all below a possible one are too. */
 function largest(end: number, possible: (n: number) => boolean): number {
   let [low, high] = [0, end];
-  while (high - low > 1) {
+  while (high - low > Math.max(1, closeness * low)) {
     const middle = Math.floor((low + high) / 2);
     if (possible(middle)) low = middle;
     else high = middle;

@@ -1,144 +1,138 @@
-// Estimates the memory that a run takes of one machine: what all ranks hold, what ONNX Runtime takes for itself, and the process.
-import { coordsOf, worldSize } from '../mesh/mesh.ts';
-import { type PartName, paramSpecs, shardShape } from '../model/params.ts';
-import { residualShape, type TraceSettings } from '../model/parts.ts';
-import { elements } from '../program/program.ts';
-import { schedules } from '../schedule/schedules.ts';
-import { verify } from '../schedule/verify.ts';
-import type { WindowSettings } from '../step/forward-step.ts';
+// Predicts the memory that a run takes of one machine, by walking the programs that will run: what all ranks hold, the messages
+// under way between them, what ONNX Runtime takes for itself, and the process.
+import type { Layout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import { lower } from '../program/lower.ts';
+import { elementBytes, elements } from '../program/program.ts';
+import { scratchBytes } from '../program/scratch.ts';
+import type { StateRole } from '../state/vectors.ts';
+import { buildLogitsStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { stageParts } from '../step/stages.ts';
-import { type Footprint, forwardFootprint, trainingFootprint } from './footprint.ts';
+import type { RankProgram } from '../step/step.ts';
+import { forwardTalkOf, type Talk, talkOf } from '../step/talk.ts';
+import { buildTrainingStep } from '../step/training-step.ts';
+import { memoryOf } from './predict-step.ts';
+import { byStage } from './stage-ranks.ts';
 
 /** Bytes of all ranks together. */
 export interface MemoryEstimate {
   readonly weights: number;
   readonly gradients: number;
   readonly optimizer: number;
-  /** Activations, tokens, and messages between stages. */
+  /** Activations and tokens. */
   readonly activations: number;
+  /** Messages between stages. */
+  readonly channels: number;
   /** What ONNX Runtime takes for values inside of its sessions. */
   readonly scratch: number;
-  /** The process and its threads, with nothing to do. */
+  /** The ranks' threads, compiled sessions and instructions, and ONNX Runtime itself. */
+  readonly runtime: number;
+  /** Node with our code, before any rank. */
   readonly base: number;
   readonly total: number;
+  /** By how much resident memory grows when the ranks run: all but the base. */
+  readonly processBytes: number;
 }
 
 const MB = 2 ** 20;
-/** Resident memory of Node with our code and ONNX Runtime's library, and of each rank's thread; see bench/resident-memory.ts. */
-const processBytes = 115 * MB;
-const rankBytes = 73 * MB;
+const KB = 2 ** 10;
 
-/** The peak of resident memory that was measured lies between 0.88 and 1.08 of it (bench/resident-memory.ts, and 15 more shapes). */
-export function estimateTraining(settings: StepSettings): MemoryEstimate {
-  const { config, layout, precision, microBatch, microbatches, seqLen } = settings;
-  const trace: TraceSettings = { config, layout, coords: coordsOf(layout, 0), batch: microBatch, seqLen, lossScale: 1 };
-  const footprints = memoised((part) => trainingFootprint(part, trace, precision));
-  const width = precision === 'f64' ? 8 : 4;
-  const residual = elements(residualShape(trace)) * width;
-  const proof = verify(schedules[layout.schedule](layout.pp, microbatches));
-  const tokens = microBatch * seqLen * 4 * microbatches;
-  const stages = Array.from({ length: layout.pp }, (_, stage) => {
-    const parts = partsOf(settings, stage);
-    const live = proof.peakLive[stage]!;
-    const ends = (stage === 0 ? 1 : 0) + (stage === layout.pp - 1 ? 1 : 0);
-    const messages = proof.peakInFlight
-      .filter(({ from }) => from === stage)
-      .reduce((sum, each) => sum + each.messages, 0);
-    return {
-      weights: parameterBytes(settings, parts, width),
-      activations: activationBytes(parts, footprints, live) + ends * tokens + messages * residual,
-      scratch: scratchOf(parts, footprints),
-    };
-  });
-  const { weights, activations, scratch } = addUp(stages, layout.tp * layout.dp);
-  return finished({ weights, gradients: weights, optimizer: 2 * weights, activations, scratch }, worldSize(layout));
-}
+// Resident memory of the built program on Linux with Node 20, of which buffers, channels and scratch were taken off: see
+// bench/resident-memory.ts, which holds runs against them.
+/** Before the ranks start, tokens prepared and the step planned. */
+const nodeBytes = 76 * MB;
+/** ONNX Runtime's library and the threads that compile JavaScript, whatever the ranks: from runs of 1, 2 and 4. */
+const libraryBytes = 37 * MB;
+/** A rank's thread: V8's heap with the code (26 before it does anything), and what compiling leaves: 37 made small runs 0.89 of the estimate. */
+const rankBytes = 30 * MB;
+/** A session at rest: many of the segments of a step, side by side. */
+const sessionBytes = 200 * KB;
+/** Copies of a constant that a session keeps, settled: of one of 16 MB, made four times; right after making, 4 to 5.6. */
+const constantCopies = 2.3;
+/** Of the buffers, tensors and closures of an instruction: 7,400 of them against 65. */
+const instructionBytes = 4.5 * KB;
+/** What the arena of all sessions holds over the most in use at once, for pieces too small for what comes next: 1.1 to 1.5. */
+const heldOverUsed = 1.2;
+
+/** Of a training step. */
+export const estimateTraining = (settings: StepSettings): MemoryEstimate =>
+  estimatePrograms(
+    settings.layout,
+    byStage(settings.layout, (rank) => [buildTrainingStep(settings, rank)]),
+    talkOf(settings),
+  );
 
 /** Of generating with a window of `seqLen`. */
-export function estimateGeneration(settings: WindowSettings): MemoryEstimate {
-  const { config, layout, precision, batch, seqLen } = settings;
-  const trace: TraceSettings = { config, layout, coords: coordsOf(layout, 0), batch, seqLen, lossScale: 1 };
-  const footprints = memoised((part) => forwardFootprint(part, trace, precision));
-  const width = precision === 'f64' ? 8 : 4;
-  const stages = Array.from({ length: layout.pp }, (_, stage) => {
-    const parts = partsOf(settings, stage);
-    return {
-      weights: parameterBytes(settings, parts, width),
-      activations: Math.max(...parts.map(({ name }) => footprints(name).forwardBytes)),
-      scratch: scratchOf(parts, footprints),
-    };
-  });
-  const { weights, activations, scratch } = addUp(stages, layout.tp * layout.dp);
-  return finished({ weights, gradients: 0, optimizer: 0, activations, scratch }, worldSize(layout));
+export const estimateGeneration = (settings: StepSettings): MemoryEstimate =>
+  estimatePrograms(
+    settings.layout,
+    byStage(settings.layout, (rank) => [buildLogitsStep(settings, rank)]),
+    forwardTalkOf(settings),
+  );
+
+/** Of the programs of one rank a stage: the first one's state serves all of a rank, and they take turns in one arena. */
+export function estimatePrograms(
+  layout: Layout,
+  stages: readonly (readonly RankProgram[])[],
+  talk: Talk,
+): MemoryEstimate {
+  const ranks = stages.map(partsOf);
+  const ranksPerStage = worldSize(layout) / layout.pp;
+  const all = (key: keyof Parts) => ranksPerStage * ranks.reduce((sum, rank) => sum + rank[key], 0);
+  const parts = {
+    weights: all('weights'),
+    gradients: all('gradients'),
+    optimizer: all('optimizer'),
+    activations: all('activations'),
+    // A channel is a ring: messages come to lie everywhere in it.
+    channels: talk.channels.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0),
+    // Ranks run at once, so what they take of the one arena adds up.
+    scratch: all('scratch'),
+    runtime: libraryBytes + all('runtime'),
+  };
+  const processBytes = Math.round(Object.values(parts).reduce((sum, bytes) => sum + bytes, 0));
+  return { ...parts, base: nodeBytes, total: nodeBytes + processBytes, processBytes };
 }
 
-/** A part of a stage and how often it is there. */
-interface Parts {
-  readonly name: PartName;
-  readonly count: number;
+type Parts = Omit<MemoryEstimate, 'base' | 'total' | 'channels' | 'processBytes'>;
+
+/** Of one rank. */
+function partsOf(programs: readonly RankProgram[]): Parts {
+  const [{ precision, state }] = programs as [RankProgram];
+  const width = elementBytes('float', precision);
+  const held = (...roles: StateRole[]) =>
+    width * state.reduce((sum, { role, size }) => sum + (roles.includes(role) ? size : 0), 0);
+  const memory = programs.map(memoryOf);
+  const needs = programs.map(needsOf);
+  return {
+    weights: held('parameter'),
+    gradients: held('gradient'),
+    optimizer: held('firstMoment', 'secondMoment'),
+    activations: memory.reduce((sum, { own }) => sum + own, Math.max(...memory.map(({ activations }) => activations))),
+    scratch: heldOverUsed * Math.max(...needs.map(({ scratch }) => scratch)),
+    runtime: needs.reduce((sum, { atRest }) => sum + atRest, rankBytes),
+  };
 }
 
-function partsOf({ config, layout }: Pick<StepSettings, 'config' | 'layout'>, stage: number): Parts[] {
-  const counts = new Map<PartName, number>();
-  for (const { name } of stageParts(config, layout, stage)) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].map(([name, count]) => ({ name, count }));
-}
-
-/** Of one rank. A tensor that two parts of a stage share counts once. */
-function parameterBytes(
-  { config, layout }: Pick<StepSettings, 'config' | 'layout'>,
-  parts: readonly Parts[],
-  width: number,
-): number {
-  const shared = new Map<string, number>();
-  let bytes = 0;
-  for (const { name, count } of parts)
-    for (const spec of paramSpecs(config, layout, { name, layer: 0 })) {
-      const size = elements(shardShape(spec, layout)) * width;
-      if (name === 'block') bytes += count * size;
-      else shared.set(spec.name, size);
-    }
-  return [...shared.values()].reduce((sum, size) => sum + size, bytes);
-}
-
-/**
- * The most activations of a rank alive at once, with `live` microbatches under way: all but one rest with what their backward
- * passes read; the last one is in the forward or the backward pass of some part, with all parts before it kept.
- */
-function activationBytes(parts: readonly Parts[], footprints: (name: PartName) => Footprint, live: number): number {
-  let before = 0;
-  let peak = 0;
-  for (const { name, count } of parts) {
-    const { keptBytes, forwardBytes, backwardBytes } = footprints(name);
-    peak = Math.max(peak, before + (count - 1) * keptBytes + Math.max(forwardBytes, backwardBytes));
-    before += count * keptBytes;
+/** What a program takes beside its buffers: most at once while its sessions run, and what these and its instructions hold. */
+function needsOf({ segments, instructions, precision }: RankProgram): { scratch: number; atRest: number } {
+  const width = elementBytes('float', precision);
+  const graphs = segments.map(({ piece }) => lower(piece, precision).graph);
+  const nodes = new Set(instructions.flatMap((each) => (each.kind === 'blocks' ? [each.node] : [])));
+  const kernels = new Set<string>();
+  const scratch = graphs.map(scratchBytes);
+  for (const node of nodes) {
+    const { execution } = node.op;
+    if (execution.by !== 'blocks') continue;
+    scratch.push(execution.scratch(node.attrs, node).insideElements * width);
+    for (const { name } of Object.values(execution.kernels(node.attrs, node))) kernels.add(name);
   }
-  return (live - 1) * before + peak;
-}
-
-const scratchOf = (parts: readonly Parts[], footprints: (name: PartName) => Footprint): number =>
-  parts.reduce((sum, { name }) => sum + footprints(name).scratchBytes, 0);
-
-type Counted = Pick<MemoryEstimate, 'weights' | 'activations' | 'scratch'>;
-
-/** All ranks of all stages; those of a stage are alike. */
-const addUp = (stages: readonly Counted[], ranksPerStage: number): Counted => {
-  const all = (key: keyof Counted) => ranksPerStage * stages.reduce((sum, stage) => sum + stage[key], 0);
-  return { weights: all('weights'), activations: all('activations'), scratch: all('scratch') };
-};
-
-function finished(counted: Omit<MemoryEstimate, 'base' | 'total'>, ranks: number): MemoryEstimate {
-  const base = processBytes + ranks * rankBytes;
-  const { weights, gradients, optimizer, activations, scratch } = counted;
-  return { ...counted, base, total: weights + gradients + optimizer + activations + scratch + base };
-}
-
-function memoised(compute: (name: PartName) => Footprint): (name: PartName) => Footprint {
-  const known = new Map<PartName, Footprint>();
-  return (name) => {
-    const found = known.get(name) ?? compute(name);
-    known.set(name, found);
-    return found;
+  const constants = graphs.flatMap((graph) => graph.constants.map(({ shape }) => elements(shape) * width));
+  return {
+    scratch: Math.max(0, ...scratch),
+    atRest:
+      sessionBytes * (graphs.length + kernels.size) +
+      constantCopies * constants.reduce((sum, bytes) => sum + bytes, 0) +
+      instructionBytes * instructions.length,
   };
 }

@@ -1,67 +1,103 @@
-// Predicts what a rank's program will do, by walking it: bytes sent by axis and collective, FLOPs, memory.
-import type { Axis } from '../mesh/mesh.ts';
+// Predicts what a rank's programs will do, by walking them: bytes sent by axis and collective, FLOPs, memory.
+import type { GroupAxis } from '../mesh/mesh.ts';
 import { type CollectiveOp, trafficBytes } from '../mesh/traffic.ts';
+import { elementBytes } from '../program/program.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 
-/** Bytes one rank sends, by axis and collective. */
-export type BytesSent = { readonly [axis in Axis | 'world']?: { readonly [op in CollectiveOp]?: number } };
+/** Bytes one rank sends, by axis (or set of axes, as `tp+dp`) and collective. */
+export type BytesSent = { readonly [axis in GroupAxis]?: { readonly [op in CollectiveOp]?: number } };
 
 export interface RankPrediction {
   readonly bytesSent: BytesSent;
   /** Matrix-multiply FLOPs. */
   readonly flops: number;
-  /** Bytes of all buffers: weights, gradients, optimizer state, tokens and the arena of activations. */
+  /** Bytes of all buffers: the state (weights, gradients, optimizer), tokens and the arena of activations. */
   readonly peakBytes: number;
 }
 
-/** One run of the program. */
-export function predictRank(program: RankProgram): RankPrediction {
+/** A program of a rank, and how often it runs. */
+export interface ProgramRuns {
+  readonly program: RankProgram;
+  readonly runs: number;
+}
+
+/** One run of a program. */
+export const predictRank = (program: RankProgram): RankPrediction => predictPrograms([{ program, runs: 1 }]);
+
+/** Several programs of one rank: the first's state serves all, and they take turns in one arena. */
+export function predictPrograms(all: readonly ProgramRuns[]): RankPrediction {
+  let bytesSent: BytesSent = {};
+  let flops = 0;
+  for (const { program, runs } of all) {
+    const once = walk(program);
+    flops += once.flops * runs;
+    bytesSent = addBytes(bytesSent, timesBytes(once.bytesSent, runs));
+  }
+  const memory = all.map(({ program }) => memoryOf(program));
+  const arena = Math.max(...memory.map(({ activations }) => activations));
+  return {
+    bytesSent,
+    flops,
+    peakBytes: memory.reduce((sum, { own }) => sum + own, stateBytes(all[0]!.program) + arena),
+  };
+}
+
+/** What a program needs besides the rank's state, in bytes. */
+export function memoryOf({ buffers, arenaBytes }: RankProgram): { readonly activations: number; readonly own: number } {
+  const own = buffers.reduce((sum, buffer) => sum + (buffer.in === 'own' ? buffer.bytes : 0), 0);
+  return { activations: arenaBytes, own };
+}
+
+/** Of all vectors of the rank's state. */
+export const stateBytes = ({ state, precision }: RankProgram): number =>
+  state.reduce((sum, { size }) => sum + size, 0) * elementBytes('float', precision);
+
+function walk(program: RankProgram): Pick<RankPrediction, 'bytesSent' | 'flops'> {
   const bytesSent: { [axis: string]: { [op: string]: number } } = {};
   let flops = 0;
   for (const instruction of program.instructions) {
-    if (instruction.kind === 'compute') flops += program.segments[instruction.segment]!.flops;
+    flops += flopsOf(instruction, program);
     const sent = sentBy(instruction, program);
     if (!sent) continue;
     bytesSent[sent.axis] ??= {};
     bytesSent[sent.axis]![sent.op] = (bytesSent[sent.axis]![sent.op] ?? 0) + sent.bytes;
   }
-  const lasting = program.buffers.filter(({ role }) => role !== 'activation');
-  const peakBytes = lasting.reduce((sum, { bytes }) => sum + bytes, program.arenaBytes);
-  return { bytesSent, flops, peakBytes };
+  return { bytesSent, flops };
+}
+
+/** Matrix-multiply FLOPs of an instruction. */
+export function flopsOf(instruction: Instruction, { segments }: RankProgram): number {
+  if (instruction.kind === 'compute') return segments[instruction.segment]!.flops;
+  return instruction.kind === 'blocks' ? instruction.flops : 0;
 }
 
 /** What an instruction counts as sent; undefined when it sends nothing. */
 export function sentBy(
   instruction: Instruction,
   { buffers }: RankProgram,
-): { axis: Axis | 'world'; op: CollectiveOp; bytes: number } | undefined {
-  const bytesIn = (id: number) => buffers[id]!.bytes;
+): { axis: GroupAxis; op: CollectiveOp; bytes: number } | undefined {
   switch (instruction.kind) {
-    case 'allReduce':
-    case 'allGather':
-    case 'reduceScatter': {
-      const { kind, group, input } = instruction;
-      return { axis: group.axis, op: kind, bytes: trafficBytes(kind, bytesIn(input), group.ranks.length) };
+    case 'collective': {
+      const { call, group, input } = instruction;
+      return { axis: group.axis, op: call, bytes: trafficBytes(call, buffers[input]!.bytes, group.ranks.length) };
     }
     case 'send':
-      return { axis: 'pp', op: 'send', bytes: trafficBytes('send', bytesIn(instruction.buffer), 2) };
+      return { axis: 'pp', op: 'send', bytes: trafficBytes('send', buffers[instruction.buffer]!.bytes, 2) };
     default:
       return undefined;
   }
 }
 
-/** A prediction of `steps` runs. */
-export function timesSteps(prediction: RankPrediction, steps: number): RankPrediction {
-  const bytesSent = Object.fromEntries(
-    Object.entries(prediction.bytesSent).map(([axis, ops]) => [
+/** What is sent in so many runs. */
+export const timesBytes = (bytesSent: BytesSent, runs: number): BytesSent =>
+  Object.fromEntries(
+    Object.entries(bytesSent).map(([axis, ops]) => [
       axis,
-      Object.fromEntries(Object.entries(ops ?? {}).map(([op, bytes]) => [op, bytes * steps])),
+      Object.fromEntries(Object.entries(ops ?? {}).map(([op, bytes]) => [op, bytes * runs])),
     ]),
   );
-  return { bytesSent, flops: prediction.flops * steps, peakBytes: prediction.peakBytes };
-}
 
-/** What two programs of a rank send. */
+/** What is sent in both. */
 export function addBytes(a: BytesSent, b: BytesSent): BytesSent {
   const sum: { [axis: string]: { [op: string]: number } } = {};
   for (const each of [a, b])
@@ -73,9 +109,8 @@ export function addBytes(a: BytesSent, b: BytesSent): BytesSent {
   return sum;
 }
 
-/** Two programs of a rank, each with memory of its own. */
-export const addPredictions = (a: RankPrediction, b: RankPrediction): RankPrediction => ({
-  bytesSent: addBytes(a.bytesSent, b.bytesSent),
-  flops: a.flops + b.flops,
-  peakBytes: a.peakBytes + b.peakBytes,
+/** A prediction with more sent. */
+export const alsoSending = (prediction: RankPrediction, more: BytesSent): RankPrediction => ({
+  ...prediction,
+  bytesSent: addBytes(prediction.bytesSent, more),
 });

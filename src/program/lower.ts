@@ -45,7 +45,7 @@ export function lower(piece: ComputePiece, precision: Precision): Lowered {
   const info = (value: Value, name: string): OnnxTensorInfo => ({
     name,
     shape: value.shape,
-    type: value.dtype === 'int' ? 'int32' : precision === 'f32' ? 'float32' : 'float64',
+    type: value.dtype === 'int' ? 'int32' : value.dtype === 'float' && precision === 'f32' ? 'float32' : 'float64',
   });
   const graph = building.finish(
     piece.inputs.map((value, index) => info(value, `i${index}`)),

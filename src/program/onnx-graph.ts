@@ -13,13 +13,17 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, Attribute>>;
 }
 
+/** A dim's size, or its name where every run has its own. */
+export type OnnxDim = number | string;
+
 export interface OnnxTensorInfo {
   readonly name: string;
   readonly type: OnnxType;
-  readonly shape: readonly number[];
+  readonly shape: readonly OnnxDim[];
 }
 
 export interface OnnxConstant extends OnnxTensorInfo {
+  readonly shape: readonly number[];
   readonly data: readonly number[] | Float64Array;
 }
 

@@ -3,7 +3,7 @@
 import type { Node, Program, Value } from './program.ts';
 import { printTypes } from './types.ts';
 
-/** Attributes that are numbers, texts or true are shown. */
+/** Attributes that are numbers, texts, true or axes are shown. */
 export function print(program: Program): string {
   const names = new Map<number, string>();
   const nameOf = (value: Value): string => {
@@ -15,10 +15,11 @@ export function print(program: Program): string {
   };
   const typed = (value: Value): string => {
     const types = printTypes(value.types);
-    return `[${value.shape.join(', ')}]${value.dtype === 'int' ? ' int' : ''}${types ? ` {${types}}` : ''}`;
+    return `[${value.shape.join(', ')}]${value.dtype === 'float' ? '' : ` ${value.dtype}`}${types ? ` {${types}}` : ''}`;
   };
   const line = (node: Node): string => {
     const attrs = Object.entries(node.attrs)
+      .map(([key, value]) => [key, key === 'axes' ? (value as readonly string[]).join('+') : value] as const)
       .filter(([, value]) => typeof value === 'number' || value === true || (typeof value === 'string' && value !== ''))
       .map(([key, value]) => (value === true ? key : `${key}=${value}`));
     const call = `${node.op.name}(${[...node.inputs.map(nameOf), ...attrs].join(', ')})`;

@@ -1,16 +1,21 @@
 // What a program is made of: values, the nodes that make them, and ops: plain objects that know their shapes, their typing, their
 // cost, their gradient and how they are executed.
 import type { Coords, Mesh } from '../mesh/mesh.ts';
-import type { OnnxBuilder } from './onnx-builder.ts';
+import type { GroupCall } from '../mesh/traffic.ts';
+import type { OnnxBuilder, Precision } from './onnx-builder.ts';
+import type { OnnxDim } from './onnx-graph.ts';
 import type { Types, Typing } from './types.ts';
 
 export type Shape = readonly number[];
+
+/** `float` is the run's precision; `int` 32 bits and `double` 64 in every run: only host ops and the transport take doubles. */
+export type Dtype = 'float' | 'int' | 'double';
 
 /** A tensor of one rank's program: its local shape, and how it is spread over the mesh. */
 export interface Value {
   readonly id: number;
   readonly shape: Shape;
-  readonly dtype: 'float' | 'int';
+  readonly dtype: Dtype;
   readonly types: Types;
   readonly trace: Trace;
 }
@@ -40,11 +45,14 @@ export interface Program {
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
+export const elementBytes = (dtype: Dtype, precision: Precision): number =>
+  dtype === 'double' || (dtype === 'float' && precision === 'f64') ? 8 : 4;
+
 export const elements = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
 
 export interface TensorShape {
   readonly shape: Shape;
-  readonly dtype: 'float' | 'int';
+  readonly dtype: Dtype;
 }
 
 /** A tensor of numbers in f64, row-major: what references and samples are made of. */
@@ -55,6 +63,58 @@ export interface NdArray {
 
 /** Memory of a tensor at run time. */
 export type Numbers = Float32Array | Float64Array | Int32Array;
+
+/** A float tensor of a kernel; a dim that is named has a size of its own in every run. */
+export interface KernelTensor {
+  readonly name: string;
+  readonly shape: readonly OnnxDim[];
+}
+
+/** A small ONNX graph. Kernels of one name are the same. */
+export interface Kernel {
+  readonly name: string;
+  readonly inputs: readonly KernelTensor[];
+  readonly outputs: readonly KernelTensor[];
+  /** Emits the nodes; is given the inputs by their own names, and returns the outputs. */
+  readonly write: (onnx: OnnxBuilder, inputs: Readonly<Record<string, string>>) => string[];
+}
+
+/** The elements of an array from `offset` on, in a shape. */
+export interface View {
+  readonly of: Numbers;
+  readonly offset: number;
+  readonly shape: Shape;
+}
+
+/** A loop that runs kernels on parts of its operands and results. */
+export interface BlockLoop<A> {
+  /** By the name that the loop calls them. */
+  readonly kernels: (attrs: A, node: Node) => Readonly<Record<string, Kernel>>;
+  /** `run`: an output may lie over an input that the kernel adds it to. */
+  readonly play: (
+    memory: BlockMemory,
+    run: (kernel: string, inputs: readonly View[], outputs: readonly View[]) => void,
+    attrs: A,
+    node: Node,
+  ) => void;
+  readonly scratch: (attrs: A, node: Node) => Scratch;
+}
+export type RunKernel = Parameters<BlockLoop<object>['play']>[1];
+
+export interface BlockMemory {
+  readonly inputs: readonly Numbers[];
+  readonly outputs: readonly Numbers[];
+  /** Of the floats' precision, as many as {@link Scratch} asks for. */
+  readonly scratch: Numbers;
+}
+
+/** Numbers that a loop needs besides its operands and results. */
+export interface Scratch {
+  /** Of its own. */
+  readonly elements: number;
+  /** Most alive at once inside of a kernel. */
+  readonly insideElements: number;
+}
 
 /** Who runs an op. */
 export type Execution<A> =
@@ -68,10 +128,27 @@ export type Execution<A> =
       readonly by: 'host';
       readonly run: (inputs: readonly Numbers[], outputs: readonly Numbers[], attrs: A, node: Node) => void;
     }
-  /** The transport. */
-  | { readonly by: 'transport'; readonly call: 'allReduce' | 'allGather' | 'reduceScatter' }
+  /** A loop that the runtime has natively, by its name (runtime/kernels/named.ts). */
+  | { readonly by: 'kernel' }
+  /** A loop on this rank's memory that runs small ONNX graphs on parts of it. */
+  | ({ readonly by: 'blocks' } & BlockLoop<A>)
+  /** The transport: one of its calls, and how the call sees the operand. */
+  | {
+      readonly by: 'transport';
+      readonly call: GroupCall;
+      readonly how: (attrs: A, node: Pick<Node, 'inputs' | 'outputs'>) => CallShape;
+    }
   /** Nobody: the result is the operand's memory under another type. */
   | { readonly by: 'nobody' };
+
+/** What a collective is told besides its memory: see `Cut` and `ReduceOp` in runtime/transport. */
+export interface CallShape {
+  readonly reduce?: 'sum' | 'max';
+  readonly outer?: number;
+  readonly inner?: number;
+  readonly shift?: number;
+  readonly root?: number;
+}
 
 export interface Op<A = object> {
   readonly name: string;
@@ -83,10 +160,15 @@ export interface Op<A = object> {
   readonly flops?: (inputs: readonly TensorShape[], attrs: A) => number;
   /** Gradients of the operands (undefined: none), given the results' gradients (undefined where nothing depends on a result). */
   readonly vjp?: (args: { node: Node<A>; gradients: readonly (Value | undefined)[] }) => (Value | undefined)[];
+  /**
+   * Results whose gradients `vjp` takes, any of which may be undefined; result 0 alone if it is not given. `grad` refuses a gradient
+   * of any other result, so that none is dropped.
+   */
+  readonly differentiable?: readonly number[];
   /** Index of an optional, last operand that result 0 is added to and written over (see `grad`). */
   readonly accumulates?: number;
-  /** Result 0 is written over this operand. */
-  readonly inPlace?: number;
+  /** Results are written over these operands, in their order; undefined: a result has memory of its own. */
+  readonly inPlace?: readonly (number | undefined)[];
   readonly execution: Execution<A>;
   /** A naive implementation, kept for ever to test the fast one against. */
   readonly reference?: (inputs: readonly NdArray[], attrs: A) => NdArray[];
@@ -99,8 +181,8 @@ export function expectShape(condition: boolean, problem: string): void {
   if (!condition) throw new ShapeProblem(problem);
 }
 
-/** The operand a node writes its first result over, if any. */
-export function writesOver(node: Node): Value | undefined {
-  const index = node.op.inPlace ?? node.op.accumulates;
-  return index === undefined ? undefined : node.inputs[index];
+/** The operand that a node writes a result over, if any. */
+export function writesOver({ op, inputs }: Node, result: number): Value | undefined {
+  const index = op.inPlace ? op.inPlace[result] : result === 0 ? op.accumulates : undefined;
+  return index === undefined ? undefined : inputs[index];
 }

@@ -17,6 +17,8 @@ const gate: Typing = { dims: 'a b c, a b c -> a b c' };
 const norm: Typing = { dims: 'a b z!, z! -> a b z, a b 1' };
 const most: Typing = { dims: 'b s v -> b s 1', reduce: 'max' };
 const whole: Typing = { dims: 'b s v -> b s', reduce: 'none' };
+const shared: Typing = { dims: 'b s! h, b s! h~ -> b s h' };
+const sharedGrad: Typing = { dims: 'b s! h, b s! h, b s! h~ -> b s h, b s h~', linear: [0] };
 
 describe('cases', () => {
   test.each([
@@ -44,6 +46,27 @@ describe('cases', () => {
     ['a reduction that needs all', whole, ['V2'], 'refused'],
     ['the same, of rows', whole, ['V1'], 'V1'],
     ['a dim that does not exist', gate, ['V3', 'V3'], 'refused'],
+    ['parts of outputs', linear, ['R', 'O0'], 'O2'],
+    ['parts summed over', linear, ['O2', 'O1'], 'refused'],
+    ['parts beside the whole', linear, ['O1', 'R'], 'O1'],
+    ['parts and slices', add, ['O1', 'V1'], 'refused'],
+    ['terms of parts through parts of a weight', linear, ['PO2', 'O1'], 'P'],
+    ['terms of parts through slices of a weight', linear, ['PO2', 'V1'], 'refused'],
+    ['sums of terms of parts', add, ['PO1', 'PO1'], 'PO1'],
+    ['terms of parts and parts', add, ['PO1', 'O1'], 'refused'],
+    ['terms of parts times parts', product, ['O1', 'PO1'], 'PO1'],
+    ['products of terms of parts', product, ['PO1', 'PO1'], 'refused'],
+    ['terms of parts into a nonlinear op', gate, ['PO1', 'PO1'], 'refused'],
+    ['a maximum over parts', most, ['O2'], 'refused'],
+    ['slices that share parts', shared, ['V2', 'O2'], 'V2'],
+    ['slices of both', shared, ['V2', 'V2'], 'V2'],
+    ['parts of both', shared, ['O2', 'O2'], 'O2'],
+    ['parts that share slices', shared, ['O2', 'V2'], 'refused'],
+    ['slices that share the whole', shared, ['V2', 'R'], 'refused'],
+    ['the gradients of slices and of the parts they share', sharedGrad, ['V2', 'V2', 'O2'], 'V2 PO2'],
+    ['the gradients of parts of both', sharedGrad, ['PO2', 'O2', 'O2'], 'PO2 PO2'],
+    ['terms of parts that others share', { ...shared, linear: [1] }, ['O2', 'PO2'], 'refused'],
+    ['the same, of what is no gradient', sharedGrad, ['O2', 'O2', 'O2'], 'refused'],
   ] as const)('%s', (_, typing, types, expected) => {
     expect(outcome(typing, types)).toBe(expected);
   });
@@ -58,7 +81,8 @@ describe('cases', () => {
   });
 });
 
-const anyType = fc.constantFrom<AxisType>('R', 'I', 'P', 'Pmax', 'V0', 'V1', 'V2');
+const cuts = ['V', 'O', 'PO'].flatMap((cut) => [0, 1, 2].map((dim) => `${cut}${dim}` as AxisType));
+const anyType = fc.constantFrom<AxisType>('R', 'I', 'P', 'Pmax', ...cuts);
 const anyTypes: fc.Arbitrary<Types> = fc.record(
   { tp: anyType, cp: anyType, ep: anyType, dp: anyType },
   { requiredKeys: [] },

@@ -15,10 +15,11 @@ export type Piece =
       readonly over: readonly (Value | undefined)[];
     }
   | {
-      readonly kind: 'host' | 'collective';
+      readonly kind: 'host' | 'blocks' | 'collective';
       readonly node: Node;
       readonly inputs: readonly Value[];
       readonly outputs: readonly Value[];
+      readonly over: readonly (Value | undefined)[];
     };
 
 export interface Pieces {
@@ -59,13 +60,20 @@ export function segment(program: Program): Pieces {
       // Sums added up within the piece are all written over the accumulator that came from outside.
       const overOf = (value: Value): Value | undefined => {
         const node = made.get(value.id)?.node;
-        const over = node?.outputs[0] === value ? writesOver(node) : undefined;
+        const over = node && writesOver(node, node.outputs.indexOf(value));
         return over && made.has(over.id) ? overOf(over) : over;
       };
       pieces.push({ kind: 'compute', nodes, inputs, outputs, over: outputs.map(overOf) });
     } else {
       const node = nodes[0]!;
-      pieces.push({ kind: by === 'host' ? 'host' : 'collective', node, inputs: node.inputs, outputs: node.outputs });
+      const kind = by === 'transport' ? 'collective' : by === 'blocks' ? by : 'host';
+      pieces.push({
+        kind,
+        node,
+        inputs: node.inputs,
+        outputs: node.outputs,
+        over: node.outputs.map((_, i) => writesOver(node, i)),
+      });
     }
     for (const input of inputs) readLater.add(input.id);
   }

@@ -1,8 +1,8 @@
 // Writes a program: inputs, and the application of ops with their shapes and types checked at once.
 import { fail } from '../errors.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
-import type { Node, Program, Shape, Trace, Value } from './program.ts';
-import { type Op, ShapeProblem, type TensorShape } from './program.ts';
+import type { Dtype, Node, Program, Shape, Trace, Value } from './program.ts';
+import { expectShape, type Op, ShapeProblem, type TensorShape } from './program.ts';
 import { resultTypes } from './result-types.ts';
 import { type AxisType, type TypedAxis, type Types, typedAxes } from './types.ts';
 
@@ -18,7 +18,7 @@ export function newValue(trace: Trace, tensor: TensorShape, types: Types): Value
 }
 
 /** An input of local `shape`; on axes not named it is replicated. */
-export const input = (trace: Trace, shape: Shape, types: Types, dtype: 'float' | 'int' = 'float'): Value =>
+export const input = (trace: Trace, shape: Shape, types: Types, dtype: Dtype = 'float'): Value =>
   newValue(trace, { shape, dtype }, types);
 
 /** Applies an op; throws SHAPE_MISMATCH or TYPE_MISMATCH naming op, site, axis and fix. */
@@ -52,6 +52,11 @@ export function record<A extends object>(
 
 export function checkedShapes<A extends object>(op: Op<A>, inputs: readonly Value[], attrs: A, trace: Trace) {
   try {
+    const double = inputs.findIndex(({ dtype }) => dtype === 'double');
+    expectShape(
+      double < 0 || op.execution.by !== 'onnx',
+      `operand ${double} is of 64 bits in every run (double), which only host ops and collectives take; make it a float`,
+    );
     return op.shape(inputs, attrs);
   } catch (error) {
     if (error instanceof ShapeProblem)

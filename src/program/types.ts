@@ -3,9 +3,12 @@
 // Per axis a value is
 //   R   replicated: the same on every rank; its gradient is partial, because every rank uses it for something else
 //   I   invariant: the same on every rank, and so is its gradient, because every rank does the same with it
-//   Vd  varying: each rank holds its own slice of dim d; so is its gradient
+//   Vd  varying: each rank holds its own slice of dim d, and the slices in order make up the whole; so does its gradient
+//   Od  overlapping: each rank holds its own part of dim d of one whole; parts may overlap or leave gaps
+//   POd the gradient of Od: each rank's terms of its own part; the whole is their sum, with zeros where a rank has no part
 //   P   partial: the ranks' values must still be summed; its gradient is replicated (Pmax: the maximum must still be taken)
-// The forward type fixes the gradient's: R <-> P, I <-> I, Vd <-> Vd. This is the typing of JAX's shard_map and of
+// The forward type fixes the gradient's: R <-> P, I <-> I, Vd <-> Vd, Od <-> POd. A part of what is the same everywhere is O, a part
+// of what is partial is PO: as R and P are for the whole. This is the typing of JAX's shard_map and of
 // meta-pytorch/spmd_types, with the sharded dimension added so that contractions over it are known to be partial.
 import type { Axis } from '../mesh/mesh.ts';
 
@@ -13,7 +16,10 @@ import type { Axis } from '../mesh/mesh.ts';
 export const typedAxes = ['tp', 'cp', 'ep', 'dp'] as const satisfies readonly Axis[];
 export type TypedAxis = (typeof typedAxes)[number];
 
-export type AxisType = 'R' | 'I' | 'P' | 'Pmax' | `V${number}`;
+export type AxisType = 'R' | 'I' | 'P' | 'Pmax' | `${Cut}${number}`;
+
+/** How a dim is cut: in slices that make up the whole, in parts that may overlap, in parts whose overlaps must still be summed. */
+export type Cut = 'V' | 'O' | 'PO';
 
 /** The type on every typed axis that has more than one rank; an axis of one rank has no entry. */
 export type Types = Readonly<Partial<Record<TypedAxis, AxisType>>>;
@@ -23,6 +29,9 @@ export interface Typing {
   /**
    * One label a dim, e.g. `b s k, n k -> b s n`. A label absent from a result is summed over, so a sharded one leaves that
    * result partial. `!` after a label: the op needs that dim whole. `1` marks a dim that carries no label.
+   *
+   * `~` after a label: where that label's other dims are slices (V), these may be parts that overlap (O), as those of key-value
+   * heads that several ranks' query heads share; `~` in a result then has the terms of this rank's slices (PO).
    */
   readonly dims: string;
   /** Partial operands are allowed: `all` when the op is linear in all operands together (add); a list: in one of these at a time, the others replicated. */
@@ -38,6 +47,13 @@ export interface TypeProblem {
   readonly fix: string;
 }
 
+/** How a type cuts, and which dim; undefined when every rank holds all elements. */
+export function cutOf(type: AxisType): { readonly cut: Cut; readonly dim: number } | undefined {
+  const [, cut, dim] = /^(V|O|PO)(\d+)$/.exec(type) ?? [];
+  return cut === undefined ? undefined : { cut: cut as Cut, dim: Number(dim) };
+}
+
+/** The dim that a value is sharded on, each element on one rank. */
 export const varyingDim = (type: AxisType): number | undefined =>
   type.startsWith('V') ? Number(type.slice(1)) : undefined;
 
@@ -45,6 +61,8 @@ export const varyingDim = (type: AxisType): number | undefined =>
 export function dual(type: AxisType): AxisType {
   if (type === 'R') return 'P';
   if (type === 'P') return 'R';
+  if (type.startsWith('O')) return `P${type}` as AxisType;
+  if (type.startsWith('PO')) return type.slice(1) as AxisType;
   return type;
 }
 

@@ -1,44 +1,42 @@
 // Runs a rank's program: every instruction is prepared once (session, tensors, views), then played in order.
-import type { Numbers } from '../program/program.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
-import { sumSquares } from './kernels/local.ts';
-import type { Floats } from './kernels/local-kernels.ts';
-import { allocate, type RankMemory, type Shared } from './memory.ts';
+import { type BlockPlayer, createBlockPlayer } from './blocks.ts';
+import { callOf } from './collective-calls.ts';
+import { kernelOf } from './kernels/named.ts';
+import { layOut, type ProgramMemory, type RankMemory } from './memory.ts';
 import { type CompiledSegment, compile } from './segments.ts';
 import type { Transport, Vector } from './transport/transport.ts';
-
-/** What `update` does; the caller applies its optimizer. */
-export type Update = (memory: RankMemory, norm: Numbers) => void;
 
 /** Told about every instruction played, with its times on the process's clock in milliseconds. */
 export type Observer = (instruction: Instruction, startMilliseconds: number, endMilliseconds: number) => void;
 
 export interface Executor {
-  readonly memory: RankMemory;
+  readonly memory: ProgramMemory;
   /** Matrix-multiply FLOPs executed so far, counted from the graphs that ran. */
   readonly flops: () => number;
   /** Plays the program once. */
-  readonly run: (update?: Update) => void;
+  readonly run: () => void;
   /** Frees what is not the garbage collector's. */
   readonly dispose: () => void;
 }
 
 interface Context {
   readonly transport: Transport;
-  /** Memory of another program that this one uses too. */
-  readonly shared?: Shared;
+  /** What the program works on; other programs of the rank may too. */
+  readonly memory: RankMemory;
   readonly observe?: Observer;
 }
 
-/** Compiles and allocates; takes the time of compiling each different segment once. */
+/** Compiles a program and lays it out in a rank's memory; takes the time of compiling each different segment once. */
 export function createExecutor(program: RankProgram, context: Context): Executor {
-  const memory = allocate(program, context.shared);
+  const memory = layOut(program, context.memory);
   const compiled: CompiledSegment[] = [];
+  const blocks = createBlockPlayer(program.precision);
   const dispose = () => {
     for (const { session } of compiled) session.release();
+    blocks.release();
   };
   let flops = 0;
-  let update: Update | undefined;
   const count = (more: number): void => {
     flops += more;
   };
@@ -48,7 +46,7 @@ export function createExecutor(program: RankProgram, context: Context): Executor
       context.transport.heartbeat('compiling');
       compiled.push(compile(segment, program.precision));
     }
-    const preparing = { ...context, program, memory, compiled, count, update: () => update };
+    const preparing: Preparing = { transport: context.transport, memory, compiled, blocks, count };
     plays = program.instructions.map((instruction) => prepare(instruction, preparing));
   } catch (error) {
     dispose();
@@ -56,8 +54,7 @@ export function createExecutor(program: RankProgram, context: Context): Executor
   }
   const { transport, observe } = context;
 
-  const run = (withUpdate?: Update): void => {
-    update = withUpdate;
+  const run = (): void => {
     for (const [index, play] of plays.entries()) {
       const instruction = program.instructions[index]!;
       transport.heartbeat(instruction.site);
@@ -69,12 +66,12 @@ export function createExecutor(program: RankProgram, context: Context): Executor
   return { memory, flops: () => flops, run, dispose };
 }
 
-interface Preparing extends Context {
-  readonly program: RankProgram;
-  readonly memory: RankMemory;
+interface Preparing {
+  readonly transport: Transport;
+  readonly memory: ProgramMemory;
   readonly compiled: readonly CompiledSegment[];
+  readonly blocks: BlockPlayer;
   readonly count: (flops: number) => void;
-  readonly update: () => Update | undefined;
 }
 
 type Play = () => void;
@@ -87,40 +84,35 @@ function prepare(instruction: Instruction, context: Preparing): Play {
     case 'compute':
       return prepareCompute(instruction, context);
     case 'host': {
-      const { execution } = instruction.node.op;
-      if (execution.by !== 'host') throw new Error(`${instruction.node.op.name} is not a host op`);
+      const { op, attrs } = instruction.node;
+      const run = op.execution.by === 'host' ? op.execution.run : kernelOf(op);
       const inputs = instruction.inputs.map(memory.of);
       const outputs = instruction.outputs.map(memory.of);
-      return () => execution.run(inputs, outputs, instruction.node.attrs, instruction.node);
+      return () => run(inputs, outputs, attrs, instruction.node);
     }
-    case 'allReduce': {
-      const [input, output] = [vector(instruction.input), vector(instruction.output)];
-      return () => {
-        if (input !== output) output.set(input);
-        transport.allReduce(instruction.group, output, instruction.reduce, site);
-      };
+    case 'blocks': {
+      transport.heartbeat('compiling');
+      const play = context.blocks.prepare(instruction.node, {
+        inputs: instruction.inputs.map(memory.of),
+        outputs: instruction.outputs.map(memory.of),
+        scratch: memory.of(instruction.scratch),
+      });
+      return () => context.count(play());
     }
-    case 'allGather':
-    case 'reduceScatter': {
-      const { kind, group, cut } = instruction;
-      const [input, output] = [vector(instruction.input), vector(instruction.output)];
-      return () => transport[kind](group, input, output, cut, site);
+    case 'collective': {
+      const { group, how, input, output } = instruction;
+      const call = callOf[instruction.call];
+      const [from, to] = [vector(input), vector(output)];
+      return () => call(transport, { group, how, site, input: from, output: to });
     }
     case 'send':
-      return () => transport.send(instruction.rank, vector(instruction.buffer), site);
+      return () => transport.send(instruction.rank, vector(instruction.buffer), instruction.tag, site);
     case 'recv':
-      return () => transport.recv(instruction.rank, vector(instruction.buffer), site);
+      return () => transport.recv(instruction.rank, vector(instruction.buffer), instruction.tag, site);
     case 'zero':
       return () => {
         for (const id of instruction.buffers) memory.of(id).fill(0);
       };
-    case 'sumSquares':
-      return () => {
-        const sum = instruction.buffers.reduce((total, id) => total + sumSquares(memory.of(id) as Floats), 0);
-        memory.of(instruction.output)[0] = sum;
-      };
-    case 'update':
-      return () => context.update()?.(memory, memory.of(instruction.norm));
   }
 }
 

@@ -1,9 +1,11 @@
 // Worker threads kept between worlds: starting one costs far more than a small world does.
 import { Worker } from 'node:worker_threads';
 import { settleHeap, trimHeap } from './c-heap.ts';
+import type { SharedWasmMemory } from './kernels/wasm.ts';
 import { onnxRuntime } from './onnx/api.ts';
 import { libraryPath } from './onnx/library.ts';
 import { disableTelemetry } from './onnx/telemetry.ts';
+import { createHeap, emptyHeap, heapsPerRank } from './transport/threads/heaps.ts';
 
 export interface WorldPool {
   /**
@@ -16,6 +18,16 @@ export interface WorldPool {
    * @internal
    */
   give(workers: readonly Worker[]): void;
+  /**
+   * Takes empty heaps for the registered memory of a world's ranks, some for each.
+   * @internal
+   */
+  takeHeaps(ranks: number): SharedWasmMemory[][];
+  /**
+   * Takes back heaps that no thread uses any more, and gives their memory back to the machine.
+   * @internal
+   */
+  giveHeaps(heaps: readonly (readonly SharedWasmMemory[])[]): void;
   /** Ends the idle workers and those given back later. */
   close(): Promise<void>;
 }
@@ -41,6 +53,8 @@ export function createPool(options: { readonly resourceLimits?: HeapLimits } = {
   disableTelemetry();
   const resourceLimits = { ...youngGeneration, ...options.resourceLimits };
   const idle = new Set<Worker>();
+  // Workers may hold on to a heap until their garbage is collected: it is used again, so that address space does not run out.
+  const heaps: SharedWasmMemory[] = [];
   let closed = false;
   const start = (): Worker => {
     const worker = new Worker(entry, { resourceLimits, execArgv: [] });
@@ -79,8 +93,16 @@ export function createPool(options: { readonly resourceLimits?: HeapLimits } = {
         }
       }
     },
+    takeHeaps(ranks) {
+      const take = (): SharedWasmMemory => heaps.pop() ?? createHeap();
+      return Array.from({ length: ranks }, () => Array.from({ length: heapsPerRank(ranks) }, take));
+    },
+    giveHeaps(given) {
+      for (const heap of given.flat()) if (emptyHeap(heap) && !closed) heaps.push(heap);
+    },
     async close() {
       closed = true;
+      heaps.length = 0;
       const workers = [...idle];
       idle.clear();
       await Promise.all(workers.map((worker) => worker.terminate()));

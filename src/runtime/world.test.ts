@@ -160,7 +160,14 @@ test.each([
     channels,
     timeoutSeconds: 5,
   };
-  const never = { take: () => expect.fail('a rank was started'), give: () => {}, close: async () => {} };
+  const started = (): never => expect.fail('a rank was started');
+  const never = {
+    take: started,
+    give: () => {},
+    takeHeaps: started,
+    giveHeaps: () => {},
+    close: async () => {},
+  };
   const error = await failureOf(runWorld({ plan, rankModule, jobs: new Array(size), pool: never }));
   expect([error.code, error.exit]).toEqual(['OPTION_INVALID', 2]);
   expect(error.message).toContain(name);

@@ -7,6 +7,7 @@ import { trimHeap } from './c-heap.ts';
 import { writeFlightRecords } from './flight-recorder.ts';
 import { createHoldings } from './onnx/holdings.ts';
 import { releaseLeftOver } from './onnx/left-over.ts';
+import { countedBetweenLooks } from './transport/threads/progress.ts';
 import { rankState } from './transport/threads/status.ts';
 import {
   abortKind,
@@ -86,13 +87,14 @@ class World {
   #secondary: Error | undefined;
   #activities: string[] = [];
   #over = false;
+  #watchedAt = performance.now();
   #resolve!: (values: unknown[]) => void;
   #reject!: (error: unknown) => void;
 
   constructor(options: WorldOptions, pool: WorldPool) {
     this.#options = options;
     this.#pool = pool;
-    this.#shared = createThreadsWorld(options.plan);
+    this.#shared = createThreadsWorld(options.plan, pool.takeHeaps);
     this.#values = new Array(options.plan.size);
     this.outcome = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -244,6 +246,11 @@ class World {
   }
 
   #watch(): void {
+    // What a stop of the whole process took from the ranks too is not held against them.
+    const now = performance.now();
+    const passed = now - this.#watchedAt;
+    this.#watchedAt = now;
+    for (const rank of this.#ranks) rank.movedAt += passed - countedBetweenLooks(passed);
     if (this.#failure) return;
     this.#ranks.forEach((rank, index) => {
       if (rank.state === 'preparing') {
@@ -282,10 +289,13 @@ class World {
     const error = this.#failure ?? this.#secondary;
     if (!error) {
       this.#pool.give(this.#ranks.map(({ worker }) => worker));
+      this.#pool.giveHeaps(this.#shared.heaps);
       this.#resolve(this.#values);
       return;
     }
-    await Promise.all(this.#ranks.map(endThread));
+    const ended = await Promise.all(this.#ranks.map(endThread));
+    // A thread that cannot be ended may still use anybody's.
+    if (ended.every(Boolean)) this.#pool.giveHeaps(this.#shared.heaps);
     trimHeap();
     this.#record(error);
     this.#reject(error);
@@ -317,11 +327,13 @@ const errorsBetweenRanks: readonly ErrorCode[] = [
 const isBetweenRanks = (error: Error): boolean =>
   !(error instanceof FivefoldError) || errorsBetweenRanks.includes(error.code);
 
-/** Ends a rank's thread and releases what it held natively, unless it cannot be ended: then it may still be using it. */
-async function endThread({ worker, holdings }: Rank): Promise<void> {
-  const ended = worker.terminate().then(() => true);
+/** Ends a rank's thread and releases what it held natively; false if it cannot be ended: then it may still be using it. */
+async function endThread({ worker, holdings }: Rank): Promise<boolean> {
+  const terminated = worker.terminate().then(() => true);
   const givenUp = setTimeoutPromise(endMilliseconds, false, { ref: false });
-  if (await Promise.race([ended, givenUp])) await releaseLeftOver(holdings);
+  const ended = await Promise.race([terminated, givenUp]);
+  if (ended) await releaseLeftOver(holdings);
+  return ended;
 }
 
 function tell(worker: Worker, message: ToWorker): void {

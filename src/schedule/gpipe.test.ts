@@ -1,6 +1,7 @@
 // GPipe: its actions as text, its memory and its bubble.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { timing } from '../../test/schedule-cases.ts';
 import { scheduleText } from '../../test/schedule-text.ts';
 import { FivefoldError } from '../errors.ts';
 import { gpipe } from './gpipe.ts';
@@ -16,7 +17,7 @@ test('two stages, three microbatches', () => {
 
 test('one stage has no messages', () => {
   expect(scheduleText(gpipe(1, 2))).toBe('0: F0 F1 B0 B1');
-  expect(verify(gpipe(1, 2))).toEqual({ peakLive: [2], peakInFlight: [] });
+  expect(verify(gpipe(1, 2))).toEqual({ peakLive: [2], peakLiveByChunk: [[2]], peakInFlight: [] });
 });
 
 test('keeps every microbatch live on every stage and in every channel, with the bubble of the paper', () => {
@@ -27,11 +28,32 @@ test('keeps every microbatch live on every stage and in every channel, with the 
       expect(proof.peakLive).toEqual(Array(p).fill(m));
       expect(proof.peakInFlight).toHaveLength(2 * (p - 1));
       for (const channel of proof.peakInFlight) expect(channel.messages).toBe(m);
-      const played = play(gpipe(p, m), { forwardSeconds: () => 1, backwardSeconds: () => 2 });
+      const played = play(gpipe(p, m), timing(1, 1, 1));
       expect(played.makespan).toBe(3 * (m + p - 1));
       expect(played.bubbleFraction).toBeCloseTo((p - 1) / (m + p - 1), 12);
     }),
   );
+});
+
+test('several chunks: all microbatches through one, then through the next', () => {
+  expect(scheduleText(gpipe(2, 2, 2))).toMatchInlineSnapshot(`
+    "0: F0.0 a0.0> F1.0 a1.0> <a0.1 F0.1 a0.1> <a1.1 F1.1 a1.1> <g0.1 B0.1 g0.1> <g1.1 B1.1 g1.1> <g0.0 B0.0 <g1.0 B1.0
+    1: <a0.0 F0.0 a0.0> <a1.0 F1.0 a1.0> <a0.1 F0.1 <a1.1 F1.1 B0.1 g0.1> B1.1 g1.1> <g0.0 B0.0 g0.0> <g1.0 B1.0 g1.0>"
+  `);
+});
+
+test('chunks divide the bubble, with a microbatch a stage or more', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 8 }), fc.integer({ min: 2, max: 4 }), fc.nat(20), (p, v, more) => {
+      const m = p + more;
+      expect(verify(gpipe(p, m, v)).peakLive).toEqual(Array(p).fill(m * v));
+      expect(play(gpipe(p, m, v), timing(1, 1, 1, v)).bubbleFraction).toBeCloseTo((p - 1) / (m * v + p - 1), 12);
+    }),
+  );
+});
+
+test('one stage in chunks is refused', () => {
+  expect(() => gpipe(1, 4, 2)).toThrow('schedule gpipe: one stage in 2 chunks; use one chunk, or several stages');
 });
 
 test.each([

@@ -4,18 +4,23 @@
 //   stage 1  ..0 1 2 3 ............[0 ][1 ][2 ][3 ]....    time to the right: `2 ` is the forward of microbatch 2,
 //   stage 2  ....0 1 2 3 ......[0 ][1 ][2 ][3 ]........    `[2 ]` its backward, twice as long; a dot is idle
 //   stage 3  ......0 1 2 3 [0 ][1 ][2 ][3 ]............
-import type { Action, Schedule } from './schedule.ts';
-import { backwardStep, forwardStep, makeSchedule } from './steps.ts';
+import { buildSchedule } from './build.ts';
+import type { Schedule } from './schedule.ts';
+import { backward, forward, upTo } from './work.ts';
 
 /**
- * Backwards run in the order of the forwards, as 1F1B's do, so that both schedules add gradients in the same order.
- * Live microbatches on every stage: `microbatches`. Bubble: (stages - 1) / (microbatches + stages - 1) of the time.
+ * Backwards run in the order of the forwards, as 1F1B's do, so that both schedules add gradients in the same order. Several
+ * chunks run breadth-first (Lamy-Poirier 2022): all microbatches through one chunk, then through the next.
+ * Live microbatches on every stage: `microbatches` a chunk. Bubble: (stages - 1) / (microbatches · chunks + stages - 1) of the
+ * time with at least `stages` microbatches.
  */
-export function gpipe(stages: number, microbatches: number): Schedule {
-  return makeSchedule('gpipe', stages, microbatches, (stage) => {
-    const actions: Action[] = [];
-    for (let i = 0; i < microbatches; i++) actions.push(...forwardStep(stage, stages, i));
-    for (let i = 0; i < microbatches; i++) actions.push(...backwardStep(stage, stages, i));
-    return actions;
+export function gpipe(stages: number, microbatches: number, chunks = 1): Schedule {
+  return buildSchedule('gpipe', { stages, microbatches, chunks }, () => {
+    const all = upTo(microbatches);
+    const there = upTo(chunks);
+    return [
+      ...there.flatMap((chunk) => all.map((microbatch) => forward(microbatch, chunk))),
+      ...there.toReversed().flatMap((chunk) => all.map((microbatch) => backward(microbatch, chunk))),
+    ];
   });
 }

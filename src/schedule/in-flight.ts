@@ -1,6 +1,5 @@
 // What holds at any relative speed of the stages: that all of them end, and how many messages a channel must hold.
-import { describeAction } from './describe.ts';
-import type { Action, Schedule } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 import { walk } from './walk.ts';
 
 /** The most messages that can be under way from one stage to another: sent or being sent, and not yet received. */
@@ -10,9 +9,15 @@ export interface ChannelProof {
   readonly messages: number;
 }
 
+/** Of an action: the index in its stage's list. */
+export interface Place {
+  readonly stage: number;
+  readonly index: number;
+}
+
 export interface ExecutionProof {
-  /** Why the schedule does not end, or undefined when it does. */
-  readonly stuck: string | undefined;
+  /** Receives that wait for each other in a circle, or the last one for a stage that has ended; undefined: it ends. */
+  readonly cycle: readonly Place[] | undefined;
   readonly peakInFlight: readonly ChannelProof[];
 }
 
@@ -35,7 +40,7 @@ export function proveExecution(schedule: Schedule): ExecutionProof {
     const clock = clocks[stage]!;
     if (received) joinInto(clock, received);
     let message: Int32Array | undefined;
-    if (action.kind === 'sendActivation' || action.kind === 'sendGradient') {
+    if (action.kind === 'send') {
       const name = `${stage} ${action.stage}`;
       const channel = channels.get(name) ?? openChannel(schedule, stage, action.stage);
       channels.set(name, channel);
@@ -49,7 +54,7 @@ export function proveExecution(schedule: Schedule): ExecutionProof {
 
   const stuckStage = ran.findIndex((count, stage) => count < stages[stage]!.length);
   return {
-    stuck: stuckStage < 0 ? undefined : describeDeadlock(schedule, ran, stuckStage),
+    cycle: stuckStage < 0 ? undefined : waitingIn(schedule, ran, stuckStage),
     peakInFlight: [...channels.values()].map(({ from, to, peak }) => ({ from, to, messages: peak })),
   };
 }
@@ -68,7 +73,7 @@ interface Channel {
 function openChannel(schedule: Schedule, from: number, to: number): Channel {
   const receives: number[] = [];
   schedule.stages[to]!.forEach((action, index) => {
-    if (isReceive(action) && action.stage === from) receives.push(index);
+    if (action.kind === 'recv' && action.stage === from) receives.push(index);
   });
   return { from, to, receives, sent: 0, known: 0, peak: 0 };
 }
@@ -86,22 +91,17 @@ function joinInto(clock: Int32Array, other: Int32Array): void {
   }
 }
 
-/** Follows who waits for whom, from one stuck stage round to a stage seen before. */
-function describeDeadlock(schedule: Schedule, ran: readonly number[], first: number): string {
-  const waits: string[] = [];
-  const seen = new Set<number>();
+/** Follows who waits for whom, from one stuck stage to one seen before: the circle, without the way into it. */
+function waitingIn(schedule: Schedule, ran: readonly number[], first: number): Place[] {
+  const waits: Place[] = [];
   let stage = first;
-  while (!seen.has(stage)) {
-    seen.add(stage);
+  for (;;) {
+    const seen = waits.findIndex((place) => place.stage === stage);
+    if (seen >= 0) return waits.slice(seen);
     const index = ran[stage]!;
     const action = schedule.stages[stage]![index];
-    if (!action || !isReceive(action)) break;
-    waits.push(`stage ${stage}, action ${index} (${describeAction(action)})`);
+    if (action?.kind !== 'recv') return waits;
+    waits.push({ stage, index });
     stage = action.stage;
   }
-  return `deadlock: ${waits.join(' waits for ')} waits for stage ${stage}`;
-}
-
-function isReceive(action: Action): action is Extract<Action, { stage: number }> {
-  return action.kind === 'recvActivation' || action.kind === 'recvGradient';
 }

@@ -1,11 +1,10 @@
 // 1F1B: its actions as text, its memory and its bubble.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { timing } from '../../test/schedule-cases.ts';
 import { scheduleText } from '../../test/schedule-text.ts';
-import { scheduleNames } from '../mesh/layout.ts';
 import { oneFOneB } from './one-f-one-b.ts';
 import { play } from './play.ts';
-import { schedules } from './schedules.ts';
 import { verify } from './verify.ts';
 
 test('three stages, four microbatches', () => {
@@ -35,7 +34,7 @@ test('keeps min(p - s, m) microbatches live, with the bubble of GPipe', () => {
     fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 30 }), (p, m) => {
       const proof = verify(oneFOneB(p, m));
       expect(proof.peakLive).toEqual(Array.from({ length: p }, (_, s) => Math.min(p - s, m)));
-      const played = play(oneFOneB(p, m), { forwardSeconds: () => 1, backwardSeconds: () => 2 });
+      const played = play(oneFOneB(p, m), timing(1, 1, 1));
       expect(played.makespan).toBe(3 * (m + p - 1));
       expect(played.bubbleFraction).toBeCloseTo((p - 1) / (m + p - 1), 12);
     }),
@@ -46,8 +45,4 @@ test('channels hold no more than the warm-up, however many microbatches there ar
   const { peakInFlight } = verify(oneFOneB(4, 64));
   const channels = peakInFlight.map(({ from, to, messages }) => `${from}>${to}: ${messages}`).sort();
   expect(channels).toEqual(['0>1: 4', '1>0: 4', '1>2: 3', '2>1: 3', '2>3: 2', '3>2: 2']);
-});
-
-test('the table has every schedule under the name it gives itself', () => {
-  for (const name of scheduleNames) expect(schedules[name](2, 2).name).toBe(name);
 });

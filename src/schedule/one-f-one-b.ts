@@ -5,8 +5,9 @@
 //   stage 2  ....0 1 ....[0 ]2 [1 ]3 [2 ]4 [3 ]5 [4 ]..[5 ]........    microbatch 2, `[2 ]` its backward, twice as
 //   stage 3  ......0 [0 ]1 [1 ]2 [2 ]3 [3 ]4 [4 ]5 [5 ]............    long; a dot is idle
 //             warm-up        steady          cool-down
-import type { Action, Schedule } from './schedule.ts';
-import { backwardStep, forwardStep, makeSchedule } from './steps.ts';
+import { buildSchedule } from './build.ts';
+import type { Schedule, Work } from './schedule.ts';
+import { backward, forward, upTo } from './work.ts';
 
 /**
  * Stage s warms up with as many forwards as there are stages behind it, then alternates one forward with one backward,
@@ -14,20 +15,22 @@ import { backwardStep, forwardStep, makeSchedule } from './steps.ts';
  * Bubble: (stages - 1) / (microbatches + stages - 1) of the time.
  */
 export function oneFOneB(stages: number, microbatches: number): Schedule {
-  return makeSchedule('1f1b', stages, microbatches, (stage) => {
-    const actions: Action[] = [];
-    const forward = (microbatch: number) => actions.push(...forwardStep(stage, stages, microbatch));
-    const backward = (microbatch: number) => actions.push(...backwardStep(stage, stages, microbatch));
-
-    const warmup = Math.min(stages - 1 - stage, microbatches);
-    const steady = microbatches - warmup;
-
-    for (let i = 0; i < warmup; i++) forward(i);
-    for (let i = 0; i < steady; i++) {
-      forward(warmup + i);
-      backward(i);
-    }
-    for (let i = steady; i < microbatches; i++) backward(i);
-    return actions;
+  return buildSchedule('1f1b', { stages, microbatches, chunks: 1 }, (stage) => {
+    const all = upTo(microbatches);
+    return alternate(
+      all.map((microbatch) => forward(microbatch)),
+      all.map((microbatch) => backward(microbatch)),
+      stages - 1 - stage,
+    );
   });
+}
+
+/** So many forwards, then one forward and one backward in turn, then the backwards that are left. */
+export function alternate(forwards: readonly Work[], backwards: readonly Work[], warmup: number): Work[] {
+  const steady = Math.max(0, forwards.length - warmup);
+  return [
+    ...forwards.slice(0, warmup),
+    ...upTo(steady).flatMap((i) => [forwards[warmup + i]!, backwards[i]!]),
+    ...backwards.slice(steady),
+  ];
 }

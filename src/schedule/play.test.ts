@@ -1,14 +1,15 @@
 // Playing schedules against a clock.
 import { expect, test } from 'vitest';
+import { timing } from '../../test/schedule-cases.ts';
 import { gpipe } from './gpipe.ts';
+import { interleaved } from './interleaved.ts';
 import { oneFOneB } from './one-f-one-b.ts';
-import { play } from './play.ts';
+import { play, type Timing } from './play.ts';
 
 test('two stages, one microbatch, with transfers', () => {
   const played = play(oneFOneB(2, 1), {
-    forwardSeconds: (stage) => [3, 5][stage]!,
-    backwardSeconds: (stage) => [7, 11][stage]!,
-    sendSeconds: (from, to) => (from < to ? 1 : 2),
+    workSeconds: (stage, { kind }) => (kind === 'forward' ? [3, 5] : [7, 11])[stage]!,
+    sendSeconds: (_, { what }) => (what === 'activation' ? 1 : 2),
   });
   expect(played.makespan).toBe(3 + 1 + 5 + 11 + 2 + 7);
   expect(played.busy).toEqual([10, 16]);
@@ -17,12 +18,12 @@ test('two stages, one microbatch, with transfers', () => {
     played.spans
       .filter((span) => span.stage === stage)
       .map(({ action, start, end }) => `${action.kind} ${start}-${end}`);
-  expect(row(0)).toEqual(['forward 0-3', 'sendActivation 3-4', 'recvGradient 4-22', 'backward 22-29']);
-  expect(row(1)).toEqual(['recvActivation 0-4', 'forward 4-9', 'backward 9-20', 'sendGradient 20-22']);
+  expect(row(0)).toEqual(['forward 0-3', 'send 3-4', 'recv 4-22', 'backward 22-29']);
+  expect(row(1)).toEqual(['recv 0-4', 'forward 4-9', 'backward 9-20', 'send 20-22']);
 });
 
 test('the slowest stage sets the pace', () => {
-  const slow = { forwardSeconds: (s: number) => (s === 2 ? 4 : 1), backwardSeconds: (s: number) => (s === 2 ? 8 : 2) };
+  const slow: Timing = { workSeconds: (stage, { kind }) => (stage === 2 ? 4 : 1) * (kind === 'forward' ? 1 : 2) };
   const short = play(gpipe(4, 10), slow);
   const long = play(gpipe(4, 20), slow);
   expect(long.makespan - short.makespan).toBe(10 * 12);
@@ -30,16 +31,25 @@ test('the slowest stage sets the pace', () => {
 });
 
 test('nothing to do takes no time and has no bubble', () => {
-  expect(play(gpipe(2, 2), { forwardSeconds: () => 0, backwardSeconds: () => 0 }).bubbleFraction).toBe(0);
+  expect(play(gpipe(2, 2), timing(0, 0, 0)).bubbleFraction).toBe(0);
 });
 
 test('a schedule that waits for ever is refused', () => {
   const stuck = {
     name: 'stuck',
     microbatches: 1,
-    stages: [[{ kind: 'recvGradient', microbatch: 0, stage: 1 }], []],
+    chunks: 1,
+    forwardOnly: false,
+    stages: [[{ kind: 'recv', what: 'gradient', microbatch: 0, chunk: 0, stage: 1 }], []],
   } as const;
-  expect(() => play(stuck, { forwardSeconds: () => 1, backwardSeconds: () => 2 })).toThrow(
-    'schedule stuck: a stage waits',
-  );
+  expect(() => play(stuck, timing(1, 1, 1))).toThrow('schedule stuck: a stage waits');
+});
+
+test('each chunk of each stage takes its own time', () => {
+  const seconds = [
+    [1, 10],
+    [100, 1000],
+  ];
+  const played = play(interleaved(2, 3, 2), { workSeconds: (stage, { chunk }) => seconds[stage]![chunk]! });
+  expect(played.busy).toEqual([6 * 11, 6 * 1100]);
 });

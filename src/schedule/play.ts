@@ -1,14 +1,13 @@
 // Plays a schedule against a clock: when each action starts and ends, how long the whole takes, how much of it is bubble.
 import { fail } from '../errors.ts';
-import type { Action, Schedule } from './schedule.ts';
+import { type Action, isMessage, type Message, type Schedule, type Work } from './schedule.ts';
 import { walk } from './walk.ts';
 
 /** How long things take, in seconds. */
 export interface Timing {
-  readonly forwardSeconds: (stage: number) => number;
-  readonly backwardSeconds: (stage: number) => number;
+  readonly workSeconds: (stage: number, work: Work) => number;
   /** The sender is busy for this long, then the message is there; 0 when not given. */
-  readonly sendSeconds?: (from: number, to: number) => number;
+  readonly sendSeconds?: (stage: number, message: Message) => number;
 }
 
 /** One action on the clock; a receive lasts as long as it waits. */
@@ -25,9 +24,9 @@ export interface Played {
   readonly spans: readonly Span[];
   /** Seconds until the last stage has ended. */
   readonly makespan: number;
-  /** Seconds each stage spends in forwards and backwards. */
+  /** Seconds each stage computes. */
   readonly busy: readonly number[];
-  /** Share of all stages' time that is neither forward nor backward: waiting and sending. */
+  /** Share of all stages' time in which they do not compute: waiting and sending. */
   readonly bubbleFraction: number;
 }
 
@@ -41,11 +40,11 @@ export function play(schedule: Schedule, timing: Timing): Played {
   const busy = stages.map(() => 0);
   const spans: Span[] = [];
 
-  /** A message is the time at which it is there. */
+  /** A message carries the time at which it is there. */
   const ran = walk<number>(schedule, ({ stage, action, received }) => {
     const start = now[stage]!;
     const end = endOf(stage, action, start, received ?? start, timing);
-    if (action.kind === 'forward' || action.kind === 'backward') busy[stage] = busy[stage]! + end - start;
+    if (!isMessage(action)) busy[stage] = busy[stage]! + end - start;
     spans.push({ stage, action, start, end });
     now[stage] = end;
     return end;
@@ -64,16 +63,7 @@ export function play(schedule: Schedule, timing: Timing): Played {
 }
 
 function endOf(stage: number, action: Action, start: number, arrival: number, timing: Timing): number {
-  switch (action.kind) {
-    case 'forward':
-      return start + timing.forwardSeconds(stage);
-    case 'backward':
-      return start + timing.backwardSeconds(stage);
-    case 'recvActivation':
-    case 'recvGradient':
-      return Math.max(start, arrival);
-    case 'sendActivation':
-    case 'sendGradient':
-      return start + (timing.sendSeconds?.(stage, action.stage) ?? 0);
-  }
+  if (!isMessage(action)) return start + timing.workSeconds(stage, action);
+  if (action.kind === 'recv') return Math.max(start, arrival);
+  return start + (timing.sendSeconds?.(stage, action) ?? 0);
 }

@@ -1,10 +1,48 @@
-// The schedules by the name used in a layout: a new one is one entry here.
-import type { ScheduleName } from '../mesh/layout.ts';
+// The schedule that a layout asks for: a new one is one line here.
+import { fail, option } from '../errors.ts';
+import type { Layout } from '../mesh/layout.ts';
 import { gpipe } from './gpipe.ts';
+import { interleaved } from './interleaved.ts';
 import { oneFOneB } from './one-f-one-b.ts';
+import { parseSchedule } from './parse.ts';
 import type { Schedule } from './schedule.ts';
+import { streaming } from './streaming.ts';
+import { zeroBubbleH1 } from './zero-bubble-h1.ts';
 
-export const schedules = {
-  gpipe,
-  '1f1b': oneFOneB,
-} as const satisfies Record<ScheduleName, (stages: number, microbatches: number) => Schedule>;
+/** Of a training step. @throws SCHEDULE_FILE when a file is wrong or not for this layout and number of microbatches */
+export function scheduleOf(layout: Layout, microbatches: number): Schedule {
+  const { pp, virtual, schedule } = layout;
+  switch (schedule) {
+    case 'gpipe':
+      return gpipe(pp, microbatches, virtual);
+    case '1f1b':
+      return virtual === 1 ? oneFOneB(pp, microbatches) : interleaved(pp, microbatches, virtual);
+    case 'zb-h1':
+      return zeroBubbleH1(pp, microbatches);
+    case 'file':
+      return scheduleOfFile(layout, microbatches);
+  }
+}
+
+/** Of forwards only, for inference: the same whatever schedule trains. */
+export const forwardScheduleOf = ({ pp, virtual }: Layout, microbatches: number): Schedule =>
+  streaming(pp, microbatches, virtual);
+
+function scheduleOfFile({ pp, virtual, scheduleFile }: Layout, microbatches: number): Schedule {
+  const { path, text } = scheduleFile!;
+  const schedule = parseSchedule(text, path);
+  const refuse = (problem: string, fix: string): never => fail('SCHEDULE_FILE', { path, problem, fix });
+  const [stages, chunks] = [schedule.stages.length, schedule.chunks];
+  if (stages !== pp || chunks !== virtual) {
+    const own = `pp=${stages}${chunks > 1 || virtual > 1 ? `,virtual=${chunks}` : ''}`;
+    const asked = `pp=${pp}${chunks > 1 || virtual > 1 ? `,virtual=${virtual}` : ''}`;
+    refuse(`it is for ${own} and the layout has ${asked}`, `use ${own}, or another file`);
+  }
+  if (schedule.microbatches !== microbatches)
+    refuse(
+      `it is for ${schedule.microbatches} microbatches and the step has ${microbatches}`,
+      `change ${option('globalBatch')} or ${option('microBatch')}, or use another file`,
+    );
+  if (schedule.forwardOnly) refuse('it has no backwards, which training needs', 'add them, or use another file');
+  return schedule;
+}

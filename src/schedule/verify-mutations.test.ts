@@ -1,20 +1,13 @@
 // The proof against a slow, independent executor: on mutated schedules both agree, and the memory bounds are exact.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { anySchedule } from '../../test/schedule-cases.ts';
 import { scheduleText } from '../../test/schedule-text.ts';
 import { FivefoldError } from '../errors.ts';
-import { scheduleNames } from '../mesh/layout.ts';
-import type { Schedule } from './schedule.ts';
-import { schedules } from './schedules.ts';
+import { type Action, messageTag, type Schedule } from './schedule.ts';
 import { verify } from './verify.ts';
 
-const schedule = fc
-  .record({
-    name: fc.constantFrom(...scheduleNames),
-    p: fc.integer({ min: 1, max: 5 }),
-    m: fc.integer({ min: 1, max: 7 }),
-  })
-  .map(({ name, p, m }) => schedules[name](p, m));
+const schedule = anySchedule({ stages: 5, microbatches: 7, chunks: 3 });
 
 /** One change to one stage's list, at places given modulo its length. */
 const mutation = fc.record({
@@ -26,6 +19,7 @@ const mutation = fc.record({
     'move',
     'retarget',
     'renumber',
+    'rechunk',
     'rekind',
     'relabel',
     'hasten',
@@ -36,7 +30,16 @@ const mutation = fc.record({
 });
 type Mutation = typeof mutation extends fc.Arbitrary<infer M> ? M : never;
 
-const kinds = ['forward', 'backward', 'sendActivation', 'recvActivation', 'sendGradient', 'recvGradient'] as const;
+const kinds = [
+  { kind: 'forward' },
+  { kind: 'backward' },
+  { kind: 'inputGradient' },
+  { kind: 'weightGradient' },
+  { kind: 'send', what: 'activation' },
+  { kind: 'recv', what: 'activation' },
+  { kind: 'send', what: 'gradient' },
+  { kind: 'recv', what: 'gradient' },
+] as const;
 
 function mutate(original: Schedule, { kind, stage, at, other }: Mutation): Schedule {
   const p = original.stages.length;
@@ -53,6 +56,7 @@ function mutate(original: Schedule, { kind, stage, at, other }: Mutation): Sched
   if (kind === 'swapNext' && i + 1 < actions.length) [actions[i], actions[i + 1]] = [actions[i + 1]!, action];
   if (kind === 'move') actions.splice(j, 0, ...actions.splice(i, 1));
   if (kind === 'retarget' && 'stage' in action) actions[i] = { ...action, stage: other % p };
+  if (kind === 'rechunk') actions[i] = { ...action, chunk: other % (original.chunks + 1) };
   if (kind === 'renumber') actions[i] = { ...action, microbatch: other % (original.microbatches + 1) };
   // Right on its own stage, but in another order than its neighbours'.
   if (kind === 'relabel') {
@@ -68,19 +72,20 @@ function mutate(original: Schedule, { kind, stage, at, other }: Mutation): Sched
   }
   // A receive right after the forward, so before what its sender waits for.
   if (kind === 'hasten') {
-    const after = actions.findIndex((one) => one.kind === 'forward' && one.microbatch === action.microbatch);
+    const after = actions.findIndex((one) => one.kind === 'forward' && sameWork(one, action));
     if (after < i) actions.splice(after + 1, 0, ...actions.splice(i, 1));
   }
   if (kind === 'rekind') {
-    const newKind = kinds[other % kinds.length]!;
-    const { microbatch } = action;
+    const replaced = kinds[other % kinds.length]!;
+    const { microbatch, chunk } = action;
+    const toward = 'stage' in action ? action.stage : s;
     actions[i] =
-      newKind === 'forward' || newKind === 'backward'
-        ? { kind: newKind, microbatch }
-        : { kind: newKind, microbatch, stage: 'stage' in action ? action.stage : s };
+      'what' in replaced ? { ...replaced, microbatch, chunk, stage: toward } : { ...replaced, microbatch, chunk };
   }
   return { ...original, stages: original.stages.map((list, index) => (index === s ? actions : list)) };
 }
+
+const sameWork = (a: Action, b: Action): boolean => a.microbatch === b.microbatch && a.chunk === b.chunk;
 
 /** The proof's verdict in words, or undefined when it accepts. Anything but a refusal with its code is a bug. */
 function refusal(candidate: Schedule): string | undefined {
@@ -162,90 +167,105 @@ interface Outcome {
 }
 
 /**
- * `pick` chooses which of the stages that can move does. Activations are strings that tell their way (`x3|0|1`), gradients
- * likewise (`g3|2|1`), so that wrong data show whatever their cause: at the end, stage s must have computed from exactly
- * the right ones.
+ * `pick` chooses which of the stages that can move does. Activations are strings that tell their way (`x3|0|1`) by virtual
+ * stages, gradients likewise (`g3|2|1`), so that wrong data show whatever their cause: at the end, every chunk must have
+ * computed from exactly the right ones. Messages carry their tag, and a receiver refuses another one than its own.
  */
 function bruteForce(schedule: Schedule, pick: (movable: readonly number[]) => number): Outcome {
-  const last = schedule.stages.length - 1;
+  const { stages, microbatches, chunks, forwardOnly } = schedule;
+  const count = stages.length * chunks;
   const inFlight = new Map<string, number>();
-  const channels = new Map<string, string[]>();
+  const channels = new Map<string, { value: string; tag: number }[]>();
   const channel = (from: number, to: number) => {
     const key = `${from}>${to}`;
     if (!channels.has(key)) channels.set(key, []);
     return channels.get(key)!;
   };
-  const next = schedule.stages.map(() => 0);
-  const memory = schedule.stages.map(() => new Map<string, string>());
-  const live = schedule.stages.map(() => 0);
-  const peakLive = schedule.stages.map(() => 0);
+  const next = stages.map(() => 0);
+  const memory = stages.map(() => new Map<string, string>());
+  const live = stages.map(() => 0);
+  const peakLive = stages.map(() => 0);
   const result = (fault?: string): Outcome => ({ fault, inFlight, live: peakLive });
-  const way = (name: string, stages: number[]) => [name, ...stages].join('|');
-  const upTo = (s: number) => Array.from({ length: s + 1 }, (_, i) => i);
-  const downTo = (s: number) => Array.from({ length: last - s + 1 }, (_, i) => last - i);
+  const way = (name: string, from: number, to: number) => {
+    const step = from <= to ? 1 : -1;
+    return [name, ...Array.from({ length: Math.abs(to - from) + 1 }, (_, i) => from + step * i)].join('|');
+  };
+
+  /** Does it, and says whether it could be done. */
+  const act = (s: number, action: Action): boolean => {
+    const { microbatch: b, chunk: c } = action;
+    if (b < 0 || b >= microbatches || c < 0 || c >= chunks) return false;
+    const v = c * stages.length + s;
+    const own = memory[s]!;
+    const store = (key: string, value: string) => !own.has(key) && own.set(key, value) !== undefined;
+    const load = (name: string) => own.get(`${name} ${b}.${c}`);
+    const keep = (name: string, value: string) => store(`${name} ${b}.${c}`, value);
+    const end = () => {
+      live[s] = live[s]! - 1;
+      return true;
+    };
+    switch (action.kind) {
+      case 'forward': {
+        const input = v === 0 ? `x${b}` : load('in');
+        live[s] = live[s]! + 1;
+        peakLive[s] = Math.max(peakLive[s]!, live[s]!);
+        return input !== undefined && keep('out', `${input}|${v}`) && (!forwardOnly || end());
+      }
+      case 'backward':
+      case 'inputGradient': {
+        const gradient = v === count - 1 ? `g${b}` : load('gradOut');
+        const done = gradient !== undefined && load('out') !== undefined && keep('gradIn', `${gradient}|${v}`);
+        if (action.kind === 'inputGradient') return done && !forwardOnly;
+        return done && !forwardOnly && keep('weights', gradient) && end();
+      }
+      case 'weightGradient': {
+        // Works on what the input gradient left behind.
+        const gradient = v === count - 1 ? `g${b}` : load('gradOut');
+        return load('gradIn') !== undefined && keep('weights', gradient!) && end();
+      }
+      case 'send': {
+        const name = action.what === 'activation' ? 'out' : 'gradIn';
+        const value = load(name);
+        if (value === undefined || !keep(`sent ${name}`, '') || !(action.stage in stages)) return false;
+        const queue = channel(s, action.stage);
+        queue.push({ value, tag: messageTag(stages.length, s, action) });
+        const key = `${s}>${action.stage}`;
+        inFlight.set(key, Math.max(inFlight.get(key) ?? 0, queue.length));
+        return true;
+      }
+      case 'recv': {
+        const { value, tag } = channel(action.stage, s).shift()!;
+        const name = action.what === 'activation' ? 'in' : 'gradOut';
+        return tag === messageTag(stages.length, s, action) && keep(name, value);
+      }
+    }
+  };
 
   for (;;) {
-    const movable = schedule.stages.flatMap((actions, s) => {
+    const movable = stages.flatMap((actions, s) => {
       const action = actions[next[s]!];
       if (!action) return [];
-      const receives = action.kind === 'recvActivation' || action.kind === 'recvGradient';
-      return receives && channel(action.stage, s).length === 0 ? [] : [s];
+      return action.kind === 'recv' && channel(action.stage, s).length === 0 ? [] : [s];
     });
     if (movable.length === 0) break;
     const s = pick(movable);
-    const action = schedule.stages[s]![next[s]!]!;
+    const action = stages[s]![next[s]!]!;
     next[s] = next[s]! + 1;
-    const { microbatch: b } = action;
-    const store = (key: string, value: string) => {
-      if (memory[s]!.has(key)) return false;
-      memory[s]!.set(key, value);
-      return true;
-    };
-    const load = (key: string) => memory[s]!.get(key);
-    let fine = b >= 0 && b < schedule.microbatches;
-    switch (action.kind) {
-      case 'forward': {
-        const input = s === 0 ? `x${b}` : load(`in${b}`);
-        fine &&= input !== undefined && store(`out${b}`, `${input}|${s}`);
-        live[s] = live[s]! + 1;
-        peakLive[s] = Math.max(peakLive[s]!, live[s]!);
-        break;
-      }
-      case 'backward': {
-        const gradient = s === last ? `g${b}` : load(`gradOut${b}`);
-        fine &&= gradient !== undefined && load(`out${b}`) !== undefined && store(`gradIn${b}`, `${gradient}|${s}`);
-        live[s] = live[s]! - 1;
-        break;
-      }
-      case 'sendActivation':
-      case 'sendGradient': {
-        const name = action.kind === 'sendActivation' ? `out${b}` : `gradIn${b}`;
-        const value = load(name);
-        fine &&= value !== undefined && store(`sent ${name}`, '') && action.stage in schedule.stages;
-        const queue = channel(s, action.stage);
-        queue.push(value ?? '');
-        const key = `${s}>${action.stage}`;
-        inFlight.set(key, Math.max(inFlight.get(key) ?? 0, queue.length));
-        break;
-      }
-      case 'recvActivation':
-      case 'recvGradient': {
-        const name = action.kind === 'recvActivation' ? `in${b}` : `gradOut${b}`;
-        fine &&= store(name, channel(action.stage, s).shift()!);
-        break;
-      }
-    }
-    if (!fine) return result(`stage ${s} cannot do action ${next[s]! - 1}`);
+    if (!act(s, action)) return result(`stage ${s} cannot do action ${next[s]! - 1}`);
   }
 
   for (const [key, queue] of channels) if (queue.length > 0) return result(`${key} is left with messages`);
-  for (const [s, actions] of schedule.stages.entries()) {
+  for (const [s, actions] of stages.entries()) {
     if (next[s]! < actions.length) return result(`stage ${s} waits for ever`);
-    for (let b = 0; b < schedule.microbatches; b++) {
-      if (memory[s]!.get(`out${b}`) !== way(`x${b}`, upTo(s))) return result(`stage ${s} has a wrong activation ${b}`);
-      if (memory[s]!.get(`gradIn${b}`) !== way(`g${b}`, downTo(s)))
-        return result(`stage ${s} has a wrong gradient ${b}`);
-    }
+    for (let b = 0; b < microbatches; b++)
+      for (let c = 0; c < chunks; c++) {
+        const v = c * stages.length + s;
+        const has = (name: string) => memory[s]!.get(`${name} ${b}.${c}`);
+        if (has('out') !== way(`x${b}`, 0, v)) return result(`stage ${s} has a wrong activation ${b}.${c}`);
+        if (forwardOnly) continue;
+        if (has('gradIn') !== way(`g${b}`, count - 1, v)) return result(`stage ${s} has a wrong gradient ${b}.${c}`);
+        if (has('weights') === undefined) return result(`stage ${s} has no gradient of the weights ${b}.${c}`);
+      }
   }
   return result();
 }

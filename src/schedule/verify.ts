@@ -1,143 +1,112 @@
 // Proves a schedule before it runs: complete, in order, every send received, no deadlock; and what memory it needs.
 import { fail } from '../errors.ts';
-import { describeAction } from './describe.ts';
+import { sizeProblem } from './build.ts';
 import { type ChannelProof, proveExecution } from './in-flight.ts';
-import type { Action, Schedule } from './schedule.ts';
+import { inWords } from './in-words.ts';
+import { locate, type Positions, type Slot, slotOf } from './locate.ts';
+import { type Action, type Message, messageTag, type Schedule } from './schedule.ts';
+import type { Teller } from './teller.ts';
 
 export interface ScheduleProof {
-  /** `peakLive[s]`: most microbatches whose forward has begun and whose backward has not ended on stage s. */
+  /** `peakLive[s]`: most (microbatch, chunk) pairs live at once on stage s: forward begun, last gradient not ended. */
   readonly peakLive: readonly number[];
+  /** `peakLiveByChunk[s][c]`: most microbatches of chunk c of stage s that are live at once. */
+  readonly peakLiveByChunk: readonly (readonly number[])[];
   /** For every (from, to) pair that talks: the most messages that can be under way, at any relative speed of the stages. */
   readonly peakInFlight: readonly ChannelProof[];
 }
-
-type Kind = Action['kind'];
-/** What must come before each kind of action on the same stage and microbatch, where the stage has it. */
-const needs: Readonly<Record<Kind, readonly Kind[]>> = {
-  recvActivation: [],
-  forward: ['recvActivation'],
-  sendActivation: ['forward'],
-  recvGradient: ['forward'],
-  backward: ['forward', 'recvGradient'],
-  sendGradient: ['backward'],
-};
-/** How far away the stage at the other end is. */
-const distance = { sendActivation: 1, recvActivation: -1, sendGradient: -1, recvGradient: 1 } as const;
-
-/** Where each action is in its stage's list: by kind, then by microbatch; -1 before it is found. */
-type Positions = Readonly<Partial<Record<Kind, Int32Array>>>;
 
 /**
  * @throws SCHEDULE_INVALID naming the stage, the index in its list and the action that is wrong.
  */
 export function verify(schedule: Schedule): ScheduleProof {
-  const { stages, microbatches } = schedule;
-  if (stages.length === 0) invalid(schedule, 'it has no stages');
-  if (!Number.isSafeInteger(microbatches) || microbatches < 1) {
-    invalid(schedule, `${microbatches} microbatches; use a whole number of at least 1`);
-  }
-  for (let stage = 0; stage < stages.length; stage++) {
-    const positions = locate(schedule, stage);
-    checkOrder(schedule, stage, positions);
-  }
-  for (let stage = 0; stage + 1 < stages.length; stage++) {
-    checkChannel(schedule, stage, 'sendActivation', stage + 1, 'recvActivation');
-    checkChannel(schedule, stage + 1, 'sendGradient', stage, 'recvGradient');
-  }
-  const { stuck, peakInFlight } = proveExecution(schedule);
-  if (stuck) invalid(schedule, stuck);
-  return { peakLive: stages.map(peakLiveOf), peakInFlight };
+  const action = (each: Action): string => inWords(each, schedule);
+  return prove(schedule, {
+    stage: (stage) => `stage ${stage}`,
+    action,
+    at: (stage, index) => `stage ${stage}, action ${index} (${action(schedule.stages[stage]![index]!)})`,
+    refuse: (problem) => fail('SCHEDULE_INVALID', { schedule: schedule.name, problem }),
+  });
 }
 
-/** Every action is one this stage can have, and each it must have is there exactly once a microbatch. */
-function locate(schedule: Schedule, stage: number): Positions {
-  const { stages, microbatches } = schedule;
-  const positions: Partial<Record<Kind, Int32Array>> = {};
-  for (const kind of kindsOf(stage, stages.length)) positions[kind] = new Int32Array(microbatches).fill(-1);
+export function prove(schedule: Schedule, tell: Teller): ScheduleProof {
+  const { stages, microbatches, chunks } = schedule;
+  const problem = sizeProblem({ stages: stages.length, microbatches, chunks });
+  if (problem) tell.refuse(problem);
+  const positions = locate(schedule, tell);
+  for (const [stage, found] of positions.entries()) checkOrder(schedule, stage, found, tell);
+  checkChannels(schedule, tell);
+  const { cycle, peakInFlight } = proveExecution(schedule);
+  if (cycle) {
+    const waits = cycle.map(({ stage, index }) => tell.at(stage, index));
+    tell.refuse(`deadlock: ${waits.join(' waits for ')} waits for ${tell.stage(cycle[0]!.stage)}`);
+  }
+  const live = stages.map((actions) => peakLiveOf(actions, schedule));
+  return { peakLive: live.map(({ all }) => all), peakLiveByChunk: live.map(({ byChunk }) => byChunk), peakInFlight };
+}
 
-  for (const [index, action] of stages[stage]!.entries()) {
-    const here = () => at(schedule, stage, index);
-    const { kind, microbatch } = action;
-    if (!Number.isSafeInteger(microbatch) || microbatch < 0 || microbatch >= microbatches) {
-      invalid(schedule, `${here()} names a microbatch outside 0..${microbatches - 1}`);
+/** What must come before an action on its stage, for the same microbatch and chunk, where the stage has it. */
+const needs: Readonly<Record<Slot, readonly Slot[]>> = {
+  'recv activation': [],
+  forward: ['recv activation'],
+  'send activation': ['forward'],
+  'recv gradient': [],
+  backward: ['forward', 'recv gradient'],
+  inputGradient: ['forward', 'recv gradient'],
+  weightGradient: ['inputGradient'],
+  'send gradient': ['backward', 'inputGradient'],
+};
+
+function checkOrder({ stages, microbatches }: Schedule, stage: number, positions: Positions, tell: Teller): void {
+  for (const [index, action] of stages[stage]!.entries())
+    for (const need of needs[slotOf(action)]) {
+      const position = positions[need][action.chunk * microbatches + action.microbatch]!;
+      if (position > index)
+        tell.refuse(`${tell.at(stage, index)} comes before ${tell.at(stage, position)}, which it needs`);
     }
-    const found = positions[kind];
-    if (!found) invalid(schedule, `${here()} has no other end: this is the ${stage === 0 ? 'first' : 'last'} stage`);
-    if ('stage' in action && action.stage !== stage + distance[action.kind]) {
-      invalid(schedule, `${here()} must name its neighbour, stage ${stage + distance[action.kind]}`);
-    }
-    const earlier = found[microbatch]!;
-    if (earlier >= 0)
-      invalid(schedule, `${here()} was already done at action ${earlier}; each happens once a microbatch`);
-    found[microbatch] = index;
-  }
-
-  for (const kind of Object.keys(positions) as Kind[]) {
-    const microbatch = positions[kind]!.indexOf(-1);
-    if (microbatch >= 0) invalid(schedule, `stage ${stage} has no ${kind} of microbatch ${microbatch}`);
-  }
-  return positions;
 }
 
-/** The kinds of action a stage has: the first has no stage before it, the last none behind it. */
-function kindsOf(stage: number, stages: number): Kind[] {
-  const kinds: Kind[] = ['forward', 'backward'];
-  if (stage > 0) kinds.push('recvActivation', 'sendGradient');
-  if (stage < stages - 1) kinds.push('sendActivation', 'recvGradient');
-  return kinds;
-}
-
-/** Every action comes after those it needs on its own stage. */
-function checkOrder(schedule: Schedule, stage: number, positions: Positions): void {
-  schedule.stages[stage]!.forEach(({ kind, microbatch }, index) => {
-    for (const need of needs[kind]) {
-      const position = positions[need]?.[microbatch];
-      if (position !== undefined && position > index) {
-        invalid(
-          schedule,
-          `${at(schedule, stage, index)} comes before ${at(schedule, stage, position)}, which it needs`,
-        );
+/** What one stage sends is what the other receives, in the same order. */
+function checkChannels({ stages }: Schedule, tell: Teller): void {
+  const sends = stages.map((actions) => byOtherEnd(actions, 'send'));
+  for (const [to, actions] of stages.entries())
+    for (const [from, receives] of byOtherEnd(actions, 'recv')) {
+      const tagOf = (stage: number, index: number) =>
+        messageTag(stages.length, stage, stages[stage]![index] as Message);
+      for (const [i, received] of receives.entries()) {
+        const sent = sends[from]!.get(to)![i]!;
+        if (tagOf(from, sent) !== tagOf(to, received))
+          tell.refuse(`${tell.at(to, received)} would get the message of ${tell.at(from, sent)}: orders differ`);
       }
     }
-  });
 }
 
-/** What one stage sends is what the other receives, in the same order: messages carry no names, only their place. */
-function checkChannel(schedule: Schedule, from: number, send: Kind, to: number, receive: Kind): void {
-  const sends = indexesOf(schedule, from, send);
-  const receives = indexesOf(schedule, to, receive);
-  sends.forEach((sent, i) => {
-    const received = receives[i]!;
-    if (schedule.stages[from]![sent]!.microbatch === schedule.stages[to]![received]!.microbatch) return;
-    invalid(
-      schedule,
-      `${at(schedule, to, received)} would get the message of ${at(schedule, from, sent)}: orders differ`,
-    );
-  });
-}
-
-function indexesOf(schedule: Schedule, stage: number, kind: Kind): number[] {
-  const indexes: number[] = [];
-  schedule.stages[stage]!.forEach((action, index) => {
-    if (action.kind === kind) indexes.push(index);
-  });
+/** The indexes of a stage's sends or receives, by the stage at the other end. */
+function byOtherEnd(actions: readonly Action[], kind: Message['kind']): Map<number, number[]> {
+  const indexes = new Map<number, number[]>();
+  for (const [index, action] of actions.entries()) {
+    if (action.kind !== kind) continue;
+    if (!indexes.has(action.stage)) indexes.set(action.stage, []);
+    indexes.get(action.stage)!.push(index);
+  }
   return indexes;
 }
 
-function peakLiveOf(actions: readonly Action[]): number {
-  let live = 0;
-  let peak = 0;
-  for (const { kind } of actions) {
-    if (kind === 'forward') peak = Math.max(peak, ++live);
-    if (kind === 'backward') live--;
+/** Without backwards, a microbatch is live during its forward only. */
+function peakLiveOf(actions: readonly Action[], { chunks, forwardOnly }: Schedule) {
+  const live = Array<number>(chunks).fill(0);
+  const byChunk = [...live];
+  let all = 0;
+  let total = 0;
+  for (const { kind, chunk } of actions) {
+    if (kind === 'forward') {
+      byChunk[chunk] = Math.max(byChunk[chunk]!, ++live[chunk]!);
+      all = Math.max(all, ++total);
+    }
+    if (kind === 'backward' || kind === 'weightGradient' || (kind === 'forward' && forwardOnly)) {
+      live[chunk]!--;
+      total--;
+    }
   }
-  return peak;
-}
-
-/** E.g. `stage 1, action 4 (recvGradient of microbatch 0 from stage 2)`. */
-const at = (schedule: Schedule, stage: number, index: number): string =>
-  `stage ${stage}, action ${index} (${describeAction(schedule.stages[stage]![index]!)})`;
-
-function invalid(schedule: Schedule, problem: string): never {
-  fail('SCHEDULE_INVALID', { schedule: schedule.name, problem });
+  return { all, byChunk };
 }

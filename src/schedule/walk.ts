@@ -2,26 +2,26 @@
 import type { Action, Schedule } from './schedule.ts';
 
 /** One action being walked; `received` is what the matching send returned, for receives only. */
-export interface Visited<Message> {
+export interface Visited<Carried> {
   readonly stage: number;
   readonly index: number;
   readonly action: Action;
-  readonly received: Message | undefined;
+  readonly received: Carried | undefined;
 }
 
 /**
- * Calls `visit` once for every action that can run: a stage's actions in order, a receive after its send. Messages are what
+ * Calls `visit` once for every action that can run: a stage's actions in order, a receive after its send. Messages carry what
  * `visit` returns for sends, first in first out on each (from, to) pair; sends never block. The stages are deterministic and
  * wait only for one given sender, so every order that runs reaches the same end: one order speaks for all relative speeds.
  *
  * @returns for each stage, how many of its actions ran: fewer than it has means it waits for ever.
  */
-export function walk<Message>(schedule: Schedule, visit: (step: Visited<Message>) => Message): number[] {
+export function walk<Carried>(schedule: Schedule, visit: (step: Visited<Carried>) => Carried): number[] {
   const { stages } = schedule;
   const ran = stages.map(() => 0);
   /** Messages under way, by sender and receiver. */
-  const channels = new Map<number, Queue<Message>>();
-  const channel = (from: number, to: number): Queue<Message> => {
+  const channels = new Map<number, Queue<Carried>>();
+  const channel = (from: number, to: number): Queue<Carried> => {
     const key = from * stages.length + to;
     const queue = channels.get(key) ?? { messages: [], taken: 0 };
     channels.set(key, queue);
@@ -35,17 +35,17 @@ export function walk<Message>(schedule: Schedule, visit: (step: Visited<Message>
     const actions = stages[stage]!;
     for (let index = ran[stage]!; index < actions.length; index++) {
       const action = actions[index]!;
-      let received: Message | undefined;
-      if (action.kind === 'recvActivation' || action.kind === 'recvGradient') {
+      let received: Carried | undefined;
+      if (action.kind === 'recv') {
         const queue = channel(action.stage, stage);
         if (queue.taken === queue.messages.length) break;
         received = queue.messages[queue.taken];
         // Dropped so that a message lives no longer than it is under way.
         queue.messages[queue.taken++] = undefined;
       }
-      const message = visit({ stage, index, action, received });
-      if (action.kind === 'sendActivation' || action.kind === 'sendGradient') {
-        channel(stage, action.stage).messages.push(message);
+      const carried = visit({ stage, index, action, received });
+      if (action.kind === 'send') {
+        channel(stage, action.stage).messages.push(carried);
         if (!queued[action.stage]) {
           queued[action.stage] = true;
           runnable.push(action.stage);
@@ -57,7 +57,7 @@ export function walk<Message>(schedule: Schedule, visit: (step: Visited<Message>
   return ran;
 }
 
-interface Queue<Message> {
-  readonly messages: (Message | undefined)[];
+interface Queue<Carried> {
+  readonly messages: (Carried | undefined)[];
   taken: number;
 }

@@ -1,6 +1,8 @@
 // What a step of training is: the model, its layout, the shape of the batch and the precision.
 import type { Layout } from '../mesh/layout.ts';
+import type { Coords } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
+import type { TraceSettings } from '../model/parts.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 
 export interface StepSettings {
@@ -12,10 +14,24 @@ export interface StepSettings {
   /** Microbatches of a step. */
   readonly microbatches: number;
   readonly precision: Precision;
+  /** Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. */
+  readonly packed?: boolean;
   /** Queries and keys of a block of attention; undefined: as many as stay near a core. It changes results by rounding only. */
   readonly attentionBlock?: number;
+  /** Tokens of a block of the loss; undefined: as many as stay near a core. It changes results by rounding only. */
+  readonly lossBlock?: number;
 }
 
 /** Tokens that one step of all ranks trains on. */
 export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
   seqLen * microBatch * microbatches * layout.dp;
+
+/** What a rank's programs depend on. */
+export const traceSettings = (settings: StepSettings, coords: Coords): TraceSettings => ({
+  config: settings.config,
+  layout: settings.layout,
+  coords,
+  batch: settings.microBatch,
+  seqLen: settings.seqLen,
+  ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
+});

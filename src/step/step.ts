@@ -1,39 +1,41 @@
-// What one rank does in one step, as a flat list of instructions over numbered buffers: the predictor walks it, the runtime runs it.
+// What one rank does in one program, as a flat list of instructions over numbered buffers: the predictor walks it, the runtime runs it.
 import type { Group } from '../mesh/mesh.ts';
-import type { ParamSpec } from '../model/params.ts';
+import type { GroupCall } from '../mesh/traffic.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import type { Node, Shape } from '../program/program.ts';
+import type { CallShape, Dtype, Node, Shape } from '../program/program.ts';
 import type { Piece } from '../program/segment.ts';
+import type { StateVector } from '../state/vectors.ts';
 
-export type BufferRole = 'parameter' | 'gradient' | 'firstMoment' | 'secondMoment' | 'tokens' | 'scalar' | 'activation';
+export type BufferPlace =
+  /** A vector of the rank's state. */
+  | { readonly vector: number; readonly start: number }
+  /** The arena of activations: its own piece of it, or a part of the piece of another buffer, the root. */
+  | { readonly arena: number; readonly root: number }
+  /** Memory of its own: tokens and scalars. */
+  | 'own'
+  /** Another buffer that has memory of its own. */
+  | { readonly own: number; readonly start: number };
 
 export interface Buffer {
   readonly id: number;
-  readonly role: BufferRole;
   readonly name: string;
   readonly shape: Shape;
-  /** float: the run's precision; int: 32 bits; double: 64 bits in every run. */
-  readonly dtype: 'float' | 'int' | 'double';
+  readonly dtype: Dtype;
   readonly bytes: number;
-  /** Bytes into the arena (activations); others have memory of their own. */
-  readonly offset?: number;
+  /** Where it lies, and how many bytes into it. */
+  readonly in: BufferPlace;
 }
 
 export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
-
-/** Matrices [outer, ranks, inner] as the transport cuts them (see Cut in runtime/transport). */
-export interface CutShape {
-  readonly outer: number;
-  readonly inner: number;
-}
 
 export type Instruction = {
   /** What errors, flight recorders and traces call it, e.g. `block 3 backward mlp + attention`; recorders keep 62 bytes. */
   readonly site: string;
   /** Undefined: none of them, such as clearing the gradients before the microbatches. */
-  readonly phase?: 'forward' | 'backward' | 'finish';
+  readonly phase?: 'forward' | 'backward' | 'inputGradient' | 'weightGradient' | 'finish';
   /** Undefined: it serves all of the step's. */
   readonly microbatch?: number;
+  readonly chunk?: number;
   /** Of a block's instructions. */
   readonly layer?: number;
 } & (
@@ -43,6 +45,7 @@ export type Instruction = {
       readonly inputs: readonly number[];
       readonly outputs: readonly number[];
     }
+  /** A loop on this rank's memory. */
   | {
       readonly kind: 'host';
       readonly node: Node;
@@ -50,38 +53,28 @@ export type Instruction = {
       readonly outputs: readonly number[];
     }
   | {
-      readonly kind: 'allReduce';
-      readonly group: Group;
-      readonly input: number;
-      readonly output: number;
-      readonly reduce: 'sum' | 'max';
+      readonly kind: 'blocks';
+      readonly node: Node;
+      readonly inputs: readonly number[];
+      readonly outputs: readonly number[];
+      readonly scratch: number;
+      /** Matrix-multiply FLOPs by the op's own formula. */
+      readonly flops: number;
     }
   | {
-      readonly kind: 'allGather' | 'reduceScatter';
+      readonly kind: 'collective';
+      readonly call: GroupCall;
       readonly group: Group;
       readonly input: number;
       readonly output: number;
-      readonly cut: CutShape;
+      readonly how: CallShape;
     }
-  | { readonly kind: 'send' | 'recv'; readonly rank: number; readonly buffer: number }
+  | { readonly kind: 'send' | 'recv'; readonly rank: number; readonly buffer: number; readonly tag: number }
   | { readonly kind: 'zero'; readonly buffers: readonly number[] }
-  /** Σ of squares of the buffers, into a double. */
-  | { readonly kind: 'sumSquares'; readonly buffers: readonly number[]; readonly output: number }
-  /** AdamW on every parameter this rank holds, gradients clipped by the norm whose square is in `norm`. */
-  | { readonly kind: 'update'; readonly norm: number }
 );
 
 /** Where in a step an instruction belongs. */
-export type Place = Pick<Instruction, 'site' | 'phase' | 'microbatch' | 'layer'>;
-
-/** A parameter this rank holds and the buffers that go with it. */
-export interface HeldParam {
-  readonly spec: ParamSpec;
-  readonly param: number;
-  readonly gradient: number;
-  readonly firstMoment: number;
-  readonly secondMoment: number;
-}
+export type Place = Pick<Instruction, 'site' | 'phase' | 'microbatch' | 'chunk' | 'layer'>;
 
 export interface Segment {
   readonly piece: ComputePiece;
@@ -90,10 +83,12 @@ export interface Segment {
   readonly flops: number;
 }
 
-/** Buffers, segments and instructions of a rank; what all kinds of step share. */
+/** Buffers, segments and instructions of a rank; what all kinds of program share. */
 export interface RankProgram {
   readonly rank: number;
   readonly precision: Precision;
+  /** What outlives it: the vectors it works on, which other programs of the rank may share. */
+  readonly state: readonly StateVector[];
   readonly buffers: readonly Buffer[];
   readonly arenaBytes: number;
   /** Most bytes of activations alive at once. */
@@ -102,13 +97,26 @@ export interface RankProgram {
   readonly instructions: readonly Instruction[];
 }
 
+/** The token buffers of a microbatch on this rank; some undefined where its stage does not need them. */
+export interface TokenBuffers {
+  /** Token ids [b, s]: where the embedding is. */
+  readonly ids?: number;
+  /** Where in its document every token [b, s] stands, and which of its sequence's documents that is. */
+  readonly positions: number;
+  readonly documents: number;
+  /** Target ids [b, s] and what each counts in the loss: where the head is. */
+  readonly targets?: number;
+  readonly weights?: number;
+}
+
 export interface TrainingStep extends RankProgram {
-  readonly params: readonly HeldParam[];
-  /** Token buffers of each microbatch; undefined where this stage does not need them. */
-  readonly ids: readonly (number | undefined)[];
-  readonly targets: readonly (number | undefined)[];
-  /** A one that gradients start from (last stage), filled once. */
+  readonly tokens: readonly TokenBuffers[];
+  /** The sum of the weights of this rank's tokens, a double: to be filled before a step, where the head is. */
+  readonly counted?: number;
+  /** A one that gradients start from (where the head is), filled once. */
   readonly one?: number;
+  /** See `optimizerSettings` in ops/finishing.ts: to be filled before a step. */
+  readonly optimizer: number;
   /** Mean loss of the step, on every rank after the step. */
   readonly loss: number;
   /** Square of the gradients' global norm before clipping. */

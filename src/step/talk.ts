@@ -1,13 +1,15 @@
 // Who a run's ranks talk to: every group, and every channel with the bytes that may be under way in it.
 
-import type { Layout } from '../mesh/layout.ts';
 import { axes, coordsOf, type Group, groupKey, groupOf, rankAt, worldGroup, worldSize } from '../mesh/mesh.ts';
 import { residualShape } from '../model/parts.ts';
-import { elements } from '../program/program.ts';
-import { schedules } from '../schedule/schedules.ts';
+import { endsGroup } from '../model/stages.ts';
+import { elementBytes, elements } from '../program/program.ts';
+import { typedAxes } from '../program/types.ts';
+import type { Schedule } from '../schedule/schedule.ts';
+import { forwardScheduleOf, scheduleOf } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
-import type { StepSettings } from './settings.ts';
-import { tiedGroup } from './stages.ts';
+import { bucketsOf } from '../state/buckets.ts';
+import { type StepSettings, traceSettings } from './settings.ts';
 
 export interface Talk {
   readonly size: number;
@@ -15,30 +17,58 @@ export interface Talk {
   readonly channels: readonly { readonly from: number; readonly to: number; readonly capacityBytes: number }[];
 }
 
-/** Every group of the layout's axes and the world, each once, groups of one rank left out. */
-export function groupsOf(layout: Layout): Group[] {
-  const groups = new Map<string, Group>();
+/** The sets of axes that a step's collectives go over: each axis, and those over which gradients are summed together. */
+function setsOf({ config, layout }: StepSettings): (readonly (typeof axes)[number][])[] {
+  const sets: (readonly (typeof axes)[number][])[] = axes.map((axis) => [axis]);
+  for (let stage = 0; stage < layout.pp; stage++)
+    for (const { placement } of bucketsOf(config, layout, stage))
+      sets.push(
+        typedAxes.filter(
+          (axis) => layout[axis] > 1 && placement.gradient[axis] === 'P' && placement.finished[axis] === 'I',
+        ),
+      );
+  // The norm is summed over all axes on which some gradient varies.
+  for (let stage = 0; stage < layout.pp; stage++) {
+    const buckets = bucketsOf(config, layout, stage);
+    sets.push(
+      typedAxes.filter(
+        (axis) => layout[axis] > 1 && buckets.some(({ placement }) => placement.finished[axis] === 'V0'),
+      ),
+    );
+  }
+  return sets.filter((set) => set.length > 0);
+}
+
+/** Every group of the layout's axes and of the sets that a step needs, and the world, each once, groups of one rank left out. */
+function groupsOf(settings: StepSettings): Group[] {
+  const { config, layout } = settings;
   const size = worldSize(layout);
-  const all = [worldGroup(layout)];
-  for (let rank = 0; rank < size; rank++) for (const axis of axes) all.push(groupOf(layout, rank, axis));
+  const sets = new Map(setsOf(settings).map((set) => [set.join(), set]));
+  const groups = new Map<string, Group>();
+  const ranks = Array.from({ length: size }, (_, rank) => rank);
+  const all = [
+    worldGroup(layout),
+    ...ranks.flatMap((rank) => [...sets.values()].map((set) => groupOf(layout, rank, set))),
+    ...(config.tiedHead && layout.pp > 1 ? ranks.map((rank) => endsGroup(layout, rank)) : []),
+  ];
   for (const group of all) if (group.ranks.length > 1) groups.set(groupKey(group), group);
   return [...groups.values()];
 }
 
-/** The pairs of ranks that hold a tied embedding and head on different stages; not those that are a whole group already. */
-function tiedGroups({ config, layout }: StepSettings): Group[] {
-  if (!config.tiedHead || layout.pp <= 2) return [];
-  const pairs = Array.from({ length: worldSize(layout) }, (_, rank) => tiedGroup(layout, rank));
-  return [...new Map(pairs.map((pair) => [groupKey(pair), pair])).values()];
-}
-
 /** Proves the schedule first (SCHEDULE_INVALID). Channels hold as many messages as the proof says can be under way. */
-export function talkOf(settings: StepSettings): Talk {
-  const { config, layout, precision, microBatch, seqLen, microbatches } = settings;
+export const talkOf = (settings: StepSettings): Talk =>
+  talkBy(settings, scheduleOf(settings.layout, settings.microbatches));
+
+/** Of forward passes alone. */
+export const forwardTalkOf = (settings: StepSettings): Talk =>
+  talkBy(settings, forwardScheduleOf(settings.layout, settings.microbatches));
+
+function talkBy(settings: StepSettings, schedule: Schedule): Talk {
+  const { layout, precision } = settings;
   const size = worldSize(layout);
-  const shape = residualShape({ config, layout, coords: coordsOf(layout, 0), batch: microBatch, seqLen, lossScale: 1 });
-  const messageBytes = elements(shape) * (precision === 'f64' ? 8 : 4);
-  const proof = verify(schedules[layout.schedule](layout.pp, microbatches));
+  const shape = residualShape(traceSettings(settings, coordsOf(layout, 0)));
+  const messageBytes = elements(shape) * elementBytes('float', precision);
+  const proof = verify(schedule);
   const channels = Array.from({ length: size }, (_, rank) => coordsOf(layout, rank)).flatMap((coords, rank) =>
     proof.peakInFlight
       .filter(({ from }) => from === coords.pp)
@@ -48,5 +78,5 @@ export function talkOf(settings: StepSettings): Talk {
         capacityBytes: messages * messageBytes,
       })),
   );
-  return { size, groups: [...groupsOf(layout), ...tiedGroups(settings)], channels };
+  return { size, groups: groupsOf(settings), channels };
 }

@@ -1,217 +1,113 @@
-// Builds the training step of one rank: the pipeline schedule over its parts, then gradients finished by type, clipped, applied.
-import { coordsOf, rankAt } from '../mesh/mesh.ts';
-import { type Part, type PartName, paramSpecs, shardShape } from '../model/params.ts';
-import { type PartPrograms, residualShape, type TraceSettings, tracePart } from '../model/parts.ts';
-import type { Action } from '../schedule/schedule.ts';
-import { schedules } from '../schedule/schedules.ts';
-import { finishGradients, finishScalars } from './finishing.ts';
-import { cutProgram, type ProgramBuilder, type ProgramPieces, startProgram } from './program-builder.ts';
-import { type StepSettings, tokensPerStep } from './settings.ts';
-import { placeOf, stageParts } from './stages.ts';
-import type { HeldParam, TrainingStep } from './step.ts';
-
-interface PartRun {
-  readonly part: Part;
-  readonly params: readonly HeldParam[];
-  readonly forward: ProgramPieces;
-  readonly backward: ProgramPieces;
-  readonly programs: PartPrograms;
-}
+// Builds the training step of one rank: the pipeline schedule over its parts, then what finishes the step.
+import { coordsOf } from '../mesh/mesh.ts';
+import { stageParts } from '../model/stages.ts';
+import { allReduce } from '../ops/collectives.ts';
+import { optimizerSettings, reciprocal } from '../ops/finishing.ts';
+import { at, finish, input, startTrace } from '../program/trace.ts';
+import { scheduleOf } from '../schedule/schedules.ts';
+import { heldPart } from '../state/pieces.ts';
+import { sharedOver } from '../state/placement.ts';
+import { type RankState, stateOf } from '../state/vectors.ts';
+import { traceFinishing } from './finishing.ts';
+import { holdState } from './held.ts';
+import { runParts } from './part-runs.ts';
+import { playPipeline } from './pipeline.ts';
+import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
+import { type StepSettings, traceSettings } from './settings.ts';
+import type { TrainingStep } from './step.ts';
+import { tokenBuffers } from './token-buffers.ts';
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
-  const { config, layout, seqLen, microBatch, microbatches, precision } = settings;
+  const { config, layout, microbatches, precision, lossBlock } = settings;
   const coords = coordsOf(layout, rank);
-  const stage = coords.pp;
-  const builder = startProgram(layout, rank, precision);
-  const trace: TraceSettings = {
-    config,
-    layout,
-    coords,
-    batch: microBatch,
-    seqLen,
-    lossScale: 1 / tokensPerStep(settings),
-    ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
-  };
-  const parts = stageParts(config, layout, stage);
+  const state = stateOf(config, layout, coords);
+  const builder = startProgram(layout, rank, precision, state);
+  const trace = traceSettings(settings, coords);
+  const parts = stageParts(config, layout, coords.pp);
 
-  const held = holdParams(builder, settings, parts);
-  const traced = new Map<PartName, Omit<PartRun, 'part' | 'params'>>();
-  const runs = parts.map((part): PartRun => {
-    let programs = traced.get(part.name);
-    if (!programs) {
-      const both = tracePart(part.name, trace);
-      programs = { programs: both, forward: cutProgram(both.forward), backward: cutProgram(both.backward) };
-      traced.set(part.name, programs);
-    }
-    return { part, params: held.byPart(part), ...programs };
+  const tokens = tokenBuffers(builder, parts, settings, true);
+  const lossSum = builder.own('loss', [1]);
+  const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
+  const squaredNorm = builder.own('squared gradient norm', [1], 'double');
+  const gradients = state.buckets.map((bucket) => {
+    const vector = state.index('gradient', bucket);
+    return builder.state(vector, 0, [state.vectors[vector]!.size]);
   });
+  builder.emit({ kind: 'zero', buffers: [lossSum, ...gradients], site: 'step start' });
+  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, rank) : undefined;
 
-  const tokens = (what: string, needed: boolean) =>
-    Array.from({ length: microbatches }, (_, m) =>
-      needed ? builder.buffer('tokens', `${what} ${m}`, [microBatch, seqLen], 'int') : undefined,
-    );
-  const last = stage === layout.pp - 1;
-  const ids = tokens('ids', stage === 0);
-  const targets = tokens('targets', last);
-  const loss = builder.buffer('scalar', 'loss', [1]);
-  const one = last ? builder.buffer('scalar', 'one', [1]) : undefined;
-  const squaredNorm = builder.buffer('scalar', 'squared gradient norm', [1], 'double');
-
-  builder.emit({ kind: 'zero', buffers: [loss, ...held.all.map((param) => param.gradient)], site: 'step start' });
-  const pipeline = runPipeline({ builder, runs, settings, trace, ids, targets, loss, one, rank });
-  const schedule = schedules[layout.schedule](layout.pp, microbatches);
-  for (const action of schedule.stages[stage]!) pipeline(action);
-
-  finishGradients(builder, settings, rank, held.all);
-  finishScalars(builder, settings, rank, held.all, { loss, squaredNorm });
-  builder.emit({ kind: 'update', norm: squaredNorm, site: 'optimizer', phase: 'finish' });
+  const play = playPipeline({
+    builder,
+    runs: runParts({ builder, held: holdState({ config, layout, builder, state, coords }), trace, lossBlock }),
+    trace,
+    rank,
+    tokens: (microbatch) => tokens[microbatch]!,
+    end: {
+      of: 'training',
+      loss(microbatch) {
+        const { targets, weights } = tokens[microbatch]!;
+        return { targets: targets!, weights: weights!, lossSum, scale: head!.scale, one: head!.one };
+      },
+    },
+  });
+  for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
+  finishStep(builder, state, settings, rank, { lossSum, optimizer, squaredNorm, gradients });
   return {
     ...builder.finish(),
-    params: held.all,
-    ids,
-    targets,
-    ...(one === undefined ? {} : { one }),
-    loss,
+    tokens,
+    ...(head ? { counted: head.counted, one: head.one } : {}),
+    optimizer,
+    loss: lossSum,
     squaredNorm,
   };
 }
 
-/** Buffers for every parameter of the stage; a head tied to an embedding on the same stage shares its buffers. */
-function holdParams(builder: ProgramBuilder, { config, layout }: StepSettings, parts: readonly Part[]) {
-  const byName = new Map<string, HeldParam>();
-  const byPart = new Map<Part, HeldParam[]>();
-  for (const part of parts)
-    byPart.set(
-      part,
-      paramSpecs(config, layout, part).map((spec) => {
-        const known = byName.get(spec.name);
-        if (known) return { ...known, spec };
-        const shape = shardShape(spec, layout);
-        const held: HeldParam = {
-          spec,
-          param: builder.buffer('parameter', spec.name, shape),
-          gradient: builder.buffer('gradient', spec.name, shape),
-          firstMoment: builder.buffer('firstMoment', spec.name, shape),
-          secondMoment: builder.buffer('secondMoment', spec.name, shape),
-        };
-        byName.set(spec.name, held);
-        return held;
-      }),
-    );
-  return { all: [...byName.values()], byPart: (part: Part) => byPart.get(part)! };
+/** What losses are multiplied by: one over what the tokens of all replicas count. */
+function headBuffers(builder: ProgramBuilder, { layout }: StepSettings, rank: number) {
+  const trace = startTrace(layout, coordsOf(layout, rank));
+  const counted = input(trace, [1], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' }, 'double');
+  const scale = at(trace, 'tokens counted', () => reciprocal(allReduce(counted, ['cp', 'ep', 'dp'], 'R')));
+  const program = cutProgram(finish(trace, { counted }, { scale }));
+  const buffers = {
+    counted: builder.own('tokens counted', [1], 'double'),
+    scale: builder.own('loss scale', [1]),
+    one: builder.own('one', [1]),
+  };
+  builder.run(program, { counted: buffers.counted }, { site: 'step start' }, { scale: buffers.scale });
+  return buffers;
 }
 
-interface Pipeline {
-  readonly builder: ProgramBuilder;
-  readonly runs: readonly PartRun[];
-  readonly settings: StepSettings;
-  readonly trace: TraceSettings;
-  readonly ids: readonly (number | undefined)[];
-  readonly targets: readonly (number | undefined)[];
-  readonly loss: number;
-  readonly one: number | undefined;
-  readonly rank: number;
-}
-
-/** Emits what one action of the schedule does. Activations and gradients between stages are kept by microbatch. */
-function runPipeline({
-  builder,
-  runs,
-  settings,
-  trace,
-  ids,
-  targets,
-  loss,
-  one,
-  rank,
-}: Pipeline): (action: Action) => void {
-  const { layout } = settings;
+/** Emits the finishing program on the rank's state. */
+function finishStep(
+  builder: ProgramBuilder,
+  state: RankState,
+  { layout }: StepSettings,
+  rank: number,
+  buffers: { lossSum: number; optimizer: number; squaredNorm: number; gradients: readonly number[] },
+): void {
   const coords = coordsOf(layout, rank);
-  const into = new Map<number, number>();
-  const out = new Map<number, number>();
-  const gradientInto = new Map<number, number>();
-  const gradientOut = new Map<number, number>();
-  /** By microbatch, then part: the buffers of the values its backward reads. */
-  const saved = new Map<number, Record<string, number>[]>();
-  const shape = residualShape(trace);
-
-  const paramInputs = (run: PartRun, sums: boolean) =>
-    Object.fromEntries(
-      run.params.flatMap(({ spec, param, gradient }) => [
-        [`param:${spec.key}`, param],
-        ...(sums ? [[`sum:${spec.key}`, gradient] as const] : []),
-      ]),
-    );
-
-  const forward = (microbatch: number): void => {
-    let x = into.get(microbatch);
-    const savedParts: Record<string, number>[] = [];
-    for (const run of runs) {
-      const inputs: Record<string, number> = paramInputs(run, false);
-      if (run.part.name === 'embedding') inputs.ids = ids[microbatch]!;
-      else inputs.x = x!;
-      if (run.part.name === 'head') Object.assign(inputs, { targets: targets[microbatch]!, lossSum: loss });
-      const ran = builder.run(run.forward, inputs, {
-        ...placeOf(run.part),
-        phase: 'forward',
-        microbatch,
-      });
-      savedParts.push(
-        Object.fromEntries(run.programs.saved.map((value) => [`saved:${value.id}`, ran.bufferOf(value)])),
-      );
-      x = ran.outputs.y;
-    }
-    saved.set(microbatch, savedParts);
-    if (x !== undefined) out.set(microbatch, x);
-  };
-
-  const backward = (microbatch: number): void => {
-    let dy = gradientInto.get(microbatch);
-    for (const [index, run] of [...runs.entries()].reverse()) {
-      const inputs = { ...paramInputs(run, true), ...saved.get(microbatch)![index]! };
-      if (run.part.name === 'head') inputs.one = one!;
-      else inputs.dy = dy!;
-      const place = placeOf(run.part);
-      dy = builder.run(run.backward, inputs, {
-        ...place,
-        site: `${place.site} backward`.trim(),
-        phase: 'backward',
-        microbatch,
-      }).outputs.dx;
-    }
-    saved.delete(microbatch);
-    if (dy !== undefined) gradientOut.set(microbatch, dy);
-  };
-
-  const peer = (other: number) => rankAt(layout, { ...coords, pp: other });
-  return (action) => {
-    const { microbatch } = action;
-    switch (action.kind) {
-      case 'forward':
-        return forward(microbatch);
-      case 'backward':
-        return backward(microbatch);
-      case 'sendActivation':
-      case 'sendGradient': {
-        const [what, phase, from] =
-          action.kind === 'sendActivation'
-            ? (['activation', 'forward', out] as const)
-            : (['gradient', 'backward', gradientOut] as const);
-        const site = `microbatch ${microbatch} ${what} to stage ${action.stage}`;
-        const buffer = from.get(microbatch)!;
-        return builder.emit({ kind: 'send', rank: peer(action.stage), buffer, site, phase, microbatch });
-      }
-      case 'recvActivation':
-      case 'recvGradient': {
-        const [what, phase, to] =
-          action.kind === 'recvActivation'
-            ? (['activation', 'forward', into] as const)
-            : (['gradient', 'backward', gradientInto] as const);
-        const site = `microbatch ${microbatch} ${what} from stage ${action.stage}`;
-        const buffer = builder.buffer('activation', site, shape);
-        to.set(microbatch, buffer);
-        return builder.emit({ kind: 'recv', rank: peer(action.stage), buffer, site, phase, microbatch });
-      }
-    }
-  };
+  const inputs: Record<string, number> = { loss: buffers.lossSum, optimizer: buffers.optimizer };
+  const into: Record<string, number> = { loss: buffers.lossSum, squaredNorm: buffers.squaredNorm };
+  for (const [index, bucket] of state.buckets.entries()) {
+    const { name, placement, types } = bucket;
+    const whole = (role: 'parameter' | 'firstMoment' | 'secondMoment') => {
+      const vector = state.index(role, bucket);
+      return builder.state(vector, 0, [state.vectors[vector]!.size]);
+    };
+    const share = heldPart(bucket, placement.moments, layout, coords);
+    const gradient = buffers.gradients[index]!;
+    const shares = (held: typeof placement.param, id: number) =>
+      sharedOver(placement.moments, types).length === sharedOver(held, types).length
+        ? id
+        : builder.view(id, share.start, [share.size]);
+    const param = whole('parameter');
+    inputs[`gradient:${name}`] = gradient;
+    inputs[`parameter:${name}`] = shares(placement.param, param);
+    inputs[`first:${name}`] = whole('firstMoment');
+    inputs[`second:${name}`] = whole('secondMoment');
+    into[`finished:${name}`] = shares(placement.gradient, gradient);
+    into[`whole:${name}`] = param;
+  }
+  const program = cutProgram(traceFinishing(state.buckets, layout, coords));
+  builder.run(program, inputs, { site: '', phase: 'finish' }, into);
 }

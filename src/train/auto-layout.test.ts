@@ -1,10 +1,11 @@
 // The layout chosen for a machine: uses its cores, always fits, prefers data, and splits what memory cannot hold.
 import { expect, test } from 'vitest';
-import { oneRank, printLayout } from '../mesh/layout.ts';
+import { oneRank, parseLayout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { checkFit } from '../model/fit.ts';
 import { presets } from '../model/presets.ts';
+import { estimateTraining } from '../plan/memory.ts';
 import { autoLayout, defaultMicroBatch } from './auto-layout.ts';
 
 const config = parseModelConfig(presets['llama-tiny'], 'llama-tiny');
@@ -35,7 +36,7 @@ test('what is chosen fits, whatever the machine and the batch', () => {
     }
 });
 
-test('replicas that memory cannot hold give way to tensor parallelism', () => {
+test('replicas that memory cannot hold share out their moments, then give way to tensor parallelism', () => {
   const large = parseModelConfig({ ...presets['llama-medium'], num_hidden_layers: 24 }, 'large');
   const chosen = (memoryBytes: number) =>
     printLayout(
@@ -43,8 +44,19 @@ test('replicas that memory cannot hold give way to tensor parallelism', () => {
     );
   // 77 M weights: 1.23 GB with gradients and moments, a replica more is that again.
   expect(chosen(3e9)).toBe('dp=2');
+  expect(chosen(2.2e9)).toBe('dp=2,zero=1');
   expect(chosen(1.6e9)).toBe('tp=2');
   expect(chosen(1000)).toBe('tp=1');
+});
+
+test('blocks are computed anew where memory is too short for what they keep', () => {
+  const shape = { config, seqLen: 1024, microBatch: 4, precision: 'f32' } as const;
+  const needs = (text: string) => estimateTraining({ ...shape, microbatches: 1, layout: parseLayout(text) }).total;
+  const [kept, anew] = [needs('tp=1'), needs('recompute=full')];
+  expect(anew).toBeLessThan(0.8 * kept);
+  const chosen = (memoryBytes: number) => printLayout(autoLayout({ ...shape, globalBatch: 4, cores: 1, memoryBytes }));
+  expect(chosen(kept)).toBe('tp=1');
+  expect(chosen(anew)).toBe('recompute=full');
 });
 
 test('microbatches: large without a pipeline, several with one', () => {

@@ -38,12 +38,17 @@ export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): numb
 }
 
 /**
- * The layout with the most ranks that divides the model and the batch and that fits in memory (as `train` checks it); of those with equally many,
- * the one with the largest dp, then tp. Each replica holds the whole model, so a model too large for that is split by tp instead.
+ * The layout with the most ranks that divides the model and the batch and that fits in memory (as `train` checks it); of those with
+ * equally many, the one with the largest dp, then tp. Replicas that memory cannot hold share their moments out (zero=1); where each
+ * still holds too much of the model, it is split by tp instead. Only if no layout fits, blocks are computed anew (recompute=full).
  * When nothing fits in memory, one rank: that is refused by `train`, which says what would fit.
  */
 export function autoLayout(options: AutoLayoutOptions): Layout {
-  return candidates(options.cores).find((layout) => divides(layout, options) && fitsMemory(layout, options)) ?? oneRank;
+  const dividing = grids(options.cores)
+    .filter((layout) => divides(layout, options))
+    .flatMap((layout): Layout[] => (layout.dp > 1 ? [layout, { ...layout, zero: 1 }] : [layout]));
+  const recomputing = dividing.map((layout): Layout => ({ ...layout, recompute: { policy: 'full' } }));
+  return [...dividing, ...recomputing].find((layout) => fitsMemory(layout, options)) ?? oneRank;
 }
 
 /** {@link autoLayout} for the cores and the memory of this machine. */
@@ -51,7 +56,7 @@ export const machineLayout = (options: Omit<AutoLayoutOptions, 'cores' | 'memory
   autoLayout({ ...options, cores: availableParallelism(), memoryBytes: availableMemory() });
 
 /** Every grid of at most so many ranks, the most wanted first. */
-function candidates(cores: number): Layout[] {
+function grids(cores: number): Layout[] {
   const found: Layout[] = [];
   for (let dp = 1; dp <= cores; dp++)
     for (let tp = 1; dp * tp <= cores; tp++)

@@ -1,6 +1,7 @@
 // The clock of one rank: how long its steps compute and talk, and, for a trace, what every instruction did when.
+import type { Layout } from '../mesh/layout.ts';
 import { type Coords, coordsOf, type Mesh } from '../mesh/mesh.ts';
-import { sentBy } from '../plan/predict-step.ts';
+import { flopsOf, sentBy } from '../plan/predict-step.ts';
 import type { TraceCategory, TraceSpan } from '../runtime/perfetto.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 
@@ -25,10 +26,13 @@ export function rankName(mesh: Mesh, rank: number): string {
   return `rank ${rank}${told.length > 0 ? ` (${told.map(([axis, at]) => `${axis} ${at}`).join(', ')})` : ''}`;
 }
 
-export function createClock(program: RankProgram, mesh: Mesh, trace: boolean): Clock {
+export function createClock(program: RankProgram, layout: Layout, trace: boolean): Clock {
   const { rank } = program;
-  const coords = coordsOf(mesh, rank);
-  const labels = new Map(trace ? program.instructions.map((each) => [each, labelOf(each, program, coords)]) : []);
+  const coords = coordsOf(layout, rank);
+  const isChunked = layout.virtual > 1;
+  const labels = new Map(
+    trace ? program.instructions.map((each) => [each, labelOf(each, program, coords, isChunked)]) : [],
+  );
   let [step, communication, compute] = [0, 0, 0];
   let spans: TraceSpan[] = [];
   let phase: (Label & { start: number; end: number }) | undefined;
@@ -55,11 +59,10 @@ export function createClock(program: RankProgram, mesh: Mesh, trace: boolean): C
       const label = labels.get(instruction);
       if (!label) return;
       add(label, start, end);
-      const name = phaseOf(instruction);
+      const name = phaseOf(instruction, isChunked);
       if (phase && phase.name !== name) endPhase();
       if (name === undefined) return;
-      const { microbatch, stage } = label.args;
-      const args = { ...(microbatch !== undefined && { microbatch }), stage: stage! };
+      const args = placeOf(instruction, coords, isChunked);
       phase ??= { name, category: 'step', args, start, end };
       phase.end = end;
     },
@@ -80,35 +83,45 @@ export function createClock(program: RankProgram, mesh: Mesh, trace: boolean): C
   };
 }
 
-const isCommunication = ({ kind }: Instruction): boolean =>
-  ['allReduce', 'allGather', 'reduceScatter', 'send', 'recv'].includes(kind);
+const isCommunication = ({ kind }: Instruction): boolean => kind === 'collective' || kind === 'send' || kind === 'recv';
+
+const isOptimizer = (instruction: Instruction): boolean =>
+  instruction.kind === 'host' && instruction.node.op.name === 'adamw';
 
 /** The stretch of a step that an instruction is part of. Messages are between them: a stage waits there for another. */
-const phaseOf = ({ kind, phase, microbatch }: Instruction): string | undefined =>
-  phase === undefined || kind === 'send' || kind === 'recv' ? undefined : `${phase} ${microbatch ?? ''}`.trim();
+function phaseOf({ kind, phase, microbatch, chunk }: Instruction, isChunked: boolean): string | undefined {
+  if (phase === undefined || kind === 'send' || kind === 'recv') return undefined;
+  return microbatch === undefined ? phase : `${phase} ${microbatch}${isChunked ? `.${chunk}` : ''}`;
+}
+
+/** Where in the step it is; chunks are told apart where a stage has several. */
+const placeOf = ({ phase, microbatch, chunk }: Instruction, { pp }: Coords, isChunked: boolean) => ({
+  ...(phase && { phase }),
+  ...(microbatch !== undefined && { microbatch }),
+  ...(isChunked && chunk !== undefined && { chunk }),
+  stage: pp,
+});
 
 /** What the spans of an instruction have in common. */
 type Label = Required<Pick<TraceSpan, 'name' | 'category' | 'args'>>;
 
 /** `bytes` and `flops` are those that the rank's counters count for it. */
-function labelOf(instruction: Instruction, program: RankProgram, coords: Coords): Label {
-  const { kind, site, phase, microbatch, layer } = instruction;
+function labelOf(instruction: Instruction, program: RankProgram, coords: Coords, isChunked: boolean): Label {
+  const { kind, site, layer } = instruction;
   const talks = isCommunication(instruction);
   const sent = sentBy(instruction, program);
   const buffer =
     kind === 'send' || kind === 'recv' ? instruction.buffer : 'group' in instruction ? instruction.input : undefined;
   const shape = buffer === undefined ? undefined : program.buffers[buffer]!.shape;
   return {
-    name: talks ? `${kind} ${site}` : site,
-    category: talks ? 'communication' : kind === 'update' ? 'optimizer' : 'compute',
+    name: talks ? `${instruction.kind === 'collective' ? instruction.call : kind} ${site}` : site,
+    category: talks ? 'communication' : isOptimizer(instruction) ? 'optimizer' : 'compute',
     args: {
-      ...(phase && { phase }),
-      ...(microbatch !== undefined && { microbatch }),
-      stage: coords.pp,
+      ...placeOf(instruction, coords, isChunked),
       ...(layer !== undefined && { layer }),
       ...(sent && { axis: sent.axis, bytes: sent.bytes }),
       ...(shape && { shape: shape.join(' × ') }),
-      ...(kind === 'compute' && { flops: program.segments[instruction.segment]!.flops }),
+      ...((kind === 'compute' || kind === 'blocks') && { flops: flopsOf(instruction, program) }),
     },
   };
 }

@@ -1,14 +1,13 @@
 // The loss on held-out sequences, measured on the way: a forward pass over the weights that are being trained.
-import type { Sequences } from '../data/sequences.ts';
+import type { Sequence, Sequences } from '../data/sequences.ts';
 import { coordsOf, groupOf, type Mesh } from '../mesh/mesh.ts';
 import { trafficBytes } from '../mesh/traffic.ts';
-import { addBytes, predictRank, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
-import { createExecutor, type Executor } from '../runtime/executor.ts';
-import { parametersOf } from '../runtime/memory.ts';
+import { addBytes, type BytesSent } from '../plan/predict-step.ts';
+import type { Executor } from '../runtime/executor.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
-import { buildLossStep } from '../step/forward-step.ts';
+import { buildLossStep, type LossStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
-import type { RankProgram } from '../step/step.ts';
+import { fillMicrobatch } from './fill-tokens.ts';
 
 /** The held-out sequences that are measured, spread evenly over all sources: the same for every layout. */
 export interface Evaluation {
@@ -33,48 +32,55 @@ export const passesOf = ({ sequences, batch }: Evaluation, { dp }: Pick<Mesh, 'd
   Math.ceil(sequences / batch / dp);
 
 export interface Evaluator {
-  readonly executor: Executor;
   /** The mean loss of a token, in nats, the same on every rank; all ranks call it together. */
   loss(held: Sequences['validation']): number;
 }
 
-/** Works on the parameters of `training`. */
+/** A forward pass of an evaluation. */
+export const evaluationStep = (settings: StepSettings, { batch }: Evaluation, rank: number): LossStep =>
+  buildLossStep({ ...settings, microBatch: batch, microbatches: 1 }, rank);
+
+/** Spread over all that are held out: the first of them would be of one source, and of the beginning of its text. */
+export const measuredSequence = (
+  held: Sequences['validation'],
+  { sequences }: Pick<Evaluation, 'sequences'>,
+  index: number,
+): Sequence => held.sequence(Math.floor((index * held.count) / sequences));
+
+/** Plays a rank's {@link evaluationStep}. */
 export function createEvaluator(
   transport: Transport,
-  settings: StepSettings,
+  { layout, seqLen }: Pick<StepSettings, 'layout' | 'seqLen'>,
   { sequences, batch }: Evaluation,
-  training: { readonly step: RankProgram; readonly executor: Executor },
+  { step, executor }: { readonly step: LossStep; readonly executor: Executor },
 ): Evaluator {
-  const { layout, seqLen } = settings;
-  const step = buildLossStep({ ...settings, batch }, transport.rank);
-  const executor = createExecutor(step, { transport, shared: parametersOf(training.step, training.executor.memory) });
   const { of } = executor.memory;
   const { dp } = coordsOf(layout, transport.rank);
   const batches = sequences / batch;
+  if (step.one !== undefined) of(step.one).fill(1);
 
-  const fill = (held: Sequences['validation'], first: number): void => {
-    for (let row = 0; row < batch; row++) {
-      // Spread over all that are held out: the first of them would be of one source, and of the beginning of its text.
-      const { inputs, targets } = held.sequence(Math.floor(((first + row) * held.count) / sequences));
-      if (step.ids !== undefined) (of(step.ids) as Int32Array).set(inputs, row * seqLen);
-      if (step.targets !== undefined) (of(step.targets) as Int32Array).set(targets, row * seqLen);
-    }
-  };
+  /** Returns what its tokens count. */
+  const fill = (held: Sequences['validation'], first: number): number =>
+    fillMicrobatch(executor.memory, step.tokens[0]!, batch, seqLen, (row) =>
+      measuredSequence(held, { sequences }, first + row),
+    );
   return {
-    executor,
     loss(held) {
-      const sum = new Float64Array(1);
+      /** The losses of the tokens, and what they count. */
+      const sums = new Float64Array(2);
       for (let pass = 0; pass < passesOf({ sequences, batch }, layout); pass++) {
         const mine = pass * layout.dp + dp;
-        fill(held, Math.min(mine, batches - 1) * batch);
+        const counted = fill(held, Math.min(mine, batches - 1) * batch);
         if (step.loss !== undefined) of(step.loss).fill(0);
         executor.run();
-        if (step.loss !== undefined && mine < batches) sum[0]! += of(step.loss)[0]!;
+        if (step.loss === undefined || mine >= batches) continue;
+        sums[0]! += of(step.loss)[0]!;
+        sums[1]! += counted;
       }
-      // The last stage of each replica has its sum; other stages add nothing.
+      // The last stage of each replica has its sums; other stages add nothing.
       for (const axis of talkingAxes)
-        if (layout[axis] > 1) transport.allReduce(groupOf(layout, transport.rank, axis), sum, 'sum', 'held-out loss');
-      return sum[0]! / (sequences * seqLen);
+        if (layout[axis] > 1) transport.allReduce(groupOf(layout, transport.rank, axis), sums, 'sum', 'held-out loss');
+      return sums[0]! / Math.max(1, sums[1]!);
     },
   };
 }
@@ -82,18 +88,9 @@ export function createEvaluator(
 /** The sums of an evaluation go over these. */
 const talkingAxes = ['dp', 'pp'] as const;
 
-/** What one evaluation takes on a rank. */
-export function predictEvaluation(settings: StepSettings, evaluation: Evaluation, rank: number): RankPrediction {
-  const { layout } = settings;
-  const step = buildLossStep({ ...settings, batch: evaluation.batch }, rank);
-  const passes = timesSteps(predictRank(step), passesOf(evaluation, layout));
-  const shared = step.buffers.filter(({ role }) => role === 'parameter').reduce((sum, { bytes }) => sum + bytes, 0);
-  const sums = talkingAxes
+/** What one evaluation sends besides its passes. */
+export const evaluationTalk = (layout: Mesh): BytesSent =>
+  talkingAxes
     .filter((axis) => layout[axis] > 1)
-    .map((axis) => ({ [axis]: { allReduce: trafficBytes('allReduce', 8, layout[axis]) } }));
-  return {
-    ...passes,
-    peakBytes: passes.peakBytes - shared,
-    bytesSent: sums.reduce(addBytes, passes.bytesSent),
-  };
-}
+    .map((axis): BytesSent => ({ [axis]: { allReduce: trafficBytes('allReduce', 16, layout[axis]) } }))
+    .reduce(addBytes, {});

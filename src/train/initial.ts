@@ -1,30 +1,24 @@
 // Initial weights: numbers that depend on the seed, the parameter and the global index alone, so every layout starts alike.
-import type { Layout } from '../mesh/layout.ts';
-import type { Coords } from '../mesh/mesh.ts';
-import { type ParamSpec, shardRanges } from '../model/params.ts';
+import type { ParamSpec } from '../model/params.ts';
 import { normalFill } from '../runtime/kernels/local.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
+import type { DimRange } from '../state/pieces.ts';
 
-/** Fills a rank's shard; the rows that pad a vocabulary are zero. */
-export function initialise(
-  shard: Floats,
-  spec: ParamSpec,
-  { layout, coords, seed }: { readonly layout: Layout; readonly coords: Coords; readonly seed: number },
-): void {
-  shard.fill(0);
-  const ranges = shardRanges(spec, layout, coords);
+/** Fills a box of a parameter, row-major. */
+export function initialise(part: Floats, spec: ParamSpec, ranges: readonly DimRange[], seed: number): void {
   const [rows, columns] = ranges.length === 2 ? [ranges[0]!, ranges[1]!] : [[0, 1] as const, ranges[0]!];
   const width = columns[1] - columns[0];
   const wholeWidth = spec.shape[spec.shape.length - 1]!;
   const key = keyOf(seed, spec.name);
-  const fill = (part: Floats, start: number) => {
-    if (spec.initial === 'ones') part.fill(1);
-    else if (spec.initial === 'normal') normalFill(part, { start, key, std: spec.std });
+  const fill = (numbers: Floats, start: number) => {
+    if (spec.initial === 'ones') numbers.fill(1);
+    else if (spec.initial === 'normal') normalFill(numbers, { start, key, std: spec.std });
+    else numbers.fill(0);
   };
-  if (width === wholeWidth) fill(shard.subarray(0, (rows[1] - rows[0]) * width), rows[0] * wholeWidth);
+  if (width === wholeWidth) fill(part, rows[0] * wholeWidth);
   else
     for (let row = rows[0]; row < rows[1]; row++)
-      fill(shard.subarray((row - rows[0]) * width, (row - rows[0] + 1) * width), row * wholeWidth + columns[0]);
+      fill(part.subarray((row - rows[0]) * width, (row - rows[0] + 1) * width), row * wholeWidth + columns[0]);
 }
 
 /** The key of a parameter's random numbers: FNV-1a of its name in the low 32 bits, the seed (below 2^21) above. */

@@ -14,6 +14,7 @@ import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
 import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
 import { createTrace } from '../runtime/perfetto.ts';
+import { watchResident } from '../runtime/resident-memory.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { tokensPerStep } from '../step/settings.ts';
@@ -23,6 +24,7 @@ import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
+import { withAbsolutePaths } from './run-paths.ts';
 import { trainDefaults } from './settings.ts';
 
 /** What whoever starts a run hears of it and decides about it. */
@@ -40,6 +42,8 @@ export interface TrainSummary {
   readonly ranks: readonly RankResult[];
   /** What was predicted for each rank, for the steps that ran. */
   readonly predicted: readonly RankPrediction[];
+  /** By how much resident memory grew; not measured where a pool had threads already. */
+  readonly processBytes: { readonly predicted: number; readonly measured?: number };
   /** Bytes sent by each rank, from the transport's counters. */
   readonly bytesSent: readonly BytesSent[];
   readonly setupSeconds: number;
@@ -83,6 +87,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
     else tracing(given.trace!, write);
   };
   const job = jobOf(plan, claim);
+  const resident = hooks.pool ? undefined : watchResident();
   const results = (await runWorld({
     plan: { ...talkOf(settings), timeoutSeconds: given.timeoutSeconds ?? trainDefaults.timeoutSeconds },
     rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
@@ -92,6 +97,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
     ...(hooks.recorderDir ? { recorderDir: hooks.recorderDir } : {}),
     onReport(rank, message) {
       const report = message as TrainReport;
+      if (report.kind !== 'spans') resident?.sample();
       const step = stepsDone + steps.length + 1;
       if (report.kind === 'spans' && trace) onTrace(step, () => trace.add(report.spans));
       if (report.kind === 'ready' && report.matrixFlopsPerSecond) rates.set(rank, report.matrixFlopsPerSecond);
@@ -142,6 +148,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
     steps,
     ranks: results,
     predicted,
+    processBytes: { predicted: plan.processBytes, ...(resident ? { measured: resident.growth() } : {}) },
     bytesSent: results.map(({ counters }) => bytesSentOf(counters)),
     setupSeconds,
     tokensPerSecond,
@@ -166,7 +173,7 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }
   const [beta1, beta2] = run.betas;
   const { learningRate, minLearningRate, warmupSteps, decaySteps, epsilon, weightDecay, clipNorm } = run;
   const manifest: Omit<RunManifest, 'step'> = {
-    run,
+    run: withAbsolutePaths(run),
     data: tokens.sources.map(({ tokens: count, sha256 }) => ({ tokens: count, sha256 })),
   };
   return {

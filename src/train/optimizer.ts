@@ -1,8 +1,6 @@
-// AdamW with gradient clipping and a cosine learning rate, applied by a rank to the shards it holds.
-import { adamw } from '../runtime/kernels/local.ts';
-import type { Floats } from '../runtime/kernels/local-kernels.ts';
-import type { RankMemory } from '../runtime/memory.ts';
-import type { HeldParam } from '../step/step.ts';
+// What AdamW with gradient clipping and a cosine learning rate is told at every step.
+import { type OptimizerNumbers, optimizerSettings } from '../ops/finishing.ts';
+import type { Numbers } from '../program/program.ts';
 
 export interface OptimizerSettings {
   /** Peak learning rate, reached after the warm-up. */
@@ -45,33 +43,18 @@ export function learningRateAt(step: number, settings: OptimizerSettings): numbe
   return minLearningRate + 0.5 * (learningRate - minLearningRate) * (1 + Math.cos(Math.PI * progress));
 }
 
-/** What gradients are multiplied by so that their norm is at most `clipNorm` (as torch's clip_grad_norm_). */
-export const clipScale = (norm: number, clipNorm: number): number =>
-  clipNorm > 0 ? Math.min(1, clipNorm / (norm + 1e-6)) : 1;
-
-/** Applies step `step` (from 1) to every parameter this rank holds. */
-export function updateParams(
-  params: readonly HeldParam[],
-  memory: RankMemory,
-  { step, norm, settings }: { readonly step: number; readonly norm: number; readonly settings: OptimizerSettings },
-): void {
-  const common = {
+/** What AdamW is told for step `step` (from 1): see `optimizerSettings`. */
+export function writeOptimizer(into: Numbers, step: number, settings: OptimizerSettings): void {
+  const { beta1, beta2, epsilon, weightDecay, clipNorm } = settings;
+  const numbers: OptimizerNumbers = {
     learningRate: learningRateAt(step, settings),
-    gradScale: clipScale(norm, settings.clipNorm),
-    beta1: settings.beta1,
-    beta2: settings.beta2,
-    epsilon: settings.epsilon,
-    biasCorrection1: 1 - settings.beta1 ** step,
-    biasCorrection2: 1 - settings.beta2 ** step,
+    beta1,
+    beta2,
+    epsilon,
+    weightDecay,
+    clipNorm,
+    biasCorrection1: 1 - beta1 ** step,
+    biasCorrection2: 1 - beta2 ** step,
   };
-  const floats = (id: number) => memory.of(id) as Floats;
-  for (const { spec, param, gradient, firstMoment, secondMoment } of params)
-    adamw({
-      ...common,
-      param: floats(param),
-      grad: floats(gradient),
-      firstMoment: floats(firstMoment),
-      secondMoment: floats(secondMoment),
-      weightDecay: spec.decays ? settings.weightDecay : 0,
-    });
+  into.set(optimizerSettings.map((name) => numbers[name]));
 }

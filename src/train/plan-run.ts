@@ -1,18 +1,19 @@
 // A run when all is decided and its data are there: what the ranks will be told, and what it is predicted to take.
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { timesSeen } from '../data/epochs.ts';
-import { openSequences } from '../data/sequences.ts';
+import type { PackedStatistics } from '../data/packing-file.ts';
+import { openSequences, type Sequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import type { WritingJob } from '../generate/job.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
-import { predictRanks } from '../plan/predict-ranks.ts';
-import { addPredictions, type RankPrediction, timesSteps } from '../plan/predict-step.ts';
+import type { RankPrediction } from '../plan/predict-step.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { type Evaluation, planEvaluation, predictEvaluation } from './evaluate.ts';
+import { type Evaluation, planEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
-import { planSample, predictSample } from './sample.ts';
+import { predictRun } from './predict-run.ts';
+import { planSample } from './sample.ts';
 import { decideSteps, type Settled, type Steps } from './settle.ts';
 
 export interface RunPlan extends Steps {
@@ -31,49 +32,56 @@ export interface RunPlan extends Steps {
   readonly flopsPerStep: number;
   /** By rank, for the steps of this part of the run. */
   readonly predicted: readonly RankPrediction[];
+  /** By how much the process's resident memory is to grow when the ranks run. */
+  readonly processBytes: number;
 }
 
 /** @throws an error of exit status 2 when the run cannot start; nothing is written */
 export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
-  const { run, given, before, model, layout, microbatches } = settled;
-  const { seqLen, microBatch, globalBatch, seed, precision, heldOut } = run;
+  const { seqLen, seed, heldOut } = settled.run;
   const sequences = openSequences(tokens.sources, { seqLen, seed, heldOut });
-  sequences.close();
+  try {
+    return planWith(sequences, settled, tokens);
+  } finally {
+    sequences.close();
+  }
+}
+
+function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData): RunPlan {
+  const { run, given, before, model, layout, microbatches } = settled;
+  const { seqLen, microBatch, globalBatch, precision } = run;
   if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
   const steps = decideSteps(settled, sequences.sources);
-  const settings: StepSettings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
+  const settings: StepSettings = {
+    config: model.config,
+    layout,
+    seqLen,
+    microBatch,
+    microbatches,
+    precision,
+    ...(run.pack ? { packed: true } : {}),
+  };
   const toDo = steps.run.steps - steps.stepsDone;
   const { evalEvery, evalSequences } = run;
   const evaluation =
     evalEvery === undefined
       ? undefined
       : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
-  const evaluations = evaluation ? timesDue(evaluation.every, steps.stepsDone, steps.run.steps) : 0;
   const { sampleEvery } = run;
   const sample = sampleEvery === undefined ? undefined : { ...planSample(settled), every: sampleEvery };
-  const samples = sample ? timesDue(sample.every, steps.stepsDone, steps.run.steps) : 0;
-  const oneStep = predictRanks(settings);
-  const onTheWay = oneStep.map((_, rank) => ({
-    evaluation: evaluation && predictEvaluation(settings, evaluation, rank),
-    sample: sample && predictSample(sample, rank),
-  }));
-  const extraBytes = onTheWay.reduce(
-    (sum, each) => sum + (each.evaluation?.peakBytes ?? 0) + (each.sample?.peakBytes ?? 0),
-    0,
-  );
-  // Checked already, but for what is measured on the way.
-  if (extraBytes > 0) checkTrainingFits(settings, availableMemory() - extraBytes);
-  const predicted = oneStep.map((prediction, rank) => {
-    const trained = timesSteps(prediction, toDo);
-    const extra = onTheWay[rank]!;
-    return [
-      ...(extra.evaluation ? [timesSteps(extra.evaluation, evaluations)] : []),
-      ...(extra.sample ? [timesSteps(extra.sample, samples)] : []),
-    ].reduce(addPredictions, trained);
+  const { ranks, flopsPerStep, memory } = predictRun({
+    settings,
+    firstStep: steps.stepsDone + 1,
+    steps: toDo,
+    evaluation: evaluation && { ...evaluation, times: timesDue(evaluation.every, steps.stepsDone, steps.run.steps) },
+    sample: sample && { ...sample, times: timesDue(sample.every, steps.stepsDone, steps.run.steps) },
+    sequences,
   });
+  // Checked already, but for what is measured on the way.
+  if (evaluation || sample) checkTrainingFits(settings, availableMemory(), memory);
   return {
     ...steps,
-    notes: [...ignoredKeys(model), ...steps.notes],
+    notes: [...ignoredKeys(model), ...packingNotes(tokens, seqLen), ...steps.notes],
     settled,
     settings,
     tokens,
@@ -82,8 +90,9 @@ export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
     seen: timesSeen(sequences.sources, steps.run.steps, globalBatch),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
-    flopsPerStep: oneStep.reduce((sum, { flops }) => sum + flops, 0),
-    predicted,
+    flopsPerStep,
+    predicted: ranks,
+    processBytes: memory.processBytes,
   };
 }
 
@@ -91,6 +100,17 @@ const ignoredKeys = ({ config }: ModelSource): string[] =>
   config.ignored.length === 0
     ? []
     : [`config.json has keys that are not known here and change nothing: ${config.ignored.join(', ')}`];
+
+const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
+  packed === undefined
+    ? []
+    : [
+        `packed ${packed.documents} documents into ${packed.sequences} sequences: ${filledText(packed, seqLen)} of their positions hold a token`,
+      ];
+
+/** Rounded down: what is not full is not said to be. */
+const filledText = ({ filled, sequences }: PackedStatistics, seqLen: number): string =>
+  `${Math.floor((filled / sequences / seqLen) * 1000) / 10} %`;
 
 /** How often something is done after every so many steps and after the last. */
 const timesDue = (every: number, stepsDone: number, steps: number): number =>

@@ -1,21 +1,25 @@
 // Training as one rank does it: build the step, load or make the weights, then step after step. Knows nothing of threads.
+import { heldNumbers } from '../checkpoint/held.ts';
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
-import { readShard } from '../checkpoint/shards.ts';
+import { readRole } from '../checkpoint/weights.ts';
 import { openSequences, type Sequences } from '../data/sequences.ts';
+import { continuePrompt } from '../generate/rank.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
-import { createExecutor, type Executor } from '../runtime/executor.ts';
-import type { Floats } from '../runtime/kernels/local-kernels.ts';
+import type { ParamSpec } from '../model/params.ts';
+import { createExecutor, type Executor, type Observer } from '../runtime/executor.ts';
 import { matrixRateOfRank } from '../runtime/matrix-rate.ts';
+import { allocateMemory, type StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
-import type { TrainingStep } from '../step/step.ts';
+import { buildLogitsStep } from '../step/forward-step.ts';
+import type { RankProgram, TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { createClock } from './clock.ts';
-import { createEvaluator } from './evaluate.ts';
+import { createEvaluator, evaluationStep } from './evaluate.ts';
+import { fillMicrobatch } from './fill-tokens.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { hasMaster, masterSpec, momentSpec } from './moments.ts';
-import { learningRateAt, updateParams } from './optimizer.ts';
-import { createSampler } from './sample.ts';
+import { learningRateAt, writeOptimizer } from './optimizer.ts';
 import { saveCheckpoint } from './save-shards.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
@@ -37,12 +41,25 @@ async function trainRank(
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
   const step = buildTrainingStep(settings, transport.rank);
+  const evaluation = job.evaluation && evaluationStep(settings, job.evaluation, transport.rank);
+  const sample = job.sample && buildLogitsStep(job.sample.settings, transport.rank);
+  const programs = [step, ...(evaluation ? [evaluation] : []), ...(sample ? [sample] : [])];
+  const memory = allocateMemory(programs, (bytes) => transport.allocate(bytes));
   const clock = createClock(step, layout, job.trace);
-  const executor = createExecutor(step, { transport, observe: clock.observe });
-  const evaluator = job.evaluation && createEvaluator(transport, settings, job.evaluation, { step, executor });
-  const sampler = job.sample && createSampler(transport, job.sample, { step, executor });
+  const executors: Executor[] = [];
+  const execute = (program: RankProgram, observe?: Observer): Executor => {
+    const executor = createExecutor(program, { transport, memory, ...(observe ? { observe } : {}) });
+    executors.push(executor);
+    return executor;
+  };
+  const executor = execute(step, clock.observe);
+  const evaluator =
+    evaluation &&
+    createEvaluator(transport, settings, job.evaluation!, { step: evaluation, executor: execute(evaluation) });
+  const sampler = sample && { step: sample, executor: execute(sample) };
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
-  startWeights(executor, step, job, coords, transport);
+  if (step.one !== undefined) executor.memory.of(step.one).fill(1);
+  startWeights(step, memory.state, job, coords, transport);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   const setupSeconds = (performance.now() - started) / 1000;
   const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
@@ -55,9 +72,8 @@ async function trainRank(
     clock.begin(number);
     clock.during('step', `step ${number}`, () => {
       clock.during('data', 'read sequences', () => fillTokens(executor, step, job, coords, sequences, number));
-      executor.run((memory, squaredNorm) =>
-        updateParams(step.params, memory, { step: number, norm: Math.sqrt(squaredNorm[0]!), settings: optimizer }),
-      );
+      writeOptimizer(executor.memory.of(step.optimizer), number, optimizer);
+      executor.run();
     });
     const seconds = (performance.now() - start) / 1000;
     const loss = executor.memory.of(step.loss)[0]!;
@@ -84,13 +100,17 @@ async function trainRank(
       report({ kind: 'evaluation', step: number, loss: heldOut });
     }
     if (sampler && isDue(job.sample!.every)) {
-      const text = clock.during('evaluation', `sample step ${number}`, () => sampler.text());
+      const text = clock.during(
+        'evaluation',
+        `sample step ${number}`,
+        () => continuePrompt(transport, job.sample!, sampler, () => undefined)?.text,
+      );
       if (text !== undefined) report({ kind: 'sample', step: number, text });
     }
     const { save } = job;
     if (save && isDue(save.every)) {
       clock.during('checkpoint', `save step ${number}`, () =>
-        saveCheckpoint(transport, executor.memory, step, settings, save, number),
+        saveCheckpoint(transport, memory.state, step.state, settings, save, number),
       );
       if (transport.rank === 0) report({ kind: 'saved', step: number, out: save.out });
     }
@@ -99,59 +119,54 @@ async function trainRank(
   sequences.close();
   const result = {
     counters: transport.counters,
-    flops: executor.flops() + (evaluator?.executor.flops() ?? 0) + (sampler?.executor.flops() ?? 0),
-    peakBytes: executor.memory.bytes + (evaluator?.executor.memory.bytes ?? 0) + (sampler?.executor.memory.bytes ?? 0),
+    flops: executors.reduce((sum, each) => sum + each.flops(), 0),
+    peakBytes: executors.reduce((sum, each) => sum + each.memory.ownBytes, memory.bytes),
     communicationSeconds: total.communication,
     computeSeconds: total.compute,
     ...(diverged ? { diverged } : {}),
   };
-  evaluator?.executor.dispose();
-  sampler?.executor.dispose();
-  executor.dispose();
+  for (const each of executors) each.dispose();
   return result;
 }
 
 /** How long the machine's matrix rate is measured. */
 const rateSeconds = 0.1;
 
-/** Reads this rank's shards from a checkpoint, or makes initial ones. */
+/** Reads what this rank holds from a checkpoint, or makes initial weights. */
 function startWeights(
-  executor: Executor,
-  step: TrainingStep,
+  { state: vectors }: TrainingStep,
+  memory: StateMemory,
   job: TrainJob,
   coords: Coords,
   transport: Transport,
 ): void {
-  const { memory } = executor;
   const { layout } = job.settings;
-  const floats = (id: number) => memory.of(id) as Floats;
-  if (step.one !== undefined) memory.of(step.one)[0] = 1;
   if (job.weights === undefined) {
-    for (const { spec, param } of step.params) {
+    for (const { spec, ranges, numbers } of heldNumbers(vectors, 'parameter', memory, layout, coords)) {
       transport.heartbeat(`initialising ${spec.name}`);
-      initialise(floats(param), spec, { layout, coords, seed: job.seed });
+      initialise(numbers, spec, ranges, job.seed);
     }
     return;
   }
   const checkpoint = openCheckpoint(job.weights, job.weightsIdentity);
-  const moved = (name: string) => () => transport.heartbeat(`loading ${name}`);
-  for (const { spec, param } of step.params)
-    readShard(checkpoint, spec, floats(param), layout, coords, moved(spec.name));
+  const common = { mesh: layout, coords, heartbeat: (site: string) => transport.heartbeat(site) };
+  readRole(checkpoint, vectors, memory, { ...common, role: 'parameter', tensorOf: (spec) => spec });
   checkpoint.close();
   if (!job.resume) return;
   const state = openOptimizer(job.weights, job.weightsIdentity);
-  for (const { spec, param, firstMoment, secondMoment } of step.params) {
-    const onPiece = moved(spec.name);
-    if (hasMaster(state, checkpoint, spec)) readShard(state, masterSpec(spec), floats(param), layout, coords, onPiece);
-    readShard(state, momentSpec(spec, 'first'), floats(firstMoment), layout, coords, onPiece);
-    readShard(state, momentSpec(spec, 'second'), floats(secondMoment), layout, coords, onPiece);
-  }
+  const masterOf = (spec: ParamSpec) => (hasMaster(state, checkpoint, spec) ? masterSpec(spec) : undefined);
+  readRole(state, vectors, memory, { ...common, role: 'parameter', tensorOf: masterOf });
+  for (const [role, which] of [
+    ['firstMoment', 'first'],
+    ['secondMoment', 'second'],
+  ] as const)
+    readRole(state, vectors, memory, { ...common, role, tensorOf: (spec) => momentSpec(spec, which) });
   state.close();
 }
 
 /** The step's sequences are dealt to data-parallel ranks, then microbatches, in order. */
 function fillTokens(
-  executor: Executor,
+  { memory }: Executor,
   step: TrainingStep,
   job: TrainJob,
   coords: Coords,
@@ -161,13 +176,10 @@ function fillTokens(
   const { layout, microBatch, microbatches, seqLen } = job.settings;
   const perRank = microBatch * microbatches;
   const first = (number - 1) * perRank * layout.dp + coords.dp * perRank;
-  for (let m = 0; m < microbatches; m++) {
-    const [ids, targets] = [step.ids[m], step.targets[m]];
-    if (ids === undefined && targets === undefined) continue;
-    for (let row = 0; row < microBatch; row++) {
-      const sequence = sequences.sequence(first + m * microBatch + row);
-      if (ids !== undefined) (executor.memory.of(ids) as Int32Array).set(sequence.inputs, row * seqLen);
-      if (targets !== undefined) (executor.memory.of(targets) as Int32Array).set(sequence.targets, row * seqLen);
-    }
-  }
+  let counted = 0;
+  for (const [m, buffers] of step.tokens.entries())
+    counted += fillMicrobatch(memory, buffers, microBatch, seqLen, (row) =>
+      sequences.sequence(first + m * microBatch + row),
+    );
+  if (step.counted !== undefined) memory.of(step.counted)[0] = counted;
 }

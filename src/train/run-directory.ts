@@ -1,13 +1,13 @@
 // What a run leaves in its directory beside the checkpoints: its settings (run.json) and its figures (metrics.jsonl).
 import { closeSync, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { replaceFile } from '../checkpoint/files.ts';
 import { saving, writingTo } from '../checkpoint/out-files.ts';
 import { fail } from '../errors.ts';
 import { type Refusal, readWhole } from '../files/regular-file.ts';
-import { presets } from '../model/presets.ts';
 import type { StepReport } from './job.ts';
 import { defaultWarmup } from './optimizer.ts';
+import { withAbsolutePaths } from './run-paths.ts';
 import type { RunSettings, TrainSettings } from './settings.ts';
 
 export const settingsName = 'run.json';
@@ -101,15 +101,12 @@ export function openRunDirectory(out: string, run: RunSettings, stepsDone: numbe
  * steps, so that a run of other steps has its own.
  */
 function reusable(run: RunSettings): TrainSettings {
-  const { model, data, tokenizer, steps, decaySteps, warmupSteps, ...rest } = run;
+  const { steps, decaySteps, warmupSteps, ...rest } = withAbsolutePaths(run);
   return {
     ...rest,
     steps,
     ...(decaySteps === steps ? {} : { decaySteps }),
     ...(warmupSteps === defaultWarmup(decaySteps) ? {} : { warmupSteps }),
-    model: Object.hasOwn(presets, model) ? model : resolve(model),
-    data: data.map((path) => resolve(path)),
-    ...(tokenizer === undefined ? {} : { tokenizer: resolve(tokenizer) }),
   };
 }
 

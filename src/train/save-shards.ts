@@ -2,56 +2,50 @@
 
 import { beginSave, commitSave } from '../checkpoint/commit.ts';
 import { dtypeBytes } from '../checkpoint/dtypes.ts';
+import { heldNumbers } from '../checkpoint/held.ts';
 import { planCheckpoint, savedDtypes, type TensorSpec, type WeightsType } from '../checkpoint/plan.ts';
-import { storedPart, tensorRanges } from '../checkpoint/shards.ts';
+import { tensorRanges } from '../checkpoint/shards.ts';
 import { openWriter } from '../checkpoint/writer.ts';
 import { fail } from '../errors.ts';
-import { coordsOf, worldGroup } from '../mesh/mesh.ts';
+import { type Coords, coordsOf, type Mesh, worldGroup } from '../mesh/mesh.ts';
 import { paramSpecs } from '../model/params.ts';
+import { stageParts } from '../model/stages.ts';
 import { sumSquares } from '../runtime/kernels/local.ts';
-import type { Floats } from '../runtime/kernels/local-kernels.ts';
-import type { RankMemory } from '../runtime/memory.ts';
+import type { StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
+import { isFirstHolder } from '../state/placement.ts';
+import type { StateVector } from '../state/vectors.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { isTiedAcrossStages, stageParts } from '../step/stages.ts';
-import type { TrainingStep } from '../step/step.ts';
 import type { TrainJob } from './job.ts';
 import { masterName, momentName } from './moments.ts';
 
 /** Blocks until the checkpoint is whole on disk, on every rank. */
 export function saveCheckpoint(
   transport: Transport,
-  memory: RankMemory,
-  step: TrainingStep,
+  memory: StateMemory,
+  vectors: readonly StateVector[],
   settings: StepSettings,
   save: NonNullable<TrainJob['save']>,
   number: number,
 ): void {
-  const { layout, config } = settings;
-  const coords = coordsOf(layout, transport.rank);
+  const { layout } = settings;
   const plan = planOf(settings, save.weightsType);
-  expectFinite(step, memory, number);
+  const held = numbersOf(vectors, memory, layout, transport.rank);
+  expectFinite(held, number);
   const together = (site: string) => {
     if (transport.size > 1) transport.barrier(worldGroup(layout), site);
   };
   if (transport.rank === 0) beginSave(save.out, plan, number, save.claim);
   together('save begins');
-  if (coords.dp === 0) {
+  const own = held.filter(({ vector }) => isSaver(vector, coordsOf(layout, transport.rank)));
+  if (own.length > 0) {
     let site = 'saving';
     const writer = openWriter(save.out, plan, number, () => transport.heartbeat(site));
-    for (const { spec, param, firstMoment, secondMoment } of step.params) {
-      const cut = spec.tp.startsWith('V');
-      if ((!cut && coords.tp > 0) || (isTiedAcrossStages(config, layout, spec) && coords.pp > 0)) continue;
-      const write = (name: string, id: number) => {
-        const data = storedPart(memory.of(id) as Floats, spec, layout, coords);
-        if (data.length > 0) writer.writeSlice(name, tensorRanges(spec, layout, coords), data);
-      };
+    for (const { role, spec, ranges, numbers } of own) {
       site = `saving ${spec.name}`;
       transport.heartbeat(site);
-      write(spec.tensor.name, param);
-      if (plan.tensors.has(masterName(spec.tensor.name))) write(masterName(spec.tensor.name), param);
-      write(momentName(spec.tensor.name, 'first'), firstMoment);
-      write(momentName(spec.tensor.name, 'second'), secondMoment);
+      for (const name of tensorsOf[role](spec.tensor.name))
+        if (plan.tensors.has(name)) writer.writeSlice(name, tensorRanges(spec, ranges), numbers);
     }
     writer.finish();
   }
@@ -68,16 +62,32 @@ export function saveCheckpoint(
   together('save committed');
 }
 
+/** The tensors that a piece of a role is written to. */
+const tensorsOf = {
+  parameter: (tensor: string) => [tensor, masterName(tensor)],
+  firstMoment: (tensor: string) => [momentName(tensor, 'first')],
+  secondMoment: (tensor: string) => [momentName(tensor, 'second')],
+} as const;
+type SavedRole = keyof typeof tensorsOf;
+const savedRoles = Object.keys(tensorsOf) as SavedRole[];
+
+const numbersOf = (vectors: readonly StateVector[], memory: StateMemory, mesh: Mesh, rank: number) =>
+  savedRoles.flatMap((role) =>
+    heldNumbers(vectors, role, memory, mesh, coordsOf(mesh, rank)).map((piece) => ({ ...piece, role })),
+  );
+
+/** Of the ranks that hold the same, the first writes it. */
+const isSaver = ({ types, bucket }: StateVector, coords: Coords): boolean =>
+  isFirstHolder(types, coords) && (!bucket.onBothEnds || coords.pp === 0);
+
 /** A run that has diverged must not replace its last good checkpoint: the rank that sees it ends the run before anything is committed. */
-function expectFinite({ params }: TrainingStep, memory: RankMemory, step: number): void {
-  for (const { spec, param, firstMoment, secondMoment } of params)
-    for (const [what, id] of [
-      ['weights', param],
-      ['moments', firstMoment],
-      ['moments', secondMoment],
-    ] as const)
-      if (!Number.isFinite(sumSquares(memory.of(id) as Floats)))
-        fail('TRAINING_DIVERGED', { step, problem: `${what} of ${spec.name} that are not numbers` });
+function expectFinite(held: ReturnType<typeof numbersOf>, step: number): void {
+  for (const { role, spec, numbers } of held)
+    if (!Number.isFinite(sumSquares(numbers)))
+      fail('TRAINING_DIVERGED', {
+        step,
+        problem: `${role === 'parameter' ? 'weights' : 'moments'} of ${spec.name} that are not numbers`,
+      });
 }
 
 /** Every tensor of the model, whatever stage holds it. Weights that are rounded are also kept as they are, for a resumed run. */

@@ -12,6 +12,8 @@ export interface RunSettings {
   readonly data: readonly string[];
   /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   readonly mix?: readonly number[] | undefined;
+  /** Sequences hold whole documents, which do not attend to one another, in place of one endless text. */
+  readonly pack: boolean;
   /** Sequences kept from training, to measure the loss on: a share below 1, or a number of them. */
   readonly heldOut: number;
   /** A tokenizer.json; bytes are tokens without one. */
@@ -92,6 +94,7 @@ export const runFields = {
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
   mix: list(z.number().positive().max(1e9), 'a list of numbers above 0, one for each path of the data', '0.7,0.3'),
+  pack: toggle,
   heldOut: real({ least: 0, most: 1e9 }, 0.05),
   tokenizer: text('a tokenizer.json'),
   layout: text('a layout such as tp=2,pp=2'),
@@ -142,6 +145,7 @@ export const trainDefaults = {
   clipNorm: 1,
   seed: 0,
   precision: 'f32',
+  pack: false,
   heldOut: 0,
   /** When `evalEvery` asks for a held-out share and none is given. */
   heldOutForEvaluation: 0.05,
@@ -155,6 +159,8 @@ export const trainDefaults = {
 export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   ...runFields,
   mix: runFields.mix.optional(),
+  // Runs that were saved before there was a choice did not.
+  pack: runFields.pack.default(trainDefaults.pack),
   tokenizer: runFields.tokenizer.optional(),
   evalEvery: runFields.evalEvery.optional(),
   sampleEvery: runFields.sampleEvery.optional(),

@@ -7,6 +7,7 @@ import { stepsForEpochs } from '../data/epochs.ts';
 import type { SourceSequences } from '../data/sequences.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
+import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
 import { refuseDropout } from '../model/keys.ts';
@@ -36,10 +37,11 @@ export interface Settled {
 }
 
 /**
- * Checks all that can be checked without reading the data; writes nothing. `source`: the model when it is not named but given.
+ * Checks all that can be checked without reading the data; writes nothing. `source`: the model when it is not named but given;
+ * `readSchedule`: gives the text of the file that a layout names.
  * @throws an error of exit status 2 that names the setting
  */
-export function settle(given: TrainSettings, source?: ModelSource): Settled {
+export function settle(given: TrainSettings, source?: ModelSource, readSchedule = readScheduleFile): Settled {
   const { resume } = given;
   // Before the notes are read: a step saved after them must not pass for theirs.
   const resumed = resume === undefined ? undefined : identityOfRun(resume);
@@ -61,13 +63,17 @@ export function settle(given: TrainSettings, source?: ModelSource): Settled {
   const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
-  const layout = layoutOf(value('layout'), {
-    config: model.config,
-    seqLen,
-    globalBatch,
-    precision,
-    ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
-  });
+  const text = value('layout');
+  const layout =
+    text === 'auto'
+      ? machineLayout({
+          config: model.config,
+          seqLen,
+          globalBatch,
+          precision,
+          ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
+        })
+      : parseLayout(text, readSchedule);
   const microBatch =
     given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
@@ -100,6 +106,7 @@ export function settle(given: TrainSettings, source?: ModelSource): Settled {
       set: before?.run.set ?? given.set ?? [],
       data,
       ...optional('mix', mix),
+      pack: value('pack'),
       heldOut,
       ...optional('tokenizer', tokenizerPath),
       layout: printLayout(layout),
@@ -132,10 +139,6 @@ function refuse(key: string, problem: string, fix: string): never {
 }
 
 const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
-
-function layoutOf(text: string, options: Parameters<typeof machineLayout>[0]): Layout {
-  return text === 'auto' ? machineLayout(options) : parseLayout(text);
-}
 
 /** The microbatch of the run gone on with, if it divides what a rank of the new layout works on. */
 function usable(microBatch: number | undefined, globalBatch: number, { dp }: Layout): number | undefined {
@@ -190,7 +193,7 @@ function goOnWith(resume: string, given: TrainSettings): RunManifest {
   const fix = `leave it out, or start a new run from its weights with ${option('model')} ${resume}`;
   for (const key of ['model', 'set'] as const)
     if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
-  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'heldOut', 'mix'] as const)
+  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'pack', 'heldOut', 'mix'] as const)
     if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
       refuse(
         key,

@@ -1,10 +1,12 @@
 // Trains a model on the ranks of one machine: settings are settled, data made tokens, the run planned, then launched.
+
 import { join } from 'node:path';
 import { configName } from '../checkpoint/index-file.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { dataSources } from '../data/source.ts';
 import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
+import { readScheduleFile } from '../files/schedule-file.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { callback, callFields, checkObject, checkSettings } from '../settings.ts';
@@ -50,7 +52,9 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
     ...(recorderDir ? { recorderDir } : {}),
   };
   const { settings, source } = settingsOf(rest);
-  const settled = settle(settings, source);
+  const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
+  const readSchedule = (path: string) => (path === given?.path ? given.text : readScheduleFile(path));
+  const settled = settle(settings, source, readSchedule);
   return withTemporary(async (folder) => {
     const { run, tokenizer, model } = settled;
     const tokens = await prepareTokens({
@@ -58,6 +62,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
       tokenizer,
       cacheDirectory: folder,
       vocabSize: model.config.vocabSize,
+      ...(run.pack ? { packTo: run.seqLen } : {}),
       ...(signal ? { signal } : {}),
       ...(onPrepare ? { onProgress: onPrepare } : {}),
     });

@@ -9,6 +9,10 @@ export const kinds = [
   'copyOut',
   'kernel read',
   'kernel write',
+  'in place read',
+  'in place write',
+  'owner read',
+  'owner write',
   'word read',
   'word write',
   'load',
@@ -19,7 +23,7 @@ export type Kind = (typeof kinds)[number];
 export type RangeKind = Exclude<Kind, 'call' | 'load' | 'wait' | 'publish'>;
 
 export const rowLength = 4;
-export const writes = (kind: Kind): boolean => kind === 'copyIn' || kind === 'kernel write' || kind === 'word write';
+export const writes = (kind: Kind): boolean => kind === 'copyIn' || kind.endsWith(' write');
 
 export class AccessLog {
   #rows = new Int32Array(rowLength * 4096);

@@ -1,11 +1,13 @@
 // The calls that are put after one another: every collective at sizes on both sides of every threshold, and messages.
 import type { Group } from '../../src/mesh/mesh.ts';
 import type { Transport, TransportLimits, Vector } from '../../src/runtime/transport/transport.ts';
-import { type Case, runCase, type VectorType } from '../transport/conformance-cases.ts';
+import { type Case, type Owner, ownMemory, runCase, type VectorType } from '../transport/conformance-cases.ts';
 
 /** Small, so that few bytes take every path: large vectors are some hundred bytes here. */
 export const smallLimits: TransportLimits = {
   smallReduceBytes: 64,
+  inPlaceBytes: 48,
+  inPlaceReduceBytes: 48,
   chunkBytes: 256,
   pieceBytes: 32,
   messages: 3,
@@ -16,7 +18,8 @@ export const smallLimits: TransportLimits = {
 export const channelCapacity = 64;
 
 export type Call =
-  | Case
+  /** With vectors of the rank's own, in registered memory, or in registered memory but for member 1. */
+  | (Case & { readonly memory?: 'registered' | 'mixed' })
   | { readonly op: 'barrier' }
   /** Every rank sends to the next and receives from the one before. */
   | { readonly op: 'exchange'; readonly type: VectorType; readonly length: number }
@@ -80,6 +83,43 @@ export function allCalls(size: number): Call[] {
   ];
 }
 
+/** Calls on registered vectors, at sizes on both sides of the threshold: sums, copies, and shards inside their wholes. */
+export function registeredCalls(): Call[] {
+  // The fewest elements that are read in place.
+  const least = smallLimits.inPlaceBytes / 4;
+  const f32 = { type: 'f32', memory: 'registered' } as const;
+  const f64 = { type: 'f64', memory: 'registered' } as const;
+  const mixed = { type: 'f32', memory: 'mixed' } as const;
+  return [
+    ...[least - 1, least, 5 * least + 7].map((length): Call => ({ op: 'allReduce', reduce: 'sum', length, ...f32 })),
+    { op: 'allReduce', reduce: 'sum', length: least, ...f64 },
+    { op: 'allReduce', reduce: 'max', length: 3 * least, ...f32 },
+    { op: 'allReduce', reduce: 'sum', length: 3 * least, ...mixed },
+    { op: 'allGather', outer: 1, inner: least + 3, ...f32 },
+    { op: 'allGather', outer: 3, inner: least + 1, ...f32 },
+    { op: 'allGather', outer: 1, inner: 2 * least, inside: true, ...f32 },
+    { op: 'reduceScatter', outer: 1, inner: least + 3, ...f32 },
+    { op: 'reduceScatter', outer: 3, inner: least + 1, ...f32 },
+    { op: 'reduceScatter', outer: 1, inner: 2 * least, inside: true, ...f64 },
+    { op: 'allToAll', block: least + 3, ...f32 },
+    { op: 'ringShift', length: least + 5, shift: 1, ...f32 },
+    { op: 'broadcast', length: least + 5, root: 0, ...f32 },
+    { op: 'broadcast', length: least + 6, root: 0, ...mixed },
+    { op: 'broadcast', length: least + 7, root: 1, ...mixed },
+  ];
+}
+
+/** One of every kind of those, all read in place. */
+export function fewRegisteredCalls(): Call[] {
+  const chosen: readonly string[] = [
+    'allReduce f32 67 registered',
+    'allGather f32 1x24 inside registered',
+    'reduceScatter f32 3x13 registered',
+    'broadcast f32 17 registered',
+  ];
+  return registeredCalls().filter((call) => chosen.includes(callName(call)));
+}
+
 /** One of every kind, for groups inside groups: small and large. */
 export function fewCalls(size: number): Call[] {
   const chosen: readonly string[] = [
@@ -94,8 +134,13 @@ export function fewCalls(size: number): Call[] {
   return allCalls(size).filter((call) => chosen.includes(callName(call)));
 }
 
-/** e.g. `allGather f32 50x3`. */
+/** e.g. `allGather f32 50x3` or `allGather f32 1x24 inside registered`. */
 export function callName(call: Call): string {
+  const inside = 'inside' in call && call.inside ? ' inside' : '';
+  return `${plainName(call)}${inside}${'memory' in call ? ` ${call.memory}` : ''}`;
+}
+
+function plainName(call: Call): string {
   switch (call.op) {
     case 'barrier':
       return call.op;
@@ -111,13 +156,24 @@ export function callName(call: Call): string {
   }
 }
 
-/** Makes a call; returns what is wrong with its result. */
-export function makeCall(transport: Transport, group: Group, call: Call, seed: number): string | undefined {
+/** Makes a call; returns what is wrong with its result. `registered`: has its vectors in registered memory. */
+export function makeCall(
+  transport: Transport,
+  group: Group,
+  call: Call,
+  seed: number,
+  registered: Owner,
+): string | undefined {
   if (call.op === 'barrier') transport.barrier(group, 'barrier');
   else if (call.op === 'exchange') return exchange(transport, call.type, call.length, seed);
   else if (call.op === 'message') return message(transport, call.type, call.length, seed);
-  else return runCase(transport, group, call, seed).error;
+  else return runCase(transport, group, call, seed, ownerOf(call, group, transport.rank, registered)).error;
   return undefined;
+}
+
+function ownerOf(call: Call, { ranks }: Group, rank: number, registered: Owner): Owner {
+  const memory = 'memory' in call ? call.memory : undefined;
+  return memory === 'registered' || (memory === 'mixed' && ranks[1] !== rank) ? registered : ownMemory;
 }
 
 const vectorOf = (type: VectorType, length: number) =>
@@ -128,8 +184,9 @@ function exchange(transport: Transport, type: VectorType, length: number, seed: 
   const { rank, size } = transport;
   const from = (rank + size - 1) % size;
   const got = vectorOf(type, length);
-  const send = (): void => transport.send((rank + 1) % size, vectorOf(type, length).fill(seed + rank), 'exchange');
-  const receive = (): void => transport.recv(from, got, 'exchange');
+  const send = (): void =>
+    transport.send((rank + 1) % size, vectorOf(type, length).fill(seed + rank), seed, 'exchange');
+  const receive = (): void => transport.recv(from, got, seed, 'exchange');
   if (rank % 2 === 0) {
     send();
     receive();
@@ -141,10 +198,10 @@ function exchange(transport: Transport, type: VectorType, length: number, seed: 
 }
 
 function message(transport: Transport, type: VectorType, length: number, seed: number): string | undefined {
-  if (transport.rank === 0) transport.send(1, vectorOf(type, length).fill(seed), 'message');
+  if (transport.rank === 0) transport.send(1, vectorOf(type, length).fill(seed), seed, 'message');
   if (transport.rank !== 1) return undefined;
   const got = vectorOf(type, length);
-  transport.recv(0, got, 'message');
+  transport.recv(0, got, seed, 'message');
   return wrongIn(got, seed);
 }
 

@@ -2,7 +2,7 @@
 import type { Group } from '../../src/mesh/mesh.ts';
 import type { TransportLimits } from '../../src/runtime/transport/transport.ts';
 import type { WorldPool } from '../../src/runtime/world-pool.ts';
-import { allCalls, allMessages, type Call, fewCalls } from './calls.ts';
+import { allCalls, allMessages, type Call, fewCalls, fewRegisteredCalls, registeredCalls } from './calls.ts';
 import { type Play, play } from './play.ts';
 import { everyTuple, tuplesIn } from './sequences.ts';
 
@@ -24,7 +24,7 @@ const pieceLength = 4000;
 function part(
   name: string,
   order: 2 | 3,
-  what: Pick<Play, 'size' | 'families' | 'calls'> & { readonly limits?: Partial<TransportLimits> },
+  what: Pick<Play, 'size' | 'families' | 'calls' | 'registeredBytes'> & { readonly limits?: Partial<TransportLimits> },
 ): Part {
   const pieces = everyTuple(what.calls.length * what.families.length, order, pieceLength);
   return { name, order, tuples: tuplesIn(pieces, order), plays: pieces.map((sequence) => ({ ...what, sequence })) };
@@ -34,14 +34,22 @@ function part(
 export const inOneGroup = (size: number, order: 2 | 3, calls: readonly Call[] = allCalls(size)): Part =>
   part(`${calls.length} calls on ${size} ranks`, order, { size, families: [[wholeGroup(size)]], calls });
 
+/** All calls on registered vectors, and slots between them. */
+export const onRegistered = (size: number, order: 2 | 3): Part =>
+  inOneGroup(size, order, [...registeredCalls(), ...fewCalls(size)]);
+
 /** Some calls of every kind, of groups that share ranks. */
 export const inGroupsOfGroups = (order: 2 | 3): Part[] => [
   part('tp pairs, dp pairs and all 4', order, {
     size: 4,
     families: [[tp(0, 1), tp(2, 3)], [dp(0, 2), dp(1, 3)], [wholeGroup(4)]],
-    calls: fewCalls(4),
+    calls: [...fewCalls(4), ...fewRegisteredCalls()],
   }),
-  part('a pair inside a triple', order, { size: 3, families: [[tp(2, 0)], [wholeGroup(3)]], calls: fewCalls(3) }),
+  part('a pair inside a triple', order, {
+    size: 3,
+    families: [[tp(2, 0)], [wholeGroup(3)]],
+    calls: [...fewCalls(3), ...fewRegisteredCalls()],
+  }),
 ];
 
 /** All calls as they run in earnest: thresholds of thousands of bytes, the same few elements on either side of none. */
@@ -59,8 +67,12 @@ export const withOwnLimits = (size: number): Part =>
       { op: 'allToAll', type: 'f32', block: 20_000 },
       { op: 'broadcast', type: 'f32', length: 40_000, root: 1 },
       { op: 'exchange', type: 'f64', length: 9000 },
+      { op: 'allReduce', type: 'f32', reduce: 'sum', length: 150_000, memory: 'registered' },
+      { op: 'allGather', type: 'f32', outer: 1, inner: 20_000, inside: true, memory: 'registered' },
+      { op: 'reduceScatter', type: 'f32', outer: 2, inner: 10_000, memory: 'registered' },
     ],
     limits: {},
+    registeredBytes: 1024 * 1024,
   });
 
 /** Messages through one channel, in turns that `seeds` decide: both ends get ahead, and both alternate. */

@@ -13,12 +13,12 @@ interface Fault {
   /** Where two ranks must be found to meet, and with which kinds of access. */
   readonly place: RegExp;
   readonly kinds: readonly [string, string];
-  readonly on: 'group' | 'channel';
+  readonly on: 'group' | 'channel' | 'registered';
   readonly parts: (shared: ThreadsShared) => TransportParts;
 }
 
 /** An end that does some things in another way. */
-const changed = (end: GroupEnd, changes: Partial<CollectiveEnd>): CollectiveEnd => ({
+const changed = (end: CollectiveEnd, changes: Partial<CollectiveEnd>): CollectiveEnd => ({
   context: end.context,
   group: end.group,
   index: end.index,
@@ -30,6 +30,7 @@ const changed = (end: GroupEnd, changes: Partial<CollectiveEnd>): CollectiveEnd 
   },
   begin: (...call) => end.begin(...call),
   end: () => end.end(),
+  exchange: (mine) => end.exchange(mine),
   advance: () => end.advance(),
   meet: () => end.meet(),
   slot: (member) => end.slot(member),
@@ -65,6 +66,35 @@ const worldFault = (change: (memory: SharedMemory, shared: ThreadsShared) => Par
 const channelFault = (change: (memory: SharedMemory) => Partial<SharedMemory>): Fault['parts'] => {
   return () => ({ memory: (memory, name) => (name === 'world' ? memory : through(memory, change(memory))) });
 };
+
+/** Puts meeting number `skipped` after an exchange of places off until the next: its phase is posted and awaited, but too late. */
+function skipMeeting(end: CollectiveEnd, skipped: number): Partial<CollectiveEnd> {
+  const late = postponed();
+  let meetings = Number.POSITIVE_INFINITY;
+  return {
+    begin: (...call) => {
+      meetings = Number.POSITIVE_INFINITY;
+      end.begin(...call);
+    },
+    exchange: (mine) => {
+      late.run();
+      meetings = 0;
+      return end.exchange(mine);
+    },
+    advance: () => {
+      if (meetings !== skipped) late.run();
+      if (meetings !== skipped) end.advance();
+    },
+    meet: () => {
+      const skip = meetings++ === skipped;
+      if (!skip) return end.meet();
+      late.add(() => {
+        end.advance();
+        end.meet();
+      });
+    },
+  };
+}
 
 /** Work put off until `run`. */
 function postponed(): { add: (work: () => void) => void; run: () => void } {
@@ -383,6 +413,90 @@ export const faults = {
       load: (word) => (word === channelWord.read ? memory.read(channelWord.written) : memory.load(word)),
     })),
   },
+  'vectors are read in place before all have posted': {
+    place: /^registered/,
+    kinds: ['in place read', 'owner write'],
+    on: 'registered',
+    parts: endFault((end) => {
+      const late = postponed();
+      return {
+        // All vectors of a call lie at the same place of their ranks.
+        exchange: (mine) => {
+          late.add(() => void end.exchange(mine));
+          return end.group.ranks.map((rank) => ({ ...mine!, rank }));
+        },
+        advance: () => {
+          late.run();
+          end.advance();
+        },
+      };
+    }),
+  },
+  'slices are copied before all are summed': {
+    place: /^registered/,
+    kinds: ['in place read', 'in place write'],
+    on: 'registered',
+    parts: endFault((end) => skipMeeting(end, 0)),
+  },
+  'a sum in place returns before all have copied its vector': {
+    place: /^registered/,
+    kinds: ['in place read', 'owner write'],
+    on: 'registered',
+    parts: endFault((end) => skipMeeting(end, 1)),
+  },
+  'a gather in place returns before all have copied its shard': {
+    place: /^registered/,
+    kinds: ['in place read', 'owner write'],
+    on: 'registered',
+    parts: () => ({
+      collectives: {
+        allGather: (end, ...call) => collectives.allGather(changed(end, skipMeeting(end, 0)), ...call),
+      },
+    }),
+  },
+  'a slice that is summed in place is a line too long': {
+    place: /^registered/,
+    kinds: ['in place read', 'in place write'],
+    on: 'registered',
+    parts: () => ({
+      peers: (peers) => ({
+        copy: (...copy) => peers.copy(...copy),
+        reduce: (op, from, target, start, count) => peers.reduce(op, from, target, start, count + 16),
+      }),
+    }),
+  },
+  'a copy from registered memory is a line too long': {
+    place: /^registered/,
+    kinds: ['in place read', 'in place write'],
+    on: 'registered',
+    parts: () => ({
+      peers: (peers) => ({
+        copy: (from, target, start, count) =>
+          peers.copy(from, target, start, Math.min(count + 16, target.length - start)),
+        reduce: (...reduce) => peers.reduce(...reduce),
+      }),
+    }),
+  },
+  'the places of vectors are written after the phase is posted': {
+    place: /^line/,
+    kinds: ['word read', 'word write'],
+    on: 'registered',
+    parts: worldFault((memory, { map }) => {
+      const late = postponed();
+      const inLine = (word: number): number => (word - map.groups[0]!.lines / 4) % (lineBytes / 4);
+      return {
+        write: (word, value) => {
+          // What follows the header.
+          if (inLine(word) > 9) late.add(() => memory.write(word, value));
+          else memory.write(word, value);
+        },
+        publish: (word, value) => {
+          memory.publish(word, value);
+          late.run();
+        },
+      };
+    }),
+  },
 } as const satisfies Readonly<Record<string, Fault>>;
 
 export type FaultName = keyof typeof faults;
@@ -397,6 +511,10 @@ export function withFault(name: FaultName, instruments: Instruments, shared: Thr
     memory: (memory, of) => {
       const recorded = instruments.memory?.(memory, of) ?? memory;
       return fault.memory?.(recorded, of) ?? recorded;
+    },
+    peers: (peers, placeOf) => {
+      const recorded = instruments.peers?.(peers, placeOf) ?? peers;
+      return fault.peers?.(recorded, placeOf) ?? recorded;
     },
     kernels: (kernels) => {
       const recorded = instruments.kernels?.(kernels) ?? kernels;

@@ -1,6 +1,6 @@
 // Runs the transport with one fault and looks for the race that it must show.
 import type { WorldPool } from '../../src/runtime/world-pool.ts';
-import { allMessages, fewCalls } from './calls.ts';
+import { allMessages, fewCalls, fewRegisteredCalls } from './calls.ts';
 import { wholeGroup } from './campaign.ts';
 import { type FaultName, faults } from './faults.ts';
 import { placeOf } from './places.ts';
@@ -14,7 +14,7 @@ export async function findFault(
 ): Promise<{ readonly found: string | undefined; readonly others: number }> {
   const { on, place, kinds } = faults[name];
   const size = on === 'channel' ? 2 : 3;
-  const calls = on === 'channel' ? allMessages() : fewCalls(size);
+  const calls = on === 'channel' ? allMessages() : on === 'group' ? fewCalls(size) : fewRegisteredCalls();
   const [sequence] = everyTuple(calls.length, on === 'channel' ? 3 : 2);
   const { shared, verdict, text } = await play(
     {

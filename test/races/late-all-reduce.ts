@@ -7,7 +7,7 @@ export function lateAllReduce(end: CollectiveEnd, data: Vector, op: ReduceOp): v
   const { context, size, me, stride } = end;
   const { bytes } = context;
   const { smallReduceBytes, chunkBytes } = context.shared.map.limits;
-  const reduce = context.kernel(data, op === 'max');
+  const reduce = context.kernel(data, op);
   const width = data.BYTES_PER_ELEMENT;
   const total = data.length;
   if (total * width <= smallReduceBytes) {

@@ -1,13 +1,22 @@
 // `npm run races`: every pair and triple of calls, and every fault; some minutes. Exit status 1 if a race is found or a fault is not.
 import { formatTable } from '../../src/cli/ui/table.ts';
 import { createPool } from '../../src/runtime/world-pool.ts';
-import { inGroupsOfGroups, inOneGroup, messagesInTurns, type Outcome, run, withOwnLimits } from './campaign.ts';
+import {
+  inGroupsOfGroups,
+  inOneGroup,
+  messagesInTurns,
+  type Outcome,
+  onRegistered,
+  run,
+  withOwnLimits,
+} from './campaign.ts';
 import { faultNames } from './faults.ts';
 import { findFault } from './find-fault.ts';
 
 const pool = createPool();
 const parts = [
   ...[2, 3, 4].flatMap((size) => [inOneGroup(size, 2), inOneGroup(size, 3)]),
+  ...[2, 3, 4].flatMap((size) => [onRegistered(size, 2), onRegistered(size, 3)]),
   ...inGroupsOfGroups(2),
   ...inGroupsOfGroups(3),
   withOwnLimits(2),

@@ -21,6 +21,16 @@ export function delays(seed: number, every: number): () => void {
 /** Pauses before every access to shared memory: between meeting and copying too. */
 export function delaying(pause: () => void): Instruments {
   return {
+    peers: (peers) => ({
+      copy: (...copy) => {
+        pause();
+        peers.copy(...copy);
+      },
+      reduce: (...reduce) => {
+        pause();
+        peers.reduce(...reduce);
+      },
+    }),
     memory: (memory) => ({
       copyIn: (...copy) => {
         pause();

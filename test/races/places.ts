@@ -11,6 +11,7 @@ import type { ThreadsShared } from '../../src/runtime/transport/threads/world-st
 import type { Access, Race } from './happens-before.ts';
 
 export function placeOf({ map, plan }: ThreadsShared, memory: number, byte: number): string {
+  if (memory > plan.channels.length) return `registered memory of rank ${memory - 1 - plan.channels.length}`;
   if (memory > 0) {
     const { from, to } = plan.channels[memory - 1]!;
     return `${inChannel(byte, map.limits.messages)} of the channel ${from} to ${to}`;

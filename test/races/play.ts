@@ -1,5 +1,6 @@
 // Plays sequences of calls on recorded ranks and judges what they did to memory.
 import type { Group } from '../../src/mesh/mesh.ts';
+import { firstPieceAt } from '../../src/runtime/transport/threads/registered.ts';
 import { createThreadsWorld, type ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';
 import type { TransportLimits } from '../../src/runtime/transport/transport.ts';
 import { runWorld } from '../../src/runtime/world.ts';
@@ -10,7 +11,7 @@ import { findRaces, type Race, type Verdict } from './happens-before.ts';
 import { type PaceName, turnsMemory } from './paces.ts';
 import { placeOf, raceText } from './places.ts';
 import type { RacesJob, RacesResult } from './races-rank.ts';
-import { memoriesOf } from './recorder.ts';
+import { watchedBytes } from './recorder.ts';
 
 export interface Play {
   readonly size: number;
@@ -19,6 +20,8 @@ export interface Play {
   readonly sequence: readonly number[];
   readonly limits?: Partial<TransportLimits>;
   readonly capacityBytes?: number;
+  /** Of each rank: room for the vectors of one call. */
+  readonly registeredBytes?: number;
   readonly pace?: PaceName;
   readonly seed?: number;
   /** Of 1000 times in turns, how often a rank goes on. */
@@ -38,6 +41,7 @@ export interface Played {
 
 export async function play(what: Play, pool: WorldPool): Promise<Played> {
   const { size, families, calls, sequence, fault, pace = 'free', seed = 1, stay = 500 } = what;
+  const { registeredBytes = 8192 } = what;
   const plan = {
     size,
     groups: families.flat(),
@@ -56,6 +60,7 @@ export async function play(what: Play, pool: WorldPool): Promise<Played> {
     calls,
     families,
     sequence,
+    registeredBytes,
     pace: { name: pace, seed: seed * 100, stay },
     turns: turnsMemory(seed),
     ...(fault ? { fault } : {}),
@@ -67,10 +72,9 @@ export async function play(what: Play, pool: WorldPool): Promise<Played> {
     pool,
   })) as RacesResult[];
   const logs = results.map(({ log }) => log);
-  const buffers = memoriesOf(shared);
   const verdict = findRaces(
     logs,
-    buffers.map(({ byteLength }) => byteLength),
+    watchedBytes(shared, registeredBytes).map(({ byteLength }) => byteLength),
   );
   const nameOf = (index: number): string => {
     const symbol = sequence[index];
@@ -81,21 +85,24 @@ export async function play(what: Play, pool: WorldPool): Promise<Played> {
     logs,
     errors: results.flatMap(({ errors }) => errors),
     verdict,
-    unseen: unseenWrites(shared, verdict),
+    unseen: unseenWrites(shared, verdict, registeredBytes),
     text: (race) => raceText(shared, race, nameOf),
   };
 }
 
 /** Compares memory with what it was before the ranks began. */
-function unseenWrites(shared: ThreadsShared, { written }: Verdict): string[] {
-  const before = memoriesOf(createThreadsWorld(shared.plan)).map((buffer) => new Int32Array(buffer));
-  return memoriesOf(shared).flatMap((buffer, memory) => {
-    const after = new Int32Array(buffer);
+function unseenWrites(shared: ThreadsShared, { written }: Verdict, registeredBytes: number): string[] {
+  const wordsOf = (world: ThreadsShared): Int32Array[] =>
+    watchedBytes(world, registeredBytes).map(({ buffer, byteLength }) => new Int32Array(buffer, 0, byteLength / 4));
+  const before = wordsOf(createThreadsWorld(shared.plan));
+  return wordsOf(shared).flatMap((after, memory) => {
     // Status, flight recorders and sites lie before the first group; see docs/reliability.md for why they are not recorded.
-    const first = memory === 0 ? Math.min(...shared.map.groups.map(({ lines }) => lines)) / 4 : 0;
+    const ofWorld = memory === 0 ? Math.min(...shared.map.groups.map(({ lines }) => lines)) : 0;
+    // A heap begins with what its rank alone uses.
+    const first = (memory > shared.channels.length ? firstPieceAt : ofWorld) / 4;
     const unseen: string[] = [];
     for (let word = first; word < after.length; word++)
-      if (after[word] !== before[memory]![word] && !written[memory]![word])
+      if (after[word] !== (before[memory]![word] ?? 0) && !written[memory]![word])
         unseen.push(placeOf(shared, memory, 4 * word));
     return unseen;
   });

@@ -3,6 +3,7 @@ import type { Group } from '../../src/mesh/mesh.ts';
 import { connectThreads } from '../../src/runtime/transport/threads/connect.ts';
 import type { ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';
 import type { Transport } from '../../src/runtime/transport/transport.ts';
+import type { Owner } from '../transport/conformance-cases.ts';
 import { AccessLog } from './access-log.ts';
 import { type Call, makeCall } from './calls.ts';
 import { type FaultName, withFault } from './faults.ts';
@@ -17,6 +18,8 @@ export interface RacesJob {
   readonly families: readonly (readonly Group[])[];
   /** Numbers of calls and families: call + calls.length * family. */
   readonly sequence: readonly number[];
+  /** All registered vectors of a call lie in so many bytes, the same for every call. */
+  readonly registeredBytes: number;
   readonly pace: { readonly name: PaceName; readonly seed: number; readonly stay: number };
   readonly turns: Int32Array;
   readonly fault?: FaultName;
@@ -28,10 +31,25 @@ export interface RacesResult {
   readonly errors: readonly string[];
 }
 
+/** An owner whose vectors of a call lie in the same bytes as those of every other call. */
+function registeringIn(area: Uint8Array, touch: NonNullable<Owner['touch']>): Owner {
+  let taken = 0;
+  return {
+    touch,
+    allocate(bytes) {
+      const at = taken;
+      // Room for a fault that goes on a line too far.
+      taken += 64 * (Math.ceil(bytes / 64) + 1);
+      if (taken > area.byteLength) throw new Error(`a call's vectors take ${taken} bytes, more than registeredBytes`);
+      return area.subarray(at, at + bytes);
+    },
+  };
+}
+
 const alone: Group = { axis: 'tp', ranks: [] };
 
 export async function rank(own: Transport, job: unknown): Promise<RacesResult> {
-  const { shared, calls, families, sequence, fault, ...run } = job as RacesJob;
+  const { shared, calls, families, sequence, registeredBytes, fault, ...run } = job as RacesJob;
   const { rank } = own;
   const log = new AccessLog();
   const { name, seed, stay } = run.pace;
@@ -39,6 +57,7 @@ export async function rank(own: Transport, job: unknown): Promise<RacesResult> {
   const pace = inTurns ?? (name === 'free' ? free : { pause: delays(seed + rank, 100), yields: false });
   const instruments = recording(shared, log, pace);
   const transport = connectThreads(shared, rank, fault ? withFault(fault, instruments, shared) : instruments);
+  const area = transport.allocate(registeredBytes);
   const errors: string[] = [];
   try {
     for (const [index, symbol] of sequence.entries()) {
@@ -47,7 +66,7 @@ export async function rank(own: Transport, job: unknown): Promise<RacesResult> {
       // A message goes round all ranks.
       if (!group && call.op !== 'exchange') continue;
       log.event('call', 0, index, 0);
-      const error = makeCall(transport, group ?? alone, call, symbol + 1);
+      const error = makeCall(transport, group ?? alone, call, symbol + 1, registeringIn(area, instruments.touch));
       if (error !== undefined) errors.push(`rank ${rank}, call ${index}: ${error}`);
     }
   } catch (error) {

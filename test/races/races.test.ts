@@ -2,8 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { createPool } from '../../src/runtime/world-pool.ts';
-import { allCalls, fewCalls } from './calls.ts';
-import { inGroupsOfGroups, inOneGroup, messagesInTurns, run, wholeGroup, withOwnLimits } from './campaign.ts';
+import { allCalls, fewCalls, fewRegisteredCalls, registeredCalls } from './calls.ts';
+import {
+  inGroupsOfGroups,
+  inOneGroup,
+  messagesInTurns,
+  onRegistered,
+  run,
+  wholeGroup,
+  withOwnLimits,
+} from './campaign.ts';
 import { faultNames } from './faults.ts';
 import { findFault } from './find-fault.ts';
 import { play } from './play.ts';
@@ -15,6 +23,8 @@ afterAll(() => pool.close());
 const parts = [
   ...[2, 3, 4].map((size) => inOneGroup(size, 2)),
   inOneGroup(3, 3, fewCalls(3)),
+  ...[2, 3, 4].map((size) => onRegistered(size, 2)),
+  inOneGroup(3, 3, fewRegisteredCalls()),
   ...inGroupsOfGroups(2),
   withOwnLimits(2),
   messagesInTurns(3, 3),
@@ -36,18 +46,19 @@ test.each(faultNames)('found: %s', async (name) => {
 });
 
 test('what collectives do to memory is the same whatever the timing, and so is the verdict', async () => {
-  const calls = allCalls(3).filter(({ op }) => op !== 'exchange');
+  const calls = [...allCalls(3), ...registeredCalls()].filter(({ op }) => op !== 'exchange');
   const [sequence] = everyTuple(calls.length, 2);
   const what = { size: 3, families: [[wholeGroup(3)]], calls, sequence: sequence!.slice(0, 400) };
   const freely = await play(what, pool);
   const heldUp = await play({ ...what, pace: 'delayed', seed: 7 }, pool);
   const again = await play({ ...what, pace: 'delayed', seed: 8 }, pool);
+  expect([freely, heldUp, again].flatMap(({ errors }) => errors)).toEqual([]);
   expect(heldUp.logs).toEqual(freely.logs);
   expect(again.logs).toEqual(freely.logs);
 });
 
 test('every access of the ends goes through the memory that is recorded', () => {
-  for (const file of ['group-end', 'channel', 'collectives']) {
+  for (const file of ['group-end', 'channel', 'collectives', 'in-place']) {
     const text = readFileSync(new URL(`../../src/runtime/transport/threads/${file}.ts`, import.meta.url), 'utf8');
     expect(text).not.toMatch(/Atomics|Int32Array|\.words|Buffer\b/);
   }

@@ -1,7 +1,7 @@
 // The record is true: kernels and copies touch the bytes that are recorded for them, and no others.
 import { expect, test } from 'vitest';
 import { instantiate } from '../../src/runtime/kernels/wasm.ts';
-import type { TransportKernels } from '../../src/runtime/transport/threads/rank-context.ts';
+import type { TransportKernels } from '../../src/runtime/transport/threads/kernels.ts';
 import { SharedBytes } from '../../src/runtime/transport/threads/shared-bytes.ts';
 import { Waiter } from '../../src/runtime/transport/threads/waiter.ts';
 import { createThreadsWorld, type ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';

@@ -1,8 +1,13 @@
 // Parts of a transport that record every access of a rank to shared memory, and let it pause before each.
-import type { Instruments, ReduceKernel, TransportKernels } from '../../src/runtime/transport/threads/rank-context.ts';
+
+import type { ReduceKernel, TransportKernels } from '../../src/runtime/transport/threads/kernels.ts';
+import { further, type Place } from '../../src/runtime/transport/threads/peer-memory.ts';
+import type { Instruments } from '../../src/runtime/transport/threads/rank-context.ts';
+import { firstPieceAt } from '../../src/runtime/transport/threads/registered.ts';
 import type { SharedMemory } from '../../src/runtime/transport/threads/shared-memory.ts';
 import type { ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';
-import type { AccessLog } from './access-log.ts';
+import type { Vector } from '../../src/runtime/transport/transport.ts';
+import type { AccessLog, RangeKind } from './access-log.ts';
 
 export interface Pace {
   /** Called before every access. */
@@ -11,14 +16,57 @@ export interface Pace {
   readonly yields: boolean;
 }
 
-/** The memory of the world is number 0, that of channel i number i + 1. */
+/** The memory of the world is number 0, that of channel i number i + 1; then comes the registered memory of every rank: one heap. */
 export const memoryNumber = (name: string): number => (name === 'world' ? 0 : Number(name.replace('channel ', '')) + 1);
 
-export const memoriesOf = ({ memory, channels }: ThreadsShared): SharedArrayBuffer[] => [memory.buffer, ...channels];
+const memoriesOf = ({ memory, channels }: ThreadsShared): SharedArrayBuffer[] => [memory.buffer, ...channels];
 
-export function recording(shared: ThreadsShared, log: AccessLog, pace: Pace): Instruments {
+/** What is recorded of all memories: of registered memory, so many bytes after its first page. */
+export function watchedBytes(shared: ThreadsShared, registeredBytes: number): Uint8Array[] {
+  const heaps = shared.heaps.map(([heap]) => {
+    // A rank has grown it.
+    heap!.grow(0);
+    return new Uint8Array(heap!.buffer, 0, Math.min(heap!.buffer.byteLength, firstPieceAt + registeredBytes));
+  });
+  return [...memoriesOf(shared).map((buffer) => new Uint8Array(buffer)), ...heaps];
+}
+
+type PlaceOf = Parameters<NonNullable<Instruments['peers']>>[1];
+
+export interface Recorder extends Instruments {
+  /** Says that the rank itself writes or reads a vector of its own. */
+  readonly touch: (vector: Vector, what: 'write' | 'read') => void;
+}
+
+export function recording(shared: ThreadsShared, log: AccessLog, pace: Pace): Recorder {
   const buffers = memoriesOf(shared);
+  let placeOf: PlaceOf = () => undefined;
+  const record = (kind: RangeKind, { rank, at }: Place, bytes: number): void =>
+    log.range(kind, buffers.length + rank, at, at + bytes);
+  const recordVector = (kind: RangeKind, vector: Vector, start: number, count: number): void => {
+    const place = placeOf(vector);
+    const width = vector.BYTES_PER_ELEMENT;
+    if (place) record(kind, further(place, start * width), count * width);
+  };
   return {
+    touch: (vector, what) => recordVector(`owner ${what}`, vector, 0, vector.length),
+    peers: (peers, placeOfRank) => {
+      placeOf = placeOfRank;
+      return {
+        copy: (from, target, start, count) => {
+          pace.pause();
+          record('in place read', from, count * target.BYTES_PER_ELEMENT);
+          recordVector('in place write', target, start, count);
+          peers.copy(from, target, start, count);
+        },
+        reduce: (op, from, target, start, count) => {
+          pace.pause();
+          for (const place of from) record('in place read', place, count * target.BYTES_PER_ELEMENT);
+          recordVector('in place write', target, start, count);
+          peers.reduce(op, from, target, start, count);
+        },
+      };
+    },
     memory: (inner, name) => {
       const memory = memoryNumber(name);
       return new RecordedMemory(inner, { log, pace, memory, shared, words: new Int32Array(buffers[memory]!) });

@@ -1,12 +1,14 @@
 // What every rank of a conformance run executes: a named program against the transport under test.
 import type { Group } from '../../src/mesh/mesh.ts';
 import type { Transport, Vector } from '../../src/runtime/transport/transport.ts';
-import { type Case, runCase } from './conformance-cases.ts';
+import { type Case, type Owner, ownMemory, runCase } from './conformance-cases.ts';
 
 /** What a run asks of its ranks. */
 export interface ConformanceJob {
   readonly program: string;
   readonly args: unknown;
+  /** Whose vectors are in registered memory: nobody's, everybody's, or those of even ranks. */
+  readonly registered?: 'none' | 'all' | 'even';
 }
 
 export interface CaseResult {
@@ -16,20 +18,24 @@ export interface CaseResult {
   readonly digests: Readonly<Record<string, number>>;
 }
 
-type Program = (transport: Transport, args: never) => unknown;
+type Program = (transport: Transport, args: never, owner: Owner) => unknown;
 
 const pair: Group = { axis: 'tp', ranks: [0, 1] };
-const floats = (length: number): Float32Array => new Float32Array(length);
+
+function floats(length: number, { allocate } = ownMemory): Float32Array {
+  const { buffer, byteOffset } = allocate(4 * length);
+  return new Float32Array(buffer, byteOffset, length);
+}
 
 const programs: Readonly<Record<string, Program>> = {
   /** Runs the cases on all groups that hold this rank. */
-  cases(transport, { groups, cases }: { groups: readonly Group[]; cases: readonly Case[] }): CaseResult {
+  cases(transport, { groups, cases }: { groups: readonly Group[]; cases: readonly Case[] }, owner): CaseResult {
     const errors: string[] = [];
     const digests: Record<string, number> = {};
     cases.forEach((one, seed) => {
       groups.forEach((group, g) => {
         if (!group.ranks.includes(transport.rank)) return;
-        const { error, digest } = runCase(transport, group, one, seed * 100 + g);
+        const { error, digest } = runCase(transport, group, one, seed * 100 + g, owner);
         if (error) errors.push(`rank ${transport.rank}, group ${group.ranks.join(',')}: ${error}`);
         digests[`${seed}/${g}`] = digest;
       });
@@ -38,11 +44,15 @@ const programs: Readonly<Record<string, Program>> = {
   },
 
   /** Many short calls with no pause between them; returns how many results were wrong. */
-  many(transport, { group, calls }: { group: Group; calls: number }): number {
+  many(transport, { group, calls }: { group: Group; calls: number }, owner): number {
     const size = group.ranks.length;
     const me = group.ranks.indexOf(transport.rank);
-    const one = new Int32Array(1);
-    const whole = new Int32Array(size);
+    const integers = (length: number): Int32Array => {
+      const { buffer, byteOffset } = owner.allocate(4 * length);
+      return new Int32Array(buffer, byteOffset, length);
+    };
+    const one = integers(1);
+    const whole = integers(size);
     let wrong = 0;
     for (let i = 0; i < calls; i++) {
       one[0] = i + me;
@@ -72,13 +82,13 @@ const programs: Readonly<Record<string, Program>> = {
       lengths.forEach((length, i) => {
         const data = make[i % 3]!(length);
         for (let k = 0; k < length; k++) data[k] = round * 1000 + rank * 100 + i + (k % 7);
-        transport.send((rank + 1) % size, data, 'train out');
+        transport.send((rank + 1) % size, data, i, 'train out');
         data.fill(-1); // the sender may reuse its buffer at once
       });
       const from = (rank + size - 1) % size;
       lengths.forEach((length, i) => {
         const data = make[i % 3]!(length);
-        transport.recv(from, data, 'train in');
+        transport.recv(from, data, i, 'train in');
         for (let k = 0; k < length; k++) if (data[k] !== round * 1000 + from * 100 + i + (k % 7)) wrong++;
       });
     }
@@ -90,16 +100,16 @@ const programs: Readonly<Record<string, Program>> = {
     const token = new Int32Array(1);
     const sums: number[] = [];
     if (transport.rank === 0) {
-      for (let i = 0; i < messages; i++) transport.send(1, floats(length).fill(i), `message ${i}`);
-      transport.send(2, token, 'token');
+      for (let i = 0; i < messages; i++) transport.send(1, floats(length).fill(i), i, `message ${i}`);
+      transport.send(2, token, 0, 'token');
     } else if (transport.rank === 2) {
-      transport.recv(0, token, 'token');
-      transport.send(1, token, 'token');
+      transport.recv(0, token, 0, 'token');
+      transport.send(1, token, 0, 'token');
     } else {
-      transport.recv(2, token, 'token');
+      transport.recv(2, token, 0, 'token');
       for (let i = 0; i < messages; i++) {
         const data = floats(length);
-        transport.recv(0, data, `message ${i}`);
+        transport.recv(0, data, i, `message ${i}`);
         sums.push(data.reduce((a, b) => a + b, 0));
       }
     }
@@ -107,9 +117,9 @@ const programs: Readonly<Record<string, Program>> = {
   },
 
   /** Both ranks of a pair make a call, each its own. */
-  disagree(transport, { calls }: { calls: readonly [string, string] }): void {
-    const whole = floats(8);
-    const half = floats(4);
+  disagree(transport, { calls }: { calls: readonly [string, string] }, owner): void {
+    const whole = floats(8, owner);
+    const half = floats(4, owner);
     const call = calls[transport.rank as 0 | 1];
     const made: Readonly<Record<string, () => void>> = {
       sum8: () => transport.allReduce(pair, whole, 'sum', 'the site'),
@@ -122,9 +132,10 @@ const programs: Readonly<Record<string, Program>> = {
       root0: () => transport.broadcast(pair, whole, 0, 'the site'),
       root1: () => transport.broadcast(pair, whole, 1, 'the site'),
       barrier: () => transport.barrier(pair, 'the site'),
-      send8: () => transport.send(1, whole, 'sending'),
-      recv4: () => transport.recv(0, half, 'receiving'),
-      recvDouble8: () => transport.recv(0, new Float64Array(8), 'receiving'),
+      send8: () => transport.send(1, whole, 7, 'sending'),
+      recv4: () => transport.recv(0, half, 7, 'receiving'),
+      recvOther8: () => transport.recv(0, whole, 8, 'receiving'),
+      recvDouble8: () => transport.recv(0, new Float64Array(8), 7, 'receiving'),
     };
     transport.barrier(pair, 'before');
     made[call]!();
@@ -133,10 +144,10 @@ const programs: Readonly<Record<string, Program>> = {
   },
 
   /** Rank 1 waits for a message of rank 0 while the others wait for it in a call. */
-  circle(transport, { group }: { group: Group }): void {
+  circle(transport, { group }: { group: Group }, owner): void {
     transport.barrier(group, 'before');
-    if (transport.rank !== 1) transport.allReduce(group, floats(64), 'sum', 'gradient sum');
-    else transport.recv(0, floats(8), 'the message');
+    if (transport.rank !== 1) transport.allReduce(group, floats(64, owner), 'sum', 'gradient sum');
+    else transport.recv(0, floats(8), 0, 'the message');
   },
 
   /** Rank 0 works for so long, and says so; rank 1 waits for its message, rank 2 for rank 1. */
@@ -145,31 +156,33 @@ const programs: Readonly<Record<string, Program>> = {
     const end = performance.now() + seconds * 1000;
     if (transport.rank === 0) {
       while (performance.now() < end) transport.heartbeat('counting sheep');
-      transport.send(1, floats(8), 'the message');
+      transport.send(1, floats(8), 0, 'the message');
     }
-    if (transport.rank === 1) transport.recv(0, floats(8), 'the message');
+    if (transport.rank === 1) transport.recv(0, floats(8), 0, 'the message');
     transport.barrier(group, 'after');
     // A rank may have come out of the first barrier a little after the one that is waited for.
     return performance.now() >= end - seconds * 500;
   },
 
   /** Every collective once, on a group of two, and a message: what the counters say. */
-  counted(transport): unknown {
-    transport.allReduce(pair, floats(10), 'sum', 'a');
-    transport.allReduce(pair, floats(10), 'max', 'a');
-    transport.allGather(pair, floats(6), floats(12), { outer: 3, inner: 2 }, 'b');
-    transport.reduceScatter(pair, floats(12), floats(6), { outer: 3, inner: 2 }, 'c');
+  counted(transport, _, owner): unknown {
+    transport.allReduce(pair, floats(10, owner), 'sum', 'a');
+    transport.allReduce(pair, floats(10, owner), 'max', 'a');
+    transport.allGather(pair, floats(6, owner), floats(12, owner), { outer: 3, inner: 2 }, 'b');
+    transport.reduceScatter(pair, floats(12, owner), floats(6, owner), { outer: 3, inner: 2 }, 'c');
     transport.allToAll(pair, new Float64Array(4), new Float64Array(4), 'd');
-    transport.ringShift(pair, floats(5), floats(5), 1, 'e');
-    transport.broadcast(pair, floats(8), 0, 'f');
+    transport.ringShift(pair, floats(5, owner), floats(5, owner), 1, 'e');
+    transport.broadcast(pair, floats(8, owner), 0, 'f');
     transport.barrier(pair, 'g');
-    if (transport.rank === 0) transport.send(1, floats(3), 'h');
-    else transport.recv(0, floats(3), 'h');
+    if (transport.rank === 0) transport.send(1, floats(3), 0, 'h');
+    else transport.recv(0, floats(3), 0, 'h');
     return transport.counters;
   },
 };
 
 export async function rank(transport: Transport, job: unknown): Promise<unknown> {
-  const { program, args } = job as ConformanceJob;
-  return programs[program]!(transport, args as never);
+  const { program, args, registered = 'none' } = job as ConformanceJob;
+  const registers = registered === 'all' || (registered === 'even' && transport.rank % 2 === 0);
+  const owner = registers ? { allocate: (bytes: number) => transport.allocate(bytes) } : ownMemory;
+  return programs[program]!(transport, args as never, owner);
 }

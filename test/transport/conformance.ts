@@ -51,6 +51,10 @@ function collectiveCases(): Case[] {
       [4, 0],
     ] as const)
       cases.push({ op: 'allGather', type, outer, inner }, { op: 'reduceScatter', type, outer, inner });
+    for (const inner of [0, 3, 40]) {
+      const inside = { type, outer: 1, inner, inside: true } as const;
+      cases.push({ op: 'allGather', ...inside }, { op: 'reduceScatter', ...inside });
+    }
     for (const block of [0, 1, 5, 300]) cases.push({ op: 'allToAll', type, block });
     for (const shift of [1, -1, 2, 0]) cases.push({ op: 'ringShift', type, length: 41 + shift, shift });
     for (const root of [0, 1, 2]) cases.push({ op: 'broadcast', type, length: 100 * t + root, root });
@@ -68,6 +72,8 @@ const largeCases: readonly Case[] = [
   { op: 'reduceScatter', type: 'f32', outer: 1, inner: 40_001 },
   { op: 'reduceScatter', type: 'f64', outer: 500, inner: 37 },
   { op: 'reduceScatter', type: 'f32', outer: 3, inner: 20_007 },
+  { op: 'allGather', type: 'f32', outer: 1, inner: 40_001, inside: true },
+  { op: 'reduceScatter', type: 'f32', outer: 1, inner: 40_001, inside: true },
   { op: 'allToAll', type: 'f32', block: 20_001 },
   { op: 'ringShift', type: 'f64', length: 20_001, shift: 1 },
   { op: 'broadcast', type: 'i32', length: 40_001, root: 1 },
@@ -211,7 +217,12 @@ function addErrorChecks(run: RunConformance, add: Add): void {
     ['site', ['sum8', 'elsewhere'], [/"the site"/, /"another site"/]],
     ['cut', ['gather1x4', 'gather2x2'], [/cut 1x4/, /cut 2x2/]],
     ['root', ['root0', 'root1'], [/from member 0/, /from member 1/]],
-    ['message length', ['send8', 'recv4'], [/send f32\[8\] at "sending"/, /recv f32\[4\] at "receiving"/]],
+    ['message length', ['send8', 'recv4'], [/send f32\[8\] tag 7 at "sending"/, /recv f32\[4\] tag 7 at "receiving"/]],
+    [
+      'message tag',
+      ['send8', 'recvOther8'],
+      [/send f32\[8\] tag 7 at "sending"/, /recv f32\[8\] tag 8 at "receiving"/],
+    ],
     ['message type', ['send8', 'recvDouble8'], [/send f32\[8\]/, /recv f64\[8\]/]],
   ];
   for (const [what, calls, parts] of pairs)

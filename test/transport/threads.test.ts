@@ -1,16 +1,36 @@
-// The threads transport passes the conformance suite.
+// The threads transport passes the conformance suite: with vectors of each rank's own, and with vectors in registered memory.
 import { afterAll, describe, test } from 'vitest';
+import type { TransportPlan } from '../../src/runtime/transport/transport.ts';
 import { runWorld } from '../../src/runtime/world.ts';
 import { createPool } from '../../src/runtime/world-pool.ts';
 import { transportConformance } from './conformance.ts';
+import type { ConformanceJob } from './conformance-rank.ts';
 
 const pool = createPool();
 afterAll(() => pool.close());
 
-describe('threads', () => {
-  const rankModule = new URL('./conformance-rank.ts', import.meta.url);
-  const checks = transportConformance((plan, program, args) =>
-    runWorld({ plan, rankModule, jobs: Array.from({ length: plan.size }, () => ({ program, args })), pool }),
+const rankModule = new URL('./conformance-rank.ts', import.meta.url);
+
+const checksWith = (registered: ConformanceJob['registered'], limits?: TransportPlan['limits']) =>
+  transportConformance((plan, program, args) =>
+    runWorld({
+      plan: { ...plan, ...(limits && { limits }) },
+      rankModule,
+      jobs: Array.from({ length: plan.size }, (): ConformanceJob => ({ program, args, registered })),
+      pool,
+    }),
   );
-  for (const { name, check } of checks) test(name, check);
+
+/** Whatever is more than nothing is read in place. */
+const always = { inPlaceBytes: 1, inPlaceReduceBytes: 1 };
+
+describe('threads', () => {
+  for (const { name, check } of checksWith('none')) test(name, check);
+});
+describe('threads, with registered vectors', () => {
+  for (const { name, check } of checksWith('all', always)) test(name, check);
+});
+describe("threads, with some ranks' vectors registered", () => {
+  const some = checksWith('even', always).filter(({ name }) => /(2|3|world of 4)$|(2|3) ranks$/.test(name));
+  for (const { name, check } of some) test(name, check);
 });

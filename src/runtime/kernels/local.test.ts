@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { adamw, normalFill, philox, sumSquares } from './local.ts';
 import type { Floats } from './local-kernels.ts';
+import { growableMemory, lendToKernels, pageBytes } from './wasm.ts';
 
 const settings = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, gradScale: 0.5 };
 
@@ -75,6 +76,30 @@ describe.each([
       });
     }
     expect(bits(parts.param) === bits(whole.param)).toBe(true);
+  });
+
+  test('adamw in place gives the bits that it gives elsewhere', () => {
+    const length = 20_011;
+    const memory = growableMemory(20);
+    memory.grow(19);
+    lendToKernels(memory.buffer, memory);
+    const rest = { ...settings, biasCorrection1: 0.1, biasCorrection2: 0.05 };
+    const names = ['param', 'grad', 'firstMoment', 'secondMoment'] as const;
+    // Each but the first at an odd element, some bytes apart from the next.
+    const over = (buffer: ArrayBufferLike, i: number): Floats =>
+      new Type(buffer as ArrayBuffer, pageBytes + i * (length + 3) * Type.BYTES_PER_ELEMENT, length);
+    const make = (buffer: ArrayBufferLike) =>
+      Object.fromEntries(
+        names.map((name, i) => {
+          const vector = over(buffer, i);
+          vector.set(wave(length, i).map(Math.abs));
+          return [name, vector];
+        }),
+      ) as Record<(typeof names)[number], Floats>;
+    const [there, elsewhere] = [make(memory.buffer), make(new ArrayBuffer(20 * pageBytes))];
+    adamw({ ...there, ...rest });
+    adamw({ ...elsewhere, ...rest });
+    for (const name of names) expect(bits(there[name]) === bits(elsewhere[name]), name).toBe(true);
   });
 
   test('sumSquares equals a plain sum', () => {

@@ -1,6 +1,8 @@
-// AdamW, sums of squares and normal numbers on ordinary vectors: the data pass through a small Wasm memory that stays in the cache.
+// AdamW, sums of squares and normal numbers: vectors pass through a small Wasm memory that stays in the cache; AdamW's in registered
+// memory are worked on where they lie.
+import { Buffer } from 'node:buffer';
 import type { AdamwArguments, Floats } from './local-kernels.ts';
-import { instantiate, loadKernel, pageBytes, privateMemory } from './wasm.ts';
+import { instantiate, loadKernel, memoryOf, pageBytes, type SharedWasmMemory, sharedMemory } from './wasm.ts';
 
 type AdamwKernel = (p: number, g: number, m: number, v: number, n: number, ...settings: number[]) => void;
 type SumKernel = (a: number, n: number) => number;
@@ -24,10 +26,21 @@ const scratchAt = pageBytes;
 /** Operand i of a chunk; a little apart from powers of two, so that operands do not compete for one cache set. */
 const operandAt = (i: number): number => scratchAt + i * (chunkBytes + 320);
 
-const memory = privateMemory(operandAt(4));
-const kernels = instantiate<LocalExports>(loadKernel('local'), memory);
-const floats = new Float32Array(memory.buffer);
-const doubles = new Float64Array(memory.buffer);
+const memory = sharedMemory(operandAt(4));
+const module = loadKernel('local');
+const kernels = instantiate<LocalExports>(module, memory);
+const scratch = Buffer.from(memory.buffer);
+
+const inPlace = new WeakMap<SharedWasmMemory, LocalExports>();
+
+/** The kernels in the memory in which these vectors lie, if kernels can work there. */
+function kernelsUnder(...vectors: readonly Floats[]): LocalExports | undefined {
+  const under = memoryOf(...vectors);
+  if (!under) return undefined;
+  const known = inPlace.get(under) ?? instantiate<LocalExports>(module, under);
+  inPlace.set(under, known);
+  return known;
+}
 
 /** Calls `work` for every part of a vector that fits the scratch memory. */
 function eachScratchful(vector: Floats, work: (start: number, count: number) => void): void {
@@ -36,14 +49,16 @@ function eachScratchful(vector: Floats, work: (start: number, count: number) => 
 }
 
 function toScratch(operand: number, from: Floats, start: number, count: number): void {
-  const scratch = from instanceof Float32Array ? floats : doubles;
-  scratch.set(from.subarray(start, start + count), operandAt(operand) / from.BYTES_PER_ELEMENT);
+  const width = from.BYTES_PER_ELEMENT;
+  const bytes = new Uint8Array(from.buffer, from.byteOffset + start * width, count * width);
+  // One memcpy, see transport/threads/shared-bytes.ts.
+  scratch.fill(bytes, operandAt(operand), operandAt(operand) + count * width);
 }
 
 function fromScratch(operand: number, to: Floats, start: number, count: number): void {
-  const scratch = to instanceof Float32Array ? floats : doubles;
-  const at = operandAt(operand) / to.BYTES_PER_ELEMENT;
-  to.set(scratch.subarray(at, at + count), start);
+  const width = to.BYTES_PER_ELEMENT;
+  const bytes = Buffer.from(to.buffer, to.byteOffset + start * width, count * width);
+  bytes.fill(new Uint8Array(memory.buffer, operandAt(operand), count * width));
 }
 
 /** One step of AdamW with decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch computes it. */
@@ -52,9 +67,16 @@ export function adamw(args: AdamwArguments): void {
   for (const other of [grad, firstMoment, secondMoment])
     if (other.length !== param.length || other.BYTES_PER_ELEMENT !== param.BYTES_PER_ELEMENT)
       throw new Error('adamw: param, grad and both moments need the same type and length');
-  const kernel = param instanceof Float32Array ? kernels.adamwF32 : kernels.adamwF64;
+  const there = kernelsUnder(param, grad, firstMoment, secondMoment);
+  const { adamwF32, adamwF64 } = there ?? kernels;
+  const kernel = param instanceof Float32Array ? adamwF32 : adamwF64;
   const { learningRate, beta1, beta2, epsilon, weightDecay, biasCorrection1, biasCorrection2, gradScale } = args;
   const settings = [learningRate, beta1, beta2, epsilon, weightDecay, biasCorrection1, biasCorrection2, gradScale];
+  if (there) {
+    const at = [param, grad, firstMoment, secondMoment].map(({ byteOffset }) => byteOffset);
+    kernel(at[0]!, at[1]!, at[2]!, at[3]!, param.length, ...settings);
+    return;
+  }
   eachScratchful(param, (start, count) => {
     toScratch(0, param, start, count);
     toScratch(1, grad, start, count);

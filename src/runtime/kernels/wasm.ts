@@ -6,22 +6,18 @@ import { fileURLToPath } from 'node:url';
 export interface WasmModule {
   readonly [Symbol.toStringTag]: string;
 }
-export interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-}
 /** A memory that every thread of a world sees. */
 export interface SharedWasmMemory {
+  /** All of it that there is; it stays when the memory grows, and another one is made that is longer. */
   readonly buffer: SharedArrayBuffer;
+  /** Throws a RangeError if there is no more. */
+  readonly grow: (pages: number) => number;
 }
 
 interface WasmApi {
   readonly Module: new (bytes: Uint8Array) => WasmModule;
   readonly Instance: new (module: WasmModule, imports: object) => { readonly exports: unknown };
-  readonly Memory: new (limits: {
-    initial: number;
-    maximum?: number;
-    shared?: boolean;
-  }) => WasmMemory & SharedWasmMemory;
+  readonly Memory: new (limits: { initial: number; maximum?: number; shared?: boolean }) => SharedWasmMemory;
 }
 
 const wasm = (globalThis as unknown as { readonly WebAssembly: WasmApi }).WebAssembly;
@@ -36,11 +32,26 @@ export function loadKernel(name: string): WasmModule {
 }
 
 /** The module's exported functions, working on `memory`. */
-export function instantiate<Exports>(module: WasmModule, memory: WasmMemory | SharedWasmMemory): Exports {
+export function instantiate<Exports>(module: WasmModule, memory: SharedWasmMemory): Exports {
   return new wasm.Instance(module, { env: { memory } }).exports as Exports;
 }
 
-export const privateMemory = (bytes: number): WasmMemory => new wasm.Memory({ initial: Math.ceil(bytes / pageBytes) });
+/** One page, and room for `pages`: address space alone, until it grows and is written. */
+export const growableMemory = (pages: number): SharedWasmMemory =>
+  new wasm.Memory({ initial: 1, maximum: pages, shared: true });
+
+const memoryUnder = new WeakMap<ArrayBufferLike, SharedWasmMemory>();
+
+/** Says of which memory `buffer` is the buffer: kernels may then work in place on the vectors in it. */
+export function lendToKernels(buffer: SharedArrayBuffer, memory: SharedWasmMemory): void {
+  memoryUnder.set(buffer, memory);
+}
+
+/** The memory in which all these vectors lie, if there is one that was lent. */
+export function memoryOf(...vectors: readonly ArrayBufferView[]): SharedWasmMemory | undefined {
+  const memory = vectors[0] && memoryUnder.get(vectors[0].buffer);
+  return vectors.every(({ buffer }) => memoryUnder.get(buffer) === memory) ? memory : undefined;
+}
 
 export function sharedMemory(bytes: number): SharedWasmMemory {
   return new wasm.Memory({ initial: Math.ceil(bytes / pageBytes), maximum: 65536, shared: true });

@@ -1,7 +1,14 @@
 // Encodes an ONNX graph as the protobuf message that ONNX Runtime loads.
 // Field numbers: onnx.proto of the ONNX project (github.com/onnx/onnx), the messages and fields we use.
 import protobuf from 'protobufjs/light.js';
-import type { Attribute, OnnxConstant, OnnxGraph, OnnxTensorInfo, OnnxType } from '../../program/onnx-graph.ts';
+import type {
+  Attribute,
+  OnnxConstant,
+  OnnxDim,
+  OnnxGraph,
+  OnnxTensorInfo,
+  OnnxType,
+} from '../../program/onnx-graph.ts';
 
 type Field = [type: string, id: number, repeated?: 'repeated'];
 
@@ -48,7 +55,10 @@ const root = protobuf.Root.fromJSON({
     Type: message({ tensorType: ['TensorType', 1] }),
     TensorType: message({ elemType: ['int32', 1], shape: ['Shape', 2] }),
     Shape: message({ dim: ['Dimension', 1, 'repeated'] }),
-    Dimension: message({ dimValue: ['int64', 1] }),
+    Dimension: {
+      ...message({ dimValue: ['int64', 1], dimParam: ['string', 2] }),
+      oneofs: { value: { oneof: ['dimValue', 'dimParam'] } },
+    },
   },
 });
 
@@ -81,9 +91,11 @@ function rawBytes({ type, data }: OnnxConstant): Uint8Array {
   }
 }
 
+const dimension = (dim: OnnxDim): object => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim });
+
 const valueInfo = ({ name, type, shape }: OnnxTensorInfo): object => ({
   name,
-  type: { tensorType: { elemType: typeNumber[type], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
+  type: { tensorType: { elemType: typeNumber[type], shape: { dim: shape.map(dimension) } } },
 });
 
 /** The bytes of an ONNX model holding `graph`; tensors are little-endian. */

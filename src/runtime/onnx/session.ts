@@ -1,11 +1,13 @@
-// A compiled graph, bound to memory and run: results are written where the caller wants them.
+// A compiled graph, run on memory of ours: results are written where the caller wants them.
 import type { Precision } from '../../program/onnx-builder.ts';
-import type { OnnxGraph, OnnxType } from '../../program/onnx-graph.ts';
+import type { OnnxDim, OnnxGraph } from '../../program/onnx-graph.ts';
 import type { Numbers } from '../../program/program.ts';
 import { makerOn, onnxRuntime } from './api.ts';
+import { type ArenaStatistics, arenaStatistics } from './arena.ts';
 import { currentHoldings, type Held } from './holdings.ts';
 import { loadKoffi } from './library.ts';
-import { encodeModel, typeNumber } from './model.ts';
+import { encodeModel } from './model.ts';
+import { createTensors } from './tensors.ts';
 
 export interface Session {
   /**
@@ -13,6 +15,10 @@ export interface Session {
    * there. An output may lie over an input where the graph allows it. The arrays must not be detached.
    */
   readonly bind: (inputs: readonly Numbers[], outputs: readonly Numbers[]) => Binding;
+  /** Runs it once on tensors by their addresses, which need not be those of the last run (see `createTensors`). */
+  readonly call: (inputs: readonly bigint[], outputs: readonly bigint[]) => void;
+  /** Of the arena that this session shares with all others of the process. */
+  readonly arena: () => ArenaStatistics;
   /** Frees the session and its bindings. */
   readonly release: () => void;
 }
@@ -38,55 +44,56 @@ export function createSession(graph: OnnxGraph, precision: Precision): Session {
     ort.call('setIntraOpThreads', at, 1);
     ort.call('setInterOpThreads', at, 1);
     ort.call('setLogSeverity', at, 3);
+    // A pattern is one block for all values of a run, beside those of the run that it was learnt from.
+    ort.call('disableMemPattern', at);
+    ort.call('addSessionConfig', at, 'session.use_env_allocators', '1');
     ort.call('setOptimization', at, precision === 'f32' ? optimization.all : optimization.basic);
+    // It would undo a transposition that the builder has put before a product.
+    ort.call('addSessionConfig', at, 'optimization.disable_specified_optimizers', 'GemmTransposeFusion');
     const model = encodeModel(graph);
     session = maker.make('session', ort.env, model, model.byteLength, at);
   } finally {
     maker.release(options);
   }
-  const cpuMemory = maker.make('memory', 1, 0);
-
-  const inputNames = namesOf(graph.inputs);
-  const outputNames = namesOf(graph.outputs);
-  // A tensor is an address, a type and a shape: one serves all bindings of the same memory, which the map keeps alive.
-  const values = new Map<Numbers, Map<string, Held>>();
-  const valueOver = (numbers: Numbers, { shape, type }: { shape: readonly number[]; type: OnnxType }): bigint => {
-    const known = values.get(numbers) ?? new Map<string, Held>();
-    values.set(numbers, known);
-    const key = shape.join();
-    const value = known.get(key) ?? createTensor(numbers, shape, type);
-    known.set(key, value);
-    return maker.address(value);
-  };
-  const createTensor = (numbers: Numbers, shape: readonly number[], type: OnnxType): Held => {
-    const dims = BigInt64Array.from(shape, BigInt);
-    const memory = maker.address(cpuMemory);
-    return maker.make('value', memory, numbers, numbers.byteLength, dims, dims.length, typeNumber[type]);
-  };
+  const address = maker.address(session);
+  // Not the graph: its constants would be held beside those of the session.
+  const { inputs: graphInputs, outputs: graphOutputs } = graph;
+  const inputNames = namesOf(graphInputs);
+  const outputNames = namesOf(graphOutputs);
+  const run = (inputs: BigUint64Array, outputs: BigUint64Array): void =>
+    ort.call(
+      'run',
+      address,
+      null,
+      inputNames.pointers,
+      inputs,
+      inputs.length,
+      outputNames.pointers,
+      outputs.length,
+      outputs,
+    );
+  const tensors = createTensors();
+  const called = { inputs: new BigUint64Array(graphInputs.length), outputs: new BigUint64Array(graphOutputs.length) };
 
   return {
     bind(inputs, outputs) {
-      const inputValues = BigUint64Array.from(inputs.map((numbers, i) => valueOver(numbers, graph.inputs[i]!)));
-      const outputValues = BigUint64Array.from(outputs.map((numbers, i) => valueOver(numbers, graph.outputs[i]!)));
-      const address = maker.address(session);
-      const run = () =>
-        ort.call(
-          'run',
-          address,
-          null,
-          inputNames.pointers,
-          inputValues,
-          inputs.length,
-          outputNames.pointers,
-          outputs.length,
-          outputValues,
+      const over = (numbers: Numbers, shape: readonly OnnxDim[]) =>
+        tensors.over(
+          numbers,
+          shape.map((dim) => (typeof dim === 'string' ? numbers.length : dim)),
         );
-      return { run };
+      const inputValues = BigUint64Array.from(inputs.map((numbers, i) => over(numbers, graphInputs[i]!.shape)));
+      const outputValues = BigUint64Array.from(outputs.map((numbers, i) => over(numbers, graphOutputs[i]!.shape)));
+      return { run: () => run(inputValues, outputValues) };
     },
+    call(inputs, outputs) {
+      for (let i = 0; i < inputs.length; i++) called.inputs[i] = inputs[i]!;
+      for (let i = 0; i < outputs.length; i++) called.outputs[i] = outputs[i]!;
+      run(called.inputs, called.outputs);
+    },
+    arena: () => arenaStatistics(ort.call, ort.text, maker.address(session)),
     release() {
-      for (const known of values.values()) for (const value of known.values()) maker.release(value);
-      values.clear();
-      maker.release(cpuMemory);
+      tensors.release();
       maker.release(session);
     },
   };

@@ -17,6 +17,9 @@ export interface Cut {
   readonly inner: number;
 }
 
+/** Says which of a channel's messages one is: a non-negative integer below 2^31 that both sides know. */
+export type Tag = number;
+
 /** Who is calling: shown in errors and in the flight recorder, e.g. `block 3 attention output`. */
 export type Site = string;
 
@@ -30,11 +33,23 @@ export interface Transport {
   readonly size: number;
   /** Calls made and bytes sent so far, by axis and collective; messages (send) count on pp, receiving counts nothing. */
   readonly counters: TrafficCounters;
+  /**
+   * Zeroed memory of this rank that its peers reach too: large vectors in it (views of these bytes, which start at a multiple of 128)
+   * are read where they are, twice as fast as others. It lasts as long as the transport; nothing of it is given back before. What does
+   * not fit into the registered memory is ordinary memory. During a call a vector belongs to the call.
+   */
+  allocate(bytes: number): Uint8Array;
   /** Reduces `data` over the group, in place. */
   allReduce(group: Group, data: Vector, op: ReduceOp, site: Site): void;
-  /** Gathers every rank's [outer, inner] `shard` into `whole` [outer, ranks, inner]. */
+  /**
+   * Gathers every rank's [outer, inner] `shard` into `whole` [outer, ranks, inner]. With outer 1 `shard` may be this rank's part of `whole`
+   * itself; otherwise the two may not overlap.
+   */
   allGather(group: Group, shard: Vector, whole: Vector, cut: Cut, site: Site): void;
-  /** Sums `whole` [outer, ranks, inner] over the group and leaves this rank's [outer, inner] part in `shard`. */
+  /**
+   * Sums `whole` [outer, ranks, inner] over the group and leaves this rank's [outer, inner] part in `shard`. With outer 1 `shard` may be
+   * this rank's part of `whole` itself; otherwise the two may not overlap. The rest of `whole` keeps what this rank had there.
+   */
   reduceScatter(group: Group, whole: Vector, shard: Vector, cut: Cut, site: Site): void;
   /** Sends block i of `input` [ranks, block] to rank i; block j of `output` comes from rank j. */
   allToAll(group: Group, input: Vector, output: Vector, site: Site): void;
@@ -43,9 +58,9 @@ export interface Transport {
   /** Copies `data` of the group's `root`-th rank to all. */
   broadcast(group: Group, data: Vector, root: number, site: Site): void;
   /** Sends to a rank (world number). Returns when `data` may be changed; buffered up to the channel's capacity. */
-  send(to: number, data: Vector, site: Site): void;
-  /** Receives the oldest message from a rank (world number); its length must be `data`'s. */
-  recv(from: number, data: Vector, site: Site): void;
+  send(to: number, data: Vector, tag: Tag, site: Site): void;
+  /** Receives the oldest message from a rank (world number); its length and its tag must be those given. */
+  recv(from: number, data: Vector, tag: Tag, site: Site): void;
   barrier(group: Group, site: Site): void;
   /**
    * Says that this rank moves on, and what it is doing: before every instruction, and in all other work (loading, compiling, saving)
@@ -73,7 +88,11 @@ export interface TransportPlan {
 export interface TransportLimits {
   /** Bytes up to which every rank reduces a whole vector itself: one synchronisation in place of two. */
   readonly smallReduceBytes: number;
-  /** Most bytes of a vector that are moved at a time: a multiple of 64, and at least 64 for each rank of the largest group. */
+  /** Bytes of a contiguous run (all of a vector, a block, a row of a cut) from which on registered vectors are read in place. */
+  readonly inPlaceBytes: number;
+  /** The same for the vectors of an all-reduce. */
+  readonly inPlaceReduceBytes: number;
+  /** Most bytes of a vector that are moved at a time through slots: a multiple of 64, and at least 64 for each rank of the largest group. */
   readonly chunkBytes: number;
   /** Most bytes of a message moved before the other side hears of them: a multiple of 8. */
   readonly pieceBytes: number;

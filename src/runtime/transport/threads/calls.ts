@@ -35,7 +35,7 @@ export const typeCode = (data: Vector): number =>
 
 export const typeName = (code: number): string => typeNames[code] ?? '?';
 
-/** What a rank called. `extra`: the root of a broadcast, the shift of a ring shift. */
+/** What a rank called. `extra`: the root of a broadcast, the shift of a ring shift, the tag of a message. */
 export interface Call {
   readonly op: number;
   readonly type: number;
@@ -46,11 +46,16 @@ export interface Call {
   readonly site: string;
 }
 
-/** e.g. `allGather f32[24] cut 2x12 at "block 3 attention"`. */
+/** e.g. `allGather f32[24] cut 2x12 at "block 3 attention"` or `send f32[24] tag 3 at "stage 1"`. */
 export function callText(call: Call): string {
   const { op, type, count, outer, inner, extra, site } = call;
   const data = op === opCode.barrier ? '' : ` ${typeName(type)}[${count}]`;
   const cut = op === opCode.allGather || op === opCode.reduceScatter ? ` cut ${outer}x${inner}` : '';
-  const what = op === opCode.broadcast ? ` from member ${extra}` : op === opCode.ringShift ? ` by ${extra}` : '';
-  return `${opNames[op] ?? '?'}${data}${cut}${what} at "${site}"`;
+  return `${opNames[op] ?? '?'}${data}${cut}${extraText(op, extra)} at "${site}"`;
+}
+
+function extraText(op: number, extra: number): string {
+  if (op === opCode.broadcast) return ` from member ${extra}`;
+  if (op === opCode.ringShift) return ` by ${extra}`;
+  return op === opCode.send || op === opCode.recv ? ` tag ${extra}` : '';
 }

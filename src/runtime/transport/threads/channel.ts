@@ -2,7 +2,7 @@
 //
 // A message larger than the capacity streams through in pieces. The sender returns when all of it is in the ring.
 import { fail } from '../../../errors.ts';
-import type { Site, TransportLimits, Vector } from '../transport.ts';
+import type { Site, Tag, TransportLimits, Vector } from '../transport.ts';
 import { callText, opCode, opNames, typeCode } from './calls.ts';
 import { channelDataAt, channelWord, headersWord, headerWords, ringBytes, usableCapacity } from './channel-map.ts';
 import type { RankContext } from './rank-context.ts';
@@ -23,6 +23,7 @@ class ChannelEnd implements Blocked {
   readonly #data: number;
   #position = 0;
   protected messages = 0;
+  #tag: Tag = 0;
   #site: Site = '';
 
   constructor(context: RankContext, peer: number, channel: number, op: number) {
@@ -37,7 +38,10 @@ class ChannelEnd implements Blocked {
     this.#data = channelDataAt(this.limits.messages);
   }
 
-  protected begin(data: Vector, site: Site): number {
+  protected begin(data: Vector, tag: Tag, site: Site): number {
+    if (!(Number.isInteger(tag) && tag >= 0 && tag < 2 ** 31))
+      throw new Error(`${tag} is no tag: not an integer from 0 on`);
+    this.#tag = tag;
     this.#site = site;
     this.#position = (Math.ceil(this.#position / 8) * 8) % this.#ring;
     return this.context.begin(this.#op, -1, this.peer, data.length, typeCode(data), site).id;
@@ -70,7 +74,7 @@ class ChannelEnd implements Blocked {
       axis: 'pp',
       rank: this.context.rank,
       peer: this.peer,
-      mine: messageText(this.#op, typeCode(data), data.length, this.#site),
+      mine: messageText(this.#op, data.length, typeCode(data), this.#tag, this.#site),
       theirs,
     });
   }
@@ -112,23 +116,24 @@ class ChannelEnd implements Blocked {
   }
 }
 
-const messageText = (op: number, type: number, count: number, site: string): string =>
-  callText({ op, type, count, outer: 0, inner: 0, extra: 0, site });
+const messageText = (op: number, count: number, type: number, tag: Tag, site: Site): string =>
+  callText({ op, type, count, outer: 0, inner: 0, extra: tag, site });
 
 export class Sender extends ChannelEnd {
   constructor(context: RankContext, to: number, channel: number) {
     super(context, to, channel, opCode.send);
   }
 
-  send(data: Vector, site: Site): void {
-    const siteId = this.begin(data, site);
+  send(data: Vector, tag: Tag, site: Site): void {
+    const siteId = this.begin(data, tag, site);
     const { memory } = this;
     const taken = memory.load(channelWord.taken);
     if (((this.messages - taken) | 0) >= this.limits.messages) this.wait(channelWord.taken, taken);
     const header = this.header();
     memory.write(header, data.length);
     memory.write(header + 1, typeCode(data));
-    memory.write(header + 2, siteId);
+    memory.write(header + 2, tag);
+    memory.write(header + 3, siteId);
     const width = data.BYTES_PER_ELEMENT;
     const total = data.length * width;
     let sent = 0;
@@ -162,16 +167,17 @@ export class Receiver extends ChannelEnd {
     super(context, from, channel, opCode.recv);
   }
 
-  recv(data: Vector, site: Site): void {
-    this.begin(data, site);
+  recv(data: Vector, tag: Tag, site: Site): void {
+    this.begin(data, tag, site);
     const { memory } = this;
     this.wait(channelWord.posted, this.messages | 0);
     const header = this.header();
     const count = memory.read(header);
     const type = memory.read(header + 1);
-    if (count !== data.length || type !== typeCode(data)) {
-      const theirs = siteName(this.context.shared.memory.buffer, this.peer, memory.read(header + 2));
-      this.mismatch(data, messageText(opCode.send, type, count, theirs));
+    const theirTag = memory.read(header + 2);
+    if (count !== data.length || type !== typeCode(data) || theirTag !== tag) {
+      const theirSite = siteName(this.context.shared.memory.buffer, this.peer, memory.read(header + 3));
+      this.mismatch(data, messageText(opCode.send, count, type, theirTag, theirSite));
     }
     const width = data.BYTES_PER_ELEMENT;
     const total = count * width;

@@ -1,27 +1,48 @@
-// The collectives on a group end: how each moves its data through slots and outputs, a chunk a phase.
-import type { Cut, ReduceOp, Vector } from '../transport.ts';
+// The collectives on a group end: where the vectors are in registered memory and large, in place; else through slots and outputs, a chunk
+// a phase.
+import type { Cut, ReduceOp, TransportLimits, Vector } from '../transport.ts';
 import type { CollectiveEnd } from './group-end.ts';
+import * as inPlace from './in-place.ts';
+import type { Place } from './peer-memory.ts';
+import { chunkLength, lineElements, sliceStart } from './slices.ts';
 
-/** Elements per cache line: ranks write whole lines of a shared output. */
-const lineElements = (data: Vector): number => 64 / data.BYTES_PER_ELEMENT;
+const limitsOf = ({ context }: CollectiveEnd): TransportLimits => context.shared.map.limits;
 
-/** Where slice `k` of `count` elements starts when `ranks` members share it. */
-function sliceStart(count: number, k: number, ranks: number, grain: number): number {
-  if (k === ranks) return count;
-  return Math.floor((count * k) / ranks / grain) * grain;
+type Places = readonly (Place | undefined)[];
+
+/**
+ * Where all members' vectors lie, after a phase in which they say so; undefined where runs are too short for that. The same on all
+ * members, since the headers of their calls are compared.
+ */
+function placesOf(
+  end: CollectiveEnd,
+  data: Vector,
+  runBytes: number,
+  least = limitsOf(end).inPlaceBytes,
+): Places | undefined {
+  return runBytes < least ? undefined : end.exchange(end.context.registered.placeOf(data));
 }
 
-/** Chunks of about equal size, so that the last is not a crumb. */
-function chunkLength(total: number, most: number, grain: number): number {
-  const chunks = Math.ceil(total / most);
-  return Math.min(most, Math.ceil(total / chunks / grain) * grain);
+/** Those places if all vectors are registered. */
+function sourcesOf(...args: Parameters<typeof placesOf>): readonly Place[] | undefined {
+  const places = placesOf(...args);
+  return places?.every((place) => place !== undefined) ? places : undefined;
 }
+
+/** Bytes of a row of a cut; 0 where there are no rows. */
+const rowBytes = ({ outer, inner }: Cut, data: Vector): number => (outer > 0 ? inner * data.BYTES_PER_ELEMENT : 0);
 
 export function allReduce(end: CollectiveEnd, data: Vector, op: ReduceOp): void {
+  const sources = sourcesOf(end, data, data.byteLength, limitsOf(end).inPlaceReduceBytes);
+  if (sources) inPlace.reduceAll(end, sources, data, op);
+  else reduceThroughSlots(end, data, op);
+}
+
+function reduceThroughSlots(end: CollectiveEnd, data: Vector, op: ReduceOp): void {
   const { context, size, me, stride } = end;
   const { bytes } = context;
   const { smallReduceBytes, chunkBytes } = context.shared.map.limits;
-  const reduce = context.kernel(data, op === 'max');
+  const reduce = context.kernel(data, op);
   const width = data.BYTES_PER_ELEMENT;
   const total = data.length;
   if (total * width <= smallReduceBytes) {
@@ -88,6 +109,12 @@ function forTiles(
 }
 
 export function allGather(end: CollectiveEnd, shard: Vector, whole: Vector, cut: Cut): void {
+  const sources = sourcesOf(end, shard, rowBytes(cut, shard));
+  if (sources) inPlace.gather(end, sources, shard, whole, cut.inner);
+  else gatherThroughSlots(end, shard, whole, cut);
+}
+
+function gatherThroughSlots(end: CollectiveEnd, shard: Vector, whole: Vector, cut: Cut): void {
   const { context, size, me } = end;
   const { bytes, kernels } = context;
   const width = shard.BYTES_PER_ELEMENT;
@@ -112,9 +139,17 @@ export function allGather(end: CollectiveEnd, shard: Vector, whole: Vector, cut:
 }
 
 export function reduceScatter(end: CollectiveEnd, whole: Vector, shard: Vector, cut: Cut): void {
+  // What is reduced in place is written to registered memory: both are, or it is as if neither were.
+  const data = end.context.registered.placeOf(shard) ? whole : shard;
+  const sources = sourcesOf(end, data, rowBytes(cut, shard));
+  if (sources) inPlace.reduceScattered(end, sources, shard, cut.inner);
+  else scatterThroughSlots(end, whole, shard, cut);
+}
+
+function scatterThroughSlots(end: CollectiveEnd, whole: Vector, shard: Vector, cut: Cut): void {
   const { context, size, me, stride } = end;
   const { bytes } = context;
-  const reduce = context.kernel(whole, false);
+  const reduce = context.kernel(whole, 'sum');
   const width = whole.BYTES_PER_ELEMENT;
   const { inner } = cut;
   forTiles(end, cut, width, (row, rows, column, columns) => {
@@ -133,6 +168,12 @@ export function reduceScatter(end: CollectiveEnd, whole: Vector, shard: Vector, 
 }
 
 export function allToAll(end: CollectiveEnd, input: Vector, output: Vector): void {
+  const sources = sourcesOf(end, input, input.byteLength / end.size);
+  if (sources) inPlace.exchange(end, sources, output);
+  else exchangeThroughSlots(end, input, output);
+}
+
+function exchangeThroughSlots(end: CollectiveEnd, input: Vector, output: Vector): void {
   const { context, size, me } = end;
   const { bytes } = context;
   const width = input.BYTES_PER_ELEMENT;
@@ -151,6 +192,11 @@ export function allToAll(end: CollectiveEnd, input: Vector, output: Vector): voi
 export function ringShift(end: CollectiveEnd, input: Vector, output: Vector, shift: number): void {
   const { context, size, me } = end;
   const source = (((me - shift) % size) + size) % size;
+  const sources = sourcesOf(end, input, input.byteLength);
+  if (sources) {
+    inPlace.take(end, sources[source], output);
+    return;
+  }
   eachChunk(end, input, (start, count) => {
     end.advance();
     context.bytes.copyIn(end.slot(me), input, start, count);
@@ -161,6 +207,11 @@ export function ringShift(end: CollectiveEnd, input: Vector, output: Vector, shi
 
 export function broadcast(end: CollectiveEnd, data: Vector, root: number): void {
   const { context, me } = end;
+  const source = placesOf(end, data, data.byteLength)?.[root];
+  if (source) {
+    inPlace.take(end, me === root ? undefined : source, data);
+    return;
+  }
   eachChunk(end, data, (start, count) => {
     end.advance();
     if (me === root) context.bytes.copyIn(end.slot(me), data, start, count);

@@ -1,8 +1,8 @@
 // A worker's end of a threads world: the Transport that its rank works with.
 import { fail } from '../../../errors.ts';
-import { type Axis, type Group, groupKey } from '../../../mesh/mesh.ts';
+import { type Group, type GroupAxis, groupKey } from '../../../mesh/mesh.ts';
 import { type CollectiveOp, type TrafficCounters, trafficBytes } from '../../../mesh/traffic.ts';
-import type { Cut, ReduceOp, Site, Transport, Vector } from '../transport.ts';
+import type { Cut, ReduceOp, Site, Tag, Transport, Vector } from '../transport.ts';
 import { opCode, typeCode } from './calls.ts';
 import { Receiver, Sender } from './channel.ts';
 import * as collectives from './collectives.ts';
@@ -11,7 +11,7 @@ import type { TransportParts } from './parts.ts';
 import { RankContext } from './rank-context.ts';
 import type { ThreadsShared } from './world-state.ts';
 
-type Counters = { [axis in Axis | 'world']?: { [op in CollectiveOp]?: { calls: number; bytes: number } } };
+type Counters = { [axis in GroupAxis]?: { [op in CollectiveOp]?: { calls: number; bytes: number } } };
 
 export function connectThreads(shared: ThreadsShared, rank: number, parts: TransportParts = {}): Transport {
   return new ThreadsTransport(shared, rank, parts);
@@ -48,6 +48,10 @@ class ThreadsTransport implements Transport {
 
   get counters(): TrafficCounters {
     return this.#counters;
+  }
+
+  allocate(bytes: number): Uint8Array {
+    return this.#context.registered.allocate(bytes);
   }
 
   allReduce(group: Group, data: Vector, op: ReduceOp, site: Site): void {
@@ -111,15 +115,15 @@ class ThreadsTransport implements Transport {
     end.end();
   }
 
-  send(to: number, data: Vector, site: Site): void {
+  send(to: number, data: Vector, tag: Tag, site: Site): void {
     const sender = this.#senders.get(to) ?? noChannel(this.rank, to);
-    sender.send(data, site);
+    sender.send(data, tag, site);
     this.#count('pp', 'send', data.byteLength);
   }
 
-  recv(from: number, data: Vector, site: Site): void {
+  recv(from: number, data: Vector, tag: Tag, site: Site): void {
     const receiver = this.#receivers.get(from) ?? noChannel(from, this.rank);
-    receiver.recv(data, site);
+    receiver.recv(data, tag, site);
   }
 
   heartbeat(site: Site): void {
@@ -148,7 +152,7 @@ class ThreadsTransport implements Transport {
     this.#count(end.group.axis, op, trafficBytes(op, data.byteLength, end.size));
   }
 
-  #count(axis: Axis | 'world', op: CollectiveOp, bytes: number): void {
+  #count(axis: GroupAxis, op: CollectiveOp, bytes: number): void {
     this.#counters[axis] ??= {};
     const ofAxis = this.#counters[axis];
     ofAxis[op] ??= { calls: 0, bytes: 0 };

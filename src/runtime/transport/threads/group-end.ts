@@ -10,11 +10,13 @@
 // Lines, slots and outputs exist twice; phase p has those of parity p & 1. What is read of p was written before its writer posted
 // p, and is read after all have. What overwrites it belongs to p + 2, is written after all have posted p + 1, and so after all have
 // read. Parts of one phase have one writer each. So no access meets another unordered, with a single synchronisation a phase.
-// The first phase of a call carries its header, so that checking the call costs no extra one.
+// The first phase of a call carries its header, so that checking the call costs no extra one. in-place.ts has the rule for vectors that are
+// read where they are.
 import { fail } from '../../../errors.ts';
 import type { Group } from '../../../mesh/mesh.ts';
 import { type Call, callText, opNames } from './calls.ts';
 import { type GroupMap, lineBytes } from './memory-map.ts';
+import type { Place } from './peer-memory.ts';
 import type { RankContext } from './rank-context.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import { siteName } from './sites.ts';
@@ -25,6 +27,8 @@ const phaseWord = 0;
 const headerWord = 2;
 /** op, type, count, outer, inner, extra, hash of the site: compared between ranks. */
 const comparedWords = 7;
+/** After the site's number: the heap in which the member's vector lies + 1, or 0, and the byte at which it starts there. */
+const placeWord = headerWord + comparedWords + 1;
 
 /** What a transport and its collectives use of an end. */
 export type CollectiveEnd = Pick<GroupEnd, keyof GroupEnd>;
@@ -100,6 +104,21 @@ export class GroupEnd implements Blocked {
       if (this.#fresh) this.#compare(member, line);
     }
     this.#fresh = false;
+  }
+
+  /** A phase in which every member says where its vector lies; returns what they said. */
+  exchange(mine: Place | undefined): (Place | undefined)[] {
+    const memory = this.#memory;
+    this.advance();
+    const line = this.#line(this.me, this.#phase) + placeWord;
+    memory.write(line, mine ? mine.heap + 1 : 0);
+    memory.write(line + 1, mine ? mine.at : 0);
+    this.meet();
+    return this.group.ranks.map((rank, member) => {
+      const theirs = this.#line(member, this.#phase) + placeWord;
+      const heap = memory.read(theirs) - 1;
+      return heap < 0 ? undefined : { rank, heap, at: memory.read(theirs + 1) >>> 0 };
+    });
   }
 
   /** Where the slot of a member for this phase starts (byte offset). */

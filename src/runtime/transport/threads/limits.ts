@@ -1,8 +1,11 @@
 // Where the paths through the threads transport part, in full: the plan's own limits over the measured defaults.
+import { availableParallelism } from 'node:os';
 import type { TransportLimits, TransportPlan } from '../transport.ts';
 
 const defaults: TransportLimits = {
   smallReduceBytes: 4096,
+  inPlaceBytes: 16 * 1024,
+  inPlaceReduceBytes: 32 * 1024,
   // All slots of a small group stay in the cache.
   chunkBytes: 128 * 1024,
   // Both sides of a channel copy at the same time.
@@ -12,9 +15,17 @@ const defaults: TransportLimits = {
   loopElements: 32,
 };
 
+/** An all-reduce in place meets once more than one through slots, which costs more where ranks outnumber cores. */
+const crowdedReduceBytes = 512 * 1024;
+
 export function limitsOf(plan: TransportPlan): TransportLimits {
   const largest = plan.groups.reduce((most, { ranks }) => Math.max(most, ranks.length), 1);
-  const limits = { ...defaults, chunkBytes: Math.max(defaults.chunkBytes, 64 * largest), ...plan.limits };
+  const limits = {
+    ...defaults,
+    chunkBytes: Math.max(defaults.chunkBytes, 64 * largest),
+    ...(plan.size > availableParallelism() && { inPlaceReduceBytes: crowdedReduceBytes }),
+    ...plan.limits,
+  };
   const { chunkBytes, pieceBytes, messages } = limits;
   // A tile holds at least a cache line of every rank's block.
   if (chunkBytes % 64 !== 0 || chunkBytes < 64 * largest)

@@ -24,26 +24,35 @@ function chainFrom(words: Int32Array, rank: number): number[] {
   return chain;
 }
 
+/** Looks come many times a second: where more lies between two, the whole process was stopped, and nobody could have moved. */
+const mostBetweenLooks = 1000;
+
+/** What of the time between two looks counts, in milliseconds. */
+export const countedBetweenLooks = (milliseconds: number): number => Math.min(milliseconds, mostBetweenLooks);
+
 /** Watches the ranks that one rank waits for. */
 export class ProgressWatch {
   readonly #words: Int32Array;
   #chain: readonly number[] = [];
-  #movedAt: number;
+  /** Milliseconds for which nothing was seen to move, and when it was last looked at. */
+  #still = 0;
+  #lookedAt: number;
 
   constructor(words: Int32Array) {
     this.#words = words;
-    this.#movedAt = performance.now();
+    this.#lookedAt = performance.now();
   }
 
   /** Milliseconds for which none of them, from `awaited` on, has been seen to move. */
   stillFor(awaited: number): number {
     const chain = chainFrom(this.#words, awaited);
     const now = performance.now();
-    if (chain.length !== this.#chain.length || chain.some((number, i) => number !== this.#chain[i])) {
-      // The first look sees no movement, only where they are.
-      if (this.#chain.length > 0) this.#movedAt = now;
-      this.#chain = chain;
-    }
-    return now - this.#movedAt;
+    // The first look sees no movement, only where they are.
+    const isFirst = this.#chain.length === 0;
+    const differs = chain.length !== this.#chain.length || chain.some((number, i) => number !== this.#chain[i]);
+    this.#still = differs && !isFirst ? 0 : this.#still + countedBetweenLooks(now - this.#lookedAt);
+    this.#chain = chain;
+    this.#lookedAt = now;
+    return this.#still;
   }
 }

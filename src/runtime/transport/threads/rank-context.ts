@@ -1,9 +1,11 @@
 // One rank's own things in the shared memory: its status, flight recorder and sites; and the errors of waiting.
 import { fail } from '../../../errors.ts';
 import { FlightRecorder } from '../../flight-recorder.ts';
-import { instantiate } from '../../kernels/wasm.ts';
-import type { Vector } from '../transport.ts';
+import type { ReduceOp, Vector } from '../transport.ts';
+import { type ReduceKernel, reduceKernel, type TransportKernels, transportKernels } from './kernels.ts';
 import { recordsAt, statusAt } from './memory-map.ts';
+import type { PeerMemory } from './peer-memory.ts';
+import { RegisteredMemory } from './registered.ts';
 import { SharedBytes } from './shared-bytes.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import { type SiteRef, SiteWriter } from './sites.ts';
@@ -11,33 +13,14 @@ import { rankState, statusWord } from './status.ts';
 import { Waiter } from './waiter.ts';
 import { abortKind, activityOf, lastSite, type ThreadsShared } from './world-state.ts';
 
-/** out, first slot, slot stride (bytes), slots, elements a row, rows, row stride (bytes): see kernels/transport.as.ts. */
-export type ReduceKernel = (
-  out: number,
-  first: number,
-  stride: number,
-  slots: number,
-  count: number,
-  rows: number,
-  rowStride: number,
-) => void;
-
-export interface TransportKernels {
-  readonly sumF32: ReduceKernel;
-  readonly sumF64: ReduceKernel;
-  readonly sumI32: ReduceKernel;
-  readonly maxF32: ReduceKernel;
-  readonly maxF64: ReduceKernel;
-  readonly maxI32: ReduceKernel;
-  readonly spreadRows: (out: number, from: number, bytes: number, rows: number, rowStride: number) => void;
-}
-
 /** What stands between a rank's ends and shared memory: nothing, unless a test wants to know or delay its accesses. */
 export interface Instruments {
   /** Stands before the memory of the world (`world`) or of channel i (`channel <i>`). */
   readonly memory?: (memory: SharedMemory, name: string) => SharedMemory;
   /** Stands before the kernels, which work on the memory of the world. */
   readonly kernels?: (kernels: TransportKernels) => TransportKernels;
+  /** Stands before the registered memory of all ranks; `placeOf` says where this rank's vectors lie in it. */
+  readonly peers?: (peers: PeerMemory, placeOf: RegisteredMemory['placeOf']) => PeerMemory;
 }
 
 export class RankContext {
@@ -48,6 +31,9 @@ export class RankContext {
   /** Its words, for what watchers read: a rank's status, written by it alone. */
   readonly words: Int32Array;
   readonly kernels: TransportKernels;
+  readonly registered: RegisteredMemory;
+  /** The same memory as collectives read it. */
+  readonly peers: PeerMemory;
   readonly waiter: Waiter;
   readonly sites: SiteWriter;
   readonly #instruments: Instruments;
@@ -64,8 +50,11 @@ export class RankContext {
     const { size, timeoutSeconds } = shared.plan;
     this.waiter = new Waiter(this.words, { rank, crowded: size > shared.cores, timeoutSeconds });
     this.bytes = this.memoryOf(buffer, 'world');
-    const kernels = instantiate<TransportKernels>(shared.kernels, shared.memory);
+    const kernels = transportKernels(shared.kernels, shared.memory);
     this.kernels = instruments.kernels?.(kernels) ?? kernels;
+    this.registered = new RegisteredMemory(shared, rank);
+    const placeOf = this.registered.placeOf.bind(this.registered);
+    this.peers = instruments.peers?.(this.registered, placeOf) ?? this.registered;
     this.sites = new SiteWriter(buffer, rank);
     this.#recorder = new FlightRecorder(buffer, recordsAt(rank));
     this.#recorder.start();
@@ -135,11 +124,8 @@ export class RankContext {
     return ranks.map((rank) => activityOf(this.shared, rank)).join('; ');
   }
 
-  kernel(data: Vector, max: boolean): ReduceKernel {
-    const { kernels } = this;
-    if (data instanceof Float32Array) return max ? kernels.maxF32 : kernels.sumF32;
-    if (data instanceof Float64Array) return max ? kernels.maxF64 : kernels.sumF64;
-    return max ? kernels.maxI32 : kernels.sumI32;
+  kernel(data: Vector, op: ReduceOp): ReduceKernel {
+    return reduceKernel(this.kernels, data, op);
   }
 
   // Only this rank writes its status: plain stores, seen by watchers soon enough.

@@ -6,6 +6,7 @@ import { loadKernel, type SharedWasmMemory, sharedMemory, type WasmModule } from
 import type { TransportPlan } from '../transport.ts';
 import { opNames, typeName } from './calls.ts';
 import { channelBytes } from './channel-map.ts';
+import { createHeap } from './heaps.ts';
 import { lineBytes, type MemoryMap, mapMemory, recordsAt, statusAt } from './memory-map.ts';
 import { siteName } from './sites.ts';
 import { rankState, statusWord, statusWords } from './status.ts';
@@ -16,6 +17,8 @@ export interface ThreadsShared {
   readonly memory: SharedWasmMemory;
   readonly kernels: WasmModule;
   readonly map: MemoryMap;
+  /** The heaps of every rank: what it registers and all reach. */
+  readonly heaps: readonly (readonly SharedWasmMemory[])[];
   /** One for each of plan.channels. */
   readonly channels: readonly SharedArrayBuffer[];
   /** Processors this process may use. */
@@ -48,8 +51,11 @@ function checkSizes({ size, channels }: TransportPlan, map: MemoryMap): void {
     });
 }
 
-/** Throws OPTION_INVALID for a plan that is too large. */
-export function createThreadsWorld(plan: TransportPlan): ThreadsShared {
+/** `takeHeaps`: some for each of so many ranks, empty. Throws OPTION_INVALID for a plan that is too large. */
+export function createThreadsWorld(
+  plan: TransportPlan,
+  takeHeaps = (ranks: number): ThreadsShared['heaps'] => Array.from({ length: ranks }, () => [createHeap()]),
+): ThreadsShared {
   const map = mapMemory(plan);
   checkSizes(plan, map);
   const memory = sharedMemory(map.bytes);
@@ -64,7 +70,7 @@ export function createThreadsWorld(plan: TransportPlan): ThreadsShared {
   const channels = plan.channels.map(
     ({ capacityBytes }) => new SharedArrayBuffer(channelBytes(capacityBytes, messages)),
   );
-  return { plan, memory, kernels: compiled, map, channels, cores: availableParallelism() };
+  return { plan, memory, kernels: compiled, map, heaps: takeHeaps(plan.size), channels, cores: availableParallelism() };
 }
 
 const statusOf = (shared: ThreadsShared, rank: number): Int32Array =>

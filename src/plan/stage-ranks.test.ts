@@ -4,17 +4,16 @@ import { expect, test } from 'vitest';
 import { anyCase, nameOf, settingsOf } from '../../test/random-cases.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
-import { predictRanks } from './predict-ranks.ts';
 import { predictRank } from './predict-step.ts';
+import { byRank } from './stage-ranks.ts';
 
 test('every rank is predicted as from its own program', () => {
   fc.assert(
     fc.property(anyCase, (given) => {
       const settings = settingsOf(given, 'f32');
-      const own = Array.from({ length: worldSize(settings.layout) }, (_, rank) =>
-        predictRank(buildTrainingStep(settings, rank)),
-      );
-      expect(predictRanks(settings), nameOf(given)).toEqual(own);
+      const predict = (rank: number) => predictRank(buildTrainingStep(settings, rank));
+      const own = Array.from({ length: worldSize(settings.layout) }, (_, rank) => predict(rank));
+      expect(byRank(settings.layout, predict), nameOf(given)).toEqual(own);
     }),
     { numRuns: 20 },
   );

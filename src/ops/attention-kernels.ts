@@ -1,0 +1,109 @@
+// The graphs that attention runs on one strip of queries and one part of the keys, of one key head: rows are the queries of the
+// group's heads, [rows, d]; keys [keys, d].
+import type { OnnxBuilder } from '../program/onnx-builder.ts';
+import type { Kernel, KernelTensor } from '../program/program.ts';
+import { hidden } from './attention-blocks.ts';
+import { mergePartials } from './merge-attention.ts';
+
+/** What masks hold for keys that are seen and for those that are not. */
+export interface MaskValues {
+  readonly seen: number;
+  readonly unseen: number;
+}
+
+/**
+ * How far below the largest a score weighs nothing in either precision: exp(-50) is 2e-22. Lower ones are raised to it, since below
+ * exp(-87) numbers of 32 bits are denormal, and products of those take many times as long.
+ */
+const weightless = 50;
+
+/** Added to the scores. */
+export const forwardMask: MaskValues = { seen: 0, unseen: hidden };
+/** Bounds the logarithms of the probabilities. */
+export const backwardMask: MaskValues = { seen: -hidden, unseen: -weightless };
+
+export interface KernelSettings {
+  readonly headDim: number;
+  readonly scale: number;
+}
+
+type Names = Readonly<Record<string, string>>;
+
+/**
+ * Output and log-sum-exp of a part of the keys. With `before`, those of other parts are merged in; results may lie over them. Both are
+ * without meaning for a query that sees none of the keys, but its log-sum-exp is about `hidden`, which weighs nothing.
+ */
+export function forwardKernel(settings: KernelSettings, masked: boolean, before: boolean): Kernel {
+  const { headDim: d, scale } = settings;
+  const state = [matrix('out', 'rows', d), matrix('lse', 'rows', 1)];
+  return {
+    name: `attention d=${d} scale=${scale}${masked ? ' masked' : ''}${before ? ' after others' : ''}`,
+    inputs: [
+      matrix('q', 'rows', d),
+      matrix('k', 'keys', d),
+      matrix('v', 'keys', d),
+      ...(before ? state : []),
+      ...(masked ? [matrix('mask', 'rows', 'keys')] : []),
+    ],
+    outputs: state,
+    write: (onnx, { q, k, v, out, lse, mask }) => {
+      const scores = onnx.gemm(q!, k!, { m: 'rows', k: d, n: 'keys' }, { transposed: 'b', scale, ...added(mask) });
+      const largest = (x: string) => onnx.add('ReduceMax', [x, onnx.int64s(-1)]);
+      const most = largest(scores);
+      const least = onnx.add('Sub', [most, onnx.scalar(weightless)]);
+      const p = onnx.add('Softmax', [mask ? onnx.add('Max', [scores, least]) : scores], { axis: -1 });
+      const own = onnx.gemm(p, v!, { m: 'rows', k: 'keys', n: d });
+      // The largest probability is exp(largest score - lse), which gives lse without another pass of exponentials.
+      const ownLse = onnx.add('Sub', [most, onnx.add('Log', [largest(p)])]);
+      return before ? mergePartials(onnx, [own, ownLse], [out!, lse!]) : [own, ownLse];
+    },
+  };
+}
+
+/**
+ * Adds this pair's part of the gradients of q, k and v to them, in place. Scores are transposed [keys, rows]: of the three products
+ * that are summed then only one reads its operand transposed.
+ */
+export function backwardKernel(settings: KernelSettings, masked: boolean, withLogSumExp: boolean): Kernel {
+  const { headDim: d, scale } = settings;
+  const [rows, keys] = [(name: string) => matrix(name, 'rows', d), (name: string) => matrix(name, 'keys', d)];
+  const row = (name: string): KernelTensor => ({ name, shape: [1, 'rows'] });
+  return {
+    name: `attentionGrad d=${d} scale=${scale}${masked ? ' masked' : ''}${withLogSumExp ? ' with logSumExp' : ''}`,
+    inputs: [
+      ...[rows('dOut'), rows('q'), keys('k'), keys('v'), rows('out'), row('lse')],
+      ...[rows('dq'), keys('dk'), keys('dv')],
+      ...(withLogSumExp ? [row('dLse')] : []),
+      ...(masked ? [matrix('mask', 'keys', 'rows')] : []),
+    ],
+    outputs: [rows('dq'), keys('dk'), keys('dv')],
+    write: (onnx, names) => {
+      const { dOut, q, k, v, dq, dk, dv, mask } = names as Required<Names>;
+      const product = { m: 'keys', k: d, n: 'rows' };
+      const logs = onnx.gemm(k!, q!, product, { transposed: 'b', scale, subtract: names.lse! });
+      const p = onnx.add('Exp', [mask ? onnx.add('Min', [logs, mask]) : logs]);
+      // The gradient of a score is p · (dp - along): along the output, nothing changes.
+      const dp = onnx.gemm(v!, dOut!, product, { transposed: 'b', subtract: along(onnx, names) });
+      const ds = onnx.add('Mul', [p, dp]);
+      const toKeys = { m: 'keys', k: 'rows', n: d };
+      return [
+        onnx.gemm(ds, k!, { m: 'rows', k: 'keys', n: d }, { transposed: 'a', scale, add: dq! }),
+        onnx.gemm(ds, q!, toKeys, { scale, add: dk! }),
+        onnx.gemm(p, dOut!, toKeys, { add: dv! }),
+      ];
+    },
+  };
+}
+
+/** Σ dOut · out of every row, less the gradient of its log-sum-exp, as one row. */
+function along(onnx: OnnxBuilder, { dOut, out, dLse }: Names): string {
+  const sum = onnx.add('ReduceSum', [onnx.add('Mul', [dOut!, out!]), onnx.int64s(-1)], { keepdims: 0 });
+  return dLse ? onnx.add('Sub', [sum, dLse]) : sum;
+}
+
+const matrix = (name: string, rows: string, columns: string | number): KernelTensor => ({
+  name,
+  shape: [rows, columns],
+});
+
+const added = (what: string | undefined): { readonly add?: string } => (what === undefined ? {} : { add: what });

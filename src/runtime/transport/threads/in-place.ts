@@ -1,0 +1,91 @@
+// The collectives on vectors in registered memory: no slots, every member reads its peers' vectors where they are.
+//
+// The rule of group-end.ts for them: `sources` has met, so all vectors are complete. A member reads peers' vectors from then on and until
+// it posts its last phase; its own it changes only where no peer reads before a meeting, and after the call's last meeting as it likes.
+//
+//   sources               meet                 meet
+//   all have posted ─► reduce own slice ─► all are reduced ─► copy others' slices ─► all have read: vectors are their owners' again
+import type { ReduceOp, Vector } from '../transport.ts';
+import type { CollectiveEnd } from './group-end.ts';
+import { further, type Place } from './peer-memory.ts';
+import { lineElements, sliceStart } from './slices.ts';
+
+type Sources = readonly Place[];
+
+function meet(end: CollectiveEnd): void {
+  end.advance();
+  end.meet();
+}
+
+/** The members from the next one on, so that not all read the same memory at once. */
+function othersOf({ me, size }: CollectiveEnd): number[] {
+  return Array.from({ length: size - 1 }, (_, i) => (me + 1 + i) % size);
+}
+
+export function reduceAll(end: CollectiveEnd, sources: Sources, data: Vector, op: ReduceOp): void {
+  const { me, size } = end;
+  const { peers } = end.context;
+  const width = data.BYTES_PER_ELEMENT;
+  const startOf = (member: number): number => sliceStart(data.length, member, size, lineElements(data));
+  const [low, high] = [startOf(me), startOf(me + 1)];
+  if (high > low)
+    peers.reduce(
+      op,
+      sources.map((source) => further(source, low * width)),
+      data,
+      low,
+      high - low,
+    );
+  meet(end);
+  for (const member of othersOf(end)) {
+    const start = startOf(member);
+    peers.copy(further(sources[member]!, start * width), data, start, startOf(member + 1) - start);
+  }
+  meet(end);
+}
+
+/** `whole` is [outer, ranks, inner]. */
+export function gather(end: CollectiveEnd, sources: Sources, shard: Vector, whole: Vector, inner: number): void {
+  const { me, size } = end;
+  const { peers } = end.context;
+  const rowBytes = inner * shard.BYTES_PER_ELEMENT;
+  const outer = shard.length / inner;
+  const members = isPartOf(shard, whole, me * inner) ? othersOf(end) : [...othersOf(end), me];
+  for (const member of members)
+    for (let row = 0; row < outer; row++)
+      peers.copy(further(sources[member]!, row * rowBytes), whole, (row * size + member) * inner, inner);
+  meet(end);
+}
+
+/** True if `shard` is `whole` from element `start` on. */
+const isPartOf = (shard: Vector, whole: Vector, start: number): boolean =>
+  shard.buffer === whole.buffer && shard.byteOffset === whole.byteOffset + start * whole.BYTES_PER_ELEMENT;
+
+export function reduceScattered(end: CollectiveEnd, sources: Sources, shard: Vector, inner: number): void {
+  const { me, size } = end;
+  const rowBytes = inner * shard.BYTES_PER_ELEMENT;
+  for (let row = 0; row * inner < shard.length; row++)
+    end.context.peers.reduce(
+      'sum',
+      sources.map((source) => further(source, (row * size + me) * rowBytes)),
+      shard,
+      row * inner,
+      inner,
+    );
+  meet(end);
+}
+
+export function exchange(end: CollectiveEnd, sources: Sources, output: Vector): void {
+  const { me } = end;
+  const block = output.length / end.size;
+  const bytes = block * output.BYTES_PER_ELEMENT;
+  for (const member of [...othersOf(end), me])
+    end.context.peers.copy(further(sources[member]!, me * bytes), output, member * block, block);
+  meet(end);
+}
+
+/** Takes all of a vector, if there is one to take. */
+export function take(end: CollectiveEnd, source: Place | undefined, target: Vector): void {
+  if (source) end.context.peers.copy(source, target, 0, target.length);
+  meet(end);
+}

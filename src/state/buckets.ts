@@ -1,0 +1,88 @@
+// A rank's parameters as few long vectors: what finishes alike lies side by side, and its gradients travel in one call.
+//
+//   bucket   │ q.weight │ k.weight │ .. │ down.weight │ padding │      with ZeRO, cut evenly over the data ranks:
+//            │  rank 0's part   │  rank 1's part   │               parts do not end where parameters do
+import type { Layout } from '../mesh/layout.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { type ParamSpec, type Part, paramSpecs, shardShape } from '../model/params.ts';
+import { isOnBothEnds, isTied, stageParts } from '../model/stages.ts';
+import { elements } from '../program/program.ts';
+import { mapTypes, type Types, typedAxes, varyingDim } from '../program/types.ts';
+import { dataAxes, type Placement, placementOf, zeroOf } from './placement.ts';
+
+/** A parameter's place in its bucket: elements [start, start + size) of the vector hold its shard. */
+export interface Slot {
+  readonly spec: ParamSpec;
+  readonly start: number;
+  readonly size: number;
+}
+
+export interface Bucket {
+  readonly name: string;
+  readonly slots: readonly Slot[];
+  /** Elements of the whole vector: a multiple of the data ranks. What lies between and behind the slots stays zero. */
+  readonly size: number;
+  /** Of the whole vector in a program. */
+  readonly types: Types;
+  readonly placement: Placement;
+  /** Held by the first and the last stage: gradients are summed over the two. */
+  readonly onBothEnds: boolean;
+}
+
+/** Shards start at multiples of it: a cache line of 64-bit numbers. */
+const grain = 16;
+const padded = (size: number, to: number): number => Math.ceil(size / to) * to;
+
+/** A cut vector is one whatever dim of its parameters is cut. */
+const flat = (types: Types): Types => mapTypes(types, (type) => (varyingDim(type) === undefined ? type : 'V0'));
+
+/**
+ * The buckets of a stage. From ZeRO 2 on each part of the model has its own, since gradients (and from 3 on parameters) are whole
+ * for one part at a time only.
+ */
+export function bucketsOf(config: ModelConfig, layout: Layout, stage: number): Bucket[] {
+  const drafts = new Map<string, { specs: Map<string, ParamSpec>; onBothEnds: boolean }>();
+  for (const part of stageParts(config, layout, stage))
+    for (const spec of paramSpecs(config, layout, part)) {
+      const name = bucketName(config, layout, part, spec);
+      const draft = drafts.get(name) ?? { specs: new Map(), onBothEnds: isOnBothEnds(config, layout, spec) };
+      // The embedding and a head tied to it are one parameter.
+      if (!draft.specs.has(spec.name)) draft.specs.set(spec.name, spec);
+      drafts.set(name, draft);
+    }
+  return [...drafts].map(([name, { specs, onBothEnds }]) => bucketOf(name, [...specs.values()], layout, onBothEnds));
+}
+
+function bucketName(config: ModelConfig, layout: Layout, part: Part, spec: ParamSpec): string {
+  const kind = typedAxes
+    .filter((axis) => layout[axis] > 1 && !(dataAxes as readonly string[]).includes(axis))
+    .map((axis) => `${axis}:${flat(spec.types)[axis]}`);
+  return [unitOf(config, layout, part, spec), ...kind].join(' ');
+}
+
+/** What a bucket's parameters must have in common, besides how they lie over the model's axes. */
+function unitOf(config: ModelConfig, layout: Layout, part: Part, spec: ParamSpec): string {
+  if (isOnBothEnds(config, layout, spec)) return 'both ends';
+  if (zeroOf(layout) < 2) return 'stage';
+  if (part.name === 'block') return `block ${part.layer}`;
+  return isTied(config, spec) ? 'tied' : part.name;
+}
+
+function bucketOf(name: string, specs: readonly ParamSpec[], layout: Layout, onBothEnds: boolean): Bucket {
+  const types = flat(specs[0]!.types);
+  let end = 0;
+  const slots = specs.map((spec): Slot => {
+    const [start, size] = [end, elements(shardShape(spec, layout))];
+    end = padded(start + size, grain);
+    return { spec, start, size };
+  });
+  const shares = dataAxes.reduce((product, axis) => product * layout[axis], 1);
+  return {
+    name,
+    slots,
+    size: zeroOf(layout) > 0 ? padded(end, grain * shares) : end,
+    types,
+    placement: placementOf(types, zeroOf(layout)),
+    onBothEnds,
+  };
+}

@@ -1,0 +1,144 @@
+// A part's parameters and gradients in a program: as they lie in the rank's state, or whole for a while where ZeRO shares them out.
+//
+//   ZeRO 3   a part's buckets are gathered before it runs forward, and again before it runs backward
+//   ZeRO 2   its gradients are whole while it runs backward, and then scattered onto the shares
+
+import type { Layout } from '../mesh/layout.ts';
+import type { Coords } from '../mesh/mesh.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { type Part, paramSpecs, shardShape } from '../model/params.ts';
+import { allGather, reduceScatter } from '../ops/collectives.ts';
+import { accumulate } from '../ops/elementwise.ts';
+import type { Shape } from '../program/program.ts';
+import { finish, input, startTrace } from '../program/trace.ts';
+import { dualTypes } from '../program/types.ts';
+import type { Bucket } from '../state/buckets.ts';
+import { heldPart } from '../state/pieces.ts';
+import { sharedOver, zeroOf } from '../state/placement.ts';
+import type { RankState } from '../state/vectors.ts';
+import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
+import type { Place } from './step.ts';
+
+export interface Held {
+  /** `param:<key>` of a part, whole. */
+  params(part: Part, place: Place): Bindings;
+  /** `sum:<key>` of a part; `done` is called when its gradients have been added. */
+  sums(part: Part, place: Place): { readonly bindings: Bindings; readonly done: () => void };
+}
+
+interface Context {
+  readonly config: ModelConfig;
+  readonly layout: Layout;
+  readonly builder: ProgramBuilder;
+  readonly state: RankState;
+  readonly coords: Coords;
+}
+
+export function holdState({ config, layout, builder, state, coords }: Context): Held {
+  const part = (bucket: Bucket, role: 'param' | 'gradient') => heldPart(bucket, bucket.placement[role], layout, coords);
+  const traced = new Map<string, CutProgram>();
+  const once = (name: string, trace: () => CutProgram): CutProgram => {
+    const known = traced.get(name) ?? trace();
+    traced.set(name, known);
+    return known;
+  };
+  const gather = (bucket: Bucket): CutProgram =>
+    once(`gather ${bucket.name}`, () => {
+      const trace = startTrace(layout, coords);
+      const { param } = bucket.placement;
+      const share = input(trace, [part(bucket, 'param').size], param);
+      return cutProgram(finish(trace, { share }, { whole: allGather(share, sharedOver(param, bucket.types), 0) }));
+    });
+  const scatter = (bucket: Bucket): CutProgram =>
+    once(`scatter ${bucket.name}`, () => {
+      const trace = startTrace(layout, coords);
+      const { gradient } = bucket.placement;
+      const whole = input(trace, [bucket.size], dualTypes(bucket.types));
+      const sum = input(trace, [part(bucket, 'gradient').size], gradient);
+      const share = reduceScatter(whole, sharedOver(gradient, dualTypes(bucket.types)), 0);
+      return cutProgram(finish(trace, { whole, sum }, { sum: accumulate(sum, share) }));
+    });
+
+  const places = new Map<string, readonly PlaceInBucket[]>();
+  const placesOf = (of: Part): readonly PlaceInBucket[] => {
+    const key = `${of.name} ${of.layer}`;
+    const known =
+      places.get(key) ??
+      paramSpecs(config, layout, of).map((spec): PlaceInBucket => {
+        const { bucket, slot } = state.find(spec);
+        return { key: spec.key, bucket, start: slot.start, shape: shardShape(spec, layout) };
+      });
+    places.set(key, known);
+    return known;
+  };
+
+  /** The vectors of a part's buckets, and the part's parameters as views into them. */
+  const viewsOf = (of: Part, prefix: string, vectorOf: (bucket: Bucket) => Vector): Bindings => {
+    const vectors = new Map<Bucket, Vector>();
+    return Object.fromEntries(
+      placesOf(of).map(({ key, bucket, start, shape }) => {
+        const vector = vectors.get(bucket) ?? vectorOf(bucket);
+        vectors.set(bucket, vector);
+        return [`${prefix}:${key}`, vector(start, shape)];
+      }),
+    );
+  };
+  const inState =
+    (role: 'parameter' | 'gradient') =>
+    (bucket: Bucket): Vector =>
+    (start, shape) =>
+      builder.state(state.index(role, bucket), start, shape);
+  const whole = (bucket: Bucket, name: string): number => builder.activation(`${name} ${bucket.name}`, [bucket.size]);
+  const inside =
+    (id: number): Vector =>
+    (start, shape) =>
+      builder.view(id, start, shape);
+
+  const lasting = new Map<string, Bindings>();
+  const cached = (of: Part, prefix: string, vectorOf: (bucket: Bucket) => Vector): Bindings => {
+    const key = `${prefix} ${of.name} ${of.layer}`;
+    const known = lasting.get(key) ?? viewsOf(of, prefix, vectorOf);
+    lasting.set(key, known);
+    return known;
+  };
+
+  return {
+    params(of, place) {
+      if (zeroOf(layout) < 3) return cached(of, 'param', inState('parameter'));
+      return viewsOf(of, 'param', (bucket) => {
+        const id = whole(bucket, 'gathered');
+        const share = builder.state(state.index('parameter', bucket), 0, [part(bucket, 'param').size]);
+        builder.run(gather(bucket), { share }, { ...place, site: `${place.site} gather` }, { whole: id });
+        return inside(id);
+      });
+    },
+    sums(of, place) {
+      if (zeroOf(layout) < 2) return { bindings: cached(of, 'sum', inState('gradient')), done: () => undefined };
+      const wholes = new Map<Bucket, number>();
+      const bindings = viewsOf(of, 'sum', (bucket) => {
+        const id = whole(bucket, 'gradients');
+        builder.emit({ kind: 'zero', buffers: [id], ...place });
+        wholes.set(bucket, id);
+        return inside(id);
+      });
+      const done = (): void => {
+        for (const [bucket, id] of wholes) {
+          const sum = builder.state(state.index('gradient', bucket), 0, [part(bucket, 'gradient').size]);
+          builder.run(scatter(bucket), { whole: id, sum }, { ...place, site: `${place.site} scatter` });
+        }
+      };
+      return { bindings, done };
+    },
+  };
+}
+
+/** Where a parameter of a part lies. */
+interface PlaceInBucket {
+  readonly key: string;
+  readonly bucket: Bucket;
+  readonly start: number;
+  readonly shape: Shape;
+}
+
+/** A part of a vector as a buffer. */
+type Vector = (start: number, shape: readonly number[]) => number;

@@ -1,0 +1,215 @@
+// Runs the parts of the model for one microbatch: each phase of a part is one call, whatever ZeRO, recomputation and blocks do inside.
+import { type RecomputePolicy, recomputeOf } from '../mesh/recompute.ts';
+import {
+  type TokenBlock,
+  tokenBlocks,
+  traceHead,
+  traceLogits,
+  traceLoss,
+  traceLossAndGradient,
+} from '../model/head.ts';
+import type { Part } from '../model/params.ts';
+import { type TraceSettings, tracePart } from '../model/parts.ts';
+import type { Program, Shape } from '../program/program.ts';
+import { slice } from '../program/slice.ts';
+import type { Held } from './held.ts';
+import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
+import type { Place } from './step.ts';
+
+/** What the loss is made of on this rank. */
+export interface LossBuffers {
+  readonly targets: number;
+  readonly weights: number;
+  readonly scale: number;
+  readonly lossSum: number;
+  readonly one: number;
+}
+
+/** What a part keeps of a microbatch. */
+export interface PartFlight {
+  /** `saved:<id>` by name. */
+  saved: Bindings;
+  /** What its input gradient hands on to its weight gradient. */
+  handedOn?: Bindings;
+}
+
+export interface PartRuns {
+  /** x -> y; what is kept goes into `flight`. The head only keeps x. */
+  forward(part: Part, inputs: Bindings, place: Place, flight?: PartFlight): number | undefined;
+  /** dy -> dx, all gradients added up. The head starts from its loss. */
+  backward(
+    part: Part,
+    flight: PartFlight,
+    dy: number | undefined,
+    place: Place,
+    loss?: LossBuffers,
+  ): number | undefined;
+  /** dy -> dx alone; the head adds its gradients up as well. */
+  inputGradient(
+    part: Part,
+    flight: PartFlight,
+    dy: number | undefined,
+    place: Place,
+    loss?: LossBuffers,
+  ): number | undefined;
+  /** The gradients that inputGradient left out. */
+  weightGradient(part: Part, flight: PartFlight, dy: number | undefined, place: Place): void;
+  /** x -> the loss of the microbatch, added to the sum: without gradients. */
+  loss(part: Part, x: number, place: Place, loss: Omit<LossBuffers, 'one'>): void;
+  /** x -> logits [b, s, padded vocabulary]. */
+  logits(part: Part, x: number, place: Place): number;
+}
+
+interface Context {
+  readonly builder: ProgramBuilder;
+  readonly held: Held;
+  readonly trace: TraceSettings;
+  readonly lossBlock?: number | undefined;
+}
+
+export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns {
+  const { layout } = trace;
+  const tracedParts = memo((name: 'embedding' | 'block', policy: RecomputePolicy) => cutPart(name, trace, policy));
+  const kindOf = ({ name, layer }: Part) =>
+    name === 'block' ? tracedParts('block', recomputeOf(layout.recompute, layer)) : tracedParts('embedding', 'none');
+  const head = memo(() => {
+    const { open, close } = traceHead(trace);
+    return { open: cutProgram(open), close: cutProgram(close), openOnly: cutProgram(only(open, 'h')) };
+  });
+  const logitsProgram = memo(() => cutProgram(traceLogits(trace)));
+  const lossPrograms = memo((rows: number, length: number) => cutProgram(traceLoss(trace, { rows, length })));
+  const gradientPrograms = memo((rows: number, length: number) =>
+    cutProgram(traceLossAndGradient(trace, { rows, length })),
+  );
+  const within = (place: Place, site: string): Place => ({ ...place, site: `${place.site} ${site}`.trim() });
+
+  /** What the backward phases of a part read, computed anew where it was not kept. */
+  const savedOf = (part: Part, flight: PartFlight, params: Bindings, place: Place): Bindings => {
+    const { recompute } = kindOf(part);
+    if (!recompute) return flight.saved;
+    const again = builder.run(recompute, { ...flight.saved, ...params }, within(place, 'recompute'));
+    return { ...flight.saved, ...again };
+  };
+
+  const lossBlocks = memo(() => tokenBlocks(trace, lossBlock));
+  const blockInputs = (block: TokenBlock & { first: number }, h: number, loss: Omit<LossBuffers, 'one'>): Bindings => {
+    const tokens: Shape = [block.rows, block.length];
+    const { hiddenSize } = trace.config;
+    return {
+      h: builder.view(h, block.first * hiddenSize, [...tokens, hiddenSize]),
+      targets: builder.view(loss.targets, block.first, tokens),
+      weights: builder.view(loss.weights, block.first, tokens),
+      scale: loss.scale,
+      lossSum: loss.lossSum,
+    };
+  };
+
+  /** The head backward: opened, its loss and gradients block by block, closed. */
+  const headBackward = (part: Part, flight: PartFlight, place: Place, loss: LossBuffers): number => {
+    const { open, close } = head();
+    const { hiddenSize } = trace.config;
+    const params = held.params(part, place);
+    const { bindings: sums, done } = held.sums(part, place);
+    const { h, ...saved } = builder.run(open, { x: flight.saved.x!, ...params }, place);
+    const dh = builder.activation('gradient of the head', [trace.batch, trace.seqLen, hiddenSize]);
+    for (const block of lossBlocks()) {
+      const { rows, length, first } = block;
+      builder.run(
+        gradientPrograms(rows, length),
+        { ...blockInputs(block, h!, loss), one: loss.one, ...params, ...sums },
+        place,
+        { dh: builder.view(dh, first * hiddenSize, [rows, length, hiddenSize]) },
+      );
+    }
+    const { dx } = builder.run(close, { dh, ...saved, ...params, ...sums }, place);
+    done();
+    return dx!;
+  };
+
+  return {
+    forward(part, inputs, place, flight) {
+      if (part.name === 'head') {
+        flight!.saved = { x: inputs.x! };
+        return undefined;
+      }
+      const { forward, forwardOnly } = kindOf(part);
+      const params = held.params(part, place);
+      const { y, ...saved } = builder.run(flight ? forward : forwardOnly, { ...inputs, ...params }, place);
+      if (flight) flight.saved = saved;
+      return y;
+    },
+    backward(part, flight, dy, place, loss) {
+      if (part.name === 'head') return headBackward(part, flight, place, loss!);
+      const params = held.params(part, place);
+      const saved = savedOf(part, flight, params, place);
+      const { bindings, done } = held.sums(part, place);
+      const { dx } = builder.run(kindOf(part).backward, { dy: dy!, ...saved, ...params, ...bindings }, place);
+      done();
+      return dx;
+    },
+    inputGradient(part, flight, dy, place, loss) {
+      if (part.name === 'head') return headBackward(part, flight, place, loss!);
+      const { inputGradient } = kindOf(part);
+      if (inputGradient.pieces.length === 0) return undefined;
+      const params = held.params(part, place);
+      flight.saved = savedOf(part, flight, params, place);
+      const { dx, ...handedOn } = builder.run(inputGradient, { dy: dy!, ...flight.saved, ...params }, place);
+      flight.handedOn = handedOn;
+      return dx;
+    },
+    weightGradient(part, flight, dy, place) {
+      if (part.name === 'head') return;
+      const { weightGradient } = kindOf(part);
+      const params = readsParams(weightGradient) ? held.params(part, place) : {};
+      const { bindings, done } = held.sums(part, place);
+      builder.run(weightGradient, { dy: dy!, ...flight.saved, ...flight.handedOn, ...params, ...bindings }, place);
+      done();
+    },
+    loss(part, x, place, loss) {
+      const params = held.params(part, place);
+      const { h } = builder.run(head().openOnly, { x, ...params }, place);
+      for (const block of lossBlocks())
+        builder.run(lossPrograms(block.rows, block.length), { ...blockInputs(block, h!, loss), ...params }, place);
+    },
+    logits(part, x, place) {
+      const params = held.params(part, place);
+      const { h } = builder.run(head().openOnly, { x, ...params }, place);
+      return builder.run(logitsProgram(), { h: h!, ...params }, place).logits!;
+    },
+  };
+}
+
+function cutPart(name: 'embedding' | 'block', trace: TraceSettings, policy: RecomputePolicy) {
+  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, policy);
+  return {
+    forward: cutProgram(forward),
+    forwardOnly: cutProgram(only(forward, 'y')),
+    recompute: recompute && cutProgram(recompute),
+    backward: cutProgram(backward),
+    inputGradient: cutProgram(inputGradient),
+    weightGradient: cutProgram(weightGradient),
+  };
+}
+
+/** A program without what only its other outputs need. */
+function only({ inputs, nodes, outputs }: Program, name: string): Program {
+  const wanted = outputs[name]!;
+  return { inputs, nodes: slice(nodes, [wanted]), outputs: { [name]: wanted } };
+}
+
+function readsParams({ program, pieces }: CutProgram): boolean {
+  const params = new Set(
+    Object.entries(program.inputs).flatMap(([name, { id }]) => (name.startsWith('param:') ? [id] : [])),
+  );
+  return pieces.some(({ inputs }) => inputs.some(({ id }) => params.has(id)));
+}
+
+/** Computes once for the same arguments. */
+function memo<A extends readonly (string | number)[], T>(compute: (...args: A) => T): (...args: A) => T {
+  const known = new Map<string, T>();
+  return (...args) => {
+    const key = args.join();
+    if (!known.has(key)) known.set(key, compute(...args));
+    return known.get(key)!;
+  };
+}

@@ -1,0 +1,16 @@
+// The paths in a run's settings, so that they mean the same from any folder.
+import { resolve } from 'node:path';
+import { presets } from '../model/presets.ts';
+import type { RunSettings } from './settings.ts';
+
+/** What is saved of a run: it is gone on with, and started again, from wherever that is done. */
+export function withAbsolutePaths(run: RunSettings): RunSettings {
+  const { model, data, tokenizer, layout } = run;
+  return {
+    ...run,
+    model: Object.hasOwn(presets, model) ? model : resolve(model),
+    data: data.map((path) => resolve(path)),
+    layout: layout.replace(/(?<=schedule=file:)[^,]+/, (path) => resolve(path)),
+    ...(tokenizer === undefined ? {} : { tokenizer: resolve(tokenizer) }),
+  };
+}

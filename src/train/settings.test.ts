@@ -1,0 +1,23 @@
+// What a saved run may say of itself.
+import { expect, test } from 'vitest';
+import { type RunSettings, runSchema, trainDefaults } from './settings.ts';
+
+const run: RunSettings = {
+  ...trainDefaults,
+  set: [],
+  data: ['book.txt'],
+  layout: 'tp=1',
+  microBatch: 1,
+  minLearningRate: 1e-4,
+  warmupSteps: 10,
+  decaySteps: 100,
+  pack: true,
+};
+const { heldOutForEvaluation: _, timeoutSeconds: __, ...saved } = run as RunSettings & typeof trainDefaults;
+
+test('is read as it was written, and a run from before documents could be packed did not pack them', () => {
+  expect(runSchema.parse(saved)).toEqual(saved);
+  const { pack: _, ...earlier } = saved;
+  expect(runSchema.parse(earlier)).toEqual({ ...saved, pack: false });
+  expect(runSchema.safeParse({ ...saved, pack: 'yes' }).success).toBe(false);
+});

@@ -17,7 +17,7 @@ function programsOf(family: FamilyName, text: string, policy: RecomputePolicy): 
   });
   const layout = parseLayout(text);
   const settings = { config: parseModelConfig(json, family), layout, coords: coordsOf(layout, 0), batch: 2, seqLen: 8 };
-  return tracePart('block', settings, policy);
+  return tracePart('block', settings, { policy });
 }
 
 /** Of floats: where tokens stand is in the token buffers anyway. */

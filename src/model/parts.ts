@@ -2,7 +2,7 @@
 //
 //   forward           x ─► y, and what the backward pass reads (`saved:<id>`)
 //   recompute         what of that is not kept but computed anew, from what is kept
-//   backward          dy, saved ─► dx, gradients added to `sum:<key>`
+//   backward          dy, saved ─► dx, gradients `sum:<key>`
 //   inputGradient     the part of backward that dx needs; weightGradient the rest, later (zero-bubble schedules)
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
@@ -70,11 +70,14 @@ export const sumInputs = (trace: Trace, specs: readonly ParamSpec[], layout: Lay
 export const byId = (prefix: string, values: readonly Value[]): Record<string, Value> =>
   Object.fromEntries(values.map((value) => [`${prefix}:${value.id}`, value]));
 
-/** The embedding or a block; heads are in head.ts. Layers of a policy are alike: layer 0's specs stand for all of them. */
+/**
+ * The embedding or a block; heads are in head.ts. Layers of a policy are alike: layer 0's specs stand for all of them. With `sums`,
+ * gradients are added to what `sum:<key>` held; without, they are written there.
+ */
 export function tracePart(
   name: Exclude<PartName, 'head'>,
   settings: TraceSettings,
-  policy: RecomputePolicy = 'none',
+  { policy = 'none', sums: adds = true }: { readonly policy?: RecomputePolicy; readonly sums?: boolean } = {},
 ): PartPrograms {
   const { config, layout, coords, batch, seqLen } = settings;
   const trace = startTrace(layout, coords);
@@ -105,7 +108,7 @@ export function tracePart(
   const forward = finish(trace, inputs, { y });
 
   const seed = input(trace, y.shape, dualTypes(y.types));
-  const sums = sumInputs(trace, specs, layout);
+  const sums = adds ? sumInputs(trace, specs, layout) : {};
   const wrt = [...(isBlock ? [x] : []), ...specs.map((spec) => params[spec.key]!)];
   const accumulators = [...(isBlock ? [undefined] : []), ...specs.map((spec) => sums[spec.key])];
   const gradients = grad(trace, [{ value: y, gradient: seed }], wrt, accumulators);

@@ -9,7 +9,7 @@ import type { ModelConfig } from '../model/config.ts';
 import { type Part, paramSpecs, shardShape } from '../model/params.ts';
 import { allGather, reduceScatter } from '../ops/collectives.ts';
 import { accumulate } from '../ops/elementwise.ts';
-import type { Shape } from '../program/program.ts';
+import { elements, type Shape } from '../program/program.ts';
 import { finish, input, startTrace } from '../program/trace.ts';
 import { dualTypes } from '../program/types.ts';
 import type { Bucket } from '../state/buckets.ts';
@@ -22,8 +22,17 @@ import type { Place } from './step.ts';
 export interface Held {
   /** `param:<key>` of a part, whole. */
   params(part: Part, place: Place): Bindings;
-  /** `sum:<key>` of a part; `done` is called when its gradients have been added. */
+  /** `sum:<key>` of a part, for programs that add to it; `done` is called when its gradients have been added. */
   sums(part: Part, place: Place): { readonly bindings: Bindings; readonly done: () => void };
+  /** As {@link Held.sums}, for one program that makes all of them: where ZeRO shares gradients out there is nothing to add to. */
+  gradients(part: Part, place: Place): Gradients;
+}
+
+/** Where the gradients of a part go: `inputs` are added to, `outputs` written. */
+export interface Gradients {
+  readonly inputs: Bindings;
+  readonly outputs: Bindings;
+  readonly done: () => void;
 }
 
 interface Context {
@@ -102,6 +111,27 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
     return known;
   };
 
+  const inStateSums = (of: Part): Bindings => cached(of, 'sum', inState('gradient'));
+  /** Whole gradients of a part for a while, with what no parameter fills of them; `done` scatters them. */
+  const wholeSums = (of: Part, place: Place) => {
+    const wholes = new Map<Bucket, number>();
+    const bindings = viewsOf(of, 'sum', (bucket) => {
+      const id = whole(bucket, 'gradients');
+      wholes.set(bucket, id);
+      return inside(id);
+    });
+    const gaps = [...wholes].flatMap(([bucket, id]) =>
+      gapsOf(bucket, placesOf(of)).map(([start, end]) => builder.view(id, start, [end - start])),
+    );
+    const done = (): void => {
+      for (const [bucket, id] of wholes) {
+        const sum = builder.state(state.index('gradient', bucket), 0, [part(bucket, 'gradient').size]);
+        builder.run(scatter(bucket), { whole: id, sum }, { ...place, site: `${place.site} scatter` });
+      }
+    };
+    return { bindings, ids: [...wholes.values()], gaps, done };
+  };
+
   return {
     params(of, place) {
       if (zeroOf(layout) < 3) return cached(of, 'param', inState('parameter'));
@@ -113,23 +143,29 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
       });
     },
     sums(of, place) {
-      if (zeroOf(layout) < 2) return { bindings: cached(of, 'sum', inState('gradient')), done: () => undefined };
-      const wholes = new Map<Bucket, number>();
-      const bindings = viewsOf(of, 'sum', (bucket) => {
-        const id = whole(bucket, 'gradients');
-        builder.emit({ kind: 'zero', buffers: [id], ...place });
-        wholes.set(bucket, id);
-        return inside(id);
-      });
-      const done = (): void => {
-        for (const [bucket, id] of wholes) {
-          const sum = builder.state(state.index('gradient', bucket), 0, [part(bucket, 'gradient').size]);
-          builder.run(scatter(bucket), { whole: id, sum }, { ...place, site: `${place.site} scatter` });
-        }
-      };
-      return { bindings, done };
+      if (!sharesGradients(layout)) return { bindings: inStateSums(of), done: () => undefined };
+      const wholes = wholeSums(of, place);
+      builder.emit({ kind: 'zero', buffers: wholes.ids, ...place });
+      return wholes;
+    },
+    gradients(of, place) {
+      if (!sharesGradients(layout)) return { inputs: inStateSums(of), outputs: {}, done: () => undefined };
+      const { bindings, gaps, done } = wholeSums(of, place);
+      if (gaps.length > 0) builder.emit({ kind: 'zero', buffers: gaps, ...place });
+      return { inputs: {}, outputs: bindings, done };
     },
   };
+}
+
+/** Gradients are whole for a while only, and added to this rank's share of them. */
+export const sharesGradients = (layout: Layout): boolean => zeroOf(layout) >= 2;
+
+/** What these parameters leave of a bucket. */
+function gapsOf(bucket: Bucket, places: readonly PlaceInBucket[]): (readonly [start: number, end: number])[] {
+  const taken = places.filter((place) => place.bucket === bucket).sort((a, b) => a.start - b.start);
+  const starts = [...taken.map(({ start }) => start), bucket.size];
+  const ends = [0, ...taken.map(({ start, shape }) => start + elements(shape))];
+  return ends.map((end, index) => [end, starts[index]!] as const).filter(([start, end]) => start < end);
 }
 
 /** Where a parameter of a part lies. */

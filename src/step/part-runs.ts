@@ -12,7 +12,7 @@ import type { Part } from '../model/params.ts';
 import { type TraceSettings, tracePart } from '../model/parts.ts';
 import type { Program, Shape } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
-import type { Held } from './held.ts';
+import { type Held, sharesGradients } from './held.ts';
 import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
@@ -70,8 +70,17 @@ interface Context {
 export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns {
   const { layout } = trace;
   const tracedParts = memo((name: 'embedding' | 'block', policy: RecomputePolicy) => cutPart(name, trace, policy));
-  const kindOf = ({ name, layer }: Part) =>
-    name === 'block' ? tracedParts('block', recomputeOf(layout.recompute, layer)) : tracedParts('embedding', 'none');
+  const ofKind =
+    <T>(get: (name: 'embedding' | 'block', policy: RecomputePolicy) => T) =>
+    ({ name, layer }: Part): T =>
+      name === 'block' ? get('block', recomputeOf(layout.recompute, layer)) : get('embedding', 'none');
+  const kindOf = ofKind(tracedParts);
+  /** Backward where gradients are written, not added to others. */
+  const writing = ofKind(
+    memo((name: 'embedding' | 'block', policy: RecomputePolicy) =>
+      cutProgram(tracePart(name, trace, { policy, sums: false }).backward),
+    ),
+  );
   const head = memo(() => {
     const { open, close } = traceHead(trace);
     return { open: cutProgram(open), close: cutProgram(close), openOnly: cutProgram(only(open, 'h')) };
@@ -142,8 +151,9 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
       if (part.name === 'head') return headBackward(part, flight, place, loss!);
       const params = held.params(part, place);
       const saved = savedOf(part, flight, params, place);
-      const { bindings, done } = held.sums(part, place);
-      const { dx } = builder.run(kindOf(part).backward, { dy: dy!, ...saved, ...params, ...bindings }, place);
+      const { inputs, outputs, done } = held.gradients(part, place);
+      const program = sharesGradients(layout) ? writing(part) : kindOf(part).backward;
+      const { dx } = builder.run(program, { dy: dy!, ...saved, ...params, ...inputs }, place, outputs);
       done();
       return dx;
     },
@@ -180,7 +190,7 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
 }
 
 function cutPart(name: 'embedding' | 'block', trace: TraceSettings, policy: RecomputePolicy) {
-  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, policy);
+  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, { policy });
   return {
     forward: cutProgram(forward),
     forwardOnly: cutProgram(only(forward, 'y')),

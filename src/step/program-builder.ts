@@ -103,7 +103,11 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision, sta
       if (id !== undefined) bound.set(value.id, id);
     }
     const wanted = new Map<number, number>();
-    for (const [name, id] of Object.entries(into)) wanted.set(memoryOf(program.outputs[name]!).id, id);
+    for (const [name, id] of Object.entries(into)) {
+      const { id: value } = memoryOf(program.outputs[name]!);
+      if (wanted.has(value)) throw new Error(`${place.site}: ${name} is wanted in two places`);
+      wanted.set(value, id);
+    }
     // What is summed where it lies must be made there.
     for (const piece of pieces.toReversed())
       if (isInPlace(piece, readOnce) && wanted.has(piece.outputs[0]!.id))

@@ -32,6 +32,10 @@ export async function withTokens<T>(use: (tokenFile: string) => Promise<T>): Pro
   }
 }
 
+/** Tokens a second by the median step after the first, as PyTorch and the bare products are timed. */
+export const speedOf = ({ steps }: TrainSummary): number =>
+  (benchShape.globalBatch * benchShape.seqLen) / median(steps.slice(1).map(({ seconds }) => seconds));
+
 /** A few steps in a layout. */
 export const trainFor = (
   layout: string,

@@ -9,8 +9,9 @@ import { parseLayout } from '../src/mesh/layout.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { play } from '../src/schedule/play.ts';
 import { scheduleOf } from '../src/schedule/schedules.ts';
+import type { TrainSummary } from '../src/train/launch.ts';
 import { type MatMulBench, openMatMulBench } from './matmul.ts';
-import { benchModel, benchShape, median, trainFor, wideModel, withTokens } from './model.ts';
+import { benchModel, benchShape, median, speedOf, trainFor, wideModel, withTokens } from './model.ts';
 import { type TorchRun, trainWithTorch } from './torch.ts';
 
 /** Of two ranks, each with what it is run on. */
@@ -24,8 +25,9 @@ const models = [
 interface OneRank {
   readonly tokensPerSecond: number;
   readonly modelFlopsPerSecond: number;
-  /** Of the bare MatMuls, before and after. */
+  /** Of the bare MatMuls, before and after; far: on operands that are not in the cache. */
   readonly matMulFlopsPerSecond: number;
+  readonly farFlopsPerSecond: number;
   readonly setupSeconds: number;
 }
 
@@ -88,13 +90,13 @@ export function benchTraining({ rounds, stepsEach, python }: TrainingBench): Pro
       }
       const alone = oneRank.get(models[0]!.name)!.at(-1)!;
       for (const layout of layouts) {
-        const { steps, tokensPerSecond } = await trainFor(layout, stepsEach, tokenFile, pool);
-        const seconds = steps.slice(1).reduce((sum, step) => sum + step.seconds, 0);
-        const talking = steps.slice(1).reduce((sum, step) => sum + step.communicationSeconds, 0);
+        const summary = await trainFor(layout, stepsEach, tokenFile, pool);
+        const tokensPerSecond = speedOf(summary);
+        const shares = summary.steps.slice(1).map((step) => step.communicationSeconds / step.seconds);
         twoRanks.get(layout)!.push({
           tokensPerSecond,
           speedup: tokensPerSecond / alone.tokensPerSecond,
-          communicationShare: talking / seconds,
+          communicationShare: median(shares),
         });
         if (layout === layouts[0])
           compare(`${models[0]!.name}, 2 threads against ${layout}`, models[0]!.model, 2, tokensPerSecond);
@@ -106,13 +108,17 @@ export function benchTraining({ rounds, stepsEach, python }: TrainingBench): Pro
   });
 }
 
-type Speed = Omit<OneRank, 'matMulFlopsPerSecond'>;
-
-async function besideMatMul(matMul: MatMulBench, run: () => Promise<Speed>): Promise<OneRank> {
-  const before = matMul.run();
-  const { tokensPerSecond, modelFlopsPerSecond, setupSeconds } = await run();
-  const matMulFlopsPerSecond = (before + matMul.run()) / 2;
-  return { tokensPerSecond, modelFlopsPerSecond, setupSeconds, matMulFlopsPerSecond };
+async function besideMatMul(matMul: MatMulBench, run: () => Promise<TrainSummary>): Promise<OneRank> {
+  const [before, farBefore] = [matMul.run(), matMul.runFar()];
+  const summary = await run();
+  const tokensPerSecond = speedOf(summary);
+  return {
+    tokensPerSecond,
+    modelFlopsPerSecond: summary.modelFlopsPerSecond * (tokensPerSecond / summary.tokensPerSecond),
+    matMulFlopsPerSecond: (before + matMul.run()) / 2,
+    farFlopsPerSecond: (farBefore + matMul.runFar()) / 2,
+    setupSeconds: summary.setupSeconds,
+  };
 }
 
 export function trainingTable({ oneRank, twoRanks, torch }: TrainingResult): string {
@@ -123,6 +129,8 @@ export function trainingTable({ oneRank, twoRanks, torch }: TrainingResult): str
     formatFlopsPerSecond(over(samples, ({ modelFlopsPerSecond }) => modelFlopsPerSecond)),
     formatFlopsPerSecond(over(samples, ({ matMulFlopsPerSecond }) => matMulFlopsPerSecond)),
     over(samples, (sample) => sample.modelFlopsPerSecond / sample.matMulFlopsPerSecond).toFixed(3),
+    formatFlopsPerSecond(over(samples, ({ farFlopsPerSecond }) => farFlopsPerSecond)),
+    over(samples, (sample) => sample.modelFlopsPerSecond / sample.farFlopsPerSecond).toFixed(3),
     `${over(samples, ({ setupSeconds }) => setupSeconds).toFixed(2)} s`,
   ]);
   const twos = [...twoRanks].map(([layout, samples]) => {
@@ -137,7 +145,16 @@ export function trainingTable({ oneRank, twoRanks, torch }: TrainingResult): str
       formatPercent(over(samples, ({ communicationShare }) => communicationShare)),
     ];
   });
-  const oneHead = ['one rank, vocabulary', 'tokens/s', 'model FLOP/s', 'bare MatMul', 'ratio', 'set-up'];
+  const oneHead = [
+    'one rank, vocabulary',
+    'tokens/s',
+    'model FLOP/s',
+    'bare MatMul',
+    'ratio',
+    'not in cache',
+    'ratio',
+    'set-up',
+  ];
   const twoHead = ['two ranks', 'tokens/s', 'speedup', 'allowed', 'efficiency', 'communication and waiting'];
   return [
     formatTable({ head: oneHead, rows: ones }),

@@ -188,5 +188,7 @@ export async function compare(each: Case, precision: Precision, pool: WorldPool,
 export async function expectEqual(each: Case, precision: Precision, pool: WorldPool, harder?: Harder): Promise<void> {
   const { what, size, allowed } = await compare(each, precision, pool, harder);
   if (!(size <= allowed))
-    throw new Error(`${precision} ${nameOf(each)}\n${what} differs by ${size} of its size; ${allowed} is allowed`);
+    throw new Error(
+      `${precision} ${nameOf(each)}${harder ? ` ${JSON.stringify(harder)}` : ''}\n${what} differs by ${size} of its size; ${allowed} is allowed`,
+    );
 }

@@ -1,8 +1,8 @@
 // `npm run test:deep -- <cases> <seed> [<ranks>]`: many more random models and layouts than the tests take, against one rank, in f64
-// and f32. `npm run test:deep -- '<case>'` runs the one case that a failure printed.
+// and f32. `npm run test:deep -- '<case>' ['<how>']` runs the one case that a failure printed.
 import fc from 'fast-check';
 import { createPool } from '../src/runtime/world-pool.ts';
-import { compare, expectEqual } from './compare-with-one-rank.ts';
+import { compare, expectEqual, type Harder } from './compare-with-one-rank.ts';
 import { caseOf, casesOf } from './random-cases.ts';
 
 const pool = createPool();
@@ -10,7 +10,8 @@ const [first = '500', ...rest] = process.argv.slice(2);
 try {
   for (const precision of ['f64', 'f32'] as const) {
     if (first.startsWith('{')) {
-      const { what, size, allowed } = await compare(caseOf(first), precision, pool);
+      const harder = rest[0] === undefined ? undefined : (JSON.parse(rest[0]) as Harder);
+      const { what, size, allowed } = await compare(caseOf(first), precision, pool, harder);
       console.log(`${precision}: ${what} differs most, by ${size}; ${allowed} is allowed`);
       if (!(size <= allowed)) process.exitCode = 1;
       continue;

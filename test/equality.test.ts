@@ -82,9 +82,9 @@ const inPlaceFrom = (bytes: number) => ({ inPlaceBytes: bytes, inPlaceReduceByte
 // Small models then take the paths of large ones, and every order of the ranks comes about.
 const harder = fc.record({
   limits: fc.constantFrom(
-    { smallReduceBytes: 64, chunkBytes: 512, pieceBytes: 64, messages: 4, loopElements: 4, ...inPlaceFrom(16) },
-    { smallReduceBytes: 0, chunkBytes: 1024, pieceBytes: 8, messages: 1, loopElements: 0 },
-    { smallReduceBytes: 256, chunkBytes: 4096, pieceBytes: 128, messages: 2, loopElements: 32, ...inPlaceFrom(16) },
+    { smallReduceBytes: 64, chunkBytes: 512, pieceBytes: 64, loopElements: 4, ...inPlaceFrom(16) },
+    { smallReduceBytes: 0, chunkBytes: 1024, pieceBytes: 8, loopElements: 0 },
+    { smallReduceBytes: 256, chunkBytes: 4096, pieceBytes: 128, loopElements: 32, ...inPlaceFrom(16) },
   ),
   attentionBlock: fc.integer({ min: 1, max: 5 }),
   seed: fc.nat(1e6),

@@ -34,6 +34,7 @@ async function write(options: readonly GenerateOptions[]): Promise<Generated[]> 
   const channels = talks[0]!.channels.map((channel, index) => ({
     ...channel,
     capacityBytes: Math.max(...talks.map((talk) => talk.channels[index]!.capacityBytes)),
+    messages: Math.max(...talks.map((talk) => talk.channels[index]!.messages)),
   }));
   const results = (await runWorld({
     plan: { size, groups, channels, timeoutSeconds: 60 },

@@ -18,6 +18,14 @@ export interface Group {
   readonly ranks: readonly number[];
 }
 
+/** Messages from one rank to another, and how many may be under way, of how many bytes together, without any send waiting. */
+export interface Channel {
+  readonly from: number;
+  readonly to: number;
+  readonly capacityBytes: number;
+  readonly messages: number;
+}
+
 /** The same for groups of the same ranks along the same axis. */
 export const groupKey = ({ axis, ranks }: Group): string => `${axis}:${ranks.join()}`;
 

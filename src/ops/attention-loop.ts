@@ -1,5 +1,4 @@
 // Plays attention block by block on this rank's memory: for every strip of queries the parts of the keys it sees, all heads of each.
-import { fillNumbers } from '../program/fill.ts';
 import type { BlockLoop, Numbers, Scratch, View } from '../program/program.ts';
 import {
   cutIntoBlocks,
@@ -76,7 +75,7 @@ export const backwardLoop: Loop = {
     const [dq, dk, dv] = outputs as [Numbers, Numbers, Numbers];
     const size = sizeOf(node.inputs[1]!, node.inputs[2]!);
     const { rows, column, keys } = viewsOf(size);
-    for (const gradient of outputs) fillNumbers(gradient, 0);
+    for (const gradient of outputs) gradient.fill(0);
     eachStrip(size, attrs, rest.slice(0, 4), (strip, at) => {
       for (const part of strip.parts) {
         const mask = maskOf(strip, part, at, { size, attrs, scratch, values: backwardMask, isTransposed: true });
@@ -159,7 +158,7 @@ function maskOf(
   if (masked.length === 0) return [];
   const [rows, width] = [group * length(queries), length(keys)];
   const [rowStride, keyStride] = isTransposed ? [1, rows] : [width, 1];
-  fillNumbers(scratch, values.seen, 0, rows * width);
+  scratch.fill(values.seen, 0, rows * width);
   for (let at = 0; at < rows; at++)
     for (const range of masked) {
       const query = queries[0] + Math.floor(at / group);
@@ -197,12 +196,12 @@ function clearUnseen(out: View, lse: View): void {
   for (let row = 0; row < rows; row++) {
     if (lse.of[lse.offset + row]! > seesNothing) continue;
     lse.of[lse.offset + row] = seesNothing;
-    fillNumbers(out.of, 0, out.offset + row * width, out.offset + (row + 1) * width);
+    out.of.fill(0, out.offset + row * width, out.offset + (row + 1) * width);
   }
 }
 
 const fill = ({ of, offset, shape }: View, value: number): void =>
-  fillNumbers(of, value, offset, offset + shape[0]! * shape[1]!);
+  void of.fill(value, offset, offset + shape[0]! * shape[1]!);
 
 /** `k`: the operand that the keys are, after the queries. `matrices`: of scores, alive at once inside of a kernel. */
 function scratchOf(matrices: number, k: number): Loop['scratch'] {

@@ -1,6 +1,5 @@
 // Token embedding from a table that may be sharded by vocabulary: rows outside the shard give zeros, so the result is partial.
 
-import { fillNumbers } from '../program/fill.ts';
 import type { Value } from '../program/program.ts';
 import { expectShape, type Numbers, type Op } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
@@ -44,7 +43,7 @@ const embeddingOp: Op<VocabularyShard> = {
     by: 'host',
     run: ([ids, table], [out], { offset }, node) => {
       const width = lastDim(node.inputs[1]!.shape);
-      fillNumbers(out!, 0);
+      out!.fill(0);
       eachHeld(ids!, offset, node.inputs[1]!.shape[0]!, (token, row) =>
         (out as Float64Array).set((table as Float64Array).subarray(row * width, (row + 1) * width), token * width),
       );
@@ -71,7 +70,7 @@ const embeddingGradOp: Op<VocabularyShard> = {
     by: 'host',
     run: ([dy, ids, , accumulator], [out], { offset }, node) => {
       const [rows, width] = node.inputs[2]!.shape as [number, number];
-      if (!accumulator) fillNumbers(out!, 0);
+      if (!accumulator) out!.fill(0);
       eachHeld(ids!, offset, rows, (token, row) => addRow(out!, row * width, dy!, token * width, width));
     },
   },

@@ -1,5 +1,4 @@
 // The ops that end a training step: sums of squares, what counts once, sums over stages, and the optimizer.
-import { fillNumbers } from '../program/fill.ts';
 import { elements, expectShape, type NdArray, type Op, type TensorShape, type Value } from '../program/program.ts';
 import { apply, record } from '../program/trace.ts';
 import { mapTypes, type TypedAxis } from '../program/types.ts';
@@ -27,7 +26,7 @@ const onFirstOp: Op<{ axes: readonly TypedAxis[]; counts: boolean }> = {
     by: 'host',
     run: ([x], [out], { counts }) => {
       if (counts) out!.set(x!);
-      else fillNumbers(out!, 0);
+      else out!.fill(0);
     },
   },
   reference: ([x], { counts }) => [ndarray(x!.shape, (i) => (counts ? x!.data[i]! : 0))],

@@ -1,5 +1,4 @@
 // Runs a rank's program: every instruction is prepared once (session, tensors, views), then played in order.
-import { fillNumbers } from '../program/fill.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { type BlockPlayer, createBlockPlayer } from './blocks.ts';
 import { callOf } from './collective-calls.ts';
@@ -112,7 +111,7 @@ function prepare(instruction: Instruction, context: Preparing): Play {
       return () => transport.recv(instruction.rank, vector(instruction.buffer), instruction.tag, site);
     case 'zero':
       return () => {
-        for (const id of instruction.buffers) fillNumbers(memory.of(id), 0);
+        for (const id of instruction.buffers) memory.of(id).fill(0);
       };
   }
 }

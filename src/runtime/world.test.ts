@@ -151,7 +151,13 @@ test('a rank that waited for a silent one has noted in what call', async () => {
 });
 
 test.each([
-  ['a channel of 2 GiB', [{ from: 0, to: 1, capacityBytes: 2 ** 31 }], 2, 'microBatch', '2.00 GiB under way to rank 1'],
+  [
+    'a channel of 2 GiB',
+    [{ from: 0, to: 1, capacityBytes: 2 ** 31, messages: 1 }],
+    2,
+    'microBatch',
+    '2.00 GiB under way to rank 1',
+  ],
   ['25,000 ranks in one group', [], 25_000, 'layout', 'GiB, where 4 GiB is possible'],
 ])('%s is refused before a rank starts', async (_, channels, size, name, problem) => {
   const plan = {

@@ -1,6 +1,16 @@
 // Who a run's ranks talk to: every group, and every channel with the bytes that may be under way in it.
 
-import { axes, coordsOf, type Group, groupKey, groupOf, rankAt, worldGroup, worldSize } from '../mesh/mesh.ts';
+import {
+  axes,
+  type Channel,
+  coordsOf,
+  type Group,
+  groupKey,
+  groupOf,
+  rankAt,
+  worldGroup,
+  worldSize,
+} from '../mesh/mesh.ts';
 import { residualShape } from '../model/parts.ts';
 import { endsGroup } from '../model/stages.ts';
 import { elementBytes, elements } from '../program/program.ts';
@@ -14,7 +24,7 @@ import { type StepSettings, traceSettings } from './settings.ts';
 export interface Talk {
   readonly size: number;
   readonly groups: readonly Group[];
-  readonly channels: readonly { readonly from: number; readonly to: number; readonly capacityBytes: number }[];
+  readonly channels: readonly Channel[];
 }
 
 /** The sets of axes that a step's collectives go over: each axis, and those over which gradients are summed together. */
@@ -76,6 +86,7 @@ function talkBy(settings: StepSettings, schedule: Schedule): Talk {
         from: rank,
         to: rankAt(layout, { ...coords, pp: to }),
         capacityBytes: messages * messageBytes,
+        messages,
       })),
   );
   return { size, groups: groupsOf(settings), channels };

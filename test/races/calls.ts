@@ -10,12 +10,12 @@ export const smallLimits: TransportLimits = {
   inPlaceReduceBytes: 48,
   chunkBytes: 256,
   pieceBytes: 32,
-  messages: 3,
   loopElements: 4,
 };
 
-/** Bytes of the channels round the ring of all ranks. */
+/** Bytes and messages of the channels round the ring of all ranks. */
 export const channelCapacity = 64;
+export const channelMessages = 3;
 
 export type Call =
   /** With vectors of the rank's own, in registered memory, or in registered memory but for member 1. */

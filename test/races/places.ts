@@ -13,8 +13,8 @@ import type { Access, Race } from './happens-before.ts';
 export function placeOf({ map, plan }: ThreadsShared, memory: number, byte: number): string {
   if (memory > plan.channels.length) return `registered memory of rank ${memory - 1 - plan.channels.length}`;
   if (memory > 0) {
-    const { from, to } = plan.channels[memory - 1]!;
-    return `${inChannel(byte, map.limits.messages)} of the channel ${from} to ${to}`;
+    const { from, to, messages } = plan.channels[memory - 1]!;
+    return `${inChannel(byte, messages)} of the channel ${from} to ${to}`;
   }
   for (const [index, group] of plan.groups.entries()) {
     const place = inGroup(byte, map.groups[index]!, group, map.slotStride);

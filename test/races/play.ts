@@ -5,7 +5,7 @@ import { createThreadsWorld, type ThreadsShared } from '../../src/runtime/transp
 import type { TransportLimits } from '../../src/runtime/transport/transport.ts';
 import { runWorld } from '../../src/runtime/world.ts';
 import type { WorldPool } from '../../src/runtime/world-pool.ts';
-import { type Call, callName, channelCapacity, smallLimits } from './calls.ts';
+import { type Call, callName, channelCapacity, channelMessages, smallLimits } from './calls.ts';
 import type { FaultName } from './faults.ts';
 import { findRaces, type Race, type Verdict } from './happens-before.ts';
 import { type PaceName, turnsMemory } from './paces.ts';
@@ -49,6 +49,7 @@ export async function play(what: Play, pool: WorldPool): Promise<Played> {
       from,
       to: (from + 1) % size,
       capacityBytes: what.capacityBytes ?? channelCapacity,
+      messages: channelMessages,
     })),
     // Ranks with a fault may wait for what never comes.
     timeoutSeconds: fault ? 1 : 60,

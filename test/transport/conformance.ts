@@ -141,14 +141,14 @@ export function transportConformance(run: RunConformance): Check[] {
   for (const size of [2, 3, 8])
     add(`messages keep their order round a ring of ${size}`, async () => {
       const lengths = [3, 0, 17, 1, 1000, 5];
-      const channels = range(size).map((from) => ({ from, to: (from + 1) % size, capacityBytes: 8192 }));
+      const channels = range(size).map((from) => ({ from, to: (from + 1) % size, capacityBytes: 8192, messages: 6 }));
       const results = await run(planOf(size, [], channels), 'train', { lengths, rounds: 40 });
       assert.deepEqual(results, range(size, 0, 0));
     });
   addChannelChecks(run, add);
   addErrorChecks(run, add);
   add('counters hold calls and ring-equivalent bytes', async () => {
-    const channels = [{ from: 0, to: 1, capacityBytes: 64 }];
+    const channels = [{ from: 0, to: 1, capacityBytes: 64, messages: 1 }];
     const results = await run(planOf(2, [tp(0, 1)], channels), 'counted', {});
     const collectives = {
       allReduce: { calls: 2, bytes: 2 * trafficBytes('allReduce', 40, 2) },
@@ -166,10 +166,10 @@ export function transportConformance(run: RunConformance): Check[] {
 type Add = (name: string, check: () => Promise<void>) => void;
 
 function addChannelChecks(run: RunConformance, add: Add): void {
-  const channels = (capacityBytes: number): Channels => [
-    { from: 0, to: 1, capacityBytes },
-    { from: 0, to: 2, capacityBytes: 64 },
-    { from: 2, to: 1, capacityBytes: 64 },
+  const channels = (capacityBytes: number, messages = 10): Channels => [
+    { from: 0, to: 1, capacityBytes, messages },
+    { from: 0, to: 2, capacityBytes: 64, messages: 1 },
+    { from: 2, to: 1, capacityBytes: 64, messages: 1 },
   ];
   add('a channel buffers as many messages as its capacity holds', async () => {
     const results = await run(planOf(3, [], channels(4000)), 'buffered', { messages: 10, length: 100 });
@@ -181,23 +181,38 @@ function addChannelChecks(run: RunConformance, add: Add): void {
   });
   add('a sender blocks when the channel is full', () =>
     assertError(
-      run(planOf(3, [], channels(4000), 0.4), 'buffered', { messages: 11, length: 100 }),
+      run(planOf(3, [], channels(4000, 20), 0.4), 'buffered', { messages: 11, length: 100 }),
+      'COLLECTIVE_TIMEOUT',
+      /waited 0\.4 s in (send|recv)/,
+    ),
+  );
+  add('hundreds of messages are under way where there is room for them', async () => {
+    const results = await run(planOf(3, [], channels(4 * 600, 600)), 'buffered', { messages: 600, length: 1 });
+    assert.deepEqual(results, [[], range(600, 0, 1), []]);
+  });
+  add('a sender blocks when as many messages are under way as the channel has room for', () =>
+    assertError(
+      run(planOf(3, [], channels(4000, 9), 0.4), 'buffered', { messages: 10, length: 1 }),
       'COLLECTIVE_TIMEOUT',
       /waited 0\.4 s in (send|recv)/,
     ),
   );
   add('a message larger than the capacity streams through', async () => {
     const both = [
-      { from: 0, to: 1, capacityBytes: 4096 },
-      { from: 1, to: 2, capacityBytes: 1000 },
-      { from: 2, to: 0, capacityBytes: 1_000_000 },
+      { from: 0, to: 1, capacityBytes: 4096, messages: 2 },
+      { from: 1, to: 2, capacityBytes: 1000, messages: 1 },
+      { from: 2, to: 0, capacityBytes: 1_000_000, messages: 3 },
     ];
     assert.deepEqual(await run(planOf(3, [], both), 'train', { lengths: [50], rounds: 30 }), [0, 0, 0]);
     const one = channels(500);
-    const results = await run(planOf(3, [], [...one.slice(1), { from: 0, to: 1, capacityBytes: 90_000 }]), 'buffered', {
-      messages: 2,
-      length: 11_000,
-    });
+    const results = await run(
+      planOf(3, [], [...one.slice(1), { from: 0, to: 1, capacityBytes: 90_000, messages: 2 }]),
+      'buffered',
+      {
+        messages: 2,
+        length: 11_000,
+      },
+    );
     assert.deepEqual(results, [[], [0, 11_000], []]);
   });
 }
@@ -205,7 +220,7 @@ function addChannelChecks(run: RunConformance, add: Add): void {
 function addErrorChecks(run: RunConformance, add: Add): void {
   const disagree = (calls: readonly [string, string], ...parts: readonly RegExp[]): Promise<void> =>
     assertError(
-      run(planOf(2, [tp(0, 1)], [{ from: 0, to: 1, capacityBytes: 1024 }], 5), 'disagree', { calls }),
+      run(planOf(2, [tp(0, 1)], [{ from: 0, to: 1, capacityBytes: 1024, messages: 4 }], 5), 'disagree', { calls }),
       'COLLECTIVE_MISMATCH',
       ...parts,
     );
@@ -227,7 +242,7 @@ function addErrorChecks(run: RunConformance, add: Add): void {
   ];
   for (const [what, calls, parts] of pairs)
     add(`ranks that disagree on the ${what} are named`, () => disagree(calls, ...parts));
-  const message = [{ from: 0, to: 1, capacityBytes: 64 }];
+  const message = [{ from: 0, to: 1, capacityBytes: 64, messages: 1 }];
   add('ranks that wait for each other time out, and name who is missing and what it does', () =>
     assertError(
       run(planOf(3, [worldOf(3)], message, 0.4), 'circle', { group: worldOf(3) }),

@@ -1,5 +1,5 @@
 // What ranks say to each other: one interface that every transport (threads, MPI, ...) implements and one suite proves.
-import type { Group } from '../../mesh/mesh.ts';
+import type { Channel, Group } from '../../mesh/mesh.ts';
 import type { TrafficCounters } from '../../mesh/traffic.ts';
 
 /** A contiguous vector of numbers; all ranks of a call pass the same type and length. */
@@ -76,8 +76,7 @@ export interface TransportPlan {
   readonly size: number;
   /** Every group any rank will use, each once. */
   readonly groups: readonly Group[];
-  /** Point-to-point channels: `capacityBytes` is the most that may be under way in one at a time. */
-  readonly channels: readonly { readonly from: number; readonly to: number; readonly capacityBytes: number }[];
+  readonly channels: readonly Channel[];
   /** How long, in seconds, nothing may move of what a call waits for, and a rank between calls may be without a heartbeat. */
   readonly timeoutSeconds: number;
   /** Where the paths through the transport part: results are the same bits whatever they are. */
@@ -96,8 +95,6 @@ export interface TransportLimits {
   readonly chunkBytes: number;
   /** Most bytes of a message moved before the other side hears of them: a multiple of 8. */
   readonly pieceBytes: number;
-  /** Most messages under way in a channel, whatever their size. */
-  readonly messages: number;
   /** Elements up to which a loop copies them; beyond, they are copied as bytes. */
   readonly loopElements: number;
 }

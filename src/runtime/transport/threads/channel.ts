@@ -17,6 +17,8 @@ class ChannelEnd implements Blocked {
   protected readonly memory: SharedMemory;
   protected readonly capacity: number;
   protected readonly limits: TransportLimits;
+  /** Messages that there are headers for. */
+  protected readonly headers: number;
   readonly #op: number;
   readonly #ring: number;
   /** Where the ring starts. */
@@ -31,11 +33,12 @@ class ChannelEnd implements Blocked {
     this.peer = peer;
     this.memory = context.memoryOf(context.shared.channels[channel]!, `channel ${channel}`);
     this.#op = op;
-    const { capacityBytes } = context.shared.plan.channels[channel]!;
+    const { capacityBytes, messages } = context.shared.plan.channels[channel]!;
     this.limits = context.shared.map.limits;
     this.capacity = usableCapacity(capacityBytes);
-    this.#ring = ringBytes(capacityBytes, this.limits.messages);
-    this.#data = channelDataAt(this.limits.messages);
+    this.headers = messages;
+    this.#ring = ringBytes(capacityBytes, messages);
+    this.#data = channelDataAt(messages);
   }
 
   protected begin(data: Vector, tag: Tag, site: Site): number {
@@ -49,7 +52,7 @@ class ChannelEnd implements Blocked {
 
   /** The word index of the header of the message under way. */
   protected header(): number {
-    return headersWord + (this.messages % this.limits.messages) * headerWords;
+    return headersWord + (this.messages % this.headers) * headerWords;
   }
 
   /** Where the next bytes lie and how many of `bytes` lie there before the ring's end. */
@@ -128,7 +131,7 @@ export class Sender extends ChannelEnd {
     const siteId = this.begin(data, tag, site);
     const { memory } = this;
     const taken = memory.load(channelWord.taken);
-    if (((this.messages - taken) | 0) >= this.limits.messages) this.wait(channelWord.taken, taken);
+    if (((this.messages - taken) | 0) >= this.headers) this.wait(channelWord.taken, taken);
     const header = this.header();
     memory.write(header, data.length);
     memory.write(header + 1, typeCode(data));

@@ -10,7 +10,6 @@ const defaults: TransportLimits = {
   chunkBytes: 128 * 1024,
   // Both sides of a channel copy at the same time.
   pieceBytes: 64 * 1024,
-  messages: 256,
   // Up to here a plain loop beats making views.
   loopElements: 32,
 };
@@ -26,11 +25,10 @@ export function limitsOf(plan: TransportPlan): TransportLimits {
     ...(plan.size > availableParallelism() && { inPlaceReduceBytes: crowdedReduceBytes }),
     ...plan.limits,
   };
-  const { chunkBytes, pieceBytes, messages } = limits;
+  const { chunkBytes, pieceBytes } = limits;
   // A tile holds at least a cache line of every rank's block.
   if (chunkBytes % 64 !== 0 || chunkBytes < 64 * largest)
     throw new Error(`chunkBytes ${chunkBytes} is no multiple of 64 of at least ${64 * largest}`);
   if (pieceBytes % 8 !== 0 || pieceBytes < 8) throw new Error(`pieceBytes ${pieceBytes} is no positive multiple of 8`);
-  if (!(messages >= 1)) throw new Error(`messages ${messages} is below 1`);
   return limits;
 }

@@ -66,9 +66,8 @@ export function createThreadsWorld(
       words[(map.groups[g]!.lines + (2 * m + 1) * lineBytes) / 4] = 1;
   });
   compiled ??= loadKernel('transport');
-  const { messages } = map.limits;
   const channels = plan.channels.map(
-    ({ capacityBytes }) => new SharedArrayBuffer(channelBytes(capacityBytes, messages)),
+    ({ capacityBytes, messages }) => new SharedArrayBuffer(channelBytes(capacityBytes, messages)),
   );
   return { plan, memory, kernels: compiled, map, heaps: takeHeaps(plan.size), channels, cores: availableParallelism() };
 }

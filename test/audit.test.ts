@@ -1,9 +1,7 @@
 // The audit: what was predicted from the program alone is what ranks then send, compute and hold.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { worldSize } from '../src/mesh/mesh.ts';
 import { parseModelConfig } from '../src/model/families.ts';
@@ -11,30 +9,22 @@ import { checkFit } from '../src/model/fit.ts';
 import { predictPrograms, predictRank } from '../src/plan/predict-step.ts';
 import type { Op } from '../src/program/program.ts';
 import { runWorld } from '../src/runtime/world.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import type { Instruction, RankProgram } from '../src/step/step.ts';
 import { talkOf } from '../src/step/talk.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
-import type { TrainJob } from '../src/train/job.ts';
 import { bytesSentOf } from '../src/train/launch.ts';
-import { optimizerDefaults } from '../src/train/optimizer.ts';
 import { mostAlive } from './arena-lives.ts';
 import type { AuditResult } from './audit-rank.ts';
 import { opTable } from './op-table.ts';
+import { sharedPool } from './shared-pool.ts';
+import { temporaryFolder, writeTokens } from './temporary-folder.ts';
+import { trainJob } from './train-job.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-audit-'));
-const pool = createPool();
-afterAll(async () => {
-  await pool.close();
-  rmSync(folder, { recursive: true });
-});
-const tokenFile = join(folder, 'tokens.i32.bin');
+const folder = temporaryFolder('audit');
+const pool = sharedPool();
 const vocab = 515;
-writeFileSync(
-  tokenFile,
-  Int32Array.from({ length: 4096 }, (_, i) => (i * 7919) % vocab),
-);
+const tokenFile = writeTokens(join(folder, 'tokens.i32.bin'), 4096, vocab);
 
 const configs = {
   llama: parseModelConfig(
@@ -104,18 +94,7 @@ function settingsOf({ layout: text, family, precision, globalBatch = 4 }: Audite
 
 async function trained(settings: StepSettings): Promise<AuditResult[]> {
   const talk = talkOf(settings);
-  const job: TrainJob = {
-    settings,
-    optimizer: optimizerDefaults(1e-3, steps),
-    seed: 1,
-    sources: [{ path: tokenFile }],
-    heldOut: 0,
-    stepsDone: 0,
-    lastStep: steps,
-    resume: false,
-    measuresRate: false,
-    trace: false,
-  };
+  const job = trainJob(settings, tokenFile, steps);
   return (await runWorld({
     plan: { ...talk, timeoutSeconds: 60 },
     rankModule: new URL('./audit-rank.ts', import.meta.url),

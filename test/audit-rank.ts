@@ -8,7 +8,13 @@ import { rank as trainRank } from '../src/train/rank.ts';
 export interface AuditResult extends RankResult {
   /** Most bytes held at the end of a step over those before the run: array buffers, as V8 counts them, and registered memory. */
   readonly heldBytes: number;
+  /** Of activations: what was allocated, and what of it the first step wrote to. */
+  readonly arena: { readonly bytes: number; readonly writtenBytes: number };
 }
+
+/** Not a number in either precision, so that a step that read any of it would lose its loss. */
+const unwritten = 0xffffffff;
+const wordsOf = ({ buffer, byteOffset, byteLength }: Uint8Array) => new Uint32Array(buffer, byteOffset, byteLength / 4);
 
 export async function rank(
   transport: Transport,
@@ -23,15 +29,23 @@ export async function rank(
     return process.memoryUsage().arrayBuffers;
   };
   const before = held();
-  let [heldBytes, registered] = [0, 0];
+  let [heldBytes, registered, writtenBytes] = [0, 0, 0];
+  /** What is allocated last: the arena. */
+  let arena: Uint32Array = new Uint32Array();
   const { allocate } = transport;
   transport.allocate = (bytes) => {
     registered += bytes;
-    return allocate.call(transport, bytes);
+    const memory = allocate.call(transport, bytes);
+    arena = wordsOf(memory);
+    return memory;
   };
   const result = await trainRank(transport, job, (message) => {
-    if (message.kind === 'step') heldBytes = Math.max(heldBytes, registered + held() - before);
+    if (message.kind === 'ready') arena.fill(unwritten);
+    if (message.kind === 'step') {
+      heldBytes = Math.max(heldBytes, registered + held() - before);
+      if (message.step === 1) writtenBytes = 4 * arena.reduce((sum, word) => sum + (word === unwritten ? 0 : 1), 0);
+    }
     report(message);
   });
-  return { ...result, heldBytes };
+  return { ...result, heldBytes, arena: { bytes: arena.byteLength, writtenBytes } };
 }

@@ -1,8 +1,9 @@
 // Files that never end, are no files, or are no text, through the command line: nothing hangs, and what it is is said.
 import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { jsonLines, makeWorkplace, run, tinyLlama } from './cli-fixture.ts';
+import { jsonLines, makeWorkplace, run } from './cli-fixture.ts';
 import { makeFifo, makeLinkCircle, makeSocket, makeSparse } from './odd-files.ts';
+import { tinyLlama } from './tiny-llama.ts';
 
 const place = makeWorkplace();
 const { path } = place;

@@ -1,35 +1,26 @@
 // Checkpoints of whole runs: saved in one layout and gone on with in another, as if nothing had happened; even after kill -9.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readManifest } from '../src/checkpoint/commit.ts';
 import { type Checkpoint, openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
 import { keptSteps } from '../src/checkpoint/keep.ts';
 import { findModel } from '../src/checkpoint/model-source.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
 import { fullRanges } from './full-ranges.ts';
+import { sharedPool } from './shared-pool.ts';
+import { temporaryFolder, writeTokens } from './temporary-folder.ts';
 import { difference } from './whole-tensors.ts';
 
-const pool = createPool();
-const root = mkdtempSync(join(tmpdir(), 'fivefold-checkpoint-'));
-afterAll(async () => {
-  await pool.close();
-  rmSync(root, { recursive: true });
-});
-
+const root = temporaryFolder('checkpoint');
+const pool = sharedPool();
 const vocab = 37;
-const tokenFile = join(root, 'tokens.i32.bin');
-writeFileSync(
-  tokenFile,
-  Int32Array.from({ length: 3000 }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 9) % vocab),
-);
+const tokenFile = writeTokens(join(root, 'tokens.i32.bin'), 3000, vocab);
 
 const configs = {
   llama: {

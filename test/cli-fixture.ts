@@ -8,22 +8,7 @@ import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { CliIo } from '../src/cli/io.ts';
 import { main } from '../src/cli/main.ts';
-
-export const tinyLlama = {
-  model_type: 'llama',
-  vocab_size: 260,
-  hidden_size: 32,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  intermediate_size: 48,
-  hidden_act: 'silu',
-  rms_norm_eps: 1e-5,
-  rope_theta: 10000,
-  max_position_embeddings: 64,
-  initializer_range: 0.02,
-  tie_word_embeddings: true,
-};
+import { tinyLlama } from './tiny-llama.ts';
 
 const sentence = 'What do you split, what do you duplicate, and who does all the talking? ';
 

@@ -3,12 +3,12 @@
 import type { Sequence } from '../src/data/sequences.ts';
 import { createThreadsWorld } from '../src/runtime/transport/threads/world-state.ts';
 import type { TransportLimits } from '../src/runtime/transport/transport.ts';
-import { runWorld } from '../src/runtime/world.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { type Talk, talkOf } from '../src/step/talk.ts';
 import { type OptimizerSettings, optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult, HeldUp } from './equality-rank.ts';
+import { runEquality } from './equality-run.ts';
 import type { FaultName } from './races/faults.ts';
 import { type Case, nameOf, onOneRank, settingsOf } from './random-cases.ts';
 import { assemble, difference, largest, type WholeTensors } from './whole-tensors.ts';
@@ -102,20 +102,14 @@ async function run(
   pool: WorldPool,
   harder?: Harder,
 ): Promise<Ran> {
-  const talk = talkOf(settings);
   const job: EqualityJob = {
     settings,
     optimizer,
     steps,
     sequences,
-    ...(harder ? { heldUp: heldUp(talk, harder) } : {}),
+    ...(harder ? { heldUp: heldUp(talkOf(settings), harder) } : {}),
   };
-  const results = (await runWorld({
-    plan: { ...talk, timeoutSeconds: 60 },
-    rankModule: new URL('./equality-rank.ts', import.meta.url),
-    jobs: Array.from({ length: talk.size }, () => job),
-    pool,
-  })) as EqualityResult[];
+  const results = await runEquality(job, pool);
   return { results, tensors: assemble(results) };
 }
 

@@ -1,14 +1,13 @@
 // The central claim: whatever the layout, losses, every gradient and every weight equal those of one rank.
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import { expectEqual, type Harder } from './compare-with-one-rank.ts';
 import { anyCase, type Case, type SmallModel } from './random-cases.ts';
+import { sharedPool } from './shared-pool.ts';
 
-const pool = createPool();
-afterAll(() => pool.close());
+const pool = sharedPool();
 
 const plain: SmallModel = {
   family: 'llama',

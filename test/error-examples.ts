@@ -6,6 +6,7 @@ import { checkFit } from '../src/model/fit.ts';
 import { gpipe } from '../src/schedule/gpipe.ts';
 import { parseSchedule } from '../src/schedule/parse.ts';
 import { verify } from '../src/schedule/verify.ts';
+import { tinyLlama } from './tiny-llama.ts';
 
 export interface ErrorExample {
   /** Follows "It comes when". */
@@ -14,17 +15,7 @@ export interface ErrorExample {
   readonly from: Readonly<Record<string, unknown>> | (() => unknown);
 }
 
-const model = parseModelConfig(
-  {
-    model_type: 'llama',
-    vocab_size: 260,
-    hidden_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    intermediate_size: 48,
-  },
-  'config.json',
-);
+const model = parseModelConfig(tinyLlama, 'config.json');
 const fitting = (layout: string) => () =>
   checkFit(model, parseLayout(layout), { seqLen: 16, globalBatch: 8, microBatch: 1 });
 

@@ -1,9 +1,8 @@
 // What can go wrong in a training run, and how it ends: with a code, one line that names the cause, and nothing half done.
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readManifest } from '../src/checkpoint/commit.ts';
 import { findModel } from '../src/checkpoint/model-source.ts';
 import { openSafetensors } from '../src/checkpoint/safetensors.ts';
@@ -13,18 +12,13 @@ import { parseModelConfig } from '../src/model/families.ts';
 import { runWorld } from '../src/runtime/world.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { talkOf } from '../src/step/talk.ts';
-import { optimizerDefaults } from '../src/train/optimizer.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
 import type { DyingJob } from './dying-rank.ts';
+import { temporaryFolder, writeTokens } from './temporary-folder.ts';
+import { trainJob } from './train-job.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-failures-'));
-afterAll(() => rmSync(root, { recursive: true }));
-
-const tokenFile = join(root, 'tokens.i32.bin');
-writeFileSync(
-  tokenFile,
-  Int32Array.from({ length: 2000 }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 9) % 41),
-);
+const root = temporaryFolder('failures');
+const tokenFile = writeTokens(join(root, 'tokens.i32.bin'), 2000, 41);
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
@@ -149,16 +143,7 @@ function runDying(layoutText: string, dying: number, death: DyingJob['death'], r
   const settings: StepSettings = { config, layout, seqLen: 8, microBatch: 1, microbatches: 2, precision: 'f64' };
   const talk = talkOf(settings);
   const job: DyingJob = {
-    settings,
-    optimizer: optimizerDefaults(1e-3, 1000),
-    seed: 1,
-    sources: [{ path: tokenFile }],
-    heldOut: 0,
-    stepsDone: 0,
-    lastStep: 1000,
-    resume: false,
-    measuresRate: false,
-    trace: false,
+    ...trainJob(settings, tokenFile, 1000),
     dying,
     death,
   };

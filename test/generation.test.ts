@@ -1,16 +1,15 @@
 // Generated text, on every layout: the very tokens that Hugging Face transformers takes, and sampled text that no layout changes.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { planGeneration } from '../src/generate/generate.ts';
 import type { Generated, GenerateJob } from '../src/generate/job.ts';
 import { type GenerateOptions, parseGenerateOptions } from '../src/generate/options.ts';
 import { runWorld } from '../src/runtime/world.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import { forwardTalkOf } from '../src/step/talk.ts';
+import { sharedPool } from './shared-pool.ts';
 
-const pool = createPool();
-afterAll(() => pool.close());
+const pool = sharedPool();
 
 const fixtureOf = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 

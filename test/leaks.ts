@@ -11,9 +11,9 @@ import { runWorld } from '../src/runtime/world.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { talkOf } from '../src/step/talk.ts';
-import { optimizerDefaults } from '../src/train/optimizer.ts';
 import { createRandom } from './campaign/random.ts';
 import type { Death, DyingJob } from './dying-rank.ts';
+import { trainJob } from './train-job.ts';
 
 /** How a world ends: as one of its ranks does, by a signal while it trains, or by one while its workers still import. */
 export type Ending = Death | 'abort' | 'abortImport';
@@ -107,16 +107,7 @@ export async function runEnding(ending: Ending, size: 'large' | 'small' = 'large
   };
   const talk = talkOf(settings);
   const job: DyingJob = {
-    settings,
-    optimizer: optimizerDefaults(1e-3, 1000),
-    seed: 1,
-    sources: [{ path: tokenFile }],
-    heldOut: 0,
-    measuresRate: false,
-    stepsDone: 0,
-    lastStep: ending === 'none' ? 2 : 1000,
-    resume: false,
-    trace: false,
+    ...trainJob(settings, tokenFile, ending === 'none' ? 2 : 1000),
     dying: 1,
     death: ending === 'abort' || ending === 'abortImport' ? 'none' : ending,
   };

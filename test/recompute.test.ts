@@ -1,19 +1,17 @@
 // Recomputation changes nothing: finished gradients, moments and weights are the same bits, whatever is computed anew.
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { predictRank } from '../src/plan/predict-step.ts';
-import { runWorld } from '../src/runtime/world.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import type { StepSettings } from '../src/step/settings.ts';
-import { talkOf } from '../src/step/talk.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult } from './equality-rank.ts';
+import { runEquality } from './equality-run.ts';
 import { configJson, type FamilyName, familyNames } from './random-cases.ts';
+import { sharedPool } from './shared-pool.ts';
 
-const pool = createPool();
-afterAll(() => pool.close());
+const pool = sharedPool();
 
 const layers = 3;
 const steps = 3;
@@ -27,7 +25,6 @@ function settingsOf(family: FamilyName, layout: string, precision: StepSettings[
 }
 
 async function trained(settings: StepSettings): Promise<EqualityResult[]> {
-  const talk = talkOf(settings);
   const { seqLen } = settings;
   const sequences = Array.from({ length: 18 }, (_, row) => {
     const token = (i: number) => (Math.imul(row * 13 + i + 7, 0x9e3779b1) >>> 8) % 29;
@@ -35,12 +32,7 @@ async function trained(settings: StepSettings): Promise<EqualityResult[]> {
     return { inputs: tokens.subarray(0, seqLen), targets: tokens.subarray(1) };
   });
   const job: EqualityJob = { settings, optimizer: optimizerDefaults(1e-2, steps), steps, sequences };
-  return (await runWorld({
-    plan: { ...talk, timeoutSeconds: 60 },
-    rankModule: new URL('./equality-rank.ts', import.meta.url),
-    jobs: Array.from({ length: talk.size }, () => job),
-    pool,
-  })) as EqualityResult[];
+  return runEquality(job, pool);
 }
 
 const flopsOf = (settings: StepSettings): number => {

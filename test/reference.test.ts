@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openSafetensors } from '../src/checkpoint/safetensors.ts';
 import { type Layout, parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
@@ -10,17 +10,17 @@ import { checkFit } from '../src/model/fit.ts';
 import { type Part, paramSpecs } from '../src/model/params.ts';
 import { stageParts } from '../src/model/stages.ts';
 import { runWorld } from '../src/runtime/world.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import type { StepSettings } from '../src/step/settings.ts';
-import { forwardTalkOf, talkOf } from '../src/step/talk.ts';
+import { forwardTalkOf } from '../src/step/talk.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult } from './equality-rank.ts';
+import { runEquality } from './equality-run.ts';
 import { fullRanges } from './full-ranges.ts';
 import type { LogitsJob } from './logits-rank.ts';
+import { sharedPool } from './shared-pool.ts';
 import { assemble, difference } from './whole-tensors.ts';
 
-const pool = createPool();
-afterAll(() => pool.close());
+const pool = sharedPool();
 
 type Precision = StepSettings['precision'];
 const precisions = ['f64', 'f32'] as const;
@@ -82,14 +82,8 @@ async function trainOnce({ config, path, ids }: Fixture, tried: Tried, precision
   });
   const microbatches = checkFit(config, layout, { seqLen: length - 1, globalBatch: batch, microBatch: 1 });
   const settings: StepSettings = { config, ...tried, seqLen: length - 1, microBatch: 1, microbatches, precision };
-  const talk = talkOf(settings);
   const job: EqualityJob = { settings, optimizer: optimizerDefaults(1e-3, 1), steps: 1, sequences, weights: path };
-  const results = (await runWorld({
-    plan: { ...talk, timeoutSeconds: 60 },
-    rankModule: new URL('./equality-rank.ts', import.meta.url),
-    jobs: Array.from({ length: talk.size }, () => job),
-    pool,
-  })) as EqualityResult[];
+  const results = await runEquality(job, pool);
   return { losses: results.map(({ losses }) => losses[0]!), gradients: wholeGradients(results, config, layout) };
 }
 

@@ -1,25 +1,21 @@
 // A run that goes on is the run it was: the same schedule, data and optimizer, bit for bit; what would make it another is refused.
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { keptSteps } from '../src/checkpoint/keep.ts';
 import { FivefoldError } from '../src/errors.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import type { TrainSummary } from '../src/train/launch.ts';
 import { readRun } from '../src/train/manifest.ts';
 import type { RunPlan } from '../src/train/plan-run.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
-import { tinyLlama } from './cli-fixture.ts';
 import { makeFifo } from './odd-files.ts';
+import { sharedPool } from './shared-pool.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+import { tinyLlama } from './tiny-llama.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-resume-'));
-const pool = createPool();
-afterAll(async () => {
-  await pool.close();
-  rmSync(root, { recursive: true });
-});
+const root = temporaryFolder('resume');
+const pool = sharedPool();
 
 const config = join(root, 'config.json');
 const data = join(root, 'text.txt');

@@ -1,13 +1,12 @@
 // A text that fills the model's positions where sp cannot cut them: refused, never another text than the other layouts give.
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { generate } from '../src/generate/generate.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
-const model = mkdtempSync(join(tmpdir(), 'fivefold-window-'));
-afterAll(() => rmSync(model, { recursive: true }));
+const model = temporaryFolder('window');
 cpSync(fileURLToPath(new URL('./fixtures/llama', import.meta.url)), model, { recursive: true });
 const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')) as Record<string, unknown>;
 writeFileSync(join(model, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 33 }));

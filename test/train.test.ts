@@ -1,22 +1,18 @@
 // train() as a library has it: defaults, checks, and what it measures on the way.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { generate } from '../src/generate/generate.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
 import type { EvaluationReport } from '../src/train/job.ts';
 import type { RunPlan } from '../src/train/plan-run.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
-import { tinyLlama } from './cli-fixture.ts';
 import { documentLengths, documentLines } from './documents.ts';
+import { sharedPool } from './shared-pool.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+import { tinyLlama } from './tiny-llama.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-train-'));
-const pool = createPool();
-afterAll(async () => {
-  await pool.close();
-  rmSync(root, { recursive: true });
-});
+const root = temporaryFolder('train');
+const pool = sharedPool();
 const model = join(root, 'config.json');
 const data = join(root, 'text.txt');
 writeFileSync(model, JSON.stringify(tinyLlama));

@@ -39,23 +39,32 @@ function typesOf(op: Op, sample: Sample): AxisType[][] {
   ]);
 }
 
-/** One of each, in every way. */
-function* product(lists: readonly (readonly AxisType[])[]): Generator<AxisType[]> {
-  const [first, ...others] = lists;
-  if (!first) return yield [];
-  for (const rest of product(others)) for (const type of first) yield [type, ...rest];
+/** One of each, in every way; the first changes fastest. */
+function* product<T>(lists: readonly (readonly T[])[]): Generator<T[]> {
+  const places = lists.map(() => 0);
+  for (let done = lists.some(({ length }) => length === 0); !done; ) {
+    yield places.map((place, list) => lists[list]![place]!);
+    let list = 0;
+    for (; list < lists.length; list++) {
+      places[list]! += 1;
+      if (places[list]! < lists[list]!.length) break;
+      places[list] = 0;
+    }
+    done = list === lists.length;
+  }
 }
 
 /**
  * All types that the operands can have together. Where they are many thousands: cut on dims of one label only, one at most partial,
  * and invariant all together, as the rule refuses others (proved on the ops of few operands).
  */
-function choices(op: Op, sample: Sample): AxisType[][] {
+function* choices(op: Op, sample: Sample): Generator<AxisType[]> {
   const lists = typesOf(op, sample);
-  if (lists.reduce((count, types) => count * types.length, 1) < 1e5) return [...product(lists)];
+  if (lists.reduce((count, types) => count * types.length, 1) < 1e5) return yield* product(lists);
   const { operands } = parseDims(typingOf(op, sample).dims);
   const isPartial = (type: AxisType) => type.startsWith('P');
-  const found = [...new Set(operands.flat().map(({ name }) => name))].flatMap((label) => {
+  yield lists.map((types): AxisType => (types.includes('I') ? 'I' : 'R'));
+  for (const label of new Set(operands.flat().map(({ name }) => name))) {
     const ofLabel = lists.map((types, index) =>
       types.filter((type) => {
         const dim = cutOf(type)?.dim;
@@ -63,14 +72,10 @@ function choices(op: Op, sample: Sample): AxisType[][] {
       }),
     );
     const plain = ofLabel.map((types) => types.filter((type) => !isPartial(type)));
-    return [
-      plain,
-      ...plain.map((_, at) => plain.map((types, i) => (i === at ? ofLabel[i]!.filter(isPartial) : types))),
-    ];
-  });
-  const invariant = lists.map((types): AxisType => (types.includes('I') ? 'I' : 'R'));
-  const all = [invariant, ...found.flatMap((types) => [...product(types)])];
-  return [...new Map(all.map((types) => [types.join(), types])).values()];
+    yield* product(plain);
+    for (const at of plain.keys())
+      yield* product(plain.map((types, i) => (i === at ? ofLabel[i]!.filter(isPartial) : types)));
+  }
 }
 
 /** What each rank holds of every dim that is cut, as fractions of it. */
@@ -210,14 +215,30 @@ function difference(held: readonly NdArray[], whole: NdArray, type: AxisType, cu
 const ops = [...opTable.values()].filter(({ typing }) => typing !== undefined);
 const isEven = ({ label }: Sample) => /even|^\[2,4,6\]$/.test(label);
 
+interface Typed {
+  readonly types: readonly AxisType[];
+  readonly results: readonly AxisType[];
+}
+
+/** By what the rule is told: samples of one op differ in sizes that it does not ask for. */
+const known = new Map<string, readonly Typed[]>();
+
 /** All types of operands that the rule lets pass, and the results' types. */
-function typingsOf(op: Op, sample: Sample): { types: AxisType[]; results: AxisType[] }[] {
+function typingsOf(op: Op, sample: Sample): readonly Typed[] {
   const typing = typingOf(op, sample);
-  return choices(op, sample).flatMap((types) => {
-    const operands = sample.inputs.map(({ dtype }, index) => ({ dtype, types: { tp: types[index]! } }));
+  const dtypes = sample.inputs.map(({ dtype }) => dtype);
+  const key = JSON.stringify([op.name, typing, dtypes, typesOf(op, sample)]);
+  const before = known.get(key);
+  if (before) return before;
+  const passing = new Map<string, Typed>();
+  for (const types of choices(op, sample)) {
+    const operands = types.map((type, index) => ({ dtype: dtypes[index]!, types: { tp: type } }));
     const results = resultTypes(typing, operands, 'tp');
-    return Array.isArray(results) ? [{ types, results }] : [];
-  });
+    if (Array.isArray(results)) passing.set(types.join(), { types, results });
+  }
+  const found = [...passing.values()];
+  known.set(key, found);
+  return found;
 }
 
 /** One typing on two ranks, against the whole. */
@@ -248,14 +269,20 @@ function prove(
   }
 }
 
+/** All typings of an op as text, by its name. */
+const tables = new Map<string, readonly string[]>();
+
 /** All typings of an op as text; each proved on two ranks. */
-function proved(op: Op): string[] {
+function proved(op: Op): readonly string[] {
+  const before = tables.get(op.name);
+  if (before) return before;
   const passed = new Set<string>();
   for (const sample of samples[op.name]!.filter(isEven))
     for (const { types, results } of typingsOf(op, sample)) {
       for (const cutting of cuttingsOf(types)) prove(op, sample, types, results, cutting);
       passed.add(`${types.join(', ')} -> ${results.join(', ')}`);
     }
+  tables.set(op.name, [...passed]);
   return [...passed];
 }
 

@@ -1,18 +1,17 @@
 // kill -9 in the middle of saves: a process that saves in a loop is killed at some event, and the directory must hold one whole step.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { fullRanges } from '../../test/full-ranges.ts';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { readManifest } from './commit.ts';
 import { openCheckpoint, openOptimizer } from './hf-directory.ts';
 import { keptSteps } from './keep.ts';
 import { planCheckpoint } from './plan.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-kill-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder('kill');
 
 const shape = [512, 1024];
 const tensors = ['a', 'b', 'c'].map((name) => ({ name, shape, dtype: 'F32' as const }));

@@ -1,10 +1,10 @@
 // Nothing from outside is trusted: a checkpoint damaged in any way is read with finite numbers or refused in one line, soon.
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { mutateCheckpoint, tryCheckpoint } from '../../test/mutate-checkpoint.ts';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { FivefoldError } from '../errors.ts';
 import { claimOut } from './claim.ts';
 import { beginSave, commitSave, readManifest } from './commit.ts';
@@ -13,8 +13,7 @@ import { openCheckpoint, openOptimizer } from './hf-directory.ts';
 import { planCheckpoint } from './plan.ts';
 import { openWriter } from './writer.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-damage-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder('damage');
 
 /** As a run's settings are: what reads a manifest says what may stand in it. */
 const settings = z.strictObject({

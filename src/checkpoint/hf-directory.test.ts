@@ -1,15 +1,14 @@
 // Opening checkpoints: a single file, a directory with one or with several, and everything that can be missing.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { FivefoldError } from '../errors.ts';
 import { bytesUnder } from './files.ts';
 import { encodeHeader } from './header.ts';
 import { identityOf, openCheckpoint, openOptimizer } from './hf-directory.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-hf-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder('hf');
 
 let directories = 0;
 function directory(files: Readonly<Record<string, string | Uint8Array>>): string {

@@ -1,13 +1,12 @@
 // Whether a run may save into a directory, and that asking leaves nothing behind.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { FivefoldError } from '../errors.ts';
 import { checkOut } from './out-directory.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-out-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder('out');
 
 let directories = 0;
 function directory(...names: string[]): string {

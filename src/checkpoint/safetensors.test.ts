@@ -1,10 +1,10 @@
 // Reading files: every dtype, any slice, no more bytes than needed, and damage refused.
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { fullRanges } from '../../test/full-ranges.ts';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { FivefoldError } from '../errors.ts';
 import { elements } from '../program/program.ts';
 import { type Dtype, dtypeBytes } from './dtypes.ts';
@@ -13,8 +13,7 @@ import { encodeHeader } from './header.ts';
 import { forEachRun, type Range, rangeElements } from './ranges.ts';
 import { maxGapBytes, openSafetensors, type SafetensorsFile, stagingBytes } from './safetensors.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'fivefold-safetensors-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = temporaryFolder('safetensors');
 
 interface Given {
   readonly name: string;

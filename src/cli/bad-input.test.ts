@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { contents, makeWorkplace, run, tinyLlama } from '../../test/cli-fixture.ts';
+import { contents, makeWorkplace, run } from '../../test/cli-fixture.ts';
+import { tinyLlama } from '../../test/tiny-llama.ts';
 
 const place = makeWorkplace();
 const { path } = place;

@@ -1,16 +1,15 @@
 // Packed documents from text to sequences: what a rank reads of them, in every order, mixed and held out.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { documentLengths, documentLines, documentText } from '../../test/documents.ts';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { openSequences, type Sequence } from './sequences.ts';
 import { byteTokenizer, type Tokenizer } from './tokenizer.ts';
 import { type PreparedData, prepareTokens } from './tokens.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-packed-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder('packed');
 
 let made = 0;
 /** Each text is a line, or each list of texts a source with a weight. */

@@ -1,12 +1,11 @@
 // A packing file that is cut, changed or of other tokens is refused, and never read past its bounds.
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { openPacking, writePacking } from './packing-file.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-packing-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('packing');
 
 const path = join(folder, 'good.packing');
 const bounds = Float64Array.of(0, 9, 12, 30);

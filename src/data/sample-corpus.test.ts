@@ -1,14 +1,13 @@
 // The corpus of installed packages: prose first, nothing twice, within its limit, and it can be tokenized.
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { findCorpus } from './sample-corpus.ts';
 import { byteTokenizer } from './tokenizer.ts';
 import { prepareTokens } from './tokens.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-corpus-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('corpus');
 
 test('takes .md then .d.ts files of the nearest node_modules above, sorted, each content once', () => {
   const modules = join(folder, 'a', 'node_modules');

@@ -1,13 +1,12 @@
 // Sequences out of a token file: what is in them, that an epoch covers all, and that the layout does not matter.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { openSequences, type Sequence } from './sequences.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-batches-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('batches');
 
 /** A token file that counts 0, 1, 2...: a token is its own position. */
 function counting(tokens: number, type: 'i32' | 'u16' = 'i32'): { readonly path: string; readonly tokens: number } {

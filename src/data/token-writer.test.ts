@@ -1,14 +1,13 @@
 // Going back in a stream leaves what was never written unwritten, in the file and in the hash; a full disk is seen coming.
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { TokenWriter } from './token-writer.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-writer-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('writer');
 
 /** `tokens` tokens from `from` on. */
 const counting = (from: number, tokens: number): Int32Array => Int32Array.from({ length: tokens }, (_, i) => from + i);

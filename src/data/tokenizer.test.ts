@@ -1,10 +1,10 @@
 // Tokenizers against what the Python package gives for the same file, and bytes against themselves.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { byteTokenizer, loadTokenizer } from './tokenizer.ts';
 
 const fixture = 'test/fixtures/tokenizer';
@@ -16,8 +16,7 @@ const reference = z
   })
   .parse(JSON.parse(readFileSync(`${fixture}/reference.json`, 'utf8')));
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-tokenizer-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('tokenizer');
 
 /** The fixture's tokenizer.json with some fields replaced, in a folder of its own. */
 function changed(name: string, fields: Record<string, unknown>): string {

@@ -1,27 +1,17 @@
 // Data files to a token stream: documents, folders, pieces, token files, and every way it can fail.
 import { createHash } from 'node:crypto';
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { makeSparse } from '../../test/odd-files.ts';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { dataSources } from './source.ts';
 import { openTokens } from './token-file.ts';
 import { byteTokenizer, loadTokenizer } from './tokenizer.ts';
 import { type PrepareOptions, type PrepareProgress, prepareTokens } from './tokens.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'fivefold-tokens-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder('tokens');
 
 let made = 0;
 /** A new folder with these files in it. */

@@ -1,15 +1,14 @@
 // What a killed run left behind goes with the next run; what a living one uses stays.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { ownerTag, sweep, sweepBeside, temporaryBeside } from './owned-names.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-sweep-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('sweep');
 
 const program = fileURLToPath(new URL('../../test/temporary-program.ts', import.meta.url));
 

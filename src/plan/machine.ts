@@ -122,14 +122,10 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
     const tried = { ...settings, ...changed };
     // A schedule out of a file is for one number of microbatches.
     const isForFile = layout.schedule !== 'file' || tried.microbatches === microbatches;
-    return isForFile && hasRoom(tried, availableBytes);
+    return isForFile && passes(tried) <= mostPasses && hasRoom(tried, availableBytes);
   };
   const all = microBatch * microbatches;
-  const sizes = (sequences: number) =>
-    divisors(sequences).filter(
-      (size) => passes({ ...settings, microBatch: size, microbatches: sequences / size }) <= mostPasses,
-    );
-  const smaller = sizes(all)
+  const smaller = divisors(all)
     .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
@@ -137,14 +133,17 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
   if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
   // Without replicas, and with the smallest microbatches, a step takes the least.
   const sequences = all * layout.dp;
-  const [size = microBatch] = sizes(sequences);
-  const least = { layout: { ...layout, dp: 1 }, microBatch: size, microbatches: sequences / size };
+  const unit = layout.sp ? layout.tp : 1;
+  const inMicrobatches = (size: number) => ({ microBatch: size, microbatches: sequences / size });
+  const size =
+    divisors(sequences).find((each) => passes({ ...settings, seqLen: unit, ...inMicrobatches(each) }) <= mostPasses) ??
+    microBatch;
+  const least = { layout: { ...layout, dp: 1 }, ...inMicrobatches(size) };
   const changes = [
     ...(layout.dp > 1 ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
     ...(size !== microBatch ? [`${option('microBatch')} ${size}`] : []),
   ];
   if (layout.dp > 1 && possible(least)) return `use ${changes.join(' and ')}`;
-  const unit = layout.sp ? layout.tp : 1;
   const length = unit * largest(seqLen / unit, (units) => possible({ ...least, seqLen: units * unit }));
   if (length > 0) return `use ${[`${option('seqLen')} ${length}`, ...changes].join(' and ')}`;
   return 'use a smaller model: every layout of one machine holds all of its weights, gradients and optimizer state';

@@ -42,9 +42,13 @@ test('the most memory in use is as predicted, for every segment of a step', () =
   let arena: ArenaStatistics | undefined;
   for (const { graph, precision, predicted } of cases) {
     arena = run(graph, precision);
-    // The arena rounds the size of each value up, to 256 bytes.
-    expect(Math.abs(arena.peakBytes - predicted)).toBeLessThan(0.1 * predicted + 256 * 64);
+    // A session's own constants are in it too, some numbers each: 520 bytes at the most.
+    expect(Math.abs(arena.peakBytes - predicted)).toBeLessThan(1024);
   }
-  // This order leaves the most pieces that are too small for what comes next.
-  expect(arena!.heldBytes / arena!.peakBytes).toBeLessThan(2);
+  // What is held beyond are pieces too small for what came next: 1.465 in this order, in every run, and 2.07 if the arena grew by
+  // doubling. A program alone has more the smaller its values are: 1.1 (llama-medium), 1.6 (llama-small), 2.1 (llama-tiny).
+  expect(arena!.heldBytes / arena!.peakBytes).toBeLessThan(1.5);
+  // They serve all that is run again, in any order.
+  for (const { graph, precision } of cases.toReversed())
+    expect(run(graph, precision).heldBytes - arena!.heldBytes).toBeLessThan(1024);
 });

@@ -1,6 +1,7 @@
 // Where buffers lie: those alive together never overlap, and the arena is hardly more than the most that is alive at once.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { accesses, mostAlive } from '../../test/arena-lives.ts';
 import { anyCase, settingsOf } from '../../test/random-cases.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -8,7 +9,7 @@ import { parseModelConfig } from '../model/families.ts';
 import { presets } from '../model/presets.ts';
 import { planMemory } from '../program/liveness.ts';
 import { alignment, type Lifetime } from '../program/lives.ts';
-import type { Buffer, Instruction, RankProgram } from './step.ts';
+import type { Buffer, RankProgram } from './step.ts';
 import { buildTrainingStep } from './training-step.ts';
 
 interface Placed extends Lifetime {
@@ -40,25 +41,6 @@ test('random lifetimes: apart, aligned, and never below the peak', () => {
     }),
   );
 });
-
-/** What an instruction reads, and what it writes. */
-function accesses(instruction: Instruction): { reads: readonly number[]; writes: readonly number[] } {
-  switch (instruction.kind) {
-    case 'compute':
-    case 'host':
-      return { reads: instruction.inputs, writes: instruction.outputs };
-    case 'blocks':
-      return { reads: instruction.inputs, writes: [...instruction.outputs, instruction.scratch] };
-    case 'collective':
-      return { reads: [instruction.input], writes: [instruction.output] };
-    case 'send':
-      return { reads: [instruction.buffer], writes: [] };
-    case 'recv':
-      return { reads: [], writes: [instruction.buffer] };
-    case 'zero':
-      return { reads: [], writes: instruction.buffers };
-  }
-}
 
 /** Plays a program on an arena that remembers which buffer each four bytes were written to; views count as what they are views of. */
 function expectReadAsWritten({ buffers, instructions, arenaBytes }: RankProgram): number {
@@ -130,8 +112,10 @@ test.each([
   const config = parseModelConfig(presets[name], name);
   for (let rank = 0; rank < worldSize(layout); rank++) {
     const settings = { config, layout, seqLen, microBatch: 1, microbatches: 8, precision: 'f32' } as const;
-    const { arenaBytes, livePeakBytes } = buildTrainingStep(settings, rank);
-    expect(arenaBytes).toBeGreaterThanOrEqual(livePeakBytes);
-    expect(arenaBytes / livePeakBytes).toBeLessThan(1.1);
+    const step = buildTrainingStep(settings, rank);
+    const alive = mostAlive(step);
+    expect(step.livePeakBytes).toBe(alive);
+    expect(step.arenaBytes).toBeGreaterThanOrEqual(alive);
+    expect(step.arenaBytes / alive).toBeLessThan(1.1);
   }
 });

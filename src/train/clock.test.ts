@@ -1,38 +1,19 @@
 // A trace of a real run, read back: what its spans say adds up to what the ranks counted, and no two of a track overlap.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { sharedPool } from '../../test/shared-pool.ts';
+import { temporaryFolder, writeTokens } from '../../test/temporary-folder.ts';
+import { tinyLlama } from '../../test/tiny-llama.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { parseModelConfig } from '../model/families.ts';
-import { createPool } from '../runtime/world-pool.ts';
 import { rankName } from './clock.ts';
 import { train } from './train.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-clock-'));
-const pool = createPool();
-afterAll(async () => {
-  await pool.close();
-  rmSync(folder, { recursive: true });
-});
-const tokenFile = join(folder, 'tokens.i32.bin');
-writeFileSync(
-  tokenFile,
-  Int32Array.from({ length: 2000 }, (_, i) => (i * 7) % 260),
-);
-const config = parseModelConfig(
-  {
-    model_type: 'llama',
-    vocab_size: 260,
-    hidden_size: 32,
-    num_hidden_layers: 2,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    intermediate_size: 48,
-    tie_word_embeddings: true,
-  },
-  'llama',
-);
+const folder = temporaryFolder('clock');
+const pool = sharedPool();
+const tokenFile = writeTokens(join(folder, 'tokens.i32.bin'), 2000, tinyLlama.vocab_size);
+const config = parseModelConfig(tinyLlama, 'llama');
 
 interface Event {
   readonly name: string;

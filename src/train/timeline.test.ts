@@ -1,41 +1,21 @@
 // What a traced run says of its pipeline: every stage did the schedule's work in the schedule's order.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { sharedPool } from '../../test/shared-pool.ts';
+import { temporaryFolder, writeTokens } from '../../test/temporary-folder.ts';
+import { tinyLlama } from '../../test/tiny-llama.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { parseModelConfig } from '../model/families.ts';
-import { createPool } from '../runtime/world-pool.ts';
 import type { Played } from '../schedule/play.ts';
 import { isMessage } from '../schedule/schedule.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
 import { idleShare, playAgain, playMedian, readTimelines } from './timeline.ts';
 import { train } from './train.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fivefold-timeline-'));
-const pool = createPool();
-afterAll(async () => {
-  await pool.close();
-  rmSync(folder, { recursive: true });
-});
-const tokenFile = join(folder, 'tokens.i32.bin');
-writeFileSync(
-  tokenFile,
-  Int32Array.from({ length: 2000 }, (_, i) => (i * 7) % 260),
-);
-const config = parseModelConfig(
-  {
-    model_type: 'llama',
-    vocab_size: 260,
-    hidden_size: 32,
-    num_hidden_layers: 4,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    intermediate_size: 48,
-    tie_word_embeddings: true,
-  },
-  'llama',
-);
+const folder = temporaryFolder('timeline');
+const pool = sharedPool();
+const tokenFile = writeTokens(join(folder, 'tokens.i32.bin'), 2000, tinyLlama.vocab_size);
+const config = parseModelConfig({ ...tinyLlama, num_hidden_layers: 4 }, 'llama');
 
 test.each([
   'pp=2',

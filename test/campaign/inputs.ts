@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { flagOf } from '../../src/cli/options.ts';
 import { trainFields } from '../../src/train/settings.ts';
-import { tinyLlama } from '../cli-fixture.ts';
+import { tinyLlama } from '../tiny-llama.ts';
 import { evilWords, mutateBytes, mutateJson } from './mutate.ts';
 import { createRandom, type Random } from './random.ts';
 

@@ -1,7 +1,7 @@
 // The training rank in a thread whose garbage is collected before the run and after every step: what V8 then counts is held.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Transport } from '../src/runtime/transport/transport.ts';
+import type { Piece, Transport } from '../src/runtime/transport/transport.ts';
 import type { RankResult, TrainReport } from '../src/train/job.ts';
 import { rank as trainRank } from '../src/train/rank.ts';
 
@@ -14,7 +14,7 @@ export interface AuditResult extends RankResult {
 
 /** Not a number in either precision, so that a step that read any of it would lose its loss. */
 const unwritten = 0xffffffff;
-const wordsOf = ({ buffer, byteOffset, byteLength }: Uint8Array) => new Uint32Array(buffer, byteOffset, byteLength / 4);
+const wordsOf = ({ buffer, byteOffset, byteLength }: Piece) => new Uint32Array(buffer, byteOffset, byteLength / 4);
 
 export async function rank(
   transport: Transport,

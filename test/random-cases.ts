@@ -123,14 +123,15 @@ const anyRecompute: fc.Arbitrary<Recompute> = fc
   })
   .map(({ policy, layers }) => ({ policy, ...(policy === 'none' || !layers ? {} : { layers }) }));
 
-/** Any of 2 to `ranks` ranks, heads and widths that tp divides, everything else free. */
+/** Any of up to `ranks` ranks, heads and widths that tp divides, everything else free. */
 export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
   fc
     .record({
-      // Half of them with stages and replicas, where most settings meet.
+      // Half of them with stages and replicas, where most settings meet; some on one rank, where most do nothing.
       mesh: fc.oneof(
-        fc.constantFrom(...meshesOf(ranks)),
-        fc.constantFrom(...meshesOf(ranks).filter(({ pp, dp }) => pp > 1 && dp > 1)),
+        { weight: 9, arbitrary: fc.constantFrom(...meshesOf(ranks)) },
+        { weight: 10, arbitrary: fc.constantFrom(...meshesOf(ranks).filter(({ pp, dp }) => pp > 1 && dp > 1)) },
+        { weight: 1, arbitrary: fc.constant({ ...oneRank }) },
       ),
       sp: fc.boolean(),
       schedule: fc.constantFrom('gpipe' as const, '1f1b' as const, '1f1b' as const, 'zb-h1' as const),

@@ -1,5 +1,5 @@
 // The results of a run as the JSON contract has them: numbers by rank, predicted and measured in the same shape.
-import type { Axis } from '../mesh/mesh.ts';
+import type { GroupAxis } from '../mesh/mesh.ts';
 import type { CollectiveOp } from '../mesh/traffic.ts';
 import type { BytesSent } from '../plan/predict-step.ts';
 import type { EvaluationReport, StepReport } from '../train/job.ts';
@@ -7,7 +7,7 @@ import type { TrainSummary } from '../train/launch.ts';
 
 /** One number a rank, in rank order; a rank that never takes part in a collective has 0. */
 export type ByRank = readonly number[];
-export type BytesByRank = { readonly [axis in Axis | 'world']?: { readonly [op in CollectiveOp]?: ByRank } };
+export type BytesByRank = { readonly [axis in GroupAxis]?: { readonly [op in CollectiveOp]?: ByRank } };
 
 /** What is both predicted and measured. */
 export interface Figures {

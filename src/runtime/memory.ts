@@ -4,9 +4,10 @@ import { type Dtype, elementBytes, elements, type Numbers } from '../program/pro
 import type { StateVector } from '../state/vectors.ts';
 import type { Buffer, RankProgram } from '../step/step.ts';
 import type { Floats } from './kernels/local-kernels.ts';
+import type { Piece } from './transport/transport.ts';
 
-/** Where memory is taken from, such as a transport whose peers can reach it; it starts at a multiple of 64 bytes. */
-export type Allocate = (bytes: number) => Uint8Array;
+/** Where memory is taken from, such as a transport whose peers can reach it. */
+export type Allocate = (bytes: number) => Piece;
 
 /** What outlives a program. */
 export interface StateMemory {
@@ -18,7 +19,7 @@ export interface StateMemory {
 /** What a rank's programs work on. */
 export interface RankMemory {
   readonly state: StateMemory;
-  readonly arena: Uint8Array;
+  readonly arena: Piece;
 }
 
 /** The numbers of a program's buffers, by id. */

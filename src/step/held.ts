@@ -120,9 +120,10 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
       wholes.set(bucket, id);
       return inside(id);
     });
-    const gaps = [...wholes].flatMap(([bucket, id]) =>
-      gapsOf(bucket, placesOf(of)).map(([start, end]) => builder.view(id, start, [end - start])),
-    );
+    const gaps = (): number[] =>
+      [...wholes].flatMap(([bucket, id]) =>
+        gapsOf(bucket, placesOf(of)).map(([start, end]) => builder.view(id, start, [end - start])),
+      );
     const done = (): void => {
       for (const [bucket, id] of wholes) {
         const sum = builder.state(state.index('gradient', bucket), 0, [part(bucket, 'gradient').size]);
@@ -151,7 +152,8 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
     gradients(of, place) {
       if (!sharesGradients(layout)) return { inputs: inStateSums(of), outputs: {}, done: () => undefined };
       const { bindings, gaps, done } = wholeSums(of, place);
-      if (gaps.length > 0) builder.emit({ kind: 'zero', buffers: gaps, ...place });
+      const unwritten = gaps();
+      if (unwritten.length > 0) builder.emit({ kind: 'zero', buffers: unwritten, ...place });
       return { inputs: {}, outputs: bindings, done };
     },
   };

@@ -138,6 +138,9 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision, sta
         instructions.push({ kind: 'blocks', node: piece.node, inputs: ids, outputs, scratch, flops, ...where });
       } else instructions.push(collective(piece.node, ids[0]!, outputs[0]!, where));
     }
+    for (const [name, id] of Object.entries(into))
+      if (bufferOf(program.outputs[name]!) !== id)
+        throw new Error(`${place.site}: ${name} is not made where it is wanted`);
     return Object.fromEntries(Object.entries(program.outputs).map(([name, value]) => [name, bufferOf(value)]));
   };
 

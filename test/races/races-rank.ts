@@ -2,7 +2,7 @@
 import type { Group } from '../../src/mesh/mesh.ts';
 import { connectThreads } from '../../src/runtime/transport/threads/connect.ts';
 import type { ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';
-import type { Transport } from '../../src/runtime/transport/transport.ts';
+import type { Piece, Transport } from '../../src/runtime/transport/transport.ts';
 import type { Owner } from '../transport/conformance-cases.ts';
 import { AccessLog } from './access-log.ts';
 import { type Call, makeCall } from './calls.ts';
@@ -32,7 +32,7 @@ export interface RacesResult {
 }
 
 /** An owner whose vectors of a call lie in the same bytes as those of every other call. */
-function registeringIn(area: Uint8Array, touch: NonNullable<Owner['touch']>): Owner {
+function registeringIn(area: Piece, touch: NonNullable<Owner['touch']>): Owner {
   let taken = 0;
   return {
     touch,
@@ -41,7 +41,7 @@ function registeringIn(area: Uint8Array, touch: NonNullable<Owner['touch']>): Ow
       // Room for a fault that goes on a line too far.
       taken += 64 * (Math.ceil(bytes / 64) + 1);
       if (taken > area.byteLength) throw new Error(`a call's vectors take ${taken} bytes, more than registeredBytes`);
-      return area.subarray(at, at + bytes);
+      return { buffer: area.buffer, byteOffset: area.byteOffset + at, byteLength: bytes };
     },
   };
 }

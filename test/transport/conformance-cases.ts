@@ -1,6 +1,6 @@
 // One collective on given inputs, and its naive reference: every rank knows all ranks' inputs and computes the answer alone.
 import type { Group } from '../../src/mesh/mesh.ts';
-import type { ReduceOp, Transport, Vector } from '../../src/runtime/transport/transport.ts';
+import type { Piece, ReduceOp, Transport, Vector } from '../../src/runtime/transport/transport.ts';
 
 export type VectorType = 'f32' | 'f64' | 'i32';
 
@@ -21,7 +21,7 @@ export type Case = { readonly type: VectorType } & (
 /** What a rank does with its vectors itself, before and after a call. */
 export interface Owner {
   /** Bytes for a vector, holding anything. */
-  readonly allocate: (bytes: number) => Uint8Array;
+  readonly allocate: (bytes: number) => Piece;
   /** Told before the rank writes or reads a vector. */
   readonly touch?: (vector: Vector, what: 'write' | 'read') => void;
 }

@@ -23,6 +23,13 @@ export type Tag = number;
 /** Who is calling: shown in errors and in the flight recorder, e.g. `block 3 attention output`. */
 export type Site = string;
 
+/** Memory that vectors are made in; it may be longer than an array of bytes can be. */
+export interface Piece {
+  readonly buffer: ArrayBufferLike;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
 /**
  * One rank's end of the world. Calls block the calling thread; every rank of the group must make the same calls in the same order.
  * Results are the same bits on every rank and in every run: sums go in rank order.
@@ -34,11 +41,11 @@ export interface Transport {
   /** Calls made and bytes sent so far, by axis and collective; messages (send) count on pp, receiving counts nothing. */
   readonly counters: TrafficCounters;
   /**
-   * Zeroed memory of this rank that its peers reach too: large vectors in it (views of these bytes, which start at a multiple of 128)
-   * are read where they are, twice as fast as others. It lasts as long as the transport; nothing of it is given back before. What does
-   * not fit into the registered memory is ordinary memory. During a call a vector belongs to the call.
+   * Zeroed memory of this rank that its peers reach too: large vectors in it are read where they are, twice as fast as others. It lasts
+   * as long as the transport; nothing of it is given back before. What does not fit into the registered memory, of which a piece has
+   * less than 4 GiB, is ordinary memory. During a call a vector belongs to the call.
    */
-  allocate(bytes: number): Uint8Array;
+  allocate(bytes: number): Piece;
   /** Reduces `data` over the group, in place. */
   allReduce(group: Group, data: Vector, op: ReduceOp, site: Site): void;
   /**

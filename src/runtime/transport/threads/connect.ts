@@ -2,7 +2,7 @@
 import { fail } from '../../../errors.ts';
 import { type Group, type GroupAxis, groupKey } from '../../../mesh/mesh.ts';
 import { type CollectiveOp, type TrafficCounters, trafficBytes } from '../../../mesh/traffic.ts';
-import type { Cut, ReduceOp, Site, Tag, Transport, Vector } from '../transport.ts';
+import type { Cut, Piece, ReduceOp, Site, Tag, Transport, Vector } from '../transport.ts';
 import { opCode, typeCode } from './calls.ts';
 import { Receiver, Sender } from './channel.ts';
 import * as collectives from './collectives.ts';
@@ -50,7 +50,7 @@ class ThreadsTransport implements Transport {
     return this.#counters;
   }
 
-  allocate(bytes: number): Uint8Array {
+  allocate(bytes: number): Piece {
     return this.#context.registered.allocate(bytes);
   }
 

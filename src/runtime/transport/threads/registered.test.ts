@@ -27,8 +27,14 @@ test('what does not fit into one heap lies in the next, and then in ordinary mem
   const heapOf = (bytes: number): number | undefined =>
     memory.placeOf(new Int32Array(memory.allocate(bytes).buffer, 0, 1))?.heap;
   expect([2, 1, 1, 0.5].map((pages) => heapOf(pages * pageBytes))).toEqual([0, 1, undefined, undefined]);
-  // A heap of the largest size has no room for more than that.
-  expect(registered([[]]).allocate(8)).toEqual(new Uint8Array(8));
+});
+
+test('more than an array of bytes can hold is ordinary memory, zeroed', () => {
+  const bytes = 2 ** 32 + 64;
+  const { buffer, byteOffset, byteLength } = registered([[growableMemory(65535)]]).allocate(bytes);
+  expect(byteLength).toBe(bytes);
+  const numbers = new Float32Array(buffer, byteOffset, bytes / 4);
+  expect([numbers[0], numbers.at(-1)]).toEqual([0, 0]);
 });
 
 test('sums and copies reach what a peer has allocated since', () => {
@@ -48,9 +54,8 @@ test('sums and copies reach what a peer has allocated since', () => {
 
 test.runIf(process.platform === 'linux')('an emptied heap is zeros again', () => {
   const heap = growableMemory(300);
-  const bytes = registered([[heap]])
-    .allocate(1000)
-    .fill(3);
+  const { buffer, byteOffset, byteLength } = registered([[heap]]).allocate(1000);
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength).fill(3);
   expect(emptyHeap(heap)).toBe(true);
   expect(bytes).toEqual(new Uint8Array(1000));
 });

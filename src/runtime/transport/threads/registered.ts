@@ -1,7 +1,7 @@
 // Registered memory as one rank uses it: it takes pieces of its own heaps, and reads its peers' where they are.
 import { Buffer } from 'node:buffer';
 import { lendToKernels, pageBytes, type SharedWasmMemory, type WasmModule } from '../../kernels/wasm.ts';
-import type { ReduceOp, Vector } from '../transport.ts';
+import type { Piece, ReduceOp, Vector } from '../transport.ts';
 import { heapBytes } from './heaps.ts';
 import { reduceKernel, type TransportKernels, transportKernels } from './kernels.ts';
 import { lineBytes } from './memory-map.ts';
@@ -38,7 +38,7 @@ export class RegisteredMemory implements PeerMemory {
   }
 
   /** Ordinary memory where no heap has room. */
-  allocate(bytes: number): Uint8Array {
+  allocate(bytes: number): Piece {
     const size = roundUp(bytes, lineBytes);
     for (const [heap, memory] of this.#heaps[this.#rank]!.entries()) {
       const at = this.#taken[heap]!;
@@ -48,9 +48,9 @@ export class RegisteredMemory implements PeerMemory {
       const { buffer } = memory;
       this.#heapOf.set(buffer, heap);
       lendToKernels(buffer, memory);
-      return new Uint8Array(buffer, at, bytes);
+      return { buffer, byteOffset: at, byteLength: bytes };
     }
-    return new Uint8Array(bytes);
+    return { buffer: new ArrayBuffer(bytes), byteOffset: 0, byteLength: bytes };
   }
 
   /** Where a vector lies if it is in this rank's registered memory. */

@@ -41,7 +41,7 @@ function checkSizes({ size, channels }: TransportPlan, map: MemoryMap): void {
       fail('OPTION_INVALID', {
         option: option('microBatch'),
         problem: `rank ${from} would have ${gibibytes(capacityBytes)} under way to rank ${to}, where less than 2 GiB is possible`,
-        fix: `use a smaller ${option('microBatch')} or ${option('seqLen')}, or a layout with more tp and sp`,
+        fix: `use a schedule that keeps fewer messages under way, such as 1f1b, a smaller ${option('microBatch')} or ${option('seqLen')}, or more tp with sp`,
       });
   if (map.bytes > mostSharedBytes)
     fail('OPTION_INVALID', {

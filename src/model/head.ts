@@ -21,6 +21,7 @@ import {
   prefixed,
   residualShape,
   residualTypes,
+  savedFor,
   sumInputs,
   type TraceSettings,
   tokensInput,
@@ -61,13 +62,7 @@ export function traceHead(settings: TraceSettings): HeadPrograms {
   );
   const outputs = { dx: dx!, ...prefixed('sum', Object.fromEntries(specs.map(({ key }, i) => [key, newSums[i]!]))) };
   const nodes = slice(trace.nodes.slice(open.nodes.length), Object.values(outputs));
-  const read = new Set(nodes.flatMap((node) => node.inputs.map(({ id }) => id)));
-  const given = new Set(Object.values(params).map(({ id }) => id));
-  const made = [x, ...open.nodes.flatMap((node) => node.outputs)];
-  const saved = byId(
-    'saved',
-    made.filter(({ id }) => read.has(id) && !given.has(id)),
-  );
+  const saved = byId('saved', savedFor(open, nodes, Object.values(params)));
   return {
     open: { ...open, outputs: { h, ...saved } },
     close: { inputs: { dh, ...saved, ...prefixed('param', params), ...prefixed('sum', sums) }, nodes, outputs },

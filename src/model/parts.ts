@@ -139,11 +139,8 @@ interface Traced {
 /** Cuts one trace of forward and backward into programs by purpose, and decides what each hands on to the next. */
 function cutPhases({ forward, params, nodes, backwardInputs, dx, sums, policy }: Traced): PartPrograms {
   const backwardNodes = slice(nodes, [...(dx ? [dx] : []), ...Object.values(sums)]);
-  const read = readBy(backwardNodes);
-  const given = new Set(params.map(({ id }) => id));
-  const made = [...Object.values(forward.inputs), ...forward.nodes.flatMap((node) => node.outputs)];
-  const saved = made.filter(({ id }) => read.has(id) && !given.has(id));
-  const { kept, again } = keptFor(policy, forward, saved, given);
+  const saved = savedFor(forward, backwardNodes, params);
+  const { kept, again } = keptFor(policy, forward, saved, new Set(params.map(({ id }) => id)));
   const inGradient = new Set(dx ? slice(backwardNodes, [dx]) : []);
   const [first, rest] = [
     backwardNodes.filter((node) => inGradient.has(node)),
@@ -171,6 +168,14 @@ function cutPhases({ forward, params, nodes, backwardInputs, dx, sums, policy }:
     inputGradient: { inputs, nodes: first, outputs: { ...output, ...byId('kept', handedOn) } },
     weightGradient: { inputs: { ...inputs, ...byId('kept', handedOn) }, nodes: rest, outputs: sums },
   };
+}
+
+/** What backward nodes read of a forward program and its inputs, without the parameters: those are there anyway. */
+export function savedFor(forward: Program, backward: readonly Node[], params: readonly Value[]): Value[] {
+  const read = readBy(backward);
+  const given = new Set(params.map(({ id }) => id));
+  const made = [...Object.values(forward.inputs), ...forward.nodes.flatMap((node) => node.outputs)];
+  return made.filter(({ id }) => read.has(id) && !given.has(id));
 }
 
 /** The ids of all values that nodes read. */

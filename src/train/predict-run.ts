@@ -105,7 +105,7 @@ function packedFlops(
     : [];
   return programs.map(([training, second]) =>
     trained.map((scores, dp) => {
-      const inTraining = (scores * steps * placedWork(training!)!.flopsPerScore) / counted;
+      const inTraining = Math.round((scores * steps * placedWork(training!)!.flopsPerScore) / counted);
       const inEvaluation = evaluation ? measured[dp]! * evaluation.times * placedWork(second!)!.flopsPerScore : 0;
       return inTraining + inEvaluation;
     }),

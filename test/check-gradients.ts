@@ -11,7 +11,7 @@ import type { NdArray } from '../src/program/program.ts';
 import { elements, type Program, type Shape, type Trace, type Value } from '../src/program/program.ts';
 import { finish, input, startTrace } from '../src/program/trace.ts';
 import { type AxisType, cutOf, dualTypes, type TypedAxis, type Types, typedAxes } from '../src/program/types.ts';
-import { randomNumbers } from './op-samples.ts';
+import { randomNumbers } from './random-numbers.ts';
 import { type Ranks, simulate } from './simulate.ts';
 
 /** A program's input: its local shape, its types, and for integers the number below which they are drawn. */

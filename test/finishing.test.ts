@@ -9,8 +9,8 @@ import { type Bucket, bucketsOf } from '../src/state/buckets.ts';
 import { heldPart } from '../src/state/pieces.ts';
 import { isFirstHolder } from '../src/state/placement.ts';
 import { traceFinishing } from '../src/step/finishing.ts';
-import { randomNumbers } from './op-samples.ts';
 import { anyCase, nameOf, settingsOf } from './random-cases.ts';
+import { randomNumbers } from './random-numbers.ts';
 import { simulate } from './simulate.ts';
 
 const adamw = finishingOps.adamwOp as unknown as Op<{ decayed: readonly (readonly [number, number])[] }>;

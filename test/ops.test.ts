@@ -5,8 +5,10 @@ import { type AttentionAttrs, sizeOf } from '../src/ops/attention-size.ts';
 import { grad } from '../src/ops/grad.ts';
 import type { NdArray, Op, Program } from '../src/program/program.ts';
 import { apply, at, finish, input, startTrace } from '../src/program/trace.ts';
-import { type Operand, randomNumbers, type Sample, samples } from './op-samples.ts';
+import { samples } from './op-samples.ts';
 import { opTable } from './op-table.ts';
+import type { Operand, Sample } from './operands.ts';
+import { randomNumbers } from './random-numbers.ts';
 import { runProgram } from './run-graph.ts';
 
 const alone = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };

@@ -8,7 +8,7 @@ import { finish, input, startTrace } from '../src/program/trace.ts';
 import { type Types, typedAxes, varyingDim } from '../src/program/types.ts';
 import { changedLines } from './changed-lines.ts';
 import { type Check, checkGradients, type Given } from './check-gradients.ts';
-import { randomNumbers } from './op-samples.ts';
+import { randomNumbers } from './random-numbers.ts';
 import { gpt, mlp, sharedKeys } from './right-programs.ts';
 import { runProgram } from './run-graph.ts';
 import { share, simulate } from './simulate.ts';

@@ -12,8 +12,10 @@ import { apply, input, startTrace } from '../src/program/trace.ts';
 
 import { type AxisType, cutOf, dualTypes, type Typing } from '../src/program/types.ts';
 
-import { randomNumbers, type Sample, samples } from './op-samples.ts';
+import { samples } from './op-samples.ts';
 import { opTable } from './op-table.ts';
+import type { Sample } from './operands.ts';
+import { randomNumbers } from './random-numbers.ts';
 import { sum } from './simulate.ts';
 
 const ranks = [0, 1] as const;

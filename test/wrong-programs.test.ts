@@ -4,7 +4,8 @@ import { FivefoldError } from '../src/errors.ts';
 import { coordsOf, type Mesh } from '../src/mesh/mesh.ts';
 import { at, input, startTrace } from '../src/program/trace.ts';
 import type { AxisType, Types } from '../src/program/types.ts';
-import { type Wrong, wrongPrograms } from './wrong-programs.ts';
+import type { Wrong } from './wrong-programs/program.ts';
+import { wrongPrograms } from './wrong-programs.ts';
 
 const mesh: Mesh = { tp: 2, cp: 1, ep: 1, dp: 2, pp: 1 };
 
@@ -58,14 +59,16 @@ test('the messages read well', () => {
       rmsNorm at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, R); all-reduce operand 0 over tp (P -> R), or reduce-scatter it (P -> V), first
     attention on partial queries
       attention at block 2: on axis tp, operand 0 is partial and the op is not linear in it (operands are P, P, R, R, R, R, R); all-reduce operand 0 over tp (P -> R), or reduce-scatter it (P -> V), first
-    swiglu of a gate that is whole and an up that is sharded
-      swiglu at block 2: on axis tp, dim 2 of operand 1 is sharded and dim 2 of operand 0, which must match it, is whole (operands are R, V2); keep this rank's slice of operand 0 on dim 2 over tp (R -> V2), or all-gather operand 1 on dim 2 over tp (V2 -> R), first
     invariant input of a column-parallel layer that did not enter
       linear at block 2: on axis tp, operand 0 is invariant, operand 1 varies (operands are I, V0); enter operand 0 over tp (I -> R) first
     invariant residual and a sequence-sharded one
       add at block 2: on axis tp, operand 0 is invariant, operand 1 varies (operands are I, V1); all-gather operand 1 on dim 1 over tp (V1 -> I), or keep this rank's slice of operand 0 on dim 1 (I -> V1), first
     replicated gain on an invariant residual
       rmsNorm at block 2: on axis tp, operand 0 is invariant, operand 1 replicated (operands are I, R); enter operand 0 over tp (I -> R) first, or make operand 1 invariant too if every rank does the same with it
+    vocabulary statistics with a maximum still partial
+      vocabStats at block 2: on axis tp, operand 2 is a maximum still partial (operands are V2, R, Pmax); all-reduce operand 2 over tp by maximum (Pmax -> R) first
+    loss of statistics still partial
+      tokenLoss at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I, I); all-reduce operand 0 over tp (P -> I) first
     all-gather on a dim that is not the sharded one
       allGather at block 2: on axis tp, it takes V2 but the operand is V1; gather dim 1, on which it is sharded over tp
     all-gather of what is whole
@@ -86,14 +89,24 @@ test('the messages read well', () => {
       allReduce at block 2: on axis tp, it takes P but the operand is I; it is summed already: drop this all-reduce
     entering twice
       enter at block 2: on axis tp, it takes I but the operand is R; it has entered already: drop this enter
-    vocabulary statistics with a maximum still partial
-      vocabStats at block 2: on axis tp, operand 2 is a maximum still partial (operands are V2, R, Pmax); all-reduce operand 2 over tp by maximum (Pmax -> R) first
     partial maximum all-reduced as a sum
       allReduce at block 2: on axis tp, it takes P but the operand is Pmax; all-reduce it over tp by maximum (Pmax -> R) instead
     sum all-reduced as a maximum
       allReduce at block 2: on axis tp, it takes Pmax but the operand is P; it is a partial sum: all-reduce it over tp by sum (P -> R) instead
-    loss of statistics still partial
-      tokenLoss at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I, I); all-reduce operand 0 over tp (P -> I) first
+    own slice of what is sharded
+      ownSlice at block 2: on axis tp, it takes R or I but the operand is V1; it is sharded on dim 1 already: drop this slice, or all-gather it over tp first
+    own slice of a partial value
+      ownSlice at block 2: on axis tp, it takes R or I but the operand is P; reduce-scatter it over tp instead
+    even shares of a dim that does not divide
+      ownSlice at block 2: dim 1 of [2,7,6] does not divide into 2 shares; make it a multiple of 2
+    an all-reduce over two axes of what is partial on one
+      allReduce at block 2: on axis tp, it takes P but the operand is I; it is summed already: drop this all-reduce
+    a gather over two axes of what is shared out over one
+      allGather at block 2: on axis tp, it takes V0 but the operand is R; every rank holds it whole: drop this all-gather
+    a reduce-scatter into shares that do not divide
+      reduceScatter at block 2: dim 0 of [6] does not divide over 4 ranks; make it a multiple of 4
+    swiglu of a gate that is whole and an up that is sharded
+      swiglu at block 2: on axis tp, dim 2 of operand 1 is sharded and dim 2 of operand 0, which must match it, is whole (operands are R, V2); keep this rank's slice of operand 0 on dim 2 over tp (R -> V2), or all-gather operand 1 on dim 2 over tp (V2 -> R), first
     sharded features against a whole weight
       linear at block 2: on axis tp, dim 2 of operand 0 is sharded and dim 1 of operand 1, which must match it, is whole (operands are V2, R); keep this rank's slice of operand 1 on dim 1 over tp (R -> V1), or all-gather operand 0 on dim 2 over tp (V2 -> R), first
     whole features against a weight sharded on its inputs
@@ -124,10 +137,6 @@ test('the messages read well', () => {
       add at block 2: [2,8,6] does not line up with the last dims of [2,4,6]; make them equal
     positions of the first ranks added on every rank
       add at block 2: on axis tp, dim 1 of operand 0 is sharded and dim 1 of operand 1, which must match it, is whole (operands are V1, R); keep this rank's slice of operand 1 on dim 1 over tp (R -> V1), or all-gather operand 0 on dim 1 over tp (V1 -> R), first
-    own slice of what is sharded
-      ownSlice at block 2: on axis tp, it takes R or I but the operand is V1; it is sharded on dim 1 already: drop this slice, or all-gather it over tp first
-    own slice of a partial value
-      ownSlice at block 2: on axis tp, it takes R or I but the operand is P; reduce-scatter it over tp instead
     all-gather of parts that may overlap
       allGather at block 2: on axis tp, it takes V1 but the operand is O1; its parts may overlap or leave gaps: use what ownSlice cut them from, or cut it in even shares over tp (V)
     all-reduce of parts that may overlap
@@ -160,8 +169,6 @@ test('the messages read well', () => {
       add at block 2: on axis tp, operand 0 has parts still to be summed, operand 1 is not such a sum (operands are PO1, R); add up the parts of operand 0 over tp (PO1 -> P, then all-reduce) first
     a product of terms of parts with slices
       multiply at block 2: on axis tp, operands 0 and 1 are cut differently: V makes up the whole, parts (O) may overlap (operands are PO2, V2); keep the same parts of both over tp (ownSlice), or even shares of both, first
-    even shares of a dim that does not divide
-      ownSlice at block 2: dim 1 of [2,7,6] does not divide into 2 shares; make it a multiple of 2
     a vjp that returns a gradient of the wrong type
       identityWithBadGradient at block 2 adapter: on axis tp, operand 0 is R, so its gradient must be P but is R; pair each collective in its vjp with the forward one as the table in ops/collectives.ts does
     a seed that is not the dual of its value
@@ -175,12 +182,6 @@ test('the messages read well', () => {
     a norm that counts once a rank what all hold
       total at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I); all-reduce operand 0 over tp (P -> I) first
     a norm of what is replicated with one of shares
-      total at block 2: on axis tp, operand 0 is partial, operand 1 is not (operands are P, R); all-reduce operand 0 over tp (P -> R) first: before it, operand 1 would be counted once a rank
-    an all-reduce over two axes of what is partial on one
-      allReduce at block 2: on axis tp, it takes P but the operand is I; it is summed already: drop this all-reduce
-    a gather over two axes of what is shared out over one
-      allGather at block 2: on axis tp, it takes V0 but the operand is R; every rank holds it whole: drop this all-gather
-    a reduce-scatter into shares that do not divide
-      reduceScatter at block 2: dim 0 of [6] does not divide over 4 ranks; make it a multiple of 4"
+      total at block 2: on axis tp, operand 0 is partial, operand 1 is not (operands are P, R); all-reduce operand 0 over tp (P -> R) first: before it, operand 1 would be counted once a rank"
   `);
 });

@@ -1,6 +1,6 @@
 // Vocabulary-parallel cross-entropy, against the textbook formula: values and gradients, whole, padded and sharded.
 import { expect, test } from 'vitest';
-import { randomNumbers } from '../../test/op-samples.ts';
+import { randomNumbers } from '../../test/random-numbers.ts';
 import { simulate } from '../../test/simulate.ts';
 import { coordsOf, type Mesh } from '../mesh/mesh.ts';
 import { finish, input, startTrace } from '../program/trace.ts';

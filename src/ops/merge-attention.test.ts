@@ -1,6 +1,6 @@
 // Attention over parts of the keys, merged, is attention over all of them; so are its gradients.
 import { expect, test } from 'vitest';
-import { randomNumbers } from '../../test/op-samples.ts';
+import { randomNumbers } from '../../test/random-numbers.ts';
 import { runProgram } from '../../test/run-graph.ts';
 import { oneRank } from '../mesh/layout.ts';
 import type { NdArray, Value } from '../program/program.ts';

@@ -1,7 +1,7 @@
 // How fast ranks go: freely, held up at random points, or in turns that a seed decides.
 
 import type { Instruments } from '../../src/runtime/transport/threads/rank-context.ts';
-import { randomNumbers } from '../op-samples.ts';
+import { randomNumbers } from '../random-numbers.ts';
 import type { Pace } from './recorder.ts';
 
 export type PaceName = 'free' | 'delayed' | 'turns';

@@ -5,7 +5,7 @@ import type { TransportKernels } from '../../src/runtime/transport/threads/kerne
 import { SharedBytes } from '../../src/runtime/transport/threads/shared-bytes.ts';
 import { Waiter } from '../../src/runtime/transport/threads/waiter.ts';
 import { createThreadsWorld, type ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';
-import { randomNumbers } from '../op-samples.ts';
+import { randomNumbers } from '../random-numbers.ts';
 import { AccessLog, kinds, rowLength, writes } from './access-log.ts';
 import { free } from './paces.ts';
 import { recording } from './recorder.ts';

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -284,4 +285,22 @@ test('a trace that is there survives a run that is refused while its ranks start
   const { exit } = await run(...train('--model', path('nan'), '--trace', path('trace.json')));
   expect(exit).toBe(2);
   expect(readFileSync(path('trace.json'), 'utf8')).toBe('old');
+});
+
+test('a run whose schedule lies in a folder with a comma goes on; without the file, it says how to go on', async () => {
+  mkdirSync(path('a,b'));
+  cpSync(path('two.schedule'), path('a,b/two.schedule'));
+  const layout = `pp=2,schedule=file:"${path('a,b/two.schedule')}"`;
+  const out = path('scheduled');
+  const first = await run(...train('--layout', layout, '--micro-batch', '2', '--out', out, '--json'));
+  expect(first).toMatchObject({ exit: 0, stderr: '' });
+  expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toMatchObject({ layout });
+  const again = await run('train', '--resume', out, '--steps', '3', '--json');
+  expect(again.exit, again.stderr).toBe(0);
+
+  rmSync(path('a,b/two.schedule'));
+  const gone = await run('train', '--resume', out, '--steps', '4');
+  expect(gone).toMatchObject({ exit: 2, stdout: '' });
+  expect(gone.stderr).toContain('a,b/two.schedule: it does not exist; put it back, or give another --layout\n');
+  expect(await run('train', '--resume', out, '--steps', '4', '--layout', 'tp=1', '--json')).toMatchObject({ exit: 0 });
 });

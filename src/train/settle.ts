@@ -73,7 +73,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
           precision,
           ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
         })
-      : parseLayout(text, readSchedule);
+      : parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
   const microBatch =
     given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
@@ -130,6 +130,9 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     },
   };
 }
+
+/** For the schedule of a run gone on with. */
+const goneFix = `put it back, or give another ${option('layout')}`;
 
 const optional = <K extends string, T>(key: K, value: T | undefined): { readonly [key in K]?: T } =>
   value === undefined ? {} : ({ [key]: value } as { [key in K]: T });

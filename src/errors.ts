@@ -125,7 +125,7 @@ export const errorTable = {
   TRAINING_DIVERGED: {
     exit: 1,
     message: (e) =>
-      `step ${v(e.step)} ended with ${v(e.problem)}; use a lower ${option('learningRate')}, or ${option('resume')} the last checkpoint with one`,
+      `step ${v(e.step)} ended with ${v(e.problem)}; use a lower ${option('learningRate')}${e.saved === undefined ? '' : `, or go on with ${option('resume')} ${v(e.saved)} and a lower one`}`,
   },
   COLLECTIVE_TIMEOUT: {
     exit: 1,

@@ -1,6 +1,6 @@
 // A disk that fills in mid-run: exit status 1, the checkpoint that survives is named and whole, and the run goes on from it.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
@@ -71,6 +71,25 @@ test.skipIf(!mounted)('a full disk', async () => {
   const last = await run(...train('--resume', out, '--steps', '4'));
   expect(last.exit).toBe(0);
   expectWhole(out, 4);
+});
+
+test.skipIf(!mounted)('a disk that is full before the run begins', async () => {
+  const filler = join(disk, 'filler');
+  const before = readdirSync(disk, { recursive: true });
+  writeFileSync(filler, '');
+  try {
+    appendFileSync(filler, Buffer.alloc(4 * 2 ** 20));
+  } catch {
+    // It is full.
+  }
+  const started = await run(...train(...fresh, '--steps', '2', '--out', join(disk, 'new')));
+  const resumed = await run(...train('--resume', join(disk, 'run'), '--steps', '9'));
+  rmSync(filler);
+  for (const { exit, stderr } of [started, resumed]) {
+    expect(exit, stderr).toBe(2);
+    expect(stderr).toMatch(/cannot write to .*: no space is left on the device; make room there\n$/);
+  }
+  expect(readdirSync(disk, { recursive: true })).toEqual(before);
 });
 
 /** Runs the program where no file may be larger than so many KiB. */

@@ -10,12 +10,14 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { contents, makeWorkplace, run, tinyLlama } from '../../test/cli-fixture.ts';
+import { claimOut } from '../checkpoint/claim.ts';
 
 const place = makeWorkplace();
 const { path } = place;
@@ -78,6 +80,11 @@ beforeAll(async () => {
   writeFileSync(path('binary.txt'), Buffer.from([0xff, 0xfe, 0x00]));
   writeFileSync(path('short.txt'), 'Too short.');
   mkdirSync(path('no-files'));
+  for (const name of ['unsaved', 'killed', 'running']) mkdirSync(path(name));
+  for (const name of ['run.json', 'metrics.jsonl']) cpSync(join(path('run'), name), join(path('unsaved'), name));
+  writeFileSync(path('killed/.fivefold-lock'), '');
+  utimesSync(path('killed/.fivefold-lock'), 1, 1);
+  claimOut(path('running'));
   mkdirSync(path('only-weights'));
   cpSync(join(path('run'), weights), join(path('only-weights'), 'model.safetensors'));
   cpSync(join(path('run'), 'config.json'), join(path('only-weights'), 'config.json'));
@@ -154,6 +161,10 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['resume NaN weights', resume('nan'), 'is broken', 'NaN'],
   ['resume NaN optimizer state', resume('nan-optimizer'), 'is broken', 'NaN'],
   ['resume weights alone', resume('only-weights'), 'no optimizer state', '--model'],
+  ['resume a run that saved nothing', resume('unsaved'), 'no step was saved there yet; start again with --config'],
+  ['resume a run that was killed at once', resume('killed'), 'no step was saved there yet; start again with --out'],
+  ['resume a run that goes on', resume('running'), 'no step was saved', 'by process ', 'wait until it has saved one'],
+  ['resume nothing', resume('no-files'), 'has neither model.safetensors.index.json nor model.safetensors'],
   ['resume with another seed', resume('run', '--seed', '7'), '7 is not the 0', 'leave it out'],
   ['resume with another precision', resume('run', '--precision', 'f64'), 'f64 is not the f32', 'leave it out'],
   ['resume with a model', resume('run', '--model', 'llama-tiny'), '--model', 'has its own model', 'leave it out'],

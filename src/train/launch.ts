@@ -5,9 +5,9 @@ import { claimOut } from '../checkpoint/claim.ts';
 import { ifPossible } from '../checkpoint/files.ts';
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { checkFree } from '../checkpoint/out-directory.ts';
-import { saving } from '../checkpoint/out-files.ts';
+import { committedStep, saving } from '../checkpoint/out-files.ts';
 import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
-import { fail } from '../errors.ts';
+import { FivefoldError, fail } from '../errors.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
@@ -61,6 +61,11 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
     if (out !== undefined) checkFree(out, given);
     if (weights) openCheckpoint(weights.path, weights.identity).close();
     return await runRanks(plan, hooks, claim?.token ?? '');
+  } catch (error) {
+    if (!(error instanceof FivefoldError && error.code === 'TRAINING_DIVERGED')) throw error;
+    const { given } = plan.settled;
+    const saved = [given.out, given.resume].find((path) => path !== undefined && committedStep(path) !== undefined);
+    return fail(error.code, { ...error.values, ...(saved === undefined ? {} : { saved }) });
   } finally {
     claim?.release();
   }

@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { contents, makeWorkplace, run, tinyLlama } from '../../test/cli-fixture.ts';
 import { claimOut } from '../checkpoint/claim.ts';
 
@@ -140,6 +140,7 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     'hold 10',
     'use --seq-len 9 or less',
   ],
+  ['more held out than there is', train('--held-out', '500'), `sequences in ${path('text.txt')} are held out`],
   ['no --data', ['train', ...small], '--data: it is missing', 'give text files'],
   ['an --out with a run', train('--out', path('run')), 'already holds a run', '--resume', 'another --out'],
   ['an --out below a file', train('--out', path('text.txt/out')), 'cannot write to', 'choose another --out'],
@@ -289,6 +290,15 @@ test.skipIf(process.platform === 'win32')('a schedule in a pipe is refused witho
   const { exit, stderr } = await run(...scheduled('pipe'));
   expect(exit).toBe(2);
   expect(stderr).toContain('it is a FIFO (a pipe) and not a regular file');
+});
+
+test('a folder for temporary files that does not exist', async () => {
+  vi.stubEnv('TMPDIR', path('no-such-folder'));
+  const { exit, stdout, stderr } = await run(...train()).finally(() => vi.unstubAllEnvs());
+  expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+  expect(stderr).toMatch(
+    /^fivefold: cannot write to \S+no-such-folder: it does not exist; set TMPDIR to a folder .*\n$/,
+  );
 });
 
 test('a trace that is there survives a run that is refused while its ranks start', async () => {

@@ -22,9 +22,11 @@ const v = (value: unknown): string =>
 const recorder = (e: Readonly<Record<string, unknown>>): string =>
   e.recorder ? `; flight recorders of all ranks: ${v(e.recorder)}` : '';
 
-/** E.g. `850 MB`, `3.1 GB`, `6500 GB`. */
-const memory = (bytes: unknown): string => {
+/** E.g. `850 MB`, `3.1 GB`, `6500 GB`; of less than a megabyte `12 kB`, `0 B`. */
+export const memory = (bytes: unknown): string => {
   const gigabytes = Number(bytes) / 1e9;
+  if (gigabytes < 1e-6) return `${Math.round(Number(bytes))} B`;
+  if (gigabytes < 1e-3) return `${Math.round(gigabytes * 1e6)} kB`;
   if (gigabytes < 1) return `${Math.round(gigabytes * 1000)} MB`;
   return `${gigabytes < 10 ? gigabytes.toFixed(1) : Math.round(gigabytes)} GB`;
 };
@@ -116,7 +118,7 @@ export const errorTable = {
   TRACE_FAILED: {
     exit: 1,
     message: (e) =>
-      `the trace ${v(e.path)} could not be written on: ${v(e.problem)}; make room for it, or leave ${option('trace')} out`,
+      `the trace ${v(e.path)} could not be written on: ${v(e.problem)}; make room for it, or leave ${option('trace')} out${e.saved === undefined ? '' : `, and go on with ${option('resume')} ${v(e.saved)}`}`,
   },
   PLATFORM_UNSUPPORTED: {
     exit: 2,
@@ -125,7 +127,7 @@ export const errorTable = {
   TRAINING_DIVERGED: {
     exit: 1,
     message: (e) =>
-      `step ${v(e.step)} ended with ${v(e.problem)}; use a lower ${option('learningRate')}, or ${option('resume')} the last checkpoint with one`,
+      `step ${v(e.step)} ended with ${v(e.problem)}; use a lower ${option('learningRate')}${e.saved === undefined ? '' : `, or go on with ${option('resume')} ${v(e.saved)} and a lower one`}`,
   },
   COLLECTIVE_TIMEOUT: {
     exit: 1,

@@ -177,10 +177,15 @@ test('a failure between ranks ends with 1 and names the flight recorders of all 
 test('training that diverges ends with 1, the step and what to change', async () => {
   const { exit, stderr } = await run(...small, '--steps', '20', '--lr', '1e300', '--out', path('diverged'));
   expect(exit).toBe(1);
-  expect(stderr).toMatch(/^fivefold: .*step \d+ ended with loss NaN .* use a lower --lr.*\n$/);
+  expect(stderr).toMatch(/^fivefold: .*step \d+ ended with loss NaN .* use a lower --lr\n$/);
   // Its settings and figures stay, to see what went wrong; no checkpoint does.
   expect(readManifest(path('diverged'))).toBeUndefined();
   expect(readdirSync(path('diverged')).sort()).toEqual(['metrics.jsonl', 'run.json']);
+  // With a step that was saved, it is named.
+  expect((await run(...small, '--steps', '1', '--out', path('diverged'))).exit).toBe(0);
+  const resumed = await run('train', '--resume', path('diverged'), '--steps', '9', '--lr', '1e300', '--json');
+  expect(resumed.exit).toBe(1);
+  expect(resumed.stderr).toContain(`use a lower --lr, or go on with --resume ${path('diverged')} and a lower one\n`);
 });
 
 test('scale --json: a line a layout, and what one rank took', async () => {

@@ -154,7 +154,7 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   },
   TRAINING_DIVERGED: {
     when: 'the loss or a gradient is no number any more',
-    from: { step: 17, problem: 'loss NaN and gradient norm NaN' },
+    from: { step: 17, problem: 'loss NaN and gradient norm NaN', saved: 'runs/book' },
   },
   COLLECTIVE_TIMEOUT: {
     when: 'a rank waits longer than the time-out for others that do not move',

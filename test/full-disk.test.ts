@@ -1,6 +1,6 @@
 // A disk that fills in mid-run: exit status 1, the checkpoint that survives is named and whole, and the run goes on from it.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
@@ -73,6 +73,25 @@ test.skipIf(!mounted)('a full disk', async () => {
   expectWhole(out, 4);
 });
 
+test.skipIf(!mounted)('a disk that is full before the run begins', async () => {
+  const filler = join(disk, 'filler');
+  const before = readdirSync(disk, { recursive: true });
+  writeFileSync(filler, '');
+  try {
+    appendFileSync(filler, Buffer.alloc(4 * 2 ** 20));
+  } catch {
+    // It is full.
+  }
+  const started = await run(...train(...fresh, '--steps', '2', '--out', join(disk, 'new')));
+  const resumed = await run(...train('--resume', join(disk, 'run'), '--steps', '9'));
+  rmSync(filler);
+  for (const { exit, stderr } of [started, resumed]) {
+    expect(exit, stderr).toBe(2);
+    expect(stderr).toMatch(/cannot write to .*: no space is left on the device; make room there\n$/);
+  }
+  expect(readdirSync(disk, { recursive: true })).toEqual(before);
+});
+
 /** Runs the program where no file may be larger than so many KiB. */
 function runLimited(kibibytes: number, argv: readonly string[]): Promise<Ended> {
   const entry = fileURLToPath(new URL('../src/cli/process.ts', import.meta.url));
@@ -114,5 +133,8 @@ test.skipIf(!mounted)('a trace on a disk that fills ends the run with status 1 a
   const { exit, stderr } = await run(...argv, '--steps', '400', '--trace', trace, '--json');
   rmSync(filler);
   expect({ exit, lines: stderr.trim().split('\n').length }, stderr).toEqual({ exit: 1, lines: 1 });
-  expect(stderr).toMatch(/the trace .* could not be written on: no space is left on the device/);
+  expect(stderr).toContain(`the trace ${trace} could not be written on: no space is left on the device; make room`);
+  // What fitted is a trace.
+  expect(JSON.parse(readFileSync(trace, 'utf8')).length).toBeGreaterThan(100);
+  expect(readdirSync(disk).filter((name) => name.startsWith('trace'))).toEqual(['trace.json']);
 });

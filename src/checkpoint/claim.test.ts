@@ -17,6 +17,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
 import { makeFifo } from '../../test/odd-files.ts';
 import { FivefoldError } from '../errors.ts';
+import { ownerTag } from '../files/owned-names.ts';
 import { claimOut, silenceSeconds } from './claim.ts';
 import { checkOut } from './out-directory.ts';
 
@@ -187,6 +188,20 @@ test('a process that was killed while it took over a dead lock blocks nobody', (
   expect(readdirSync(out)).toEqual(['.fivefold-lock']);
   claim.release();
 });
+
+test.runIf(process.platform === 'linux')(
+  'what a dead process began to write goes at once, that of a living one stays',
+  () => {
+    const out = mkdtempSync(join(root, 'partial-'));
+    const [place] = ownerTag.split('-');
+    const living = `.fivefold-lock.${ownerTag}.${'1'.repeat(16)}.partial`;
+    for (const name of [living, `.fivefold-lock.${place}-${2 ** 22 + 1}-1.${'2'.repeat(16)}.partial`])
+      writeFileSync(join(out, name), '');
+    const claim = claimOut(out);
+    expect(readdirSync(out)).toEqual(['.fivefold-lock', living]);
+    claim.release();
+  },
+);
 
 test('releasing takes back only what is one’s own, and what a failed save left', () => {
   const out = mkdtempSync(join(root, 'release-'));

@@ -4,11 +4,12 @@
 // half of one. That of a dead process is removed by whoever holds a lock on that very lock, named after its token: so never by two,
 // and never one that has replaced it.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { fail } from '../errors.ts';
+import { ownerTag, sweepBeside } from '../files/owned-names.ts';
 import { processSchema, stillRuns, thisProcess } from '../files/processes.ts';
 import { readWhole } from '../files/regular-file.ts';
 import { errorCode } from '../files/system-errors.ts';
@@ -57,14 +58,19 @@ export function claimOut(out: string): Claim {
       host: hostname(),
       since: new Date().toISOString(),
     };
-    const own = `${path}.${holder.token}`;
+    // Names its process, so that the next claim removes what is left of it, whole or not.
+    const own = `${path}.${ownerTag}.${holder.token}`;
     try {
       replaceFile(own, `${JSON.stringify(holder)}\n`);
       acquire(out, own, path, holder.token);
+    } catch (error) {
+      if (made !== undefined) ifPossible(() => removeEmpty(resolve(out), resolve(made)));
+      throw error;
     } finally {
       rmSync(own, { force: true });
     }
-    for (const name of readdirSync(out)) if (isStray(out, name)) ifPossible(() => rmSync(join(out, name)));
+    ifPossible(() => sweepBeside(path));
+    for (const name of readdirSync(out)) ifPossible(() => removeStray(out, name));
     const touching = setInterval(() => ifPossible(() => touch(path)), touchSeconds * 1000).unref();
     return {
       token: holder.token,
@@ -92,6 +98,9 @@ export function holderOf(out: string): string | undefined {
   const holder = readHolder(path);
   return holder === undefined || isDead(path, holder) ? undefined : inWords(holder);
 }
+
+/** Whether a run, dead perhaps, has left its lock there. */
+export const wasClaimed = (out: string): boolean => existsSync(join(out, lockName));
 
 /** Makes `path` a name of the file `own`; `token` is what stands in it. */
 function acquire(out: string, own: string, path: string, token: string): void {
@@ -162,12 +171,12 @@ function silentFor(path: string): number {
 /** Writes a byte that is there already. */
 const touch = (path: string): void => withFile(path, 'r+', (fd) => writeAt(fd, Buffer.from('{'), 0));
 
-/** Left by a process that was killed while it claimed. */
-function isStray(out: string, name: string): boolean {
-  if (!name.startsWith(`${lockName}.`) && !name.startsWith(`${lockName}-`)) return false;
+/** Removes what a process left that was killed while it claimed. */
+function removeStray(out: string, name: string): void {
+  if (!name.startsWith(`${lockName}.`) && !name.startsWith(`${lockName}-`)) return;
   const path = join(out, name);
   const holder = readHolder(path);
-  return holder !== undefined && isDead(path, holder);
+  if (holder !== undefined && isDead(path, holder)) rmSync(path);
 }
 
 function inWords(holder: Holder | typeof unreadable): string {

@@ -72,11 +72,16 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
   const partial = `${path}${partialSuffix}`;
   // Whatever lies there, a link to another place even, goes: it is not written through.
   rmSync(partial, { recursive: true, force: true });
-  withFile(partial, 'wx', (fd) => {
-    writeAt(fd, typeof content === 'string' ? Buffer.from(content) : content, 0);
-    fsyncSync(fd);
-  });
-  renameSync(partial, path);
+  try {
+    withFile(partial, 'wx', (fd) => {
+      writeAt(fd, typeof content === 'string' ? Buffer.from(content) : content, 0);
+      fsyncSync(fd);
+    });
+    renameSync(partial, path);
+  } catch (error) {
+    ifPossible(() => rmSync(partial, { force: true }));
+    throw error;
+  }
 }
 
 /** What a name has appended while the file or directory is being made or removed. */

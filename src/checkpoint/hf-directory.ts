@@ -78,6 +78,7 @@ export function openCheckpoint(path: string, identity?: string): Checkpoint {
 export function openOptimizer(path: string, identity?: string): Checkpoint {
   const index = isDirectory(path) ? readIndex(path) : undefined;
   if (index) expectIdentity(path, identity, () => index.identity);
+  if (!index && isDirectory(path)) singleIn(path);
   if (!index?.optimizerFiles.length) {
     return fail('CHECKPOINT_MISSING', {
       path,

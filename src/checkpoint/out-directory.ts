@@ -39,6 +39,10 @@ export function checkFree(out: string, { resume }: { readonly resume?: string | 
   if (!own || existsSync(join(out, singleName))) fail('OUT_EXISTS', { path: out });
 }
 
+/** Whether a checkpoint is committed there, or a model of others lies there. */
+export const holdsWeights = (out: string): boolean =>
+  [indexName, singleName].some((name) => existsSync(join(out, name)));
+
 const samePath = (a: string, b: string): boolean => realpathSync(a) === realpathSync(b);
 
 function nearestExisting(path: string): string {
@@ -49,7 +53,7 @@ function nearestExisting(path: string): string {
 
 // A first save that was cut off leaves step files, and perhaps a config.json and tokenizer.json, but no index: that is no run yet.
 function holdsRun(out: string): boolean {
+  if (holdsWeights(out)) return true;
   const names = readdirSync(out);
-  if (names.includes(indexName) || names.includes(singleName)) return true;
   return (names.includes(configName) || names.includes(tokenizerName)) && !names.some(isStepFile);
 }

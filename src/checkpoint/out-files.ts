@@ -17,7 +17,12 @@ export function writingTo<T>(out: string, write: () => T): T {
   } catch (error) {
     const code = errorCode(error);
     if (!code) throw error;
-    return fail('OUT_UNWRITABLE', { path: out, problem: reasonOf(code) });
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+    return fail('OUT_UNWRITABLE', {
+      path: out,
+      problem: reasonOf(code),
+      ...(isFull ? { fix: 'make room there' } : {}),
+    });
   }
 }
 
@@ -55,7 +60,7 @@ const fixes: Readonly<Record<string, string>> = {
 };
 
 /** The step that is committed in a directory, as far as it can be read. */
-function committedStep(out: string): number | undefined {
+export function committedStep(out: string): number | undefined {
   try {
     return stepOf(readIndex(out)?.manifest);
   } catch {

@@ -7,15 +7,18 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { contents, makeWorkplace, run } from '../../test/cli-fixture.ts';
 import { tinyLlama } from '../../test/tiny-llama.ts';
+import { claimOut } from '../checkpoint/claim.ts';
 
 const place = makeWorkplace();
 const { path } = place;
@@ -78,6 +81,11 @@ beforeAll(async () => {
   writeFileSync(path('binary.txt'), Buffer.from([0xff, 0xfe, 0x00]));
   writeFileSync(path('short.txt'), 'Too short.');
   mkdirSync(path('no-files'));
+  for (const name of ['unsaved', 'killed', 'running']) mkdirSync(path(name));
+  for (const name of ['run.json', 'metrics.jsonl']) cpSync(join(path('run'), name), join(path('unsaved'), name));
+  writeFileSync(path('killed/.fivefold-lock'), '');
+  utimesSync(path('killed/.fivefold-lock'), 1, 1);
+  claimOut(path('running'));
   mkdirSync(path('only-weights'));
   cpSync(join(path('run'), weights), join(path('only-weights'), 'model.safetensors'));
   cpSync(join(path('run'), 'config.json'), join(path('only-weights'), 'config.json'));
@@ -133,6 +141,7 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     'hold 10',
     'use --seq-len 9 or less',
   ],
+  ['more held out than there is', train('--held-out', '500'), `sequences in ${path('text.txt')} are held out`],
   ['no --data', ['train', ...small], '--data: it is missing', 'give text files'],
   ['an --out with a run', train('--out', path('run')), 'already holds a run', '--resume', 'another --out'],
   ['an --out below a file', train('--out', path('text.txt/out')), 'cannot write to', 'choose another --out'],
@@ -154,6 +163,10 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['resume NaN weights', resume('nan'), 'is broken', 'NaN'],
   ['resume NaN optimizer state', resume('nan-optimizer'), 'is broken', 'NaN'],
   ['resume weights alone', resume('only-weights'), 'no optimizer state', '--model'],
+  ['resume a run that saved nothing', resume('unsaved'), 'no step was saved there yet; start again with --config'],
+  ['resume a run that was killed at once', resume('killed'), 'no step was saved there yet; start again with --out'],
+  ['resume a run that goes on', resume('running'), 'no step was saved', 'by process ', 'wait until it has saved one'],
+  ['resume nothing', resume('no-files'), 'has neither model.safetensors.index.json nor model.safetensors'],
   ['resume with another seed', resume('run', '--seed', '7'), '7 is not the 0', 'leave it out'],
   ['resume with another precision', resume('run', '--precision', 'f64'), 'f64 is not the f32', 'leave it out'],
   ['resume with a model', resume('run', '--model', 'llama-tiny'), '--model', 'has its own model', 'leave it out'],
@@ -202,6 +215,31 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     ['train', ...data, ...small, '--layout', `pp=2,schedule=file:${path('two.schedule')}`, '--micro-batch', '1'],
     'it is for 2 microbatches and the step has 4',
     'change --global-batch or --micro-batch',
+  ],
+  [
+    'describing a schedule for another number of microbatches',
+    ['describe', '--layout', `pp=2,schedule=file:${path('two.schedule')}`, '--microbatches', '8'],
+    '--microbatches: 8 are not the 2 that',
+    'leave it out, or use another file',
+  ],
+  [
+    'generating with a schedule for other stages',
+    ['generate', '--model', path('run'), '--prompt', 'a', '--layout', `schedule=file:${path('two.schedule')}`],
+    'it is for pp=2 and the layout has pp=1',
+    'use pp=2',
+  ],
+  ['a schedule by the name it is printed with', train('--layout', 'pp=2,schedule=interleaved'), 'use virtual=2'],
+  ['nothing to scale', ['scale', '--max-ranks', '1'], '--max-ranks: one rank is nothing to compare', '2 or more'],
+  [
+    'a batch that nothing can share',
+    ['scale', '--axis', 'dp', '--global-batch', '1', '--max-ranks', '2'],
+    'dp=2 does not divide the global batch (1); use dp=1',
+  ],
+  [
+    'a length that sp cannot cut',
+    train('--layout', 'tp=2,sp', '--seq-len', '15'),
+    'tp=2 does not divide the sequence length, which sp cuts (15)',
+    'use --seq-len 14 or --seq-len 16 or the layout without sp',
   ],
   ['a ZeRO stage there is none of', train('--layout', 'dp=2,zero=4'), 'zero is 0, 1, 2 or 3, not "4"'],
   ['a ZeRO stage that is no number', train('--layout', 'zero=2x'), 'zero is 0, 1, 2 or 3, not "2x"'],
@@ -280,9 +318,36 @@ test.skipIf(process.platform === 'win32')('a schedule in a pipe is refused witho
   expect(stderr).toContain('it is a FIFO (a pipe) and not a regular file');
 });
 
+test('a folder for temporary files that does not exist', async () => {
+  vi.stubEnv('TMPDIR', path('no-such-folder'));
+  const { exit, stdout, stderr } = await run(...train()).finally(() => vi.unstubAllEnvs());
+  expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+  expect(stderr).toMatch(
+    /^fivefold: cannot write to \S+no-such-folder: it does not exist; set TMPDIR to a folder .*\n$/,
+  );
+});
+
 test('a trace that is there survives a run that is refused while its ranks start', async () => {
   writeFileSync(path('trace.json'), 'old');
   const { exit } = await run(...train('--model', path('nan'), '--trace', path('trace.json')));
   expect(exit).toBe(2);
   expect(readFileSync(path('trace.json'), 'utf8')).toBe('old');
+});
+
+test('a run whose schedule lies in a folder with a comma goes on; without the file, it says how to go on', async () => {
+  mkdirSync(path('a,b'));
+  cpSync(path('two.schedule'), path('a,b/two.schedule'));
+  const layout = `pp=2,schedule=file:"${path('a,b/two.schedule')}"`;
+  const out = path('scheduled');
+  const first = await run(...train('--layout', layout, '--micro-batch', '2', '--out', out, '--json'));
+  expect(first).toMatchObject({ exit: 0, stderr: '' });
+  expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toMatchObject({ layout });
+  const again = await run('train', '--resume', out, '--steps', '3', '--json');
+  expect(again.exit, again.stderr).toBe(0);
+
+  rmSync(path('a,b/two.schedule'));
+  const gone = await run('train', '--resume', out, '--steps', '4');
+  expect(gone).toMatchObject({ exit: 2, stdout: '' });
+  expect(gone.stderr).toContain('a,b/two.schedule: it does not exist; put it back, or give another --layout\n');
+  expect(await run('train', '--resume', out, '--steps', '4', '--layout', 'tp=1', '--json')).toMatchObject({ exit: 0 });
 });

@@ -5,9 +5,8 @@ import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout } from '../mesh/layout.ts';
 import { describe } from '../schedule/describe.ts';
 import { draw } from '../schedule/draw.ts';
-import { parseSchedule } from '../schedule/parse.ts';
 import { type Played, play } from '../schedule/play.ts';
-import { scheduleOf } from '../schedule/schedules.ts';
+import { readLayoutFile, scheduleOf } from '../schedule/schedules.ts';
 import { type ScheduleProof, verify } from '../schedule/verify.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
@@ -63,7 +62,14 @@ function runDescribe(values: OptionValues<'layout' | 'microbatches' | 'json'>, i
       fix: 'name the stages, such as pp=4',
     });
   const layout = parseLayout(values.layout ?? defaults.layout, readScheduleFile);
-  const microbatches = values.microbatches ?? ownMicrobatches(layout);
+  const own = ownMicrobatches(layout);
+  const microbatches = values.microbatches ?? own;
+  if (layout.scheduleFile && microbatches !== own)
+    fail('OPTION_INVALID', {
+      option: option('microbatches'),
+      problem: `${microbatches} are not the ${own} that ${layout.scheduleFile.path} is for`,
+      fix: 'leave it out, or use another file',
+    });
   checkLength(layout, microbatches);
   const schedule = scheduleOf(layout, microbatches);
   const proof = verify(schedule);
@@ -79,9 +85,10 @@ function runDescribe(values: OptionValues<'layout' | 'microbatches' | 'json'>, i
   if (io.stderr.isTTY) writeLine(io.stderr, `\n${pictureOf(played, proof, io)}`);
 }
 
-function ownMicrobatches({ pp, scheduleFile }: Layout): number {
-  if (scheduleFile) return parseSchedule(scheduleFile.text, scheduleFile.path).microbatches;
-  return defaults.microbatchesPerStage * pp;
+function ownMicrobatches(layout: Layout): number {
+  const schedule = readLayoutFile(layout);
+  if (schedule) return schedule.microbatches;
+  return defaults.microbatchesPerStage * layout.pp;
 }
 
 function checkLength({ pp, virtual }: Layout, microbatches: number): void {

@@ -1,10 +1,9 @@
 // Runs a training with its progress shown, and leaves things in order however it ends.
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readManifest } from '../checkpoint/commit.ts';
 import { skippedText } from '../data/skipped.ts';
-import { FivefoldError, spelled } from '../errors.ts';
-import { sweepBeside, temporaryBeside } from '../files/owned-names.ts';
+import { spelled } from '../errors.ts';
 import { temporaryRecorders } from '../files/temporary.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -13,7 +12,6 @@ import { tokensPerStep } from '../step/settings.ts';
 import type { EvaluationReport, SampleReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import type { RunPlan } from '../train/plan-run.ts';
-import { checkTrace } from '../train/trace-file.ts';
 import { type TrainOptions, train } from '../train/train.ts';
 import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
@@ -38,25 +36,18 @@ const recentSteps = 16;
 /** Like `train`; a stop by the user is thrown as {@link Stopped}, saying how to go on. */
 export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summary: TrainSummary; plan: RunPlan }> {
   const { options, quiet, introduce } = run;
-  const { trace } = options;
   const out = options.out ?? options.resume;
   const recorderDir = out === undefined ? temporaryRecorders() : join(out, 'flight-recorders');
   const oldRecorders = existsSync(recorderDir);
-  // Takes its name when the run has not been refused, so that a refused run replaces nothing.
-  const traceFile = trace === undefined ? undefined : temporaryBeside(trace);
   const preparing = showPreparing(quiet, io);
   let plan: RunPlan | undefined;
   let progress: Progress | undefined;
   const recent: number[] = [];
-  let refused = false;
-  if (trace !== undefined) checkTrace(trace);
-  if (trace !== undefined) sweepBeside(trace);
   try {
     const summary = await train({
       ...options,
       signal: io.signal,
       recorderDir,
-      ...(traceFile === undefined ? {} : { trace: traceFile }),
       onPrepare: preparing.show,
       onPlan(planned) {
         preparing.end();
@@ -99,7 +90,6 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
     });
     return { summary, plan: plan! };
   } catch (error) {
-    refused = error instanceof FivefoldError && error.exit === 2;
     // They are for errors between ranks, which name them; a run that was stopped or diverged has not failed like that.
     const named = error instanceof Error && error.message.includes(recorderDir);
     if (!named && !oldRecorders && existsSync(recorderDir)) rmSync(recorderDir, { recursive: true, force: true });
@@ -109,10 +99,6 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
   } finally {
     preparing.end();
     progress?.stop();
-    if (traceFile !== undefined && trace !== undefined && existsSync(traceFile)) {
-      if (refused) rmSync(traceFile);
-      else renameSync(traceFile, trace);
-    }
   }
 }
 

@@ -102,7 +102,18 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   const one = { axis: 'dp', layout: oneRank, globalBatch, microBatch: microBatchOf(shape, oneRank) } as const;
   checkFit(config, oneRank, { ...shape, microBatch: one.microBatch });
   const most = values.maxRanks ?? Math.max(2, cores);
+  if (most < 2)
+    fail('OPTION_INVALID', {
+      option: option('maxRanks'),
+      problem: 'one rank is nothing to compare',
+      fix: `use ${option('maxRanks')} 2 or more`,
+    });
   const candidates = [one, ...(weak ? weakCandidates(one, most) : candidatesOf(config, most, shape, axis))];
+  // Why the fewest ranks do not do is told.
+  if (candidates.length < 2) {
+    const layout = { ...oneRank, [axis ?? 'dp']: 2 };
+    checkFit(config, layout, { ...shape, microBatch: microBatchOf(shape, layout) });
+  }
   const { runs, rates } = await withTemporary((directory) => {
     const tokenFile = join(directory, 'tokens.i32.bin');
     writeFileSync(tokenFile, someTokens(config.vocabSize, 64 * seqLen + 1));

@@ -1,7 +1,7 @@
 // A file that is written under a temporary name, within the space that the disk has, and takes its own when it is complete.
 import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, memory } from '../errors.ts';
 import { sweepBeside, temporaryBeside } from '../files/owned-names.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 
@@ -82,12 +82,13 @@ async function checkSpace(path: string, bytes: number, reserveBytes: number): Pr
   if (blocks === 0 || free >= bytes + reserveBytes) return;
   fail('OUT_UNWRITABLE', {
     path: folder,
-    problem: `${megabytes(bytes)} of tokens do not fit: ${megabytes(free)} are free, and ${megabytes(reserveBytes)} have to stay so`,
-    fix: 'make room there, or use another folder (TMPDIR names the one for temporary files)',
+    problem: `${memory(bytes)} of tokens do not fit: ${memory(free)} are free, and ${memory(reserveBytes)} have to stay so`,
+    fix,
   });
 }
 
-const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
+const another = 'use another folder (TMPDIR names the one for temporary files)';
+const fix = `make room there, or ${another}`;
 
 async function unlessUnwritable<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -95,6 +96,10 @@ async function unlessUnwritable<T>(path: string, work: () => Promise<T>): Promis
   } catch (error) {
     const code = errorCode(error);
     if (!code) throw error;
-    return fail('OUT_UNWRITABLE', { path, problem: reasonOf(code) });
+    return fail('OUT_UNWRITABLE', {
+      path: dirname(path),
+      problem: reasonOf(code),
+      fix: code === 'ENOSPC' ? fix : another,
+    });
   }
 }

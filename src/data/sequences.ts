@@ -133,18 +133,18 @@ function openStreams(sources: readonly TokenSource[], seqLen: number): Stream[] 
   return streams;
 }
 
-function openStream({ path, tokens, packing }: TokenSource, seqLen: number, several: boolean): Stream {
+function openStream({ path, name = path, tokens, packing }: TokenSource, seqLen: number, several: boolean): Stream {
   const reader = openTokens(path);
   try {
     if (tokens !== undefined && tokens !== reader.tokens)
       fail('DATA_MISSING', {
-        path,
+        path: name,
         problem: `it holds ${reader.tokens} tokens and held ${tokens} when it was prepared`,
         fix: 'start again, and leave it as it is while the run lasts',
       });
     if (packing !== undefined) return packedStream(reader, openPacking(packing, { tokens: reader.tokens, seqLen }));
     const count = Math.floor((reader.tokens - 1) / seqLen);
-    if (count < 1) failShort(several ? path : undefined, reader.tokens, seqLen);
+    if (count < 1) failShort(several ? name : undefined, reader.tokens, seqLen);
     return { count, sequence: (index) => sequenceAt(reader, index, seqLen), close: reader.close };
   } catch (error) {
     reader.close();
@@ -179,7 +179,7 @@ function heldOutCounts(counts: readonly number[], shares: readonly number[], hel
   return wholeShares(shares, heldOut);
 }
 
-function checkedHeldOut({ path }: TokenSource, count: number, heldOut: number): number {
+function checkedHeldOut({ path, name = path }: TokenSource, count: number, heldOut: number): number {
   if (heldOut < count) return heldOut;
   const fix =
     count > 1
@@ -187,7 +187,7 @@ function checkedHeldOut({ path }: TokenSource, count: number, heldOut: number): 
       : `use a smaller ${option('seqLen')}, or give more data`;
   return fail('OPTION_INVALID', {
     option: option('heldOut'),
-    problem: `${heldOut} of the ${count} sequences in ${path} are held out, which leaves none to train on`,
+    problem: `${heldOut} of the ${count} sequences in ${name} are held out, which leaves none to train on`,
     fix,
   });
 }

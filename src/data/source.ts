@@ -16,6 +16,8 @@ export interface DataFiles {
 /** A stream of tokens in a file, ready for `openSequences`. */
 export interface TokenSource {
   readonly path: string;
+  /** What it was made from, for messages: the file itself may be a temporary one. */
+  readonly name?: string;
   /** Refused when the file holds another number; unchecked without it. */
   readonly tokens?: number;
   readonly weight?: number;

@@ -43,7 +43,7 @@ test('documents that are taken back leave no trace', async () => {
 test('a stream that does not fit the disk is refused before it is begun, and where the disk fills on the way', async () => {
   const path = join(folder, 'large.i32.bin');
   const message =
-    /cannot write to .*fivefold-writer-\w+: \d+ MB of tokens do not fit: \d+ MB are free.*make room there/;
+    /cannot write to .*fivefold-writer-\w+: [\d.]+ k?[MGB]?B of tokens do not fit: [\d.]+ k?[MG]?B are free.*make room there/;
   await expect(TokenWriter.create(path, 1e18)).rejects.toThrow(message);
   // More has to stay free than a disk has: nothing may be written any more.
   await expect(TokenWriter.create(path, 0, 1e18)).rejects.toThrow(message);

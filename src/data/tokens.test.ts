@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { makeSparse } from '../../test/odd-files.ts';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
-import { dataSources } from './source.ts';
+import { dataSources, type PreparedSource } from './source.ts';
 import { openTokens } from './token-file.ts';
 import { byteTokenizer, loadTokenizer } from './tokenizer.ts';
 import { type PrepareOptions, type PrepareProgress, prepareTokens } from './tokens.ts';
@@ -46,9 +46,10 @@ async function stream({
   ...options
 }: Partial<PrepareOptions> & { readonly files: readonly string[] }): Promise<number[]> {
   const { sources, tokens, documents } = await prepareTokens({ ...defaults, ...options, sources: [{ files }] });
-  const [source] = sources;
-  const all = tokensIn(source!.path);
-  expect(sources).toEqual([{ path: source!.path, tokens, documents, sha256: sha256(all) }]);
+  const [{ name = files.join(', '), ...source }] = sources as [PreparedSource];
+  const all = tokensIn(source.path);
+  expect(name).toBe(files.join(', '));
+  expect(source).toEqual({ path: source.path, tokens, documents, sha256: sha256(all) });
   expect(all.length).toBe(tokens);
   return all;
 }
@@ -242,9 +243,22 @@ describe('sources', () => {
     const [first, second, third] = [[...bytes('ho'), END, ...bytes('hi')], [261], bytes('hi')];
     expect(prepared).toMatchObject({ tokens: 8, documents: 4 });
     expect(prepared.sources).toEqual([
-      { path: join(cacheDirectory, 'tokens-1.i32.bin'), tokens: 5, documents: 2, sha256: sha256(first), weight: 3 },
+      {
+        path: join(cacheDirectory, 'tokens-1.i32.bin'),
+        name: files('b.txt', 'a.txt').join(', '),
+        tokens: 5,
+        documents: 2,
+        sha256: sha256(first),
+        weight: 3,
+      },
       { path: join(folder, 'c.u16.bin'), tokens: 1, documents: 1, sha256: sha256(second) },
-      { path: join(cacheDirectory, 'tokens-3.i32.bin'), tokens: 2, documents: 1, sha256: sha256(third) },
+      {
+        path: join(cacheDirectory, 'tokens-3.i32.bin'),
+        name: join(folder, 'a.txt'),
+        tokens: 2,
+        documents: 1,
+        sha256: sha256(third),
+      },
     ]);
     expect(prepared.sources.map(({ path }) => tokensIn(path))).toEqual([first, second, third]);
     expect(readdirSync(cacheDirectory).sort()).toEqual(['tokens-1.i32.bin', 'tokens-3.i32.bin']);
@@ -372,7 +386,7 @@ describe('a file that does not stay as it is', () => {
     makeSparse(join(folder, 'b.i32.bin'), 8e12);
     const cacheDirectory = join(folder, 'cache');
     const files = [join(folder, 'b.i32.bin'), join(folder, 'a.txt')];
-    await expect(stream({ files, cacheDirectory })).rejects.toThrow(/cache: 8000001 MB of tokens do not fit: /);
+    await expect(stream({ files, cacheDirectory })).rejects.toThrow(/cache: 8000 GB of tokens do not fit: /);
     expect(readdirSync(cacheDirectory)).toEqual([]);
   });
 });
@@ -407,7 +421,7 @@ describe('failures', () => {
     const folder = folderWith({ file: 'x' });
     const cacheDirectory = join(folder, 'file');
     await expect(stream({ files: [folder], cacheDirectory })).rejects.toThrow(
-      /cannot write to .*file.tokens\.i32\.bin/,
+      /cannot write to .*file: .*; use another folder/,
     );
   });
 });

@@ -170,7 +170,14 @@ async function prepareSource(
     if (writer.tokens === 0) failEmpty(source, reading);
     const sha256 = await writer.finish();
     const { tokens } = writer;
-    const stream = { path: cacheFile, tokens, documents: starts.length, sha256, ...weight };
+    const stream = {
+      path: cacheFile,
+      name: source.files.join(', '),
+      tokens,
+      documents: starts.length,
+      sha256,
+      ...weight,
+    };
     const { packTo, signal } = reading.options;
     if (packTo === undefined) return { source: stream, written: [writer] };
     starts.push(tokens);

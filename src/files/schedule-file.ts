@@ -8,8 +8,7 @@ import { type Refusal, readWhole } from './regular-file.ts';
 const mostBytes = 1 << 21;
 
 /** Its text, for `parseLayout`. @throws SCHEDULE_FILE */
-export function readScheduleFile(path: string): string {
-  const fix = 'give a file that fivefold describe printed';
+export function readScheduleFile(path: string, fix = 'give a file that fivefold describe printed'): string {
   const refuse = (refusal: Pick<Refusal, 'problem' | 'fix'>): never => fail('SCHEDULE_FILE', { path, fix, ...refusal });
   const bytes = readWhole(path, mostBytes, refuse);
   return isUtf8(bytes) ? withoutMark(bytes.toString('utf8')) : refuse({ problem: 'it is not UTF-8 text' });

@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fail } from '../errors.ts';
 import { ownerTag, sweep } from './owned-names.ts';
+import { errorCode, reasonOf } from './system-errors.ts';
 
 const prefix = 'fivefold-';
 
@@ -11,8 +13,7 @@ const prefix = 'fivefold-';
  * remove goes with the next call of any other.
  */
 export async function withTemporary<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  sweep(tmpdir(), prefix);
-  const directory = mkdtempSync(join(tmpdir(), `${prefix}${ownerTag}-`));
+  const directory = makeTemporary();
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   process.once('exit', remove);
   try {
@@ -20,6 +21,18 @@ export async function withTemporary<T>(work: (directory: string) => Promise<T>):
   } finally {
     process.off('exit', remove);
     remove();
+  }
+}
+
+function makeTemporary(): string {
+  try {
+    sweep(tmpdir(), prefix);
+    return mkdtempSync(join(tmpdir(), `${prefix}${ownerTag}-`));
+  } catch (error) {
+    const code = errorCode(error);
+    if (!code) throw error;
+    const fix = 'set TMPDIR to a folder for temporary files that exists and can be written';
+    return fail('OUT_UNWRITABLE', { path: tmpdir(), problem: reasonOf(code), fix });
   }
 }
 

@@ -8,6 +8,7 @@ import { checkFit } from '../model/fit.ts';
 import { checkGenerationFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { runWorld } from '../runtime/world.ts';
+import { readLayoutFile } from '../schedule/schedules.ts';
 import { checkObject } from '../settings.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { forwardTalkOf } from '../step/talk.ts';
@@ -63,6 +64,8 @@ export function planGeneration(settings: GenerateSettings): GenerateJob {
   // The last token is not looked at again.
   const seqLen = windowLength(config.positions.max, prompt.length + maxTokens - 1, layout);
   checkFit(config, layout, { seqLen, globalBatch: 1, microBatch: 1 });
+  // Its order is of training steps, so only its stages matter here.
+  readLayoutFile(layout);
   const window: StepSettings = { config, layout, seqLen, precision, microBatch: 1, microbatches: 1 };
   checkGenerationFits(window, prompt.length, availableMemory());
   const stopToken = settings.stopToken ?? endOfText;

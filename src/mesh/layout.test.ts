@@ -1,7 +1,7 @@
 // Layouts as text: there and back, and every way to write one wrong.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Layout, oneRank, parseLayout, printLayout, virtualLayers } from './layout.ts';
+import { type Layout, oneRank, parseLayout, printLayout, virtualLayers, withSchedulePath } from './layout.ts';
 
 const size = fc.integer({ min: 1, max: 9 });
 const anyLayout: fc.Arbitrary<Layout> = fc
@@ -14,8 +14,12 @@ const anyLayout: fc.Arbitrary<Layout> = fc
     chunks: fc.integer({ min: 1, max: 4 }),
     layers: fc.infiniteStream(size),
     named: fc.boolean(),
+    path: fc.oneof(
+      fc.constantFrom('a=b/my.schedule', '/tmp/a,b/s.sched', 'a,tp=2', ' a ', '"a"', 'a"b,c', '\\"a, b\\'),
+      fc.string({ unit: 'grapheme', minLength: 1 }),
+    ),
   })
-  .map(({ pp, chunks, layers, named, schedule, sp, tp, dp }) => {
+  .map(({ pp, chunks, layers, named, schedule, sp, tp, dp, path }) => {
     const virtual = pp > 1 && schedule !== 'zb-h1' ? chunks : 1;
     return {
       ...oneRank,
@@ -26,7 +30,7 @@ const anyLayout: fc.Arbitrary<Layout> = fc
       virtual,
       // What one stage does is no schedule, unless a file says it.
       schedule: pp > 1 || schedule === 'file' ? schedule : oneRank.schedule,
-      ...(schedule === 'file' ? { scheduleFile: { path: 'a=b/my.schedule', text: 'text of a=b/my.schedule' } } : {}),
+      ...(schedule === 'file' ? { scheduleFile: { path, text: `text of ${path}` } } : {}),
       ...(named ? { stages: [...layers.take(pp * virtual)] } : {}),
     };
   });
@@ -41,6 +45,13 @@ test('a printed layout parses to itself', () => {
       expect(structuredClone(layout)).toEqual(layout);
     }),
   );
+});
+
+test("a path with a comma stands in quotes, and is changed where a run's folder is another", () => {
+  const text = 'pp=2, schedule=file:"/a,b/s", virtual=3';
+  expect(parseLayout(text, readFile).scheduleFile).toEqual({ path: '/a,b/s', text: 'text of /a,b/s' });
+  expect(withSchedulePath(text, (path) => `/c${path}`)).toBe('pp=2,schedule=file:"/c/a,b/s",virtual=3');
+  expect(withSchedulePath('sp,schedule=file:s', (path) => `/a,b/${path}`)).toBe('sp,schedule=file:"/a,b/s"');
 });
 
 test('settings in any order, spaces and defaults make no difference', () => {
@@ -91,6 +102,8 @@ test('every mistake says what to write', () => {
     'pp=2,virtual=2,stages=1+2+3',
     'schedule=file:',
     'pp=2,schedule=file:my.schedule',
+    'pp=2,schedule=file:a,b/my.schedule',
+    'schedule=interleaved',
     'recompute=half',
     'recompute=full:3-1',
   ];
@@ -123,6 +136,8 @@ test('every mistake says what to write', () => {
     pp=2,virtual=2,stages=1+2+3: layout "pp=2,virtual=2,stages=1+2+3": stages names 3 stages but pp=2,virtual=2 makes 4; write it like tp=2,pp=2,dp=2
     schedule=file:: layout "schedule=file:": schedule is gpipe, 1f1b, zb-h1 or file:<path>, not "file:"; write it like tp=2,pp=2,dp=2
     pp=2,schedule=file:my.schedule: layout "pp=2,schedule=file:my.schedule": its schedule is in a file, and nothing to read it with was given; pass parseLayout a function that reads it, such as readScheduleFile
+    pp=2,schedule=file:a,b/my.schedule: layout "pp=2,schedule=file:a,b/my.schedule": "b/my.schedule" is no setting, and a path with a comma needs double quotes; write it like tp=2,pp=2,dp=2
+    schedule=interleaved: layout "schedule=interleaved": interleaved is 1f1b with several chunks a stage; use virtual=2
     recompute=half: layout "recompute=half": recompute is none, selective, full, or one of them for some layers such as full:0-3+6, not "half"; write it like tp=2,pp=2,dp=2
     recompute=full:3-1: layout "recompute=full:3-1": recompute's layers are like 0-3+6, not "3-1"; write it like tp=2,pp=2,dp=2"
   `);

@@ -56,9 +56,7 @@ export const largestAxis = 2 ** 20;
 export function parseLayout(text: string, readFile?: (path: string) => string): Layout {
   const layout: { -readonly [K in keyof Layout]: Layout[K] } = { ...oneRank };
   const seen = new Set<string>();
-  for (const part of text.split(',').map((word) => word.trim())) {
-    if (part === '') continue;
-    const [key, value] = keyAndValue(text, part);
+  for (const [key, value] of settingsIn(text)) {
     if (seen.has(key)) fail('LAYOUT_SYNTAX', { text, reason: `${key} is given twice` });
     seen.add(key);
     if ((axes as readonly string[]).includes(key)) layout[key as Axis] = parseSize(text, key, value);
@@ -67,12 +65,7 @@ export function parseLayout(text: string, readFile?: (path: string) => string): 
     else if (key === 'virtual') layout.virtual = parseSize(text, key, value);
     else if (key === 'stages') layout.stages = (value ?? '').split('+').map((size) => parseSize(text, key, size));
     else if (key === 'zero') layout.zero = parseZero(text, value);
-    else if (key === 'recompute') layout.recompute = parseRecompute(text, value);
-    else
-      fail('LAYOUT_UNKNOWN', {
-        key,
-        allowed: [...axes, 'sp', 'zero', 'recompute', 'schedule', 'virtual', 'stages'].join(', '),
-      });
+    else layout.recompute = parseRecompute(text, value);
   }
   for (const axis of ['cp', 'ep'] as const)
     if (layout[axis] > 1)
@@ -82,12 +75,23 @@ export function parseLayout(text: string, readFile?: (path: string) => string): 
   return layout;
 }
 
-/** A path may hold a =, nothing else. */
-function keyAndValue(text: string, part: string): [key: string, value: string | undefined] {
+const keys: readonly string[] = [...axes, 'sp', 'zero', 'recompute', 'schedule', 'virtual', 'stages'];
+
+/** The settings of a layout's text, one after another. A path alone may hold a =, and a comma between double quotes. */
+function settingsIn(text: string): (readonly [key: string, value: string | undefined])[] {
+  const parts = (text.match(/("(?:[^"\\]|\\.)*"|[^,])+/g) ?? []).map((part) => part.trim());
+  return parts.filter((part) => part !== '').map((part) => keyAndValue(text, part));
+}
+
+function keyAndValue(text: string, part: string): readonly [key: string, value: string | undefined] {
   const at = part.indexOf('=');
-  if (at < 0) return [part, undefined];
-  const [key, value] = [part.slice(0, at).trim(), part.slice(at + 1).trim()];
-  if (value.includes('=') && !value.startsWith(filePrefix))
+  const [key, value] = at < 0 ? [part] : [part.slice(0, at).trim(), part.slice(at + 1).trim()];
+  if (!keys.includes(key)) {
+    if (text.includes(filePrefix))
+      fail('LAYOUT_SYNTAX', { text, reason: `"${key}" is no setting, and a path with a comma needs double quotes` });
+    fail('LAYOUT_UNKNOWN', { key, allowed: keys.join(', ') });
+  }
+  if (value?.includes('=') && !value.startsWith(filePrefix))
     fail('LAYOUT_SYNTAX', { text, reason: `${part} has more than one =` });
   return [key, value];
 }
@@ -124,7 +128,7 @@ function parseSchedule(
   value = '',
   readFile: ((path: string) => string) | undefined,
 ): Pick<Layout, 'schedule' | 'scheduleFile'> {
-  const path = value.startsWith(filePrefix) ? value.slice(filePrefix.length) : '';
+  const path = value.startsWith(filePrefix) ? unquoted(value.slice(filePrefix.length)) : '';
   if (path !== '') {
     if (!readFile)
       fail('LAYOUT_SCHEDULE', {
@@ -137,9 +141,31 @@ function parseSchedule(
   const names = scheduleNames.filter((name) => name !== 'file');
   const name = names.find((known) => known === value);
   if (name) return { schedule: name };
+  if (value === 'interleaved')
+    fail('LAYOUT_SCHEDULE', { text, problem: 'interleaved is 1f1b with several chunks a stage', fix: 'use virtual=2' });
   const reason = `schedule is ${names.join(', ')} or ${filePrefix}<path>, not "${value}"`;
   return fail('LAYOUT_SYNTAX', { text, reason });
 }
+
+/** A path as it stands in a layout's text: a JSON string where it would not be read back as it is. */
+const quoted = (path: string): string => (/[,"]|^\s|\s$/.test(path) ? JSON.stringify(path) : path);
+
+function unquoted(text: string): string {
+  try {
+    return text.startsWith('"') ? String(JSON.parse(text)) : text;
+  } catch {
+    return text;
+  }
+}
+
+/** A layout's text with the path of its schedule's file changed. */
+export const withSchedulePath = (text: string, change: (path: string) => string): string =>
+  settingsIn(text)
+    .map(([key, value]) => {
+      if (!value?.startsWith(filePrefix)) return value === undefined ? key : `${key}=${value}`;
+      return `${key}=${filePrefix}${quoted(change(unquoted(value.slice(filePrefix.length))))}`;
+    })
+    .join(',');
 
 function parseZero(text: string, value: string | undefined): Zero {
   const level = ([0, 1, 2, 3] as const).find((known) => `${known}` === value);
@@ -152,7 +178,7 @@ export function printLayout(layout: Layout): string {
   if (layout.sp) parts.push('sp');
   if (layout.zero > 0) parts.push(`zero=${layout.zero}`);
   if (layout.recompute.policy !== 'none') parts.push(`recompute=${printRecompute(layout.recompute)}`);
-  if (layout.scheduleFile) parts.push(`schedule=${filePrefix}${layout.scheduleFile.path}`);
+  if (layout.scheduleFile) parts.push(`schedule=${filePrefix}${quoted(layout.scheduleFile.path)}`);
   else if (layout.schedule !== oneRank.schedule) parts.push(`schedule=${layout.schedule}`);
   if (layout.virtual > 1) parts.push(`virtual=${layout.virtual}`);
   if (layout.stages) parts.push(`stages=${layout.stages.join('+')}`);

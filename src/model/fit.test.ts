@@ -58,7 +58,7 @@ test('what does not divide is refused with the nearest sizes', () => {
     tp=3 does not divide the key-value heads, nor is it a multiple of them (4); use tp=2 or tp=4
     tp=6 does not divide the key-value heads, nor is it a multiple of them (4); use tp=4
     tp=12 does not divide the MLP width (80); use tp=4
-    tp=4 does not divide the sequence length, which sp cuts (30); use tp=2
+    tp=4 does not divide the sequence length, which sp cuts (30); use seqLen 28 or seqLen 32 or the layout without sp
     pp=7 stages for 6 layers; use pp=6 or fewer
     pp=2 stages for 6 layers; stages=3+4 adds up to 7; make it 6
     pp=2,virtual=4 stages for 6 layers; each of 8 virtual stages needs one; use virtual=3 or fewer

@@ -40,17 +40,19 @@ function checkSize(name: string, size: number, most: number): void {
 }
 
 function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number): void {
-  const { heads, kvHeads, intermediateSize } = config;
+  const { heads, kvHeads, intermediateSize, positions } = config;
   const { tp, sp } = layout;
+  const lengths = [0, tp].map((more) => seqLen - (seqLen % tp) + more).filter((n) => n > 0 && n <= positions.max);
+  const others = [...lengths.map((length) => `${option('seqLen')} ${length}`), 'the layout without sp'].join(' or ');
   const allowed = divisors(heads).filter(
     (n) => intermediateSize % n === 0 && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
   );
-  const refuse = (what: string, total: number) =>
-    fail('LAYOUT_INDIVISIBLE', { axis: 'tp', size: tp, what, total, fix: nearest('tp=', tp, allowed) });
+  const refuse = (what: string, total: number, fix = nearest('tp=', tp, allowed)) =>
+    fail('LAYOUT_INDIVISIBLE', { axis: 'tp', size: tp, what, total, fix });
   if (heads % tp !== 0) refuse('the attention heads', heads);
   if (!fitsKvHeads(tp, kvHeads)) refuse('the key-value heads, nor is it a multiple of them', kvHeads);
   if (intermediateSize % tp !== 0) refuse('the MLP width', intermediateSize);
-  if (sp && seqLen % tp !== 0) refuse('the sequence length, which sp cuts', seqLen);
+  if (sp && seqLen % tp !== 0) refuse('the sequence length, which sp cuts', seqLen, others);
 }
 
 const fitsKvHeads = (tp: number, kvHeads: number) => kvHeads % tp === 0 || tp % kvHeads === 0;

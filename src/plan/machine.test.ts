@@ -44,6 +44,15 @@ test('the fix is computed: smaller microbatches, then no replicas, then shorter 
   expect(train({ layout: parseLayout('tp=2,sp'), microBatch: 1 }, 0.9 * GB)).toMatchInlineSnapshot(`"fits"`);
 });
 
+test('in f64, f32 is offered where it fits', () => {
+  const wide = { precision: 'f64', layout: parseLayout('recompute=full'), microBatch: 1, microbatches: 1 } as const;
+  const f32 = train({ ...wide, precision: 'f32' }, 0.9 * GB);
+  expect(f32).toBe('fits');
+  expect(train(wide, 0.9 * GB)).toMatch(/; use precision f32$/);
+  const window = { ...medium, ...wide, seqLen: 2000 };
+  expect(messageOf(() => checkGenerationFits(window, 1000, 0.3 * GB))).toMatch(/; use precision f32$/);
+});
+
 test('the microbatch offered is the largest that fits', () => {
   for (const available of [1.8 * GB, 3 * GB, 5 * GB]) {
     const offered = Number(/microBatch (\d+)/.exec(train({}, available).replace(/[^\w\s]/g, ''))?.[1]);

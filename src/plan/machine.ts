@@ -144,13 +144,20 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
     ...(size !== microBatch ? [`${option('microBatch')} ${size}`] : []),
   ];
   if (layout.dp > 1 && possible(least)) return `use ${changes.join(' and ')}`;
+  if (settings.precision === 'f64' && possible({ precision: 'f32' })) return useF32;
   const length = unit * largest(seqLen / unit, (units) => possible({ ...least, seqLen: units * unit }));
   if (length > 0) return `use ${[`${option('seqLen')} ${length}`, ...changes].join(' and ')}`;
+  if (settings.precision === 'f64' && possible({ ...least, precision: 'f32' }))
+    return [useF32, ...changes].join(' and ');
   return 'use a smaller model: every layout of one machine holds all of its weights, gradients and optimizer state';
 }
 
+const useF32 = `use ${option('precision')} f32`;
+
 function generationFix(settings: StepSettings, promptTokens: number, availableBytes: number): string {
   const { layout, seqLen } = settings;
+  if (settings.precision === 'f64' && fits(estimateGeneration({ ...settings, precision: 'f32' }), availableBytes))
+    return useF32;
   const unit = layout.sp ? layout.tp : 1;
   const length =
     unit *

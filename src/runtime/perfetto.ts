@@ -1,5 +1,5 @@
 // Writes what ranks did as a trace file for Perfetto or chrome://tracing (Trace Event Format, JSON array form).
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { fail, option } from '../errors.ts';
 
 /** Each category is one track of a rank's process. */
@@ -31,6 +31,8 @@ export interface TraceOptions {
   readonly rankName?: (rank: number) => string;
   /** Taken off every start, so that the trace begins near 0; 0 when not given. */
   readonly originMicroseconds?: number;
+  /** What an error calls the file; its path when not given. */
+  readonly shownPath?: string;
 }
 
 /** A trace file being written. */
@@ -49,15 +51,26 @@ const pieceLength = 1 << 16;
  * @throws OPTION_INVALID when the file cannot be opened; later, what the system says when it cannot be written on.
  */
 export function createTrace(path: string, options: TraceOptions = {}): TraceFile {
-  const { rankName = (rank) => `rank ${rank}`, originMicroseconds = 0 } = options;
-  const file = orFail(path, () => openSync(path, 'w'));
+  const { rankName = (rank) => `rank ${rank}`, originMicroseconds = 0, shownPath = path } = options;
+  const file = orFail(shownPath, () => openSync(path, 'w'));
   const named = new Set<string>();
   let text = '[';
   let separator = '\n';
   let open = true;
+  /** Bytes in the file, up to the end of an event. */
+  let written = 0;
 
   const flush = () => {
-    writeWhole(file, text);
+    const bytes = Buffer.from(text);
+    try {
+      writeWhole(file, bytes, written);
+    } catch (error) {
+      // What lies there can still be ended.
+      ftruncateSync(file, written);
+      text = written === 0 ? '[' : '';
+      throw error;
+    }
+    written += bytes.length;
     text = '';
   };
   const event = (fields: Readonly<Record<string, unknown>>) => {
@@ -98,19 +111,19 @@ export function createTrace(path: string, options: TraceOptions = {}): TraceFile
   };
 }
 
-/** A write may take only a part (a pipe, a full disk about to fail). */
-function writeWhole(file: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+/** A write may take only a part (a full disk about to fail). */
+function writeWhole(file: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, position + at);
 }
 
 function orFail<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
+    const { code } = error as { readonly code?: string };
     return fail('OPTION_INVALID', {
       option: `${option('trace')} ${path}`,
-      problem: `cannot be written (${error instanceof Error ? error.message : String(error)})`,
+      problem: `it cannot be written (${code})`,
       fix: 'name a file in a folder that exists and can be written',
     });
   }

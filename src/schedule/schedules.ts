@@ -28,16 +28,9 @@ export function scheduleOf(layout: Layout, microbatches: number): Schedule {
 export const forwardScheduleOf = ({ pp, virtual }: Layout, microbatches: number): Schedule =>
   streaming(pp, microbatches, virtual);
 
-function scheduleOfFile({ pp, virtual, scheduleFile }: Layout, microbatches: number): Schedule {
-  const { path, text } = scheduleFile!;
-  const schedule = parseSchedule(text, path);
-  const refuse = (problem: string, fix: string): never => fail('SCHEDULE_FILE', { path, problem, fix });
-  const [stages, chunks] = [schedule.stages.length, schedule.chunks];
-  if (stages !== pp || chunks !== virtual) {
-    const own = `pp=${stages}${chunks > 1 || virtual > 1 ? `,virtual=${chunks}` : ''}`;
-    const asked = `pp=${pp}${chunks > 1 || virtual > 1 ? `,virtual=${virtual}` : ''}`;
-    refuse(`it is for ${own} and the layout has ${asked}`, `use ${own}, or another file`);
-  }
+function scheduleOfFile(layout: Layout, microbatches: number): Schedule {
+  const schedule = readLayoutFile(layout)!;
+  const refuse = refuseFile(layout);
   if (schedule.microbatches !== microbatches)
     refuse(
       `it is for ${schedule.microbatches} microbatches and the step has ${microbatches}`,
@@ -46,3 +39,25 @@ function scheduleOfFile({ pp, virtual, scheduleFile }: Layout, microbatches: num
   if (schedule.forwardOnly) refuse('it has no backwards, which training needs', 'add them, or use another file');
   return schedule;
 }
+
+/**
+ * The schedule of a layout that names a file.
+ * @throws SCHEDULE_FILE when it is wrong or for other stages
+ */
+export function readLayoutFile(layout: Layout): Schedule | undefined {
+  const { pp, virtual, scheduleFile } = layout;
+  if (!scheduleFile) return undefined;
+  const schedule = parseSchedule(scheduleFile.text, scheduleFile.path);
+  const [stages, chunks] = [schedule.stages.length, schedule.chunks];
+  if (stages !== pp || chunks !== virtual) {
+    const own = `pp=${stages}${chunks > 1 || virtual > 1 ? `,virtual=${chunks}` : ''}`;
+    const asked = `pp=${pp}${chunks > 1 || virtual > 1 ? `,virtual=${virtual}` : ''}`;
+    refuseFile(layout)(`it is for ${own} and the layout has ${asked}`, `use ${own}, or another file`);
+  }
+  return schedule;
+}
+
+const refuseFile =
+  ({ scheduleFile }: Layout) =>
+  (problem: string, fix: string): never =>
+    fail('SCHEDULE_FILE', { path: scheduleFile!.path, problem, fix });

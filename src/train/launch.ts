@@ -2,18 +2,17 @@
 
 import type { AbortSignalLike } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
-import { ifPossible } from '../checkpoint/files.ts';
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { checkFree } from '../checkpoint/out-directory.ts';
-import { saving } from '../checkpoint/out-files.ts';
+import { committedStep } from '../checkpoint/out-files.ts';
 import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
-import { fail } from '../errors.ts';
+import { FivefoldError, fail } from '../errors.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
 import { trainingFlopsPerToken } from '../model/config.ts';
 import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
-import { createTrace } from '../runtime/perfetto.ts';
+import type { TraceFile } from '../runtime/perfetto.ts';
 import { watchResident } from '../runtime/resident-memory.ts';
 import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
@@ -25,7 +24,8 @@ import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
 import { withAbsolutePaths } from './run-paths.ts';
-import { trainDefaults } from './settings.ts';
+import { type TrainSettings, trainDefaults } from './settings.ts';
+import { withTrace } from './trace-file.ts';
 
 /** What whoever starts a run hears of it and decides about it. */
 export interface TrainHooks {
@@ -60,32 +60,37 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
     const { given, weights } = plan.settled;
     if (out !== undefined) checkFree(out, given);
     if (weights) openCheckpoint(weights.path, weights.identity).close();
-    return await runRanks(plan, hooks, claim?.token ?? '');
+    const token = claim?.token ?? '';
+    if (given.trace === undefined) return await runRanks(plan, hooks, token);
+    const { layout } = plan.settled;
+    const look = {
+      rankName: (rank: number) => rankName(layout, rank),
+      originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
+    };
+    return await withTrace(given.trace, look, (trace) => runRanks(plan, hooks, token, trace));
+  } catch (error) {
+    if (!(error instanceof FivefoldError && error.code === 'TRAINING_DIVERGED')) throw error;
+    return fail(error.code, { ...error.values, ...savedOf(plan.settled.given) });
   } finally {
     claim?.release();
   }
 }
 
-async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promise<TrainSummary> {
+/** The directory with the last step that was saved, if any was. */
+function savedOf({ out, resume }: TrainSettings): { readonly saved?: string } {
+  const saved = [out, resume].find((path) => path !== undefined && committedStep(path) !== undefined);
+  return saved === undefined ? {} : { saved };
+}
+
+async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?: TraceFile): Promise<TrainSummary> {
   const { settings, settled, run, stepsDone, predicted } = plan;
   const { given, model, layout } = settled;
   const out = given.out ?? given.resume;
-  const trace =
-    given.trace === undefined
-      ? undefined
-      : createTrace(given.trace, {
-          rankName: (rank) => rankName(layout, rank),
-          originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
-        });
   const steps: StepReport[] = [];
   let directory: RunDirectory | undefined;
   let setupSeconds = 0;
   /** FLOP/s of matrix products, by rank. */
   const rates = new Map<number, number>();
-  const onTrace = (step: number, write: () => void): void => {
-    if (out !== undefined) saving(out, step, write);
-    else tracing(given.trace!, write);
-  };
   const job = jobOf(plan, claim);
   const resident = hooks.pool ? undefined : watchResident();
   const results = (await runWorld({
@@ -98,8 +103,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
     onReport(rank, message) {
       const report = message as TrainReport;
       if (report.kind !== 'spans') resident?.sample();
-      const step = stepsDone + steps.length + 1;
-      if (report.kind === 'spans' && trace) onTrace(step, () => trace.add(report.spans));
+      if (report.kind === 'spans' && trace) tracing(given, () => trace.add(report.spans));
       if (report.kind === 'ready' && report.matrixFlopsPerSecond) rates.set(rank, report.matrixFlopsPerSecond);
       // The rank that picks tokens has the text.
       if (report.kind === 'sample') {
@@ -125,14 +129,8 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
       if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
       hooks.onReport?.(report);
     },
-  })
-    .catch((error: unknown) => {
-      // What ended the run is told, not what its trace then met.
-      ifPossible(() => trace?.close());
-      throw error;
-    })
-    .finally(() => directory?.close())) as RankResult[];
-  if (trace) onTrace(run.steps, () => trace.close());
+  }).finally(() => directory?.close())) as RankResult[];
+  if (trace) tracing(given, () => trace.close());
   const diverged = results[0]?.diverged;
   if (diverged) {
     const { step, loss, gradNorm } = diverged;
@@ -156,14 +154,14 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string): Promis
   };
 }
 
-/** Writes on the trace of a run that saves nothing. */
-function tracing(path: string, write: () => void): void {
+/** Writes on the trace. What the system refuses ends with TRACE_FAILED. */
+function tracing(given: TrainSettings, write: () => void): void {
   try {
     write();
   } catch (error) {
     const code = errorCode(error);
     if (!code) throw error;
-    fail('TRACE_FAILED', { path, problem: reasonOf(code) });
+    fail('TRACE_FAILED', { path: given.trace, problem: reasonOf(code), ...savedOf(given) });
   }
 }
 

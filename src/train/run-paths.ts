@@ -1,5 +1,6 @@
 // The paths in a run's settings, so that they mean the same from any folder.
 import { resolve } from 'node:path';
+import { withSchedulePath } from '../mesh/layout.ts';
 import { presets } from '../model/presets.ts';
 import type { RunSettings } from './settings.ts';
 
@@ -10,7 +11,7 @@ export function withAbsolutePaths(run: RunSettings): RunSettings {
     ...run,
     model: Object.hasOwn(presets, model) ? model : resolve(model),
     data: data.map((path) => resolve(path)),
-    layout: layout.replace(/(?<=schedule=file:)[^,]+/, (path) => resolve(path)),
+    layout: withSchedulePath(layout, (path) => resolve(path)),
     ...(tokenizer === undefined ? {} : { tokenizer: resolve(tokenizer) }),
   };
 }

@@ -1,8 +1,11 @@
 // From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { holderOf, wasClaimed } from '../checkpoint/claim.ts';
 import { identityOf, openOptimizer } from '../checkpoint/hf-directory.ts';
 import { isKeptStep } from '../checkpoint/keep.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
-import { checkOut } from '../checkpoint/out-directory.ts';
+import { checkOut, holdsWeights } from '../checkpoint/out-directory.ts';
 import { stepsForEpochs } from '../data/epochs.ts';
 import type { SourceSequences } from '../data/sequences.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
@@ -16,7 +19,7 @@ import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { type RunManifest, readRun } from './manifest.ts';
 import { defaultWarmup } from './optimizer.ts';
-import { checkRunFiles } from './run-directory.ts';
+import { checkRunFiles, metricsName, settingsName } from './run-directory.ts';
 import { mostSteps, type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 import { checkTrace } from './trace-file.ts';
 
@@ -73,7 +76,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
           precision,
           ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
         })
-      : parseLayout(text, readSchedule);
+      : parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
   const microBatch =
     given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
@@ -131,6 +134,9 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   };
 }
 
+/** For the schedule of a run gone on with. */
+const goneFix = `put it back, or give another ${option('layout')}`;
+
 const optional = <K extends string, T>(key: K, value: T | undefined): { readonly [key in K]?: T } =>
   value === undefined ? {} : ({ [key]: value } as { [key in K]: T });
 
@@ -183,8 +189,26 @@ function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }: TrainS
 }
 
 function identityOfRun(resume: string): string {
+  checkSaved(resume);
   openOptimizer(resume).close();
   return identityOf(resume);
+}
+
+/** @throws CHECKPOINT_MISSING for a run that has not saved a step yet, or ended before it did */
+function checkSaved(resume: string): void {
+  if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory() || holdsWeights(resume)) return;
+  const holder = holderOf(resume);
+  const names = [settingsName, metricsName].filter((name) => existsSync(join(resume, name)));
+  if (holder === undefined && names.length === 0 && !wasClaimed(resume)) return;
+  const config = names.includes(settingsName) ? `${option('config')} ${join(resume, settingsName)} ` : '';
+  fail('CHECKPOINT_MISSING', {
+    path: resume,
+    problem: `no step was saved there yet${holder === undefined ? '' : `, and it is being written by ${holder}`}`,
+    fix:
+      holder === undefined
+        ? `start again with ${config}${option('out')} ${resume}`
+        : 'wait until it has saved one and has ended',
+  });
 }
 
 /** The notes of a run; what would make it another run is refused. */

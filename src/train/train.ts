@@ -53,7 +53,8 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
   };
   const { settings, source } = settingsOf(rest);
   const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
-  const readSchedule = (path: string) => (path === given?.path ? given.text : readScheduleFile(path));
+  const readSchedule = (path: string, fix?: string) =>
+    path === given?.path ? given.text : readScheduleFile(path, fix);
   const settled = settle(settings, source, readSchedule);
   return withTemporary(async (folder) => {
     const { run, tokenizer, model } = settled;

@@ -1,6 +1,7 @@
 // The few WebAssembly types in use (TypeScript has them only with the DOM's), and loading a compiled kernel file.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { fail } from '../../errors.ts';
 
 /** A compiled module: structured-cloneable, so that a world compiles it once. */
 export interface WasmModule {
@@ -37,8 +38,21 @@ export function instantiate<Exports>(module: WasmModule, memory: SharedWasmMemor
 }
 
 /** One page, and room for `pages`: address space alone, until it grows and is written. */
-export const growableMemory = (pages: number): SharedWasmMemory =>
-  new wasm.Memory({ initial: 1, maximum: pages, shared: true });
+export const growableMemory = (pages: number): SharedWasmMemory => makeMemory(1, pages);
+
+/** Throws PLATFORM_UNSUPPORTED: of a shared memory all the address space is taken at once, and a process may have little. */
+function makeMemory(initial: number, maximum: number): SharedWasmMemory {
+  try {
+    return new wasm.Memory({ initial, maximum, shared: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return fail('PLATFORM_UNSUPPORTED', {
+      given: `${process.platform} ${process.arch}`,
+      problem: 'the address space of this process is limited, and too little is left for shared memory',
+      fix: 'raise the limit: ulimit -v unlimited',
+    });
+  }
+}
 
 const memoryUnder = new WeakMap<ArrayBufferLike, SharedWasmMemory>();
 
@@ -53,6 +67,4 @@ export function memoryOf(...vectors: readonly ArrayBufferView[]): SharedWasmMemo
   return vectors.every(({ buffer }) => memoryUnder.get(buffer) === memory) ? memory : undefined;
 }
 
-export function sharedMemory(bytes: number): SharedWasmMemory {
-  return new wasm.Memory({ initial: Math.ceil(bytes / pageBytes), maximum: 65536, shared: true });
-}
+export const sharedMemory = (bytes: number): SharedWasmMemory => makeMemory(Math.ceil(bytes / pageBytes), 65536);

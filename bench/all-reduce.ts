@@ -1,15 +1,18 @@
 // The threads all-reduce of two ranks, of registered vectors and of others, against Open MPI's on this machine, in turns:
-// `npx tsx bench/all-reduce.ts`.
+// `npx tsx bench/all-reduce.ts [--rounds <n>]`.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/ui/table.ts';
 import type { Group } from '../src/mesh/mesh.ts';
 import { runWorld } from '../src/runtime/world.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import type { AllReduceJob, AllReduceTimes } from './all-reduce-rank.ts';
+import { judge, marks, printVerdicts } from './marks.ts';
+import { median } from './model.ts';
 
 export interface AllReduceRow {
   readonly bytes: number;
@@ -48,11 +51,6 @@ const sizes: AllReduceJob['sizes'] = [
 
 type Samples = readonly { readonly bytes: number; readonly microseconds: readonly number[] }[];
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1]!;
-}
-
 /** The benchmark program in `folder`, or why there is none. */
 function compileMpi(folder: string): { readonly program: string } | { readonly notice: string } {
   const program = join(folder, 'all-reduce-mpi');
@@ -78,7 +76,7 @@ function runMpi(program: string): Samples {
  * Medians over `rounds` turns of each side. The ratio is the median of the turns' own ratios: a shared machine changes its pace
  * every few seconds, and a turn is short enough to see both sides at one pace.
  */
-export async function benchAllReduce(rounds = 15): Promise<AllReduceResult> {
+export async function benchAllReduce(rounds: number): Promise<AllReduceResult> {
   const group: Group = { axis: 'tp', ranks: [0, 1] };
   const plan = { size: 2, groups: [group], channels: [], timeoutSeconds: 60 };
   const job: AllReduceJob = { group, sizes, samples: 30 };
@@ -136,5 +134,10 @@ export function allReduceTable({ rows, barrierMicroseconds, notice }: AllReduceR
   return `${table}\nbarrier of two ranks: ${barrierMicroseconds.toFixed(2)} us${notice ? `\n${notice}` : ''}`;
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
-  console.log(allReduceTable(await benchAllReduce()));
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
+  const result = await benchAllReduce(Number(values.rounds));
+  console.log(`${allReduceTable(result)}\n`);
+  const overMpi = new Map(result.rows.map((row) => [sizeText(row.bytes), row.overMpi]));
+  printVerdicts(judge(marks.allReduce, (bytes) => overMpi.get(bytes)));
+}

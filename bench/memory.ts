@@ -4,6 +4,7 @@ import { findModel } from '../src/checkpoint/model-source.ts';
 import { formatBytes } from '../src/cli/ui/units.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { train } from '../src/train/train.ts';
+import { judge, marks, printVerdicts } from './marks.ts';
 import { withTokens } from './model.ts';
 
 export interface MemoryResult {
@@ -65,4 +66,8 @@ export function memoryTable({ steps, samples, slopeBytesPerStep, buffersOfPlan }
   ].join('\n');
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(memoryTable(await benchMemory()));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const result = await benchMemory();
+  console.log(`${memoryTable(result)}\n`);
+  printVerdicts(judge(marks.memory, () => result.buffersOfPlan));
+}

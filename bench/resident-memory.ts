@@ -1,7 +1,11 @@
 // By how much runs of the built program make the resident memory of their process grow, against what is predicted:
-// `npx tsx bench/resident-memory.ts` (minutes; each run in a process of its own, one after another).
+// `npx tsx bench/resident-memory.ts [<case> ...]` (minutes; each run in a process of its own, one after another).
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { formatTable } from '../src/cli/ui/table.ts';
+import { formatBytes } from '../src/cli/ui/units.ts';
+import { judge, marks, printVerdicts } from './marks.ts';
 
 const batch = (seqLen: number, globalBatch: number, microBatch: number): string[] =>
   ['--seq-len', seqLen, '--global-batch', globalBatch, '--micro-batch', microBatch].map(String);
@@ -42,10 +46,25 @@ export function measureGrowth(options: readonly string[]): ResidentGrowth {
   return { predicted: processBytes, measured: last.processBytes, peakBytes };
 }
 
-const MB = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
-
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  for (const [name, options] of Object.entries(residentCases)) {
-    const { predicted, measured } = measureGrowth(options);
-    console.log(`${name}: predicted ${MB(predicted)}, measured ${MB(measured)}, ${(measured / predicted).toFixed(3)}`);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { positionals } = parseArgs({ allowPositionals: true });
+  const isCase = (name: string): name is keyof typeof residentCases => Object.hasOwn(residentCases, name);
+  const names = positionals.length > 0 ? positionals : Object.keys(residentCases);
+  const grown = new Map<string, ResidentGrowth>();
+  for (const name of names) {
+    if (!isCase(name)) throw new Error(`no case ${name}; there are ${Object.keys(residentCases).join(', ')}`);
+    process.stderr.write(`resident memory, ${name}\n`);
+    grown.set(name, measureGrowth(residentCases[name]));
   }
+  const rows = [...grown].map(([name, { predicted, measured, peakBytes }]) => [
+    name,
+    formatBytes(predicted),
+    formatBytes(measured),
+    (measured / predicted).toFixed(3),
+    formatBytes(peakBytes.reduce((sum, bytes) => sum + bytes, 0)),
+  ]);
+  console.log(formatTable({ head: ['growth of', 'predicted', 'measured', 'ratio', 'buffers alone'], rows }));
+  console.log();
+  const bounds = Object.fromEntries(names.map((name) => [name, marks.resident]));
+  printVerdicts(judge(bounds, (name) => grown.get(name)!.measured / grown.get(name)!.predicted));
+}

@@ -24,7 +24,7 @@ tokens = torch.randint(0, 256, (microbatches, micro, length))
 
 
 def step():
-    optimizer.zero_grad(set_to_none=False)
+    optimizer.zero_grad()
     for ids in tokens:
         loss = model(input_ids=ids, labels=ids).loss / microbatches
         loss.backward()

@@ -1,5 +1,5 @@
 // Training speed, in turns: one rank against ONNX Runtime's MatMul, two ranks against one, and PyTorch where a Python that has it is
-// given: `npx tsx bench/training.ts [--python <path>] [--rounds <n>]`.
+// given: `npx tsx bench/training.ts [--python <path>] [--rounds <n>] [--steps <n>]`.
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { ModelSource } from '../src/checkpoint/model-source.ts';
@@ -10,6 +10,7 @@ import { createPool } from '../src/runtime/world-pool.ts';
 import { play } from '../src/schedule/play.ts';
 import { scheduleOf } from '../src/schedule/schedules.ts';
 import type { TrainSummary } from '../src/train/launch.ts';
+import { judge, marks, printVerdicts, type Verdict } from './marks.ts';
 import { type MatMulBench, openMatMulBench } from './matmul.ts';
 import { benchModel, benchShape, median, speedOf, trainFor, wideModel, withTokens } from './model.ts';
 import { type TorchRun, trainWithTorch } from './torch.ts';
@@ -18,9 +19,12 @@ import { type TorchRun, trainWithTorch } from './torch.ts';
 const layouts = ['dp=2', 'dp=2,zero=1', 'dp=2,zero=3', 'tp=2,sp', 'pp=2', 'pp=2,schedule=zb-h1'];
 
 const models = [
-  { name: '260 tokens', model: benchModel },
+  { name: '320 tokens', model: benchModel },
   { name: '32,000 tokens', model: wideModel },
 ];
+
+const oneThread = (model: string) => `${model}, 1 thread against one rank`;
+const twoThreads = (model: string, layout: string) => `${model}, 2 threads against ${layout}`;
 
 interface OneRank {
   readonly tokensPerSecond: number;
@@ -86,7 +90,7 @@ export function benchTraining({ rounds, stepsEach, python }: TrainingBench): Pro
       for (const { name, model } of models) {
         const one = await besideMatMul(matMul, () => trainFor('tp=1', stepsEach, tokenFile, pool, model));
         oneRank.get(name)!.push(one);
-        compare(`${name}, 1 thread against one rank`, model, 1, one.tokensPerSecond);
+        compare(oneThread(name), model, 1, one.tokensPerSecond);
       }
       const alone = oneRank.get(models[0]!.name)!.at(-1)!;
       for (const layout of layouts) {
@@ -98,8 +102,7 @@ export function benchTraining({ rounds, stepsEach, python }: TrainingBench): Pro
           speedup: tokensPerSecond / alone.tokensPerSecond,
           communicationShare: median(shares),
         });
-        if (layout === layouts[0])
-          compare(`${models[0]!.name}, 2 threads against ${layout}`, models[0]!.model, 2, tokensPerSecond);
+        if (layout === layouts[0]) compare(twoThreads(models[0]!.name, layout), models[0]!.model, 2, tokensPerSecond);
       }
     }
     matMul.close();
@@ -165,6 +168,23 @@ export function trainingTable({ oneRank, twoRanks, torch }: TrainingResult): str
   ].join('\n');
 }
 
+/** Medians over the rounds. */
+function trainingVerdicts({ oneRank, twoRanks, torch }: TrainingResult): Verdict[] {
+  const over = <T>(samples: readonly T[] | undefined, value: (sample: T) => number) =>
+    samples && median(samples.map(value));
+  const ofMatMul = (name: string) =>
+    over(oneRank.get(name), (run) => run.modelFlopsPerSecond / run.matMulFlopsPerSecond);
+  const efficiency = (layout: string) => over(twoRanks.get(layout), ({ speedup }) => speedup / allowedSpeedup(layout));
+  const ofTorch = (name: string) => over(torch.get(name), ({ ratio }) => ratio);
+  const named = (before: string, verdicts: readonly Verdict[]) =>
+    verdicts.map((verdict) => ({ ...verdict, name: `${before}, ${verdict.name}` }));
+  return [
+    ...named('one rank over bare MatMul', judge(marks.oneRank, ofMatMul)),
+    ...named('efficiency', judge(marks.twoRanks, efficiency)),
+    ...named('over PyTorch', judge(marks.torch, ofTorch)),
+  ];
+}
+
 function torchTable(torch: TrainingResult['torch']): string {
   const [first] = [...torch.values()].flat();
   if (!first) return 'PyTorch: no Python was given (--python).';
@@ -179,7 +199,15 @@ function torchTable(torch: TrainingResult['torch']): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { python: { type: 'string' }, rounds: { type: 'string', default: '5' } } });
-  const result = await benchTraining({ rounds: Number(values.rounds), stepsEach: 4, python: values.python });
-  console.log(trainingTable(result));
+  const { values } = parseArgs({
+    options: {
+      python: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      steps: { type: 'string', default: '4' },
+    },
+  });
+  const { python, rounds, steps } = values;
+  const result = await benchTraining({ rounds: Number(rounds), stepsEach: Number(steps), python });
+  console.log(`${trainingTable(result)}\n`);
+  printVerdicts(trainingVerdicts(result));
 }

@@ -27,12 +27,12 @@ export interface Placed {
 }
 
 export function livesOf(lifetimes: readonly Lifetime[]): Lives {
-  const first = Int32Array.from(lifetimes, (each) => each.first);
-  const last = Int32Array.from(lifetimes, (each) => each.last);
+  const first = new Int32Array(lifetimes.map((each) => each.first));
+  const last = new Int32Array(lifetimes.map((each) => each.last));
   const byLast = sorted(last, last.keys());
   return {
     count: lifetimes.length,
-    sizes: Float64Array.from(lifetimes, ({ bytes }) => Math.ceil(bytes / alignment) * alignment),
+    sizes: new Float64Array(lifetimes.map(({ bytes }) => Math.ceil(bytes / alignment) * alignment)),
     first,
     last,
     byFirst: sorted(first, byLast.toReversed()),

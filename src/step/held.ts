@@ -16,6 +16,7 @@ import type { Bucket } from '../state/buckets.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver, zeroOf } from '../state/placement.ts';
 import type { RankState } from '../state/vectors.ts';
+import { once } from './once.ts';
 import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
@@ -45,52 +46,35 @@ interface Context {
 
 export function holdState({ config, layout, builder, state, coords }: Context): Held {
   const part = (bucket: Bucket, role: 'param' | 'gradient') => heldPart(bucket, bucket.placement[role], layout, coords);
-  const traced = new Map<string, CutProgram>();
-  const once = (name: string, trace: () => CutProgram): CutProgram => {
-    const known = traced.get(name) ?? trace();
-    traced.set(name, known);
-    return known;
-  };
-  const gather = (bucket: Bucket): CutProgram =>
-    once(`gather ${bucket.name}`, () => {
-      const trace = startTrace(layout, coords);
-      const { param } = bucket.placement;
-      const share = input(trace, [part(bucket, 'param').size], param);
-      return cutProgram(finish(trace, { share }, { whole: allGather(share, sharedOver(param, bucket.types), 0) }));
-    });
-  const scatter = (bucket: Bucket): CutProgram =>
-    once(`scatter ${bucket.name}`, () => {
-      const trace = startTrace(layout, coords);
-      const { gradient } = bucket.placement;
-      const whole = input(trace, [bucket.size], dualTypes(bucket.types));
-      const sum = input(trace, [part(bucket, 'gradient').size], gradient);
-      const share = reduceScatter(whole, sharedOver(gradient, dualTypes(bucket.types)), 0);
-      return cutProgram(finish(trace, { whole, sum }, { sum: accumulate(sum, share) }));
-    });
+  const gather = once((bucket: Bucket): CutProgram => {
+    const trace = startTrace(layout, coords);
+    const { param } = bucket.placement;
+    const share = input(trace, [part(bucket, 'param').size], param);
+    return cutProgram(finish(trace, { share }, { whole: allGather(share, sharedOver(param, bucket.types), 0) }));
+  });
+  const scatter = once((bucket: Bucket): CutProgram => {
+    const trace = startTrace(layout, coords);
+    const { gradient } = bucket.placement;
+    const whole = input(trace, [bucket.size], dualTypes(bucket.types));
+    const sum = input(trace, [part(bucket, 'gradient').size], gradient);
+    const share = reduceScatter(whole, sharedOver(gradient, dualTypes(bucket.types)), 0);
+    return cutProgram(finish(trace, { whole, sum }, { sum: accumulate(sum, share) }));
+  });
 
-  const places = new Map<string, readonly PlaceInBucket[]>();
-  const placesOf = (of: Part): readonly PlaceInBucket[] => {
-    const key = `${of.name} ${of.layer}`;
-    const known =
-      places.get(key) ??
-      paramSpecs(config, layout, of).map((spec): PlaceInBucket => {
-        const { bucket, slot } = state.find(spec);
-        return { key: spec.key, bucket, start: slot.start, shape: shardShape(spec, layout) };
-      });
-    places.set(key, known);
-    return known;
-  };
+  const placesOf = once((of: Part) =>
+    paramSpecs(config, layout, of).map((spec): PlaceInBucket => {
+      const { bucket, slot } = state.find(spec);
+      const names = { param: `param:${spec.key}`, sum: `sum:${spec.key}` };
+      return { names, bucket, start: slot.start, shape: shardShape(spec, layout) };
+    }),
+  );
 
   /** The vectors of a part's buckets, and the part's parameters as views into them. */
-  const viewsOf = (of: Part, prefix: string, vectorOf: (bucket: Bucket) => Vector): Bindings => {
-    const vectors = new Map<Bucket, Vector>();
-    return Object.fromEntries(
-      placesOf(of).map(({ key, bucket, start, shape }) => {
-        const vector = vectors.get(bucket) ?? vectorOf(bucket);
-        vectors.set(bucket, vector);
-        return [`${prefix}:${key}`, vector(start, shape)];
-      }),
-    );
+  const viewsOf = (of: Part, what: 'param' | 'sum', vectorOf: (bucket: Bucket) => Vector): Bindings => {
+    const vector = once(vectorOf);
+    const views: Record<string, number> = {};
+    for (const { names, bucket, start, shape } of placesOf(of)) views[names[what]] = vector(bucket)(start, shape);
+    return views;
   };
   const inState =
     (role: 'parameter' | 'gradient') =>
@@ -103,15 +87,9 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
     (start, shape) =>
       builder.view(id, start, shape);
 
-  const lasting = new Map<string, Bindings>();
-  const cached = (of: Part, prefix: string, vectorOf: (bucket: Bucket) => Vector): Bindings => {
-    const key = `${prefix} ${of.name} ${of.layer}`;
-    const known = lasting.get(key) ?? viewsOf(of, prefix, vectorOf);
-    lasting.set(key, known);
-    return known;
-  };
+  const lastingParams = once((of: Part) => viewsOf(of, 'param', inState('parameter')));
+  const lastingSums = once((of: Part) => viewsOf(of, 'sum', inState('gradient')));
 
-  const inStateSums = (of: Part): Bindings => cached(of, 'sum', inState('gradient'));
   /** Whole gradients of a part for a while, with what no parameter fills of them; `done` scatters them. */
   const wholeSums = (of: Part, place: Place) => {
     const wholes = new Map<Bucket, number>();
@@ -127,7 +105,7 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
     const done = (): void => {
       for (const [bucket, id] of wholes) {
         const sum = builder.state(state.index('gradient', bucket), 0, [part(bucket, 'gradient').size]);
-        builder.run(scatter(bucket), { whole: id, sum }, { ...place, site: `${place.site} scatter` });
+        builder.run(scatter(bucket), [{ whole: id, sum }], { ...place, site: `${place.site} scatter` });
       }
     };
     return { bindings, ids: [...wholes.values()], gaps, done };
@@ -135,22 +113,22 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
 
   return {
     params(of, place) {
-      if (zeroOf(layout) < 3) return cached(of, 'param', inState('parameter'));
+      if (zeroOf(layout) < 3) return lastingParams(of);
       return viewsOf(of, 'param', (bucket) => {
         const id = whole(bucket, 'gathered');
         const share = builder.state(state.index('parameter', bucket), 0, [part(bucket, 'param').size]);
-        builder.run(gather(bucket), { share }, { ...place, site: `${place.site} gather` }, { whole: id });
+        builder.run(gather(bucket), [{ share }], { ...place, site: `${place.site} gather` }, { whole: id });
         return inside(id);
       });
     },
     sums(of, place) {
-      if (!sharesGradients(layout)) return { bindings: inStateSums(of), done: () => undefined };
+      if (!sharesGradients(layout)) return { bindings: lastingSums(of), done: () => undefined };
       const wholes = wholeSums(of, place);
       builder.emit({ kind: 'zero', buffers: wholes.ids, ...place });
       return wholes;
     },
     gradients(of, place) {
-      if (!sharesGradients(layout)) return { inputs: inStateSums(of), outputs: {}, done: () => undefined };
+      if (!sharesGradients(layout)) return { inputs: lastingSums(of), outputs: {}, done: () => undefined };
       const { bindings, gaps, done } = wholeSums(of, place);
       const unwritten = gaps();
       if (unwritten.length > 0) builder.emit({ kind: 'zero', buffers: unwritten, ...place });
@@ -172,7 +150,8 @@ function gapsOf(bucket: Bucket, places: readonly PlaceInBucket[]): (readonly [st
 
 /** Where a parameter of a part lies. */
 interface PlaceInBucket {
-  readonly key: string;
+  /** What programs call it and its gradient. */
+  readonly names: { readonly param: string; readonly sum: string };
   readonly bucket: Bucket;
   readonly start: number;
   readonly shape: Shape;

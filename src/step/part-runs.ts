@@ -25,12 +25,9 @@ export interface LossBuffers {
   readonly one: number;
 }
 
-/** What a part keeps of a microbatch. */
+/** What a part keeps of a microbatch: `saved:<id>` by name, and what its input gradient hands on to its weight gradient. */
 export interface PartFlight {
-  /** `saved:<id>` by name. */
-  saved: Bindings;
-  /** What its input gradient hands on to its weight gradient. */
-  handedOn?: Bindings;
+  kept: readonly Bindings[];
 }
 
 export interface PartRuns {
@@ -93,11 +90,9 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
   const within = (place: Place, site: string): Place => ({ ...place, site: `${place.site} ${site}`.trim() });
 
   /** What the backward phases of a part read, computed anew where it was not kept. */
-  const savedOf = (part: Part, flight: PartFlight, params: Bindings, place: Place): Bindings => {
+  const savedOf = (part: Part, { kept }: PartFlight, params: Bindings, place: Place): readonly Bindings[] => {
     const { recompute } = kindOf(part);
-    if (!recompute) return flight.saved;
-    const again = builder.run(recompute, { ...flight.saved, ...params }, within(place, 'recompute'));
-    return { ...flight.saved, ...again };
+    return recompute ? [...kept, builder.run(recompute, [...kept, params], within(place, 'recompute'))] : kept;
   };
 
   const lossBlocks = memo(() => tokenBlocks(trace, lossBlock));
@@ -119,18 +114,18 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
     const { hiddenSize } = trace.config;
     const params = held.params(part, place);
     const { bindings: sums, done } = held.sums(part, place);
-    const { h, ...saved } = builder.run(open, { x: flight.saved.x!, ...params }, place);
+    const opened = builder.run(open, [...flight.kept, params], place);
     const dh = builder.activation('gradient of the head', [trace.batch, trace.seqLen, hiddenSize]);
     for (const block of lossBlocks()) {
       const { rows, length, first } = block;
       builder.run(
         gradientPrograms(rows, length),
-        { ...blockInputs(block, h!, loss), one: loss.one, ...params, ...sums },
+        [blockInputs(block, opened.h!, loss), { one: loss.one }, params, sums],
         place,
         { dh: builder.view(dh, first * hiddenSize, [rows, length, hiddenSize]) },
       );
     }
-    const { dx } = builder.run(close, { dh, ...saved, ...params, ...sums }, place);
+    const { dx } = builder.run(close, [{ dh }, opened, params, sums], place);
     done();
     return dx!;
   };
@@ -138,14 +133,14 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
   return {
     forward(part, inputs, place, flight) {
       if (part.name === 'head') {
-        flight!.saved = { x: inputs.x! };
+        flight!.kept = [{ x: inputs.x! }];
         return undefined;
       }
       const { forward, forwardOnly } = kindOf(part);
       const params = held.params(part, place);
-      const { y, ...saved } = builder.run(flight ? forward : forwardOnly, { ...inputs, ...params }, place);
-      if (flight) flight.saved = saved;
-      return y;
+      const made = builder.run(flight ? forward : forwardOnly, [inputs, params], place);
+      if (flight) flight.kept = [made];
+      return made.y;
     },
     backward(part, flight, dy, place, loss) {
       if (part.name === 'head') return headBackward(part, flight, place, loss!);
@@ -153,7 +148,7 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
       const saved = savedOf(part, flight, params, place);
       const { inputs, outputs, done } = held.gradients(part, place);
       const program = sharesGradients(layout) ? writing(part) : kindOf(part).backward;
-      const { dx } = builder.run(program, { dy: dy!, ...saved, ...params, ...inputs }, place, outputs);
+      const { dx } = builder.run(program, [{ dy: dy! }, ...saved, params, inputs], place, outputs);
       done();
       return dx;
     },
@@ -162,29 +157,29 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
       const { inputGradient } = kindOf(part);
       if (inputGradient.pieces.length === 0) return undefined;
       const params = held.params(part, place);
-      flight.saved = savedOf(part, flight, params, place);
-      const { dx, ...handedOn } = builder.run(inputGradient, { dy: dy!, ...flight.saved, ...params }, place);
-      flight.handedOn = handedOn;
-      return dx;
+      const saved = savedOf(part, flight, params, place);
+      const made = builder.run(inputGradient, [{ dy: dy! }, ...saved, params], place);
+      flight.kept = [...saved, made];
+      return made.dx;
     },
     weightGradient(part, flight, dy, place) {
       if (part.name === 'head') return;
       const { weightGradient } = kindOf(part);
       const params = readsParams(weightGradient) ? held.params(part, place) : {};
       const { bindings, done } = held.sums(part, place);
-      builder.run(weightGradient, { dy: dy!, ...flight.saved, ...flight.handedOn, ...params, ...bindings }, place);
+      builder.run(weightGradient, [{ dy: dy! }, ...flight.kept, params, bindings], place);
       done();
     },
     loss(part, x, place, loss) {
       const params = held.params(part, place);
-      const { h } = builder.run(head().openOnly, { x, ...params }, place);
+      const { h } = builder.run(head().openOnly, [{ x }, params], place);
       for (const block of lossBlocks())
-        builder.run(lossPrograms(block.rows, block.length), { ...blockInputs(block, h!, loss), ...params }, place);
+        builder.run(lossPrograms(block.rows, block.length), [blockInputs(block, h!, loss), params], place);
     },
     logits(part, x, place) {
       const params = held.params(part, place);
-      const { h } = builder.run(head().openOnly, { x, ...params }, place);
-      return builder.run(logitsProgram(), { h: h!, ...params }, place).logits!;
+      const { h } = builder.run(head().openOnly, [{ x }, params], place);
+      return builder.run(logitsProgram(), [{ h: h! }, params], place).logits!;
     },
   };
 }
@@ -207,12 +202,7 @@ function only({ inputs, nodes, outputs }: Program, name: string): Program {
   return { inputs, nodes: slice(nodes, [wanted]), outputs: { [name]: wanted } };
 }
 
-function readsParams({ program, pieces }: CutProgram): boolean {
-  const params = new Set(
-    Object.entries(program.inputs).flatMap(([name, { id }]) => (name.startsWith('param:') ? [id] : [])),
-  );
-  return pieces.some(({ inputs }) => inputs.some(({ id }) => params.has(id)));
-}
+const readsParams = ({ inputs }: CutProgram): boolean => [...inputs.keys()].some((name) => name.startsWith('param:'));
 
 /** Computes once for the same arguments. */
 function memo<A extends readonly (string | number)[], T>(compute: (...args: A) => T): (...args: A) => T {

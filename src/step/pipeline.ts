@@ -44,7 +44,7 @@ export function playPipeline({ builder, runs, trace, rank, end, tokens }: Pipeli
   const flights = new Map<string, Flight>();
   const flightOf = ({ microbatch, chunk }: Pick<Work, 'microbatch' | 'chunk'>): Flight => {
     const key = `${microbatch} ${chunk}`;
-    const known = flights.get(key) ?? { parts: chunks[chunk]!.map(() => ({ saved: {} })), gradients: [] };
+    const known = flights.get(key) ?? { parts: chunks[chunk]!.map(() => ({ kept: [] })), gradients: [] };
     flights.set(key, known);
     return known;
   };

@@ -13,9 +13,10 @@ import {
   type Shape,
   type Value,
 } from '../program/program.ts';
-import { type Piece, type Pieces, segment } from '../program/segment.ts';
+import { type Piece, segment } from '../program/segment.ts';
 import type { RankState } from '../state/vectors.ts';
-import type { Buffer, ComputePiece, Instruction, Place, RankProgram, Segment } from './step.ts';
+import { once } from './once.ts';
+import type { Buffer, BufferPlace, ComputePiece, Instruction, Place, RankProgram, Segment } from './step.ts';
 
 export interface ProgramBuilder {
   /** Memory of its own, outside the arena. */
@@ -33,7 +34,7 @@ export interface ProgramBuilder {
    * Emits a program's instructions with its inputs bound to buffers by name, and outputs too where `into` names one; `place.site`
    * goes before the program's own sites. Returns the outputs' buffers.
    */
-  run(cut: CutProgram, inputs: Bindings, place: Place, into?: Bindings): Bindings;
+  run(cut: CutProgram, inputs: readonly Bindings[], place: Place, into?: Bindings): Bindings;
   finish(): RankProgram;
 }
 
@@ -41,45 +42,83 @@ export interface ProgramBuilder {
 export type Bindings = Readonly<Record<string, number>>;
 
 /** A program cut into pieces once, run many times. */
-export interface CutProgram extends Pieces {
-  readonly program: Program;
-  /** Made in the program and read by one piece only: that piece may write its result over it. */
-  readonly readOnce: (value: Value) => boolean;
+export interface CutProgram {
+  readonly pieces: readonly CutPiece[];
+  /** By name: those that a piece reads or that are results. */
+  readonly inputs: ReadonlyMap<string, Value>;
+  /** By name: the values whose memory they are. */
+  readonly outputs: ReadonlyMap<string, Value>;
+}
+
+interface CutPiece {
+  readonly piece: Piece;
+  /** All that it holds, in the order in which it is computed. */
+  readonly site: string;
+  /** `over[i]`: what output i is written over. */
+  readonly over: readonly (Value | undefined)[];
 }
 
 export function cutProgram(program: Program): CutProgram {
-  const cut = segment(program);
+  const { pieces, memoryOf } = segment(program);
+  const inputs = Object.entries(program.inputs);
+  const outputs = new Map(Object.entries(program.outputs).map(([name, value]) => [name, memoryOf(value)]));
   const readers = new Map<number, number>();
-  const read = (value: Value) => readers.set(value.id, (readers.get(value.id) ?? 0) + 1);
-  for (const piece of cut.pieces) for (const value of piece.inputs) read(value);
-  for (const value of [...Object.values(program.inputs), ...Object.values(program.outputs)]) read(cut.memoryOf(value));
-  return { ...cut, program, readOnce: (value) => readers.get(value.id) === 1 };
+  for (const { id } of [...pieces.flatMap((piece) => piece.inputs), ...outputs.values()])
+    readers.set(id, (readers.get(id) ?? 0) + 1);
+  const given = new Set(inputs.map(([, { id }]) => id));
+  /** A sum is taken where its operand lies, if that was made in the program and nothing else reads it. */
+  const overOf = (piece: Piece): CutPiece['over'] => {
+    const [operand] = piece.inputs;
+    const isOwn = operand && readers.get(operand.id) === 1 && !given.has(operand.id);
+    return isOwn && isSum(piece) ? [operand] : piece.over;
+  };
+  return {
+    pieces: pieces.map((piece) => ({ piece, site: siteOf(piece), over: overOf(piece) })),
+    inputs: new Map(inputs.filter(([, { id }]) => readers.has(id))),
+    outputs,
+  };
 }
 
-/** A buffer while its place in the arena is not known: it lies `start` bytes into the buffer `of`. */
-type Draft = Omit<Buffer, 'in'> & { readonly in: Buffer['in'] | { readonly of: number; readonly start: number } };
+function isSum(piece: Piece): boolean {
+  if (piece.kind !== 'collective') return false;
+  const { execution } = piece.node.op;
+  return execution.by === 'transport' && execution.call === 'allReduce';
+}
+
+function siteOf(piece: Piece): string {
+  const nodes = piece.kind === 'compute' ? piece.nodes : [piece.node];
+  return [...new Set(nodes.map((node) => node.site))].filter((name) => name !== '').join(' + ');
+}
 
 export function startProgram(mesh: Mesh, rank: number, precision: Precision, state: RankState): ProgramBuilder {
-  const buffers: Draft[] = [];
+  const buffers: Buffer[] = [];
   const instructions: Instruction[] = [];
   const kept: number[] = [];
   const segments = segmentTable();
+  const callOf = once((node: Node) => callOn(node, mesh, rank));
+  const loopOf = once(blocksOf);
 
-  const add = (name: string, shape: Shape, dtype: Dtype, where: Draft['in']): number => {
+  /** Places in the arena: until the roots have theirs, as if each were at 0. */
+  const places: ArenaPlace[] = [];
+  const inArena = (root: number, arena: number): ArenaPlace => {
+    const place = { arena, root };
+    places.push(place);
+    return place;
+  };
+  const add = (name: string, shape: Shape, dtype: Dtype, where: BufferPlace): number => {
     const id = buffers.length;
     buffers.push({ id, name, shape, dtype, bytes: elements(shape) * elementBytes(dtype, precision), in: where });
     return id;
   };
   const builder: ProgramBuilder = {
     own: (name, shape, dtype = 'float') => add(name, shape, dtype, 'own'),
-    activation: (name, shape, dtype = 'float') => add(name, shape, dtype, { of: buffers.length, start: 0 }),
+    activation: (name, shape, dtype = 'float') => add(name, shape, dtype, inArena(buffers.length, 0)),
     view(of, start, shape) {
       const { name, dtype, in: where } = buffers[of]!;
       const bytes = start * elementBytes(dtype, precision);
-      if (where === 'own') return add(name, shape, dtype, { of, start: bytes });
-      if ('vector' in where) return add(name, shape, dtype, { vector: where.vector, start: where.start + bytes });
-      if ('of' in where) return add(name, shape, dtype, { of: where.of, start: where.start + bytes });
-      throw new Error(`${name} is placed already`);
+      if (where === 'own') return add(name, shape, dtype, { own: of, start: bytes });
+      if ('root' in where) return add(name, shape, dtype, inArena(where.root, where.arena + bytes));
+      return add(name, shape, dtype, { ...where, start: where.start + bytes });
     },
     state: (vector, start, shape) =>
       add(state.vectors[vector]!.bucket.name, shape, 'float', {
@@ -88,75 +127,101 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision, sta
       }),
     emit: (instruction) => void instructions.push(instruction),
     keep: (id) => void kept.push(id),
-    run: (cut, inputs, place, into = {}) => runPieces(cut, inputs, place, into),
+    run(cut, inputs, place, into) {
+      const bound: number[] = [];
+      for (const [name, { id }] of cut.inputs) {
+        const given = inputs.find((each) => each[name] !== undefined);
+        if (given) bound[id] = given[name]!;
+      }
+      const wanted = into && wantedBy(cut, into, place);
+      for (const { piece, site: own, over } of cut.pieces) {
+        const site = joined(place.site, own);
+        const reads = piece.inputs.map((value) => bufferOf(bound, value, place));
+        const writes = piece.outputs.map((value, index) => {
+          const under = over[index];
+          const id = under
+            ? bufferOf(bound, under, place)
+            : (wanted?.get(value.id) ?? builder.activation(site, value.shape, value.dtype));
+          bound[value.id] = id;
+          return id;
+        });
+        instructions.push(instructionOf(piece, reads, writes, place, site));
+      }
+      const results: Record<string, number> = {};
+      for (const [name, value] of cut.outputs) {
+        results[name] = bufferOf(bound, value, place);
+        if (into && (into[name] ?? results[name]) !== results[name])
+          throw new Error(`${place.site}: ${name} is not made where it is wanted`);
+      }
+      return results;
+    },
     finish() {
-      const { placed, ...plan } = placeBuffers(buffers, instructions, kept);
-      return { rank, precision, state: state.vectors, buffers: placed, ...plan, segments: segments.all, instructions };
+      const { offsets, ...plan } = planArena(buffers, instructions, kept);
+      for (const place of places) place.arena += offsets[place.root]!;
+      return { rank, precision, state: state.vectors, buffers, ...plan, segments: segments.all, instructions };
     },
   };
 
-  const runPieces = (cut: CutProgram, inputs: Bindings, place: Place, into: Bindings): Bindings => {
-    const { pieces, memoryOf, program, readOnce } = cut;
-    const bound = new Map<number, number>();
-    for (const [name, value] of Object.entries(program.inputs)) {
-      const id = inputs[name];
-      if (id !== undefined) bound.set(value.id, id);
+  const instructionOf = (
+    piece: Piece,
+    inputs: number[],
+    outputs: number[],
+    place: Place,
+    site: string,
+  ): Instruction => {
+    switch (piece.kind) {
+      case 'compute':
+        return { kind: 'compute', segment: segments.of(piece), inputs, outputs, ...place, site };
+      case 'host':
+        return { kind: 'host', node: piece.node, inputs, outputs, ...place, site };
+      case 'blocks': {
+        const { flops, scratchElements } = loopOf(piece.node);
+        const scratch = builder.activation(`${site} scratch`, [scratchElements]);
+        return { kind: 'blocks', node: piece.node, inputs, outputs, scratch, flops, ...place, site };
+      }
+      case 'collective':
+        return { kind: 'collective', ...callOf(piece.node), input: inputs[0]!, output: outputs[0]!, ...place, site };
     }
-    const wanted = new Map<number, number>();
-    for (const [name, id] of Object.entries(into)) {
-      const { id: value } = memoryOf(program.outputs[name]!);
-      if (wanted.has(value)) throw new Error(`${place.site}: ${name} is wanted in two places`);
-      wanted.set(value, id);
-    }
-    // What is summed where it lies must be made there.
-    for (const piece of pieces.toReversed())
-      if (isInPlace(piece, readOnce) && wanted.has(piece.outputs[0]!.id))
-        wanted.set(piece.inputs[0]!.id, wanted.get(piece.outputs[0]!.id)!);
-    const bufferOf = (value: Value): number => {
-      const id = bound.get(memoryOf(value).id);
-      if (id === undefined)
-        throw new Error(`${place.site}: a value of shape [${value.shape}] is read before it is made`);
-      return id;
-    };
-    const bind = (value: Value, over: Value | undefined, site: string): number => {
-      const id = over ? bufferOf(over) : (wanted.get(value.id) ?? builder.activation(site, value.shape, value.dtype));
-      bound.set(value.id, id);
-      return id;
-    };
-    for (const piece of pieces) {
-      const where = { ...place, site: siteOf(place.site, piece) };
-      const ids = piece.inputs.map(bufferOf);
-      const over = isInPlace(piece, readOnce) ? [piece.inputs[0]] : piece.over;
-      const outputs = piece.outputs.map((value, index) => bind(value, over[index], where.site));
-      if (piece.kind === 'compute')
-        instructions.push({ kind: 'compute', segment: segments.of(piece), inputs: ids, outputs, ...where });
-      else if (piece.kind === 'host')
-        instructions.push({ kind: 'host', node: piece.node, inputs: ids, outputs, ...where });
-      else if (piece.kind === 'blocks') {
-        const { flops, scratchElements } = blocksOf(piece.node);
-        const scratch = builder.activation(`${where.site} scratch`, [scratchElements]);
-        instructions.push({ kind: 'blocks', node: piece.node, inputs: ids, outputs, scratch, flops, ...where });
-      } else instructions.push(collective(piece.node, ids[0]!, outputs[0]!, where));
-    }
-    for (const [name, id] of Object.entries(into))
-      if (bufferOf(program.outputs[name]!) !== id)
-        throw new Error(`${place.site}: ${name} is not made where it is wanted`);
-    return Object.fromEntries(Object.entries(program.outputs).map(([name, value]) => [name, bufferOf(value)]));
-  };
-
-  const calls = new Map<Node, Call>();
-  const collective = (node: Node, input: number, output: number, place: Place): Instruction => {
-    const call = calls.get(node) ?? callOf(node, mesh, rank);
-    calls.set(node, call);
-    return { kind: 'collective', ...call, input, output, ...place };
   };
   return builder;
+}
+
+/** The buffer that a run has bound to a value. */
+function bufferOf(bound: readonly number[], { id, shape }: Value, { site }: Place): number {
+  const buffer = bound[id];
+  if (buffer === undefined) throw new Error(`${site}: a value of shape [${shape}] is read before it is made`);
+  return buffer;
+}
+
+/** The buffers wanted for values: what is written over another value must be made where that lies. */
+function wantedBy({ pieces, outputs }: CutProgram, into: Bindings, { site }: Place): ReadonlyMap<number, number> {
+  const wanted = new Map<number, number>();
+  for (const [name, buffer] of Object.entries(into)) {
+    const { id } = outputs.get(name)!;
+    if (wanted.has(id)) throw new Error(`${site}: ${name} is wanted in two places`);
+    wanted.set(id, buffer);
+  }
+  for (const { piece, over } of pieces.toReversed())
+    for (const [index, { id }] of piece.outputs.entries()) {
+      const buffer = wanted.get(id);
+      const under = over[index];
+      if (under && buffer !== undefined) wanted.set(under.id, buffer);
+    }
+  return wanted;
+}
+
+const joined = (site: string, inner: string): string =>
+  inner === '' ? site : site === '' ? inner : `${site} ${inner}`;
+
+interface ArenaPlace {
+  arena: number;
+  readonly root: number;
 }
 
 type Call = Pick<Extract<Instruction, { kind: 'collective' }>, 'call' | 'group' | 'how'>;
 
 /** What a collective is on this rank, wherever its operand lies. */
-function callOf(node: Node, mesh: Mesh, rank: number): Call {
+function callOn(node: Node, mesh: Mesh, rank: number): Call {
   const { execution } = node.op;
   if (execution.by !== 'transport') throw new Error(`${node.op.name} is no collective`);
   const { axes, ends } = node.attrs as { axes: Parameters<typeof groupOf>[2]; ends?: boolean };
@@ -164,91 +229,49 @@ function callOf(node: Node, mesh: Mesh, rank: number): Call {
   return { call: execution.call, group, how: execution.how(node.attrs, node) };
 }
 
-/** A sum is taken where its operand lies, if nothing else reads that. */
-function isInPlace(piece: Piece, readOnce: (value: Value) => boolean): boolean {
-  if (piece.kind !== 'collective') return false;
-  const { execution } = piece.node.op;
-  return execution.by === 'transport' && execution.call === 'allReduce' && readOnce(piece.inputs[0]!);
-}
-
-/** What is known of nodes that run by blocks: microbatches and layers share them. */
-const knownBlocks = new WeakMap<Node, { readonly flops: number; readonly scratchElements: number }>();
-
+/** What is known of a node that runs by blocks. */
 function blocksOf(node: Node) {
   const { execution, flops } = node.op;
   if (execution.by !== 'blocks') throw new Error(`${node.op.name} does not run by blocks`);
-  const known = knownBlocks.get(node) ?? {
+  return {
     flops: flops?.(node.inputs, node.attrs) ?? 0,
     scratchElements: execution.scratch(node.attrs, node).elements,
   };
-  knownBlocks.set(node, known);
-  return known;
-}
-
-const innerSites = new WeakMap<Piece, string>();
-
-/** All that a piece holds, in the order in which it is computed, behind the place where it is run. */
-function siteOf(site: string, piece: Piece): string {
-  let inner = innerSites.get(piece);
-  if (inner === undefined) {
-    const nodes = piece.kind === 'compute' ? piece.nodes : [piece.node];
-    inner = [...new Set(nodes.map((node) => node.site))].filter((name) => name !== '').join(' + ');
-    innerSites.set(piece, inner);
-  }
-  return inner === '' ? site : site === '' ? inner : `${site} ${inner}`;
 }
 
 /** The different segments of a program: pieces of the same structure are one. */
 function segmentTable() {
   const all: Segment[] = [];
   const byStructure = new Map<string, number>();
-  const byPiece = new Map<ComputePiece, number>();
-  return {
-    all,
-    of(piece: ComputePiece): number {
-      const known = byPiece.get(piece);
-      if (known !== undefined) return known;
-      const structure = structureOf(piece);
-      let index = byStructure.get(structure);
-      if (index === undefined) {
-        index = all.length;
-        const flops = piece.nodes.reduce((sum, node) => sum + (node.op.flops?.(node.inputs, node.attrs) ?? 0), 0);
-        all.push({ piece, structure, flops });
-        byStructure.set(structure, index);
-      }
-      byPiece.set(piece, index);
-      return index;
-    },
-  };
+  const of = once((piece: ComputePiece): number => {
+    const structure = structureOf(piece);
+    const known = byStructure.get(structure);
+    if (known !== undefined) return known;
+    const flops = piece.nodes.reduce((sum, node) => sum + (node.op.flops?.(node.inputs, node.attrs) ?? 0), 0);
+    all.push({ piece, structure, flops });
+    byStructure.set(structure, all.length - 1);
+    return all.length - 1;
+  });
+  return { all, of };
 }
 
-/** Gives every activation its place in the arena, and views theirs inside. */
-function placeBuffers(buffers: readonly Draft[], instructions: readonly Instruction[], kept: readonly number[]) {
-  const rootOf = (id: number): number => {
-    const where = buffers[id]!.in;
-    return where !== 'own' && 'of' in where ? where.of : id;
+/** Plans the arena: gives every root its place there. */
+function planArena(buffers: readonly Buffer[], instructions: readonly Instruction[], kept: readonly number[]) {
+  const first = new Int32Array(buffers.length).fill(-1);
+  const last = new Int32Array(buffers.length);
+  const touch = (id: number, at: number): void => {
+    const { in: where } = buffers[id]!;
+    if (where === 'own' || !('root' in where)) return;
+    if (first[where.root]! < 0) first[where.root] = at;
+    last[where.root] = at;
   };
-  const first = new Map<number, number>();
-  const last = new Map<number, number>();
-  for (const [index, instruction] of instructions.entries())
-    for (const id of touched(instruction)) {
-      const root = rootOf(id);
-      if (!first.has(root)) first.set(root, index);
-      last.set(root, index);
-    }
-  for (const id of kept) last.set(rootOf(id), instructions.length);
-  const roots = buffers.filter(
-    ({ id, in: where }) => where !== 'own' && 'of' in where && where.of === id && first.has(id),
-  );
-  const plan = planMemory(roots.map(({ id, bytes }) => ({ bytes, first: first.get(id)!, last: last.get(id)! })));
-  const offsets = new Map(roots.map(({ id }, index) => [id, plan.offsets[index]!]));
-  const placed = buffers.map((buffer): Buffer => {
-    const { in: where } = buffer;
-    if (where === 'own' || !('of' in where)) return { ...buffer, in: where };
-    if (buffers[where.of]!.in === 'own') return { ...buffer, in: { own: where.of, start: where.start } };
-    return { ...buffer, in: { arena: (offsets.get(where.of) ?? 0) + where.start, root: where.of } };
-  });
-  return { placed, arenaBytes: plan.bytes, livePeakBytes: plan.peakBytes };
+  for (const [index, instruction] of instructions.entries()) for (const id of touched(instruction)) touch(id, index);
+  for (const id of kept) touch(id, instructions.length);
+  const roots = buffers.filter(({ id }) => first[id]! >= 0);
+  const plan = planMemory(roots.map(({ id, bytes }) => ({ bytes, first: first[id]!, last: last[id]! })));
+  const offsets = new Float64Array(buffers.length);
+  for (const [index, { id }] of roots.entries()) offsets[id] = plan.offsets[index]!;
+  return { offsets, arenaBytes: plan.bytes, livePeakBytes: plan.peakBytes };
 }
 
 /** The buffers an instruction reads or writes. */

@@ -73,7 +73,7 @@ function headBuffers(builder: ProgramBuilder, { layout }: StepSettings, rank: nu
     scale: builder.own('loss scale', [1]),
     one: builder.own('one', [1]),
   };
-  builder.run(program, { counted: buffers.counted }, { site: 'step start' }, { scale: buffers.scale });
+  builder.run(program, [{ counted: buffers.counted }], { site: 'step start' }, { scale: buffers.scale });
   return buffers;
 }
 
@@ -109,5 +109,5 @@ function finishStep(
     into[`whole:${name}`] = param;
   }
   const program = cutProgram(traceFinishing(state.buckets, layout, coords));
-  builder.run(program, inputs, { site: '', phase: 'finish' }, into);
+  builder.run(program, [inputs], { site: '', phase: 'finish' }, into);
 }

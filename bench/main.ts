@@ -1,8 +1,8 @@
-// All benchmarks, one after the other, each in a process of its own, written to bench/results.md with the machine's description:
-// `npm run bench` (`-- --python <path>` adds PyTorch; `-- build memory` runs these alone and writes nothing). Every one is run; at the
-// end it is said which marks were missed, and then the exit status is 1.
+// All benchmarks, one after the other, each in a process of its own, written to bench/results.md: `npm run bench` (`-- --python <path>`
+// adds PyTorch; `-- build memory` runs these alone and leaves the other sections as they are). Every one is run; at the end it is said
+// which marks are missed, and then the exit status is 1.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -62,46 +62,62 @@ const sections: readonly Section[] = [
   },
 ];
 
-const { values, positionals } = parseArgs({ options: { python: { type: 'string' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { python: { type: 'string' }, rounds: { type: 'string' } },
+  allowPositionals: true,
+});
 const unknown = positionals.find((name) => !sections.some((section) => section.name === name));
 if (unknown !== undefined)
   throw new Error(`no benchmark ${unknown}; there are ${sections.map(({ name }) => name).join(', ')}`);
-const chosen = positionals.length > 0 ? sections.filter(({ name }) => positionals.includes(name)) : sections;
 
-/** What a section printed, and what is to be said of it at the end. */
-function run({ name, title }: Section): { readonly text: string; readonly remarks: readonly string[] } {
+/** What a section printed. */
+function run({ name, title }: Section): string {
   process.stderr.write(`${title} ...\n`);
   const path = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const python = name === 'training' && values.python !== undefined ? ['--python', values.python] : [];
-  const { status, signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', path, ...python], {
+  const given = name === 'training' ? (['python', 'rounds'] as const) : [];
+  const options = given.flatMap((option) => (values[option] === undefined ? [] : [`--${option}`, values[option]]));
+  const { status, signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', path, ...options], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const remarks = stdout
-    .split('\n')
-    .filter((line) => [words.missed, words.notMeasured].some((word) => line.startsWith(`${word}: `)));
-  const missed = remarks.some((line) => line.startsWith(words.missed));
-  if (status === 0 || (status === 1 && missed)) return { text: stdout.trimEnd(), remarks };
-  const failure = `${words.missed}: it failed (${signal ?? `status ${status}`})`;
-  return { text: `${stdout}\n${failure}`.trim(), remarks: [...remarks, failure] };
+  if (status === 0 || (status === 1 && remarksIn(stdout).length > 0)) return stdout.trimEnd();
+  return `${stdout}\n${words.missed}: it failed (${signal ?? `status ${status}`})`.trim();
 }
 
-const written = [
+/** What was missed or not measured. */
+const remarksIn = (text: string): string[] =>
+  text.split('\n').filter((line) => [words.missed, words.notMeasured].some((word) => line.startsWith(`${word}: `)));
+
+const results = new URL('./results.md', import.meta.url);
+/** The sections as they stand, by title. */
+const kept = new Map(
+  (existsSync(results) ? readFileSync(results, 'utf8') : '')
+    .split(/^## /m)
+    .slice(1)
+    .map((text) => [text.slice(0, text.indexOf('\n')), text.trimEnd()] as const),
+);
+for (const section of sections) {
+  if (positionals.length > 0 && !positionals.includes(section.name)) continue;
+  const text = run(section);
+  const { title, about } = section;
+  console.log(`\n${title}\n${text}`);
+  kept.set(title, `${title}\n\n${about}\n\nMachine: ${machine}.\n\n\`\`\`\n${text}\n\`\`\``);
+}
+const all = sections.flatMap(({ title }) => kept.get(title) ?? []);
+const remarks = all.flatMap((text) => remarksIn(text).map((line) => `${text.slice(0, text.indexOf('\n'))}: ${line}`));
+const anyMissed = remarks.some((remark) => remark.includes(`: ${words.missed}: `));
+const summary = [
+  anyMissed ? 'Not all marks are met:' : 'No mark is missed.',
+  '',
+  ...remarks.map((line) => `- ${line}`),
+];
+console.log(['', ...summary].join('\n'));
+const head = [
   '# Benchmark results',
   '',
-  `Machine: ${machine}. Made by \`npm run bench\`; judge ratios, not absolute figures. What each figure is judged by stands under its table; the bounds are those of marks.ts.`,
+  'Made by `npm run bench`; judge ratios, not absolute figures. What each figure is judged by stands under its table; the bounds are those of marks.ts.',
+  '',
+  ...summary,
 ];
-const remarks: string[] = [];
-for (const section of chosen) {
-  const done = run(section);
-  const { title, about } = section;
-  console.log(`\n${title}\n${done.text}`);
-  written.push('', `## ${title}`, '', about, '', '```', done.text, '```');
-  remarks.push(...done.remarks.map((remark) => `${title}: ${remark}`));
-}
-const anyMissed = remarks.some((remark) => remark.includes(`: ${words.missed}: `));
-const summary = anyMissed ? 'Not all marks are met:' : 'No mark is missed.';
-console.log(['', summary, ...remarks].join('\n'));
-written.splice(3, 0, '', summary, ...(remarks.length > 0 ? ['', ...remarks.map((remark) => `- ${remark}`)] : []));
-if (chosen === sections) writeFileSync(new URL('./results.md', import.meta.url), `${written.join('\n')}\n`);
+writeFileSync(results, `${[head.join('\n').trimEnd(), ...all.map((text) => `## ${text}`)].join('\n\n')}\n`);
 if (anyMissed) process.exitCode = 1;

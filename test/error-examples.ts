@@ -27,7 +27,7 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   LAYOUT_STAGES: { when: 'a pipeline has more stages than the model has layers', from: fitting('pp=4') },
   LAYOUT_SCHEDULE: {
     when: 'the settings of a pipeline do not go together',
-    from: () => parseLayout('tp=2,virtual=2'),
+    from: () => parseLayout('pp=2,virtual=2,schedule=zb-h1'),
   },
   TYPE_MISMATCH: {
     when: 'a program uses a sharded, partial or replicated value where another is needed',

@@ -285,7 +285,12 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['packing documents of nothing', ['train', '--data', path('empty.jsonl'), ...small, '--pack'], 'holds no tokens'],
   ['an axis that scale does not have', ['scale', '--axis', 'cp'], '--axis: "cp" is not one of dp, tp, pp'],
   ['a pipeline that grows with its ranks', ['scale', '--axis', 'pp', '--weak'], 'only dp is scaled, not pp'],
-  ['chunks of one stage', ['describe', '--layout', 'virtual=2'], 'virtual needs several stages', 'add pp=2'],
+  [
+    'chunks of one stage in a file',
+    ['describe', '--layout', `virtual=2,schedule=file:${path('two.schedule')}`],
+    'virtual needs several stages',
+    'add pp=2',
+  ],
   [
     'more chunks than layers',
     ['train', ...data, ...small, '--layout', 'pp=2,virtual=2'],

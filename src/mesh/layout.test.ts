@@ -60,13 +60,15 @@ test('settings in any order, spaces and defaults make no difference', () => {
     'tp=4,dp=2,pp=3,sp,schedule=gpipe,stages=1+2+3',
   );
   expect(printLayout(parseLayout(''))).toBe('tp=1');
+  // What belongs to an axis of 1 changes nothing.
   expect(parseLayout('sp')).toEqual(oneRank);
+  expect(parseLayout('virtual=2')).toEqual(oneRank);
   expect(parseLayout('tp=2,sp=off').sp).toBe(false);
 });
 
 const messageOf = (text: string): string => {
   try {
-    return `parsed to ${printLayout(parseLayout(text))}`;
+    return `parsed to ${printLayout(parseLayout(text, text.includes('virtual') ? readFile : undefined))}`;
   } catch (error) {
     return (error as Error).message;
   }
@@ -96,7 +98,7 @@ test('every mistake says what to write', () => {
     'cp=2',
     'ep=4',
     'zero=4',
-    'virtual=2',
+    'virtual=2,schedule=file:a',
     'pp=2,virtual=0',
     'pp=2,virtual=2,schedule=zb-h1',
     'pp=2,virtual=2,stages=1+2+3',
@@ -130,7 +132,7 @@ test('every mistake says what to write', () => {
     cp=2: cp=2 is not supported yet; use cp=1 with tp, pp and dp
     ep=4: ep=4 is not supported yet; use ep=1 with tp, pp and dp
     zero=4: layout "zero=4": zero is 0, 1, 2 or 3, not "4"; write it like tp=2,pp=2,dp=2
-    virtual=2: layout "virtual=2": virtual needs several stages; add pp=2 or more, or leave virtual out
+    virtual=2,schedule=file:a: layout "virtual=2,schedule=file:a": virtual needs several stages; add pp=2 or more, or leave virtual out
     pp=2,virtual=0: layout "pp=2,virtual=0": virtual needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2
     pp=2,virtual=2,schedule=zb-h1: layout "pp=2,virtual=2,schedule=zb-h1": zb-h1 has one chunk a stage; leave virtual out, or use schedule=1f1b
     pp=2,virtual=2,stages=1+2+3: layout "pp=2,virtual=2,stages=1+2+3": stages names 3 stages but pp=2,virtual=2 makes 4; write it like tp=2,pp=2,dp=2

@@ -70,7 +70,9 @@ export function parseLayout(text: string, readFile?: (path: string) => string): 
   for (const axis of ['cp', 'ep'] as const)
     if (layout[axis] > 1)
       fail('LAYOUT_NOT_YET', { setting: `${axis}=${layout[axis]}`, fix: `use ${axis}=1 with tp, pp and dp` });
-  if (layout.sp && layout.tp === 1) layout.sp = false;
+  // A setting of an axis that is 1 changes nothing, so that the same ones can be compared over any number of ranks.
+  if (layout.tp === 1) layout.sp = false;
+  if (layout.pp === 1 && layout.schedule !== 'file') layout.virtual = 1;
   checkPipeline(text, layout);
   return layout;
 }

@@ -19,23 +19,41 @@ export async function rank(
   job: unknown,
   report: (report: GenerateReport) => void,
 ): Promise<Generated | undefined> {
-  const { settings, weights, weightsIdentity } = job as GenerateJob;
+  const window = openWindow(transport, job as GenerateJob);
+  try {
+    return continuePrompt(transport, job as GenerateJob, window, report);
+  } finally {
+    window.executor.dispose();
+  }
+}
+
+/** A model's forward pass over a window, compiled and with its weights. */
+export interface Window {
+  readonly step: LogitsStep;
+  readonly executor: Executor;
+}
+
+export function openWindow(
+  transport: Transport,
+  { settings, weights, weightsIdentity }: Pick<GenerateJob, 'settings' | 'weights' | 'weightsIdentity'>,
+): Window {
   const step = buildLogitsStep(settings, transport.rank);
   const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
   const executor = createExecutor(step, { transport, memory });
   try {
     readWeights(openCheckpoint(weights, weightsIdentity), step.state, memory.state, settings.layout, transport);
-    return continuePrompt(transport, job as GenerateJob, { step, executor }, report);
-  } finally {
+  } catch (error) {
     executor.dispose();
+    throw error;
   }
+  return { step, executor };
 }
 
 /** Writes what follows the prompt; all ranks call it together. */
 export function continuePrompt(
   transport: Transport,
   job: WritingJob,
-  { step, executor }: { readonly step: LogitsStep; readonly executor: Executor },
+  { step, executor }: Window,
   report: (report: GenerateReport) => void,
 ): Generated | undefined {
   const { config, layout, seqLen } = job.settings;

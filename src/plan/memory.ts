@@ -51,7 +51,7 @@ const sessionBytes = 200 * KB;
 const constantCopies = 2.3;
 /** Of the buffers, tensors and closures of an instruction: 7,400 of them against 65. */
 const instructionBytes = 4.5 * KB;
-/** What the arena of all sessions holds over the most in use at once, for pieces too small for what comes next: 1.1 to 1.6, 2.1 of 1 MB. */
+/** What the arena of all sessions holds over the most in use at once, for pieces too small for what comes next: 1.1 to 1.75, 2.1 of 1 MB. */
 const heldOverUsed = 1.2;
 
 /** Of a training step. */

@@ -8,9 +8,9 @@ import { alignment, type Lifetime } from './lives.ts';
 const line = alignment;
 const aligned = (bytes: number) => Math.ceil(bytes / line) * line;
 
-/** Greedy by size, each buffer compared with all that are placed. */
+/** Greedy by the size that buffers take, each compared with all that are placed; of one size, as they come. */
 function bySize(lifetimes: readonly Lifetime[]): number {
-  const order = lifetimes.toSorted((a, b) => b.bytes - a.bytes);
+  const order = lifetimes.toSorted((a, b) => aligned(b.bytes) - aligned(a.bytes));
   const placed: { offset: number; end: number; first: number; last: number }[] = [];
   for (const { first, last, bytes } of order) {
     let offset = 0;

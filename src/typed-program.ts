@@ -3,7 +3,7 @@
 export { FivefoldError } from './errors.ts';
 export { type Axis, axes, type Coords, coordsOf, type Mesh } from './mesh/mesh.ts';
 export { gelu, swiglu } from './ops/activation.ts';
-export { attention, attentionWithLogSumExp, type TokenPlaces } from './ops/attention.ts';
+export { attention, partialAttention, type TokenPlaces } from './ops/attention.ts';
 export type { AttentionAttrs } from './ops/attention-size.ts';
 export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from './ops/collectives.ts';
 export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
@@ -12,8 +12,8 @@ export { grad, type Seed } from './ops/grad.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';
 export { linear } from './ops/linear.ts';
 export { tokenLoss, vocabMax, vocabStats } from './ops/loss.ts';
-export { mergeAttention, type PartialAttention } from './ops/merge-attention.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
+export { finishAttention, mergeAttention, type PartialAttention } from './ops/partial-attention.ts';
 export { type RopeAttrs, rope } from './ops/rope.ts';
 export { print } from './program/print.ts';
 export type { Node, Program, Shape, Trace, Value } from './program/program.ts';

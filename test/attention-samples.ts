@@ -1,8 +1,7 @@
 // Small operands for attention, the merging of it, and their gradients.
 import { attentionOps } from '../src/ops/attention.ts';
 import { seesNothing } from '../src/ops/attention-blocks.ts';
-import { mergeAttentionOps } from '../src/ops/merge-attention.ts';
-import { asOperand, floats, type Operand, places, sample } from './operands.ts';
+import { asOperand, floats, next, type Operand, places, sample } from './operands.ts';
 
 interface AttentionCase {
   readonly label: string;
@@ -177,14 +176,10 @@ export const attentionSamples = attentionCases.map((each) => {
   );
 });
 
-/** The gradient's operands, without and with a gradient of the log-sum-exp. */
-export const attentionGradSamples = attentionSamples.flatMap(({ label, inputs, attrs }) => {
-  const [out, lse] = attentionOps.attentionOp.reference!(inputs, attrs as { scale: number }).map(asOperand);
-  const operands = [floats(out!.shape), ...inputs, out!, lse!];
-  return [
-    sample(label, operands, attrs),
-    sample(`${label}, with log-sum-exp`, [...operands, floats(lse!.shape)], attrs),
-  ];
+/** The gradient's operands. */
+export const attentionGradSamples = attentionSamples.map(({ label, inputs, attrs }) => {
+  const [sum, lse] = attentionOps.attentionOp.reference!(inputs, attrs as { scale: number }).map(asOperand);
+  return sample(label, [...inputs, lse!, floats(sum!.shape), floats(lse!.shape)], attrs);
 });
 
 export const mergeSamples = [
@@ -199,9 +194,8 @@ export const mergeSamples = [
   return sample(label, [floats(shape), lse(1), floats(shape), lse(3)]);
 });
 
-/** The same of merging. */
-export const mergeGradSamples = mergeSamples.flatMap(({ label, inputs, attrs }) => {
-  const [out, lse] = mergeAttentionOps.mergeAttentionOp.reference!(inputs, attrs).map(asOperand);
-  const operands = [floats(out!.shape), ...inputs, out!, lse!];
-  return [sample(label, operands), sample(`${label}, with log-sum-exp`, [...operands, floats(lse!.shape)])];
+/** A row's part of what was merged is at most one. */
+export const shareSamples = mergeSamples.map(({ label, inputs }) => {
+  const [x, own] = inputs as [Operand, Operand];
+  return sample(label, [x, own, { ...own, data: own.data.map((value) => value + 2 * next()) }]);
 });

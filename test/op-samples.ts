@@ -2,7 +2,7 @@
 import { lossOps } from '../src/ops/loss.ts';
 import { normOps } from '../src/ops/norm.ts';
 import { elements, type Shape } from '../src/program/program.ts';
-import { attentionGradSamples, attentionSamples, mergeGradSamples, mergeSamples } from './attention-samples.ts';
+import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } from './attention-samples.ts';
 import {
   asOperand,
   cube,
@@ -94,7 +94,9 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   attention: attentionSamples,
   attentionGrad: attentionGradSamples,
   mergeAttention: mergeSamples,
-  mergeAttentionGrad: mergeGradSamples,
+  shareOfMerged: shareSamples,
+  finishAttention: mergeSamples.map(({ label, inputs }) => sample(label, inputs.slice(0, 2))),
+  rowProduct: mergeSamples.map(({ label, inputs }) => sample(label, [inputs[0]!, inputs[2]!])),
   headsFirst: [
     sample('even', [floats([2, 4, 4, 2])], { group: 2 }),
     sample('alone', [floats([2, 3, 3, 2])], { group: 1 }),

@@ -9,8 +9,8 @@ import { finishingOps } from '../src/ops/finishing.ts';
 import { headOps } from '../src/ops/heads.ts';
 import { linearOps } from '../src/ops/linear.ts';
 import { lossOps } from '../src/ops/loss.ts';
-import { mergeAttentionOps } from '../src/ops/merge-attention.ts';
 import { normOps } from '../src/ops/norm.ts';
+import { partialAttentionOps } from '../src/ops/partial-attention.ts';
 import { ropeOps } from '../src/ops/rope.ts';
 import type { Op } from '../src/program/program.ts';
 
@@ -24,8 +24,8 @@ const families = [
   headOps,
   linearOps,
   lossOps,
-  mergeAttentionOps,
   normOps,
+  partialAttentionOps,
   ropeOps,
 ];
 

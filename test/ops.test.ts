@@ -59,9 +59,9 @@ test('every op that this rank runs itself has samples and a reference', () => {
 
 /** Of attention the op states what tokens in order cost; the same walk over the sample's own positions and documents gives what they do. */
 function flopsOf(op: Op, { inputs, attrs }: Sample): number {
-  const first = { attention: 0, attentionGrad: 1 }[op.name];
-  if (first === undefined) return op.flops?.(inputs, attrs) ?? 0;
-  const [q, k, , ...places] = inputs.slice(first) as Operand[];
+  const kind = { attention: 'forward', attentionGrad: 'backward' }[op.name] as 'forward' | 'backward' | undefined;
+  if (kind === undefined) return op.flops?.(inputs, attrs) ?? 0;
+  const [q, k, , ...places] = inputs.slice(0, 7) as Operand[];
   const { batch, ...size } = sizeOf(q!, k!);
   const row = (which: number, at: number) => {
     const tokens = places[which]!.shape[1]!;
@@ -70,8 +70,7 @@ function flopsOf(op: Op, { inputs, attrs }: Sample): number {
   let [flops, inOrder] = [0, true];
   for (let at = 0; at < batch; at++) {
     const [queries, keys] = [0, 2].map((which) => ({ positions: row(which, at), documents: row(which + 1, at) }));
-    const { forward, backward } = attentionFlops(size, attrs as AttentionAttrs, { queries: queries!, keys: keys! });
-    flops += first === 0 ? forward : backward;
+    flops += attentionFlops(size, attrs as AttentionAttrs, { queries: queries!, keys: keys! })[kind];
     for (const { positions, documents } of [queries!, keys!])
       inOrder &&=
         positions.every((position, i) => position === i) &&
@@ -155,6 +154,44 @@ function resultsOf(op: Op, { inputs, attrs }: Sample): { taken: number[]; refuse
   return { taken: floats.filter(takes), refused: floats.filter((index) => !takes(index)) };
 }
 
+type Pair = readonly [sum: number, logSumExp: number];
+
+/** Sums and log-sum-exps of partial attention among operands and results, whose gradients are at a held scale (ops/partial-attention.ts). */
+const partials: Readonly<Record<string, { readonly inputs: readonly Pair[]; readonly results: readonly Pair[] }>> = {
+  attention: { inputs: [], results: [[0, 1]] },
+  mergeAttention: {
+    inputs: [
+      [0, 1],
+      [2, 3],
+    ],
+    results: [[0, 1]],
+  },
+};
+
+/** Sums that are held at the scale of `from`, as they are at that of `to`. */
+function rescaled(
+  arrays: readonly NdArray[],
+  pairs: readonly Pair[],
+  from: readonly NdArray[],
+  to: readonly NdArray[],
+) {
+  const held = [...arrays];
+  for (const [sum, lse] of pairs) {
+    const { shape, data } = arrays[sum]!;
+    const width = shape.at(-1)!;
+    const factor = (row: number) => Math.exp(from[lse]!.data[row]! - to[lse]!.data[row]!);
+    held[sum] = { shape, data: data.map((value, i) => value * factor(Math.floor(i / width))) };
+  }
+  return held;
+}
+
+/** What an op makes of moved operands; sums of partial attention at the scales that they had before. */
+function movedResults(op: Op, { inputs, attrs }: Sample, moved: readonly NdArray[], before: readonly NdArray[]) {
+  const held = partials[op.name] ?? { inputs: [], results: [] };
+  const made = op.reference!(rescaled(moved, held.inputs, inputs, moved), attrs);
+  return rescaled(made, held.results, made, before);
+}
+
 /** Gradients of the loss that weighs these results alone, against central differences of the reference. */
 async function expectGradients(op: Op, sample: Sample, results: readonly number[]): Promise<void> {
   const random = randomNumbers(7);
@@ -170,7 +207,7 @@ async function expectGradients(op: Op, sample: Sample, results: readonly number[
   );
   const gradients = await gradientOf(op, sample, weights);
   const loss = (inputs: readonly NdArray[]) => {
-    const made = op.reference!(inputs, sample.attrs);
+    const made = movedResults(op, sample, inputs, whole);
     return [...weights].reduce((sum, [index, { data }]) => sum + dot(made[index]!.data, data), 0);
   };
   for (const [index, operand] of sample.inputs.entries()) {
@@ -179,9 +216,9 @@ async function expectGradients(op: Op, sample: Sample, results: readonly number[
       expect(gradient).toBeUndefined();
       continue;
     }
-    // A result need not depend on every operand (an attention's log-sum-exp not on the values): no gradient is one of zeros.
+    // A result need not depend on every operand (a log-sum-exp not on the values, a held sum on no scale): no gradient is one of zeros.
     const held = gradient?.data ?? new Float64Array(operand.data.length);
-    if (results.includes(0)) expect(gradient?.shape).toEqual(operand.shape);
+    if (results.includes(0) && !partials[op.name]) expect(gradient?.shape).toEqual(operand.shape);
     for (const direction of directions(operand.data.length, signs)) {
       const moved = (by: number) => {
         const data = operand.data.map((value, i) => value + by * direction[i]!);

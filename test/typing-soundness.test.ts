@@ -57,13 +57,15 @@ function* product<T>(lists: readonly (readonly T[])[]): Generator<T[]> {
 }
 
 /**
- * All types that the operands can have together. Where they are many thousands: cut on dims of one label only, one at most partial,
- * and invariant all together, as the rule refuses others (proved on the ops of few operands).
+ * All types that the operands can have together. Where they are many thousands: cut on dims of one label only, one at most partial or
+ * all that the op is linear in together, and invariant all together, as the rule refuses others (proved on the ops of few operands).
  */
 function* choices(op: Op, sample: Sample): Generator<AxisType[]> {
   const lists = typesOf(op, sample);
   if (lists.reduce((count, types) => count * types.length, 1) < 1e5) return yield* product(lists);
-  const { operands } = parseDims(typingOf(op, sample).dims);
+  const { dims, linear = [] } = typingOf(op, sample);
+  const { operands } = parseDims(dims);
+  const together = linear === 'all' ? [] : linear.filter((each) => typeof each !== 'number');
   const isPartial = (type: AxisType) => type.startsWith('P');
   yield lists.map((types): AxisType => (types.includes('I') ? 'I' : 'R'));
   for (const label of new Set(operands.flat().map(({ name }) => name))) {
@@ -75,8 +77,8 @@ function* choices(op: Op, sample: Sample): Generator<AxisType[]> {
     );
     const plain = ofLabel.map((types) => types.filter((type) => !isPartial(type)));
     yield* product(plain);
-    for (const at of plain.keys())
-      yield* product(plain.map((types, i) => (i === at ? ofLabel[i]!.filter(isPartial) : types)));
+    for (const partials of [...[...plain.keys()].map((at) => [at]), ...together])
+      yield* product(plain.map((types, i) => (partials.includes(i) ? ofLabel[i]!.filter(isPartial) : types)));
   }
 }
 
@@ -362,18 +364,13 @@ test('the whole table of typings', () => {
     attention: O2, R, R, O1, O1, R, R -> O2, O2
     attentionGrad: V0, V0, V0, V0, V0, V0, V0, V0, V0, V0 -> V0, V0, V0
     attentionGrad: O0, O0, O0, O0, O0, O0, O0, O0, O0, O0 -> O0, O0, O0
-    attentionGrad: P, R, R, R, R, R, R, R, R, R -> P, P, P
-    attentionGrad: PO0, O0, O0, O0, O0, O0, O0, O0, O0, O0 -> PO0, PO0, PO0
-    attentionGrad: V1, V1, V1, V1, R, R, R, R, V1, V1 -> V1, V1, V1
-    attentionGrad: V1, V1, O1, O1, R, R, R, R, V1, V1 -> V1, PO1, PO1
-    attentionGrad: PO1, O1, O1, O1, R, R, R, R, O1, O1 -> PO1, PO1, PO1
-    attentionGrad: V2, V2, R, R, V1, V1, R, R, V2, V2 -> V2, P, P
-    attentionGrad: PO2, O2, R, R, O1, O1, R, R, O2, O2 -> PO2, P, P
-    attentionGrad: V0, V0, V0, V0, V0, V0, V0, V0, V0, V0, V0 -> V0, V0, V0
-    attentionGrad: O0, O0, O0, O0, O0, O0, O0, O0, O0, O0, O0 -> O0, O0, O0
-    attentionGrad: V1, V1, V1, V1, R, R, R, R, V1, V1, V1 -> V1, V1, V1
-    attentionGrad: V1, V1, O1, O1, R, R, R, R, V1, V1, V1 -> V1, PO1, PO1
-    attentionGrad: V2, V2, R, R, V1, V1, R, R, V2, V2, V2 -> V2, P, P
+    attentionGrad: R, R, R, R, R, R, R, R, P, P -> P, P, P
+    attentionGrad: O0, O0, O0, O0, O0, O0, O0, O0, PO0, PO0 -> PO0, PO0, PO0
+    attentionGrad: V1, V1, V1, R, R, R, R, V1, V1, V1 -> V1, V1, V1
+    attentionGrad: V1, O1, O1, R, R, R, R, V1, V1, V1 -> V1, PO1, PO1
+    attentionGrad: O1, O1, O1, R, R, R, R, O1, PO1, PO1 -> PO1, PO1, PO1
+    attentionGrad: V2, R, R, V1, V1, R, R, V2, V2, V2 -> V2, P, P
+    attentionGrad: O2, R, R, O1, O1, R, R, O2, PO2, PO2 -> PO2, P, P
     add: P, P -> P
     add: V0, V0 -> V0
     add: O0, O0 -> O0
@@ -581,35 +578,6 @@ test('the whole table of typings', () => {
     tokenLossGrad: R, O1, O0, R -> O1
     tokenLossGrad: R, V2, V1, R -> V2
     tokenLossGrad: R, O2, O1, R -> O2
-    mergeAttention: V0, V0, V0, V0 -> V0, V0
-    mergeAttention: O0, O0, O0, O0 -> O0, O0
-    mergeAttention: V1, V1, V1, V1 -> V1, V1
-    mergeAttention: O1, O1, O1, O1 -> O1, O1
-    mergeAttention: V2, V2, V2, V2 -> V2, V2
-    mergeAttention: O2, O2, O2, O2 -> O2, O2
-    mergeAttention: V3, V3, V3, V3 -> V3, V3
-    mergeAttention: O3, O3, O3, O3 -> O3, O3
-    mergeAttentionGrad: V0, V0, V0, V0, V0, V0, V0 -> V0, V0, V0, V0
-    mergeAttentionGrad: O0, O0, O0, O0, O0, O0, O0 -> O0, O0, O0, O0
-    mergeAttentionGrad: P, R, R, R, R, R, R -> P, P, P, P
-    mergeAttentionGrad: PO0, O0, O0, O0, O0, O0, O0 -> PO0, PO0, PO0, PO0
-    mergeAttentionGrad: V1, V1, V1, V1, V1, V1, V1 -> V1, V1, V1, V1
-    mergeAttentionGrad: O1, O1, O1, O1, O1, O1, O1 -> O1, O1, O1, O1
-    mergeAttentionGrad: PO1, O1, O1, O1, O1, O1, O1 -> PO1, PO1, PO1, PO1
-    mergeAttentionGrad: V2, V2, V2, V2, V2, V2, V2 -> V2, V2, V2, V2
-    mergeAttentionGrad: O2, O2, O2, O2, O2, O2, O2 -> O2, O2, O2, O2
-    mergeAttentionGrad: PO2, O2, O2, O2, O2, O2, O2 -> PO2, PO2, PO2, PO2
-    mergeAttentionGrad: V3, V3, V3, V3, V3, V3, V3 -> V3, V3, V3, V3
-    mergeAttentionGrad: O3, O3, O3, O3, O3, O3, O3 -> O3, O3, O3, O3
-    mergeAttentionGrad: PO3, O3, O3, O3, O3, O3, O3 -> PO3, PO3, PO3, PO3
-    mergeAttentionGrad: V0, V0, V0, V0, V0, V0, V0, V0 -> V0, V0, V0, V0
-    mergeAttentionGrad: O0, O0, O0, O0, O0, O0, O0, O0 -> O0, O0, O0, O0
-    mergeAttentionGrad: V1, V1, V1, V1, V1, V1, V1, V1 -> V1, V1, V1, V1
-    mergeAttentionGrad: O1, O1, O1, O1, O1, O1, O1, O1 -> O1, O1, O1, O1
-    mergeAttentionGrad: V2, V2, V2, V2, V2, V2, V2, V2 -> V2, V2, V2, V2
-    mergeAttentionGrad: O2, O2, O2, O2, O2, O2, O2, O2 -> O2, O2, O2, O2
-    mergeAttentionGrad: V3, V3, V3, V3, V3, V3, V3, V3 -> V3, V3, V3, V3
-    mergeAttentionGrad: O3, O3, O3, O3, O3, O3, O3, O3 -> O3, O3, O3, O3
     rmsNorm: V0, R -> V0, V0
     rmsNorm: O0, R -> O0, O0
     rmsNorm: V1, R -> V1, V1
@@ -628,6 +596,60 @@ test('the whole table of typings', () => {
     layerNormGrad: PO0, O0, R, O0, O0 -> PO0, P, P
     layerNormGrad: V1, V1, R, V1, V1 -> V1, P, P
     layerNormGrad: PO1, O1, R, O1, O1 -> PO1, P, P
+    mergeAttention: V0, V0, V0, V0 -> V0, V0
+    mergeAttention: O0, O0, O0, O0 -> O0, O0
+    mergeAttention: V1, V1, V1, V1 -> V1, V1
+    mergeAttention: O1, O1, O1, O1 -> O1, O1
+    mergeAttention: V2, V2, V2, V2 -> V2, V2
+    mergeAttention: O2, O2, O2, O2 -> O2, O2
+    mergeAttention: V3, V3, V3, V3 -> V3, V3
+    mergeAttention: O3, O3, O3, O3 -> O3, O3
+    shareOfMerged: R, R, R -> R
+    shareOfMerged: P, R, R -> P
+    shareOfMerged: V4, R, R -> V4
+    shareOfMerged: O4, R, R -> O4
+    shareOfMerged: PO4, R, R -> PO4
+    shareOfMerged: I, I, I -> I
+    shareOfMerged: V0, V0, V0 -> V0
+    shareOfMerged: O0, O0, O0 -> O0
+    shareOfMerged: PO0, O0, O0 -> PO0
+    shareOfMerged: V1, V1, V1 -> V1
+    shareOfMerged: O1, O1, O1 -> O1
+    shareOfMerged: PO1, O1, O1 -> PO1
+    shareOfMerged: V2, V2, V2 -> V2
+    shareOfMerged: O2, O2, O2 -> O2
+    shareOfMerged: PO2, O2, O2 -> PO2
+    shareOfMerged: V3, V3, V3 -> V3
+    shareOfMerged: O3, O3, O3 -> O3
+    shareOfMerged: PO3, O3, O3 -> PO3
+    finishAttention: V0, V0 -> V0
+    finishAttention: O0, O0 -> O0
+    finishAttention: V1, V1 -> V1
+    finishAttention: O1, O1 -> O1
+    finishAttention: V2, V2 -> V2
+    finishAttention: O2, O2 -> O2
+    finishAttention: V3, V3 -> V3
+    finishAttention: O3, O3 -> O3
+    rowProduct: R, R -> R
+    rowProduct: P, R -> P
+    rowProduct: I, I -> I
+    rowProduct: R, P -> P
+    rowProduct: V0, V0 -> V0
+    rowProduct: O0, O0 -> O0
+    rowProduct: PO0, O0 -> PO0
+    rowProduct: O0, PO0 -> PO0
+    rowProduct: V1, V1 -> V1
+    rowProduct: O1, O1 -> O1
+    rowProduct: PO1, O1 -> PO1
+    rowProduct: O1, PO1 -> PO1
+    rowProduct: V2, V2 -> V2
+    rowProduct: O2, O2 -> O2
+    rowProduct: PO2, O2 -> PO2
+    rowProduct: O2, PO2 -> PO2
+    rowProduct: V3, V3 -> V3
+    rowProduct: O3, O3 -> O3
+    rowProduct: PO3, O3 -> PO3
+    rowProduct: O3, PO3 -> PO3
     rope: P, R -> P
     rope: V2, R -> V2
     rope: O2, R -> O2

@@ -1,9 +1,8 @@
 // The graphs that attention runs on one strip of queries and one part of the keys, of one key head: rows are the queries of the
 // group's heads, [rows, d]; keys [keys, d].
-import type { OnnxBuilder } from '../program/onnx-builder.ts';
 import type { Kernel, KernelTensor } from '../program/program.ts';
 import { hidden } from './attention-blocks.ts';
-import { mergePartials } from './merge-attention.ts';
+import { mergePartials } from './partial-attention.ts';
 
 /** What masks hold for keys that are seen and for those that are not. */
 export interface MaskValues {
@@ -64,41 +63,32 @@ export function forwardKernel(settings: KernelSettings, masked: boolean, before:
  * Adds this pair's part of the gradients of q, k and v to them, in place. Scores are transposed [keys, rows]: of the three products
  * that are summed then only one reads its operand transposed.
  */
-export function backwardKernel(settings: KernelSettings, masked: boolean, withLogSumExp: boolean): Kernel {
-  const { headDim: d, scale } = settings;
+export function backwardKernel({ headDim: d, scale }: KernelSettings, masked: boolean): Kernel {
   const [rows, keys] = [(name: string) => matrix(name, 'rows', d), (name: string) => matrix(name, 'keys', d)];
   const row = (name: string): KernelTensor => ({ name, shape: [1, 'rows'] });
   return {
-    name: `attentionGrad d=${d} scale=${scale}${masked ? ' masked' : ''}${withLogSumExp ? ' with logSumExp' : ''}`,
+    name: `attentionGrad d=${d} scale=${scale}${masked ? ' masked' : ''}`,
     inputs: [
-      ...[rows('dOut'), rows('q'), keys('k'), keys('v'), rows('out'), row('lse')],
+      ...[rows('q'), keys('k'), keys('v'), row('lse'), rows('dSum'), row('dLse')],
       ...[rows('dq'), keys('dk'), keys('dv')],
-      ...(withLogSumExp ? [row('dLse')] : []),
       ...(masked ? [matrix('mask', 'keys', 'rows')] : []),
     ],
     outputs: [rows('dq'), keys('dk'), keys('dv')],
     write: (onnx, names) => {
-      const { dOut, q, k, v, dq, dk, dv, mask } = names as Required<Names>;
+      const { q, k, v, lse, dSum, dLse, dq, dk, dv, mask } = names as Required<Names>;
       const product = { m: 'keys', k: d, n: 'rows' };
-      const logs = onnx.gemm(k!, q!, product, { transposed: 'b', scale, subtract: names.lse! });
+      const logs = onnx.gemm(k!, q!, product, { transposed: 'b', scale, subtract: lse! });
       const p = onnx.add('Exp', [mask ? onnx.add('Min', [logs, mask]) : logs]);
-      // The gradient of a score is p · (dp - along): along the output, nothing changes.
-      const dp = onnx.gemm(v!, dOut!, product, { transposed: 'b', subtract: along(onnx, names) });
+      const dp = onnx.gemm(v!, dSum!, product, { transposed: 'b', add: dLse! });
       const ds = onnx.add('Mul', [p, dp]);
       const toKeys = { m: 'keys', k: 'rows', n: d };
       return [
         onnx.gemm(ds, k!, { m: 'rows', k: 'keys', n: d }, { transposed: 'a', scale, add: dq! }),
         onnx.gemm(ds, q!, toKeys, { scale, add: dk! }),
-        onnx.gemm(p, dOut!, toKeys, { add: dv! }),
+        onnx.gemm(p, dSum!, toKeys, { add: dv! }),
       ];
     },
   };
-}
-
-/** Σ dOut · out of every row, less the gradient of its log-sum-exp, as one row. */
-function along(onnx: OnnxBuilder, { dOut, out, dLse }: Names): string {
-  const sum = onnx.add('ReduceSum', [onnx.add('Mul', [dOut!, out!]), onnx.int64s(-1)], { keepdims: 0 });
-  return dLse ? onnx.add('Sub', [sum, dLse]) : sum;
 }
 
 const matrix = (name: string, rows: string, columns: string | number): KernelTensor => ({

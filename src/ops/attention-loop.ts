@@ -56,24 +56,20 @@ export const forwardLoop: Loop = {
         if (strip.parts.every(({ masked }) => masked.length > 0)) clearUnseen(output, sum);
     });
   },
-  scratch: scratchOf(2, 1),
+  scratch: scratchOf(2),
 };
 
-/** Operands: the output's gradient, those of forward, its results, and if anything depends on it the log-sum-exp's gradient. */
+/** Operands: those of forward, its log-sum-exp, the gradients of its results. Results: the gradients of q, k and v. */
 export const backwardLoop: Loop = {
   kernels: ({ scale }, { inputs }) => {
     const settings: KernelSettings = { headDim: inputs[0]!.shape[4]!, scale };
-    const withLogSumExp = inputs.length > 10;
-    return {
-      whole: backwardKernel(settings, false, withLogSumExp),
-      masked: backwardKernel(settings, true, withLogSumExp),
-    };
+    return { whole: backwardKernel(settings, false), masked: backwardKernel(settings, true) };
   },
   play: ({ inputs, outputs, scratch }, run, attrs, node) => {
-    const [dOut, q, k, v, ...rest] = inputs as [Numbers, Numbers, Numbers, Numbers, ...Numbers[]];
-    const [out, lse, dLse] = rest.slice(4) as [Numbers, Numbers, Numbers?];
+    const [q, k, v, ...rest] = inputs as [Numbers, Numbers, Numbers, ...Numbers[]];
+    const [lse, dSum, dLse] = rest.slice(4) as [Numbers, Numbers, Numbers];
     const [dq, dk, dv] = outputs as [Numbers, Numbers, Numbers];
-    const size = sizeOf(node.inputs[1]!, node.inputs[2]!);
+    const size = sizeOf(node.inputs[0]!, node.inputs[1]!);
     const { rows, column, keys } = viewsOf(size);
     for (const gradient of outputs) gradient.fill(0);
     eachStrip(size, attrs, rest.slice(0, 4), (strip, at) => {
@@ -82,16 +78,15 @@ export const backwardLoop: Loop = {
         for (const head of at.heads) {
           const row = (of: Numbers) => rows(of, head, strip.queries);
           const key = (of: Numbers) => keys(of, head, part.keys);
-          const sums = [row(dq), key(dk), key(dv)];
           const numbers = (of: Numbers) => asRow(column(of, head, strip.queries));
-          const operands = [row(dOut), row(q), key(k), key(v), row(out), numbers(lse), ...sums];
-          const last = dLse ? [numbers(dLse)] : [];
-          run(mask.length > 0 ? 'masked' : 'whole', [...operands, ...last, ...mask], sums);
+          const sums = [row(dq), key(dk), key(dv)];
+          const operands = [row(q), key(k), key(v), numbers(lse), row(dSum), numbers(dLse), ...sums];
+          run(mask.length > 0 ? 'masked' : 'whole', [...operands, ...mask], sums);
         }
       }
     });
   },
-  scratch: scratchOf(3, 2),
+  scratch: scratchOf(3),
 };
 
 /** One row of the batch: where its tokens stand, and its heads, counted over all rows. */
@@ -203,10 +198,10 @@ function clearUnseen(out: View, lse: View): void {
 const fill = ({ of, offset, shape }: View, value: number): void =>
   void of.fill(value, offset, offset + shape[0]! * shape[1]!);
 
-/** `k`: the operand that the keys are, after the queries. `matrices`: of scores, alive at once inside of a kernel. */
-function scratchOf(matrices: number, k: number): Loop['scratch'] {
+/** `matrices`: of scores, alive at once inside of a kernel. */
+function scratchOf(matrices: number): Loop['scratch'] {
   return (attrs, { inputs }): Scratch => {
-    const size = sizeOf(inputs[k - 1]!, inputs[k]!);
+    const size = sizeOf(inputs[0]!, inputs[1]!);
     const rows = Math.min(queriesOfStrip({ ...attrs, group: size.group }), size.queries) * size.group;
     const elements = rows * Math.min(mostKeysOfPart(attrs), size.keys);
     return { elements, insideElements: matrices * elements };

@@ -67,23 +67,19 @@ export function attentionReference(inputs: readonly NdArray[], attrs: AttentionA
 
 /** Operands and results as those of the gradient's op. */
 export function attentionGradReference(inputs: readonly NdArray[], attrs: AttentionAttrs): NdArray[] {
-  const [dOut, q, k, v] = inputs as [NdArray, NdArray, NdArray, NdArray];
-  const [out, lse, dLse] = inputs.slice(8) as [NdArray, NdArray, NdArray?];
+  const [q, k, v] = inputs as [NdArray, NdArray, NdArray];
+  const [lse, dSum, dLse] = inputs.slice(7) as [NdArray, NdArray, NdArray];
   const headDim = q.shape[4]!;
   const [dq, dk, dv] = [q, k, v].map(({ shape }) => ndarray(shape, () => 0)) as [NdArray, NdArray, NdArray];
-  eachScore(inputs.slice(1, 8), attrs, ({ row, column, statistic, score }) => {
+  eachScore(inputs.slice(0, 7), attrs, ({ row, column, statistic, score }) => {
     const p = Math.exp(score - lse.data[statistic]!);
-    let dp = 0;
-    let along = -(dLse?.data[statistic] ?? 0);
-    for (let d = 0; d < headDim; d++) {
-      dp += dOut.data[row + d]! * v.data[column + d]!;
-      along += dOut.data[row + d]! * out.data[row + d]!;
-    }
-    const ds = p * (dp - along) * attrs.scale;
+    let dp = dLse.data[statistic]!;
+    for (let d = 0; d < headDim; d++) dp += dSum.data[row + d]! * v.data[column + d]!;
+    const ds = p * dp * attrs.scale;
     for (let d = 0; d < headDim; d++) {
       dq.data[row + d]! += ds * k.data[column + d]!;
       dk.data[column + d]! += ds * q.data[row + d]!;
-      dv.data[column + d]! += p * dOut.data[row + d]!;
+      dv.data[column + d]! += p * dSum.data[row + d]!;
     }
   });
   return [dq, dk, dv];

@@ -10,6 +10,7 @@ import { attentionGradReference, attentionReference } from './attention-referenc
 import { type AttentionAttrs, sizeOf } from './attention-size.ts';
 import { scale } from './elementwise.ts';
 import { headsFirst, headsLast } from './heads.ts';
+import { finishAttention, type PartialAttention, rowProduct } from './partial-attention.ts';
 import { float } from './shapes.ts';
 
 /** Where tokens stand, [b, s] integers each: a query sees the keys of its own document at positions up to its own. */
@@ -50,12 +51,13 @@ function scoresInOrder(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): n
   return batch * kvHeads * scoresOf(cutIntoBlocks(inOrder(queries), inOrder(keys), { ...attrs, group }), group);
 }
 
+const operandDims = 'b h s g! d!, b h~ t! 1 d!, b h~ t! 1 d!, b s, b s, b t!, b t!';
 const perScore = { forward: 2 * 2, backward: 5 * 2 } as const;
 
 /**
  * q [b, kvHeads, queries, group, headDim], k and v [b, kvHeads, keys, 1, headDim], positions and documents of the queries and of the
- * keys. Results: output like q, and the log-sum-exp of each query's scores [.., 1]; 0 and {@link seesNothing} for a query that sees
- * none of these keys, so that results over parts of the keys can be merged.
+ * keys. Results: a {@link PartialAttention}, the sum like q and the log-sum-exp of each query's scores [.., 1]; 0 and
+ * {@link seesNothing} for a query that sees none of these keys. Their gradients are those that partial-attention.ts speaks of.
  */
 const attentionOp: Op<AttentionAttrs> = {
   name: 'attention',
@@ -63,31 +65,30 @@ const attentionOp: Op<AttentionAttrs> = {
     expectOperands(inputs);
     return [float(inputs[0]!.shape), statistics(inputs[0]!)];
   },
-  typing: { dims: 'b h s g! d!, b h~ t! 1 d!, b h~ t! 1 d!, b s, b s, b t!, b t! -> b h s g d, b h s g 1' },
+  typing: { dims: `${operandDims} -> b h s g d, b h s g 1` },
   differentiable: [0, 1],
   flops: ([q, k], attrs) => perScore.forward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
-  vjp: ({ node, gradients: [g, logSumExp] }) => {
-    const { inputs, outputs } = node;
-    const last = logSumExp ? [logSumExp] : [];
-    return apply(attentionGradOp, [g ?? scale(outputs[0]!, 0), ...inputs, ...outputs, ...last], node.attrs);
+  vjp: ({ node: { inputs, outputs, attrs }, gradients: [sum, logSumExp] }) => {
+    const [out, lse] = outputs as [Value, Value];
+    const dSum = sum ?? scale(out, 0);
+    return apply(attentionGradOp, [...inputs, lse, dSum, logSumExp ?? scale(rowProduct(dSum, out), 0)], attrs);
   },
   execution: { by: 'blocks', ...forwardLoop },
   reference: attentionReference,
 };
 
-/** Recomputes the probabilities from the saved log-sum-exp; results: the gradients of q, k, v. */
+/**
+ * Operands: those of forward, its log-sum-exp, the gradients of its results; results: the gradients of q, k, v. Recomputes the
+ * probabilities.
+ */
 const attentionGradOp: Op<AttentionAttrs> = {
   name: 'attentionGrad',
-  shape: ([, q, k, v]) => [float(q!.shape), float(k!.shape), float(v!.shape)],
-  typing: (inputs) => {
-    const [row, key, place, keyPlace] = ['b h s g! d!', 'b h~ t! 1 d!', 'b s, b s', 'b t!, b t!'];
-    const forward = `${row}, ${key}, ${key}, ${place}, ${keyPlace}, ${row}, b h s g! 1`;
-    const isAlone = inputs.length <= 10;
-    const dims = `${row}, ${forward}${isAlone ? '' : ', b h s g! 1'} -> b h s g d, b h~ t 1 d, b h~ t 1 d`;
-    // Linear in the two gradients together, which the rule has no word for.
-    return { dims, ...(isAlone ? { linear: [0] } : {}) };
+  shape: ([q, k, v]) => [float(q!.shape), float(k!.shape), float(v!.shape)],
+  typing: {
+    dims: `${operandDims}, b h s g! 1, b h s g! d!, b h s g! 1 -> b h s g d, b h~ t 1 d, b h~ t 1 d`,
+    linear: [[8, 9]],
   },
-  flops: ([, q, k], attrs) => perScore.backward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
+  flops: ([q, k], attrs) => perScore.backward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
   execution: { by: 'blocks', ...backwardLoop },
   reference: attentionGradReference,
 };
@@ -102,17 +103,17 @@ export function attentionFlops(
   return { forward: perScore.forward * scores, backward: perScore.backward * scores };
 }
 
-/** Attention on heads that come first, with the log-sum-exp that `mergeAttention` needs; shapes as the op's. */
-export function attentionWithLogSumExp(
+/** Attention over some of the keys, on heads that come first; shapes as the op's. */
+export function partialAttention(
   q: Value,
   k: Value,
   v: Value,
   { queries, keys }: { readonly queries: TokenPlaces; readonly keys: TokenPlaces },
   attrs: AttentionAttrs,
-): { readonly out: Value; readonly logSumExp: Value } {
+): PartialAttention {
   const places = [queries.positions, queries.documents, keys.positions, keys.documents];
-  const [out, logSumExp] = apply(attentionOp, [q, k, v, ...places], attrs);
-  return { out: out!, logSumExp: logSumExp! };
+  const [sum, logSumExp] = apply(attentionOp, [q, k, v, ...places], attrs);
+  return { sum: sum!, logSumExp: logSumExp! };
 }
 
 /** q [b, queries, heads, headDim], k and v [b, keys, kvHeads, headDim] -> [b, queries, heads, headDim]. */
@@ -124,7 +125,8 @@ export function attention(
   attrs: AttentionAttrs,
 ): Value {
   const group = Math.max(1, Math.floor(q.shape[2]! / k.shape[2]!));
-  return headsLast(attentionWithLogSumExp(headsFirst(q, group), headsFirst(k, 1), headsFirst(v, 1), places, attrs).out);
+  const all = partialAttention(headsFirst(q, group), headsFirst(k, 1), headsFirst(v, 1), places, attrs);
+  return headsLast(finishAttention(all));
 }
 
 export const attentionOps = { attentionOp, attentionGradOp };

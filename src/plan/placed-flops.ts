@@ -18,10 +18,7 @@ export function placedWork({ instructions }: RankProgram): PlacedWork | undefine
   const blocks = instructions.flatMap((each) => (each.kind === 'blocks' && each.microbatch === 0 ? [each] : []));
   const first = blocks[0];
   if (!first) return undefined;
-  const [q, k] = first.node.inputs
-    .filter(({ shape }) => shape.length === 5)
-    .slice(first.node.op.name === 'attention' ? 0 : 1);
-  const { batch, queries, group } = sizeOf(q!, k!);
+  const { batch, queries, group } = sizeOf(first.node.inputs[0]!, first.node.inputs[1]!);
   const attrs = first.node.attrs as AttentionAttrs;
   const scores = (places: Places): number => scoresOf(cutIntoBlocks(places, places, { ...attrs, group }), group);
   const scoresInOrder = scores({

@@ -1,7 +1,16 @@
 // The one rule by which every op turns operand types into result types, axis by axis; where it cannot, what is wrong and how to mend it.
 import { type Dims, dimOf, type Label, parseDims } from './dim-labels.ts';
 import type { Dtype } from './program.ts';
-import { type AxisType, type Cut, cutOf, type TypedAxis, type TypeProblem, type Types, type Typing } from './types.ts';
+import {
+  type AxisType,
+  type Cut,
+  cutOf,
+  linearWith,
+  type TypedAxis,
+  type TypeProblem,
+  type Types,
+  type Typing,
+} from './types.ts';
 
 /**
  * What the rule needs to know of an operand. Only floats carry a gradient: a replicated operand of another kind mixes with
@@ -120,11 +129,18 @@ function partialTypes(op: Case): AxisType[] | TypeProblem {
   const others = terms.filter((index) => types[index] !== 'P');
   const to = others.some((index) => types[index] === 'R') ? 'R' : 'I';
   const reduce = `${reduceAll(op, partial, to)}, or reduce-scatter it (P -> V), first`;
-  if (typing.linear === undefined)
-    return refuse(op, `operand ${partial} is partial and the op is not linear in it`, reduce);
-  if (typing.linear === 'all') {
-    const other = others[0];
-    if (other === undefined) return everywhere(op, 'P');
+  const together = linearWith(typing, partial);
+  const apart = partials.find((index) => linearWith(typing, index) === undefined);
+  if (apart !== undefined || !together)
+    return refuse(op, `operand ${apart ?? partial} is partial and the op is not linear in it`, reduce);
+  if (partials.some((index) => !together.includes(index)))
+    return refuse(
+      op,
+      `operands ${partials.join(' and ')} are both partial, and a product of sums is not the sum of products`,
+      `${reduceAll(op, partial, 'R')} first`,
+    );
+  const other = others.find((index) => together.includes(index));
+  if (other !== undefined) {
     const dim = dimOf(dims.operands[partial], cutLabel(op, other)?.name);
     const fixes: Readonly<Record<Cut | 'R', string>> = {
       R: `${reduceAll(op, partial, 'R')} first: before it, operand ${other} would be counted once a rank`,
@@ -138,14 +154,6 @@ function partialTypes(op: Case): AxisType[] | TypeProblem {
       fixes[cutOf(types[other]!)?.cut ?? 'R'],
     );
   }
-  if (partials.length > 1)
-    return refuse(
-      op,
-      `operands ${partials.join(' and ')} are both partial, and a product of sums is not the sum of products`,
-      `${reduceAll(op, partial, 'R')} first`,
-    );
-  if (!typing.linear.includes(partial))
-    return refuse(op, `operand ${partial} is partial and the op is not linear in it`, reduce);
   if (others.some((index) => types[index] !== 'R'))
     return refuse(
       op,
@@ -237,16 +245,15 @@ function cutProblem(op: Case, cut: readonly number[]): TypeProblem | undefined {
   const partial = partials[0];
   if (partial !== undefined) {
     const add = `${whole(op, partial, 'R')} first`;
-    const others = active.filter((index) => !partials.includes(index));
-    const [other] = others;
-    const { linear } = typing;
+    const together = linearWith(typing, partial);
     // Terms of parts that others share would reach this rank's slices alone.
     const shared = cutLabel(op, partial)!.own;
-    if (shared || (linear !== 'all' && !linear?.includes(partial)))
+    if (shared || !together)
       return refuse(op, `operand ${partial} has parts still to be summed and the op is not linear in it`, add);
-    if (linear === 'all' && other !== undefined)
+    const other = active.find((index) => !partials.includes(index) && together.includes(index));
+    if (other !== undefined)
       return refuse(op, `operand ${partial} has parts still to be summed, operand ${other} is not such a sum`, add);
-    if (linear !== 'all' && partials.length > 1)
+    if (partials.some((index) => !together.includes(index)))
       return refuse(op, `operands ${partials.join(' and ')} both have parts still to be summed`, add);
   }
   const shared = cut.filter((index) => how(index) !== 'PO' && !cutLabel(op, index)!.own);

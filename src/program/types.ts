@@ -34,10 +34,20 @@ export interface Typing {
    * heads that several ranks' query heads share; `~` in a result then has the terms of this rank's slices (PO).
    */
   readonly dims: string;
-  /** Partial operands are allowed: `all` when the op is linear in all operands together (add); a list: in one of these at a time, the others replicated. */
-  readonly linear?: 'all' | readonly number[];
+  /**
+   * Partial operands are allowed: `all` when the op is linear in all operands together (add); a list: in one of these at a time, the
+   * others replicated. A list in the list: operands in which it is linear together.
+   */
+  readonly linear?: 'all' | readonly (number | readonly number[])[];
   /** Labels summed over are reduced by maximum instead, or must not be sharded at all. */
   readonly reduce?: 'sum' | 'max' | 'none';
+}
+
+/** The operands in which an op is linear together with this one; undefined: it is not linear in it. */
+export function linearWith({ linear, dims }: Typing, operand: number): readonly number[] | undefined {
+  if (linear === 'all') return Array.from({ length: dims.split('->')[0]!.split(',').length }, (_, index) => index);
+  const found = linear?.find((each) => (typeof each === 'number' ? each === operand : each.includes(operand)));
+  return typeof found === 'number' ? [found] : found;
 }
 
 /** A typing problem on one axis and how to mend it. */

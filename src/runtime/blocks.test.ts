@@ -46,7 +46,7 @@ const cases = [
   { op: geluGradOp, operands: [x, x], within: oneTensor },
   { op: swigluGradOp, operands: [x, x, x], within: oneTensor },
   { op: attentionOp, operands: attention, within: columns },
-  { op: attentionGradOp, operands: [q, ...attention, q, lse], within: columns },
+  { op: attentionGradOp, operands: [...attention, lse, q, lse], within: columns },
 ] as readonly { op: Op; operands: readonly Operand[]; within: number }[];
 
 const gauge = createSession(

@@ -6,9 +6,9 @@ import { oneRank } from '../mesh/layout.ts';
 import type { NdArray, Value } from '../program/program.ts';
 import { elements } from '../program/program.ts';
 import { finish, input, startTrace } from '../program/trace.ts';
-import { attentionWithLogSumExp } from './attention.ts';
+import { partialAttention } from './attention.ts';
 import { grad } from './grad.ts';
-import { mergeAttention } from './merge-attention.ts';
+import { finishAttention, mergeAttention, type PartialAttention } from './partial-attention.ts';
 
 const origin = { tp: 0, cp: 0, ep: 0, dp: 0, pp: 0 };
 const random = randomNumbers(21);
@@ -54,7 +54,7 @@ type Inputs = Readonly<Record<string, Value>>;
 async function run(
   given: Readonly<Record<string, NdArray>>,
   floats: readonly string[],
-  write: (all: Inputs) => { out: Value; logSumExp: Value },
+  write: (all: Inputs) => PartialAttention,
 ) {
   const trace = startTrace(oneRank, origin);
   const inputs = Object.fromEntries(
@@ -63,7 +63,9 @@ async function run(
       input(trace, shape, {}, /^[pd]o[sc]/.test(name) ? 'int' : 'float'),
     ]),
   );
-  const { out, logSumExp } = write(inputs);
+  const attended = write(inputs);
+  const { logSumExp } = attended;
+  const out = finishAttention(attended);
   const seeds = [
     { value: out, gradient: inputs.dOut! },
     { value: logSumExp, gradient: inputs.dLse! },
@@ -82,14 +84,14 @@ test('two halves merged equal the whole, and so do all gradients, that of the lo
     const queries = { positions: all.positions!, documents: all.documents! };
     const over = (which: 1 | 2) => {
       const keys = { positions: all[`positions${which}`]!, documents: all.documents1! };
-      return attentionWithLogSumExp(all.q!, all[`k${which}`]!, all[`v${which}`]!, { queries, keys }, attrs);
+      return partialAttention(all.q!, all[`k${which}`]!, all[`v${which}`]!, { queries, keys }, attrs);
     };
     return mergeAttention(over(1), over(2));
   });
   const { k1, k2, v1, v2, ...rest } = values;
   const once = await run({ ...rest, k: joined(k1!, k2!), v: joined(v1!, v2!) }, ['q', 'k', 'v'], (all) => {
     const places = { positions: all.positions!, documents: all.documents! };
-    return attentionWithLogSumExp(all.q!, all.k!, all.v!, { queries: places, keys: places }, { scale: 0.6 });
+    return partialAttention(all.q!, all.k!, all.v!, { queries: places, keys: places }, { scale: 0.6 });
   });
   const pairs = [
     [parts.out!, once.out!],

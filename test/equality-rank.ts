@@ -183,7 +183,7 @@ function fillTokens(
   coords: Coords,
   number: number,
 ): void {
-  const { layout, microBatch, microbatches, seqLen } = settings;
+  const { layout, microBatch, microbatches } = settings;
   const perRank = microBatch * microbatches;
   const first = ((number - 1) * layout.dp + coords.dp) * perRank;
   let counted = 0;
@@ -192,7 +192,6 @@ function fillTokens(
       memory,
       buffers,
       microBatch,
-      seqLen,
       (row) => sequences[(first + m * microBatch + row) % sequences.length]!,
     );
   if (step.counted !== undefined) memory.of(step.counted)[0] = counted;

@@ -1,8 +1,9 @@
 // Random small models and layouts that fit each other, for properties over both.
 import fc from 'fast-check';
-import { type Layout, oneRank, parseLayout, printLayout } from '../src/mesh/layout.ts';
+import { cpModes, type Layout, oneRank, parseLayout, printLayout } from '../src/mesh/layout.ts';
 import { worldSize } from '../src/mesh/mesh.ts';
 import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
+import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 
@@ -102,7 +103,7 @@ export const onOneRank = ({ attentionBlock: _, lossBlock: __, ...settings }: Ste
 const sizes = [1, 2, 3, 4, 5, 6, 7, 8];
 const meshesOf = (most: number) =>
   sizes
-    .flatMap((tp) => sizes.flatMap((pp) => sizes.map((dp) => ({ ...oneRank, tp, pp, dp }))))
+    .flatMap((tp) => sizes.flatMap((cp) => sizes.flatMap((pp) => sizes.map((dp) => ({ ...oneRank, tp, cp, pp, dp })))))
     .filter((mesh) => worldSize(mesh) <= most && worldSize(mesh) > 1 && mesh.pp <= 5);
 
 /** `layers` cut into `parts` of at least one, by numbers that say where. */
@@ -130,10 +131,12 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       // Half of them with stages and replicas, where most settings meet; some on one rank, where most do nothing.
       mesh: fc.oneof(
         { weight: 9, arbitrary: fc.constantFrom(...meshesOf(ranks)) },
-        { weight: 10, arbitrary: fc.constantFrom(...meshesOf(ranks).filter(({ pp, dp }) => pp > 1 && dp > 1)) },
+        { weight: 7, arbitrary: fc.constantFrom(...meshesOf(ranks).filter(({ pp, dp }) => pp > 1 && dp > 1)) },
+        { weight: 7, arbitrary: fc.constantFrom(...meshesOf(ranks).filter(({ cp, tp, pp }) => cp > 1 && tp * pp > 1)) },
         { weight: 1, arbitrary: fc.constant({ ...oneRank }) },
       ),
       sp: fc.boolean(),
+      cpMode: fc.constantFrom(...cpModes),
       schedule: fc.constantFrom('gpipe' as const, '1f1b' as const, '1f1b' as const, 'zb-h1' as const),
       virtual: fc.constantFrom(1, 2, 2, 3),
       zero: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const),
@@ -163,10 +166,15 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       microbatches: fc.integer({ min: 1, max: 4 }),
     })
     .map(({ mesh, ...random }) => {
-      const { tp, pp } = mesh;
-      const wanted = tp * random.headsPerRank;
-      const heads = wanted > 8 ? tp : wanted;
-      const kvChoices = sizes.filter((kv) => heads % kv === 0 && (kv % tp === 0 || tp % kv === 0));
+      const { tp, cp, pp } = mesh;
+      const cpMode = cp === 1 ? oneRank.cpMode : random.cpMode;
+      const headRanks = cpMode === 'ulysses' ? tp * cp : tp;
+      const wanted = headRanks * random.headsPerRank;
+      const heads = wanted > 8 ? headRanks : wanted;
+      const fits = (ranks: number, kv: number) => kv % ranks === 0 || ranks % kv === 0;
+      const kvChoices = Array.from({ length: heads }, (_, i) => i + 1).filter(
+        (kv) => heads % kv === 0 && fits(tp, kv) && (cpMode !== 'ulysses' || fits(cp, Math.max(1, kv / tp))),
+      );
       const layers = Math.min(6, pp + random.moreLayers);
       const chunks = pp === 1 || random.schedule === 'zb-h1' ? 1 : Math.min(random.virtual, Math.floor(layers / pp));
       // Two features leave a norm little but their signs.
@@ -177,13 +185,15 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       const layout: Layout = {
         ...mesh,
         sp,
+        cpMode,
         schedule: random.schedule,
         virtual: chunks,
         zero: random.zero,
         recompute: random.recompute,
         ...(random.uneven === null ? {} : { stages: cutAt(layers, pp * chunks, random.uneven) }),
       };
-      const seqLen = sp ? tp * Math.max(1, Math.round(random.length / tp)) : random.length;
+      const parts = leastMultiple(sequencePieces({ cp, cpMode }), sp ? cp * tp : 1);
+      const seqLen = parts * Math.max(1, Math.round(random.length / parts));
       return {
         model: {
           family: random.family,
@@ -210,5 +220,11 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };
     });
+
+function leastMultiple(a: number, b: number): number {
+  let multiple = a;
+  while (multiple % b !== 0) multiple += a;
+  return multiple;
+}
 
 export const anyCase = casesOf(8);

@@ -13,6 +13,14 @@ export type ScheduleName = (typeof scheduleNames)[number];
  */
 export type Zero = 0 | 1 | 2 | 3;
 
+/**
+ * How ranks of cp attend to each other's tokens. `ring`: keys and values go round (Liu et al., "Ring Attention", 2023). `ulysses`: heads
+ * are shared out instead of tokens (Jacobs et al., "DeepSpeed-Ulysses", 2023). `gather`: every rank gathers all keys and values (Grattafiori
+ * et al., "The Llama 3 herd of models", 2024, section 3.3.2).
+ */
+export const cpModes = ['ring', 'ulysses', 'gather'] as const;
+export type CpMode = (typeof cpModes)[number];
+
 export interface ScheduleFile {
   /** As given; it is read again where a printed layout is parsed, as when a run is gone on with. */
   readonly path: string;
@@ -22,6 +30,7 @@ export interface ScheduleFile {
 export interface Layout extends Mesh {
   /** Sequence parallelism: norms and residuals between tensor-parallel layers are sharded by sequence over tp. */
   readonly sp: boolean;
+  readonly cpMode: CpMode;
   readonly schedule: ScheduleName;
   readonly zero: Zero;
   readonly recompute: Recompute;
@@ -40,6 +49,7 @@ export const oneRank: Layout = {
   dp: 1,
   pp: 1,
   sp: false,
+  cpMode: 'ring',
   schedule: '1f1b',
   virtual: 1,
   zero: 0,
@@ -61,23 +71,23 @@ export function parseLayout(text: string, readFile?: (path: string) => string): 
     seen.add(key);
     if ((axes as readonly string[]).includes(key)) layout[key as Axis] = parseSize(text, key, value);
     else if (key === 'sp') layout.sp = parseSwitch(text, value);
+    else if (key === 'cpMode') layout.cpMode = parseCpMode(text, value);
     else if (key === 'schedule') Object.assign(layout, parseSchedule(text, value, readFile));
     else if (key === 'virtual') layout.virtual = parseSize(text, key, value);
     else if (key === 'stages') layout.stages = (value ?? '').split('+').map((size) => parseSize(text, key, size));
     else if (key === 'zero') layout.zero = parseZero(text, value);
     else layout.recompute = parseRecompute(text, value);
   }
-  for (const axis of ['cp', 'ep'] as const)
-    if (layout[axis] > 1)
-      fail('LAYOUT_NOT_YET', { setting: `${axis}=${layout[axis]}`, fix: `use ${axis}=1 with tp, pp and dp` });
+  if (layout.ep > 1) fail('LAYOUT_NOT_YET', { setting: `ep=${layout.ep}`, fix: 'use ep=1 with tp, cp, pp and dp' });
   // A setting of an axis that is 1 changes nothing, so that the same ones can be compared over any number of ranks.
   if (layout.tp === 1) layout.sp = false;
+  if (layout.cp === 1) layout.cpMode = oneRank.cpMode;
   if (layout.pp === 1 && layout.schedule !== 'file') layout.virtual = 1;
   checkPipeline(text, layout);
   return layout;
 }
 
-const keys: readonly string[] = [...axes, 'sp', 'zero', 'recompute', 'schedule', 'virtual', 'stages'];
+const keys: readonly string[] = [...axes, 'cpMode', 'sp', 'zero', 'recompute', 'schedule', 'virtual', 'stages'];
 
 /** The settings of a layout's text, one after another. A path alone may hold a =, and a comma between double quotes. */
 function settingsIn(text: string): (readonly [key: string, value: string | undefined])[] {
@@ -121,6 +131,11 @@ function parseSwitch(text: string, value: string | undefined): boolean {
   if (value === undefined || ['1', 'true', 'on'].includes(value)) return true;
   if (['0', 'false', 'off'].includes(value)) return false;
   return fail('LAYOUT_SYNTAX', { text, reason: `sp is on or off, not "${value}"` });
+}
+
+function parseCpMode(text: string, value: string | undefined): CpMode {
+  const mode = cpModes.find((known) => known === value);
+  return mode ?? fail('LAYOUT_SYNTAX', { text, reason: `cpMode is ${cpModes.join(', ')}, not "${value ?? ''}"` });
 }
 
 const filePrefix = 'file:';
@@ -177,6 +192,7 @@ function parseZero(text: string, value: string | undefined): Zero {
 /** The shortest text that parses to this layout. */
 export function printLayout(layout: Layout): string {
   const parts = axes.filter((axis) => layout[axis] > 1).map((axis) => `${axis}=${layout[axis]}`);
+  if (layout.cpMode !== oneRank.cpMode) parts.push(`cpMode=${layout.cpMode}`);
   if (layout.sp) parts.push('sp');
   if (layout.zero > 0) parts.push(`zero=${layout.zero}`);
   if (layout.recompute.policy !== 'none') parts.push(`recompute=${printRecompute(layout.recompute)}`);

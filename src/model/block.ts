@@ -2,7 +2,6 @@
 // Shapes: b sequences of s tokens; x is [b, s, hidden], under sp [b, s / tp, hidden].
 import type { Layout } from '../mesh/layout.ts';
 import { gelu, swiglu } from '../ops/activation.ts';
-import { attention, type TokenPlaces } from '../ops/attention.ts';
 import { ownSlice } from '../ops/collectives.ts';
 import { add, multiply, offset } from '../ops/elementwise.ts';
 import { mergeHeads, splitHeads } from '../ops/heads.ts';
@@ -12,6 +11,7 @@ import { rope } from '../ops/rope.ts';
 import type { Value } from '../program/program.ts';
 import { at } from '../program/trace.ts';
 import type { ModelConfig } from './config.ts';
+import { type AttentionPlaces, contextAttention } from './context-attention.ts';
 import { enterParallel, leaveParallel } from './parallel.ts';
 import { kvSharded } from './params.ts';
 
@@ -22,8 +22,7 @@ export type Params = Readonly<Record<string, Value>>;
 export interface BlockContext {
   readonly config: ModelConfig;
   readonly layout: Layout;
-  /** Where the tokens stand, of the whole sequence. */
-  readonly places: TokenPlaces;
+  readonly places: AttentionPlaces;
   /** See AttentionAttrs. */
   readonly attentionBlock?: number;
 }
@@ -62,7 +61,7 @@ function withBias(x: Value, bias: Value | undefined): Value {
   return bias ? add(x, bias) : x;
 }
 
-/** h [b, s, hidden], the whole sequence -> this rank's heads [b, s, heads / tp · headDim]. */
+/** h [b, s, hidden], all tokens of this cp rank -> this tp rank's heads [b, s, heads / tp · headDim]. */
 function selfAttention(h: Value, params: Params, context: BlockContext): Value {
   const { config, layout, places, attentionBlock } = context;
   const { headDim, positions, weightOrder } = config;
@@ -76,9 +75,11 @@ function selfAttention(h: Value, params: Params, context: BlockContext): Value {
   const kv = kvSharded(config, layout) ? asStored : ownKvHead(config, layout);
   const headNorm = (x: Value, key: string) =>
     config.qkNorm ? rmsNorm(x, gainOf(key, params, config), config.normEpsilon) : x;
-  const maxPositions = h.shape[1]!;
+  const maxPositions = h.shape[1]! * layout.cp;
   const rotate = (x: Value) =>
-    positions.kind === 'rotary' ? rope(x, places.positions, { frequencies: positions.frequencies, maxPositions }) : x;
+    positions.kind === 'rotary'
+      ? rope(x, places.own.positions, { frequencies: positions.frequencies, maxPositions })
+      : x;
   const q = rotate(headNorm(project('q', asStored), 'qNorm'));
   const k = rotate(headNorm(project('k', kv), 'kNorm'));
   const v = project('v', kv);
@@ -86,7 +87,7 @@ function selfAttention(h: Value, params: Params, context: BlockContext): Value {
   const scale = 1 / Math.sqrt(headDim);
   const blocks = attentionBlock === undefined ? {} : { block: attentionBlock };
   const attrs = { scale, ...(window ? { window } : {}), ...blocks };
-  return mergeHeads(attention(q, k, v, { queries: places, keys: places }, attrs));
+  return mergeHeads(contextAttention(q, k, v, places, attrs, layout));
 }
 
 /** More tp ranks than key-value heads: every rank holds all of them and takes the one its query heads share. */

@@ -3,6 +3,7 @@ import { fail, option } from '../errors.ts';
 import { type Layout, largestAxis } from '../mesh/layout.ts';
 import { axes } from '../mesh/mesh.ts';
 import { printRecompute } from '../mesh/recompute.ts';
+import { sequencePieces } from '../mesh/sequence.ts';
 import type { ModelConfig } from './config.ts';
 
 export interface BatchShape {
@@ -21,7 +22,9 @@ export function checkFit(config: ModelConfig, layout: Layout, batch: BatchShape)
   checkSize(option('seqLen'), batch.seqLen, Number.MAX_SAFE_INTEGER);
   for (const key of ['globalBatch', 'microBatch'] as const) checkSize(option(key), batch[key], largestBatch);
   for (const axis of axes) checkSize(`${option('layout')} ${axis}`, layout[axis], largestAxis);
-  checkTensorParallel(config, layout, batch.seqLen);
+  checkSequenceShares(config, layout, batch.seqLen);
+  checkTensorParallel(config, layout, batch.seqLen / layout.cp);
+  checkHeadShares(config, layout);
   checkStages(config, layout);
   checkRecompute(config, layout);
   checkLength(config, batch.seqLen);
@@ -39,11 +42,59 @@ function checkSize(name: string, size: number, most: number): void {
     fail('OPTION_INVALID', { option: name, problem: `${size} is more than ${most}`, fix: `use ${most} or less` });
 }
 
+/** The lengths around a refused one that divide into so many equal parts, as they are typed. */
+const lengthsThatDivide = ({ positions }: ModelConfig, seqLen: number, parts: number): string[] =>
+  [0, parts]
+    .map((more) => seqLen - (seqLen % parts) + more)
+    .filter((n) => n > 0 && n <= positions.max)
+    .map((length) => `${option('seqLen')} ${length}`);
+
+/** Over cp. */
+function checkSequenceShares(config: ModelConfig, layout: Layout, seqLen: number): void {
+  const { cp, cpMode } = layout;
+  const pieces = sequencePieces(layout);
+  if (seqLen % pieces === 0) return;
+  const others = seqLen % cp === 0 ? ['cpMode=ulysses'] : [];
+  const what =
+    pieces === cp ? 'the sequence length' : `the sequence length into two pieces a rank, as ${cpMode} needs,`;
+  const fix = [...lengthsThatDivide(config, seqLen, partsOfSequence(layout)), ...others].join(' or ');
+  fail('LAYOUT_INDIVISIBLE', { axis: 'cp', size: cp, what, total: seqLen, fix });
+}
+
+/** A sequence must divide into so many parts. */
+const partsOfSequence = (layout: Layout): number => {
+  const pieces = sequencePieces(layout);
+  return layout.sp ? leastMultiple(pieces, layout.cp * layout.tp) : pieces;
+};
+
+/** Over cp, of those that tp leaves. */
+function checkHeadShares(config: ModelConfig, { tp, cp, cpMode }: Layout): void {
+  if (cp === 1 || cpMode !== 'ulysses') return;
+  const refuse = (what: string, total: number, fix: string) =>
+    fail('LAYOUT_INDIVISIBLE', { axis: 'cp', size: cp, what, total, fix });
+  const [heads, kvHeads] = [config.heads / tp, Math.max(1, config.kvHeads / tp)];
+  const fits = (n: number) => heads % n === 0 && fitsKvHeads(n, kvHeads);
+  const fix = [nearest('cp=', cp, divisors(heads).filter(fits)), 'cpMode=ring']
+    .filter((each) => each !== '')
+    .join(' or ');
+  const ofEach = tp === 1 ? '' : ` of each of tp=${tp} ranks`;
+  if (heads % cp !== 0) refuse(`the attention heads${ofEach}, which ulysses shares out`, heads, fix);
+  if (!fitsKvHeads(cp, kvHeads)) refuse(`the key-value heads${ofEach}, nor is it a multiple of them`, kvHeads, fix);
+}
+
+function leastMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y > 0) [x, y] = [y, x % y];
+  return (a / x) * b;
+}
+
+/** `seqLen`: tokens of a sequence on one rank of cp. */
 function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number): void {
-  const { heads, kvHeads, intermediateSize, positions } = config;
-  const { tp, sp } = layout;
-  const lengths = [0, tp].map((more) => seqLen - (seqLen % tp) + more).filter((n) => n > 0 && n <= positions.max);
-  const others = [...lengths.map((length) => `${option('seqLen')} ${length}`), 'the layout without sp'].join(' or ');
+  const { heads, kvHeads, intermediateSize } = config;
+  const { tp, sp, cp } = layout;
+  const others = [...lengthsThatDivide(config, seqLen * cp, partsOfSequence(layout)), 'the layout without sp'].join(
+    ' or ',
+  );
   const allowed = divisors(heads).filter(
     (n) => intermediateSize % n === 0 && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
   );
@@ -52,7 +103,8 @@ function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number
   if (heads % tp !== 0) refuse('the attention heads', heads);
   if (!fitsKvHeads(tp, kvHeads)) refuse('the key-value heads, nor is it a multiple of them', kvHeads);
   if (intermediateSize % tp !== 0) refuse('the MLP width', intermediateSize);
-  if (sp && seqLen % tp !== 0) refuse('the sequence length, which sp cuts', seqLen, others);
+  if (sp && seqLen % tp !== 0)
+    refuse(`the sequence length${cp === 1 ? '' : ` of each of cp=${cp} ranks`}, which sp cuts`, seqLen, others);
 }
 
 const fitsKvHeads = (tp: number, kvHeads: number) => kvHeads % tp === 0 || tp % kvHeads === 0;

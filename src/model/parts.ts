@@ -7,6 +7,8 @@
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import type { RecomputePolicy } from '../mesh/recompute.ts';
+import { countTokens, foreignBlocks, keyTokens } from '../mesh/sequence.ts';
+import type { TokenPlaces } from '../ops/attention.ts';
 import { grad } from '../ops/grad.ts';
 import type { Node, Program, Shape, Trace, Value } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
@@ -14,7 +16,9 @@ import { at, finish, input, startTrace } from '../program/trace.ts';
 import { dualTypes, type Types } from '../program/types.ts';
 import { block, type Params } from './block.ts';
 import type { ModelConfig } from './config.ts';
+import type { AttentionPlaces } from './context-attention.ts';
 import { embed } from './ends.ts';
+import { fetchedAgain } from './fetch-again.ts';
 import { keptFor } from './kept.ts';
 import { type ParamSpec, type PartName, paramSpecs, shardShape } from './params.ts';
 
@@ -25,13 +29,14 @@ export interface TraceSettings {
   readonly coords: Coords;
   /** Sequences of a microbatch on this rank. */
   readonly batch: number;
+  /** Tokens of a sequence on this rank: a share of it over cp. */
   readonly seqLen: number;
   /** See StepSettings. */
   readonly attentionBlock?: number;
 }
 
 /**
- * Inputs by name: `x` (or `ids`), `param:<key>`; of backward ones also `dy`, `saved:<id>`, `sum:<key>`, and of weightGradient
+ * Inputs by name: `x` (or `ids`), `positions`, `documents`, those of {@link keyPlaceNames}, `param:<key>`; of backward ones also `dy`, `saved:<id>`, `sum:<key>`, and of weightGradient
  * `kept:<id>`: what inputGradient hands on to it.
  */
 export interface PartPrograms {
@@ -89,12 +94,13 @@ export function tracePart(
     : tokensInput(trace, [batch, seqLen]);
   const positions = isBlock || config.positions.kind === 'learned' ? tokensInput(trace, [batch, seqLen]) : undefined;
   const documents = isBlock ? tokensInput(trace, [batch, seqLen]) : undefined;
+  const foreign = isBlock ? foreignPlaces(trace, settings) : {};
   const y = at(trace, isBlock ? '' : name, () =>
     isBlock
       ? block(x, params, {
           config,
           layout,
-          places: { positions: positions!, documents: documents! },
+          places: placesOf({ positions: positions!, documents: documents! }, foreign, layout),
           ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
         })
       : embed({ ids: x, ...(positions ? { positions } : {}) }, params, config, layout),
@@ -103,6 +109,7 @@ export function tracePart(
     [isBlock ? 'x' : 'ids']: x,
     ...(positions ? { positions } : {}),
     ...(documents ? { documents } : {}),
+    ...foreign,
     ...prefixed('param', params),
   };
   const forward = finish(trace, inputs, { y });
@@ -125,6 +132,34 @@ export function tracePart(
   });
 }
 
+/** Inputs that say where the keys of a block of mesh/sequence.ts stand. */
+export const keyPlaceNames = (block: number) =>
+  ({ positions: `keyPositions:${block}`, documents: `keyDocuments:${block}` }) as const;
+
+/** The blocks of keys that are not of this rank's own tokens. A ring's are others on every rank, the whole sequence is the same on all. */
+function foreignPlaces(trace: Trace, { layout, batch, seqLen, coords }: TraceSettings): Record<string, Value> {
+  const blocks = keyTokens(layout, seqLen * layout.cp, coords.cp);
+  const types: Types = { ...tokenTypes, cp: layout.cpMode === 'ring' ? 'L' : 'R' };
+  return Object.fromEntries(
+    foreignBlocks(layout).flatMap((block) =>
+      Object.values(keyPlaceNames(block)).map((name) => [
+        name,
+        input(trace, [batch, countTokens(blocks[block]!)], types, 'int'),
+      ]),
+    ),
+  );
+}
+
+/** What attention is told of where tokens stand. */
+function placesOf(own: TokenPlaces, foreign: Readonly<Record<string, Value>>, layout: Layout): AttentionPlaces {
+  const others = foreignBlocks(layout).map((block): TokenPlaces => {
+    const names = keyPlaceNames(block);
+    return { positions: foreign[names.positions]!, documents: foreign[names.documents]! };
+  });
+  if (layout.cpMode === 'ring') return { own, queries: own, keys: [own, ...others] };
+  return { own, queries: layout.cpMode === 'ulysses' ? others[0]! : own, keys: others };
+}
+
 interface Traced {
   readonly forward: Program;
   readonly params: readonly Value[];
@@ -138,7 +173,7 @@ interface Traced {
 
 /** Cuts one trace of forward and backward into programs by purpose, and decides what each hands on to the next. */
 function cutPhases({ forward, params, nodes, backwardInputs, dx, sums, policy }: Traced): PartPrograms {
-  const backwardNodes = slice(nodes, [...(dx ? [dx] : []), ...Object.values(sums)]);
+  const backwardNodes = fetchedAgain(forward, slice(nodes, [...(dx ? [dx] : []), ...Object.values(sums)]));
   const saved = savedFor(forward, backwardNodes, params);
   const { kept, again } = keptFor(policy, forward, saved, new Set(params.map(({ id }) => id)));
   const inGradient = new Set(dx ? slice(backwardNodes, [dx]) : []);
@@ -170,10 +205,10 @@ function cutPhases({ forward, params, nodes, backwardInputs, dx, sums, policy }:
   };
 }
 
-/** What backward nodes read of a forward program and its inputs, without the parameters: those are there anyway. */
+/** What backward nodes read of a forward program and its inputs and do not make anew, without the parameters: those are there anyway. */
 export function savedFor(forward: Program, backward: readonly Node[], params: readonly Value[]): Value[] {
   const read = readBy(backward);
-  const given = new Set(params.map(({ id }) => id));
+  const given = new Set([...params, ...backward.flatMap((node) => node.outputs)].map(({ id }) => id));
   const made = [...Object.values(forward.inputs), ...forward.nodes.flatMap((node) => node.outputs)];
   return made.filter(({ id }) => read.has(id) && !given.has(id));
 }

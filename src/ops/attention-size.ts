@@ -1,4 +1,5 @@
 // What an attention op is told, and the sizes it works on.
+import type { TokenRange } from '../mesh/sequence.ts';
 import type { TensorShape } from '../program/program.ts';
 
 export interface AttentionAttrs {
@@ -6,6 +7,8 @@ export interface AttentionAttrs {
   readonly scale: number;
   /** A query sees itself and the `window - 1` positions before it; undefined: all before it. */
   readonly window?: number;
+  /** Where the tokens stand that costs are stated for; undefined: from 0 on. */
+  readonly stand?: { readonly queries: readonly TokenRange[]; readonly keys: readonly TokenRange[] };
   /** Queries and keys of a block; undefined: as many as stay near a core. It changes results by rounding only. */
   readonly block?: number;
 }

@@ -1,6 +1,7 @@
 // Attention with grouped heads over tokens that say where they stand: the op, its gradient, their typing and cost.
 // How it is cut into blocks is in attention-blocks.ts, what a block runs in attention-kernels.ts, the loop in attention-loop.ts.
 
+import type { TokenRange } from '../mesh/sequence.ts';
 import type { Value } from '../program/program.ts';
 import { expectShape, type Op, type TensorShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
@@ -40,15 +41,18 @@ function expectOperands(inputs: readonly TensorShape[]): void {
 
 const statistics = (q: TensorShape): TensorShape => float([...q.shape.slice(0, 4), 1]);
 
-/** Positions 0, 1, .. of one document: what costs are stated for. */
-function inOrder(tokens: number): Places {
-  return { positions: Array.from({ length: tokens }, (_, i) => i), documents: new Uint8Array(tokens) };
+/** Tokens of one document, where costs are stated for. */
+function placesIn(ranges: readonly TokenRange[]): Places {
+  const positions = ranges.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i));
+  return { positions, documents: new Uint8Array(positions.length) };
 }
 
-/** Scores of all heads and rows of the batch that are computed when the tokens of every row are one document in order. */
+/** Scores of all heads and rows of the batch that are computed when the tokens of every row are one document. */
 function scoresInOrder(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): number {
   const { batch, kvHeads, queries, keys, group } = sizeOf(q, k);
-  return batch * kvHeads * scoresOf(cutIntoBlocks(inOrder(queries), inOrder(keys), { ...attrs, group }), group);
+  const stand = attrs.stand ?? { queries: [[0, queries]], keys: [[0, keys]] };
+  const strips = cutIntoBlocks(placesIn(stand.queries), placesIn(stand.keys), { ...attrs, group });
+  return batch * kvHeads * scoresOf(strips, group);
 }
 
 const operandDims = 'b h s g! d!, b h~ t! 1 d!, b h~ t! 1 d!, b s, b s, b t!, b t!';

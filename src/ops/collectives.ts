@@ -20,7 +20,7 @@ import { ndarray } from './shapes.ts';
 /** One axis, or a set of them that a collective goes over in one call. */
 export type Over = TypedAxis | readonly TypedAxis[];
 
-interface OnAxes {
+export interface OnAxes {
   readonly axes: readonly TypedAxis[];
 }
 interface Gathered extends OnAxes {
@@ -43,7 +43,7 @@ const resized = ({ shape, dtype }: TensorShape, dim: number, size: number): Tens
 });
 
 /** Records a collective: the operand's type on every axis must be one of `from`, and becomes `to`. */
-function transition<A extends OnAxes>(
+export function transition<A extends OnAxes>(
   op: Op<A>,
   x: Value,
   attrs: A,
@@ -67,7 +67,7 @@ function transition<A extends OnAxes>(
 }
 
 /** Those of more than one rank, in the mesh's order. */
-const several = (x: Value, over: Over): TypedAxis[] =>
+export const several = (x: Value, over: Over): TypedAxis[] =>
   typedAxes.filter(
     (axis) => x.trace.mesh[axis] > 1 && (typeof over === 'string' ? axis === over : over.includes(axis)),
   );
@@ -80,7 +80,7 @@ function placeOn({ trace: { mesh, coords } }: Value, axes: readonly TypedAxis[])
   return axes.reduceRight((place, axis) => place * mesh[axis] + coords[axis], 0);
 }
 
-const copyReference: Op['reference'] = ([x]) => [x!];
+export const copyReference: Op['reference'] = ([x]) => [x!];
 
 /** How contiguous memory sees a tensor cut along `dim` into one shard a rank. */
 const cutOf = (shard: TensorShape, dim: number) => ({

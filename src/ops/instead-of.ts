@@ -4,7 +4,7 @@ import { type AxisType, type Cut, cutOf, type TypedAxis, varyingDim } from '../p
 /** The fix, by the axis and the type that the operand wrongly has. */
 export type Instead = (axis: TypedAxis, type: AxisType) => string;
 
-type Fixes = Readonly<Partial<Record<'R' | 'I' | 'P' | 'Pmax' | Cut, string>>>;
+type Fixes = Readonly<Partial<Record<'R' | 'I' | 'L' | 'P' | 'Pmax' | Cut, string>>>;
 
 /** A type without a fix is one that the collective takes. */
 const fixes =
@@ -15,10 +15,22 @@ const fixes =
 /** Parts that may overlap are fit for no collective. */
 const ofParts = (axis: TypedAxis, type: AxisType): Fixes => ({
   O: `its parts may overlap or leave gaps: use what ownSlice cut them from, or cut it in even shares over ${axis} (V)`,
+  L: `it is local on ${axis}: leave the region with it first (leaveLocal)`,
   PO: `it is the gradient of parts that may overlap: take it back through their ownSlice (${type} -> P) first`,
 });
 
 export const insteadOf = {
+  local: fixes((axis) => ({
+    R: `every rank holds it whole: keep this rank's slice over ${axis} (ownSlice) first`,
+    I: `every rank holds it whole: keep this rank's slice over ${axis} (ownSlice) first`,
+    L: 'it is local already: drop this enterLocal',
+    P: `it is a partial sum: reduce-scatter it over ${axis} (P -> V) first`,
+    Pmax: `all-reduce it over ${axis} by maximum (Pmax -> R) first`,
+  })),
+  outside: fixes((axis) => {
+    const enter = `enter the region that is local on ${axis} with it first (enterLocal)`;
+    return { R: enter, I: enter, V: enter, P: enter, Pmax: enter, O: enter, PO: enter };
+  }),
   enter: fixes((axis, type) => ({
     R: 'it has entered already: drop this enter',
     V: `all-gather it on dim ${varyingDim(type)} over ${axis} (${type} -> R) instead`,

@@ -33,7 +33,7 @@ interface Case {
 
 /**
  * The types of an op's results on one axis, or what is wrong:
- * R.. -> R, I.. -> I, V.. -> V or (over a summed label) P, R with V -> V, I mixes with nothing, P only where the op is linear.
+ * R.. -> R, I.. -> I, V.. -> V or (over a summed label) P, R with V -> V, I and L mix with nothing, P only where the op is linear.
  * O goes with R and O as V does, but is never summed over; PO goes with O where the op is linear, and summed over gives P.
  */
 export function resultTypes(typing: Typing, operands: readonly Typed[], axis: TypedAxis): AxisType[] | TypeProblem {
@@ -49,6 +49,7 @@ export function resultTypes(typing: Typing, operands: readonly Typed[], axis: Ty
       `operand ${unfinished} is a maximum still partial`,
       `all-reduce operand ${unfinished} over ${axis} by maximum (Pmax -> R) first`,
     );
+  if (types.includes('L')) return localTypes(op);
   const invariant = types.indexOf('I');
   if (invariant >= 0) return invariantTypes(op, invariant);
   if (types.includes('P')) return partialTypes(op);
@@ -92,6 +93,18 @@ const cutLabel = ({ dims, types }: Case, index: number): Label | undefined => {
   const cut = cutOf(types[index]!);
   return cut && dims.operands[index]?.[cut.dim];
 };
+
+function localTypes(op: Case): AxisType[] | TypeProblem {
+  const { active, axis, types } = op;
+  const other = active.find((index) => types[index] !== 'L');
+  if (other === undefined) return everywhere(op, 'L');
+  const local = types.indexOf('L');
+  return refuse(
+    op,
+    `operand ${local} is local, operand ${other} is not`,
+    `enter operand ${other} into the region that is local on ${axis} (enterLocal), or leave it with operand ${local} (leaveLocal), first`,
+  );
+}
 
 function invariantTypes(op: Case, invariant: number): AxisType[] | TypeProblem {
   const { active, axis, dims, types } = op;

@@ -6,8 +6,10 @@
 //   Vd  varying: each rank holds its own slice of dim d, and the slices in order make up the whole; so does its gradient
 //   Od  overlapping: each rank holds its own part of dim d of one whole; parts may overlap or leave gaps
 //   POd the gradient of Od: each rank's terms of its own part; the whole is their sum, with zeros where a rank has no part
+//   L   local: each rank holds something of its own, in a region of the program that says itself how ranks talk, as in shard_map; so
+//       does its gradient. Only `enterLocal` and `leaveLocal` (ops/local.ts) lead in and out
 //   P   partial: the ranks' values must still be summed; its gradient is replicated (Pmax: the maximum must still be taken)
-// The forward type fixes the gradient's: R <-> P, I <-> I, Vd <-> Vd, Od <-> POd. A part of what is the same everywhere is O, a part
+// The forward type fixes the gradient's: R <-> P, I <-> I, L <-> L, Vd <-> Vd, Od <-> POd. A part of what is the same everywhere is O, a part
 // of what is partial is PO: as R and P are for the whole. This is the typing of JAX's shard_map and of
 // meta-pytorch/spmd_types, with the sharded dimension added so that contractions over it are known to be partial.
 import type { Axis } from '../mesh/mesh.ts';
@@ -16,7 +18,7 @@ import type { Axis } from '../mesh/mesh.ts';
 export const typedAxes = ['tp', 'cp', 'ep', 'dp'] as const satisfies readonly Axis[];
 export type TypedAxis = (typeof typedAxes)[number];
 
-export type AxisType = 'R' | 'I' | 'P' | 'Pmax' | `${Cut}${number}`;
+export type AxisType = 'R' | 'I' | 'L' | 'P' | 'Pmax' | `${Cut}${number}`;
 
 /** How a dim is cut: in slices that make up the whole, in parts that may overlap, in parts whose overlaps must still be summed. */
 export type Cut = 'V' | 'O' | 'PO';

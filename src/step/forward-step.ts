@@ -63,7 +63,7 @@ function startForward(settings: StepSettings, rank: number, endOf: (tokens: read
   const parts = stageParts(config, layout, coords.pp);
   const tokens: TokenBuffers[] = [];
   const end = endOf(tokens);
-  tokens.push(...tokenBuffers(builder, parts, settings, end.of === 'loss'));
+  tokens.push(...tokenBuffers(builder, parts, settings, coords, end.of === 'loss'));
   const held = holdState({ config, layout, builder, state, coords });
   const play = playPipeline({
     builder,

@@ -7,6 +7,7 @@ import { type Action, type Message, messageTag, type Work } from '../schedule/sc
 import type { LossBuffers, PartFlight, PartRuns } from './part-runs.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import type { Place, TokenBuffers } from './step.ts';
+import { tokenInputs } from './token-buffers.ts';
 
 /** What a program wants of the model's end: the gradients that start from the loss, the loss alone, or logits. */
 export type End =
@@ -63,7 +64,7 @@ export function playPipeline({ builder, runs, trace, rank, end, tokens }: Pipeli
       if (part.name === 'head' && end.of === 'loss') runs.loss(part, x!, place, end.loss(work.microbatch));
       else if (part.name === 'head' && end.of === 'logits') end.done(work.microbatch, runs.logits(part, x!, place));
       else {
-        const inputs = { ...tokens(work.microbatch), ...(x === undefined ? {} : { x }) };
+        const inputs = { ...tokenInputs(tokens(work.microbatch)), ...(x === undefined ? {} : { x }) };
         x = runs.forward(part, inputs, place, end.of === 'training' ? flight.parts[index] : undefined);
       }
     }

@@ -32,6 +32,6 @@ export const traceSettings = (settings: StepSettings, coords: Coords): TraceSett
   layout: settings.layout,
   coords,
   batch: settings.microBatch,
-  seqLen: settings.seqLen,
+  seqLen: settings.seqLen / settings.layout.cp,
   ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
 });

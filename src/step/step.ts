@@ -1,5 +1,6 @@
 // What one rank does in one program, as a flat list of instructions over numbered buffers: the predictor walks it, the runtime runs it.
 import type { Group } from '../mesh/mesh.ts';
+import type { TokenRange } from '../mesh/sequence.ts';
 import type { GroupCall } from '../mesh/traffic.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import type { CallShape, Dtype, Node, Shape } from '../program/program.ts';
@@ -97,13 +98,20 @@ export interface RankProgram {
   readonly instructions: readonly Instruction[];
 }
 
-/** The token buffers of a microbatch on this rank; some undefined where its stage does not need them. */
-export interface TokenBuffers {
-  /** Token ids [b, s]: where the embedding is. */
-  readonly ids?: number;
-  /** Where in its document every token [b, s] stands, and which of its sequence's documents that is. */
+/** Where tokens [b, ..] of a sequence stand: positions in their documents, and which of its sequence's documents those are. */
+export interface PlaceBuffers {
+  /** Which tokens of the sequence they are. */
+  readonly tokens: readonly TokenRange[];
   readonly positions: number;
   readonly documents: number;
+}
+
+/** The token buffers of a microbatch on this rank, of its own tokens; some undefined where its stage does not need them. */
+export interface TokenBuffers extends PlaceBuffers {
+  /** Token ids [b, s]: where the embedding is. */
+  readonly ids?: number;
+  /** Blocks of keys of other tokens, by their number: see mesh/sequence.ts. */
+  readonly keys: Readonly<Record<number, PlaceBuffers>>;
   /** Target ids [b, s] and what each counts in the loss: where the head is. */
   readonly targets?: number;
   readonly weights?: number;

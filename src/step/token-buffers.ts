@@ -1,29 +1,61 @@
 // The token buffers of a program: what the parts of a rank's stage read of every microbatch.
+import type { Coords } from '../mesh/mesh.ts';
+import { countTokens, foreignBlocks, keyTokens, ownTokens, type TokenRange } from '../mesh/sequence.ts';
 import type { Part } from '../model/params.ts';
+import { keyPlaceNames } from '../model/parts.ts';
 import type { Numbers } from '../program/program.ts';
-import type { ProgramBuilder } from './program-builder.ts';
+import type { Bindings, ProgramBuilder } from './program-builder.ts';
 import type { StepSettings } from './settings.ts';
-import type { TokenBuffers } from './step.ts';
+import type { PlaceBuffers, TokenBuffers } from './step.ts';
 
 /** Where every sequence is one document, all microbatches share what says where tokens stand. */
 export function tokenBuffers(
   builder: ProgramBuilder,
   parts: readonly Part[],
-  { microBatch, seqLen, microbatches, packed }: StepSettings,
+  { microBatch, seqLen, microbatches, packed, layout }: StepSettings,
+  { cp }: Pick<Coords, 'cp'>,
   withLoss: boolean,
 ): TokenBuffers[] {
   const has = (name: string) => parts.some((part) => part.name === name);
-  const buffer = (what: string, dtype: 'int' | 'float' = 'int') => builder.own(what, [microBatch, seqLen], dtype);
-  const places = (of: string) => ({ positions: buffer(`positions${of}`), documents: buffer(`documents${of}`) });
+  const own = ownTokens(layout, seqLen, cp);
+  const blocks = keyTokens(layout, seqLen, cp);
+  const buffer = (what: string, tokens: readonly TokenRange[], dtype: 'int' | 'float' = 'int') =>
+    builder.own(what, [microBatch, countTokens(tokens)], dtype);
+  const placesOf = (tokens: readonly TokenRange[], of: string): PlaceBuffers => ({
+    tokens,
+    positions: buffer(`positions${of}`, tokens),
+    documents: buffer(`documents${of}`, tokens),
+  });
+  const keysOf = (of: string) =>
+    has('block')
+      ? Object.fromEntries(
+          foreignBlocks(layout).map((block) => [block, placesOf(blocks[block]!, ` of keys ${block}${of}`)]),
+        )
+      : {};
+  const places = (of: string) => ({ ...placesOf(own, of), keys: keysOf(of) });
   const shared = packed ? undefined : places('');
   return Array.from(
     { length: microbatches },
     (_, m): TokenBuffers => ({
-      ...(has('embedding') ? { ids: buffer(`ids ${m}`) } : {}),
+      ...(has('embedding') ? { ids: buffer(`ids ${m}`, own) } : {}),
       ...(shared ?? places(` ${m}`)),
-      ...(has('head') && withLoss ? { targets: buffer(`targets ${m}`), weights: buffer(`weights ${m}`, 'float') } : {}),
+      ...(has('head') && withLoss
+        ? { targets: buffer(`targets ${m}`, own), weights: buffer(`weights ${m}`, own, 'float') }
+        : {}),
     }),
   );
+}
+
+/** What parts of the model read of a microbatch's tokens, by the names of their inputs. */
+export function tokenInputs({ ids, positions, documents, keys }: TokenBuffers): Bindings {
+  const ofKeys = Object.entries(keys).flatMap(([block, each]) => {
+    const names = keyPlaceNames(Number(block));
+    return [
+      [names.positions, each.positions],
+      [names.documents, each.documents],
+    ] as const;
+  });
+  return { ...(ids === undefined ? {} : { ids }), positions, documents, ...Object.fromEntries(ofKeys) };
 }
 
 /** Every sequence is one document, its tokens in order. */

@@ -25,7 +25,7 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
   const trace = traceSettings(settings, coords);
   const parts = stageParts(config, layout, coords.pp);
 
-  const tokens = tokenBuffers(builder, parts, settings, true);
+  const tokens = tokenBuffers(builder, parts, settings, coords, true);
   const lossSum = builder.own('loss', [1]);
   const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
   const squaredNorm = builder.own('squared gradient norm', [1], 'double');

@@ -50,7 +50,7 @@ export const measuredSequence = (
 /** Plays a rank's {@link evaluationStep}. */
 export function createEvaluator(
   transport: Transport,
-  { layout, seqLen }: Pick<StepSettings, 'layout' | 'seqLen'>,
+  { layout }: Pick<StepSettings, 'layout'>,
   { sequences, batch }: Evaluation,
   { step, executor }: { readonly step: LossStep; readonly executor: Executor },
 ): Evaluator {
@@ -61,7 +61,7 @@ export function createEvaluator(
 
   /** Returns what its tokens count. */
   const fill = (held: Sequences['validation'], first: number): number =>
-    fillMicrobatch(executor.memory, step.tokens[0]!, batch, seqLen, (row) =>
+    fillMicrobatch(executor.memory, step.tokens[0]!, batch, (row) =>
       measuredSequence(held, { sequences }, first + row),
     );
   return {
@@ -77,7 +77,7 @@ export function createEvaluator(
         sums[0]! += of(step.loss)[0]!;
         sums[1]! += counted;
       }
-      // The last stage of each replica has its sums; other stages add nothing.
+      // The last stage of each replica has its sums, of each cp rank its tokens'; other stages add nothing.
       for (const axis of talkingAxes)
         if (layout[axis] > 1) transport.allReduce(groupOf(layout, transport.rank, axis), sums, 'sum', 'held-out loss');
       return sums[0]! / Math.max(1, sums[1]!);
@@ -86,7 +86,7 @@ export function createEvaluator(
 }
 
 /** The sums of an evaluation go over these. */
-const talkingAxes = ['dp', 'pp'] as const;
+const talkingAxes = ['cp', 'dp', 'pp'] as const;
 
 /** What one evaluation sends besides its passes. */
 export const evaluationTalk = (layout: Mesh): BytesSent =>

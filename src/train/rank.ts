@@ -173,13 +173,11 @@ function fillTokens(
   sequences: Sequences,
   number: number,
 ): void {
-  const { layout, microBatch, microbatches, seqLen } = job.settings;
+  const { layout, microBatch, microbatches } = job.settings;
   const perRank = microBatch * microbatches;
   const first = (number - 1) * perRank * layout.dp + coords.dp * perRank;
   let counted = 0;
   for (const [m, buffers] of step.tokens.entries())
-    counted += fillMicrobatch(memory, buffers, microBatch, seqLen, (row) =>
-      sequences.sequence(first + m * microBatch + row),
-    );
+    counted += fillMicrobatch(memory, buffers, microBatch, (row) => sequences.sequence(first + m * microBatch + row));
   if (step.counted !== undefined) memory.of(step.counted)[0] = counted;
 }

@@ -1,7 +1,7 @@
 // What a run is predicted to take of every rank: the programs that will run, how often, and what packed documents change of them.
 import type { Sequence, Sequences } from '../data/sequences.ts';
 import type { WritingJob } from '../generate/job.ts';
-import { coordsOf, worldSize } from '../mesh/mesh.ts';
+import { coordsOf, rankAt } from '../mesh/mesh.ts';
 import { estimatePrograms, type MemoryEstimate } from '../plan/memory.ts';
 import { type PlacedWork, placedWork } from '../plan/placed-flops.ts';
 import {
@@ -13,7 +13,7 @@ import {
   type RankPrediction,
   timesBytes,
 } from '../plan/predict-step.ts';
-import { byStage } from '../plan/stage-ranks.ts';
+import { byRank, stageRanks } from '../plan/stage-ranks.ts';
 import { buildLogitsStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
@@ -44,7 +44,7 @@ export interface RunPrediction {
 export function predictRun(work: RunWork): RunPrediction {
   const { settings, steps, evaluation, sample } = work;
   const { layout } = settings;
-  const stages = byStage(layout, (rank) => {
+  const ranks = byRank(layout, (rank) => {
     const training = buildTrainingStep(settings, rank);
     const programs: ProgramRuns[] = [{ program: training, runs: steps }];
     if (evaluation)
@@ -60,22 +60,17 @@ export function predictRun(work: RunWork): RunPrediction {
     evaluation ? timesBytes(evaluationTalk(layout), evaluation.times) : {},
     sample ? timesBytes(sampleTalk(sample), sample.times) : {},
   );
-  const extra = settings.packed
-    ? packedFlops(
-        work,
-        stages.map(({ programs }) => programs.map(({ program }) => program)),
-      )
-    : undefined;
+  const programs = ranks.map((rank) => rank.programs.map(({ program }) => program));
+  const extra = settings.packed ? packedFlops(work, programs) : undefined;
   return {
-    ranks: Array.from({ length: worldSize(layout) }, (_, rank) => {
-      const { pp, dp } = coordsOf(layout, rank);
-      const prediction = alsoSending(stages[pp]!.prediction, more);
-      return { ...prediction, flops: prediction.flops + (extra?.[pp]?.[dp] ?? 0) };
-    }),
-    flopsPerStep: (worldSize(layout) / layout.pp) * stages.reduce((sum, { flops }) => sum + flops, 0),
+    ranks: ranks.map(({ prediction }, rank) => ({
+      ...alsoSending(prediction, more),
+      flops: prediction.flops + (extra?.[rank] ?? 0),
+    })),
+    flopsPerStep: ranks.reduce((sum, { flops }) => sum + flops, 0),
     memory: estimatePrograms(
       layout,
-      stages.map(({ programs }) => programs.map(({ program }) => program)),
+      stageRanks(layout).map((rank) => programs[rank]!),
       talkOf(settings),
     ),
   };
@@ -84,36 +79,46 @@ export function predictRun(work: RunWork): RunPrediction {
 /** Sequences that are read for a prediction; of a longer run the first speak for all. */
 const mostRead = 20_000;
 
-/** What packed documents change of a rank's FLOPs, by stage and replica. */
+/** What packed documents change of the FLOPs, by rank. */
 function packedFlops(
   { settings, firstStep, steps, evaluation, sequences }: RunWork,
   programs: readonly (readonly RankProgram[])[],
-): number[][] {
+): number[] {
   const { layout, microBatch, microbatches } = settings;
   const perRank = microBatch * microbatches;
   const counted = Math.min(steps, Math.ceil(mostRead / (perRank * layout.dp)));
-  const work = placedWork(programs[0]![0]!)!;
-  /** Scores of a head beyond those in order (none are more), by replica. */
-  const fewer = (sequenceOf: (index: number) => Sequence, indices: Iterable<readonly [dp: number, index: number]>) => {
+  /** Scores of a head beyond those of sequences of one document (none are more), by replica. */
+  const fewer = (
+    work: PlacedWork,
+    sequenceOf: (index: number) => Sequence,
+    indices: Iterable<readonly [dp: number, index: number]>,
+  ) => {
     const sums = Array.from({ length: layout.dp }, () => 0);
-    for (const [dp, index] of indices) sums[dp]! += scoresOf(work, sequenceOf(index)) - work.scoresInOrder;
+    for (const [dp, index] of indices) {
+      const { positions, documents } = sequenceOf(index);
+      sums[dp]! += work.scores({ positions: positions!, documents: documents! }) - work.scoresInOrder;
+    }
     return sums;
   };
-  const trained = fewer((index) => sequences.sequence(index), dealt(firstStep, counted, perRank, layout.dp));
-  const measured = evaluation
-    ? fewer((index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, layout.dp))
-    : [];
-  return programs.map(([training, second]) =>
-    trained.map((scores, dp) => {
-      const inTraining = Math.round((scores * steps * placedWork(training!)!.flopsPerScore) / counted);
-      const inEvaluation = evaluation ? measured[dp]! * evaluation.times * placedWork(second!)!.flopsPerScore : 0;
-      return inTraining + inEvaluation;
-    }),
-  );
+  /** All ranks that hold the same tokens see alike, whatever their stage. */
+  const byShare = Array.from({ length: layout.cp }, (_, cp) => {
+    const rank = rankAt(layout, { tp: 0, cp, ep: 0, dp: 0, pp: 0 });
+    const work = placedWork(programs[rank]![0]!, settings, cp)!;
+    return {
+      trained: fewer(work, (index) => sequences.sequence(index), dealt(firstStep, counted, perRank, layout.dp)),
+      measured: evaluation
+        ? fewer(work, (index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, layout.dp))
+        : [],
+    };
+  });
+  return programs.map(([training, second], rank) => {
+    const { cp, dp } = coordsOf(layout, rank);
+    const { trained, measured } = byShare[cp]!;
+    const perScore = (program: RankProgram) => placedWork(program, settings, cp)!.flopsPerScore;
+    const inTraining = Math.round((trained[dp]! * steps * perScore(training!)) / counted);
+    return inTraining + (evaluation ? measured[dp]! * evaluation.times * perScore(second!) : 0);
+  });
 }
-
-const scoresOf = (work: PlacedWork, { positions, documents }: Sequence): number =>
-  work.scores({ positions: positions!, documents: documents! });
 
 /** The sequences of some steps, and which replica each goes to. */
 function* dealt(

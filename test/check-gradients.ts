@@ -3,7 +3,7 @@
 //   type  same on all ranks?   perturbed                gradient               counts in the loss as
 //   R     yes                  on all ranks at once     sum over the ranks     each rank's, weighted differently
 //   I     yes                  on all ranks at once     each rank's own        once
-//   V, O  no                   rank by rank             the rank's own         each rank's, weighted differently
+//   V, O, L  no                rank by rank             the rank's own         each rank's, weighted differently
 //   P     no                   rank by rank             any rank's             the sum over ranks, weighted once
 import { coordsOf, type Mesh, rankAt, worldSize } from '../src/mesh/mesh.ts';
 import { grad } from '../src/ops/grad.ts';
@@ -42,7 +42,7 @@ export interface Checked {
 
 type Is = (type: AxisType) => boolean;
 const isR: Is = (type) => type === 'R';
-const varies: Is = (type) => cutOf(type) !== undefined;
+const varies: Is = (type) => type === 'L' || cutOf(type) !== undefined;
 const differs: Is = (type) => varies(type) || type === 'P';
 /** Where the loss takes each rank's result apart. */
 const apart: Is = (type) => varies(type) || isR(type);

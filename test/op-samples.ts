@@ -95,6 +95,16 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   attentionGrad: attentionGradSamples,
   mergeAttention: mergeSamples,
   shareOfMerged: shareSamples,
+  splitBlocks: [
+    sample('dim 0', [floats([4, 3])], { dim: 0, blocks: 2 }),
+    sample('even, dim 1 of three', [floats([2, 4, 6])], { dim: 1, blocks: 2 }),
+    sample('even, last dim', [floats([2, 4, 2, 6])], { dim: 3, blocks: 3 }),
+  ],
+  joinBlocks: [
+    sample('dim 0', [floats([2, 2, 3])], { dim: 0 }),
+    sample('even, dim 1 of three', [floats([2, 2, 4, 6])], { dim: 1 }),
+    sample('even, last dim', [floats([3, 2, 4, 2])], { dim: 2 }),
+  ],
   finishAttention: mergeSamples.map(({ label, inputs }) => sample(label, inputs.slice(0, 2))),
   rowProduct: mergeSamples.map(({ label, inputs }) => sample(label, [inputs[0]!, inputs[2]!])),
   headsFirst: [

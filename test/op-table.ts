@@ -8,6 +8,7 @@ import { embeddingOps } from '../src/ops/embedding.ts';
 import { finishingOps } from '../src/ops/finishing.ts';
 import { headOps } from '../src/ops/heads.ts';
 import { linearOps } from '../src/ops/linear.ts';
+import { localOps } from '../src/ops/local.ts';
 import { lossOps } from '../src/ops/loss.ts';
 import { normOps } from '../src/ops/norm.ts';
 import { partialAttentionOps } from '../src/ops/partial-attention.ts';
@@ -23,6 +24,7 @@ const families = [
   finishingOps,
   headOps,
   linearOps,
+  localOps,
   lossOps,
   normOps,
   partialAttentionOps,

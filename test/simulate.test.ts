@@ -10,6 +10,7 @@ import {
   ownSlice,
   reduceScatter,
 } from '../src/ops/collectives.ts';
+import { enterLocal, exchangeBlocks, leaveLocal, localOps, ringShift } from '../src/ops/local.ts';
 import { vocabMax } from '../src/ops/loss.ts';
 import type { NdArray, Op, Shape, Trace, Value } from '../src/program/program.ts';
 import { apply, finish, input, startTrace } from '../src/program/trace.ts';
@@ -38,6 +39,40 @@ function onRanks(
 
 describe('what collectives do with numbers', () => {
   const two = { ...one, tp: 2 };
+  const three = { ...one, tp: 3 };
+
+  test('a shift gives each rank what a rank before it holds, round the ring', () => {
+    const given = [
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ];
+    const shifted = (by: number) => onRanks(three, [2], 'L', given, (x) => ringShift(x, 'tp', by));
+    expect(shifted(1)).toEqual([
+      [5, 6],
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(shifted(-1)).toEqual([
+      [3, 4],
+      [5, 6],
+      [1, 2],
+    ]);
+  });
+
+  test('blocks are exchanged: block i goes to rank i, block j comes from rank j', () => {
+    const given = [
+      [11, 12, 13],
+      [21, 22, 23],
+      [31, 32, 33],
+    ];
+    expect(onRanks(three, [3], 'L', given, (x) => exchangeBlocks(x, 'tp'))).toEqual([
+      [11, 21, 31],
+      [12, 22, 32],
+      [13, 23, 33],
+    ]);
+  });
+
   test('all-reduce adds over the axis alone', () => {
     const mesh = { ...two, dp: 2 };
     const sums = onRanks(
@@ -152,9 +187,11 @@ interface Transition {
   readonly to: AxisType;
   readonly backward: readonly string[];
   readonly move: (x: Value) => Value;
+  /** [1, 12] if not given. */
+  readonly shape?: (ranks: number) => Shape;
 }
 
-/** The table of collectives.ts, a row each. Shapes divide by 2, 3 and 4 in dim 1. */
+/** The tables of collectives.ts and local.ts, a row each. Shapes divide by 2, 3 and 4 in dim 1. */
 const transitions: readonly Transition[] = [
   { name: 'enter', op: 'enter', from: 'I', to: 'R', backward: ['allReduce'], move: (x) => enter(x, 'tp') },
   {
@@ -229,15 +266,56 @@ const transitions: readonly Transition[] = [
     backward: ['ownPad'],
     move: (x) => ownSlice(x, 'tp', 1, { start: 2 * x.trace.coords.tp, size: 5 }),
   },
+  {
+    name: 'into a local region',
+    op: 'enterLocal',
+    from: 'V1',
+    to: 'L',
+    backward: ['leaveLocal'],
+    move: (x) => enterLocal(x, 'tp'),
+  },
+  {
+    name: 'out of a local region',
+    op: 'leaveLocal',
+    from: 'L',
+    to: 'V1',
+    backward: ['enterLocal'],
+    move: (x) => leaveLocal(x, 'tp', 'V1'),
+  },
+  {
+    name: 'a shift round the ring',
+    op: 'ringShift',
+    from: 'L',
+    to: 'L',
+    backward: ['ringShift'],
+    move: (x) => ringShift(x, 'tp', 1),
+  },
+  {
+    name: 'a shift by two places back',
+    op: 'ringShift',
+    from: 'L',
+    to: 'L',
+    backward: ['ringShift'],
+    move: (x) => ringShift(x, 'tp', -2),
+  },
+  {
+    name: 'blocks exchanged',
+    op: 'exchangeBlocks',
+    from: 'L',
+    to: 'L',
+    backward: ['exchangeBlocks'],
+    shape: (ranks) => [ranks, 12],
+    move: (x) => exchangeBlocks(x, 'tp'),
+  },
 ];
 
 describe('the gradient of every collective', () => {
   const meshes = [2, 3, 4].flatMap((tp) => (['R', 'I', 'V0', 'O0', 'P'] as const).map((other) => ({ tp, other })));
-  test.each(transitions)('$name', ({ from, to, backward, move }) => {
+  test.each(transitions)('$name', ({ from, to, backward, move, shape = () => [1, 12] }) => {
     for (const { tp, other } of meshes) {
       const { error, program, compared } = checkGradients({
         mesh: { ...one, tp, dp: 2 },
-        given: { x: { shape: [1, 12], types: { tp: from, dp: other } } },
+        given: { x: { shape: shape(tp), types: { tp: from, dp: other } } },
         write: ({ x }) => [move(x!)],
         step: 1,
       });
@@ -253,7 +331,7 @@ describe('the gradient of every collective', () => {
   test('covers every collective there is', () => {
     const proved = new Set(transitions.flatMap(({ op, backward }) => [op, ...backward]));
     expect([...proved].sort()).toEqual(
-      Object.values(collectiveOps)
+      [...Object.values(collectiveOps), ...Object.values(localOps).filter(({ execution }) => execution.by !== 'onnx')]
         .map(({ name }) => name)
         .sort(),
     );

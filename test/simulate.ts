@@ -54,6 +54,20 @@ function collective(mesh: Mesh, nodes: readonly Node[], operands: readonly (read
     const parts = group.map((member) => operands[member]![0]!);
     const { call } = op.execution;
     if (call === 'allGather') return [concat(parts, dim)];
+    if (call === 'ringShift') {
+      const { shift } = attrs as { shift: number };
+      const from = (group.indexOf(rank) - shift) % group.length;
+      return [parts.at(from)!];
+    }
+    if (call === 'allToAll') {
+      const own = group.indexOf(rank);
+      return [
+        concat(
+          parts.map((part) => share(part, 0, own, group.length)),
+          0,
+        ),
+      ];
+    }
     if (call === 'reduceScatter') return [share(sum(parts), dim, group.indexOf(rank), group.length)];
     return [(attrs as Reduced).reduce === 'max' ? maximum(parts) : sum(parts)];
   });

@@ -552,6 +552,26 @@ test('the whole table of typings', () => {
     outerSum: R, V2 -> V1
     outerSum: R, O2 -> O1
     outerSum: R, PO2 -> PO1
+    splitBlocks: P -> P
+    splitBlocks: V0 -> V1
+    splitBlocks: O0 -> O1
+    splitBlocks: PO0 -> PO1
+    splitBlocks: V2 -> V3
+    splitBlocks: O2 -> O3
+    splitBlocks: PO2 -> PO3
+    splitBlocks: V1 -> V2
+    splitBlocks: O1 -> O2
+    splitBlocks: PO1 -> PO2
+    joinBlocks: P -> P
+    joinBlocks: V1 -> V0
+    joinBlocks: O1 -> O0
+    joinBlocks: PO1 -> PO0
+    joinBlocks: V3 -> V2
+    joinBlocks: O3 -> O2
+    joinBlocks: PO3 -> PO2
+    joinBlocks: V2 -> V1
+    joinBlocks: O2 -> O1
+    joinBlocks: PO2 -> PO1
     vocabMax: V0 -> V0
     vocabMax: O0 -> O0
     vocabMax: V1 -> V1

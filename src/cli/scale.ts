@@ -41,7 +41,7 @@ export function addScale(program: Command, io: CliIo): void {
   const command = program.command('scale').description('measure speedup over ranks').allowExcessArguments(false);
   const read = addOptions(command, {
     model: defaults.model,
-    axis: 'all three',
+    axis: 'all of them',
     maxRanks: 'the cores of this machine',
     steps: `${defaults.steps} of each run; the first is not timed`,
     repeats: `${defaults.repeats}`,

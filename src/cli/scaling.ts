@@ -18,7 +18,7 @@ export interface Scaling {
 }
 
 /** Axes that are scaled, each alone. */
-export const scaledAxes = ['dp', 'tp', 'pp'] as const satisfies readonly Axis[];
+export const scaledAxes = ['dp', 'tp', 'cp', 'pp'] as const satisfies readonly Axis[];
 
 /** A layout and what was measured of it. */
 export interface ScaleResult extends Scaling {

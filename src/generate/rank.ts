@@ -1,7 +1,8 @@
 // Generating as one rank does it: all ranks know the tokens so far; one picks the next and tells the others.
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { readWeights } from '../checkpoint/weights.ts';
-import { coordsOf, rankAt, worldGroup } from '../mesh/mesh.ts';
+import { coordsOf, groupOf, rankAt, worldGroup } from '../mesh/mesh.ts';
+import { eachRange, holderOf } from '../mesh/sequence.ts';
 import { paddedVocab } from '../model/params.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
@@ -56,15 +57,15 @@ export function continuePrompt(
   { step, executor }: Window,
   report: (report: GenerateReport) => void,
 ): Generated | undefined {
-  const { config, layout, seqLen } = job.settings;
+  const { layout, seqLen } = job.settings;
   const world = worldGroup(layout);
   // Every tp rank of the last stage has the logits; the first of them picks.
   const picks = rankAt(layout, { ...coordsOf(layout, 0), pp: layout.pp - 1 });
   const writer = transport.rank === picks ? createWriter(job, report) : undefined;
   const [buffers] = step.tokens as [TokenBuffers];
-  fillPlaces(executor.memory.of, buffers, seqLen);
+  fillPlaces(executor.memory.of, buffers);
   const ids = buffers.ids === undefined ? undefined : (executor.memory.of(buffers.ids) as Int32Array);
-  const vocabulary = paddedVocab(config, layout);
+  const lastLogits = logitsReader(transport, job, { step, executor });
 
   const tokens = [...job.prompt];
   // The token, and 1 + which of the endings came with it.
@@ -73,12 +74,14 @@ export function continuePrompt(
   const start = performance.now();
   for (let written = 0; written < job.maxTokens && stopped === 'length'; written++) {
     const window = tokens.slice(-seqLen);
-    ids?.fill(0).set(window);
+    if (ids) {
+      ids.fill(0);
+      eachRange(buffers.tokens, ([start, end], at) => ids.set(window.slice(start, end), at));
+    }
     executor.run();
+    const logits = lastLogits(window.length - 1);
     if (writer) {
-      const first = (window.length - 1) * vocabulary;
-      const logits = (executor.memory.of(step.logits[0]!) as Floats).subarray(first, first + config.vocabSize);
-      const { token, ending } = writer.next(logits, tokens.length);
+      const { token, ending } = writer.next(logits!, tokens.length);
       next.set([token, ending === undefined ? 0 : 1 + endings.indexOf(ending)]);
     }
     if (world.ranks.length > 1) transport.broadcast(world, next, picks, 'next token');
@@ -89,4 +92,24 @@ export function continuePrompt(
   if (!writer) return undefined;
   const { text, ending } = writer.end();
   return { text, tokens: tokens.slice(job.prompt.length), stopped: ending ?? stopped, seconds };
+}
+
+/** The logits of a token of the window [vocabulary], on every rank of the last stage: the cp rank that holds it tells the others. */
+function logitsReader(
+  transport: Transport,
+  { settings: { config, layout, seqLen } }: WritingJob,
+  { step, executor }: Window,
+): (token: number) => Floats | undefined {
+  const [buffer] = step.logits;
+  if (buffer === undefined) return () => undefined;
+  const all = executor.memory.of(buffer) as Floats;
+  const vocabulary = paddedVocab(config, layout);
+  const { cp } = coordsOf(layout, transport.rank);
+  const told = all.slice(0, config.vocabSize);
+  return (token) => {
+    const { rank, at } = holderOf(layout, seqLen, token);
+    if (rank === cp) told.set(all.subarray(at * vocabulary, at * vocabulary + config.vocabSize));
+    if (layout.cp > 1) transport.broadcast(groupOf(layout, transport.rank, 'cp'), told, rank, 'logits');
+    return told;
+  };
 }

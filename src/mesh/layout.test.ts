@@ -117,8 +117,8 @@ test('every mistake says what to write', () => {
     tp=1e1: layout "tp=1e1": tp needs a whole number of at least 1, not "1e1"; write it like tp=2,pp=2,dp=2
     tp=-1: layout "tp=-1": tp needs a whole number of at least 1, not "-1"; write it like tp=2,pp=2,dp=2
     tp=2147483648: layout "tp=2147483648": tp is at most 1048576, not 2147483648; write it like tp=2,pp=2,dp=2
-    constructor=1: layout has no axis or setting "constructor"; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
-    __proto__=1: layout has no axis or setting "__proto__"; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
+    constructor=1: layout has no axis or setting "constructor"; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages
+    __proto__=1: layout has no axis or setting "__proto__"; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages
     tp=two: layout "tp=two": tp needs a whole number of at least 1, not "two"; write it like tp=2,pp=2,dp=2
     tp=2=3: layout "tp=2=3": tp=2=3 has more than one =; write it like tp=2,pp=2,dp=2
     sp=maybe: layout "sp=maybe": sp is on or off, not "maybe"; write it like tp=2,pp=2,dp=2
@@ -127,10 +127,10 @@ test('every mistake says what to write', () => {
     pp=2,stages=1+2+3: layout "pp=2,stages=1+2+3": stages names 3 stages but pp=2; write it like tp=2,pp=2,dp=2
     pp=2,stages=1+0: layout "pp=2,stages=1+0": stages needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2
     stages: layout "stages": stages needs a whole number of at least 1, not ""; write it like tp=2,pp=2,dp=2
-    np=2: layout has no axis or setting "np"; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
-    =2: layout has no axis or setting ""; use tp, cp, ep, dp, pp, sp, zero, recompute, schedule, virtual, stages
-    cp=2: cp=2 is not supported yet; use cp=1 with tp, pp and dp
-    ep=4: ep=4 is not supported yet; use ep=1 with tp, pp and dp
+    np=2: layout has no axis or setting "np"; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages
+    =2: layout has no axis or setting ""; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages
+    cp=2: parsed to cp=2
+    ep=4: ep=4 is not supported yet; use ep=1 with tp, cp, pp and dp
     zero=4: layout "zero=4": zero is 0, 1, 2 or 3, not "4"; write it like tp=2,pp=2,dp=2
     virtual=2,schedule=file:a: layout "virtual=2,schedule=file:a": virtual needs several stages; add pp=2 or more, or leave virtual out
     pp=2,virtual=0: layout "pp=2,virtual=0": virtual needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2

@@ -36,6 +36,19 @@ export function keyTokens(sharing: Sharing, seqLen: number, rank: number): Token
 export const foreignBlocks = ({ cp, cpMode }: Sharing): number[] =>
   cpMode === 'ring' ? Array.from({ length: cp - 1 }, (_, i) => i + 1) : [0];
 
+/** The rank of cp that holds a token, and which of its tokens that is. */
+export function holderOf(
+  sharing: Sharing,
+  seqLen: number,
+  token: number,
+): { readonly rank: number; readonly at: number } {
+  const pieces = sequencePieces(sharing);
+  const size = seqLen / pieces;
+  const piece = Math.floor(token / size);
+  const isSecond = pieces > sharing.cp && piece >= sharing.cp;
+  return { rank: isSecond ? pieces - 1 - piece : piece, at: (token % size) + (isSecond ? size : 0) };
+}
+
 export const countTokens = (ranges: readonly TokenRange[]): number =>
   ranges.reduce((sum, [start, end]) => sum + end - start, 0);
 

@@ -61,11 +61,11 @@ function checkSequenceShares(config: ModelConfig, layout: Layout, seqLen: number
   fail('LAYOUT_INDIVISIBLE', { axis: 'cp', size: cp, what, total: seqLen, fix });
 }
 
-/** A sequence must divide into so many parts. */
-const partsOfSequence = (layout: Layout): number => {
+/** A sequence must divide into so many equal parts. */
+export function partsOfSequence(layout: Layout): number {
   const pieces = sequencePieces(layout);
   return layout.sp ? leastMultiple(pieces, layout.cp * layout.tp) : pieces;
-};
+}
 
 /** Over cp, of those that tp leaves. */
 function checkHeadShares(config: ModelConfig, { tp, cp, cpMode }: Layout): void {

@@ -1,6 +1,6 @@
 // The token buffers of a program: what the parts of a rank's stage read of every microbatch.
 import type { Coords } from '../mesh/mesh.ts';
-import { countTokens, foreignBlocks, keyTokens, ownTokens, type TokenRange } from '../mesh/sequence.ts';
+import { countTokens, eachRange, foreignBlocks, keyTokens, ownTokens, type TokenRange } from '../mesh/sequence.ts';
 import type { Part } from '../model/params.ts';
 import { keyPlaceNames } from '../model/parts.ts';
 import type { Numbers } from '../program/program.ts';
@@ -59,8 +59,14 @@ export function tokenInputs({ ids, positions, documents, keys }: TokenBuffers): 
 }
 
 /** Every sequence is one document, its tokens in order. */
-export function fillPlaces(of: (id: number) => Numbers, { positions, documents }: TokenBuffers, seqLen: number): void {
-  const numbers = of(positions);
-  for (let i = 0; i < numbers.length; i++) numbers[i] = i % seqLen;
-  of(documents).fill(0);
+export function fillPlaces(of: (id: number) => Numbers, buffers: TokenBuffers): void {
+  for (const { tokens, positions, documents } of [buffers, ...Object.values(buffers.keys)]) {
+    const numbers = of(positions);
+    const width = countTokens(tokens);
+    for (let row = 0; row < numbers.length; row += width)
+      eachRange(tokens, ([start, end], at) => {
+        for (let i = start; i < end; i++) numbers[row + at + i - start] = i;
+      });
+    of(documents).fill(0);
+  }
 }

@@ -56,15 +56,16 @@ export function predictRun(work: RunWork): RunPrediction {
       programs.push({ program: buildLogitsStep(sample.settings, rank), runs: sample.times * sample.maxTokens });
     return { programs, prediction: predictPrograms(programs), flops: predictRank(training).flops };
   });
-  const more = addBytes(
-    evaluation ? timesBytes(evaluationTalk(layout), evaluation.times) : {},
-    sample ? timesBytes(sampleTalk(sample), sample.times) : {},
-  );
+  const more = (rank: number) =>
+    addBytes(
+      evaluation ? timesBytes(evaluationTalk(layout), evaluation.times) : {},
+      sample ? timesBytes(sampleTalk(sample, coordsOf(layout, rank).pp), sample.times) : {},
+    );
   const programs = ranks.map((rank) => rank.programs.map(({ program }) => program));
   const extra = settings.packed ? packedFlops(work, programs) : undefined;
   return {
     ranks: ranks.map(({ prediction }, rank) => ({
-      ...alsoSending(prediction, more),
+      ...alsoSending(prediction, more(rank)),
       flops: prediction.flops + (extra?.[rank] ?? 0),
     })),
     flopsPerStep: ranks.reduce((sum, { flops }) => sum + flops, 0),
@@ -107,7 +108,11 @@ function packedFlops(
     return {
       trained: fewer(work, (index) => sequences.sequence(index), dealt(firstStep, counted, perRank, layout.dp)),
       measured: evaluation
-        ? fewer(work, (index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, layout.dp))
+        ? fewer(
+            work,
+            (index) => measuredSequence(sequences.validation, evaluation, index),
+            passed(evaluation, layout.dp),
+          )
         : [],
     };
   });

@@ -5,7 +5,9 @@ import { generateDefaults } from '../generate/options.ts';
 import { windowLength } from '../generate/window.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { trafficBytes } from '../mesh/traffic.ts';
-import type { BytesSent } from '../plan/predict-step.ts';
+import { partsOfSequence } from '../model/fit.ts';
+import { addBytes, type BytesSent } from '../plan/predict-step.ts';
+import { elementBytes } from '../program/program.ts';
 import type { Settled } from './settle.ts';
 
 /** Tokens of a sample, at most: as many as the model has positions for. */
@@ -21,8 +23,8 @@ export function planSample({ run, model, layout, tokenizer }: Settled): WritingJ
       problem: outside === undefined ? 'it holds no tokens' : `token ${outside} is outside the model's vocabulary`,
       fix: 'write some text',
     });
-  // Within the positions that sp can cut, if it has to: a sample is no reason to refuse a run.
-  const most = model.config.positions.max - (model.config.positions.max % (layout.sp ? layout.tp : 1));
+  // Within the positions that can be cut, if they have to: a sample is no reason to refuse a run.
+  const most = model.config.positions.max - (model.config.positions.max % partsOfSequence(layout));
   const maxTokens = Math.min(sampleTokens, Math.max(1, most - prompt.length + 1));
   const seqLen = windowLength(model.config.positions.max, prompt.length + maxTokens - 1, layout);
   return {
@@ -36,8 +38,15 @@ export function planSample({ run, model, layout, tokenizer }: Settled): WritingJ
   };
 }
 
-/** What a sample sends besides its forward passes, one a token: who picks tells the others. */
-export function sampleTalk({ settings, maxTokens }: WritingJob): BytesSent {
-  const size = worldSize(settings.layout);
-  return size > 1 ? { world: { broadcast: maxTokens * trafficBytes('broadcast', 8, size) } } : {};
+/** What a rank of a stage sends for a sample besides its forward passes, one a token: the logits to who picks, who tells the others. */
+export function sampleTalk(
+  { settings: { config, layout, precision }, maxTokens }: WritingJob,
+  stage: number,
+): BytesSent {
+  const size = worldSize(layout);
+  if (size === 1) return {};
+  const picked: BytesSent = { world: { broadcast: maxTokens * trafficBytes('broadcast', 8, size) } };
+  if (layout.cp === 1 || stage < layout.pp - 1) return picked;
+  const bytes = config.vocabSize * elementBytes('float', precision);
+  return addBytes(picked, { cp: { broadcast: maxTokens * trafficBytes('broadcast', bytes, layout.cp) } });
 }

@@ -82,6 +82,10 @@ const cases: readonly Audited[] = [
     globalBatch: 8,
     packing: 1.16,
   },
+  { layout: 'cp=2', family: 'llama', precision: 'f32' },
+  { layout: 'cp=4,recompute=full', family: 'gpt2', precision: 'f64' },
+  { layout: 'cp=2,dp=2,cpMode=gather,zero=3', family: 'gpt2', precision: 'f32' },
+  { layout: 'tp=2,cp=2,cpMode=ulysses,sp', family: 'llama', precision: 'f32' },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];

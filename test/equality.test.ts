@@ -57,6 +57,18 @@ const nastyCases: readonly (readonly [string, Case])[] = [
   ['a microbatch that counts no token', nasty('pp=2,dp=2', {}, { documents: 4, uncounted: 'microbatch' })],
   ['a replica that counts no token', nasty('tp=2,dp=2,sp,zero=3', {}, { documents: 4, uncounted: 'replica' })],
   ['a step that counts no token', nasty('pp=2,dp=2,zero=1', { tied: true }, { documents: 4, uncounted: 'step' })],
+  ['a ring of four, one head', nasty('cp=4', { heads: 1, kvHeads: 1 })],
+  ['a ring of three, documents over ranks, the last ones padding', nasty('cp=3', {}, { seqLen: 18, documents: 7 })],
+  ['a ring with tp=4 and 2 key-value heads', nasty('tp=4,cp=2,sp')],
+  ['a ring with a window shorter than a piece', nasty('cp=2', { family: 'mistral', window: 2 }, { seqLen: 16 })],
+  [
+    'a ring in stages, gradients in halves, all computed anew',
+    nasty('cp=2,pp=2,schedule=zb-h1,recompute=full', { tied: true }),
+  ],
+  ['gathered keys with learned positions', nasty('cp=4,cpMode=gather,dp=2,zero=3', { family: 'gpt2' })],
+  ['ulysses with more ranks than key-value heads', nasty('cp=4,cpMode=ulysses', {}, { documents: 5 })],
+  ['ulysses of what tp leaves of the heads', nasty('tp=2,cp=2,cpMode=ulysses,sp', { family: 'qwen3' })],
+  ['ulysses of heads that tp shares', nasty('tp=4,cp=2,cpMode=ulysses', { heads: 8, kvHeads: 2 })],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -22,6 +22,11 @@ export const marks = {
     'tp=2,sp': { least: 0.95 },
     'pp=2': { least: 0.95 },
   },
+  /** Speedup of a long sequence over ranks. */
+  context: {
+    'cp=2': { least: 0.9 },
+    'cp=2,cpMode=ulysses': { least: 0.9 },
+  },
   /** Tokens a second over PyTorch's. */
   torch: {
     '320 tokens, 1 thread against one rank': { least: 1.1 },

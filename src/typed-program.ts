@@ -11,6 +11,14 @@ export { embedding } from './ops/embedding.ts';
 export { grad, type Seed } from './ops/grad.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';
 export { linear } from './ops/linear.ts';
+export {
+  enterLocal,
+  exchangeBlocks,
+  joinBlocks,
+  leaveLocal,
+  ringShift,
+  splitBlocks,
+} from './ops/local.ts';
 export { tokenLoss, vocabMax, vocabStats } from './ops/loss.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { finishAttention, mergeAttention, type PartialAttention } from './ops/partial-attention.ts';

@@ -116,7 +116,31 @@ const scheduled = (file: string): string[] =>
 // [what, command line, parts of the message: what was given, what is allowed, the fix]
 const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['unknown axis', train('--layout', 'zz=2'), '"zz"', 'use tp, cp, ep, dp, pp'],
-  ['an axis that is not there yet', train('--layout', 'cp=2'), 'cp=2 is not supported yet', 'use cp=1'],
+  ['an axis that is not there yet', train('--layout', 'ep=2'), 'ep=2 is not supported yet', 'use ep=1'],
+  [
+    'a cp mode there is not',
+    train('--layout', 'cp=2,cpMode=zigzag'),
+    'not "zigzag"',
+    'cpMode is ring, ulysses, gather',
+  ],
+  [
+    'a sequence that a zigzag does not divide',
+    train('--layout', 'cp=4', '--seq-len', '36'),
+    'cp=4 does not divide the sequence length into two pieces a rank, as ring needs, (36)',
+    'use --seq-len 32 or --seq-len 40 or cpMode=ulysses',
+  ],
+  [
+    'a sequence that cp and sp do not divide together',
+    train('--layout', 'tp=4,cp=2,sp', '--seq-len', '36'),
+    'the sequence length of each of cp=2 ranks, which sp cuts',
+    'use --seq-len 32 or --seq-len 40',
+  ],
+  [
+    'heads that ulysses cannot share out',
+    train('--layout', 'cp=3,cpMode=ulysses', '--seq-len', '36'),
+    'cp=3 does not divide the attention heads',
+    'cpMode=ring',
+  ],
   ['a layout that is none', train('--layout', 'tp=two'), 'tp=two', 'write it like tp=2,pp=2,dp=2'],
   ['tp that does not divide the heads', train('--layout', 'tp=3'), 'tp=3', 'attention heads (4)', 'use tp=2 or tp=4'],
   ['dp that does not divide the batch', train('--layout', 'dp=3'), 'dp=3', 'global batch (4)', 'use dp=2 or dp=4'],
@@ -283,7 +307,7 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     '.jsonl',
   ],
   ['packing documents of nothing', ['train', '--data', path('empty.jsonl'), ...small, '--pack'], 'holds no tokens'],
-  ['an axis that scale does not have', ['scale', '--axis', 'cp'], '--axis: "cp" is not one of dp, tp, pp'],
+  ['an axis that scale does not have', ['scale', '--axis', 'ep'], '--axis: "ep" is not one of dp, tp, cp, pp'],
   ['a pipeline that grows with its ranks', ['scale', '--axis', 'pp', '--weak'], 'only dp is scaled, not pp'],
   [
     'chunks of one stage in a file',

@@ -106,14 +106,18 @@ const allReduceOp: Op<Reduced> = {
   execution: { by: 'transport', call: 'allReduce', how: ({ reduce }) => ({ reduce }) },
 };
 
-const allGatherOp: Op<Gathered & { to: 'R' | 'I' }> = {
+const allGatherOp: Op<Gathered & { to: 'R' | 'I'; still?: boolean }> = {
   name: 'allGather',
   shape: ([x], { dim, ranks }) => [resized(x!, dim, x!.shape[dim]! * ranks)],
   vjp: ({ node, gradients: [g] }) => {
     const { axes, dim, to } = node.attrs;
     return [to === 'R' ? reduceScatter(g!, axes, dim) : ownSlice(g!, axes, dim)];
   },
-  execution: { by: 'transport', call: 'allGather', how: ({ dim }, { inputs: [shard] }) => cutOf(shard!, dim) },
+  execution: {
+    by: 'transport',
+    call: 'allGather',
+    how: ({ dim, still }, { inputs: [shard] }) => ({ ...cutOf(shard!, dim), ...(still && { still }) }),
+  },
 };
 
 const reduceScatterOp: Op<Gathered> = {
@@ -214,10 +218,18 @@ export function allReduceMax(x: Value, over: Over): Value {
 }
 
 /** V{dim} -> R (or I, when all ranks do the same with it): the whole tensor, on every rank. */
-export function allGather(x: Value, over: Over, dim: number, to: 'R' | 'I' = 'R'): Value {
+export const allGather = (x: Value, over: Over, dim: number, to: 'R' | 'I' = 'R'): Value =>
+  gathered(x, over, { dim, to });
+
+/** As {@link allGather} to R, of shards that no rank changes meanwhile: see `still` of `Transport.allGather` for what that means. */
+export const allGatherStill = (x: Value, over: Over, dim: number): Value =>
+  gathered(x, over, { dim, to: 'R', still: true });
+
+function gathered(x: Value, over: Over, how: { dim: number; to: 'R' | 'I'; still?: boolean }): Value {
   const axes = several(x, over);
   if (axes.length === 0) return x;
-  return transition(allGatherOp, x, { axes, dim, ranks: ranksOn(x, axes), to }, [`V${dim}`], to, insteadOf.gather);
+  const attrs = { axes, ranks: ranksOn(x, axes), ...how };
+  return transition(allGatherOp, x, attrs, [`V${how.dim}`], how.to, insteadOf.gather);
 }
 
 /** P -> V{dim}: each rank gets its slice of the sum. */

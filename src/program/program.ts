@@ -141,13 +141,14 @@ export type Execution<A> =
   /** Nobody: the result is the operand's memory under another type. */
   | { readonly by: 'nobody' };
 
-/** What a collective is told besides its memory: see `Cut` and `ReduceOp` in runtime/transport. */
+/** What a collective is told besides its memory: see `Cut`, `ReduceOp` and `Transport.allGather` in runtime/transport. */
 export interface CallShape {
   readonly reduce?: 'sum' | 'max';
   readonly outer?: number;
   readonly inner?: number;
   readonly shift?: number;
   readonly root?: number;
+  readonly still?: boolean;
 }
 
 export interface Op<A = object> {

@@ -23,7 +23,7 @@ export const callOf: Readonly<Record<GroupCall, Call>> = {
     transport.allReduce(group, output, how.reduce!, site);
   },
   allGather: (transport, { group, how, site, input, output }) =>
-    transport.allGather(group, input, output, cutOf(how), site),
+    transport.allGather(group, input, output, cutOf(how), site, how.still),
   reduceScatter: (transport, { group, how, site, input, output }) =>
     transport.reduceScatter(group, input, output, cutOf(how), site),
   allToAll: (transport, { group, site, input, output }) => transport.allToAll(group, input, output, site),

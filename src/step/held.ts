@@ -1,13 +1,14 @@
 // A part's parameters and gradients in a program: as they lie in the rank's state, or whole for a while where ZeRO shares them out.
 //
-//   ZeRO 3   a part's buckets are gathered before it runs forward, and again before it runs backward
+//   ZeRO 3   a part's buckets are gathered before it runs forward, and again before it runs backward. Shares change only after the norm of
+//            the gradients, for which all ranks meet: so the first gather of a program meets, and those after it need not
 //   ZeRO 2   its gradients are whole while it runs backward, and then scattered onto the shares
 
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { type Part, paramSpecs, shardShape } from '../model/params.ts';
-import { allGather, reduceScatter } from '../ops/collectives.ts';
+import { allGather, allGatherStill, reduceScatter } from '../ops/collectives.ts';
 import { accumulate } from '../ops/elementwise.ts';
 import { elements, type Shape } from '../program/program.ts';
 import { finish, input, startTrace } from '../program/trace.ts';
@@ -46,12 +47,24 @@ interface Context {
 
 export function holdState({ config, layout, builder, state, coords }: Context): Held {
   const part = (bucket: Bucket, role: 'param' | 'gradient') => heldPart(bucket, bucket.placement[role], layout, coords);
-  const gather = once((bucket: Bucket): CutProgram => {
-    const trace = startTrace(layout, coords);
-    const { param } = bucket.placement;
-    const share = input(trace, [part(bucket, 'param').size], param);
-    return cutProgram(finish(trace, { share }, { whole: allGather(share, sharedOver(param, bucket.types), 0) }));
-  });
+  const gatherBy =
+    (gathering: typeof allGatherStill) =>
+    (bucket: Bucket): CutProgram => {
+      const trace = startTrace(layout, coords);
+      const { param } = bucket.placement;
+      const share = input(trace, [part(bucket, 'param').size], param);
+      return cutProgram(finish(trace, { share }, { whole: gathering(share, sharedOver(param, bucket.types), 0) }));
+    };
+  const gatherFirst = once(gatherBy(allGather));
+  const gatherStill = once(gatherBy(allGatherStill));
+  /** The axes over which the program has gathered. */
+  const met = new Set<string>();
+  const gather = (bucket: Bucket): CutProgram => {
+    const axes = sharedOver(bucket.placement.param, bucket.types).join();
+    if (met.has(axes)) return gatherStill(bucket);
+    met.add(axes);
+    return gatherFirst(bucket);
+  };
   const scatter = once((bucket: Bucket): CutProgram => {
     const trace = startTrace(layout, coords);
     const { gradient } = bucket.placement;

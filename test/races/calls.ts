@@ -83,7 +83,7 @@ export function allCalls(size: number): Call[] {
   ];
 }
 
-/** Calls on registered vectors, at sizes on both sides of the threshold: sums, copies, and shards inside their wholes. */
+/** Calls on registered vectors, at sizes on both sides of the threshold: sums, copies, shards inside their wholes, and still ones. */
 export function registeredCalls(): Call[] {
   // The fewest elements that are read in place.
   const least = smallLimits.inPlaceBytes / 4;
@@ -98,6 +98,8 @@ export function registeredCalls(): Call[] {
     { op: 'allGather', outer: 1, inner: least + 3, ...f32 },
     { op: 'allGather', outer: 3, inner: least + 1, ...f32 },
     { op: 'allGather', outer: 1, inner: 2 * least, inside: true, ...f32 },
+    { op: 'allGather', outer: 1, inner: least + 9, still: true, ...f32 },
+    { op: 'allGather', outer: 2, inner: least + 1, still: true, ...f64 },
     { op: 'reduceScatter', outer: 1, inner: least + 3, ...f32 },
     { op: 'reduceScatter', outer: 3, inner: least + 1, ...f32 },
     { op: 'reduceScatter', outer: 1, inner: 2 * least, inside: true, ...f64 },
@@ -114,6 +116,7 @@ export function fewRegisteredCalls(): Call[] {
   const chosen: readonly string[] = [
     'allReduce f32 67 registered',
     'allGather f32 1x24 inside registered',
+    'allGather f32 1x21 still registered',
     'reduceScatter f32 3x13 registered',
     'broadcast f32 17 registered',
   ];
@@ -137,7 +140,8 @@ export function fewCalls(size: number): Call[] {
 /** e.g. `allGather f32 50x3` or `allGather f32 1x24 inside registered`. */
 export function callName(call: Call): string {
   const inside = 'inside' in call && call.inside ? ' inside' : '';
-  return `${plainName(call)}${inside}${'memory' in call ? ` ${call.memory}` : ''}`;
+  const still = 'still' in call && call.still ? ' still' : '';
+  return `${plainName(call)}${inside}${still}${'memory' in call ? ` ${call.memory}` : ''}`;
 }
 
 function plainName(call: Call): string {

@@ -75,6 +75,26 @@ export const registeredFaults = {
       },
     }),
   },
+  'shards that have changed are gathered as if they were still': {
+    place: /^registered/,
+    kinds: ['in place read', 'owner write'],
+    on: 'registered',
+    parts: () => ({
+      collectives: { allGather: (end, shard, whole, cut) => collectives.allGather(end, shard, whole, cut, true) },
+    }),
+  },
+  'still shards change before all have met again': {
+    place: /^registered/,
+    kinds: ['in place read', 'owner write'],
+    on: 'registered',
+    parts: () => ({
+      collectives: {
+        allReduce: (end, data, op) => {
+          if (data.length > 1) collectives.allReduce(end, data, op);
+        },
+      },
+    }),
+  },
   'a slice that is summed in place is a line too long': {
     place: /^registered/,
     kinds: ['in place read', 'in place write'],
@@ -108,7 +128,7 @@ export const registeredFaults = {
       return {
         write: (word, value) => {
           // What follows the header.
-          if (inLine(word) > 9) late.add(() => memory.write(word, value));
+          if (inLine(word) > 10) late.add(() => memory.write(word, value));
           else memory.write(word, value);
         },
         ...thenRun(memory, late),

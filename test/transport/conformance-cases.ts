@@ -12,6 +12,8 @@ export type Case = { readonly type: VectorType } & (
       readonly inner: number;
       /** The shard is the rank's part of the whole itself; outer is 1. */
       readonly inside?: boolean;
+      /** Of a gather that meets, and two of the same shards that need not. */
+      readonly still?: boolean;
     }
   | { readonly op: 'allToAll'; readonly block: number }
   | { readonly op: 'ringShift'; readonly length: number; readonly shift: number }
@@ -157,6 +159,14 @@ function performGather({ transport, group, vectors, site, me, all }: Performing,
   const shard = one.inside ? whole.subarray(me * inner, (me + 1) * inner) : vectors.empty(shards[me]!.length);
   shard.set(shards[me]!);
   transport.allGather(group, shard, whole, one, site);
+  if (one.still) {
+    for (let round = 0; round < 2; round++) {
+      vectors.write(whole);
+      whole.fill(-1);
+      transport.allGather(group, shard, whole, one, `${site} still`, true);
+    }
+    transport.allReduce(group, new Float64Array(1), 'sum', `${site} before the shard changes`);
+  }
   return { got: vectors.take(whole), want };
 }
 

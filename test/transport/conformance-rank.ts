@@ -116,6 +116,19 @@ const programs: Readonly<Record<string, Program>> = {
     return sums;
   },
 
+  /** Both ranks of a pair gather still shards and meet in the end; rank 1 does `later` in place of the last gather. */
+  disagreeStill(transport, { later }: { later: 'another' | 'none' }, owner): void {
+    const shards = [floats(4, owner), floats(4, owner)] as const;
+    const whole = floats(8, owner);
+    const gather = (which: 0 | 1): void =>
+      transport.allGather(pair, shards[which], whole, { outer: 1, inner: 4 }, `shard ${which}`, true);
+    // From the second time on they may not meet.
+    for (const which of [0, 1, 0, 1] as const) gather(which);
+    if (transport.rank === 0) gather(0);
+    else if (later === 'another') gather(1);
+    transport.barrier(pair, 'after the gathers');
+  },
+
   /** Both ranks of a pair make a call, each its own. */
   disagree(transport, { calls }: { calls: readonly [string, string] }, owner): void {
     const whole = floats(8, owner);

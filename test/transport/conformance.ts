@@ -51,6 +51,7 @@ function collectiveCases(): Case[] {
       [4, 0],
     ] as const)
       cases.push({ op: 'allGather', type, outer, inner }, { op: 'reduceScatter', type, outer, inner });
+    for (const inner of [0, 3, 40]) cases.push({ op: 'allGather', type, outer: 1, inner, still: true });
     for (const inner of [0, 3, 40]) {
       const inside = { type, outer: 1, inner, inside: true } as const;
       cases.push({ op: 'allGather', ...inside }, { op: 'reduceScatter', ...inside });
@@ -74,6 +75,7 @@ const largeCases: readonly Case[] = [
   { op: 'reduceScatter', type: 'f32', outer: 3, inner: 20_007 },
   { op: 'allGather', type: 'f32', outer: 1, inner: 40_001, inside: true },
   { op: 'reduceScatter', type: 'f32', outer: 1, inner: 40_001, inside: true },
+  { op: 'allGather', type: 'f32', outer: 3, inner: 20_007, still: true },
   { op: 'allToAll', type: 'f32', block: 20_001 },
   { op: 'ringShift', type: 'f64', length: 20_001, shift: 1 },
   { op: 'broadcast', type: 'i32', length: 40_001, root: 1 },
@@ -242,6 +244,19 @@ function addErrorChecks(run: RunConformance, add: Add): void {
   ];
   for (const [what, calls, parts] of pairs)
     add(`ranks that disagree on the ${what} are named`, () => disagree(calls, ...parts));
+  for (const [what, later] of [
+    ['which still shards they gather', 'another'],
+    ['how often they gather still shards', 'none'],
+  ] as const)
+    add(`ranks that disagree on ${what} are found when they meet next`, () =>
+      assertError(
+        run(planOf(2, [tp(0, 1)], [], 5), 'disagreeStill', { later }),
+        'COLLECTIVE_MISMATCH',
+        /rank 0/,
+        /rank 1/,
+        /axis tp/,
+      ),
+    );
   const message = [{ from: 0, to: 1, capacityBytes: 64, messages: 1 }];
   add('ranks that wait for each other time out, and name who is missing and what it does', () =>
     assertError(

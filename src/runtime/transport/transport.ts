@@ -51,8 +51,12 @@ export interface Transport {
   /**
    * Gathers every rank's [outer, inner] `shard` into `whole` [outer, ranks, inner]. With outer 1 `shard` may be this rank's part of `whole`
    * itself; otherwise the two may not overlap.
+   *
+   * With `still` members need not meet for it. The caller promises that every member makes a call with all the others after it has changed
+   * its shard and before this one, and another after this one and before it changes its shard again, neither of them `still`; and that a
+   * shard is always gathered with the same shards of the others. What members disagree on is found at the latest when they meet next.
    */
-  allGather(group: Group, shard: Vector, whole: Vector, cut: Cut, site: Site): void;
+  allGather(group: Group, shard: Vector, whole: Vector, cut: Cut, site: Site, still?: boolean): void;
   /**
    * Sums `whole` [outer, ranks, inner] over the group and leaves this rank's [outer, inner] part in `shard`. With outer 1 `shard` may be
    * this rank's part of `whole` itself; otherwise the two may not overlap. The rest of `whole` keeps what this rank had there.

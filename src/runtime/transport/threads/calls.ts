@@ -35,7 +35,7 @@ export const typeCode = (data: Vector): number =>
 
 export const typeName = (code: number): string => typeNames[code] ?? '?';
 
-/** What a rank called. `extra`: the root of a broadcast, the shift of a ring shift, the tag of a message. */
+/** What a rank called. `extra`: the root of a broadcast, the shift of a ring shift, the tag of a message, 1 for a gather of still shards. */
 export interface Call {
   readonly op: number;
   readonly type: number;
@@ -57,5 +57,6 @@ export function callText(call: Call): string {
 function extraText(op: number, extra: number): string {
   if (op === opCode.broadcast) return ` from member ${extra}`;
   if (op === opCode.ringShift) return ` by ${extra}`;
+  if (op === opCode.allGather) return extra === 1 ? ' still' : '';
   return op === opCode.send || op === opCode.recv ? ` tag ${extra}` : '';
 }

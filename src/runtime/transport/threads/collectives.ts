@@ -108,10 +108,20 @@ function forTiles(
   } while (row < cut.outer);
 }
 
-export function allGather(end: CollectiveEnd, shard: Vector, whole: Vector, cut: Cut): void {
+export function allGather(end: CollectiveEnd, shard: Vector, whole: Vector, cut: Cut, still: boolean): void {
+  const mine = still ? end.context.registered.placeOf(shard) : undefined;
+  const known = mine && end.stillSources(mine);
+  if (known) {
+    inPlace.takeShards(end, known, shard, whole, cut.inner);
+    end.pass();
+    return;
+  }
   const sources = sourcesOf(end, shard, rowBytes(cut, shard));
-  if (sources) inPlace.gather(end, sources, shard, whole, cut.inner);
-  else gatherThroughSlots(end, shard, whole, cut);
+  if (!sources) gatherThroughSlots(end, shard, whole, cut);
+  else {
+    inPlace.gather(end, sources, shard, whole, cut.inner);
+    if (mine) end.setStillSources(mine, sources);
+  }
 }
 
 function gatherThroughSlots(end: CollectiveEnd, shard: Vector, whole: Vector, cut: Cut): void {

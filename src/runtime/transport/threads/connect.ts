@@ -61,11 +61,11 @@ class ThreadsTransport implements Transport {
     this.#finish(end, 'allReduce', data);
   }
 
-  allGather(group: Group, shard: Vector, whole: Vector, cut: Cut, site: Site): void {
+  allGather(group: Group, shard: Vector, whole: Vector, cut: Cut, site: Site, still = false): void {
     const end = this.#end(group);
     checkCut('allGather', shard, whole, cut, end.size, site);
-    end.begin(opCode.allGather, typeCode(shard), shard.length, cut.outer, cut.inner, 0, site);
-    if (end.size > 1) this.#collectives.allGather(end, shard, whole, cut);
+    end.begin(opCode.allGather, typeCode(shard), shard.length, cut.outer, cut.inner, still ? 1 : 0, site);
+    if (end.size > 1) this.#collectives.allGather(end, shard, whole, cut, still);
     else whole.set(shard);
     this.#finish(end, 'allGather', shard);
   }

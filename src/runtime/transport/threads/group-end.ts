@@ -12,6 +12,8 @@
 // read. Parts of one phase have one writer each. So no access meets another unordered, with a single synchronisation a phase.
 // The first phase of a call carries its header, so that checking the call costs no extra one. in-place.ts has the rule for vectors that are
 // read where they are.
+//
+// A call on still shards meets nobody: what it was goes into the header of the next call that does.
 import { fail } from '../../../errors.ts';
 import type { Group } from '../../../mesh/mesh.ts';
 import { type Call, callText, opNames } from './calls.ts';
@@ -25,8 +27,9 @@ import type { Blocked } from './waiter.ts';
 // Words of a line: the phase, its sleepers, then the header.
 const phaseWord = 0;
 const headerWord = 2;
-/** op, type, count, outer, inner, extra, hash of the site: compared between ranks. */
-const comparedWords = 7;
+/** op, type, count, outer, inner, extra, hash of the site, hash of all calls that met nobody: compared between ranks. */
+const comparedWords = 8;
+const passedWord = headerWord + comparedWords - 1;
 /** After the site's number: the heap in which the member's vector lies + 1, or 0, and the byte at which it starts there. */
 const placeWord = headerWord + comparedWords + 1;
 
@@ -50,6 +53,10 @@ export class GroupEnd implements Blocked {
   #callPhase = 1;
   #fresh = false;
   #awaited = 0;
+  /** Of all calls so far that met nobody. */
+  #passed = 0;
+  /** Where the shards lie that are gathered with an own one, by its heap and byte. */
+  readonly #stillSources = new Map<string, readonly Place[]>();
 
   constructor(context: RankContext, index: number) {
     this.context = context;
@@ -77,12 +84,30 @@ export class GroupEnd implements Blocked {
     memory.write(header + 4, inner);
     memory.write(header + 5, extra);
     memory.write(header + 6, ref.hash);
+    memory.write(header + 7, this.#passed);
     memory.write(header + comparedWords, ref.id);
     this.#fresh = true;
   }
 
   end(): void {
     this.context.end();
+  }
+
+  /** Ends the part of a call that met nobody. That all have made it is compared when they meet next. */
+  pass(): void {
+    const line = this.#line(this.me, this.#callPhase);
+    for (let i = headerWord; i < headerWord + comparedWords; i++)
+      this.#passed = Math.imul(this.#passed ^ this.#memory.read(line + i), 0x01000193);
+    this.#fresh = false;
+  }
+
+  /** Where the members' shards lie that are gathered with this one of this rank's; undefined until {@link setStillSources}. */
+  stillSources({ heap, at }: Place): readonly Place[] | undefined {
+    return this.#stillSources.get(`${heap} ${at}`);
+  }
+
+  setStillSources({ heap, at }: Place, sources: readonly Place[]): void {
+    this.#stillSources.set(`${heap} ${at}`, sources);
   }
 
   /** Enters the next phase: this rank's slot and its part of the output are its own to write until {@link meet}. */
@@ -144,7 +169,9 @@ export class GroupEnd implements Blocked {
     const memory = this.#memory;
     const mine = this.#line(this.me, this.#phase);
     for (let i = headerWord; i < headerWord + comparedWords; i++) {
-      if (memory.read(mine + i) !== memory.read(theirs + i)) this.#mismatch(member, this.#callOf(member, theirs));
+      if (memory.read(mine + i) === memory.read(theirs + i)) continue;
+      const call = callText(this.#callOf(member, theirs));
+      this.#mismatch(member, i === passedWord ? `${call}, after other gathers of still shards` : call);
     }
   }
 
@@ -158,13 +185,13 @@ export class GroupEnd implements Blocked {
     return this.#callOf(this.me, this.#line(this.me, this.#callPhase));
   }
 
-  #mismatch(member: number, theirs: Call | string): never {
+  #mismatch(member: number, theirs: string): never {
     fail('COLLECTIVE_MISMATCH', {
       axis: this.group.axis,
       rank: this.context.rank,
       peer: this.group.ranks[member],
       mine: callText(this.#myCall()),
-      theirs: typeof theirs === 'string' ? theirs : callText(theirs),
+      theirs,
     });
   }
 

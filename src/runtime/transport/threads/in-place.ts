@@ -5,6 +5,8 @@
 //
 //   sources               meet                 meet
 //   all have posted ─► reduce own slice ─► all are reduced ─► copy others' slices ─► all have read: vectors are their owners' again
+//
+// Still shards are read without any of that, once it is known where they lie: meetings of other calls stand before and behind.
 import type { ReduceOp, Vector } from '../transport.ts';
 import type { CollectiveEnd } from './group-end.ts';
 import { further, type Place } from './peer-memory.ts';
@@ -46,6 +48,12 @@ export function reduceAll(end: CollectiveEnd, sources: Sources, data: Vector, op
 
 /** `whole` is [outer, ranks, inner]. */
 export function gather(end: CollectiveEnd, sources: Sources, shard: Vector, whole: Vector, inner: number): void {
+  takeShards(end, sources, shard, whole, inner);
+  meet(end);
+}
+
+/** Copies all members' shards into `whole`. */
+export function takeShards(end: CollectiveEnd, sources: Sources, shard: Vector, whole: Vector, inner: number): void {
   const { me, size } = end;
   const { peers } = end.context;
   const rowBytes = inner * shard.BYTES_PER_ELEMENT;
@@ -54,7 +62,6 @@ export function gather(end: CollectiveEnd, sources: Sources, shard: Vector, whol
   for (const member of members)
     for (let row = 0; row < outer; row++)
       peers.copy(further(sources[member]!, row * rowBytes), whole, (row * size + member) * inner, inner);
-  meet(end);
 }
 
 /** True if `shard` is `whole` from element `start` on. */

@@ -60,17 +60,18 @@ export function forwardKernel(settings: KernelSettings, masked: boolean, before:
 }
 
 /**
- * Adds this pair's part of the gradients of q, k and v to them, in place. Scores are transposed [keys, rows]: of the three products
- * that are summed then only one reads its operand transposed.
+ * Adds this pair's part of the gradients of q, k and v to them, in place; without `before`, parts of other keys, that of q is written.
+ * Scores are transposed [keys, rows]: of the three products that are summed then only one reads its operand transposed.
  */
-export function backwardKernel({ headDim: d, scale }: KernelSettings, masked: boolean): Kernel {
+export function backwardKernel({ headDim: d, scale }: KernelSettings, masked: boolean, before: boolean): Kernel {
   const [rows, keys] = [(name: string) => matrix(name, 'rows', d), (name: string) => matrix(name, 'keys', d)];
   const row = (name: string): KernelTensor => ({ name, shape: [1, 'rows'] });
   return {
-    name: `attentionGrad d=${d} scale=${scale}${masked ? ' masked' : ''}`,
+    name: `attentionGrad d=${d} scale=${scale}${masked ? ' masked' : ''}${before ? ' after others' : ''}`,
     inputs: [
       ...[rows('q'), keys('k'), keys('v'), row('lse'), rows('dSum'), row('dLse')],
-      ...[rows('dq'), keys('dk'), keys('dv')],
+      ...(before ? [rows('dq')] : []),
+      ...[keys('dk'), keys('dv')],
       ...(masked ? [matrix('mask', 'keys', 'rows')] : []),
     ],
     outputs: [rows('dq'), keys('dk'), keys('dv')],
@@ -83,7 +84,7 @@ export function backwardKernel({ headDim: d, scale }: KernelSettings, masked: bo
       const ds = onnx.add('Mul', [p, dp]);
       const toKeys = { m: 'keys', k: 'rows', n: d };
       return [
-        onnx.gemm(ds, k!, { m: 'rows', k: 'keys', n: d }, { transposed: 'a', scale, add: dq! }),
+        onnx.gemm(ds, k!, { m: 'rows', k: 'keys', n: d }, { transposed: 'a', scale, ...added(dq) }),
         onnx.gemm(ds, q!, toKeys, { scale, add: dk! }),
         onnx.gemm(p, dSum!, toKeys, { add: dv! }),
       ];

@@ -63,7 +63,12 @@ export const forwardLoop: Loop = {
 export const backwardLoop: Loop = {
   kernels: ({ scale }, { inputs }) => {
     const settings: KernelSettings = { headDim: inputs[0]!.shape[4]!, scale };
-    return { whole: backwardKernel(settings, false), masked: backwardKernel(settings, true) };
+    return {
+      whole: backwardKernel(settings, false, false),
+      masked: backwardKernel(settings, true, false),
+      'more whole': backwardKernel(settings, false, true),
+      'more masked': backwardKernel(settings, true, true),
+    };
   },
   play: ({ inputs, outputs, scratch }, run, attrs, node) => {
     const [q, k, v, ...rest] = inputs as [Numbers, Numbers, Numbers, ...Numbers[]];
@@ -71,17 +76,19 @@ export const backwardLoop: Loop = {
     const [dq, dk, dv] = outputs as [Numbers, Numbers, Numbers];
     const size = sizeOf(node.inputs[0]!, node.inputs[1]!);
     const { rows, column, keys } = viewsOf(size);
-    for (const gradient of outputs) gradient.fill(0);
+    for (const gradient of [dk, dv]) gradient.fill(0);
     eachStrip(size, attrs, rest.slice(0, 4), (strip, at) => {
-      for (const part of strip.parts) {
+      if (strip.parts.length === 0) for (const head of at.heads) fill(rows(dq, head, strip.queries), 0);
+      for (const [index, part] of strip.parts.entries()) {
         const mask = maskOf(strip, part, at, { size, attrs, scratch, values: backwardMask, isTransposed: true });
+        const kernel = `${index === 0 ? '' : 'more '}${mask.length > 0 ? 'masked' : 'whole'}`;
         for (const head of at.heads) {
           const row = (of: Numbers) => rows(of, head, strip.queries);
           const key = (of: Numbers) => keys(of, head, part.keys);
           const numbers = (of: Numbers) => asRow(column(of, head, strip.queries));
           const sums = [row(dq), key(dk), key(dv)];
-          const operands = [row(q), key(k), key(v), numbers(lse), row(dSum), numbers(dLse), ...sums];
-          run(mask.length > 0 ? 'masked' : 'whole', [...operands, ...mask], sums);
+          const operands = [row(q), key(k), key(v), numbers(lse), row(dSum), numbers(dLse)];
+          run(kernel, [...operands, ...(index === 0 ? sums.slice(1) : sums), ...mask], sums);
         }
       }
     });

@@ -1,5 +1,5 @@
 // A rank that trains a few steps and hands back every shard: its gradients after each step, and its weights at the end.
-import { heldNumbers } from '../src/checkpoint/held.ts';
+import { heldNumbers } from '../src/checkpoint/held-numbers.ts';
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
 import { readWeights } from '../src/checkpoint/weights.ts';
 import type { Sequence } from '../src/data/sequences.ts';

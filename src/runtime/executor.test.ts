@@ -1,7 +1,7 @@
 // A rank's program as it runs: sessions compiled once, the same bits every time, memory as it was planned.
 import { describe, expect, test } from 'vitest';
 import { aloneTransport } from '../../test/alone-transport.ts';
-import { heldNumbers } from '../checkpoint/held.ts';
+import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { oneRank } from '../mesh/layout.ts';
 import { coordsOf } from '../mesh/mesh.ts';
 import { parseModelConfig } from '../model/families.ts';

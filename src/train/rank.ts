@@ -1,5 +1,5 @@
 // Training as one rank does it: build the step, load or make the weights, then step after step. Knows nothing of threads.
-import { heldNumbers } from '../checkpoint/held.ts';
+import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
 import { readRole } from '../checkpoint/weights.ts';
 import { openSequences, type Sequences } from '../data/sequences.ts';

@@ -1,5 +1,5 @@
 // Plays attention block by block on this rank's memory: for every strip of queries the parts of the keys it sees, all heads of each.
-import type { BlockLoop, Numbers, Scratch, View } from '../program/program.ts';
+import type { BlockLoop, Node, Numbers, View } from '../program/program.ts';
 import {
   cutIntoBlocks,
   hidden,
@@ -56,7 +56,7 @@ export const forwardLoop: Loop = {
         if (strip.parts.every(({ masked }) => masked.length > 0)) clearUnseen(output, sum);
     });
   },
-  scratch: scratchOf(2, 1),
+  ...blockSizes(1),
 };
 
 /** Operands: the output's gradient, those of forward, its results, and if anything depends on it the log-sum-exp's gradient. */
@@ -91,7 +91,7 @@ export const backwardLoop: Loop = {
       }
     });
   },
-  scratch: scratchOf(3, 2),
+  ...blockSizes(2),
 };
 
 /** One row of the batch: where its tokens stand, and its heads, counted over all rows. */
@@ -203,12 +203,16 @@ function clearUnseen(out: View, lse: View): void {
 const fill = ({ of, offset, shape }: View, value: number): void =>
   void of.fill(value, offset, offset + shape[0]! * shape[1]!);
 
-/** `k`: the operand that the keys are, after the queries. `matrices`: of scores, alive at once inside of a kernel. */
-function scratchOf(matrices: number, k: number): Loop['scratch'] {
-  return (attrs, { inputs }): Scratch => {
-    const size = sizeOf(inputs[k - 1]!, inputs[k]!);
-    const rows = Math.min(queriesOfStrip({ ...attrs, group: size.group }), size.queries) * size.group;
-    const elements = rows * Math.min(mostKeysOfPart(attrs), size.keys);
-    return { elements, insideElements: matrices * elements };
+/** Of a strip's rows and a part of the keys. `k`: the operand that the keys are, after the queries. */
+function blockSizes(k: number): Pick<Loop, 'scratchElements' | 'largest'> {
+  const largest = (attrs: AttentionAttrs, { inputs }: Node) => {
+    const { group, queries, keys } = sizeOf(inputs[k - 1]!, inputs[k]!);
+    const rows = Math.min(queriesOfStrip({ ...attrs, group }), queries) * group;
+    return { rows, keys: Math.min(mostKeysOfPart(attrs), keys) };
   };
+  const scratchElements = (attrs: AttentionAttrs, node: Node) => {
+    const { rows, keys } = largest(attrs, node);
+    return rows * keys;
+  };
+  return { scratchElements, largest };
 }

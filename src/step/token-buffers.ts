@@ -1,6 +1,5 @@
 // The token buffers of a program: what the parts of a rank's stage read of every microbatch.
 import type { Part } from '../model/params.ts';
-import type { Numbers } from '../program/program.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import type { StepSettings } from './settings.ts';
 import type { TokenBuffers } from './step.ts';
@@ -24,11 +23,4 @@ export function tokenBuffers(
       ...(has('head') && withLoss ? { targets: buffer(`targets ${m}`), weights: buffer(`weights ${m}`, 'float') } : {}),
     }),
   );
-}
-
-/** Every sequence is one document, its tokens in order. */
-export function fillPlaces(of: (id: number) => Numbers, { positions, documents }: TokenBuffers, seqLen: number): void {
-  const numbers = of(positions);
-  for (let i = 0; i < numbers.length; i++) numbers[i] = i % seqLen;
-  of(documents).fill(0);
 }

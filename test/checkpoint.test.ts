@@ -15,6 +15,7 @@ import { type TrainOptions, train } from '../src/train/train.ts';
 import { fullRanges } from './full-ranges.ts';
 import { sharedPool } from './shared-pool.ts';
 import { temporaryFolder, writeTokens } from './temporary-folder.ts';
+import { typescript } from './typescript.ts';
 import { difference } from './whole-tensors.ts';
 
 const root = temporaryFolder('checkpoint');
@@ -274,7 +275,7 @@ await train({
 
 /** Trains in a process of its own and kills it at the first file of another step after so many saves. Returns the last step it said was saved. */
 async function killedInASave(out: string, saves: number, resume?: string): Promise<number> {
-  const args = ['--import', 'tsx', '--input-type=module', '-e', trainForEver, out, tokenFile];
+  const args = [...typescript, '--input-type=module', '-e', trainForEver, out, tokenFile];
   const child = spawn(process.execPath, [...args, JSON.stringify(configs.llama), ...(resume ? [resume] : [])], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

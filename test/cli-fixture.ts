@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { CliIo } from '../src/cli/io.ts';
 import { main } from '../src/cli/main.ts';
 import { tinyLlama } from './tiny-llama.ts';
+import { typescript } from './typescript.ts';
 
 const sentence = 'What do you split, what do you duplicate, and who does all the talking? ';
 
@@ -66,7 +67,6 @@ export async function runWith(signal: AbortSignal, ...argv: readonly string[]): 
   return { exit, stdout: stdout.text(), stderr: stderr.text() };
 }
 
-const loader = import.meta.resolve('tsx');
 const entry = fileURLToPath(new URL('../src/cli/process.ts', import.meta.url));
 
 /** Runs the real program as a process; its working directory and its temporary files are in `temporary`. `onLine` sees each line of stdout and may send it a signal. */
@@ -76,7 +76,7 @@ export function runProgram(
   onLine?: (line: string, kill: (signal: 'SIGINT' | 'SIGTERM') => void) => void,
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', loader, entry, ...argv], {
+    const child = spawn(process.execPath, [...typescript, entry, ...argv], {
       cwd: temporary,
       env: { ...process.env, TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -11,8 +11,6 @@ const { path } = place;
 const temporary = path('tmp');
 beforeAll(() => mkdirSync(temporary));
 afterAll(() => place.remove());
-/** Without the cache of the TypeScript loader. */
-const leftIn = (folder: string): string[] => readdirSync(folder).filter((name) => !name.startsWith('tsx-'));
 
 const data = ['--data', path('text.txt')];
 const small = ['train', ...data, '--model', path('config.json'), '--seq-len', '16', '--global-batch', '4', '--json'];
@@ -52,7 +50,7 @@ test('train --json prints what the contract says, and nothing else', async () =>
   expect(existsSync(join(out, 'config.json'))).toBe(true);
   const spans = JSON.parse(readFileSync(path('trace.json'), 'utf8')) as { ph: string; pid: number }[];
   expect(new Set(spans.filter(({ ph }) => ph === 'X').map(({ pid }) => pid))).toEqual(new Set([0, 1]));
-  expect(leftIn(temporary)).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 test('bytes sent are lists by rank, with 0 where a rank takes no part', async () => {
@@ -86,7 +84,7 @@ test('Ctrl-C leaves the last checkpoint whole; from it the same layout goes on b
   expect(stopped.stderr).toMatch(/^fivefold: stopped by Ctrl-C; .+\n$/);
   expect(stopped.stderr).toContain(`the last checkpoint, step ${step}, is in ${path('stopped')}; go on with: `);
   expect(stopped.stderr).toContain(`train --resume ${path('stopped')}\n`);
-  expect(leftIn(temporary)).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
   expect(existsSync(join(path('stopped'), 'flight-recorders'))).toBe(false);
 
   // Some steps more; the schedule stays that of all 150.
@@ -235,7 +233,7 @@ test('demo trains, saves, writes a sample and says what to try next; a second on
   mkdirSync(join(folder, 'runs', 'demo-1'), { recursive: true });
   const { exit, stdout } = await runProgram(['demo', '--seconds', '1'], folder);
   expect(exit).toBe(0);
-  expect(leftIn(folder)).toEqual(['runs']);
+  expect(readdirSync(folder)).toEqual(['runs']);
   expect(readdirSync(join(folder, 'runs'))).toEqual(['demo-1', 'demo-2']);
   expect(readdirSync(join(folder, 'runs', 'demo-1'))).toEqual([]);
   const out = join('runs', 'demo-2');
@@ -253,5 +251,5 @@ test('bad input through the real program: status 2, one line, nothing left in th
   const { exit, stdout, stderr } = await runProgram([...small, '--layout', 'tp=3'], temporary);
   expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
   expect(stderr).toMatch(/^fivefold: tp=3 does not divide the attention heads \(4\); use tp=2 or tp=4\n$/);
-  expect(leftIn(temporary)).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
 });

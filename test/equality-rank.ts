@@ -1,12 +1,12 @@
 // A rank that trains a few steps and hands back every shard: its gradients after each step, and its weights at the end.
-import { heldNumbers } from '../src/checkpoint/held.ts';
+import { heldNumbers } from '../src/checkpoint/held-numbers.ts';
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
 import { readWeights } from '../src/checkpoint/weights.ts';
 import type { Sequence } from '../src/data/sequences.ts';
 import type { Layout } from '../src/mesh/layout.ts';
 import { type Coords, coordsOf } from '../src/mesh/mesh.ts';
 import type { ParamSpec } from '../src/model/params.ts';
-import { createExecutor, type Executor } from '../src/runtime/executor.ts';
+import { createExecutor } from '../src/runtime/executor.ts';
 import type { Floats } from '../src/runtime/kernels/local-kernels.ts';
 import { allocateMemory, type StateMemory } from '../src/runtime/memory.ts';
 import { connectThreads } from '../src/runtime/transport/threads/connect.ts';
@@ -15,10 +15,9 @@ import type { Transport } from '../src/runtime/transport/transport.ts';
 import { heldPart, piecesOf } from '../src/state/pieces.ts';
 import { zeroOf } from '../src/state/placement.ts';
 import type { StateRole, StateVector } from '../src/state/vectors.ts';
+import { fillStep } from '../src/step/fill-tokens.ts';
 import type { StepSettings } from '../src/step/settings.ts';
-import type { TrainingStep } from '../src/step/step.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
-import { fillMicrobatch } from '../src/train/fill-tokens.ts';
 import { type OptimizerSettings, writeOptimizer } from '../src/train/optimizer.ts';
 import { type FaultName, withFault } from './races/faults.ts';
 import { delaying, delays } from './races/paces.ts';
@@ -80,6 +79,7 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
   const executor = createExecutor(step, { transport, memory });
   const { of } = executor.memory;
+  const sequence = (index: number) => job.sequences[index % job.sequences.length]!;
   if (step.one !== undefined) of(step.one)[0] = 1;
   if (job.weights === undefined)
     for (const { spec, ranges, numbers } of heldNumbers(step.state, 'parameter', memory.state, layout, coords))
@@ -90,7 +90,7 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   const gradNorms: number[] = [];
   const gradients = new Map<string, Float64Array[]>();
   for (let number = 1; number <= steps; number++) {
-    fillTokens(executor, step, job, coords, number);
+    fillStep(of, step, { settings, coords, step: number, sequence });
     writeOptimizer(of(step.optimizer), number, optimizer);
     executor.run();
     losses.push(of(step.loss)[0]!);
@@ -173,26 +173,4 @@ function hashed(text: string, index: number): number {
   hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
-}
-
-/** Deals a step's sequences to data-parallel ranks, then microbatches, in order. */
-function fillTokens(
-  { memory }: Executor,
-  step: TrainingStep,
-  { settings, sequences }: EqualityJob,
-  coords: Coords,
-  number: number,
-): void {
-  const { layout, microBatch, microbatches } = settings;
-  const perRank = microBatch * microbatches;
-  const first = ((number - 1) * layout.dp + coords.dp) * perRank;
-  let counted = 0;
-  for (const [m, buffers] of step.tokens.entries())
-    counted += fillMicrobatch(
-      memory,
-      buffers,
-      microBatch,
-      (row) => sequences[(first + m * microBatch + row) % sequences.length]!,
-    );
-  if (step.counted !== undefined) memory.of(step.counted)[0] = counted;
 }

@@ -8,6 +8,7 @@ import { readManifest } from '../src/checkpoint/commit.ts';
 import { openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
 import { type Ended, makeWorkplace, run } from './cli-fixture.ts';
 import { fullRanges } from './full-ranges.ts';
+import { typescript } from './typescript.ts';
 
 const place = makeWorkplace();
 const disk = place.path('disk');
@@ -95,7 +96,7 @@ test.skipIf(!mounted)('a disk that is full before the run begins', async () => {
 /** Runs the program where no file may be larger than so many KiB. */
 function runLimited(kibibytes: number, argv: readonly string[]): Promise<Ended> {
   const entry = fileURLToPath(new URL('../src/cli/process.ts', import.meta.url));
-  const node = [process.execPath, '--import', import.meta.resolve('tsx'), entry, ...argv];
+  const node = [process.execPath, ...typescript, entry, ...argv];
   return new Promise((resolve) => {
     const child = spawn('bash', ['-c', `ulimit -f ${kibibytes}; exec "$@"`, 'bash', ...node], {
       cwd: place.path(''),

@@ -4,9 +4,9 @@ import { readWeights } from '../src/checkpoint/weights.ts';
 import { createExecutor } from '../src/runtime/executor.ts';
 import { allocateMemory } from '../src/runtime/memory.ts';
 import type { Transport } from '../src/runtime/transport/transport.ts';
+import { fillPlaces } from '../src/step/fill-tokens.ts';
 import { buildLogitsStep } from '../src/step/forward-step.ts';
 import type { StepSettings } from '../src/step/settings.ts';
-import { fillPlaces } from '../src/step/token-buffers.ts';
 
 export interface LogitsJob {
   readonly settings: StepSettings;

@@ -6,6 +6,7 @@ import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { StepSettings } from '../src/step/settings.ts';
+import { orderText } from './random-order.ts';
 
 export const familyNames = ['gpt2', 'gemma', 'llama', 'mistral', 'qwen2', 'qwen3'] as const;
 export type FamilyName = (typeof familyNames)[number];
@@ -137,7 +138,8 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       ),
       sp: fc.boolean(),
       cpMode: fc.constantFrom(...cpModes),
-      schedule: fc.constantFrom('gpipe' as const, '1f1b' as const, '1f1b' as const, 'zb-h1' as const),
+      schedule: fc.constantFrom('gpipe' as const, '1f1b' as const, '1f1b' as const, 'zb-h1' as const, 'file' as const),
+      picks: fc.array(fc.nat(1000), { minLength: 1, maxLength: 24 }),
       virtual: fc.constantFrom(1, 2, 2, 3),
       zero: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const),
       recompute: anyRecompute,
@@ -182,6 +184,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         random.family === 'gpt2' ? heads * random.headDim < 6 : random.family === 'qwen3' && random.headDim < 4;
       const headDim = tooFew ? 6 : random.headDim;
       const sp = random.sp && tp > 1;
+      const size = { stages: pp, chunks, microbatches: random.microbatches };
       const layout: Layout = {
         ...mesh,
         sp,
@@ -190,6 +193,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         virtual: chunks,
         zero: random.zero,
         recompute: random.recompute,
+        ...(random.schedule === 'file' ? { scheduleFile: { path: 'drawn', text: orderText(size, random.picks) } } : {}),
         ...(random.uneven === null ? {} : { stages: cutAt(layers, pp * chunks, random.uneven) }),
       };
       const parts = leastMultiple(sequencePieces({ cp, cpMode }), sp ? cp * tp : 1);

@@ -74,7 +74,7 @@ export async function runProgram(
     const { op, attrs } = piece.node;
     if (op.execution.by === 'blocks') {
       const outputs = piece.outputs.map((value) => memoryFor(value, precision));
-      const size = op.execution.scratch(attrs, piece.node).elements;
+      const size = op.execution.scratchElements(attrs, piece.node);
       const scratch = precision === 'f32' ? new Float32Array(size) : new Float64Array(size);
       const player = createBlockPlayer(precision);
       try {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { typescript } from './typescript.ts';
 
 const program = fileURLToPath(new URL('./deaf-program.ts', import.meta.url));
 
@@ -17,7 +18,7 @@ test.runIf(process.platform === 'linux').each([
   ['SIGINT', 2],
   ['SIGTERM', 15],
 ] as const)('the second %s ends a process that is blocked', async (name, number) => {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program]);
+  const child = spawn(process.execPath, [...typescript, program]);
   const closed = once(child, 'close');
   try {
     await once(child.stdout, 'data');

@@ -125,6 +125,8 @@ test('the messages read well', () => {
       rmsNorm at block 2: on axis tp, operand 0 is sharded on dim 2, which the op needs whole (operands are V2, V0); all-gather operand 0 on dim 2 over tp (V2 -> R) first
     a shard that is half a head
       splitHeads at block 2: 4 features are not whole heads of 8; cut projections by heads: features must be a multiple of 8
+    a part of its own that begins inside of a head
+      splitHeads at block 2: on axis tp, this rank's part of operand 0 begins at feature 4, inside of a head of 8; cut whole heads: let the part that ownSlice keeps start at a multiple of 8
     heads cut inside
       attention at block 2: on axis tp, operand 0 is sharded on dim 4, which the op needs whole (operands are V4, V4, V4, R, R, R, R); all-gather operand 0 on dim 4 over tp (V4 -> R) first
     batch sharded in one operand only

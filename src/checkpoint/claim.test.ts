@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
 import { makeFifo } from '../../test/odd-files.ts';
+import { typescript } from '../../test/typescript.ts';
 import { FivefoldError } from '../errors.ts';
 import { ownerTag } from '../files/owned-names.ts';
 import { claimOut, silenceSeconds } from './claim.ts';
@@ -50,7 +51,7 @@ for await (const line of createInterface(process.stdin)) {
 
 /** A process that claims: `ask` gives its answer. */
 async function startClaimer() {
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', claimer], {
+  const child = spawn(process.execPath, [...typescript, '--input-type=module', '-e', claimer], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.push(child);

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 import { fullRanges } from '../../test/full-ranges.ts';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
+import { typescript } from '../../test/typescript.ts';
 import { readManifest } from './commit.ts';
 import { openCheckpoint, openOptimizer } from './hf-directory.ts';
 import { keptSteps } from './keep.ts';
@@ -49,7 +50,7 @@ for (let step = 1 + (readManifest(out)?.step ?? 0); ; step++) {
 async function saveUntilKilled(out: string, events: number): Promise<number> {
   const child = spawn(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', saveInALoop, out, JSON.stringify(planned)],
+    [...typescript, '--input-type=module', '-e', saveInALoop, out, JSON.stringify(planned)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const ended = new Promise<NodeJS.Signals | null>((resolve) => child.on('exit', (_, signal) => resolve(signal)));

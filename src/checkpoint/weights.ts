@@ -4,7 +4,7 @@ import type { ParamSpec } from '../model/params.ts';
 import type { StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import type { StateRole, StateVector } from '../state/vectors.ts';
-import { heldNumbers } from './held.ts';
+import { heldNumbers } from './held-numbers.ts';
 import type { Checkpoint } from './hf-directory.ts';
 import { readBox } from './shards.ts';
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
+import { typescript } from '../../test/typescript.ts';
 import { ownerTag, sweep, sweepBeside, temporaryBeside } from './owned-names.ts';
 
 const folder = temporaryFolder('sweep');
@@ -14,7 +15,7 @@ const program = fileURLToPath(new URL('../../test/temporary-program.ts', import.
 
 /** A run in `folder` that has made its temporary things. */
 async function start(): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program], {
+  const child = spawn(process.execPath, [...typescript, program], {
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -28,7 +29,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-/** Names of a process; tsx has its own folder there. */
+/** Names of a process. */
 const of = (child: ChildProcess) => readdirSync(folder).filter((name) => name.includes(`-${child.pid}-`));
 
 test('a run removes what a killed one left, and nothing of one that lives', async () => {

@@ -8,9 +8,9 @@ import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import { allocateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
+import { fillPlaces } from '../step/fill-tokens.ts';
 import { buildLogitsStep, type LogitsStep } from '../step/forward-step.ts';
 import type { TokenBuffers } from '../step/step.ts';
-import { fillPlaces } from '../step/token-buffers.ts';
 import { endings, type Generated, type GenerateJob, type GenerateReport, type WritingJob } from './job.ts';
 import { createWriter } from './writer.ts';
 

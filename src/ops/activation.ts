@@ -22,7 +22,6 @@ const swigluOp: Op = {
     name: 'swiglu',
     inputs: 2,
     outputs: 1,
-    between: 1,
     write: (onnx, [gate, up]) => [onnx.add('Mul', [onnx.add('Mul', [gate!, onnx.add('Sigmoid', [gate!])]), up!])],
   }),
   reference: ([gate, up]) => [ndarray(gate!.shape, (i) => gate!.data[i]! * sigmoid(gate!.data[i]!) * up!.data[i]!)],
@@ -36,7 +35,6 @@ const swigluGradOp: Op = {
     name: 'swigluGrad',
     inputs: 3,
     outputs: 2,
-    between: 4,
     write: (onnx, [dy, gate, up]) => {
       const open = onnx.add('Sigmoid', [gate!]);
       const silu = onnx.add('Mul', [gate!, open]);
@@ -72,7 +70,6 @@ const geluOp: Op = {
     name: 'gelu',
     inputs: 1,
     outputs: 1,
-    between: 3,
     write: (onnx, [x]) => [onnx.add('Mul', [x!, geluGate(onnx, x!).gate])],
   }),
   reference: ([x]) => [
@@ -91,7 +88,6 @@ const geluGradOp: Op = {
     name: 'geluGrad',
     inputs: 2,
     outputs: 1,
-    between: 4,
     write: (onnx, [dy, x]) => {
       const { gate, square } = geluGate(onnx, x!);
       const rise = onnx.add('Add', [onnx.add('Mul', [square, onnx.scalar(3 * twice * cubic)]), onnx.scalar(twice)]);

@@ -1,5 +1,5 @@
 // Plays attention block by block on this rank's memory: for every strip of queries the parts of the keys it sees, all heads of each.
-import type { BlockLoop, Numbers, Scratch, View } from '../program/program.ts';
+import type { BlockLoop, Numbers, View } from '../program/program.ts';
 import {
   cutIntoBlocks,
   hidden,
@@ -23,6 +23,21 @@ import {
 import { type AttentionAttrs, type AttentionSize, sizeOf } from './attention-size.ts';
 
 type Loop = BlockLoop<AttentionAttrs>;
+
+/** Of a strip's rows and a part of the keys. */
+const largest: Loop['largest'] = (attrs, { inputs }) => {
+  const { group, queries, keys } = sizeOf(inputs[0]!, inputs[1]!);
+  const rows = Math.min(queriesOfStrip({ ...attrs, group }), queries) * group;
+  return { rows, keys: Math.min(mostKeysOfPart(attrs), keys) };
+};
+
+const blockSizes: Pick<Loop, 'scratchElements' | 'largest'> = {
+  largest,
+  scratchElements(attrs, node) {
+    const { rows, keys } = largest(attrs, node);
+    return rows! * keys!;
+  },
+};
 
 /** Operands: q, k, v, positions and documents of the queries, then of the keys. Results: output, log-sum-exp. */
 export const forwardLoop: Loop = {
@@ -56,7 +71,7 @@ export const forwardLoop: Loop = {
         if (strip.parts.every(({ masked }) => masked.length > 0)) clearUnseen(output, sum);
     });
   },
-  scratch: scratchOf(2),
+  ...blockSizes,
 };
 
 /** Operands: those of forward, its log-sum-exp, the gradients of its results. Results: the gradients of q, k and v. */
@@ -93,7 +108,7 @@ export const backwardLoop: Loop = {
       }
     });
   },
-  scratch: scratchOf(3),
+  ...blockSizes,
 };
 
 /** One row of the batch: where its tokens stand, and its heads, counted over all rows. */
@@ -204,13 +219,3 @@ function clearUnseen(out: View, lse: View): void {
 
 const fill = ({ of, offset, shape }: View, value: number): void =>
   void of.fill(value, offset, offset + shape[0]! * shape[1]!);
-
-/** `matrices`: of scores, alive at once inside of a kernel. */
-function scratchOf(matrices: number): Loop['scratch'] {
-  return (attrs, { inputs }): Scratch => {
-    const size = sizeOf(inputs[0]!, inputs[1]!);
-    const rows = Math.min(queriesOfStrip({ ...attrs, group: size.group }), size.queries) * size.group;
-    const elements = rows * Math.min(mostKeysOfPart(attrs), size.keys);
-    return { elements, insideElements: matrices * elements };
-  };
-}

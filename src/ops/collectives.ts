@@ -228,7 +228,8 @@ export const allGatherStill = (x: Value, over: Over, dim: number): Value =>
 function gathered(x: Value, over: Over, how: { dim: number; to: 'R' | 'I'; still?: boolean }): Value {
   const axes = several(x, over);
   if (axes.length === 0) return x;
-  const attrs = { axes, ranks: ranksOn(x, axes), ...how };
+  const { dim, ...more } = how;
+  const attrs = { axes, dim, ranks: ranksOn(x, axes), ...more };
   return transition(allGatherOp, x, attrs, [`V${how.dim}`], how.to, insteadOf.gather);
 }
 

@@ -1,8 +1,11 @@
 // Features split into heads, and heads before tokens, as attention reads them.
 
+import { fail } from '../errors.ts';
 import type { Value } from '../program/program.ts';
 import { expectShape, type NdArray, type Op, type Shape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
+import { typedAxes } from '../program/types.ts';
+import { partStart } from './own-part.ts';
 import { float, lastDim, ndarray } from './shapes.ts';
 
 const splitHeadsOp: Op<{ headDim: number }> = {
@@ -89,8 +92,21 @@ function swapped(x: NdArray, [, b, c, d]: readonly [number, number, number, numb
   });
 }
 
-/** [b, s, heads·headDim] -> [b, s, heads, headDim]. */
-export const splitHeads = (x: Value, headDim: number): Value => apply(splitHeadsOp, [x], { headDim })[0]!;
+/** [b, s, heads·headDim] -> [b, s, heads, headDim]. Of parts that may overlap (O2), each must begin at a head. */
+export function splitHeads(x: Value, headDim: number): Value {
+  for (const axis of typedAxes) {
+    const start = x.types[axis] === 'O2' ? partStart(x, axis, 2) : undefined;
+    if (start !== undefined && start % headDim !== 0)
+      fail('TYPE_MISMATCH', {
+        op: splitHeadsOp.name,
+        site: x.trace.site,
+        axis,
+        problem: `this rank's part of operand 0 begins at feature ${start}, inside of a head of ${headDim}`,
+        fix: `cut whole heads: let the part that ownSlice keeps start at a multiple of ${headDim}`,
+      });
+  }
+  return apply(splitHeadsOp, [x], { headDim })[0]!;
+}
 /** [b, s, heads, headDim] -> [b, s, heads·headDim]. */
 export const mergeHeads = (x: Value): Value => apply(mergeHeadsOp, [x], {})[0]!;
 /** [b, s, heads, headDim] -> [b, heads / group, s, group, headDim]. */

@@ -36,9 +36,9 @@ test('the fix is computed: smaller microbatches, then no replicas, then shorter 
   ).toMatchInlineSnapshot(`
     "64 GB: fits
     12 GB: fits
-    5 GB: MEMORY_SHORT: this run needs about 6.1 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.9 GB, scratch 242 MB, runtime 113 MB, base 80 MB) and 5.0 GB are available; use microBatch 4
-    3 GB: MEMORY_SHORT: this run needs about 6.1 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.9 GB, scratch 242 MB, runtime 113 MB, base 80 MB) and 3.0 GB are available; use microBatch 2
-    1.2 GB: MEMORY_SHORT: this run needs about 6.1 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.9 GB, scratch 242 MB, runtime 113 MB, base 80 MB) and 1.2 GB are available; use layout tp=1 and microBatch 1
+    5 GB: MEMORY_SHORT: this run needs about 6.2 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.9 GB, scratch 242 MB, runtime 114 MB, base 80 MB) and 5.0 GB are available; use microBatch 4
+    3 GB: MEMORY_SHORT: this run needs about 6.2 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.9 GB, scratch 242 MB, runtime 114 MB, base 80 MB) and 3.0 GB are available; use microBatch 2
+    1.2 GB: MEMORY_SHORT: this run needs about 6.2 GB of memory (weights 207 MB, gradients 207 MB, optimizer 414 MB, activations 4.9 GB, scratch 242 MB, runtime 114 MB, base 80 MB) and 1.2 GB are available; use layout tp=1 and microBatch 1
     0.4 GB: MEMORY_SHORT: this run needs about 1.1 GB of memory (state 827 MB, activations 268 MB) and 400 MB are available; use a smaller model: every layout of one machine holds all of its weights, gradients and optimizer state"
   `);
   expect(train({ layout: parseLayout('tp=2,sp'), microBatch: 1 }, 0.9 * GB)).toMatchInlineSnapshot(`"fits"`);

@@ -3,6 +3,7 @@
 import type { Layout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { lower } from '../program/lower.ts';
+import { lowerKernel } from '../program/lower-kernel.ts';
 import { elementBytes, elements } from '../program/program.ts';
 import { scratchBytes } from '../program/scratch.ts';
 import type { StateRole } from '../state/vectors.ts';
@@ -120,12 +121,15 @@ function needsOf({ segments, instructions, precision }: RankProgram): { scratch:
   const graphs = segments.map(({ piece }) => lower(piece, precision).graph);
   const nodes = new Set(instructions.flatMap((each) => (each.kind === 'blocks' ? [each.node] : [])));
   const kernels = new Set<string>();
-  const scratch = graphs.map(scratchBytes);
+  const scratch = graphs.map((graph) => scratchBytes(graph));
   for (const node of nodes) {
     const { execution } = node.op;
     if (execution.by !== 'blocks') continue;
-    scratch.push(execution.scratch(node.attrs, node).insideElements * width);
-    for (const { name } of Object.values(execution.kernels(node.attrs, node))) kernels.add(name);
+    const largest = execution.largest(node.attrs, node);
+    for (const kernel of Object.values(execution.kernels(node.attrs, node))) {
+      scratch.push(scratchBytes(lowerKernel(kernel, precision).graph, largest));
+      kernels.add(kernel.name);
+    }
   }
   const constants = graphs.flatMap((graph) => graph.constants.map(({ shape }) => elements(shape) * width));
   return {

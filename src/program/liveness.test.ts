@@ -2,27 +2,9 @@
 // larger than greedy by size makes them, of pipelined steps nearly perfect, and that for as many as 64,000.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { aligned, lifetimeOf, plainlyBySize } from '../../test/random-lifetimes.ts';
 import { planMemory } from './liveness.ts';
 import { alignment, type Lifetime } from './lives.ts';
-
-const line = alignment;
-const aligned = (bytes: number) => Math.ceil(bytes / line) * line;
-
-/** Greedy by the size that buffers take, each compared with all that are placed; of one size, as they come. */
-function bySize(lifetimes: readonly Lifetime[]): number {
-  const order = lifetimes.toSorted((a, b) => aligned(b.bytes) - aligned(a.bytes));
-  const placed: { offset: number; end: number; first: number; last: number }[] = [];
-  for (const { first, last, bytes } of order) {
-    let offset = 0;
-    for (const other of placed.toSorted((a, b) => a.offset - b.offset)) {
-      if (other.last < first || other.first > last) continue;
-      if (offset + aligned(bytes) <= other.offset) break;
-      offset = Math.max(offset, other.end);
-    }
-    placed.push({ offset, end: offset + aligned(bytes), first, last });
-  }
-  return Math.max(0, ...placed.map(({ end }) => end));
-}
 
 /** Every pair, and every instruction. */
 function expectSound(lifetimes: readonly Lifetime[]): void {
@@ -32,7 +14,7 @@ function expectSound(lifetimes: readonly Lifetime[]): void {
   let outside = 0;
   for (const [i, a] of lifetimes.entries()) {
     const [from, to] = [offsets[i]!, offsets[i]! + a.bytes];
-    if (from < 0 || from % line !== 0 || to > bytes) outside += 1;
+    if (from < 0 || from % alignment !== 0 || to > bytes) outside += 1;
     for (let j = 0; j < i; j++) {
       const b = lifetimes[j]!;
       const together = a.first <= b.last && b.first <= a.last;
@@ -51,17 +33,10 @@ function expectSound(lifetimes: readonly Lifetime[]): void {
   expect(bytes).toBeGreaterThanOrEqual(peakBytes);
 }
 
-const lifetime = (latest: number) =>
-  fc
-    .record({
-      bytes: fc.oneof(fc.integer({ min: 0, max: 600 }), fc.integer({ min: 0, max: 100_000 })),
-      first: fc.nat(latest),
-      length: fc.oneof(fc.nat(4), fc.nat(latest)),
-    })
-    .map(({ bytes, first, length }): Lifetime => ({ bytes, first, last: first + length }));
+const bytes = fc.oneof(fc.integer({ min: 0, max: 600 }), fc.integer({ min: 0, max: 100_000 }));
 const lifetimes = fc
   .constantFrom(0, 5, 40, 300)
-  .chain((latest) => fc.array(lifetime(latest), { maxLength: 120, size: 'max' }));
+  .chain((latest) => fc.array(lifetimeOf(bytes, latest), { maxLength: 120, size: 'max' }));
 
 describe('random lifetimes', () => {
   test('lie apart, aligned, in an arena that is never below the peak', () => {
@@ -71,7 +46,7 @@ describe('random lifetimes', () => {
   test('need at most a twenty-fifth more than greedy by size', () => {
     const property = fc.property(lifetimes, (each) => {
       // A plan that near to the peak is taken at once, and no plan is below the peak.
-      expect(planMemory(each).bytes).toBeLessThanOrEqual(bySize(each) * 1.04);
+      expect(planMemory(each).bytes).toBeLessThanOrEqual(plainlyBySize(each).bytes * 1.04);
     });
     fc.assert(property, { numRuns: 300 });
   });

@@ -1,4 +1,5 @@
 // Shapes of every tensor of a lowered graph: what ONNX Runtime infers, for the operators that ops lower to.
+import type { DimSizes } from './onnx-builder.ts';
 import type { OnnxGraph, OnnxNode, OnnxTensorInfo, OnnxType } from './onnx-graph.ts';
 
 export interface OnnxTensor {
@@ -8,12 +9,13 @@ export interface OnnxTensor {
 
 type Shape = readonly number[];
 
-function sized({ name, type, shape }: OnnxTensorInfo): OnnxTensor {
+function sized({ name, type, shape }: OnnxTensorInfo, sizes: DimSizes): OnnxTensor {
   return {
     type,
     shape: shape.map((dim) => {
-      if (typeof dim === 'string') throw new Error(`dim ${dim} of ${name} has another size in every run`);
-      return dim;
+      const size = typeof dim === 'string' ? sizes[dim] : dim;
+      if (size === undefined) throw new Error(`dim ${dim} of ${name} has another size in every run`);
+      return size;
     }),
   };
 }
@@ -25,9 +27,15 @@ interface Rules {
   readonly node: OnnxNode;
 }
 
-/** Tensors by name: inputs, constants and results. Throws for an operator that it does not know, and for dims without a size. */
-export function inferShapes({ inputs, constants, nodes }: OnnxGraph): ReadonlyMap<string, OnnxTensor> {
-  const tensors = new Map([...inputs, ...constants].map((tensor) => [tensor.name, sized(tensor)]));
+/**
+ * Tensors by name: inputs, constants and results, where named dims have these sizes. Throws for an operator that it does not know, and
+ * for dims without a size.
+ */
+export function inferShapes(
+  { inputs, constants, nodes }: OnnxGraph,
+  sizes: DimSizes = {},
+): ReadonlyMap<string, OnnxTensor> {
+  const tensors = new Map([...inputs, ...constants].map((tensor) => [tensor.name, sized(tensor, sizes)]));
   const byName = new Map(constants.map((constant) => [constant.name, constant]));
   for (const node of nodes) {
     const given = node.inputs.filter((name) => name !== '').map((name) => tensors.get(name)!);
@@ -60,6 +68,7 @@ function shapesOf(rules: Rules): Shape[] {
     case 'Mul':
     case 'Div':
     case 'Max':
+    case 'Min':
     case 'Sum':
     case 'Where':
     case 'And':

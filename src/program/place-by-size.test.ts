@@ -1,35 +1,11 @@
 // Greedy by size against the plainest way to say it: each buffer compared with all that are placed, repeated stretches too.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { alignment, type Lifetime, livesOf, type Placed } from './lives.ts';
+import { lifetimeOf, plainlyBySize } from '../../test/random-lifetimes.ts';
+import { type Lifetime, livesOf } from './lives.ts';
 import { placeBySize } from './place-by-size.ts';
 
-function plainly(lifetimes: readonly Lifetime[]): Placed {
-  const offsets = new Float64Array(lifetimes.length);
-  const placed: { from: number; to: number; first: number; last: number }[] = [];
-  const order = [...lifetimes.entries()].sort(([, a], [, b]) => sizeOf(b) - sizeOf(a));
-  for (const [index, lifetime] of order) {
-    const { first, last } = lifetime;
-    const size = sizeOf(lifetime);
-    if (size === 0) continue;
-    let from = 0;
-    for (const other of placed.toSorted((a, b) => a.from - b.from))
-      if (other.first <= last && first <= other.last && other.from < from + size) from = Math.max(from, other.to);
-    placed.push({ from, to: from + size, first, last });
-    offsets[index] = from;
-  }
-  return { offsets, bytes: Math.max(0, ...placed.map(({ to }) => to)) };
-}
-
-const sizeOf = ({ bytes }: Lifetime): number => Math.ceil(bytes / alignment) * alignment;
-
-const lifetime = fc
-  .record({
-    bytes: fc.oneof(fc.constantFrom(0, 64, 1000, 5000), fc.nat(5000)),
-    first: fc.nat(40),
-    length: fc.oneof(fc.nat(3), fc.nat(40)),
-  })
-  .map(({ bytes, first, length }): Lifetime => ({ bytes, first, last: first + length }));
+const lifetime = lifetimeOf(fc.oneof(fc.constantFrom(0, 64, 1000, 5000), fc.nat(5000)), 40);
 const lifetimes = fc.oneof(
   fc.array(lifetime, { maxLength: 10, size: 'max' }),
   fc.array(lifetime, { maxLength: 60, size: 'max' }),
@@ -70,7 +46,7 @@ test.each([
   fc.assert(
     fc.property(anyLifetimes, (each) => {
       const lives = livesOf(each);
-      expect(placeBySize(lives)).toEqual(plainly(each));
+      expect(placeBySize(lives)).toEqual(plainlyBySize(each));
     }),
     { numRuns: 1000 },
   );

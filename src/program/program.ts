@@ -2,7 +2,7 @@
 // cost, their gradient and how they are executed.
 import type { Coords, Mesh } from '../mesh/mesh.ts';
 import type { GroupCall } from '../mesh/traffic.ts';
-import type { OnnxBuilder, Precision } from './onnx-builder.ts';
+import type { DimSizes, OnnxBuilder, Precision } from './onnx-builder.ts';
 import type { OnnxDim } from './onnx-graph.ts';
 import type { Types, Typing } from './types.ts';
 
@@ -97,23 +97,18 @@ export interface BlockLoop<A> {
     attrs: A,
     node: Node,
   ) => void;
-  readonly scratch: (attrs: A, node: Node) => Scratch;
+  /** The numbers that it needs besides its operands and results. */
+  readonly scratchElements: (attrs: A, node: Node) => number;
+  /** The sizes of the kernels' named dims, the most of any run. */
+  readonly largest: (attrs: A, node: Node) => DimSizes;
 }
 export type RunKernel = Parameters<BlockLoop<object>['play']>[1];
 
 export interface BlockMemory {
   readonly inputs: readonly Numbers[];
   readonly outputs: readonly Numbers[];
-  /** Of the floats' precision, as many as {@link Scratch} asks for. */
+  /** Of the floats' precision, as many as {@link BlockLoop.scratchElements} says. */
   readonly scratch: Numbers;
-}
-
-/** Numbers that a loop needs besides its operands and results. */
-export interface Scratch {
-  /** Of its own. */
-  readonly elements: number;
-  /** Most alive at once inside of a kernel. */
-  readonly insideElements: number;
 }
 
 /** Who runs an op. */

@@ -1,4 +1,5 @@
 // What a session takes at run for values of its own: a liveness sum over the lowered graph, in the order ONNX Runtime runs it.
+import type { DimSizes } from './onnx-builder.ts';
 import type { OnnxGraph, OnnxNode } from './onnx-graph.ts';
 import { inferShapes, type OnnxTensor } from './onnx-shapes.ts';
 
@@ -22,9 +23,9 @@ interface Buffer {
   last: number;
 }
 
-/** The most bytes held at once inside of a run: for neither inputs nor outputs nor constants. */
-export function scratchBytes(graph: OnnxGraph): number {
-  const tensors = inferShapes(graph);
+/** The most bytes held at once inside of a run with these sizes of named dims: for neither inputs nor outputs nor constants. */
+export function scratchBytes(graph: OnnxGraph, sizes: DimSizes = {}): number {
+  const tensors = inferShapes(graph, sizes);
   const order = executionOrder(fused(merged(graph), tensors));
   const changes = new Array<number>(order.length + 1).fill(0);
   for (const { bytes, first, last } of planBuffers(graph, order, tensors)) {

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { totalmem } from 'node:os';
 import { expect, test } from 'vitest';
+import { typescript } from '../../test/typescript.ts';
 import { availableMemory, parseLimits } from './available-memory.ts';
 
 const limits = (
@@ -29,7 +30,7 @@ test.runIf(process.platform === 'linux')('a shell that limits its memory is beli
   const module = new URL('./available-memory.ts', import.meta.url).href;
   const script = `import('${module}').then(({ availableMemory }) => console.log(availableMemory()))`;
   // 600 GB: Node reserves far more addresses than it uses.
-  const { stdout } = spawnSync('sh', ['-c', `ulimit -d 3000000; exec node --import tsx -e "${script}"`], {
+  const { stdout } = spawnSync('sh', ['-c', `ulimit -d 3000000; exec node ${typescript.join(' ')} -e "${script}"`], {
     encoding: 'utf8',
   });
   expect(Number(stdout)).toBe(3_000_000 * 1024);

@@ -1,14 +1,14 @@
 // A rank's program as it runs: sessions compiled once, the same bits every time, memory as it was planned.
 import { describe, expect, test } from 'vitest';
 import { aloneTransport } from '../../test/alone-transport.ts';
-import { heldNumbers } from '../checkpoint/held.ts';
+import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { oneRank } from '../mesh/layout.ts';
 import { coordsOf } from '../mesh/mesh.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { flopsOf, memoryOf, stateBytes } from '../plan/predict-step.ts';
+import { fillMicrobatch } from '../step/fill-tokens.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
-import { fillMicrobatch } from '../train/fill-tokens.ts';
 import { optimizerDefaults, writeOptimizer } from '../train/optimizer.ts';
 import { createExecutor } from './executor.ts';
 import { allocateMemory } from './memory.ts';
@@ -59,7 +59,7 @@ describe('executor', () => {
     let counted = 0;
     for (const tokens of step.tokens) {
       const row = Int32Array.from({ length: 9 }, (_, i) => (i * 7) % 24);
-      counted += fillMicrobatch(executor.memory, tokens, 2, () => ({
+      counted += fillMicrobatch(of, tokens, () => ({
         inputs: row.subarray(0, 8),
         targets: row.subarray(1),
       }));

@@ -1,24 +1,15 @@
 // Runs a world: one rank a worker thread, until all have returned or one has failed; never for ever.
-import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { type AbortSignalLike, abortedError, throwIfAborted } from '../abort-signal.ts';
-import { type ErrorCode, FivefoldError } from '../errors.ts';
+import { FivefoldError } from '../errors.ts';
 import { trimHeap } from './c-heap.ts';
-import { writeFlightRecords } from './flight-recorder.ts';
+import { endThread } from './end-thread.ts';
+import { leaveRecords } from './failed-world.ts';
 import { createHoldings } from './onnx/holdings.ts';
-import { releaseLeftOver } from './onnx/left-over.ts';
-import { countedBetweenLooks } from './transport/threads/progress.ts';
-import { rankState } from './transport/threads/status.ts';
-import {
-  abortKind,
-  abortWorld,
-  activityOf,
-  createThreadsWorld,
-  lastSite,
-  progressOf,
-  recordsOf,
-} from './transport/threads/world-state.ts';
+import { createRankClocks, type RankClocks } from './rank-clocks.ts';
+import { abortKind, abortWorld, activityOf, createThreadsWorld } from './transport/threads/world-state.ts';
 import type { TransportPlan } from './transport/transport.ts';
+import { errorOf, type Origin, rankFailed } from './world-errors.ts';
 import type { Failure, FromWorker, ToWorker } from './world-messages.ts';
 import { createPool, type WorldPool } from './world-pool.ts';
 
@@ -43,8 +34,6 @@ const graceMilliseconds = 1000;
  * it was reading.
  */
 const importGraceMilliseconds = 10_000;
-/** How long a thread may take to end: a system call that does not return keeps it for ever. */
-const endMilliseconds = 3000;
 /** How long a rank may take to import its module. */
 const startSeconds = 60;
 
@@ -69,9 +58,6 @@ interface Rank {
   /** The list of the native objects that the rank holds. */
   readonly holdings: SharedArrayBuffer;
   state: 'preparing' | 'ready' | 'running' | 'ended';
-  heartbeat: number;
-  /** When the watcher last saw progress, in ms. */
-  movedAt: number;
 }
 
 class World {
@@ -79,15 +65,18 @@ class World {
   readonly #options: WorldOptions;
   readonly #pool: WorldPool;
   readonly #shared;
+  readonly #clocks: RankClocks;
+  /** What its errors are made with. */
+  readonly #origin: Origin;
   readonly #ranks: readonly Rank[];
   readonly #values: unknown[];
   readonly #cleanups: (() => void)[] = [];
   #failure: Error | undefined;
   /** A failure that another rank caused: shown only if the cause never shows. */
   #secondary: Error | undefined;
-  #activities: string[] = [];
+  /** What the ranks were doing when one failed. */
+  #activities: readonly string[] | undefined;
   #over = false;
-  #watchedAt = performance.now();
   #resolve!: (values: unknown[]) => void;
   #reject!: (error: unknown) => void;
 
@@ -100,10 +89,11 @@ class World {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const now = performance.now();
+    this.#clocks = createRankClocks(this.#shared, options.plan.size);
+    this.#origin = { shared: this.#shared, recorderDir: options.recorderDir };
     this.#ranks = pool
       .take(options.plan.size)
-      .map((worker) => ({ worker, holdings: createHoldings(), state: 'preparing', heartbeat: 0, movedAt: now }));
+      .map((worker) => ({ worker, holdings: createHoldings(), state: 'preparing' }));
     this.#ranks.forEach((rank, index) => {
       this.#listen(rank, index);
       tell(rank.worker, { kind: 'prepare', module: options.rankModule.href });
@@ -161,7 +151,7 @@ class World {
   #go(): void {
     this.#ranks.forEach((rank, index) => {
       rank.state = 'running';
-      rank.movedAt = performance.now();
+      this.#clocks.start(index);
       try {
         const job = this.#options.jobs[index];
         tell(rank.worker, { kind: 'go', shared: this.#shared, rank: index, job, holdings: rank.holdings });
@@ -180,7 +170,7 @@ class World {
   }
 
   #failed(index: number, failure: Failure): void {
-    const error = this.#errorOf(index, failure);
+    const error = errorOf(this.#origin, index, failure);
     if (failure.secondary) this.#secondary ??= error;
     else {
       const hung = this.#suspect(error);
@@ -203,68 +193,35 @@ class World {
   }
 
   #rankFailed(index: number, problem: string, cause?: unknown): FivefoldError {
-    const error = new FivefoldError('RANK_FAILED', {
-      rank: index,
-      site: lastSite(this.#shared, index),
-      problem: problem.trim().replace(/\s*\n\s*/g, ' '),
-      ...this.#recorder(),
-    });
-    error.cause = cause;
-    return error;
+    return rankFailed(this.#origin, index, problem, cause);
   }
 
-  #recorder(): { recorder?: string } {
-    const { recorderDir } = this.#options;
-    return recorderDir === undefined ? {} : { recorder: recorderDir };
-  }
-
-  #errorOf(index: number, failure: Failure): Error {
-    const { known } = failure;
-    if (known?.exit === 2) return new FivefoldError(known.code, known.values);
-    const speaksForItself: readonly ErrorCode[] = [
-      'COLLECTIVE_TIMEOUT',
-      'COLLECTIVE_MISMATCH',
-      'RUN_ABORTED',
-      'SAVE_FAILED',
-      'TRAINING_DIVERGED',
-    ];
-    if (known && (speaksForItself.includes(known.code) || (failure.secondary && known.code === 'RANK_FAILED')))
-      return new FivefoldError(known.code, { ...known.values, ...this.#recorder() });
-    return this.#rankFailed(index, failure.message, failure.stack);
-  }
-
-  /** Seconds since a running rank last did anything; a rank inside a call has the call's own time-out. */
+  /** Only a rank that runs can stand still. */
   #stillFor(index: number): number {
-    const rank = this.#ranks[index]!;
-    const now = performance.now();
-    const { heartbeat, state } = progressOf(this.#shared, index);
-    if (rank.state !== 'running' || state !== rankState.computing || heartbeat !== rank.heartbeat) {
-      rank.heartbeat = heartbeat;
-      rank.movedAt = now;
-    }
-    return (now - rank.movedAt) / 1000;
+    if (this.#ranks[index]!.state !== 'running') this.#clocks.start(index);
+    return this.#clocks.stillFor(index);
   }
 
   #watch(): void {
-    // What a stop of the whole process took from the ranks too is not held against them.
-    const now = performance.now();
-    const passed = now - this.#watchedAt;
-    this.#watchedAt = now;
-    for (const rank of this.#ranks) rank.movedAt += passed - countedBetweenLooks(passed);
+    this.#clocks.look();
     if (this.#failure) return;
     this.#ranks.forEach((rank, index) => {
       if (rank.state === 'preparing') {
-        if (performance.now() - rank.movedAt > startSeconds * 1000)
+        if (this.#clocks.sinceStart(index) > startSeconds)
           this.#fail(this.#rankFailed(index, `its module did not load in ${startSeconds} s`), abortKind.stopped);
       } else if (this.#stillFor(index) > this.#options.plan.timeoutSeconds) this.#failHung(index);
     });
+  }
+
+  #nowDone(): string[] {
+    return this.#ranks.map((_, rank) => activityOf(this.#shared, rank));
   }
 
   /** The first failure decides; everybody is told, and ended if telling does not help. */
   #fail(error: Error, kind: number, index = -1): void {
     if (this.#failure || this.#over) return;
     this.#failure = error;
-    this.#activities = this.#ranks.map((_, r) => activityOf(this.#shared, r));
+    this.#activities = this.#nowDone();
     abortWorld(this.#shared, kind, index);
     const preparing = this.#ranks.some(({ state }) => state === 'preparing');
     const endAll = (): void => {
@@ -293,47 +250,14 @@ class World {
       this.#resolve(this.#values);
       return;
     }
-    const ended = await Promise.all(this.#ranks.map(endThread));
+    const ended = await Promise.all(this.#ranks.map(({ worker, holdings }) => endThread(worker, holdings)));
     // A thread that cannot be ended may still use anybody's.
     if (ended.every(Boolean)) this.#pool.giveHeaps(this.#shared.heaps);
     trimHeap();
-    this.#record(error);
+    const { recorderDir } = this.#options;
+    if (recorderDir !== undefined) leaveRecords(recorderDir, this.#shared, this.#activities ?? this.#nowDone(), error);
     this.#reject(error);
   }
-
-  #record(error: Error): void {
-    const { recorderDir } = this.#options;
-    if (recorderDir === undefined || !isBetweenRanks(error)) return;
-    try {
-      this.#ranks.forEach((_, rank) => {
-        const status = this.#activities[rank] ?? activityOf(this.#shared, rank);
-        writeFlightRecords(recorderDir, rank, status, recordsOf(this.#shared, rank));
-      });
-    } catch (problem) {
-      // What cannot be recorded, on a full disk for one, must not hide what happened.
-      if (!(problem instanceof Error && 'syscall' in problem)) throw problem;
-    }
-  }
-}
-
-const errorsBetweenRanks: readonly ErrorCode[] = [
-  'RANK_FAILED',
-  'COLLECTIVE_TIMEOUT',
-  'COLLECTIVE_MISMATCH',
-  'RUN_ABORTED',
-];
-
-/** Whether what the ranks did last may explain an error. */
-const isBetweenRanks = (error: Error): boolean =>
-  !(error instanceof FivefoldError) || errorsBetweenRanks.includes(error.code);
-
-/** Ends a rank's thread and releases what it held natively; false if it cannot be ended: then it may still be using it. */
-async function endThread({ worker, holdings }: Rank): Promise<boolean> {
-  const terminated = worker.terminate().then(() => true);
-  const givenUp = setTimeoutPromise(endMilliseconds, false, { ref: false });
-  const ended = await Promise.race([terminated, givenUp]);
-  if (ended) await releaseLeftOver(holdings);
-  return ended;
 }
 
 function tell(worker: Worker, message: ToWorker): void {

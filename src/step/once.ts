@@ -1,11 +1,21 @@
-/** Computes once for every argument. */
-export function once<A, T>(compute: (of: A) => T): (of: A) => T {
-  const known = new Map<A, T>();
-  return (of) => {
-    const found = known.get(of);
-    if (found !== undefined) return found;
-    const computed = compute(of);
-    known.set(of, computed);
-    return computed;
+// Values that are computed when they are first asked for.
+
+interface Known<T> {
+  computed?: { readonly value: T };
+  readonly next: Map<unknown, Known<T>>;
+}
+
+/** Computes once for the same arguments. */
+export function once<A extends readonly unknown[], T>(compute: (...args: A) => T): (...args: A) => T {
+  const known: Known<T> = { next: new Map() };
+  return (...args) => {
+    let at = known;
+    for (const arg of args) {
+      const next = at.next.get(arg) ?? { next: new Map() };
+      at.next.set(arg, next);
+      at = next;
+    }
+    at.computed ??= { value: compute(...args) };
+    return at.computed.value;
   };
 }

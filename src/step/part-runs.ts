@@ -13,6 +13,7 @@ import { type TraceSettings, tracePart } from '../model/parts.ts';
 import type { Program, Shape } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { type Held, sharesGradients } from './held.ts';
+import { once } from './once.ts';
 import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
@@ -66,7 +67,7 @@ interface Context {
 
 export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns {
   const { layout } = trace;
-  const tracedParts = memo((name: 'embedding' | 'block', policy: RecomputePolicy) => cutPart(name, trace, policy));
+  const tracedParts = once((name: 'embedding' | 'block', policy: RecomputePolicy) => cutPart(name, trace, policy));
   const ofKind =
     <T>(get: (name: 'embedding' | 'block', policy: RecomputePolicy) => T) =>
     ({ name, layer }: Part): T =>
@@ -74,17 +75,17 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
   const kindOf = ofKind(tracedParts);
   /** Backward where gradients are written, not added to others. */
   const writing = ofKind(
-    memo((name: 'embedding' | 'block', policy: RecomputePolicy) =>
+    once((name: 'embedding' | 'block', policy: RecomputePolicy) =>
       cutProgram(tracePart(name, trace, { policy, sums: false }).backward),
     ),
   );
-  const head = memo(() => {
+  const head = once(() => {
     const { open, close } = traceHead(trace);
     return { open: cutProgram(open), close: cutProgram(close), openOnly: cutProgram(only(open, 'h')) };
   });
-  const logitsProgram = memo(() => cutProgram(traceLogits(trace)));
-  const lossPrograms = memo((rows: number, length: number) => cutProgram(traceLoss(trace, { rows, length })));
-  const gradientPrograms = memo((rows: number, length: number) =>
+  const logitsProgram = once(() => cutProgram(traceLogits(trace)));
+  const lossPrograms = once((rows: number, length: number) => cutProgram(traceLoss(trace, { rows, length })));
+  const gradientPrograms = once((rows: number, length: number) =>
     cutProgram(traceLossAndGradient(trace, { rows, length })),
   );
   const within = (place: Place, site: string): Place => ({ ...place, site: `${place.site} ${site}`.trim() });
@@ -95,7 +96,7 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
     return recompute ? [...kept, builder.run(recompute, [...kept, params], within(place, 'recompute'))] : kept;
   };
 
-  const lossBlocks = memo(() => tokenBlocks(trace, lossBlock));
+  const lossBlocks = once(() => tokenBlocks(trace, lossBlock));
   const blockInputs = (block: TokenBlock & { first: number }, h: number, loss: Omit<LossBuffers, 'one'>): Bindings => {
     const tokens: Shape = [block.rows, block.length];
     const { hiddenSize } = trace.config;
@@ -203,13 +204,3 @@ function only({ inputs, nodes, outputs }: Program, name: string): Program {
 }
 
 const readsParams = ({ inputs }: CutProgram): boolean => [...inputs.keys()].some((name) => name.startsWith('param:'));
-
-/** Computes once for the same arguments. */
-function memo<A extends readonly (string | number)[], T>(compute: (...args: A) => T): (...args: A) => T {
-  const known = new Map<string, T>();
-  return (...args) => {
-    const key = args.join();
-    if (!known.has(key)) known.set(key, compute(...args));
-    return known.get(key)!;
-  };
-}

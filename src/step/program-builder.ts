@@ -235,7 +235,7 @@ function blocksOf(node: Node) {
   if (execution.by !== 'blocks') throw new Error(`${node.op.name} does not run by blocks`);
   return {
     flops: flops?.(node.inputs, node.attrs) ?? 0,
-    scratchElements: execution.scratch(node.attrs, node).elements,
+    scratchElements: execution.scratchElements(node.attrs, node),
   };
 }
 

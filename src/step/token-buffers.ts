@@ -1,9 +1,8 @@
 // The token buffers of a program: what the parts of a rank's stage read of every microbatch.
 import type { Coords } from '../mesh/mesh.ts';
-import { countTokens, eachRange, foreignBlocks, keyTokens, ownTokens, type TokenRange } from '../mesh/sequence.ts';
+import { countTokens, foreignBlocks, keyTokens, ownTokens, type TokenRange } from '../mesh/sequence.ts';
 import type { Part } from '../model/params.ts';
 import { keyPlaceNames } from '../model/parts.ts';
-import type { Numbers } from '../program/program.ts';
 import type { Bindings, ProgramBuilder } from './program-builder.ts';
 import type { StepSettings } from './settings.ts';
 import type { PlaceBuffers, TokenBuffers } from './step.ts';
@@ -56,17 +55,4 @@ export function tokenInputs({ ids, positions, documents, keys }: TokenBuffers): 
     ] as const;
   });
   return { ...(ids === undefined ? {} : { ids }), positions, documents, ...Object.fromEntries(ofKeys) };
-}
-
-/** Every sequence is one document, its tokens in order. */
-export function fillPlaces(of: (id: number) => Numbers, buffers: TokenBuffers): void {
-  for (const { tokens, positions, documents } of [buffers, ...Object.values(buffers.keys)]) {
-    const numbers = of(positions);
-    const width = countTokens(tokens);
-    for (let row = 0; row < numbers.length; row += width)
-      eachRange(tokens, ([start, end], at) => {
-        for (let i = start; i < end; i++) numbers[row + at + i - start] = i;
-      });
-    of(documents).fill(0);
-  }
 }

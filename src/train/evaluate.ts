@@ -5,9 +5,9 @@ import { trafficBytes } from '../mesh/traffic.ts';
 import { addBytes, type BytesSent } from '../plan/predict-step.ts';
 import type { Executor } from '../runtime/executor.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
+import { fillMicrobatch } from '../step/fill-tokens.ts';
 import { buildLossStep, type LossStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { fillMicrobatch } from './fill-tokens.ts';
 
 /** The held-out sequences that are measured, spread evenly over all sources: the same for every layout. */
 export interface Evaluation {
@@ -61,9 +61,7 @@ export function createEvaluator(
 
   /** Returns what its tokens count. */
   const fill = (held: Sequences['validation'], first: number): number =>
-    fillMicrobatch(executor.memory, step.tokens[0]!, batch, (row) =>
-      measuredSequence(held, { sequences }, first + row),
-    );
+    fillMicrobatch(of, step.tokens[0]!, (row) => measuredSequence(held, { sequences }, first + row));
   return {
     loss(held) {
       /** The losses of the tokens, and what they count. */

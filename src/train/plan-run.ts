@@ -10,11 +10,12 @@ import { checkTrainingFits } from '../plan/machine.ts';
 import type { RankPrediction } from '../plan/predict-step.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import type { StepSettings } from '../step/settings.ts';
+import { decideSteps, type Steps } from './decide-steps.ts';
 import { type Evaluation, planEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
 import { predictRun } from './predict-run.ts';
 import { planSample } from './sample.ts';
-import { decideSteps, type Settled, type Steps } from './settle.ts';
+import type { Settled } from './settle.ts';
 
 export interface RunPlan extends Steps {
   readonly settled: Settled;

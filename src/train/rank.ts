@@ -1,8 +1,8 @@
 // Training as one rank does it: build the step, load or make the weights, then step after step. Knows nothing of threads.
-import { heldNumbers } from '../checkpoint/held.ts';
+import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
 import { readRole } from '../checkpoint/weights.ts';
-import { openSequences, type Sequences } from '../data/sequences.ts';
+import { openSequences } from '../data/sequences.ts';
 import { continuePrompt } from '../generate/rank.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import type { ParamSpec } from '../model/params.ts';
@@ -10,12 +10,12 @@ import { createExecutor, type Executor, type Observer } from '../runtime/executo
 import { matrixRateOfRank } from '../runtime/matrix-rate.ts';
 import { allocateMemory, type StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
+import { fillStep } from '../step/fill-tokens.ts';
 import { buildLogitsStep } from '../step/forward-step.ts';
 import type { RankProgram, TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { createClock } from './clock.ts';
 import { createEvaluator, evaluationStep } from './evaluate.ts';
-import { fillMicrobatch } from './fill-tokens.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { hasMaster, masterSpec, momentSpec } from './moments.ts';
@@ -71,7 +71,14 @@ async function trainRank(
     const start = performance.now();
     clock.begin(number);
     clock.during('step', `step ${number}`, () => {
-      clock.during('data', 'read sequences', () => fillTokens(executor, step, job, coords, sequences, number));
+      clock.during('data', 'read sequences', () =>
+        fillStep(executor.memory.of, step, {
+          settings: job.settings,
+          coords,
+          step: number,
+          sequence: (index) => sequences.sequence(index),
+        }),
+      );
       writeOptimizer(executor.memory.of(step.optimizer), number, optimizer);
       executor.run();
     });
@@ -162,22 +169,4 @@ function startWeights(
   ] as const)
     readRole(state, vectors, memory, { ...common, role, tensorOf: (spec) => momentSpec(spec, which) });
   state.close();
-}
-
-/** The step's sequences are dealt to data-parallel ranks, then microbatches, in order. */
-function fillTokens(
-  { memory }: Executor,
-  step: TrainingStep,
-  job: TrainJob,
-  coords: Coords,
-  sequences: Sequences,
-  number: number,
-): void {
-  const { layout, microBatch, microbatches } = job.settings;
-  const perRank = microBatch * microbatches;
-  const first = (number - 1) * perRank * layout.dp + coords.dp * perRank;
-  let counted = 0;
-  for (const [m, buffers] of step.tokens.entries())
-    counted += fillMicrobatch(memory, buffers, microBatch, (row) => sequences.sequence(first + m * microBatch + row));
-  if (step.counted !== undefined) memory.of(step.counted)[0] = counted;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { aloneTransport } from '../../test/alone-transport.ts';
 import { claimOut } from '../checkpoint/claim.ts';
-import { heldNumbers } from '../checkpoint/held.ts';
+import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { openOptimizer } from '../checkpoint/hf-directory.ts';
 import { FivefoldError } from '../errors.ts';
 import { oneRank } from '../mesh/layout.ts';

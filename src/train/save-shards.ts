@@ -2,7 +2,7 @@
 
 import { beginSave, commitSave } from '../checkpoint/commit.ts';
 import { dtypeBytes } from '../checkpoint/dtypes.ts';
-import { heldNumbers } from '../checkpoint/held.ts';
+import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { planCheckpoint, savedDtypes, type TensorSpec, type WeightsType } from '../checkpoint/plan.ts';
 import { tensorRanges } from '../checkpoint/shards.ts';
 import { openWriter } from '../checkpoint/writer.ts';

@@ -1,15 +1,8 @@
 // From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { holderOf, wasClaimed } from '../checkpoint/claim.ts';
-import { identityOf, openOptimizer } from '../checkpoint/hf-directory.ts';
-import { isKeptStep } from '../checkpoint/keep.ts';
+import { identityOf } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
-import { checkOut, holdsWeights } from '../checkpoint/out-directory.ts';
-import { stepsForEpochs } from '../data/epochs.ts';
-import type { SourceSequences } from '../data/sequences.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
-import { fail, option } from '../errors.ts';
+import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
 import { checkFit } from '../model/fit.ts';
@@ -17,13 +10,13 @@ import { refuseDropout } from '../model/keys.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
-import { type RunManifest, readRun } from './manifest.ts';
-import { defaultWarmup } from './optimizer.ts';
-import { checkRunFiles, metricsName, settingsName } from './run-directory.ts';
-import { mostSteps, type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
-import { checkTrace } from './trace-file.ts';
+import { checkPlaces } from './check-places.ts';
+import { goOnWith, identityOfRun } from './go-on.ts';
+import type { RunManifest } from './manifest.ts';
+import { refuse } from './refuse.ts';
+import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 
-/** Decided by the number of steps, which `epochs` leaves open until the data are known: see {@link decideSteps}. */
+/** Decided by the number of steps, which `epochs` leaves open until the data are known: see decide-steps.ts. */
 type ByStep = 'steps' | 'warmupSteps' | 'decaySteps';
 
 export interface Settled {
@@ -140,10 +133,6 @@ const goneFix = `put it back, or give another ${option('layout')}`;
 const optional = <K extends string, T>(key: K, value: T | undefined): { readonly [key in K]?: T } =>
   value === undefined ? {} : ({ [key]: value } as { [key in K]: T });
 
-function refuse(key: string, problem: string, fix: string): never {
-  return fail('OPTION_INVALID', { option: option(key), problem, fix });
-}
-
 const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
 
 /** The microbatch of the run gone on with, if it divides what a rank of the new layout works on. */
@@ -167,140 +156,4 @@ function ratesOf(
       `use ${option('minLearningRate')} ${learningRate} or less`,
     );
   return { learningRate, minLearningRate };
-}
-
-/** Where the run writes. */
-function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }: TrainSettings): void {
-  const to = out ?? resume;
-  if (to !== undefined) {
-    if (isKeptStep(to))
-      refuse(
-        'out',
-        `${to} is a kept step of another run, which the next one saved would change`,
-        `give ${option('out')} a new directory`,
-      );
-    checkOut(to, { resume });
-    checkRunFiles(to);
-  } else
-    for (const [key, value] of Object.entries({ saveEvery, keep }))
-      if (value !== undefined && !(key === 'keep' && value === trainDefaults.keep))
-        refuse(key, 'there is nowhere to save to', `add ${option('out')} <dir>`);
-  if (trace !== undefined) checkTrace(trace);
-}
-
-function identityOfRun(resume: string): string {
-  checkSaved(resume);
-  openOptimizer(resume).close();
-  return identityOf(resume);
-}
-
-/** @throws CHECKPOINT_MISSING for a run that has not saved a step yet, or ended before it did */
-function checkSaved(resume: string): void {
-  if (!statSync(resume, { throwIfNoEntry: false })?.isDirectory() || holdsWeights(resume)) return;
-  const holder = holderOf(resume);
-  const names = [settingsName, metricsName].filter((name) => existsSync(join(resume, name)));
-  if (holder === undefined && names.length === 0 && !wasClaimed(resume)) return;
-  const config = names.includes(settingsName) ? `${option('config')} ${join(resume, settingsName)} ` : '';
-  fail('CHECKPOINT_MISSING', {
-    path: resume,
-    problem: `no step was saved there yet${holder === undefined ? '' : `, and it is being written by ${holder}`}`,
-    fix:
-      holder === undefined
-        ? `start again with ${config}${option('out')} ${resume}`
-        : 'wait until it has saved one and has ended',
-  });
-}
-
-/** The notes of a run; what would make it another run is refused. */
-function goOnWith(resume: string, given: TrainSettings): RunManifest {
-  const before = readRun(resume);
-  const fix = `leave it out, or start a new run from its weights with ${option('model')} ${resume}`;
-  for (const key of ['model', 'set'] as const)
-    if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
-  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'pack', 'heldOut', 'mix'] as const)
-    if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
-      refuse(
-        key,
-        `${given[key]} is not ${before.run[key] === undefined ? 'what it was' : `the ${before.run[key]}`} in the run in ${resume}`,
-        fix,
-      );
-  return before;
-}
-
-export interface Steps {
-  readonly run: RunSettings;
-  readonly stepsDone: number;
-  /** What a person should know before the run starts. */
-  readonly notes: readonly string[];
-}
-
-/** The steps of the run and the schedule of its learning rate; `sequences`: how those of each source are used. */
-export function decideSteps({ given, before, run }: Settled, sequences: readonly SourceSequences[]): Steps {
-  if (given.steps !== undefined && given.epochs !== undefined)
-    refuse('epochs', `${option('steps')} says already how long the run is`, 'give one of the two');
-  const byEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
-  const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
-  const stepsDone = before?.step ?? 0;
-  if (stepsDone >= steps)
-    refuse(
-      'steps',
-      `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,
-      `use ${option('steps')} ${stepsDone + 1} or more`,
-    );
-  const decaySteps = given.decaySteps ?? before?.run.decaySteps ?? steps;
-  const warmupSteps = given.warmupSteps ?? before?.run.warmupSteps ?? defaultWarmup(decaySteps);
-  return {
-    run: { ...run, steps, decaySteps, warmupSteps },
-    stepsDone,
-    notes: [
-      ...(before ? changesOf(before.run, { ...run, steps, decaySteps, warmupSteps }) : []),
-      ...scheduleNotes(run.learningRate, { steps, decaySteps, warmupSteps }),
-    ],
-  };
-}
-
-/** The steps of so many epochs of the data's sequences. */
-function stepsFor(epochs: number, sources: readonly SourceSequences[], globalBatch: number): number {
-  const steps = stepsForEpochs(sources, epochs, globalBatch);
-  if (steps > mostSteps)
-    refuse('epochs', `${epochs} are ${steps} steps, and a run has at most ${mostSteps}`, 'use fewer');
-  return steps;
-}
-
-/** What of a schedule may not be meant. */
-function scheduleNotes(
-  learningRate: number,
-  { steps, decaySteps, warmupSteps }: Pick<RunSettings, 'steps' | 'decaySteps' | 'warmupSteps'>,
-): string[] {
-  if (warmupSteps > steps)
-    return [`the rate does not reach ${learningRate}: its warm-up of ${warmupSteps} steps is longer than the run`];
-  if (warmupSteps > decaySteps)
-    return [
-      `the rate falls at once from its highest to its lowest: its warm-up (${warmupSteps} steps) ends after its decay (${option('decaySteps')} ${decaySteps})`,
-    ];
-  return [];
-}
-
-/** How a run that goes on differs from what it was. */
-function changesOf(before: RunSettings, run: RunSettings): string[] {
-  const keys = [
-    'learningRate',
-    'minLearningRate',
-    'warmupSteps',
-    'decaySteps',
-    'betas',
-    'epsilon',
-    'weightDecay',
-    'clipNorm',
-    'microBatch',
-  ] as const;
-  const changed = keys
-    .filter((key) => `${before[key]}` !== `${run[key]}`)
-    .map((key) => `${option(key)} is ${run[key]} from here on; it was ${before[key]}`);
-  const past = run.steps - run.decaySteps;
-  if (run.steps <= before.steps || past <= 0) return changed;
-  return [
-    ...changed,
-    `the run was planned for ${before.steps} steps; from step ${run.decaySteps} on its rate stays at ${run.minLearningRate} (${option('decaySteps')} ${run.steps} would stretch the schedule instead)`,
-  ];
 }

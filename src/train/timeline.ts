@@ -33,22 +33,31 @@ interface TraceEvent {
   };
 }
 
+interface RankSpan extends WorkSpan {
+  readonly rank: number;
+  readonly step: number;
+}
+
 /** From the file that `trace` wrote, step by step. */
 export function readTimelines(path: string): Timeline[] {
-  const events = JSON.parse(readFileSync(path, 'utf8')) as readonly TraceEvent[];
+  const found = (JSON.parse(readFileSync(path, 'utf8')) as readonly TraceEvent[]).flatMap(workOf);
   const firstRank = new Map<number, number>();
+  for (const { rank, stage } of found) firstRank.set(stage, Math.min(rank, firstRank.get(stage) ?? rank));
   const steps = new Map<number, WorkSpan[]>();
-  for (const { ph, cat, pid, ts, dur, args } of events) {
-    if (ph !== 'X' || cat !== 'step') continue;
-    const { step, stage, phase, microbatch, chunk = 0 } = args;
-    if (stage === undefined || microbatch === undefined || phase === undefined || phase === 'finish') continue;
-    if (!firstRank.has(stage)) firstRank.set(stage, pid);
-    if (firstRank.get(stage) !== pid) continue;
+  for (const { rank, step, ...span } of found) {
+    if (rank !== firstRank.get(span.stage)) continue;
     if (!steps.has(step)) steps.set(step, []);
-    const work: Work = { kind: phase, microbatch, chunk };
-    steps.get(step)!.push({ stage, work, start: ts / 1e6, end: (ts + dur) / 1e6 });
+    steps.get(step)!.push(span);
   }
   return [...steps].sort(([a], [b]) => a - b).map(([step, spans]) => ({ step, spans }));
+}
+
+/** The work of the schedule that an event tells of, if it does. */
+function workOf({ ph, cat, pid, ts, dur, args }: TraceEvent): RankSpan[] {
+  if (ph !== 'X' || cat !== 'step') return [];
+  const { step, stage, phase, microbatch, chunk = 0 } = args;
+  if (stage === undefined || microbatch === undefined || phase === undefined || phase === 'finish') return [];
+  return [{ rank: pid, step, stage, work: { kind: phase, microbatch, chunk }, start: ts / 1e6, end: (ts + dur) / 1e6 }];
 }
 
 /** Share of all stages' time, from the first work's begin to the last one's end, in which they do not compute. */

@@ -4,6 +4,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { jsonLines, run } from '../cli-fixture.ts';
+import { typescript } from '../typescript.ts';
 import type { Materials } from './inputs.ts';
 import type { Random } from './random.ts';
 
@@ -32,7 +33,7 @@ function lossesIn(stdout: string): Map<number, number> {
 /** Runs a program until it has said it did step `after`, then some milliseconds more, and kills it. */
 function killAfter(argv: readonly string[], after: number, milliseconds: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), entry, ...argv], {
+    const child = spawn(process.execPath, [...typescript, entry, ...argv], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     let counted = 0;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { run } from '../cli-fixture.ts';
+import { typescript } from '../typescript.ts';
 import type { Ending } from './input-runner.ts';
 import type { Materials } from './inputs.ts';
 
@@ -93,7 +94,7 @@ async function runFrom(
 ): Promise<Hung | undefined> {
   const program = fileURLToPath(new URL('./input-runner.ts', import.meta.url));
   const task = JSON.stringify({ seed, first, end: cases, materials, folder });
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program, task], {
+  const child = spawn(process.execPath, [...typescript, program, task], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';

@@ -1,5 +1,6 @@
 // Dims cut on one operand and not, or otherwise, on another.
 import { swiglu } from '../../src/ops/activation.ts';
+import { ownSlice } from '../../src/ops/collectives.ts';
 import { add } from '../../src/ops/elementwise.ts';
 import { embedding } from '../../src/ops/embedding.ts';
 import { splitHeads } from '../../src/ops/heads.ts';
@@ -70,6 +71,13 @@ export const wrongSlices: readonly Wrong[] = [
     code: 'SHAPE_MISMATCH',
     op: 'splitHeads',
     fix: /must be a multiple of 8/,
+  },
+  {
+    name: 'a part of its own that begins inside of a head',
+    build: ({ x }) =>
+      splitHeads(linear(x([2, 8, 6], 'R'), ownSlice(x([16, 6], 'R'), 'tp', 0, { start: 4, size: 8 })), 8),
+    op: 'splitHeads',
+    fix: /cut whole heads: .* start at a multiple of 8/,
   },
   {
     name: 'heads cut inside',

@@ -1,0 +1,63 @@
+// How long a run is and how its learning rate goes: known when the data are, whose sequences its epochs count.
+import { stepsForEpochs } from '../data/epochs.ts';
+import type { SourceSequences } from '../data/sequences.ts';
+import { option } from '../errors.ts';
+import { changesOf } from './go-on.ts';
+import { defaultWarmup } from './optimizer.ts';
+import { refuse } from './refuse.ts';
+import { mostSteps, type RunSettings, trainDefaults } from './settings.ts';
+import type { Settled } from './settle.ts';
+
+export interface Steps {
+  readonly run: RunSettings;
+  readonly stepsDone: number;
+  /** What a person should know before the run starts. */
+  readonly notes: readonly string[];
+}
+
+/** The steps of the run and the schedule of its learning rate; `sequences`: how those of each source are used. */
+export function decideSteps({ given, before, run }: Settled, sequences: readonly SourceSequences[]): Steps {
+  if (given.steps !== undefined && given.epochs !== undefined)
+    refuse('epochs', `${option('steps')} says already how long the run is`, 'give one of the two');
+  const byEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
+  const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
+  const stepsDone = before?.step ?? 0;
+  if (stepsDone >= steps)
+    refuse(
+      'steps',
+      `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,
+      `use ${option('steps')} ${stepsDone + 1} or more`,
+    );
+  const decaySteps = given.decaySteps ?? before?.run.decaySteps ?? steps;
+  const warmupSteps = given.warmupSteps ?? before?.run.warmupSteps ?? defaultWarmup(decaySteps);
+  return {
+    run: { ...run, steps, decaySteps, warmupSteps },
+    stepsDone,
+    notes: [
+      ...(before ? changesOf(before.run, { ...run, steps, decaySteps, warmupSteps }) : []),
+      ...scheduleNotes(run.learningRate, { steps, decaySteps, warmupSteps }),
+    ],
+  };
+}
+
+/** The steps of so many epochs of the data's sequences. */
+function stepsFor(epochs: number, sources: readonly SourceSequences[], globalBatch: number): number {
+  const steps = stepsForEpochs(sources, epochs, globalBatch);
+  if (steps > mostSteps)
+    refuse('epochs', `${epochs} are ${steps} steps, and a run has at most ${mostSteps}`, 'use fewer');
+  return steps;
+}
+
+/** What of a schedule may not be meant. */
+function scheduleNotes(
+  learningRate: number,
+  { steps, decaySteps, warmupSteps }: Pick<RunSettings, 'steps' | 'decaySteps' | 'warmupSteps'>,
+): string[] {
+  if (warmupSteps > steps)
+    return [`the rate does not reach ${learningRate}: its warm-up of ${warmupSteps} steps is longer than the run`];
+  if (warmupSteps > decaySteps)
+    return [
+      `the rate falls at once from its highest to its lowest: its warm-up (${warmupSteps} steps) ends after its decay (${option('decaySteps')} ${decaySteps})`,
+    ];
+  return [];
+}

@@ -1,0 +1,5 @@
+// Lets a program that a test starts import TypeScript, in half the time that a loader of all there is takes: `node --import`.
+import { register } from 'node:module';
+
+process.setSourceMapsEnabled(true);
+register('../tools/typescript-hooks.mjs', import.meta.url);

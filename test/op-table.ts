@@ -6,6 +6,7 @@ import { collectiveOps } from '../src/ops/collectives.ts';
 import { elementwiseOps } from '../src/ops/elementwise.ts';
 import { embeddingOps } from '../src/ops/embedding.ts';
 import { finishingOps } from '../src/ops/finishing.ts';
+import { groupedOps } from '../src/ops/grouped-linear.ts';
 import { headOps } from '../src/ops/heads.ts';
 import { linearOps } from '../src/ops/linear.ts';
 import { localOps } from '../src/ops/local.ts';
@@ -13,6 +14,8 @@ import { lossOps } from '../src/ops/loss.ts';
 import { normOps } from '../src/ops/norm.ts';
 import { partialAttentionOps } from '../src/ops/partial-attention.ts';
 import { ropeOps } from '../src/ops/rope.ts';
+import { routeOps } from '../src/ops/route.ts';
+import { rowOps } from '../src/ops/rows.ts';
 import type { Op } from '../src/program/program.ts';
 
 const families = [
@@ -22,6 +25,7 @@ const families = [
   elementwiseOps,
   embeddingOps,
   finishingOps,
+  groupedOps,
   headOps,
   linearOps,
   localOps,
@@ -29,6 +33,8 @@ const families = [
   normOps,
   partialAttentionOps,
   ropeOps,
+  routeOps,
+  rowOps,
 ];
 
 /** Attributes differ by op, so the table knows them only as objects. */

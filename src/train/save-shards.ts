@@ -4,7 +4,7 @@ import { beginSave, commitSave } from '../checkpoint/commit.ts';
 import { dtypeBytes } from '../checkpoint/dtypes.ts';
 import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { planCheckpoint, savedDtypes, type TensorSpec, type WeightsType } from '../checkpoint/plan.ts';
-import { tensorRanges } from '../checkpoint/shards.ts';
+import { storedBoxes, storedTensors } from '../checkpoint/shards.ts';
 import { openWriter } from '../checkpoint/writer.ts';
 import { fail } from '../errors.ts';
 import { type Coords, coordsOf, type Mesh, worldGroup } from '../mesh/mesh.ts';
@@ -44,8 +44,9 @@ export function saveCheckpoint(
     for (const { role, spec, ranges, numbers } of own) {
       site = `saving ${spec.name}`;
       transport.heartbeat(site);
-      for (const name of tensorsOf[role](spec.tensor.name))
-        if (plan.tensors.has(name)) writer.writeSlice(name, tensorRanges(spec, ranges), numbers);
+      for (const { tensor, ranges: own, start, end } of storedBoxes(spec, ranges))
+        for (const name of tensorsOf[role](tensor.name))
+          if (plan.tensors.has(name)) writer.writeSlice(name, own, numbers.subarray(start, end));
     }
     writer.finish();
   }
@@ -97,7 +98,8 @@ function planOf({ config, layout, precision }: StepSettings, weightsType: Weight
   const tensors = new Map<string, TensorSpec>();
   for (let stage = 0; stage < layout.pp; stage++)
     for (const part of stageParts(config, layout, stage))
-      for (const { tensor } of paramSpecs(config, layout, part)) tensors.set(tensor.name, { ...tensor, dtype });
+      for (const tensor of paramSpecs(config, layout, part).flatMap(storedTensors))
+        tensors.set(tensor.name, { ...tensor, dtype });
   const weights = [...tensors.values()];
   const rounded = dtypeBytes[dtype] < dtypeBytes[exact];
   const optimizer = weights.flatMap((tensor) => [

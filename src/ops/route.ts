@@ -98,8 +98,8 @@ function routeBack([dWeights, logits, chosen]: Given, experts: number, attrs: Ro
     const best = places.map((place) => chosen[token * perToken + place]!);
     const given = places.map((place) => dWeights[token * perToken + place]!);
     const divisor = divisorOf(best, scores, attrs);
-    // w = score / sum: a score also lowers the weights of the others.
-    const common = attrs.normalised ? given.reduce((sum, g, i) => sum + (g * scores[best[i]!]!) / divisor, 0) : 0;
+    // w = score / sum: a score also lowers the weights of the others. The weight of one expert alone is 1, and its gradient 0, exactly.
+    const common = attrs.normalised ? given.reduce((sum, g, i) => sum + g * (scores[best[i]!]! / divisor), 0) : 0;
     gradient.fill(0);
     for (const [place, expert] of best.entries()) gradient[expert] = (given[place]! - common) / divisor;
     unscored[attrs.scores](gradient, scores);

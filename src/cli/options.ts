@@ -49,7 +49,11 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   set: textsOption('<changes...>', "changes to the model's config.json, such as hidden_size=384"),
   data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
   mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
-  pack: switchOption('fill sequences with whole documents, which do not attend to one another'),
+  pack: {
+    value: '[how]',
+    reading: 'text',
+    help: 'fill sequences with whole documents, which do not attend to one another; balanced: and deal them out to ranks by what their attention costs',
+  },
   heldOut: numberOption('<share>', 'share (or number) of sequences kept from training, to measure the loss on'),
   dataChanged: switchOption('go on with other data than the run was started with'),
   layout: textOption('<text>', 'how the ranks are laid out, such as tp=2,pp=2,dp=2,sp,schedule=gpipe, or auto'),

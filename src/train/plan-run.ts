@@ -13,6 +13,7 @@ import type { StepSettings } from '../step/settings.ts';
 import { decideSteps, type Steps } from './decide-steps.ts';
 import { type Evaluation, planEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
+import type { Balance } from './packed-work.ts';
 import { predictRun } from './predict-run.ts';
 import { planSample } from './sample.ts';
 import type { Settled } from './settle.ts';
@@ -33,6 +34,8 @@ export interface RunPlan extends Steps {
   readonly flopsPerStep: number;
   /** By rank, for the steps of this part of the run. */
   readonly predicted: readonly RankPrediction[];
+  /** What dealing packed documents out by cost changes, where ranks could share them out. */
+  readonly balance?: Balance;
   /** By how much the process's resident memory is to grow when the ranks run. */
   readonly processBytes: number;
 }
@@ -60,7 +63,7 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
     microBatch,
     microbatches,
     precision,
-    ...(run.pack ? { packed: true } : {}),
+    ...(run.pack ? { packed: run.pack === 'balanced' ? 'balanced' : 'by-count' } : {}),
   };
   const toDo = steps.run.steps - steps.stepsDone;
   const { evalEvery, evalSequences } = run;
@@ -70,7 +73,7 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
       : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
   const { sampleEvery } = run;
   const sample = sampleEvery === undefined ? undefined : { ...planSample(settled), every: sampleEvery };
-  const { ranks, flopsPerStep, memory } = predictRun({
+  const { ranks, flopsPerStep, memory, balance } = predictRun({
     settings,
     firstStep: steps.stepsDone + 1,
     steps: toDo,
@@ -82,7 +85,8 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
   if (evaluation || sample) checkTrainingFits(settings, availableMemory(), memory);
   return {
     ...steps,
-    notes: [...ignoredKeys(model), ...packingNotes(tokens, seqLen), ...steps.notes],
+    notes: [...ignoredKeys(model), ...packingNotes(tokens, seqLen), ...balanceNotes(settings, balance), ...steps.notes],
+    ...(balance ? { balance } : {}),
     settled,
     settings,
     tokens,
@@ -108,6 +112,17 @@ const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
     : [
         `packed ${packed.documents} documents into ${packed.sequences} sequences: ${filledText(packed, seqLen)} of their positions hold a token`,
       ];
+
+function balanceNotes({ packed }: StepSettings, balance: Balance | undefined): string[] {
+  if (!balance) return [];
+  const both = `${balance.byCount.toFixed(2)} times the mean by count, ${balance.balanced.toFixed(2)} times balanced`;
+  const percent = Math.round((1 - balance.slowest) * 100);
+  const less =
+    packed === 'balanced'
+      ? `it has ${percent} % less`
+      : `with ${option('pack')} balanced it would have ${percent} % less`;
+  return [`attention of the rank with most of it: ${both}${percent > 0 ? `; ${less} to compute in all` : ''}`];
+}
 
 /** Rounded down: what is not full is not said to be. */
 const filledText = ({ filled, sequences }: PackedStatistics, seqLen: number): string =>

@@ -9,6 +9,7 @@ import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { OptimizerSettings } from './optimizer.ts';
+import type { RankSnapshot } from './snapshot.ts';
 
 export interface TrainJob {
   readonly settings: StepSettings;
@@ -43,6 +44,8 @@ export interface TrainJob {
     /** Saved with the checkpoint, with `step` added. */
     readonly manifest: Manifest;
   };
+  /** By rank; undefined: every checkpoint is written while the ranks wait. */
+  readonly snapshots?: readonly RankSnapshot[];
   /** Measures the loss on held-out sequences after every so many steps, and after the last. */
   readonly evaluation?: Evaluation & { readonly every: number };
   /** Writes a sample of text after every so many steps, and after the last. */
@@ -89,6 +92,10 @@ export type TrainReport =
   | EvaluationReport
   | SampleReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }
+  /** Of every rank: its copy of what the step left is there to be written. */
+  | { readonly kind: 'copied'; readonly step: number }
+  /** Once at most: a step's checkpoint is due and the one before it is still being written. */
+  | { readonly kind: 'saveWaits'; readonly step: number }
   | { readonly kind: 'spans'; readonly spans: readonly TraceSpan[] };
 
 /** What a rank returns. */

@@ -1,6 +1,6 @@
 // Runs a planned training on the ranks of this machine and gathers what they report.
 
-import type { AbortSignalLike } from '../abort-signal.ts';
+import { type AbortSignalLike, stoppedBy } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { checkFree } from '../checkpoint/out-directory.ts';
@@ -18,6 +18,7 @@ import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
+import { type BackgroundSaves, createBackgroundSaves } from './background-saves.ts';
 import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
@@ -55,23 +56,25 @@ export interface TrainSummary {
 export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSummary> {
   const out = plan.settled.given.out ?? plan.settled.given.resume;
   const claim = out === undefined ? undefined : claimOut(out);
+  const saves = createBackgroundSaves();
   try {
     // Another run may have saved here, or where the weights are, while the data were prepared.
     const { given, weights } = plan.settled;
     if (out !== undefined) checkFree(out, given);
     if (weights) openCheckpoint(weights.path, weights.identity).close();
     const token = claim?.token ?? '';
-    if (given.trace === undefined) return await runRanks(plan, hooks, token);
+    if (given.trace === undefined) return await runRanks(plan, hooks, { claim: token, saves });
     const { layout } = plan.settled;
     const look = {
       rankName: (rank: number) => rankName(layout, rank),
       originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
     };
-    return await withTrace(given.trace, look, (trace) => runRanks(plan, hooks, token, trace));
+    return await withTrace(given.trace, look, (trace) => runRanks(plan, hooks, { claim: token, saves, trace }));
   } catch (error) {
     if (!(error instanceof FivefoldError && error.code === 'TRAINING_DIVERGED')) throw error;
     return fail(error.code, { ...error.values, ...savedOf(plan.settled.given) });
   } finally {
+    await saves.close();
     claim?.release();
   }
 }
@@ -82,7 +85,15 @@ function savedOf({ out, resume }: TrainSettings): { readonly saved?: string } {
   return saved === undefined ? {} : { saved };
 }
 
-async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?: TraceFile): Promise<TrainSummary> {
+/** What all worlds of a run share. */
+interface Shared {
+  /** The token of the run's claim to its directory. */
+  readonly claim: string;
+  readonly saves: BackgroundSaves;
+  readonly trace?: TraceFile;
+}
+
+async function runRanks(plan: RunPlan, hooks: TrainHooks, { claim, saves, trace }: Shared): Promise<TrainSummary> {
   const { settings, settled, run, stepsDone, predicted } = plan;
   const { given, model, layout } = settled;
   const out = given.out ?? given.resume;
@@ -91,18 +102,36 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?:
   let setupSeconds = 0;
   /** FLOP/s of matrix products, by rank. */
   const rates = new Map<number, number>();
-  const job = jobOf(plan, claim);
+  const timeoutSeconds = given.timeoutSeconds ?? trainDefaults.timeoutSeconds;
+  const stop = stoppedBy(hooks.signal);
+  let notSaved: Error | undefined;
+  const planned = jobOf(plan, claim);
+  const snapshots =
+    plan.savesBeside && planned.save
+      ? saves.forWorld({
+          settings,
+          save: planned.save,
+          timeoutSeconds,
+          onSaved: (step) => hooks.onReport?.({ kind: 'saved', step, out: planned.save!.out }),
+          onFailure(error) {
+            notSaved = error;
+            stop.abort(error);
+          },
+        })
+      : undefined;
+  const job: TrainJob = { ...planned, ...(snapshots ? { snapshots } : {}) };
   const resident = hooks.pool ? undefined : watchResident();
-  const results = (await runWorld({
-    plan: { ...talkOf(settings), timeoutSeconds: given.timeoutSeconds ?? trainDefaults.timeoutSeconds },
+  const world = runWorld({
+    plan: { ...talkOf(settings), timeoutSeconds },
     rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
     jobs: Array.from({ length: worldSize(layout) }, () => job),
     ...(hooks.pool ? { pool: hooks.pool } : {}),
-    ...(hooks.signal ? { signal: hooks.signal } : {}),
+    signal: stop.signal,
     ...(hooks.recorderDir ? { recorderDir: hooks.recorderDir } : {}),
     onReport(rank, message) {
       const report = message as TrainReport;
       if (report.kind !== 'spans') resident?.sample();
+      if (report.kind === 'copied') saves.copied(report.step);
       if (report.kind === 'spans' && trace) tracing(given, () => trace.add(report.spans));
       if (report.kind === 'ready' && report.matrixFlopsPerSecond) rates.set(rank, report.matrixFlopsPerSecond);
       // The rank that picks tokens has the text.
@@ -110,7 +139,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?:
         directory?.note({ step: report.step, sample: report.text });
         hooks.onReport?.(report);
       }
-      if (rank !== 0 || report.kind === 'sample') return;
+      if (rank !== 0 || report.kind === 'sample' || report.kind === 'copied') return;
       if (report.kind === 'ready') {
         setupSeconds = report.setupSeconds;
         // Only now is nothing left that could refuse the run.
@@ -129,7 +158,14 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?:
       if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
       hooks.onReport?.(report);
     },
-  }).finally(() => directory?.close())) as RankResult[];
+  });
+  const results = (await world.finally(async () => {
+    // What all ranks have copied becomes a checkpoint, however their world ended.
+    await saves.settled();
+    stop.release();
+    directory?.close();
+    if (notSaved) throw notSaved;
+  })) as RankResult[];
   if (trace) tracing(given, () => trace.close());
   const diverged = results[0]?.diverged;
   if (diverged) {

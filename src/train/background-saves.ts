@@ -26,7 +26,7 @@ export interface SavingWorld {
   readonly save: NonNullable<TrainJob['save']>;
   readonly timeoutSeconds: number;
   readonly onSaved: (step: number) => void;
-  /** SAVE_FAILED, or an error of the program itself. */
+  /** SAVE_FAILED, an error of the program itself, or what `onSaved` threw. */
   readonly onFailure: (error: Error) => void;
 }
 
@@ -51,7 +51,11 @@ export function createBackgroundSaves(): BackgroundSaves {
     else {
       Atomics.add(written, 0, 1);
       Atomics.notify(written, 0);
-      world!.onSaved(step);
+      try {
+        world!.onSaved(step);
+      } catch (error) {
+        world!.onFailure(error instanceof Error ? error : new Error(String(error)));
+      }
     }
     end();
   }

@@ -81,8 +81,26 @@ export interface SampleReport {
   readonly text: string;
 }
 
+/** The ranks are started again. */
+export interface RestartReport {
+  readonly kind: 'restart';
+  /** The rank that was lost; undefined: none was, they waited for one another. */
+  readonly rank?: number;
+  /** Why. */
+  readonly problem: string;
+  /** The last step of the checkpoint from which the run goes on; 0: there is none, it begins anew. */
+  readonly step: number;
+  /** What the run goes on in. */
+  readonly layout: string;
+  /** The lost rank is given up: the layout has fewer. */
+  readonly givenUp: boolean;
+  /** Restarts that are left. */
+  readonly left: number;
+}
+
 export type TrainReport =
   | StepReport
+  | RestartReport
   | {
       readonly kind: 'ready';
       readonly setupSeconds: number;

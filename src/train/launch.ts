@@ -23,6 +23,7 @@ import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
+import { withRestarts } from './restart.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
 import { withAbsolutePaths } from './run-paths.ts';
 import { type TrainSettings, trainDefaults } from './settings.ts';
@@ -30,7 +31,7 @@ import { withTrace } from './trace-file.ts';
 
 /** What whoever starts a run hears of it and decides about it. */
 export interface TrainHooks {
-  /** Rank 0's reports, as they come. */
+  /** Rank 0's reports, as they come, and what became of lost ranks. */
   readonly onReport?: (report: TrainReport) => void;
   readonly signal?: AbortSignalLike;
   readonly pool?: WorldPool;
@@ -40,6 +41,7 @@ export interface TrainHooks {
 
 export interface TrainSummary {
   readonly steps: readonly StepReport[];
+  /** From here on: of the ranks that ran last, since the checkpoint from which they went on. */
   readonly ranks: readonly RankResult[];
   /** What was predicted for each rank, for the steps that ran. */
   readonly predicted: readonly RankPrediction[];
@@ -63,13 +65,18 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
     if (out !== undefined) checkFree(out, given);
     if (weights) openCheckpoint(weights.path, weights.identity).close();
     const token = claim?.token ?? '';
-    if (given.trace === undefined) return await runRanks(plan, hooks, { claim: token, saves });
+    const steps = new Map<number, StepReport>();
+    const run = (trace?: TraceFile) =>
+      withRestarts(plan, hooks.onReport, (left, onReport) =>
+        runRanks(left, { ...hooks, onReport }, { claim: token, saves, steps, trace }),
+      );
+    if (given.trace === undefined) return await run();
     const { layout } = plan.settled;
     const look = {
       rankName: (rank: number) => rankName(layout, rank),
       originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
     };
-    return await withTrace(given.trace, look, (trace) => runRanks(plan, hooks, { claim: token, saves, trace }));
+    return await withTrace(given.trace, look, run);
   } catch (error) {
     if (!(error instanceof FivefoldError && error.code === 'TRAINING_DIVERGED')) throw error;
     return fail(error.code, { ...error.values, ...savedOf(plan.settled.given) });
@@ -90,14 +97,16 @@ interface Shared {
   /** The token of the run's claim to its directory. */
   readonly claim: string;
   readonly saves: BackgroundSaves;
-  readonly trace?: TraceFile;
+  /** By number; of a step that is done again, the last report. */
+  readonly steps: Map<number, StepReport>;
+  readonly trace: TraceFile | undefined;
 }
 
-async function runRanks(plan: RunPlan, hooks: TrainHooks, { claim, saves, trace }: Shared): Promise<TrainSummary> {
+async function runRanks(plan: RunPlan, hooks: TrainHooks, shared: Shared): Promise<TrainSummary> {
+  const { claim, saves, trace } = shared;
   const { settings, settled, run, stepsDone, predicted } = plan;
   const { given, model, layout } = settled;
   const out = given.out ?? given.resume;
-  const steps: StepReport[] = [];
   let directory: RunDirectory | undefined;
   let setupSeconds = 0;
   /** FLOP/s of matrix products, by rank. */
@@ -146,7 +155,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, { claim, saves, trace 
         if (out !== undefined) directory = openRunDirectory(out, run, stepsDone);
       }
       if (report.kind === 'step') {
-        steps.push(report);
+        shared.steps.set(report.step, report);
         const metrics = metricsOf(report, {
           tokensPerStep: tokensPerStep(settings),
           flopsPerStep: plan.flopsPerStep,
@@ -173,6 +182,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, { claim, saves, trace 
     fail('TRAINING_DIVERGED', { step, problem: `loss ${loss} and gradient norm ${gradNorm}` });
   }
 
+  const steps = [...shared.steps.values()];
   // The first step of several warms caches up: rates are those of the others.
   const timed = steps.length > 1 ? steps.slice(1) : steps;
   const seconds = timed.reduce((sum, step) => sum + step.seconds, 0);

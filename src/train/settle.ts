@@ -85,6 +85,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
   const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
+  checkRestart(given, given.saveEvery ?? before?.run.saveEvery);
   const rates = ratesOf(given, before);
   const heldOut =
     given.heldOut ??
@@ -188,6 +189,15 @@ function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }: TrainS
   if (trace !== undefined) checkTrace(trace);
 }
 
+/** A run that is to be restarted needs checkpoints to go on from. */
+function checkRestart({ restart, out, resume, steps }: TrainSettings, saveEvery: number | undefined): void {
+  if (restart === undefined) return;
+  const every = `${option('saveEvery')} ${saveEvery ?? Math.max(1, Math.floor((steps ?? trainDefaults.steps) / 10))}`;
+  if (out === undefined && resume === undefined)
+    refuse('restart', 'nothing is saved to go on from', `add ${option('out')} <dir> and ${every}`);
+  if (saveEvery === undefined) refuse('restart', 'nothing is saved to go on from before the end', `add ${every}`);
+}
+
 function identityOfRun(resume: string): string {
   checkSaved(resume);
   openOptimizer(resume).close();
@@ -241,7 +251,8 @@ export function decideSteps({ given, before, run }: Settled, sequences: readonly
   const byEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
   const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
   const stepsDone = before?.step ?? 0;
-  if (stepsDone >= steps)
+  const nothingLeft = stepsDone === steps && given.restart !== undefined;
+  if (stepsDone >= steps && !nothingLeft)
     refuse(
       'steps',
       `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,

@@ -10,6 +10,7 @@ import { readScheduleFile } from '../files/schedule-file.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { callback, callFields, checkObject, checkSettings } from '../settings.ts';
+import { goingOn } from './go-on.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
@@ -51,7 +52,10 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
     ...(pool ? { pool } : {}),
     ...(recorderDir ? { recorderDir } : {}),
   };
-  const { settings, source } = settingsOf(rest);
+  const asked = settingsOf(rest);
+  const settings = goingOn(asked.settings);
+  // A run that goes on has a model of its own.
+  const source = settings.resume === asked.settings.resume ? asked.source : undefined;
   const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
   const readSchedule = (path: string, fix?: string) =>
     path === given?.path ? given.text : readScheduleFile(path, fix);

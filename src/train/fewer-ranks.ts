@@ -3,8 +3,8 @@ import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { type BatchShape, checkFit } from '../model/fit.ts';
-import { defaultMicroBatch, grids } from './auto-layout.ts';
+import { type BatchShape, checkFit, divisors } from '../model/fit.ts';
+import { grids } from './auto-layout.ts';
 
 export interface FewerRanks {
   readonly layout: Layout;
@@ -46,7 +46,8 @@ function candidates(layout: Layout, ranks: number): Layout[] {
 
 function fitted(layout: Layout, config: ModelConfig, batch: BatchShape, before: Layout): FewerRanks | undefined {
   const share = batch.globalBatch / layout.dp;
-  const microBatch = share % batch.microBatch === 0 ? batch.microBatch : defaultMicroBatch(batch.globalBatch, layout);
+  // No larger than it was: it would need more memory.
+  const microBatch = divisors(share).findLast((size) => size <= batch.microBatch) ?? 1;
   const microbatches = microbatchesOf(layout, config, { ...batch, microBatch });
   if (microbatches === undefined) return undefined;
   // A schedule out of a file is for its stages and its number of microbatches.

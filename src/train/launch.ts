@@ -23,7 +23,7 @@ import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
-import { withRestarts } from './restart.ts';
+import { type OnStep, withRestarts } from './restart.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
 import { withAbsolutePaths } from './run-paths.ts';
 import { type TrainSettings, trainDefaults } from './settings.ts';
@@ -54,8 +54,10 @@ export interface TrainSummary {
   readonly modelFlopsPerSecond: number;
 }
 
-/** Throws what runWorld throws, and TRAINING_DIVERGED. */
-export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSummary> {
+const ownModule = new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url);
+
+/** Throws what runWorld throws, and TRAINING_DIVERGED. `rankModule`: what the ranks run. */
+export async function launch(plan: RunPlan, hooks: TrainHooks, rankModule = ownModule): Promise<TrainSummary> {
   const out = plan.settled.given.out ?? plan.settled.given.resume;
   const claim = out === undefined ? undefined : claimOut(out);
   const saves = createBackgroundSaves();
@@ -67,8 +69,8 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
     const token = claim?.token ?? '';
     const steps = new Map<number, StepReport>();
     const run = (trace?: TraceFile) =>
-      withRestarts(plan, hooks.onReport, (left, onReport) =>
-        runRanks(left, { ...hooks, onReport }, { claim: token, saves, steps, trace }),
+      withRestarts(plan, hooks.onReport, (left, onStep) =>
+        runRanks(left, hooks, { claim: token, saves, steps, onStep, rankModule, trace }),
       );
     if (given.trace === undefined) return await run();
     const { layout } = plan.settled;
@@ -99,6 +101,8 @@ interface Shared {
   readonly saves: BackgroundSaves;
   /** By number; of a step that is done again, the last report. */
   readonly steps: Map<number, StepReport>;
+  readonly onStep: OnStep;
+  readonly rankModule: URL;
   readonly trace: TraceFile | undefined;
 }
 
@@ -132,7 +136,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, shared: Shared): Promi
   const resident = hooks.pool ? undefined : watchResident();
   const world = runWorld({
     plan: { ...talkOf(settings), timeoutSeconds },
-    rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
+    rankModule: shared.rankModule,
     jobs: Array.from({ length: worldSize(layout) }, () => job),
     ...(hooks.pool ? { pool: hooks.pool } : {}),
     signal: stop.signal,
@@ -141,6 +145,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, shared: Shared): Promi
       const report = message as TrainReport;
       if (report.kind !== 'spans') resident?.sample();
       if (report.kind === 'copied') saves.copied(report.step);
+      if (report.kind === 'step') shared.onStep(rank, report.step);
       if (report.kind === 'spans' && trace) tracing(given, () => trace.add(report.spans));
       if (report.kind === 'ready' && report.matrixFlopsPerSecond) rates.set(rank, report.matrixFlopsPerSecond);
       // The rank that picks tokens has the text.

@@ -60,12 +60,13 @@ export function predictRun(work: RunWork): RunPrediction {
     evaluation ? timesBytes(evaluationTalk(layout), evaluation.times) : {},
     sample ? timesBytes(sampleTalk(sample), sample.times) : {},
   );
-  const extra = settings.packed
-    ? packedFlops(
-        work,
-        stages.map(({ programs }) => programs.map(({ program }) => program)),
-      )
-    : undefined;
+  const extra =
+    settings.packed && steps > 0
+      ? packedFlops(
+          work,
+          stages.map(({ programs }) => programs.map(({ program }) => program)),
+        )
+      : undefined;
   return {
     ranks: Array.from({ length: worldSize(layout) }, (_, rank) => {
       const { pp, dp } = coordsOf(layout, rank);

@@ -4,7 +4,7 @@ import { FivefoldError } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { goOnFrom } from './go-on.ts';
-import type { TrainReport } from './job.ts';
+import type { RestartReport } from './job.ts';
 import type { RunPlan } from './plan-run.ts';
 
 export interface Loss {
@@ -22,45 +22,46 @@ export function lossOf(error: unknown): Loss | undefined {
   return undefined;
 }
 
-/** A loss, and the highest step that any world of the run had reached by then. */
+/** A loss, and the last step that the lost rank has ever done. */
 export interface LossAt extends Loss {
-  readonly reached: number;
+  readonly done: number;
 }
 
-/** Whether a rank is lost for good: it was lost twice in a row, without a step of progress between. */
+/** Whether a rank is lost for good: it was lost twice in a row, without a step more between. */
 export const isGivenUp = (before: LossAt | undefined, now: LossAt): boolean =>
-  before !== undefined && now.rank !== undefined && before.rank === now.rank && before.reached === now.reached;
+  before !== undefined && now.rank !== undefined && before.rank === now.rank && before.done === now.done;
 
-type OnReport = (report: TrainReport) => void;
+/** Told that a rank has done a step. */
+export type OnStep = (rank: number, step: number) => void;
 
 /** Runs a plan's world, and after each loss that of what is left to do, as often as the run may be restarted. */
 export async function withRestarts<T>(
   plan: RunPlan,
-  onReport: OnReport | undefined,
-  runOnce: (plan: RunPlan, onReport: OnReport) => Promise<T>,
+  onRestart: ((report: RestartReport) => void) | undefined,
+  runOnce: (plan: RunPlan, onStep: OnStep) => Promise<T>,
 ): Promise<T> {
-  let [left, reached] = [plan.settled.given.restart ?? 0, plan.stepsDone];
+  let left = plan.settled.given.restart ?? 0;
   let before: LossAt | undefined;
-  const watch = (report: TrainReport): void => {
-    if (report.kind === 'step') reached = Math.max(reached, report.step);
-    onReport?.(report);
-  };
+  let done: number[] = [];
   for (let current = plan; ; ) {
     try {
-      return await runOnce(current, watch);
+      return await runOnce(current, (rank, step) => {
+        done[rank] = Math.max(done[rank] ?? 0, step);
+      });
     } catch (error) {
       const loss = lossOf(error);
       if (!loss || left === 0) throw error;
-      const now = { ...loss, reached };
+      const now = { ...loss, done: done[loss.rank ?? 0] ?? 0 };
       const givenUp = isGivenUp(before, now);
       const next = goOnFrom(current, givenUp ? worldSize(current.settled.layout) - 1 : undefined);
       if (!next) throw error;
       left--;
       // In another layout ranks have other numbers and other work.
       before = givenUp ? undefined : now;
+      if (givenUp) done = [];
       current = next;
       const layout = printLayout(next.settled.layout);
-      onReport?.({ kind: 'restart', ...loss, step: next.stepsDone, layout, givenUp, left });
+      onRestart?.({ kind: 'restart', ...loss, step: next.stepsDone, layout, givenUp, left });
     }
   }
 }

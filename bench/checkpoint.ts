@@ -1,4 +1,5 @@
-// Speed of saving and loading a checkpoint, against plain writes and reads of the same bytes in the same run.
+// Speed of saving and loading a checkpoint, against plain writes and reads of the same bytes in the same run; and what a checkpoint
+// costs the steps beside which it is written.
 import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,10 @@ import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
 import { type CheckpointPlan, planCheckpoint, type TensorSpec } from '../src/checkpoint/plan.ts';
 import { type Range, rangeElements } from '../src/checkpoint/ranges.ts';
 import { openWriter } from '../src/checkpoint/writer.ts';
+import { formatTable } from '../src/cli/ui/table.ts';
+import { train } from '../src/train/train.ts';
+import { judge, marks, printVerdicts } from './marks.ts';
+import { benchModel, benchShape, median, withTokens } from './model.ts';
 
 export interface CheckpointBenchRow {
   readonly name: string;
@@ -143,8 +148,76 @@ export function checkpointBench(): CheckpointBenchRow[] {
   }
 }
 
+export interface SaveCost {
+  readonly layout: string;
+  /** Median of the steps during which nothing was written. */
+  readonly stepSeconds: number;
+  /** What a checkpoint written beside the steps adds to them, over a step: median of those of a run. */
+  readonly ofStep: number;
+  /** The same of the last one, for which the ranks wait. */
+  readonly waitedFor: number;
+}
+
+const [cycles, saveEvery] = [8, 3] as const;
+
+/** Trains, with a checkpoint after every third step. */
+export async function saveCost(layout: string, tokenFile: string): Promise<SaveCost> {
+  const out = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
+  /** Seconds at which each step ended, and at which each checkpoint was there. */
+  const [ended, saved] = [new Map<number, number>(), new Map<number, number>()];
+  const steps = (cycles + 1) * saveEvery;
+  try {
+    await train({
+      ...{ ...benchShape, model: benchModel, data: tokenFile, layout, precision: 'f32' },
+      ...{ steps, saveEvery, out, learningRate: 3e-4, seed: 1 },
+      onReport(report) {
+        if (report.kind === 'step') ended.set(report.step, performance.now() / 1000);
+        if (report.kind === 'saved') saved.set(report.step, performance.now() / 1000);
+      },
+    });
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+  const took = (step: number): number => ended.get(step)! - ended.get(step - 1)!;
+  /** The steps that had not ended when the checkpoint of one before them was there. */
+  const beside = (save: number): number[] =>
+    Array.from({ length: saveEvery }, (_, i) => save + 1 + i).filter(
+      (step, i) => i === 0 || ended.get(step - 1)! < saved.get(save)!,
+    );
+  const saves = Array.from({ length: cycles }, (_, i) => (i + 1) * saveEvery);
+  const disturbed = new Set(saves.flatMap(beside));
+  const stepSeconds = median([...ended.keys()].filter((step) => step > 2 && !disturbed.has(step)).map(took));
+  const costs = saves.map((save) => beside(save).reduce((sum, step) => sum + took(step) - stepSeconds, 0));
+  return {
+    layout,
+    stepSeconds,
+    ofStep: median(costs) / stepSeconds,
+    waitedFor: (saved.get(steps)! - ended.get(steps)!) / stepSeconds,
+  };
+}
+
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   for (const { name, gigabytesPerSecond, ofPlain } of checkpointBench()) {
     console.log(`${name.padEnd(32)} ${gigabytesPerSecond.toFixed(2).padStart(6)} GB/s  ${ofPlain.toFixed(2)} of plain`);
   }
+  const layouts = Object.keys(marks.saving) as (keyof typeof marks.saving)[];
+  const costs = await withTokens(async (tokenFile) => {
+    const found: SaveCost[] = [];
+    for (const layout of layouts) {
+      process.stderr.write(`a run that saves, ${layout}\n`);
+      found.push(await saveCost(layout, tokenFile));
+    }
+    return found;
+  });
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const rows = costs.map(({ layout, stepSeconds, ofStep, waitedFor }) => [
+    layout,
+    `${stepSeconds.toFixed(2)} s`,
+    percent(ofStep),
+    percent(waitedFor),
+  ]);
+  console.log(
+    `\n${formatTable({ head: ['a checkpoint, of a step', 'step', 'beside the steps', 'waited for'], rows })}\n`,
+  );
+  printVerdicts(judge(marks.saving, (name) => costs.find(({ layout }) => layout === name)!.ofStep));
 }

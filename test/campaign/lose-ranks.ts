@@ -15,6 +15,8 @@ export interface LossReport {
   readonly ranks: number;
   /** Processes that were. */
   readonly processes: number;
+  /** Processes that a rank took with it: ended from outside while arguments are passed to ONNX Runtime, a thread can break V8. */
+  readonly crashes: number;
   /** Whole runs in which that happened. */
   readonly runs: number;
   readonly wrong: readonly string[];
@@ -34,7 +36,7 @@ export async function loseRanks(options: {
   readonly onProgress?: (done: number) => void;
 }): Promise<LossReport> {
   const { random, kills, steps, model, data, folder } = options;
-  const count = { ranks: 0, processes: 0, runs: 0 };
+  const count = { ranks: 0, processes: 0, crashes: 0, runs: 0 };
   const wrong: string[] = [];
   const whole = new Map<string, readonly string[]>();
   const settingsOf = (layout: string, out: string): TrainOptions => ({
@@ -52,12 +54,15 @@ export async function loseRanks(options: {
     mkdirSync(out, { recursive: true });
     for (let starts = 0; ; starts++) {
       const before = count.ranks + count.processes;
-      const ended = await start(settingsOf(layout, out), random, () => {
+      // Enough: the run may end.
+      const spared = before >= kills;
+      const ended = await start(settingsOf(layout, out), spared ? undefined : random, () => {
         count.ranks++;
         options.onProgress?.(count.ranks + count.processes);
       });
-      if (ended.killed) {
-        count.processes++;
+      if (ended.signal !== null) {
+        if (ended.signal === 'SIGKILL') count.processes++;
+        else count.crashes++;
         options.onProgress?.(count.ranks + count.processes);
         continue;
       }
@@ -74,17 +79,14 @@ export async function loseRanks(options: {
   return { ...count, wrong };
 }
 
-/** Starts the command, and kills it, three times in four, after as many of its lines and then milliseconds as are drawn. */
+/** Starts the command, which loses ranks, and kills it after as many of its lines and then milliseconds as are drawn. */
 function start(
   settings: TrainOptions,
-  random: Random,
+  random: Random | undefined,
   onLoss: () => void,
-): Promise<{ readonly killed: boolean; readonly exit: number | null; readonly stderr: string }> {
-  const seed = random.below(2 ** 31);
-  const kill =
-    random.below(4) === 0
-      ? undefined
-      : { afterLines: random.below(60), milliseconds: random.below(random.pick([30, 1500])) };
+): Promise<{ readonly signal: string | null; readonly exit: number | null; readonly stderr: string }> {
+  const seed = random ? random.below(2 ** 31) : 'none';
+  const kill = random && { afterLines: random.below(60), milliseconds: random.below(random.pick([30, 1500])) };
   return new Promise((resolve, reject) => {
     const argv = ['--import', import.meta.resolve('tsx'), program, `${seed}`, JSON.stringify(settings)];
     const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -100,6 +102,6 @@ function start(
       if (lines === kill?.afterLines) killSoon();
     });
     child.on('error', reject);
-    child.on('close', (exit, signal) => resolve({ killed: signal === 'SIGKILL', exit, stderr: stderr.trim() }));
+    child.on('close', (exit, signal) => resolve({ signal, exit, stderr: stderr.trim() }));
   });
 }

@@ -1,4 +1,4 @@
-// A run that loses ranks at moments a seed chooses: node ... losing-run.ts <seed> <train's options as JSON>. It says what it does in
+// A run that loses ranks at moments a seed chooses: node ... losing-run.ts <seed, or none> <train's options as JSON>. It says what it does in
 // JSON lines, and is itself killed by whoever started it; started again the same way, it goes on.
 import type { Worker } from 'node:worker_threads';
 import { createPool, type WorldPool } from '../../src/runtime/world-pool.ts';
@@ -26,6 +26,7 @@ function endRank(): void {
 let due: { readonly afterSteps: number; readonly milliseconds: number } | undefined;
 
 function plan(): void {
+  if (seed === 'none') return;
   const inSetUp = random.below(4) === 0;
   due = inSetUp ? undefined : { afterSteps: 1 + random.below(12), milliseconds: random.below(20) };
   if (inSetUp) setTimeout(endRank, random.below(700));

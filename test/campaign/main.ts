@@ -75,7 +75,7 @@ try {
   });
   wrong.push(...lost.wrong);
   lines.push(
-    `${lost.ranks} ranks and ${lost.processes} processes killed in ${lost.runs} runs of 200 steps with --restart, at any moment: ${lost.runs - lost.wrong.length} of them ended with the weights and moments of a run that nothing happened to, bit for bit, with nothing done but giving the same command again`,
+    `${lost.ranks} ranks and ${lost.processes} processes killed (${lost.crashes} more died with a rank) in ${lost.runs} runs of 200 steps with --restart, at any moment: ${lost.runs - lost.wrong.length} of them ended with the weights and moments of a run that nothing happened to, bit for bit, with nothing done but giving the same command again`,
   );
 
   const { after5: early, afterAll: late } = await failWorlds({ count: worlds, seed });

@@ -154,6 +154,8 @@ export interface SaveCost {
   readonly stepSeconds: number;
   /** What a checkpoint written beside the steps adds to them, over a step: median of those of a run. */
   readonly ofStep: number;
+  /** The same in CPU time of the process, which other work on the machine changes less. */
+  readonly cpuOfStep: number;
   /** The same of the last one, for which the ranks wait. */
   readonly waitedFor: number;
 }
@@ -163,37 +165,52 @@ const [cycles, saveEvery] = [8, 3] as const;
 /** Trains, with a checkpoint after every third step. */
 export async function saveCost(layout: string, tokenFile: string): Promise<SaveCost> {
   const out = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
-  /** Seconds at which each step ended, and at which each checkpoint was there. */
-  const [ended, saved] = [new Map<number, number>(), new Map<number, number>()];
+  /** When each step ended, and when each checkpoint was there. */
+  const [ended, saved] = [new Map<number, Moment>(), new Map<number, Moment>()];
   const steps = (cycles + 1) * saveEvery;
   try {
     await train({
       ...{ ...benchShape, model: benchModel, data: tokenFile, layout, precision: 'f32' },
       ...{ steps, saveEvery, out, learningRate: 3e-4, seed: 1 },
       onReport(report) {
-        if (report.kind === 'step') ended.set(report.step, performance.now() / 1000);
-        if (report.kind === 'saved') saved.set(report.step, performance.now() / 1000);
+        if (report.kind === 'step') ended.set(report.step, moment());
+        if (report.kind === 'saved') saved.set(report.step, moment());
       },
     });
   } finally {
     rmSync(out, { recursive: true });
   }
-  const took = (step: number): number => ended.get(step)! - ended.get(step - 1)!;
   /** The steps that had not ended when the checkpoint of one before them was there. */
   const beside = (save: number): number[] =>
     Array.from({ length: saveEvery }, (_, i) => save + 1 + i).filter(
-      (step, i) => i === 0 || ended.get(step - 1)! < saved.get(save)!,
+      (step, i) => i === 0 || ended.get(step - 1)!.seconds < saved.get(save)!.seconds,
     );
   const saves = Array.from({ length: cycles }, (_, i) => (i + 1) * saveEvery);
   const disturbed = new Set(saves.flatMap(beside));
-  const stepSeconds = median([...ended.keys()].filter((step) => step > 2 && !disturbed.has(step)).map(took));
-  const costs = saves.map((save) => beside(save).reduce((sum, step) => sum + took(step) - stepSeconds, 0));
+  const costIn = (clock: keyof Moment): { readonly step: number; readonly save: number } => {
+    const took = (step: number): number => ended.get(step)![clock] - ended.get(step - 1)![clock];
+    const step = median([...ended.keys()].filter((each) => each > 2 && !disturbed.has(each)).map(took));
+    const costs = saves.map((save) => beside(save).reduce((sum, each) => sum + took(each) - step, 0));
+    return { step, save: median(costs) };
+  };
+  const [wall, cpu] = [costIn('seconds'), costIn('cpuSeconds')];
   return {
     layout,
-    stepSeconds,
-    ofStep: median(costs) / stepSeconds,
-    waitedFor: (saved.get(steps)! - ended.get(steps)!) / stepSeconds,
+    stepSeconds: wall.step,
+    ofStep: wall.save / wall.step,
+    cpuOfStep: cpu.save / cpu.step,
+    waitedFor: (saved.get(steps)!.seconds - ended.get(steps)!.seconds) / wall.step,
   };
+}
+
+interface Moment {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+function moment(): Moment {
+  const { user, system } = process.cpuUsage();
+  return { seconds: performance.now() / 1000, cpuSeconds: (user + system) / 1e6 };
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
@@ -210,14 +227,15 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     return found;
   });
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const rows = costs.map(({ layout, stepSeconds, ofStep, waitedFor }) => [
+  const shown = costs.map(({ layout, stepSeconds, ofStep, cpuOfStep, waitedFor }) => [
     layout,
     `${stepSeconds.toFixed(2)} s`,
     percent(ofStep),
+    percent(cpuOfStep),
     percent(waitedFor),
   ]);
   console.log(
-    `\n${formatTable({ head: ['a checkpoint, of a step', 'step', 'beside the steps', 'waited for'], rows })}\n`,
+    `\n${formatTable({ head: ['a checkpoint, of a step', 'step', 'beside the steps', 'in CPU time', 'waited for'], rows: shown })}\n`,
   );
   printVerdicts(judge(marks.saving, (name) => costs.find(({ layout }) => layout === name)!.ofStep));
 }

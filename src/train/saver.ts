@@ -1,7 +1,9 @@
 // How a rank saves: it hands a copy to the thread that writes while the next step runs. The last step, which nothing follows, and all
 // steps where there is no room for copies, it writes with the other ranks.
+import { coordsOf } from '../mesh/mesh.ts';
 import type { StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
+import { savedVectors } from '../state/saved.ts';
 import type { StateVector } from '../state/vectors.ts';
 import type { TrainJob, TrainReport } from './job.ts';
 import { expectFinite, piecesToSave, saveCheckpoint } from './save-shards.ts';
@@ -22,6 +24,7 @@ export function createSaver(
   const { rank } = transport;
   const snapshot = snapshots?.[rank];
   const copy = snapshot && snapshotMemory(snapshot.buffers, settings, rank);
+  const saved = savedVectors(vectors, coordsOf(settings.layout, rank));
   const written = snapshot && new Int32Array(snapshot.written);
   let copies = 0;
   let saidToWait = false;
@@ -44,7 +47,7 @@ export function createSaver(
       return;
     }
     expectFinite(piecesToSave(vectors, memory, settings.layout, rank), step);
-    copyState(memory, copy, settings, rank, () => transport.heartbeat('copying what is saved'));
+    copyState(memory, copy, saved, () => transport.heartbeat('copying what is saved'));
     copies++;
     report({ kind: 'copied', step });
   };

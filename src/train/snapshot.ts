@@ -2,11 +2,14 @@
 //
 //   rank r      step 10 ─ copy ─ step 11 ─ ... ─ step 20 ─ (wait) ─ copy ─ step 21
 //   the thread           write 10, commit ..................│       write 20, commit
+//
+// A copy belongs to its rank until that has said `copied`, then to the thread until `written` counts it: the message comes after the
+// rank's writes and before the thread's reads, the count after these reads and before the rank's next writes.
 import { coordsOf, worldSize } from '../mesh/mesh.ts';
 import { elementBytes } from '../program/program.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { StateMemory } from '../runtime/memory.ts';
-import { savedVectors } from '../state/saved.ts';
+import { type SavedVector, savedVectors } from '../state/saved.ts';
 import { stateOf } from '../state/vectors.ts';
 import type { StepSettings } from '../step/settings.ts';
 
@@ -52,14 +55,8 @@ export function snapshotMemory(buffers: Snapshot, settings: StepSettings, rank: 
 const pieceNumbers = 2 ** 24;
 
 /** Copies all that a rank saves. */
-export function copyState(
-  from: StateMemory,
-  to: StateMemory,
-  settings: StepSettings,
-  rank: number,
-  beat: () => void,
-): void {
-  for (const vector of savedOf(settings, rank)) {
+export function copyState(from: StateMemory, to: StateMemory, saved: readonly SavedVector[], beat: () => void): void {
+  for (const vector of saved) {
     const [source, target] = [from.of(vector), to.of(vector)];
     for (let start = 0; start < source.length; start += pieceNumbers) {
       beat();

@@ -31,10 +31,18 @@ export interface SavingWorld {
 }
 
 const lookMilliseconds = 250;
+/** How long the thread may take to import its module. */
+const startSeconds = 60;
 /** How long a thread may take to end: a system call that does not return keeps it for ever. */
 const endMilliseconds = 3000;
 
+const threadModule = new URL(
+  import.meta.url.endsWith('.ts') ? './save-thread.ts' : './save-thread.js',
+  import.meta.url,
+);
+
 export function createBackgroundSaves(): BackgroundSaves {
+  /** Word 0: 0 until the thread has begun with its first order; then it changes while it writes. */
   const beats = new SharedArrayBuffer(4);
   let thread: Worker | undefined;
   let room: { readonly layout: StepSettings['layout']; readonly snapshots: readonly Snapshot[] } | undefined;
@@ -60,7 +68,9 @@ export function createBackgroundSaves(): BackgroundSaves {
     end();
   }
 
-  function listen(worker: Worker): Worker {
+  function start(): Worker {
+    Atomics.store(new Int32Array(beats), 0, 0);
+    const worker = startThread(threadModule);
     worker.on('message', ({ failure }: SaveAnswer) => finish(failure && errorOf(failure)));
     const broke = (problem: string) => {
       thread = undefined;
@@ -90,7 +100,7 @@ export function createBackgroundSaves(): BackgroundSaves {
       still = beat === Atomics.load(words, 0) ? still + countedBetweenLooks(now - lookedAt) : 0;
       [beat, lookedAt] = [Atomics.load(words, 0), now];
       const { timeoutSeconds } = world!;
-      if (still < timeoutSeconds * 1000) continue;
+      if (still < 1000 * (beat === 0 ? Math.max(startSeconds, timeoutSeconds) : timeoutSeconds)) continue;
       const worker = thread!;
       worker.removeAllListeners();
       thread = undefined;
@@ -121,11 +131,7 @@ export function createBackgroundSaves(): BackgroundSaves {
       });
       writing = { step, over, end };
       const order: SaveOrder = { settings, save, step, snapshots, beats };
-      thread ??= listen(
-        startThread(
-          new URL(import.meta.url.endsWith('.ts') ? './save-thread.ts' : './save-thread.js', import.meta.url),
-        ),
-      );
+      thread ??= start();
       thread.postMessage(order);
       void watch(writing);
     },

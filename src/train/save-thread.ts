@@ -12,7 +12,7 @@ export interface SaveOrder {
   readonly step: number;
   /** By rank. */
   readonly snapshots: readonly Snapshot[];
-  /** Word 0 changes while it writes. */
+  /** Word 0 changes when it begins and while it writes. */
   readonly beats: SharedArrayBuffer;
 }
 
@@ -23,9 +23,11 @@ export interface SaveAnswer {
 
 function answer({ settings, save, step, snapshots, beats }: SaveOrder): SaveAnswer {
   const words = new Int32Array(beats);
+  const beat = () => void Atomics.add(words, 0, 1);
+  beat();
   try {
     const copies = snapshots.map((buffers, rank) => snapshotMemory(buffers, settings, rank));
-    saveCopies(copies, settings, save, step, () => void Atomics.add(words, 0, 1));
+    saveCopies(copies, settings, save, step, beat);
     return {};
   } catch (error) {
     return { failure: failureOf(error, false) };

@@ -44,7 +44,7 @@ export async function loseRanks(options: {
     ...{ saveEvery: Math.max(2, Math.floor(steps / 40)), restart: 10_000, timeoutSeconds: 30 },
   });
   while (count.ranks + count.processes < kills) {
-    const layout = layouts[count.runs % layouts.length]!;
+    const layout = random.pick(layouts);
     const untouched = join(folder, `untouched-${layout}`);
     if (!whole.has(layout)) {
       await train(settingsOf(layout, untouched));

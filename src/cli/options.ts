@@ -79,6 +79,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   out: textOption('<dir>', 'where checkpoints go; it must hold no other run'),
   resume: textOption('<dir>', 'go on with the run saved there, in any layout; it is saved there too without --out'),
   saveEvery: numberOption('<n>', 'also save after every n steps, not only at the end'),
+  restart: numberOption('<n>', 'go on from the last checkpoint when a rank is lost, at most n times'),
   keep: numberOption('<n>', 'checkpoints to keep, the newest included'),
   weightsType: textOption('<name>', 'what saved weights are stored as: bf16, f32 or f64'),
   config: textOption('<file>', "settings as a run's run.json has them; options given beside it win"),

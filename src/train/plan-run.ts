@@ -4,9 +4,10 @@ import { timesSeen } from '../data/epochs.ts';
 import type { PackedStatistics } from '../data/packing-file.ts';
 import { openSequences, type Sequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
-import { fail, option } from '../errors.ts';
+import { fail, memory as memoryText, option } from '../errors.ts';
 import type { WritingJob } from '../generate/job.ts';
-import { checkTrainingFits } from '../plan/machine.ts';
+import { checkTrainingFits, fits } from '../plan/machine.ts';
+import { type MemoryEstimate, withSnapshots } from '../plan/memory.ts';
 import type { RankPrediction } from '../plan/predict-step.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import type { StepSettings } from '../step/settings.ts';
@@ -30,6 +31,8 @@ export interface RunPlan extends Steps {
   readonly seen: readonly number[];
   readonly evaluation?: Evaluation & { readonly every: number };
   readonly sample?: WritingJob & { readonly every: number };
+  /** Checkpoints are written while the next steps run, from copies. */
+  readonly savesBeside: boolean;
   /** Matrix FLOPs of all ranks. */
   readonly flopsPerStep: number;
   /** By rank, for the steps of this part of the run. */
@@ -83,9 +86,19 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
   });
   // Checked already, but for what is measured on the way.
   if (evaluation || sample) checkTrainingFits(settings, availableMemory(), memory);
+  const saves = run.saveEvery === undefined ? 0 : timesDue(run.saveEvery, steps.stepsDone, steps.run.steps);
+  // After the last step nothing runs.
+  const copying = saves > 1 ? withSnapshots(memory, settings) : undefined;
+  const savesBeside = copying !== undefined && fits(copying, availableMemory());
   return {
     ...steps,
-    notes: [...ignoredKeys(model), ...packingNotes(tokens, seqLen), ...balanceNotes(settings, balance), ...steps.notes],
+    notes: [
+      ...ignoredKeys(model),
+      ...packingNotes(tokens, seqLen),
+      ...balanceNotes(settings, balance),
+      ...steps.notes,
+      ...(copying && !savesBeside ? [waitingNote(copying)] : []),
+    ],
     ...(balance ? { balance } : {}),
     settled,
     settings,
@@ -95,9 +108,10 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
     seen: timesSeen(sequences.sources, steps.run.steps, globalBatch),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
+    savesBeside,
     flopsPerStep,
     predicted: ranks,
-    processBytes: memory.processBytes,
+    processBytes: (savesBeside ? copying : memory).processBytes,
   };
 }
 
@@ -105,6 +119,9 @@ const ignoredKeys = ({ config }: ModelSource): string[] =>
   config.ignored.length === 0
     ? []
     : [`config.json has keys that are not known here and change nothing: ${config.ignored.join(', ')}`];
+
+const waitingNote = ({ snapshots }: MemoryEstimate): string =>
+  `steps wait while a checkpoint is written: there is no room for copies of what is saved (${memoryText(snapshots)})`;
 
 const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
   packed === undefined
@@ -130,7 +147,7 @@ const filledText = ({ filled, sequences }: PackedStatistics, seqLen: number): st
 
 /** How often something is done after every so many steps and after the last. */
 const timesDue = (every: number, stepsDone: number, steps: number): number =>
-  Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
+  stepsDone === steps ? 0 : Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
 
 function checkSameData(before: RunManifest, tokens: PreparedData, resume: string): void {
   const same =

@@ -63,7 +63,7 @@ export function predictRun(work: RunWork): RunPrediction {
       sample ? timesBytes(sampleTalk(sample, coordsOf(layout, rank).pp), sample.times) : {},
     );
   const programs = ranks.map((rank) => rank.programs.map(({ program }) => program));
-  const extra = settings.packed ? packedWork(work, programs) : undefined;
+  const extra = settings.packed && steps > 0 ? packedWork(work, programs) : undefined;
   return {
     ranks: ranks.map(({ prediction }, rank) => ({
       ...alsoSending(prediction, more(rank)),

@@ -73,6 +73,8 @@ export type TrainSettings = { readonly [K in keyof RunSettings]?: RunSettings[K]
   readonly resume?: string | undefined;
   /** Lets a resumed run go on with other data than it was started with. */
   readonly dataChanged?: boolean | undefined;
+  /** How often ranks that are lost may be started again, to go on from the last checkpoint; the same call then goes on with a killed run. */
+  readonly restart?: number | undefined;
   /** A file for a Chrome / Perfetto trace. */
   readonly trace?: string | undefined;
   /** How long nothing that a rank waits for may move, in seconds. */
@@ -131,6 +133,7 @@ export const trainFields = {
   out: text('a directory'),
   resume: text('the directory of a run'),
   dataChanged: toggle,
+  restart: whole(0, 10_000, 3),
   trace: text('a file'),
   timeoutSeconds: real({ above: 0, most: 1e6 }, 300),
 } as const satisfies FieldsOf<TrainSettings>;

@@ -64,7 +64,8 @@ const sections: readonly Section[] = [
   {
     name: 'checkpoint',
     title: 'Checkpoints',
-    about: 'About 200 MB, against a plain write (with fsync) and read of the same bytes. Nothing of it is judged.',
+    about:
+      'About 200 MB, against a plain write (with fsync) and read of the same bytes. Then a run as that of training speed, saved after every third step: judged is what a checkpoint adds to the steps beside which it is written, over a step without; the last one is waited for.',
   },
 ];
 

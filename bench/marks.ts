@@ -62,6 +62,8 @@ export const marks = {
   },
   /** Measured growth of resident memory over the predicted one. */
   resident: within(0.1),
+  /** What a checkpoint adds to the steps beside which it is written, over a step. */
+  saving: { 'tp=1': { most: 0.05 }, 'dp=2': { most: 0.05 } },
   memory: { 'buffers allocated over the plan': within(0.05) },
   /** CPU time of building a rank's step, in ms. */
   build: { most: 50 },

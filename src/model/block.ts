@@ -13,10 +13,7 @@ import type { ModelConfig } from './config.ts';
 import { type AttentionPlaces, contextAttention } from './context-attention.ts';
 import { mlpOrMixture, withBias } from './mlp.ts';
 import { enterParallel, leaveParallel } from './parallel.ts';
-import { kvSharded } from './params.ts';
-
-/** A part's parameters by key. */
-export type Params = Readonly<Record<string, Value>>;
+import { kvSharded, type Params } from './params.ts';
 
 /** What a block is told besides its parameters. */
 export interface BlockContext {

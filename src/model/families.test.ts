@@ -286,6 +286,7 @@ test('presets parse', () => {
       "llama-medium": 25853952,
       "llama-small": 4505600,
       "llama-tiny": 778240,
+      "mixtral-tiny": 2404352,
       "qwen3-0.6b": 595984384,
       "smollm2-135m": 134479872,
       "tinyllama-1.1b": 1034420224,

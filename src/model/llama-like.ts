@@ -4,7 +4,7 @@ import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import { checked, deviation, epsilon, type Family, size, type TensorNames, unsupported } from './family.ts';
 import { type FixedKeys, judgeKeys } from './keys.ts';
-import { keysOfMixture, type MixtureVariant, readMixture } from './mixture-keys.ts';
+import { type MixtureVariant, mixtureShape, readMixture } from './mixture-keys.ts';
 import { type RopeParameters, ropeFrequencies, ropeSchema, theta } from './rope.ts';
 
 /** The keys of a Llama-like config.json that we read. */
@@ -82,12 +82,12 @@ const silu = { is: 'swiglu', names: ['silu'] } as const;
 export function llamaFamily(variant: LlamaVariant): Family {
   const { names = llamaNames, switches, windowed, fixed, defaults } = variant;
   const { activation = silu, gainOffset = 0, embeddingScale = () => 1, defaultTheta = 10000, mixture } = variant;
-  const read = [...Object.keys(llamaLike.shape), ...(mixture ? keysOfMixture(mixture) : [])];
+  const schema = mixture ? llamaLike.extend(mixtureShape(mixture)) : llamaLike;
   return {
     names: mixture ? { ...names, mixture: mixture.names } : names,
-    schema: llamaLike,
+    schema,
     parse(json, path) {
-      const notes = judgeKeys(json, { read, fixed, path });
+      const notes = judgeKeys(json, { read: Object.keys(schema.shape), fixed, path });
       const raw = { ...defaults, ...checked(llamaLike, json, path) };
       const { qkvBias, outputBias, qkNorm } = switches(raw);
       const act = raw.hidden_act ?? activation.names[0]!;

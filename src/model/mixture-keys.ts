@@ -33,11 +33,17 @@ export interface MixtureVariant {
 }
 
 /** Those of {@link mixtureKeys} that the family reads. */
-export const keysOfMixture = ({ isEverywhere, defaults }: MixtureVariant): string[] => [
-  ...['num_experts', 'num_local_experts', 'num_experts_per_tok'],
-  ...(isEverywhere ? [] : ['moe_intermediate_size', 'norm_topk_prob', 'decoder_sparse_step', 'mlp_only_layers']),
-  ...(defaults.shared_expert_intermediate_size === undefined ? [] : ['shared_expert_intermediate_size']),
-];
+export function mixtureShape({ isEverywhere, defaults }: MixtureVariant): z.ZodRawShape {
+  const { shape } = mixtureKeys;
+  const { num_experts, num_local_experts, num_experts_per_tok } = shape;
+  const { moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers } = shape;
+  const { shared_expert_intermediate_size } = shape;
+  return {
+    ...{ num_experts, num_local_experts, num_experts_per_tok },
+    ...(isEverywhere ? {} : { moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers }),
+    ...(defaults.shared_expert_intermediate_size === undefined ? {} : { shared_expert_intermediate_size }),
+  };
+}
 
 /** CONFIG_INVALID for what does not fit together. */
 export function readMixture(json: unknown, layers: number, variant: MixtureVariant, path: string): Mixture {

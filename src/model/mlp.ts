@@ -6,8 +6,8 @@ import { linear } from '../ops/linear.ts';
 import { routes } from '../ops/route.ts';
 import { scaleRows } from '../ops/rows.ts';
 import type { Value } from '../program/program.ts';
-import type { Params } from './block.ts';
 import type { Mixture, ModelConfig } from './config.ts';
+import type { Params } from './params.ts';
 
 export const withBias = (x: Value, bias: Value | undefined): Value => (bias ? add(x, bias) : x);
 

@@ -2,7 +2,7 @@
 // Shards, initial values, checkpoints and the finishing of gradients all come from the spec.
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
-import type { Shape } from '../program/program.ts';
+import type { Shape, Value } from '../program/program.ts';
 import { type AxisType, type Types, typedAxes } from '../program/types.ts';
 import { type Mixture, type ModelConfig, mixtureOf, mlpMatrices, normParams } from './config.ts';
 import { tensorNames } from './families.ts';
@@ -40,6 +40,9 @@ export interface ParamSpec {
   /** Whether AdamW decays it: matrices, not norms and biases. */
   readonly decays: boolean;
 }
+
+/** A part's parameters by key. */
+export type Params = Readonly<Record<string, Value>>;
 
 /** The vocabulary's rows after padding to whole shards. */
 export const paddedVocab = (config: ModelConfig, layout: Layout): number =>

@@ -14,13 +14,13 @@ import type { Node, Program, Shape, Trace, Value } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { dualTypes, type Types } from '../program/types.ts';
-import { block, type Params } from './block.ts';
+import { block } from './block.ts';
 import type { ModelConfig } from './config.ts';
 import type { AttentionPlaces } from './context-attention.ts';
 import { embed } from './ends.ts';
 import { fetchedAgain } from './fetch-again.ts';
 import { keptFor } from './kept.ts';
-import { type ParamSpec, type PartName, paramSpecs, shardShape } from './params.ts';
+import { type ParamSpec, type Params, type PartName, paramSpecs, shardShape } from './params.ts';
 
 /** What a rank's programs depend on. */
 export interface TraceSettings {

@@ -36,6 +36,7 @@ export const outOf = (w: TensorShape, order: WeightOrder) => w.shape[order === '
 
 /** Operands: features, experts, weights. */
 export const productLoop: BlockLoop<Product> = {
+  fleeting: true,
   kernels: ({ order }, { inputs: [, , w] }) => {
     const [inputs, outputs] = [inOf(w!, order), outOf(w!, order)];
     const kernel: Kernel = {
@@ -81,6 +82,7 @@ const sizesOfSum = ({ inputs: [a, b] }: Node) => [lastDim(a!.shape), lastDim(b!.
 
 /** Operands: both features, experts, and what the sums are added to, if anything. */
 export const outerSumLoop: BlockLoop<Gradient> = {
+  fleeting: true,
   kernels: (_, node) => ({
     first: outerSumKernel(...sizesOfSum(node), false),
     more: outerSumKernel(...sizesOfSum(node), true),

@@ -8,9 +8,11 @@ import { embeddingOps } from '../src/ops/embedding.ts';
 import { finishingOps } from '../src/ops/finishing.ts';
 import { headOps } from '../src/ops/heads.ts';
 import { linearOps } from '../src/ops/linear.ts';
+import { logProbOps } from '../src/ops/log-prob.ts';
 import { lossOps } from '../src/ops/loss.ts';
 import { mergeAttentionOps } from '../src/ops/merge-attention.ts';
 import { normOps } from '../src/ops/norm.ts';
+import { preferenceOps } from '../src/ops/preference.ts';
 import { ropeOps } from '../src/ops/rope.ts';
 import type { Op } from '../src/program/program.ts';
 
@@ -23,9 +25,11 @@ const families = [
   finishingOps,
   headOps,
   linearOps,
+  logProbOps,
   lossOps,
   mergeAttentionOps,
   normOps,
+  preferenceOps,
   ropeOps,
 ];
 

@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import { configName } from '../checkpoint/index-file.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
+import type { PrepareProgress } from '../data/reading.ts';
 import { dataSources } from '../data/source.ts';
-import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
+import { prepareTokens } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { withTemporary } from '../files/temporary.ts';

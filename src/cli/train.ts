@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import { presets } from '../model/presets.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import type { RunPlan } from '../train/plan-run.ts';
+import { evaluationMetrics } from '../train/run-directory.ts';
 import { trainDefaults } from '../train/settings.ts';
 import type { TrainOptions } from '../train/train.ts';
 import { type CliIo, quoted, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues, readConfig } from './options.ts';
 import { formatFigures } from './report.ts';
-import { doneLine, evaluationLine, measuredFigures, predictedFigures, stepLine } from './results.ts';
+import { doneLine, measuredFigures, predictedFigures, stepLine } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
@@ -17,6 +18,8 @@ import { columnsOf, wrapCommand } from './ui/wrap.ts';
 /** The options of `train` and the defaults that its help shows. */
 const shownDefaults = {
   data: 'required, but for a run that goes on',
+  objective: trainDefaults.objective,
+  beta: `${trainDefaults.beta}`,
   mix: 'all as one stream',
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',
@@ -27,7 +30,7 @@ const shownDefaults = {
   seqLen: `${trainDefaults.seqLen}`,
   globalBatch: `${trainDefaults.globalBatch}`,
   microBatch: 'up to 4, less with pp',
-  learningRate: `${trainDefaults.learningRate}`,
+  learningRate: `${trainDefaults.learningRate}; of dpo ${trainDefaults.dpoLearningRate}`,
   minLearningRate: 'a tenth of --lr',
   warmupSteps: 'a tenth of the steps, at most 100',
   decaySteps: 'the last',
@@ -105,7 +108,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
         ? {
             onStep: (report, { settings }) => writeJson(io.stdout, stepLine(report, tokensPerStep(settings))),
             onSample: ({ step, text }) => writeJson(io.stdout, { step, sample: text }),
-            onEvaluation: (report) => writeJson(io.stdout, evaluationLine(report)),
+            onEvaluation: (report) => writeJson(io.stdout, evaluationMetrics(report)),
           }
         : {}),
     },

@@ -9,6 +9,7 @@ import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { OptimizerSettings } from './optimizer.ts';
+import type { Reference } from './reference.ts';
 
 export interface TrainJob {
   readonly settings: StepSettings;
@@ -43,6 +44,8 @@ export interface TrainJob {
     /** Saved with the checkpoint, with `step` added. */
     readonly manifest: Manifest;
   };
+  /** Of dpo. */
+  readonly reference?: Reference;
   /** Measures the loss on held-out sequences after every so many steps, and after the last. */
   readonly evaluation?: Evaluation & { readonly every: number };
   /** Writes a sample of text after every so many steps, and after the last. */
@@ -58,17 +61,23 @@ export interface StepReport {
   readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
+  /** Of dpo: `preferenceFigures` by name. */
+  readonly figures?: Figures;
   readonly learningRate: number;
   readonly seconds: number;
   /** Of `seconds`, inside collectives and messages, waiting included. */
   readonly communicationSeconds: number;
 }
 
-/** The mean loss of the held-out tokens, in nats. */
+/** Numbers that an objective tells besides its loss. */
+export type Figures = Readonly<Record<string, number>>;
+
+/** The mean loss of the held-out tokens, in nats, or of the held-out pairs. */
 export interface EvaluationReport {
   readonly kind: 'evaluation';
   readonly step: number;
   readonly loss: number;
+  readonly figures?: Figures;
 }
 
 /** Text that goes on from the run's prompt. */
@@ -86,6 +95,8 @@ export type TrainReport =
       /** FLOP/s of this rank's matrix products while all ranks do them. */
       readonly matrixFlopsPerSecond?: number;
     }
+  /** How many passes over all pairs have been made for the reference. */
+  | { readonly kind: 'reference'; readonly done: number; readonly passes: number }
   | EvaluationReport
   | SampleReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }

@@ -22,6 +22,7 @@ import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
+import { takeOverReference } from './reference.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
 import { withAbsolutePaths } from './run-paths.ts';
 import { type TrainSettings, trainDefaults } from './settings.ts';
@@ -61,6 +62,8 @@ export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSum
     if (out !== undefined) checkFree(out, given);
     if (weights) openCheckpoint(weights.path, weights.identity).close();
     const token = claim?.token ?? '';
+    const { reference } = plan;
+    if (reference?.copyFrom !== undefined) takeOverReference(reference.copyFrom, reference.path);
     if (given.trace === undefined) return await runRanks(plan, hooks, token);
     const { layout } = plan.settled;
     const look = {
@@ -126,7 +129,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?:
         });
         directory?.note(metrics);
       }
-      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
+      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report));
       hooks.onReport?.(report);
     },
   }).finally(() => directory?.close())) as RankResult[];
@@ -165,7 +168,8 @@ function tracing(given: TrainSettings, write: () => void): void {
   }
 }
 
-function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }: RunPlan, claim: string): TrainJob {
+function jobOf(plan: RunPlan, claim: string): TrainJob {
+  const { settings, settled, run, stepsDone, tokens, reference, evaluation, sample } = plan;
   const { given, model, weights } = settled;
   const out = given.out ?? given.resume;
   const [beta1, beta2] = run.betas;
@@ -208,6 +212,7 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }
             manifest,
           },
         }),
+    ...(reference ? { reference } : {}),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
     measuresRate: out !== undefined,

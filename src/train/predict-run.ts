@@ -14,12 +14,13 @@ import {
   timesBytes,
 } from '../plan/predict-step.ts';
 import { byStage } from '../plan/stage-ranks.ts';
-import { buildLogitsStep } from '../step/forward-step.ts';
+import { buildCompletionsStep, buildLogitsStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 import { talkOf } from '../step/talk.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { type Evaluation, evaluationStep, evaluationTalk, measuredSequence, passesOf } from './evaluate.ts';
+import { passSequences, referenceTalk } from './reference-pass.ts';
 import { sampleTalk } from './sample.ts';
 
 /** What a part of a run does. */
@@ -29,6 +30,8 @@ export interface RunWork {
   readonly steps: number;
   readonly evaluation?: (Evaluation & { readonly times: number }) | undefined;
   readonly sample?: (WritingJob & { readonly times: number }) | undefined;
+  /** Passes over all pairs before the first step; 0: their reference is known. */
+  readonly referencePasses: number;
   /** Open: what packed sequences hold is read from them. */
   readonly sequences: Sequences;
 }
@@ -42,30 +45,26 @@ export interface RunPrediction {
 }
 
 export function predictRun(work: RunWork): RunPrediction {
-  const { settings, steps, evaluation, sample } = work;
+  const { settings, steps, evaluation, sample, referencePasses: passes } = work;
   const { layout } = settings;
   const stages = byStage(layout, (rank) => {
     const training = buildTrainingStep(settings, rank);
+    const measuring = evaluation && evaluationStep(settings, evaluation, rank);
+    const judging = passes > 0 ? buildCompletionsStep(settings, rank) : undefined;
     const programs: ProgramRuns[] = [{ program: training, runs: steps }];
-    if (evaluation)
-      programs.push({
-        program: evaluationStep(settings, evaluation, rank),
-        runs: evaluation.times * passesOf(evaluation, layout),
-      });
+    if (measuring) programs.push({ program: measuring, runs: evaluation.times * passesOf(evaluation, layout) });
     if (sample)
       programs.push({ program: buildLogitsStep(sample.settings, rank), runs: sample.times * sample.maxTokens });
-    return { programs, prediction: predictPrograms(programs), flops: predictRank(training).flops };
+    if (judging) programs.push({ program: judging, runs: passes });
+    const flops = predictRank(training).flops;
+    return { training, measuring, judging, programs, prediction: predictPrograms(programs), flops };
   });
-  const more = addBytes(
-    evaluation ? timesBytes(evaluationTalk(layout), evaluation.times) : {},
+  const more = [
+    evaluation ? timesBytes(evaluationTalk(settings), evaluation.times) : {},
     sample ? timesBytes(sampleTalk(sample), sample.times) : {},
-  );
-  const extra = settings.packed
-    ? packedFlops(
-        work,
-        stages.map(({ programs }) => programs.map(({ program }) => program)),
-      )
-    : undefined;
+    passes > 0 ? timesBytes(referenceTalk(settings), passes) : {},
+  ].reduce(addBytes);
+  const extra = settings.packed ? packedFlops(work, stages) : undefined;
   return {
     ranks: Array.from({ length: worldSize(layout) }, (_, rank) => {
       const { pp, dp } = coordsOf(layout, rank);
@@ -84,15 +83,22 @@ export function predictRun(work: RunWork): RunPrediction {
 /** Sequences that are read for a prediction; of a longer run the first speak for all. */
 const mostRead = 20_000;
 
+/** Those programs of a rank that sequences go through. */
+interface StagePrograms {
+  readonly training: RankProgram;
+  readonly measuring: RankProgram | undefined;
+  readonly judging: RankProgram | undefined;
+}
+
 /** What packed documents change of a rank's FLOPs, by stage and replica. */
 function packedFlops(
-  { settings, firstStep, steps, evaluation, sequences }: RunWork,
-  programs: readonly (readonly RankProgram[])[],
+  { settings, firstStep, steps, evaluation, referencePasses: passes, sequences }: RunWork,
+  programs: readonly StagePrograms[],
 ): number[][] {
   const { layout, microBatch, microbatches } = settings;
   const perRank = microBatch * microbatches;
   const counted = Math.min(steps, Math.ceil(mostRead / (perRank * layout.dp)));
-  const work = placedWork(programs[0]![0]!)!;
+  const work = placedWork(programs[0]!.training)!;
   /** Scores of a head beyond those in order (none are more), by replica. */
   const fewer = (sequenceOf: (index: number) => Sequence, indices: Iterable<readonly [dp: number, index: number]>) => {
     const sums = Array.from({ length: layout.dp }, () => 0);
@@ -103,11 +109,19 @@ function packedFlops(
   const measured = evaluation
     ? fewer((index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, layout.dp))
     : [];
-  return programs.map(([training, second]) =>
+  const judgedPasses = Math.min(passes, Math.ceil(mostRead / (perRank * layout.dp)));
+  const judged = fewer(
+    (index) => sequences.all.sequence(index),
+    passedOver(settings, sequences.all.count, judgedPasses),
+  );
+  return programs.map(({ training, measuring, judging }) =>
     trained.map((scores, dp) => {
-      const inTraining = Math.round((scores * steps * placedWork(training!)!.flopsPerScore) / counted);
-      const inEvaluation = evaluation ? measured[dp]! * evaluation.times * placedWork(second!)!.flopsPerScore : 0;
-      return inTraining + inEvaluation;
+      const inTraining = Math.round((scores * steps * placedWork(training)!.flopsPerScore) / counted);
+      const inEvaluation = evaluation ? measured[dp]! * evaluation.times * placedWork(measuring!)!.flopsPerScore : 0;
+      const inReference = judging
+        ? Math.round((judged[dp]! * passes * placedWork(judging)!.flopsPerScore) / judgedPasses)
+        : 0;
+      return inTraining + inEvaluation + inReference;
     }),
   );
 }
@@ -125,6 +139,13 @@ function* dealt(
   const each = perRank * replicas;
   for (let index = 0; index < steps * each; index++)
     yield [Math.floor((index % each) / perRank), (firstStep - 1) * each + index];
+}
+
+/** The sequences of the first passes for the reference, and which replica each goes to. */
+function* passedOver(settings: StepSettings, sequences: number, passes: number): Generator<readonly [number, number]> {
+  for (let pass = 0; pass < passes; pass++)
+    for (let dp = 0; dp < settings.layout.dp; dp++)
+      for (const index of passSequences(settings, sequences, pass, dp)) yield [dp, index];
 }
 
 /** The held-out sequences of one evaluation; a replica without a batch of its own passes the last one again. */

@@ -18,6 +18,7 @@ import { checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { type RunManifest, readRun } from './manifest.ts';
+import { stepSettings } from './objective.ts';
 import { defaultWarmup } from './optimizer.ts';
 import { checkRunFiles, metricsName, settingsName } from './run-directory.ts';
 import { mostSteps, type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
@@ -63,10 +64,13 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const value = <K extends keyof RunSettings & keyof typeof trainDefaults>(key: K): RunSettings[K] =>
     (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];
 
+  const objective = value('objective');
+  const beta = betaOf(objective, given, before);
   const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
   const text = value('layout');
+  const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack') }, 1);
   const layout =
     text === 'auto'
       ? machineLayout({
@@ -74,6 +78,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
           seqLen,
           globalBatch,
           precision,
+          ofStep,
           ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
         })
       : parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
@@ -81,11 +86,11 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
   if (!before) refuseDropout(model.config);
-  const settings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
+  const settings = { config: model.config, layout, microBatch, microbatches, precision, ...ofStep };
   checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
   const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
-  const rates = ratesOf(given, before);
+  const rates = ratesOf(given, before, objective);
   const heldOut =
     given.heldOut ??
     before?.run.heldOut ??
@@ -105,6 +110,8 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     microbatches,
     tokenizer: loadTokenizer(tokenizerPath),
     run: {
+      objective,
+      ...optional('beta', beta),
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,
@@ -134,6 +141,14 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   };
 }
 
+/** Of dpo alone. */
+function betaOf(objective: RunSettings['objective'], { beta }: TrainSettings, before: RunManifest | undefined) {
+  if (objective === 'dpo') return beta ?? before?.run.beta ?? trainDefaults.beta;
+  if (beta !== undefined)
+    refuse('beta', 'it says how a preference is learned', `add ${option('objective')} dpo, or leave it out`);
+  return undefined;
+}
+
 /** For the schedule of a run gone on with. */
 const goneFix = `put it back, or give another ${option('layout')}`;
 
@@ -154,8 +169,10 @@ function usable(microBatch: number | undefined, globalBatch: number, { dp }: Lay
 function ratesOf(
   given: TrainSettings,
   before: RunManifest | undefined,
+  objective: RunSettings['objective'],
 ): Pick<RunSettings, 'learningRate' | 'minLearningRate'> {
-  const learningRate = given.learningRate ?? before?.run.learningRate ?? trainDefaults.learningRate;
+  const usual = objective === 'dpo' ? trainDefaults.dpoLearningRate : trainDefaults.learningRate;
+  const learningRate = given.learningRate ?? before?.run.learningRate ?? usual;
   // A new peak takes the end of the cosine along.
   const ratio = before ? before.run.minLearningRate / before.run.learningRate : 0.1;
   const kept = learningRate === before?.run.learningRate ? before.run.minLearningRate : undefined;
@@ -217,7 +234,19 @@ function goOnWith(resume: string, given: TrainSettings): RunManifest {
   const fix = `leave it out, or start a new run from its weights with ${option('model')} ${resume}`;
   for (const key of ['model', 'set'] as const)
     if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
-  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'pack', 'heldOut', 'mix'] as const)
+  if (before.run.objective === 'dpo' && given.dataChanged)
+    refuse('dataChanged', `the reference of the run in ${resume} is known for its own pairs alone`, fix);
+  for (const key of [
+    'objective',
+    'beta',
+    'seed',
+    'seqLen',
+    'globalBatch',
+    'precision',
+    'pack',
+    'heldOut',
+    'mix',
+  ] as const)
     if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
       refuse(
         key,

@@ -1,5 +1,5 @@
 // A model's chat template: how messages become the text that it was trained on.
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
@@ -23,10 +23,6 @@ export interface ChatTemplate {
   render(messages: readonly ChatMessage[], forAnswer: boolean): string;
 }
 
-/** Files beside a tokenizer.json that say how its model is talked to. */
-export const templateName = 'chat_template.jinja';
-export const tokenizerConfigName = 'tokenizer_config.json';
-
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
 const configSchema = z.looseObject({
   chat_template: z.union([z.string(), z.array(z.looseObject({ name: z.string(), template: z.string() }))]).nullish(),
@@ -39,13 +35,14 @@ type Config = z.infer<typeof configSchema>;
 
 /**
  * The template beside a tokenizer: chat_template.jinja, or else that of tokenizer_config.json (of several, the default).
- * @param tokenizer a tokenizer.json or its folder; undefined: there is none
+ * @param tokenizer a tokenizer.json; undefined: there is none
  * @throws CONFIG_INVALID when one of these files cannot be read or the template cannot be parsed
  */
 export function loadChatTemplate(tokenizer: string | undefined): ChatTemplate | undefined {
   if (tokenizer === undefined) return undefined;
-  const folder = statSync(tokenizer, { throwIfNoEntry: false })?.isDirectory() ? tokenizer : dirname(tokenizer);
-  const [file, configFile] = [join(folder, templateName), join(folder, tokenizerConfigName)];
+  const [file, configFile] = ['chat_template.jinja', 'tokenizer_config.json'].map((name) =>
+    join(dirname(tokenizer), name),
+  ) as [string, string];
   const config = existsSync(configFile) ? readConfig(configFile) : {};
   if (existsSync(file)) {
     const text = readWhole(file, maxBytes.config, (refusal) => invalid(file, refusal)).toString('utf8');

@@ -39,10 +39,8 @@ export function pairText(value: unknown, template: ChatTemplate | undefined, pla
   if (JSON.stringify(chosen) === JSON.stringify(rejected))
     refuseLine(place, '"chosen" and "rejected" are equal, so nothing is preferred', leaveOut);
   const prompt = spoken('prompt', given.prompt, place);
-  if (typeof chosen === 'string' && typeof rejected === 'string') {
-    if (prompt !== undefined && typeof prompt !== 'string') mixed(place);
-    return ofStrings(prompt as string | undefined, chosen, rejected, place);
-  }
+  if (typeof chosen === 'string' && typeof rejected === 'string')
+    return typeof prompt === 'object' ? mixed(place) : ofStrings(prompt, chosen, rejected, place);
   if (typeof chosen === 'string' || typeof rejected === 'string') return mixed(place);
   return ofMessages(prompt, chosen, rejected, template, place);
 }

@@ -61,7 +61,7 @@ const tokenizerConfigSchema = z.looseObject({
  */
 export function loadTokenizer(path?: string): Tokenizer {
   if (path === undefined) return byteTokenizer;
-  const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'tokenizer.json') : path;
+  const file = tokenizerFile(path);
   const json = readParsed(file, maxBytes.tokenizer, tokenizerSchema);
   const configFile = join(dirname(file), 'tokenizer_config.json');
   const config = statSync(configFile, { throwIfNoEntry: false })
@@ -69,6 +69,10 @@ export function loadTokenizer(path?: string): Tokenizer {
     : {};
   return fromHuggingFace(file, json, config);
 }
+
+/** The tokenizer.json that a path means: itself, or the one in a folder. */
+export const tokenizerFile = (path: string): string =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'tokenizer.json') : path;
 
 function readParsed<T extends z.ZodType>(path: string, most: number, schema: T): z.infer<T> {
   const usual = 'pass a Hugging Face tokenizer.json, or leave the option out to use bytes as tokens';

@@ -8,7 +8,7 @@ import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { checkOut, holdsWeights } from '../checkpoint/out-directory.ts';
 import { stepsForEpochs } from '../data/epochs.ts';
 import type { SourceSequences } from '../data/sequences.ts';
-import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
+import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
@@ -89,7 +89,8 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const settings = { config: model.config, layout, microBatch, microbatches, precision, ...ofStep };
   checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
-  const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
+  const namedTokenizer = given.tokenizer ?? model.tokenizerPath;
+  const tokenizerPath = namedTokenizer === undefined ? undefined : tokenizerFile(namedTokenizer);
   const rates = ratesOf(given, before, objective);
   const heldOut =
     given.heldOut ??

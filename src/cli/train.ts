@@ -72,6 +72,7 @@ Examples:
   $ fivefold train --data book.txt --layout tp=2 --epochs 2 --eval-every 50 --save-every 100 --out runs/book
   $ fivefold train --resume runs/book --layout dp=2 --steps 1000
   $ fivefold train --config runs/book/run.json --lr 3e-4 --out runs/slower
+  $ fivefold train --objective dpo --data pairs.jsonl --model runs/book --beta 0.1 --out runs/preferred
   $ fivefold train --data book.txt --model llama-tiny --precision f64 --layout pp=2 --steps 3 --json
 
 A layout names the sizes of its axes (tp, pp, dp), and sp (tensor parallelism cuts sequences too), zero=1, 2 or 3 (data-parallel
@@ -84,8 +85,14 @@ A run that goes on has the settings and the data it was started with. Its layout
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory
 holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 
+With --objective dpo (direct preference optimization) a line of data is a pair: {"prompt", "chosen", "rejected"}, strings or arrays of
+{"role", "content"} for the chat template beside the tokenizer. --seq-len is the longest prompt with its completion (the end of what is
+longer is cut off), --global-batch counts pairs. The reference is the weights the run starts from; what it prefers is computed first,
+and kept with the run.
+
 With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far (with --pack, what fills sequences up counts too), "seconds": of the step}, for a
-measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"}, and at the end
+measurement {"step", "evalLoss", "perplexity"} (of dpo "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
+"logps/chosen" and "logps/rejected" stand beside the loss, of a measurement under "eval/"), for a sample {"step", "sample"}, and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
 "bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,
   );

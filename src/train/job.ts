@@ -9,7 +9,6 @@ import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { OptimizerSettings } from './optimizer.ts';
-import type { Reference } from './reference.ts';
 
 export interface TrainJob {
   readonly settings: StepSettings;
@@ -53,6 +52,19 @@ export interface TrainJob {
   /** Measures the machine's matrix rate before the first step. */
   readonly measuresRate: boolean;
   readonly trace: boolean;
+}
+
+/** The frozen reference of preference optimization: see reference.ts. */
+export interface Reference {
+  /** Its file. */
+  readonly path: string;
+  /** The file of the run gone on with, where it is another. */
+  readonly copyFrom?: string;
+  /** Whether it is computed first. */
+  readonly isNew: boolean;
+  readonly pairs: number;
+  /** What it was computed from; strings for whoever reads the file. */
+  readonly notes: Readonly<Record<string, string>>;
 }
 
 /** After every step; `loss` and `gradNorm` (before clipping) are those of the whole step, the same on every rank. */

@@ -11,7 +11,7 @@ import type { Transport } from '../runtime/transport/transport.ts';
 import type { CompletionsStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { fillMicrobatch } from './fill-tokens.ts';
-import type { Reference } from './reference.ts';
+import type { Reference } from './job.ts';
 
 /** Sequences of a pass of all replicas: those of a training step. */
 const perPass = ({ layout, microBatch, microbatches }: StepSettings): number => layout.dp * microBatch * microbatches;

@@ -9,22 +9,10 @@ import { writingTo } from '../checkpoint/out-files.ts';
 import { readReferenceNotes } from '../checkpoint/reference-file.ts';
 import type { PairStatistics } from '../data/pair-file.ts';
 import { fail, option } from '../errors.ts';
+import type { Reference } from './job.ts';
 import type { Settled } from './settle.ts';
 
 export const referenceName = 'reference-logps.safetensors';
-
-/** The reference of a run. */
-export interface Reference {
-  /** Its file. */
-  readonly path: string;
-  /** The file of the run gone on with, where it is another. */
-  readonly copyFrom?: string;
-  /** Whether it is computed first. */
-  readonly isNew: boolean;
-  readonly pairs: number;
-  /** What it was computed from; strings for whoever reads the file. */
-  readonly notes: Readonly<Record<string, string>>;
-}
 
 /** `sha256` of the data; `folder`: where the file of a run goes that saves nothing. @throws CHECKPOINT_MISMATCH */
 export function planReference(

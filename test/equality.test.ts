@@ -57,6 +57,30 @@ const nastyCases: readonly (readonly [string, Case])[] = [
   ['a microbatch that counts no token', nasty('pp=2,dp=2', {}, { documents: 4, uncounted: 'microbatch' })],
   ['a replica that counts no token', nasty('tp=2,dp=2,sp,zero=3', {}, { documents: 4, uncounted: 'replica' })],
   ['a step that counts no token', nasty('pp=2,dp=2,zero=1', { tied: true }, { documents: 4, uncounted: 'step' })],
+  [
+    'pairs of completions over all axes',
+    nasty(
+      'tp=2,pp=2,dp=2,sp,zero=3,recompute=full',
+      { tied: true },
+      { seqLen: 12, preference: { beta: 0.5, pairs: 2 } },
+    ),
+  ],
+  [
+    'pairs of completions, gradients in parts, and a replica without any',
+    nasty(
+      'pp=2,dp=2,schedule=zb-h1,zero=2',
+      {},
+      { seqLen: 12, preference: { beta: 0.1, pairs: 2 }, uncounted: 'replica' },
+    ),
+  ],
+  [
+    'pairs of completions in a schedule of its own, and a step without any',
+    nasty(
+      'pp=2,virtual=2,tp=2,schedule=file:own',
+      { family: 'gpt2', tied: true },
+      { seqLen: 12, microbatches: 3, preference: { beta: 2, pairs: 1 }, uncounted: 'step', lossBlock: 5 },
+    ),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -61,6 +61,18 @@ test('before the first update the policy is the reference: the loss is log 2, al
   expect(figures!['logps/chosen']).toBeLessThan(0);
 });
 
+test.each(['llama', 'gpt2'])('sequences may be as long as the positions that %s has', async (family) => {
+  const path = join(root, `${family}.json`);
+  const gpt2 = { model_type: 'gpt2', vocab_size: 257, n_embd: 16, n_layer: 1, n_head: 2, n_positions: 32 };
+  const shape =
+    family === 'gpt2'
+      ? { ...gpt2, resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 }
+      : { ...tinyLlama, max_position_embeddings: 32 };
+  writeFileSync(path, JSON.stringify(shape));
+  const { steps } = await train({ ...small, model: path, seqLen: 32, steps: 2 });
+  expectClose([steps[0]!.loss], [Math.LN2]);
+});
+
 test('it learns to prefer, and says so of held-out pairs too', async () => {
   const evaluated: Readonly<Record<string, number>>[] = [];
   const { steps } = await train({

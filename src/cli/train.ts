@@ -148,7 +148,8 @@ const defined = <T extends object>(values: T): T =>
 function next(out: string | undefined, { run }: RunPlan, { program }: CliIo): string[] {
   const files = run.data.length > 3 ? '<the same files>' : run.data.map(quoted).join(' ');
   const scale = `${program} scale`;
-  if (out === undefined) return [`${program} train --data ${files} --out runs/mine`, scale];
+  const objective = run.objective === trainDefaults.objective ? '' : `--objective ${run.objective} `;
+  if (out === undefined) return [`${program} train ${objective}--data ${files} --out runs/mine`, scale];
   return [
     `${program} generate --model ${quoted(out)} --prompt 'The '`,
     `${program} train --resume ${quoted(out)} --steps ${2 * run.steps}`,

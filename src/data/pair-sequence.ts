@@ -3,7 +3,10 @@
 //     prompt a b, chosen c d, rejected e      inputs     a b c a b . .
 //                                             targets    b c d b e . .
 //                                             weights    0 1 1 0 1 0 0
-//                                             documents  0 0 0 1 1 2 2
+//                                             positions  0 1 2 0 1 0 0
+//                                             documents  0 0 0 1 1 2 3
+//
+// Each token of the padding is a document: it sees itself alone, at position 0, which every model has.
 import type { PairFile } from './pair-file.ts';
 import type { TokenReader } from './token-file.ts';
 
@@ -18,7 +21,7 @@ export interface PairSequence {
 }
 
 /** @param firstPair the number of the file's first pair among those of all sources */
-export function pairSequence(
+function pairSequence(
   reader: TokenReader,
   file: PairFile,
   sequence: number,
@@ -27,7 +30,6 @@ export function pairSequence(
   const held = file.held(sequence);
   const of = () => new Int32Array(seqLen);
   const row = { inputs: of(), targets: of(), positions: of(), documents: of(), weights: new Float32Array(seqLen) };
-  row.documents.fill(2 * held.length);
   let at = 0;
   for (const [k, pair] of held.entries()) {
     const { start, prompt, chosen, rejected } = file.place(pair);
@@ -42,6 +44,21 @@ export function pairSequence(
       at = end;
     }
   }
-  for (let i = at; i < seqLen; i++) row.positions[i] = i - at;
+  for (let i = at; i < seqLen; i++) row.documents[i] = 2 * held.length + (i - at);
   return { ...row, pairs: held.map((pair) => firstPair + pair) };
 }
+
+/** The sequences of a stream of pairs. */
+export const pairStream = (
+  reader: TokenReader,
+  file: PairFile,
+  where: { readonly seqLen: number; readonly firstPair: number },
+) => ({
+  count: file.sequences,
+  pairs: file.pairs,
+  sequence: (index: number) => pairSequence(reader, file, index, where),
+  close() {
+    reader.close();
+    file.close();
+  },
+});

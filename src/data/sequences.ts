@@ -4,8 +4,8 @@ import { split } from './held-out.ts';
 import { mixing, wholeShares } from './mixing.ts';
 import { packedSequence } from './packed-sequence.ts';
 import { openPacking, type Packing } from './packing-file.ts';
-import { openPairs, type PairFile } from './pair-file.ts';
-import { pairSequence } from './pair-sequence.ts';
+import { openPairs } from './pair-file.ts';
+import { pairStream } from './pair-sequence.ts';
 import { permutation } from './permutation.ts';
 import type { TokenSource } from './source.ts';
 import { openTokens, type TokenReader } from './token-file.ts';
@@ -16,7 +16,7 @@ export interface Sequence {
   readonly targets: Int32Array;
   /** Of packed documents, else undefined, as are the next two; from 0 on in every document. */
   readonly positions?: Int32Array;
-  /** The document of each position, numbered from 0 in each sequence. Padding is at the end, with the number after them. */
+  /** The document of each position, numbered from 0 in each sequence. Padding is at the end, with numbers after them. */
   readonly documents?: Int32Array;
   /** 1 where the target counts, 0 in the padding. */
   readonly weights?: Float32Array;
@@ -189,20 +189,6 @@ const packedStream = (reader: TokenReader, { sequences, seqLen, pieces, close }:
   close() {
     reader.close();
     close();
-  },
-});
-
-const pairStream = (
-  reader: TokenReader,
-  file: PairFile,
-  where: { readonly seqLen: number; readonly firstPair: number },
-): Stream => ({
-  count: file.sequences,
-  pairs: file.pairs,
-  sequence: (index) => pairSequence(reader, file, index, where),
-  close() {
-    reader.close();
-    file.close();
   },
 });
 

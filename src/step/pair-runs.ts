@@ -9,7 +9,6 @@ import {
   traceLogProbsGradient,
   tracePreference,
 } from '../model/preference.ts';
-import type { Shape } from '../program/program.ts';
 import { once } from './once.ts';
 import { type Bindings, cutProgram, type ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
@@ -76,23 +75,18 @@ export function runPairs({ builder, trace, blocks, preference }: Context): PairR
   const pairLoss = once((withGradient: boolean) => cutProgram(tracePreference(trace, preference, withGradient)));
   const sumsOnly = once((settings: PreferenceSettings) => cutProgram(traceCompletions(trace, settings)));
 
-  const viewsOf = (block: Context['blocks'][number], h: number, targets: number) => {
-    const tokens: Shape = [block.rows, block.length];
-    return {
-      features: (of: number) => builder.view(of, block.first * hiddenSize, [...tokens, hiddenSize]),
-      numbers: (of: number) => builder.view(of, block.first, tokens),
-      given: {
-        h: builder.view(h, block.first * hiddenSize, [...tokens, hiddenSize]),
-        targets: builder.view(targets, block.first, tokens),
-      },
-    };
-  };
+  /** A block's part of features [b, s, hidden], or of a number a token [b, s]. */
+  const partOf = ({ rows, length, first }: Context['blocks'][number]) => ({
+    features: (of: number) => builder.view(of, first * hiddenSize, [rows, length, hiddenSize]),
+    numbers: (of: number) => builder.view(of, first, [rows, length]),
+  });
 
   /** Of all tokens [b, s]. */
   const logProbsOf = ({ h, params, place }: Features, targets: number): number => {
     const all = builder.activation('log-probabilities', [trace.batch, trace.seqLen]);
     for (const block of blocks) {
-      const { given, numbers } = viewsOf(block, h, targets);
+      const { features, numbers } = partOf(block);
+      const given = { h: features(h), targets: numbers(targets) };
       builder.run(forward(shapeOf(block)), [given, params], place, { logProbs: numbers(all) });
     }
     return all;
@@ -118,9 +112,9 @@ export function runPairs({ builder, trace, blocks, preference }: Context): PairR
       const operands = [{ logProbs, one: loss.one }, operandsOf(loss)];
       const { dLogProbs } = builder.run(pairLoss(true), operands, place);
       for (const block of blocks) {
-        const views = viewsOf(block, h, loss.targets);
-        const inputs = [views.given, { dLogProbs: views.numbers(dLogProbs!) }, params, sums];
-        builder.run(backward(shapeOf(block)), inputs, place, { dh: views.features(dh) });
+        const { features, numbers } = partOf(block);
+        const given = { h: features(h), targets: numbers(loss.targets), dLogProbs: numbers(dLogProbs!) };
+        builder.run(backward(shapeOf(block)), [given, params, sums], place, { dh: features(dh) });
       }
     },
     completions({ tokens: { targets, documents, weights }, ...features }) {

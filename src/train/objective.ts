@@ -1,7 +1,8 @@
 // What an objective makes of a run's settings: the sequences of a step and their loss.
 import { pairPositions } from '../data/pairs.ts';
+import { fail, option } from '../errors.ts';
 import type { StepSettings } from '../step/settings.ts';
-import type { RunSettings } from './settings.ts';
+import { type RunSettings, trainDefaults } from './settings.ts';
 
 /** Sequences of pairs are packed and hold up to so many `pairs`. */
 export function stepSettings(
@@ -10,4 +11,15 @@ export function stepSettings(
 ): Pick<StepSettings, 'seqLen' | 'packed' | 'preference'> {
   if (objective === 'dpo') return { seqLen: pairPositions(seqLen), packed: true, preference: { beta: beta!, pairs } };
   return { seqLen, ...(pack ? { packed: true } : {}) };
+}
+
+/** Of dpo alone: the one given, that of the run gone on with, or the usual one. @throws OPTION_INVALID */
+export function betaOf(objective: RunSettings['objective'], given?: number, before?: number): number | undefined {
+  if (objective === 'dpo') return given ?? before ?? trainDefaults.beta;
+  if (given === undefined) return undefined;
+  return fail('OPTION_INVALID', {
+    option: option('beta'),
+    problem: 'it says how a preference is learned',
+    fix: `add ${option('objective')} dpo, or leave it out`,
+  });
 }

@@ -13,8 +13,12 @@ const run: RunSettings = {
   decaySteps: 100,
   pack: true,
 };
-const { heldOutForEvaluation: _, timeoutSeconds: __, dpoLearningRate: ___, ...saved } = run as RunSettings &
-  typeof trainDefaults;
+const {
+  heldOutForEvaluation: _,
+  timeoutSeconds: __,
+  dpoLearningRate: ___,
+  ...saved
+} = run as RunSettings & typeof trainDefaults;
 
 test('is read as it was written, and a run from before there was a choice has what all had', () => {
   expect(runSchema.parse(saved)).toEqual(saved);

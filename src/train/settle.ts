@@ -18,7 +18,7 @@ import { checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { type RunManifest, readRun } from './manifest.ts';
-import { stepSettings } from './objective.ts';
+import { betaOf, stepSettings } from './objective.ts';
 import { defaultWarmup } from './optimizer.ts';
 import { checkRunFiles, metricsName, settingsName } from './run-directory.ts';
 import { mostSteps, type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
@@ -65,7 +65,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];
 
   const objective = value('objective');
-  const beta = betaOf(objective, given, before);
+  const beta = betaOf(objective, given.beta, before?.run.beta);
   const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
@@ -140,14 +140,6 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
       ...optional('weightsType', given.weightsType ?? before?.run.weightsType),
     },
   };
-}
-
-/** Of dpo alone. */
-function betaOf(objective: RunSettings['objective'], { beta }: TrainSettings, before: RunManifest | undefined) {
-  if (objective === 'dpo') return beta ?? before?.run.beta ?? trainDefaults.beta;
-  if (beta !== undefined)
-    refuse('beta', 'it says how a preference is learned', `add ${option('objective')} dpo, or leave it out`);
-  return undefined;
 }
 
 /** For the schedule of a run gone on with. */

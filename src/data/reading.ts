@@ -2,17 +2,9 @@
 import { type AbortSignalLike, throwIfAborted } from '../abort-signal.ts';
 import { fail } from '../errors.ts';
 import type { DataFile } from './list-files.ts';
+import type { PrepareProgress } from './progress.ts';
 import { type SkipCounter, skippedText } from './skipped.ts';
 import type { DataFiles } from './source.ts';
-
-export interface PrepareProgress {
-  /** The file being read. */
-  readonly path: string;
-  /** Read so far, of all sources' files, and to read in all. */
-  readonly bytes: number;
-  readonly totalBytes: number;
-  readonly tokens: number;
-}
 
 export interface ReadingOptions {
   /** Aborted, reading ends with the signal's reason. */

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { makeSparse } from '../../test/odd-files.ts';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
-import type { PrepareProgress } from './reading.ts';
+import type { PrepareProgress } from './progress.ts';
 import { dataSources, type PreparedSource } from './source.ts';
 import { openTokens } from './token-file.ts';
 import { byteTokenizer, loadTokenizer } from './tokenizer.ts';

@@ -5,7 +5,7 @@ import { configName } from '../checkpoint/index-file.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { loadChatTemplate } from '../data/chat-template.ts';
 import { preparePairs } from '../data/pairs.ts';
-import type { PrepareProgress } from '../data/reading.ts';
+import type { PrepareProgress } from '../data/progress.ts';
 import { dataSources } from '../data/source.ts';
 import { prepareTokens } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';

@@ -65,6 +65,7 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     'a ring in stages, gradients in halves, all computed anew',
     nasty('cp=2,pp=2,schedule=zb-h1,recompute=full', { tied: true }),
   ],
+  ['a ring of tensor-parallel replicas that share all out', nasty('tp=2,cp=2,dp=2,sp,zero=3', { tied: true })],
   ['gathered keys with learned positions', nasty('cp=4,cpMode=gather,dp=2,zero=3', { family: 'gpt2' })],
   ['ulysses with more ranks than key-value heads', nasty('cp=4,cpMode=ulysses', {}, { documents: 5 })],
   ['ulysses of what tp leaves of the heads', nasty('tp=2,cp=2,cpMode=ulysses,sp', { family: 'qwen3' })],
@@ -79,11 +80,11 @@ const nastyCases: readonly (readonly [string, Case])[] = [
   ],
   ['pairs of completions in a ring', nasty('cp=2', {}, { seqLen: 24, preference: { beta: 0.5, pairs: 2 } })],
   [
-    'pairs of completions that are cut over a ring, and a microbatch without any',
+    'pairs of completions that are cut over a ring, with a replica without any',
     nasty(
-      'tp=2,cp=2,sp,zero=3,recompute=full',
+      'tp=2,cp=2,dp=2,sp,zero=3,recompute=full',
       { tied: true },
-      { seqLen: 24, preference: { beta: 0.5, pairs: 1 }, uncounted: 'microbatch', lossBlock: 5 },
+      { seqLen: 24, preference: { beta: 0.5, pairs: 1 }, uncounted: 'replica', lossBlock: 5 },
     ),
   ],
   [

@@ -9,9 +9,11 @@ import { finishingOps } from '../src/ops/finishing.ts';
 import { headOps } from '../src/ops/heads.ts';
 import { linearOps } from '../src/ops/linear.ts';
 import { localOps } from '../src/ops/local.ts';
+import { logProbOps } from '../src/ops/log-prob.ts';
 import { lossOps } from '../src/ops/loss.ts';
 import { normOps } from '../src/ops/norm.ts';
 import { partialAttentionOps } from '../src/ops/partial-attention.ts';
+import { preferenceOps } from '../src/ops/preference.ts';
 import { ropeOps } from '../src/ops/rope.ts';
 import type { Op } from '../src/program/program.ts';
 
@@ -25,9 +27,11 @@ const families = [
   headOps,
   linearOps,
   localOps,
+  logProbOps,
   lossOps,
   normOps,
   partialAttentionOps,
+  preferenceOps,
   ropeOps,
 ];
 

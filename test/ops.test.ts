@@ -120,7 +120,13 @@ describe('an accumulating op adds onto its accumulator, in its memory', () => {
 });
 
 /** Operands whose gradient is left out: the loss as a whole does not depend on them (proved in loss.test.ts), or they are constants. */
-const leftOut: Record<string, readonly number[]> = { vocabMax: [0], vocabStats: [2], tokenLoss: [1, 2] };
+const leftOut: Record<string, readonly number[]> = {
+  vocabMax: [0],
+  vocabStats: [2],
+  tokenLoss: [1, 2],
+  sumByDocument: [2],
+  preferenceLoss: [1, 2, 3],
+};
 
 /** Weights of some results, by index: the loss is their sum. */
 type Weights = ReadonlyMap<number, NdArray>;

@@ -572,6 +572,33 @@ test('the whole table of typings', () => {
     joinBlocks: V2 -> V1
     joinBlocks: O2 -> O1
     joinBlocks: PO2 -> PO1
+    tokenLogProb: R -> R
+    tokenLogProb: I -> I
+    tokenLogProb: V1 -> V0
+    tokenLogProb: O1 -> O0
+    tokenLogProb: V2 -> V1
+    tokenLogProb: O2 -> O1
+    tokenLogProbGrad: R, R -> R
+    tokenLogProbGrad: P, R -> P
+    tokenLogProbGrad: I, I -> I
+    tokenLogProbGrad: V0, V1 -> V1
+    tokenLogProbGrad: O0, O1 -> O1
+    tokenLogProbGrad: PO0, O1 -> PO1
+    tokenLogProbGrad: V1, V2 -> V2
+    tokenLogProbGrad: O1, O2 -> O2
+    tokenLogProbGrad: PO1, O2 -> PO2
+    sumByDocument: P, R, R -> P
+    sumByDocument: V0, V0, V0 -> V0
+    sumByDocument: O0, O0, O0 -> O0
+    sumByDocument: PO0, O0, O0 -> PO0
+    sumByDocument: V1, V1, V1 -> P
+    sumByDocument: PO1, O1, O1 -> P
+    takeByDocument: P, R, R -> P
+    takeByDocument: V0, V0, V0 -> V0
+    takeByDocument: O0, O0, O0 -> O0
+    takeByDocument: PO0, O0, O0 -> PO0
+    takeByDocument: R, V1, V1 -> V1
+    takeByDocument: R, O1, O1 -> O1
     vocabMax: V0 -> V0
     vocabMax: O0 -> O0
     vocabMax: V1 -> V1
@@ -670,6 +697,13 @@ test('the whole table of typings', () => {
     rowProduct: O3, O3 -> O3
     rowProduct: PO3, O3 -> PO3
     rowProduct: O3, PO3 -> PO3
+    preferenceLoss: V0, V0, V0, R -> P, P
+    preferenceLoss: V1, V1, V1, R -> P, P
+    preferenceLossGrad: P, R, R, R, R -> P
+    preferenceLossGrad: R, V0, V0, V0, R -> V0
+    preferenceLossGrad: R, O0, O0, O0, R -> O0
+    preferenceLossGrad: R, V1, V1, V1, R -> V1
+    preferenceLossGrad: R, O1, O1, O1, R -> O1
     rope: P, R -> P
     rope: V2, R -> V2
     rope: O2, R -> O2

@@ -23,6 +23,7 @@ export { parseModelConfig } from './model/families.ts';
 export { type BatchShape, checkFit } from './model/fit.ts';
 export { presets } from './model/presets.ts';
 export { type BytesSent, predictPrograms, predictRank, type RankPrediction } from './plan/predict-step.ts';
+export { type Scaling, scalingOf, serialShare } from './plan/scaling.ts';
 export { createPool, type HeapLimits, type WorldPool } from './runtime/world-pool.ts';
 export { describe } from './schedule/describe.ts';
 export { draw } from './schedule/draw.ts';

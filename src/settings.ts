@@ -1,7 +1,7 @@
 // What a setting may be, and how a wrong one is refused: the same rules for a call of the library, a file and the command line.
 import { z } from 'zod';
 import { fail, option } from './errors.ts';
-import { scheduleNames } from './mesh/layout.ts';
+import { cpModes, type Layout, scheduleNames } from './mesh/layout.ts';
 import { type Axis, axes } from './mesh/mesh.ts';
 import { recomputePolicies } from './mesh/recompute.ts';
 
@@ -55,6 +55,7 @@ export const callFields = {
         .strictObject({
           ...(Object.fromEntries(axes.map((axis) => [axis, size])) as Record<Axis, typeof size>),
           sp: z.boolean(),
+          cpMode: z.enum(cpModes),
           schedule: z.enum(scheduleNames),
           scheduleFile: z.strictObject({ path: z.string().min(1), text: z.string() }).optional(),
           virtual: size,
@@ -64,7 +65,7 @@ export const callFields = {
             layers: z.array(z.tuple([layerIndex, layerIndex])).optional(),
           }),
           stages: z.array(size).optional(),
-        })
+        } satisfies Record<keyof Layout, z.ZodType>)
         .refine(({ schedule, scheduleFile }) => (schedule === 'file') === (scheduleFile !== undefined)),
     ]),
     layoutRule,

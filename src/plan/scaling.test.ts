@@ -1,7 +1,7 @@
 // Speedup, efficiency and the serial fraction against Amdahl's law worked forwards.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { scalingOf, serialShare } from './scaling.ts';
+import { printScaling, scalingOf, serialShare } from './scaling.ts';
 
 test('a run that follows Amdahl gives back its serial fraction', () => {
   fc.assert(
@@ -29,4 +29,10 @@ test('a serial share only where there is one', () => {
   expect(serialShare(scalingOf(2, 0.9, 2))).toBe('none');
   expect(serialShare(scalingOf(1, 2, 2))).toBeUndefined();
   expect(serialShare(scalingOf(4, 2, 1, 4))).toBeUndefined();
+});
+
+test('in a line', () => {
+  expect(printScaling(2, 0.8, 1.2)).toBe(
+    'one rank 1.20 s, 2 ranks 800.00 ms: speedup 1.50, efficiency 0.75, serial fraction 0.33',
+  );
 });

@@ -31,3 +31,11 @@ export function serialShare({ speedup, serialFraction }: Scaling): number | 'slo
   if (speedup < 1) return 'slower';
   return serialFraction < 0 ? 'none' : serialFraction;
 }
+
+/** In a line: `one rank 1.20 s, 2 ranks 0.80 s: speedup 1.50, efficiency 0.75, serial fraction 0.33`. */
+export function printScaling(ranks: number, seconds: number, secondsOfOne: number): string {
+  const time = (value: number): string => (value < 1 ? `${(1e3 * value).toFixed(2)} ms` : `${value.toFixed(2)} s`);
+  const { speedup, efficiency, serialFraction } = scalingOf(ranks, seconds, secondsOfOne);
+  const figures = `speedup ${speedup.toFixed(2)}, efficiency ${efficiency.toFixed(2)}, serial fraction ${serialFraction.toFixed(2)}`;
+  return `one rank ${time(secondsOfOne)}, ${ranks} ranks ${time(seconds)}: ${figures}`;
+}

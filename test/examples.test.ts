@@ -1,19 +1,24 @@
 // Every example runs as its first lines say, and what it computes is right; what it measures is not looked at.
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { temporaryFolder } from './temporary-folder.ts';
 
+const folder = temporaryFolder('examples');
 const names = readdirSync('examples');
 
-/** What an example prints; anything on stderr is wrong. */
-function run(name: string): Promise<string> {
+/** What a program prints; anything on stderr is wrong. */
+function runFile(path: string): Promise<string> {
   return new Promise((resolve, reject) =>
-    execFile(process.execPath, ['--import', 'tsx', `examples/${name}`], (error, stdout, stderr) => {
+    execFile(process.execPath, ['--import', 'tsx', path], (error, stdout, stderr) => {
       if (error || stderr !== '') reject(error ?? new Error(stderr));
       else resolve(stdout);
     }),
   );
 }
+
+const run = (name: string): Promise<string> => runFile(`examples/${name}`);
 
 const numbersIn = (text: string, pattern: RegExp): number[] =>
   [...text.matchAll(pattern)].map((match) => Number(match[1]));
@@ -81,6 +86,18 @@ test('own-schedule is proved, drawn and trained with, and its losses are those o
   expect(bubbles[0]).toBeLessThan(bubbles[1]!);
   // Both add gradients in the microbatches' order.
   expect(output).toMatch(/losses 5\.\d+, [\d.]+, [\d.]+: they differ from 1f1b's by 0 at most/);
+});
+
+const page = readFileSync('docs/running-programs.md', 'utf8');
+const printing = [...page.matchAll(/```ts\n(.*?console\.log\(.*?\); \/\/ ([^\n]+)\n)```/gs)];
+
+test('the programs of docs/running-programs.md print what it says', async () => {
+  expect(printing).toHaveLength(2);
+  for (const [index, [, code, printed]] of printing.entries()) {
+    const path = join(folder, `program-${index}.mts`);
+    writeFileSync(path, code!);
+    expect(await runFile(path)).toBe(`${printed}\n`);
+  }
 });
 
 test.each(names)('%s is short, imports the package alone, and has its test here', (name) => {

@@ -11,9 +11,12 @@ import { embedding } from '../src/ops/embedding.ts';
 import { predictRank } from '../src/plan/predict-step.ts';
 import { elements, type NdArray, type Program, type Trace } from '../src/program/program.ts';
 import { finish, input, startTrace } from '../src/program/trace.ts';
+import { compileProgram } from '../src/runtime/compile-program.ts';
 import { type ProgramRun, runProgram } from '../src/runtime/run-program.ts';
 import { runRanks } from '../src/runtime/run-ranks.ts';
+import type { Transport } from '../src/runtime/transport/transport.ts';
 import { tracedStep } from '../src/step/traced-step.ts';
+import { aloneTransport } from './alone-transport.ts';
 import type { CompiledRun } from './compile-rank.ts';
 import { randomNumbers } from './random-numbers.ts';
 import { anyProgram, writeRandom } from './random-programs.ts';
@@ -218,6 +221,23 @@ describe('bad input', () => {
     expect(error).toMatchObject({ code: 'OPTION_INVALID', exit: 2 });
     expect(error.message).toContain(message);
     expect(error.message).toMatch(/^[^\n]+; [^\n]+$/);
+  });
+
+  test.each([
+    ['another mesh', 0, 1, /^program: it is of a mesh of 2 ranks, and 1 run; trace it for the mesh that runs$/],
+    ['another rank', 1, 2, /^program: it is that of rank 1, and this is rank 0; trace it with coordsOf/],
+  ])('a program of %s is not compiled', (_, rank, size, message) => {
+    const mesh = { ...oneRank, dp: 2 };
+    const transport: Transport = { ...aloneTransport(), size };
+    expect(() => compileProgram(sum(startTrace(mesh, coordsOf(mesh, rank))), { transport })).toThrow(message);
+  });
+
+  test('a precision there is not is not compiled for', () => {
+    const program = sum(startTrace(oneRank, coordsOf(oneRank, 0)));
+    const precision = 'f16' as 'f32';
+    expect(() => compileProgram(program, { transport: aloneTransport(), precision })).toThrow(
+      /"f16" is not one of f32/,
+    );
   });
 
   test('what a rank throws names the rank', async () => {

@@ -18,7 +18,7 @@ export function resolve(name, context, next) {
 
 export async function load(url, context, next) {
   const [file] = url.split(/[?#]/);
-  if (!file.endsWith('.ts') || !file.startsWith('file:')) return next(url, context);
+  if (!/\.m?ts$/.test(file) || !file.startsWith('file:')) return next(url, context);
   return { format: 'module', shortCircuit: true, source: await javascriptOf(fileURLToPath(file)) };
 }
 

@@ -3,6 +3,7 @@ import { fail } from '../errors.ts';
 import { rankAt, worldSize } from '../mesh/mesh.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import type { Numbers, Program, Trace } from '../program/program.ts';
+import { checkSettings, oneOf } from '../settings.ts';
 import { type TracedStep, tracedStep } from '../step/traced-step.ts';
 import { createExecutor } from './executor.ts';
 import { allocateMemory } from './memory.ts';
@@ -30,9 +31,10 @@ export interface CompiledProgram {
 
 /**
  * Compiles what `finish` made, on the rank that it was traced for.
- * @throws OPTION_INVALID for a program of another rank or mesh, or one that reads what it has written over
+ * @throws OPTION_INVALID for a program of another rank or mesh, one that reads what it has written over, and a precision there is not
  */
 export function compileProgram(program: Program, { transport, precision = 'f32' }: CompileOptions): CompiledProgram {
+  checkSettings({ precision: oneOf('f32', 'f64') }, { precision });
   const step = tracedStep(program, traceOf(program, transport), precision);
   const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
   const executor = createExecutor(step, { transport, memory });

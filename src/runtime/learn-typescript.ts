@@ -17,7 +17,10 @@ export async function learnTypeScript(url: string): Promise<void> {
 
 function tsxBeside(url: string): string {
   try {
-    return createRequire(url).resolve('tsx/esm/api');
+    // The form for `require` cannot register; that for `import` lies beside it.
+    return createRequire(url)
+      .resolve('tsx/esm/api')
+      .replace(/\.cjs$/, '.mjs');
   } catch {
     return fail('OPTION_INVALID', {
       option: 'module',

@@ -52,7 +52,7 @@ export { type StepSettings, tokensPerStep } from './step/settings.ts';
 export type { RankProgram, TrainingStep } from './step/step.ts';
 export { buildTrainingStep } from './step/training-step.ts';
 export { autoLayout, defaultMicroBatch } from './train/auto-layout.ts';
-export type { RankResult, StepReport, TrainReport } from './train/job.ts';
+export type { RankResult, RestartReport, StepReport, TrainReport } from './train/job.ts';
 export type { TrainHooks, TrainSummary } from './train/launch.ts';
 export { type OptimizerSettings, optimizerDefaults } from './train/optimizer.ts';
 export type { RunPlan } from './train/plan-run.ts';

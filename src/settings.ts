@@ -6,7 +6,7 @@ import { type Axis, axes } from './mesh/mesh.ts';
 import { recomputePolicies } from './mesh/recompute.ts';
 
 /** A setting's schema. Its rule says in words what is allowed (`a whole number of at least 1`), its example what to try. */
-const ruled = <T extends z.ZodType>(schema: T, rule: string, example?: string): T =>
+export const ruled = <T extends z.ZodType>(schema: T, rule: string, example?: string): T =>
   schema.meta({ rule, ...(example === undefined ? {} : { example }) });
 
 /** A whole number in [least, most]; every size has a bound. */

@@ -128,6 +128,18 @@ test('the same layout goes on bit for bit', async () => {
   }
 });
 
+test('what is written beside the steps is what ranks write that wait for it', async () => {
+  for (const weightsType of ['f32', 'bf16'] as const) {
+    const out = (name: string) => join(root, `beside-${weightsType}-${name}`);
+    const options = { precision: 'f32', decaySteps: 7, globalBatch: 8, weightsType } as const;
+    await run('gpt2', 'tp=2,dp=2,zero=3', { ...options, steps: 3, out: out('waited') });
+    await run('gpt2', 'tp=2,dp=2,zero=3', { ...options, steps: 7, saveEvery: 3, keep: 9, out: out('beside') });
+    const kept = keptSteps(out('beside'));
+    expect(kept.map(({ step }) => step)).toEqual([3, 6]);
+    expect(savedBytes(kept[0]!.path)).toEqual(savedBytes(out('waited')));
+  }
+});
+
 test('what any layout saves is the same tensors', async () => {
   const directories: string[] = [];
   for (const layout of ['tp=1', 'tp=4,dp=2', 'tp=2,pp=3,sp', 'tp=2,dp=3,zero=3']) {

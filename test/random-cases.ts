@@ -67,6 +67,8 @@ export interface Case {
   readonly microbatches: number;
   /** Sequences hold documents of up to so many tokens; undefined: each is one. */
   readonly documents?: number;
+  /** They are dealt out by their cost. */
+  readonly balanced?: true;
   /** Of documents: what counts no token in the second step. */
   readonly uncounted?: 'microbatch' | 'replica' | 'step';
   /** Tokens of a block of the loss, and of attention; undefined: as users have them. */
@@ -85,13 +87,13 @@ export function caseOf(line: string): Case {
 }
 
 export const settingsOf = (
-  { model, documents, uncounted: _, ...shape }: Case,
+  { model, documents, balanced, uncounted: _, ...shape }: Case,
   precision: StepSettings['precision'],
 ): StepSettings => ({
   ...shape,
   config: parseModelConfig(configJson(model), model.family),
   precision,
-  ...(documents === undefined ? {} : { packed: true }),
+  ...(documents === undefined ? {} : { packed: balanced ? 'balanced' : 'by-count' }),
 });
 
 /** The same work on one rank. */
@@ -145,6 +147,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       recompute: anyRecompute,
       // A nil comes once in `freq` times.
       documents: fc.option(fc.integer({ min: 3, max: 7 }), { nil: undefined, freq: 2 }),
+      balanced: fc.boolean(),
       uncounted: fc.option(fc.constantFrom('microbatch' as const, 'replica' as const, 'step' as const), {
         nil: undefined,
         freq: 2,
@@ -216,7 +219,9 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         seqLen: Math.max(2, seqLen),
         microBatch: random.microBatch,
         microbatches: random.microbatches,
-        ...(random.documents === undefined || seqLen < 3 ? {} : { documents: random.documents }),
+        ...(random.documents === undefined || seqLen < 3
+          ? {}
+          : { documents: random.documents, ...(random.balanced ? { balanced: true } : {}) }),
         ...(random.documents === undefined || seqLen < 3 || random.uncounted === undefined
           ? {}
           : { uncounted: random.uncounted }),

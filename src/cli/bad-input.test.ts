@@ -328,6 +328,25 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     '--microbatches: 60000',
     'use --microbatches 128 or less',
   ],
+  ['fewer restarts than none', train('--restart', '-1', '--out', path('new')), '--restart: -1', 'from 0 to 10000'],
+  [
+    'restarts of what is saved nowhere',
+    train('--restart', '2'),
+    '--restart: nothing is saved',
+    'add --out <dir> and --save-every',
+  ],
+  [
+    'restarts of what is saved at the end',
+    train('--restart', '2', '--out', path('new')),
+    '--restart: nothing is saved to go on from before the end',
+    'add --save-every 1',
+  ],
+  [
+    'restarts of a run that goes on and saves at the end',
+    resume('run', '--restart', '2'),
+    '--restart: nothing is saved to go on from before the end',
+    'add --save-every 1',
+  ],
   ['a word too much', ['scale', 'more'], 'scale', 'see fivefold scale --help'],
 ];
 

@@ -2,7 +2,7 @@
 import type { GroupAxis } from '../mesh/mesh.ts';
 import type { CollectiveOp } from '../mesh/traffic.ts';
 import type { BytesSent } from '../plan/predict-step.ts';
-import type { EvaluationReport, StepReport } from '../train/job.ts';
+import type { EvaluationReport, RestartReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 
 /** One number a rank, in rank order; a rank that never takes part in a collective has 0. */
@@ -64,6 +64,9 @@ export const evaluationLine = ({ step, loss }: EvaluationReport) => ({
   evalLoss: loss,
   perplexity: Math.exp(loss),
 });
+
+/** Without `rank` where none can be named. */
+export const restartLine = ({ kind: _, ...restart }: RestartReport) => ({ restart });
 
 export const doneLine = (summary: TrainSummary) => ({
   done: true,

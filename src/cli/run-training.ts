@@ -9,7 +9,7 @@ import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { matrixWeights, trainingFlopsPerToken } from '../model/config.ts';
 import { tokensPerStep } from '../step/settings.ts';
-import type { EvaluationReport, SampleReport, StepReport } from '../train/job.ts';
+import type { EvaluationReport, RestartReport, SampleReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import type { RunPlan } from '../train/plan-run.ts';
 import { type TrainOptions, train } from '../train/train.ts';
@@ -26,6 +26,7 @@ export interface RunTraining {
   /** Says what is about to run above the bar, once the ranks are ready: until then the run may be refused. */
   readonly introduce: boolean;
   readonly onSample?: (report: SampleReport) => void;
+  readonly onRestart?: (report: RestartReport) => void;
   readonly onEvaluation?: (report: EvaluationReport) => void;
   readonly onStep?: (report: StepReport, plan: RunPlan) => void;
 }
@@ -42,6 +43,9 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
   const preparing = showPreparing(quiet, io);
   let plan: RunPlan | undefined;
   let progress: Progress | undefined;
+  /** The step of the checkpoint from which the run went on last, once a rank was lost. */
+  let from: number | undefined;
+  let introduced = false;
   const recent: number[] = [];
   try {
     const summary = await train({
@@ -58,10 +62,19 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         options.onReport?.(report);
         if (!plan) return;
         const { steps } = plan.run;
-        if (report.kind === 'ready' && introduce)
-          for (const line of [...(quiet ? [] : introduction(plan)), ...remarks(plan)]) writeLine(io.stderr, line);
-        if (report.kind === 'ready' && !quiet) {
-          progress = createProgress({ total: steps, from: plan.stepsDone, stream: io.stderr });
+        if (report.kind === 'restart') {
+          run.onRestart?.(report);
+          from = report.step;
+          recent.length = 0;
+          progress?.stop();
+          progress = undefined;
+          if (!quiet) writeLine(io.stderr, restartText(report));
+        }
+        if (report.kind === 'ready') {
+          if (introduce && !introduced)
+            for (const line of [...(quiet ? [] : introduction(plan)), ...remarks(plan)]) writeLine(io.stderr, line);
+          introduced = true;
+          if (!quiet) progress = createProgress({ total: steps, from: from ?? plan.stepsDone, stream: io.stderr });
         }
         if (report.kind === 'evaluation') {
           run.onEvaluation?.(report);
@@ -74,6 +87,8 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         }
         if (report.kind === 'saved' && report.step < steps)
           progress?.note(`saved step ${report.step} in ${report.out}`);
+        if (report.kind === 'saveWaits')
+          progress?.note(`step ${report.step} waits to be saved: the checkpoint before it is still being written`);
         if (report.kind !== 'step') return;
         run.onStep?.(report, plan);
         recent.push(report.seconds);
@@ -116,6 +131,15 @@ export function introduction({ settings, run, tokens, sequences, seen }: RunPlan
     ].join('; '),
     `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${seen.map(timesText).join(' and ')} times in ${run.steps} steps`,
   ];
+}
+
+/** What became of a lost rank. */
+export function restartText({ rank, problem, step, layout, givenUp, left }: RestartReport): string {
+  const who = rank === undefined ? 'ranks waited for one another' : `rank ${rank} was lost`;
+  const end = givenUp ? `, for the second time without a step of progress, and is given up` : '';
+  const where = step === 0 ? 'from the start' : `from step ${step}`;
+  const how = givenUp ? ` with --layout ${layout}` : '';
+  return `${who} (${problem})${end}; going on ${where}${how}, ${left} restart${left === 1 ? '' : 's'} left`;
 }
 
 /** What a script should hear of too: files that were left out, and what is not as it may seem. */

@@ -8,7 +8,7 @@ import type { TrainOptions } from '../train/train.ts';
 import { type CliIo, quoted, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues, readConfig } from './options.ts';
 import { formatFigures } from './report.ts';
-import { doneLine, evaluationLine, measuredFigures, predictedFigures, stepLine } from './results.ts';
+import { doneLine, evaluationLine, measuredFigures, predictedFigures, restartLine, stepLine } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
@@ -45,6 +45,7 @@ const shownDefaults = {
   samplePrompt: 'a new line',
   out: 'nothing is saved',
   saveEvery: '',
+  restart: 'the run ends',
   keep: `${trainDefaults.keep}`,
   weightsType: "the run's precision",
   resume: '',
@@ -81,8 +82,12 @@ A run that goes on has the settings and the data it was started with. Its layout
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory
 holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 
+With --restart, a rank that dies, hangs past --timeout or runs out of memory is started again; one that is lost twice without a
+step between is given up, for a layout of fewer ranks. When the process itself was killed, the same command goes on.
+
 With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far (with --pack, what fills sequences up counts too), "seconds": of the step}, for a
-measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"}, and at the end
+measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"}, for a restart {"restart": {"rank", "problem",
+"step": it goes on from, "layout", "left"}} (lines of steps after that one come again), and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
 "bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,
   );
@@ -105,6 +110,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
         ? {
             onStep: (report, { settings }) => writeJson(io.stdout, stepLine(report, tokensPerStep(settings))),
             onSample: ({ step, text }) => writeJson(io.stdout, { step, sample: text }),
+            onRestart: (report) => writeJson(io.stdout, restartLine(report)),
             onEvaluation: (report) => writeJson(io.stdout, evaluationLine(report)),
           }
         : {}),

@@ -2,6 +2,7 @@
 import type { Coords } from '../mesh/mesh.ts';
 import { countTokens, eachRange } from '../mesh/sequence.ts';
 import type { Numbers } from '../program/program.ts';
+import { stepOrder, tokenShares } from './balance.ts';
 import type { StepSettings } from './settings.ts';
 import type { PlaceBuffers, TokenBuffers, TrainingStep } from './step.ts';
 
@@ -27,43 +28,53 @@ interface Dealing {
   readonly sequence: (index: number) => TokenRow;
 }
 
-/** Fills the microbatches of a step: sequences are dealt to data-parallel ranks, then microbatches, in order. */
+/** Fills the microbatches of a step: sequences are dealt to data-parallel ranks, then microbatches, in order or by their cost. */
 export function fillStep(
   of: MemoryOf,
   { tokens, counted }: Pick<TrainingStep, 'tokens' | 'counted'>,
   { settings, coords, step, sequence }: Dealing,
 ): void {
   const { layout, microBatch, microbatches } = settings;
-  const first = ((step - 1) * layout.dp + coords.dp) * microBatch * microbatches;
+  const perRank = microBatch * microbatches;
+  const first = (step - 1) * layout.dp * perRank;
+  const order = stepOrder(settings, (index) => sequence(first + index).documents!);
+  const own = order.slice(coords.dp * perRank);
   const counts = tokens.map((buffers, m) =>
-    fillMicrobatch(of, buffers, (row) => sequence(first + m * microBatch + row)),
+    fillMicrobatch(of, buffers, settings, (row) => sequence(first + own[m * microBatch + row]!)),
   );
   if (counted !== undefined) of(counted)[0] = counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Fills every row with this rank's tokens of a sequence; returns what their targets count in the loss. */
-export function fillMicrobatch(of: MemoryOf, buffers: TokenBuffers, sequence: (row: number) => TokenRow): number {
-  fillPlaces(of, buffers);
+export function fillMicrobatch(
+  of: MemoryOf,
+  buffers: TokenBuffers,
+  settings: StepSettings,
+  sequence: (row: number) => TokenRow,
+): number {
+  fillPlaces(of, buffers, settings);
   if (buffers.weights !== undefined) of(buffers.weights).fill(1);
-  const { tokens } = buffers;
-  const rows = of(buffers.positions).length / countTokens(tokens);
+  const each = settings.seqLen / settings.layout.cp;
+  const rows = of(buffers.positions).length / each;
   let counted = 0;
   for (let row = 0; row < rows; row++) {
     const { inputs, targets, weights, positions, documents } = sequence(row);
-    const write = (buffer: number | undefined, numbers: Numbers | undefined, ranges = tokens) => {
+    const shares = tokenShares(settings, documents);
+    const rangesOf = (members: readonly number[]) => members.flatMap((member) => shares[member]!);
+    const write = (buffer: number | undefined, numbers: Numbers | undefined, members = buffers.members) => {
       if (buffer === undefined || !numbers) return;
       const into = of(buffer);
-      const start = row * countTokens(ranges);
-      eachRange(ranges, (range, at) => into.set(numbers.subarray(...range), start + at));
+      const start = row * each * members.length;
+      eachRange(rangesOf(members), (range, at) => into.set(numbers.subarray(...range), start + at));
     };
     write(buffers.ids, inputs);
     write(buffers.targets, targets);
     write(buffers.weights, weights);
-    for (const each of placesOf(buffers)) {
-      write(each.positions, positions, each.tokens);
-      write(each.documents, documents, each.tokens);
+    for (const place of placesOf(buffers)) {
+      write(place.positions, positions, place.members);
+      write(place.documents, documents, place.members);
     }
-    eachRange(tokens, (range) => {
+    eachRange(rangesOf(buffers.members), (range) => {
       counted += weights ? weights.subarray(...range).reduce((sum, weight) => sum + weight, 0) : range[1] - range[0];
     });
   }
@@ -71,12 +82,13 @@ export function fillMicrobatch(of: MemoryOf, buffers: TokenBuffers, sequence: (r
 }
 
 /** Every sequence is one document, its tokens in order. */
-export function fillPlaces(of: MemoryOf, buffers: TokenBuffers): void {
-  for (const { tokens, positions, documents } of placesOf(buffers)) {
+export function fillPlaces(of: MemoryOf, buffers: TokenBuffers, settings: StepSettings): void {
+  const shares = tokenShares(settings, undefined);
+  for (const { members, positions, documents } of placesOf(buffers)) {
     const numbers = of(positions);
-    const width = countTokens(tokens);
-    for (let row = 0; row < numbers.length; row += width)
-      eachRange(tokens, ([start, end], at) => {
+    const ranges = members.flatMap((member) => shares[member]!);
+    for (let row = 0; row < numbers.length; row += countTokens(ranges))
+      eachRange(ranges, ([start, end], at) => {
         for (let i = start; i < end; i++) numbers[row + at + i - start] = i;
       });
     of(documents).fill(0);

@@ -14,8 +14,11 @@ export interface StepSettings {
   /** Microbatches of a step. */
   readonly microbatches: number;
   readonly precision: Precision;
-  /** Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. */
-  readonly packed?: boolean;
+  /**
+   * Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. They are dealt out by their
+   * number of tokens, or by what their attention costs (see balance.ts).
+   */
+  readonly packed?: 'by-count' | 'balanced';
   /** Queries and keys of a block of attention; undefined: as many as stay near a core. It changes results by rounding only. */
   readonly attentionBlock?: number;
   /** Tokens of a block of the loss; undefined: as many as stay near a core. It changes results by rounding only. */

@@ -1,6 +1,5 @@
 // What one rank does in one program, as a flat list of instructions over numbered buffers: the predictor walks it, the runtime runs it.
 import type { Group } from '../mesh/mesh.ts';
-import type { TokenRange } from '../mesh/sequence.ts';
 import type { GroupCall } from '../mesh/traffic.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import type { CallShape, Dtype, Node, Shape } from '../program/program.ts';
@@ -100,8 +99,8 @@ export interface RankProgram {
 
 /** Where tokens [b, ..] of a sequence stand: positions in their documents, and which of its sequence's documents those are. */
 export interface PlaceBuffers {
-  /** Which tokens of the sequence they are. */
-  readonly tokens: readonly TokenRange[];
+  /** The ranks of cp whose tokens they are, one after another. */
+  readonly members: readonly number[];
   readonly positions: number;
   readonly documents: number;
 }

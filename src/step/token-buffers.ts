@@ -1,6 +1,6 @@
 // The token buffers of a program: what the parts of a rank's stage read of every microbatch.
 import type { Coords } from '../mesh/mesh.ts';
-import { countTokens, foreignBlocks, keyTokens, ownTokens, type TokenRange } from '../mesh/sequence.ts';
+import { foreignBlocks, keyMembers } from '../mesh/sequence.ts';
 import type { Part } from '../model/params.ts';
 import { keyPlaceNames } from '../model/parts.ts';
 import type { Bindings, ProgramBuilder } from './program-builder.ts';
@@ -16,14 +16,14 @@ export function tokenBuffers(
   withLoss: boolean,
 ): TokenBuffers[] {
   const has = (name: string) => parts.some((part) => part.name === name);
-  const own = ownTokens(layout, seqLen, cp);
-  const blocks = keyTokens(layout, seqLen, cp);
-  const buffer = (what: string, tokens: readonly TokenRange[], dtype: 'int' | 'float' = 'int') =>
-    builder.own(what, [microBatch, countTokens(tokens)], dtype);
-  const placesOf = (tokens: readonly TokenRange[], of: string): PlaceBuffers => ({
-    tokens,
-    positions: buffer(`positions${of}`, tokens),
-    documents: buffer(`documents${of}`, tokens),
+  const own = [cp];
+  const blocks = keyMembers(layout, cp);
+  const buffer = (what: string, members: readonly number[], dtype: 'int' | 'float' = 'int') =>
+    builder.own(what, [microBatch, (seqLen / layout.cp) * members.length], dtype);
+  const placesOf = (members: readonly number[], of: string): PlaceBuffers => ({
+    members,
+    positions: buffer(`positions${of}`, members),
+    documents: buffer(`documents${of}`, members),
   });
   const keysOf = (of: string) =>
     has('block')

@@ -56,7 +56,7 @@ export const machineLayout = (options: Omit<AutoLayoutOptions, 'cores' | 'memory
   autoLayout({ ...options, cores: availableParallelism(), memoryBytes: availableMemory() });
 
 /** Every grid of at most so many ranks, the most wanted first. */
-function grids(cores: number): Layout[] {
+export function grids(cores: number): Layout[] {
   const found: Layout[] = [];
   for (let dp = 1; dp <= cores; dp++)
     for (let tp = 1; dp * tp <= cores; tp++)

@@ -22,7 +22,8 @@ export function decideSteps({ given, before, run }: Settled, sequences: readonly
   const byEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
   const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
   const stepsDone = before?.step ?? 0;
-  if (stepsDone >= steps)
+  const nothingLeft = stepsDone === steps && given.restart !== undefined;
+  if (stepsDone >= steps && !nothingLeft)
     refuse(
       'steps',
       `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,

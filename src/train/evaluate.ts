@@ -50,18 +50,19 @@ export const measuredSequence = (
 /** Plays a rank's {@link evaluationStep}. */
 export function createEvaluator(
   transport: Transport,
-  { layout }: Pick<StepSettings, 'layout'>,
+  settings: StepSettings,
   { sequences, batch }: Evaluation,
   { step, executor }: { readonly step: LossStep; readonly executor: Executor },
 ): Evaluator {
   const { of } = executor.memory;
+  const { layout } = settings;
   const { dp } = coordsOf(layout, transport.rank);
   const batches = sequences / batch;
   if (step.one !== undefined) of(step.one).fill(1);
 
   /** Returns what its tokens count. */
   const fill = (held: Sequences['validation'], first: number): number =>
-    fillMicrobatch(of, step.tokens[0]!, (row) => measuredSequence(held, { sequences }, first + row));
+    fillMicrobatch(of, step.tokens[0]!, settings, (row) => measuredSequence(held, { sequences }, first + row));
   return {
     loss(held) {
       /** The losses of the tokens, and what they count. */

@@ -9,6 +9,7 @@ import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { OptimizerSettings } from './optimizer.ts';
+import type { RankSnapshot } from './snapshot.ts';
 
 export interface TrainJob {
   readonly settings: StepSettings;
@@ -43,6 +44,8 @@ export interface TrainJob {
     /** Saved with the checkpoint, with `step` added. */
     readonly manifest: Manifest;
   };
+  /** By rank; undefined: every checkpoint is written while the ranks wait. */
+  readonly snapshots?: readonly RankSnapshot[];
   /** Measures the loss on held-out sequences after every so many steps, and after the last. */
   readonly evaluation?: Evaluation & { readonly every: number };
   /** Writes a sample of text after every so many steps, and after the last. */
@@ -78,8 +81,26 @@ export interface SampleReport {
   readonly text: string;
 }
 
+/** The ranks are started again. */
+export interface RestartReport {
+  readonly kind: 'restart';
+  /** The rank that was lost; undefined: none was, they waited for one another. */
+  readonly rank?: number;
+  /** Why. */
+  readonly problem: string;
+  /** The last step of the checkpoint from which the run goes on; 0: there is none, it begins anew. */
+  readonly step: number;
+  /** What the run goes on in. */
+  readonly layout: string;
+  /** The lost rank is given up: the layout has fewer. */
+  readonly givenUp: boolean;
+  /** Restarts that are left. */
+  readonly left: number;
+}
+
 export type TrainReport =
   | StepReport
+  | RestartReport
   | {
       readonly kind: 'ready';
       readonly setupSeconds: number;
@@ -89,6 +110,10 @@ export type TrainReport =
   | EvaluationReport
   | SampleReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }
+  /** Of every rank: its copy of what the step left is there to be written. */
+  | { readonly kind: 'copied'; readonly step: number }
+  /** Once at most: a step's checkpoint is due and the one before it is still being written. */
+  | { readonly kind: 'saveWaits'; readonly step: number }
   | { readonly kind: 'spans'; readonly spans: readonly TraceSpan[] };
 
 /** What a rank returns. */

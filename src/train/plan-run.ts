@@ -4,15 +4,17 @@ import { timesSeen } from '../data/epochs.ts';
 import type { PackedStatistics } from '../data/packing-file.ts';
 import { openSequences, type Sequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
-import { fail, option } from '../errors.ts';
+import { fail, memory as memoryText, option } from '../errors.ts';
 import type { WritingJob } from '../generate/job.ts';
-import { checkTrainingFits } from '../plan/machine.ts';
+import { checkTrainingFits, fits } from '../plan/machine.ts';
+import { type MemoryEstimate, withSnapshots } from '../plan/memory.ts';
 import type { RankPrediction } from '../plan/predict-step.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { decideSteps, type Steps } from './decide-steps.ts';
 import { type Evaluation, planEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
+import type { Balance } from './packed-work.ts';
 import { predictRun } from './predict-run.ts';
 import { planSample } from './sample.ts';
 import type { Settled } from './settle.ts';
@@ -29,10 +31,14 @@ export interface RunPlan extends Steps {
   readonly seen: readonly number[];
   readonly evaluation?: Evaluation & { readonly every: number };
   readonly sample?: WritingJob & { readonly every: number };
+  /** Checkpoints are written while the next steps run, from copies. */
+  readonly savesBeside: boolean;
   /** Matrix FLOPs of all ranks. */
   readonly flopsPerStep: number;
   /** By rank, for the steps of this part of the run. */
   readonly predicted: readonly RankPrediction[];
+  /** What dealing packed documents out by cost changes, where ranks could share them out. */
+  readonly balance?: Balance;
   /** By how much the process's resident memory is to grow when the ranks run. */
   readonly processBytes: number;
 }
@@ -60,7 +66,7 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
     microBatch,
     microbatches,
     precision,
-    ...(run.pack ? { packed: true } : {}),
+    ...(run.pack ? { packed: run.pack === 'balanced' ? 'balanced' : 'by-count' } : {}),
   };
   const toDo = steps.run.steps - steps.stepsDone;
   const { evalEvery, evalSequences } = run;
@@ -70,7 +76,7 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
       : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
   const { sampleEvery } = run;
   const sample = sampleEvery === undefined ? undefined : { ...planSample(settled), every: sampleEvery };
-  const { ranks, flopsPerStep, memory } = predictRun({
+  const { ranks, flopsPerStep, memory, balance } = predictRun({
     settings,
     firstStep: steps.stepsDone + 1,
     steps: toDo,
@@ -80,9 +86,20 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
   });
   // Checked already, but for what is measured on the way.
   if (evaluation || sample) checkTrainingFits(settings, availableMemory(), memory);
+  const saves = run.saveEvery === undefined ? 0 : timesDue(run.saveEvery, steps.stepsDone, steps.run.steps);
+  // After the last step nothing runs.
+  const copying = saves > 1 ? withSnapshots(memory, settings) : undefined;
+  const savesBeside = copying !== undefined && fits(copying, availableMemory());
   return {
     ...steps,
-    notes: [...ignoredKeys(model), ...packingNotes(tokens, seqLen), ...steps.notes],
+    notes: [
+      ...ignoredKeys(model),
+      ...packingNotes(tokens, seqLen),
+      ...balanceNotes(settings, balance),
+      ...steps.notes,
+      ...(copying && !savesBeside ? [waitingNote(copying)] : []),
+    ],
+    ...(balance ? { balance } : {}),
     settled,
     settings,
     tokens,
@@ -91,9 +108,10 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
     seen: timesSeen(sequences.sources, steps.run.steps, globalBatch),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
+    savesBeside,
     flopsPerStep,
     predicted: ranks,
-    processBytes: memory.processBytes,
+    processBytes: (savesBeside ? copying : memory).processBytes,
   };
 }
 
@@ -102,6 +120,9 @@ const ignoredKeys = ({ config }: ModelSource): string[] =>
     ? []
     : [`config.json has keys that are not known here and change nothing: ${config.ignored.join(', ')}`];
 
+const waitingNote = ({ snapshots }: MemoryEstimate): string =>
+  `steps wait while a checkpoint is written: there is no room for copies of what is saved (${memoryText(snapshots)})`;
+
 const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
   packed === undefined
     ? []
@@ -109,13 +130,24 @@ const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
         `packed ${packed.documents} documents into ${packed.sequences} sequences: ${filledText(packed, seqLen)} of their positions hold a token`,
       ];
 
+function balanceNotes({ packed }: StepSettings, balance: Balance | undefined): string[] {
+  if (!balance) return [];
+  const both = `${balance.byCount.toFixed(2)} times the mean by count, ${balance.balanced.toFixed(2)} times balanced`;
+  const percent = Math.round((1 - balance.slowest) * 100);
+  const less =
+    packed === 'balanced'
+      ? `it has ${percent} % less`
+      : `with ${option('pack')} balanced it would have ${percent} % less`;
+  return [`attention of the rank with most of it: ${both}${percent > 0 ? `; ${less} to compute in all` : ''}`];
+}
+
 /** Rounded down: what is not full is not said to be. */
 const filledText = ({ filled, sequences }: PackedStatistics, seqLen: number): string =>
   `${Math.floor((filled / sequences / seqLen) * 1000) / 10} %`;
 
 /** How often something is done after every so many steps and after the last. */
 const timesDue = (every: number, stepsDone: number, steps: number): number =>
-  Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
+  stepsDone === steps ? 0 : Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
 
 function checkSameData(before: RunManifest, tokens: PreparedData, resume: string): void {
   const same =

@@ -20,7 +20,7 @@ import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { hasMaster, masterSpec, momentSpec } from './moments.ts';
 import { learningRateAt, writeOptimizer } from './optimizer.ts';
-import { saveCheckpoint } from './save-shards.ts';
+import { createSaver } from './saver.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
 export async function rank(
@@ -65,6 +65,7 @@ async function trainRank(
   const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
   report({ kind: 'ready', setupSeconds, ...(rates && { matrixFlopsPerSecond: Math.max(...rates) }) });
 
+  const save = job.save && createSaver(transport, memory.state, step.state, { ...job, save: job.save }, report);
   const total = { communication: 0, compute: 0 };
   let diverged: RankResult['diverged'];
   for (let number = job.stepsDone + 1; number <= job.lastStep; number++) {
@@ -114,13 +115,7 @@ async function trainRank(
       );
       if (text !== undefined) report({ kind: 'sample', step: number, text });
     }
-    const { save } = job;
-    if (save && isDue(save.every)) {
-      clock.during('checkpoint', `save step ${number}`, () =>
-        saveCheckpoint(transport, memory.state, step.state, settings, save, number),
-      );
-      if (transport.rank === 0) report({ kind: 'saved', step: number, out: save.out });
-    }
+    if (save && isDue(job.save!.every)) clock.during('checkpoint', `save step ${number}`, () => save(number));
     if (job.trace) report({ kind: 'spans', spans: clock.takeSpans() });
   }
   sequences.close();

@@ -1,6 +1,6 @@
 // Everything a training run can be told, in one table: the command line, run.json, the library and a checkpoint's notes all use it.
 import { z } from 'zod';
-import { list, oneOf, real, text, toggle, whole } from '../settings.ts';
+import { list, oneOf, real, ruled, text, toggle, whole } from '../settings.ts';
 
 /** A run's settings when all is decided: what is saved with its checkpoints and written to its run.json. */
 export interface RunSettings {
@@ -12,8 +12,11 @@ export interface RunSettings {
   readonly data: readonly string[];
   /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   readonly mix?: readonly number[] | undefined;
-  /** Sequences hold whole documents, which do not attend to one another, in place of one endless text. */
-  readonly pack: boolean;
+  /**
+   * Sequences hold whole documents, which do not attend to one another, in place of one endless text; `balanced`: and are dealt out to
+   * ranks by what their attention costs, not by their number of tokens.
+   */
+  readonly pack: boolean | 'balanced';
   /** Sequences kept from training, to measure the loss on: a share below 1, or a number of them. */
   readonly heldOut: number;
   /** A tokenizer.json; bytes are tokens without one. */
@@ -70,6 +73,8 @@ export type TrainSettings = { readonly [K in keyof RunSettings]?: RunSettings[K]
   readonly resume?: string | undefined;
   /** Lets a resumed run go on with other data than it was started with. */
   readonly dataChanged?: boolean | undefined;
+  /** How often ranks that are lost may be started again, to go on from the last checkpoint; the same call then goes on with a killed run. */
+  readonly restart?: number | undefined;
   /** A file for a Chrome / Perfetto trace. */
   readonly trace?: string | undefined;
   /** How long nothing that a rank waits for may move, in seconds. */
@@ -94,7 +99,7 @@ export const runFields = {
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
   mix: list(z.number().positive().max(1e9), 'a list of numbers above 0, one for each path of the data', '0.7,0.3'),
-  pack: toggle,
+  pack: ruled(z.union([z.boolean(), z.literal('balanced')]), 'true, false or balanced'),
   heldOut: real({ least: 0, most: 1e9 }, 0.05),
   tokenizer: text('a tokenizer.json'),
   layout: text('a layout such as tp=2,pp=2'),
@@ -128,6 +133,7 @@ export const trainFields = {
   out: text('a directory'),
   resume: text('the directory of a run'),
   dataChanged: toggle,
+  restart: whole(0, 10_000, 3),
   trace: text('a file'),
   timeoutSeconds: real({ above: 0, most: 1e6 }, 300),
 } as const satisfies FieldsOf<TrainSettings>;

@@ -10,7 +10,7 @@ import { refuseDropout } from '../model/keys.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
-import { checkPlaces } from './check-places.ts';
+import { checkPlaces, checkRestart } from './check-places.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
 import { refuse } from './refuse.ts';
@@ -78,6 +78,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
   const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
+  checkRestart(given, given.saveEvery ?? before?.run.saveEvery);
   const rates = ratesOf(given, before);
   const heldOut =
     given.heldOut ??

@@ -12,6 +12,7 @@ import { type Layout, printLayout } from '../mesh/layout.ts';
 import { callback, callFields, checkObject, checkSettings } from '../settings.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
+import { goingOn } from './restarted-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
 import { settle } from './settle.ts';
 
@@ -51,7 +52,10 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
     ...(pool ? { pool } : {}),
     ...(recorderDir ? { recorderDir } : {}),
   };
-  const { settings, source } = settingsOf(rest);
+  const asked = settingsOf(rest);
+  const settings = goingOn(asked.settings);
+  // A run that goes on has a model of its own.
+  const source = settings.resume === asked.settings.resume ? asked.source : undefined;
   const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
   const readSchedule = (path: string, fix?: string) =>
     path === given?.path ? given.text : readScheduleFile(path, fix);

@@ -48,6 +48,7 @@ export async function runProgram({
   const size = worldSize(mesh);
   const refuse = (problem: string, fix: string): never =>
     fail('OPTION_INVALID', { option: option('inputs'), problem, fix });
+  if (!Array.isArray(inputs)) refuse('they are no list', 'give a list, the inputs of each rank');
   if (inputs.length !== size)
     refuse(`they are of ${inputs.length} ranks and the mesh has ${size}`, 'give those of each rank');
   const jobs = inputs.map((given, rank): ProgramJob => {

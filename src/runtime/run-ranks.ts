@@ -54,6 +54,7 @@ export async function runRanks<Result = unknown, Report = unknown>(
     fail('OPTION_INVALID', { option: given, problem, fix });
   if (!URL.canParse(module))
     refuse('module', `"${module}" is no address`, 'give import.meta.url, or the URL of a file');
+  if (!Array.isArray(jobs)) refuse('jobs', 'they are no list', 'give a list, a job for each rank');
   if (jobs.length === 0 || jobs.length > mostTalking)
     refuse('jobs', `there are ${jobs.length}`, `give one for each rank, from 1 to ${mostTalking}`);
   if (mesh) checkMesh(mesh);

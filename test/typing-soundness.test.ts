@@ -5,15 +5,13 @@
 import { expect, test } from 'vitest';
 import type { AdamwAttrs } from '../src/ops/finishing.ts';
 import { grad } from '../src/ops/grad.ts';
+import { opTable } from '../src/ops/op-table.ts';
 import { parseDims } from '../src/program/dim-labels.ts';
 import { elements, type NdArray, type Op, type Value } from '../src/program/program.ts';
 import { resultTypes } from '../src/program/result-types.ts';
 import { apply, input, startTrace } from '../src/program/trace.ts';
-
 import { type AxisType, cutOf, dualTypes, type Typing } from '../src/program/types.ts';
-
 import { samples } from './op-samples.ts';
-import { opTable } from './op-table.ts';
 import type { Sample } from './operands.ts';
 import { randomNumbers } from './random-numbers.ts';
 import { sum } from './simulate.ts';

@@ -57,7 +57,10 @@ export interface TrainSummary {
 
 const ownModule = new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url);
 
-/** Throws what runWorld throws, and TRAINING_DIVERGED. `rankModule`: what the ranks run. */
+/**
+ * Throws what runWorld throws, and TRAINING_DIVERGED. `rankModule`: what the ranks run.
+ * @internal The published types need none of Node's.
+ */
 export async function launch(plan: RunPlan, hooks: TrainHooks, rankModule = ownModule): Promise<TrainSummary> {
   const out = plan.settled.given.out ?? plan.settled.given.resume;
   const claim = out === undefined ? undefined : claimOut(out);

@@ -44,6 +44,23 @@ const configs = {
     { model_type: 'gpt2', vocab_size: vocab, n_embd: 192, n_layer: 4, n_head: 8, n_positions: 256 },
     'gpt2',
   ),
+  qwen2_moe: parseModelConfig(
+    {
+      model_type: 'qwen2_moe',
+      vocab_size: vocab,
+      hidden_size: 192,
+      num_hidden_layers: 4,
+      num_attention_heads: 8,
+      num_key_value_heads: 2,
+      intermediate_size: 512,
+      num_experts: 7,
+      num_experts_per_tok: 3,
+      moe_intermediate_size: 96,
+      shared_expert_intermediate_size: 128,
+      mlp_only_layers: [1],
+    },
+    'qwen2_moe',
+  ),
 };
 
 const steps = 2;
@@ -86,6 +103,18 @@ const cases: readonly Audited[] = [
   { layout: 'cp=4,recompute=full', family: 'gpt2', precision: 'f64' },
   { layout: 'cp=2,dp=2,cpMode=gather,zero=3', family: 'gpt2', precision: 'f32' },
   { layout: 'tp=2,cp=2,cpMode=ulysses,sp', family: 'llama', precision: 'f32' },
+  { layout: 'tp=1', family: 'qwen2_moe', precision: 'f32' },
+  // Blocks of two sizes, their gradients whole for one at a time: the plan of memory finds no better.
+  {
+    ...{ layout: 'tp=2,pp=2,dp=2,sp,zero=2', family: 'qwen2_moe', precision: 'f32', globalBatch: 8 },
+    packing: 1.28,
+  },
+  {
+    ...{ layout: 'cp=2,pp=2,schedule=zb-h1,recompute=selective', family: 'qwen2_moe', precision: 'f64' },
+    globalBatch: 8,
+    packing: 1.06,
+  },
+  { layout: 'dp=2,zero=3,recompute=full', family: 'qwen2_moe', precision: 'f32' },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
@@ -110,6 +139,15 @@ async function trained(settings: StepSettings): Promise<AuditResult[]> {
 const programsOf = (settings: StepSettings): RankProgram[] =>
   Array.from({ length: worldSize(settings.layout) }, (_, rank) => buildTrainingStep(settings, rank));
 
+/** Bytes of scratch of which the largest block uses as much as the routing of its tokens asks for. */
+const openBytes = ({ buffers, instructions }: RankProgram): number =>
+  Math.max(
+    0,
+    ...instructions.map((each) =>
+      each.kind === 'blocks' && each.node.op.name.startsWith('grouped') ? buffers[each.scratch]!.bytes : 0,
+    ),
+  );
+
 /** What the ranks did otherwise than their programs say; bytes, FLOPs and memory are to be exact. */
 const surprises = (programs: readonly RankProgram[], ranks: readonly AuditResult[]): string[] =>
   ranks.flatMap(({ counters, flops, peakBytes, arena }, rank) => {
@@ -126,7 +164,7 @@ const surprises = (programs: readonly RankProgram[], ranks: readonly AuditResult
         ? []
         : [`rank ${rank} held ${peakBytes} bytes, not ${predicted.peakBytes}`]),
       // What the step changed in memory.
-      ...(arena.writtenBytes === program.arenaBytes
+      ...(arena.writtenBytes <= program.arenaBytes && arena.writtenBytes >= program.arenaBytes - openBytes(program)
         ? []
         : [`rank ${rank} wrote ${arena.writtenBytes} bytes of its arena, not ${program.arenaBytes}`]),
     ];

@@ -43,6 +43,16 @@ const configs = {
     n_positions: 32,
     tie_word_embeddings: false,
   },
+  mixtral: {
+    model_type: 'mixtral',
+    vocab_size: vocab,
+    hidden_size: 16,
+    num_hidden_layers: 3,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    intermediate_size: 8,
+    num_local_experts: 5,
+  },
 };
 type Family = keyof typeof configs;
 
@@ -101,6 +111,8 @@ test.each([
   // A tied head and an odd vocabulary, all of the state in parts on either side.
   ['llama', 'tp=2,dp=3,zero=3', ['pp=2,virtual=2,dp=2,zero=1'], 12],
   ['llama', 'pp=4,schedule=zb-h1', ['tp=4,dp=2,sp,zero=3']],
+  // A tensor for each expert, of which ranks hold parts.
+  ['mixtral', 'tp=2,dp=2,zero=3', ['tp=1', 'pp=3,dp=2,zero=1', 'tp=4,sp']],
 ] as const)('%s saved in %s goes on in any layout as one rank that never stopped', async (...saving) => {
   const [family, saved, layouts, globalBatch = 4] = saving;
   const whole = await lossesOf(run(family, 'tp=1', { globalBatch }));

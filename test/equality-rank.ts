@@ -1,6 +1,7 @@
 // A rank that trains a few steps and hands back every shard: its gradients after each step, and its weights at the end.
 import { heldNumbers } from '../src/checkpoint/held-numbers.ts';
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
+import { forEachRun } from '../src/checkpoint/ranges.ts';
 import { readWeights } from '../src/checkpoint/weights.ts';
 import type { Sequence } from '../src/data/sequences.ts';
 import type { Layout } from '../src/mesh/layout.ts';
@@ -169,13 +170,10 @@ function paddingOf(vector: StateVector, memory: StateMemory, mesh: Layout, coord
  * zeros and ones that training starts from would hide errors. Rows that pad a vocabulary stay zero.
  */
 function fillByIndex(shard: Floats, spec: ParamSpec, ranges: readonly (readonly [number, number])[]): void {
-  const [rows, columns] = ranges.length === 2 ? [ranges[0]!, ranges[1]!] : [[0, 1] as const, ranges[0]!];
-  const width = spec.shape[spec.shape.length - 1]!;
   const centre = spec.initial === 'ones' ? 1 : 0;
-  let at = 0;
-  for (let row = rows[0]; row < rows[1]; row++)
-    for (let column = columns[0]; column < columns[1]; column++)
-      shard[at++] = centre + 0.6 * (hashed(spec.name, row * width + column) - 0.5);
+  forEachRun(spec.shape, ranges, (start, at, count) => {
+    for (let i = 0; i < count; i++) shard[at + i] = centre + 0.6 * (hashed(spec.name, start + i) - 0.5);
+  });
 }
 
 /** A number in [0, 1) from a text and an index. */

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { expectEqual, type Harder } from './compare-with-one-rank.ts';
-import { anyCase, type Case, type SmallModel } from './random-cases.ts';
+import { anyCase, type Case, type SmallMixture, type SmallModel } from './random-cases.ts';
 import { sharedPool } from './shared-pool.ts';
 
 const pool = sharedPool();
@@ -22,6 +22,7 @@ const plain: SmallModel = {
   biases: true,
   window: 3,
 };
+const few: SmallMixture = { experts: 32, perToken: 2, width: 8, sharedWidth: 4, normalised: true, dense: [] };
 /** Backward in another order than forward, its halves together and apart. */
 const ownSchedule = `schedule own stages=2 chunks=2 microbatches=3
 stage 0: F0.0 F1.0 F0.1 F2.0 F1.1 F2.1 B0.1 BW1.1 B2.1 W2.1 BW2.0 W0.1 B0.0 B1.0 W1.0 W0.0
@@ -119,6 +120,16 @@ const nastyCases: readonly (readonly [string, Case])[] = [
       { seqLen: 12, microbatches: 3, preference: { beta: 2, pairs: 1 }, uncounted: 'step', lossBlock: 5 },
     ),
   ],
+  ['experts in tp=4, of which most have no token', nasty('tp=4,sp', { family: 'mixtral', mixture: few })],
+  [
+    'experts and MLPs in stages, gradients in halves, all computed anew',
+    nasty('pp=2,dp=2,schedule=zb-h1,recompute=full', { family: 'qwen3_moe', mixture: { ...few, dense: [1, 2] } }),
+  ],
+  [
+    'experts and a shared one, gathered for each block, in chunks',
+    nasty('pp=2,virtual=2,tp=2,dp=2,zero=3', { family: 'qwen2_moe', mixture: { ...few, perToken: 4 } }),
+  ],
+  ['experts of the tokens of a ring', nasty('cp=2,dp=2,zero=2', { family: 'mixtral', mixture: few }, { documents: 5 })],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -9,8 +9,34 @@ import type { PreferenceSettings } from '../src/model/preference.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
 
-export const familyNames = ['gpt2', 'gemma', 'llama', 'mistral', 'qwen2', 'qwen3'] as const;
+export const familyNames = [
+  'gpt2',
+  'gemma',
+  'llama',
+  'mistral',
+  'mixtral',
+  'qwen2',
+  'qwen2_moe',
+  'qwen3',
+  'qwen3_moe',
+] as const;
 export type FamilyName = (typeof familyNames)[number];
+
+/** Families with experts. */
+const mixtures: readonly FamilyName[] = ['mixtral', 'qwen2_moe', 'qwen3_moe'];
+const hasHeadNorms = (family: FamilyName) => family === 'qwen3' || family === 'qwen3_moe';
+
+/** What differs between small mixtures of experts; of mixtral the first two. */
+export interface SmallMixture {
+  readonly experts: number;
+  readonly perToken: number;
+  readonly width: number;
+  /** Of the expert that all tokens have, where the family has one. */
+  readonly sharedWidth: number;
+  readonly normalised: boolean;
+  /** Layers that have an MLP. */
+  readonly dense: readonly number[];
+}
 
 /** What differs between small models. */
 export interface SmallModel {
@@ -27,6 +53,8 @@ export interface SmallModel {
   /** Where the family leaves it open. */
   readonly biases: boolean;
   readonly window: number;
+  /** Where the family has experts. */
+  readonly mixture?: SmallMixture;
 }
 
 /** Its config.json. GPT-2 has as many key-value heads as heads and a hidden size of all of them. */
@@ -53,9 +81,23 @@ export function configJson(model: SmallModel): Record<string, unknown> {
     intermediate_size: model.mlp,
     max_position_embeddings: 64,
     tie_word_embeddings: model.tied,
-    ...(['gemma', 'llama', 'qwen3'].includes(model.family) ? { attention_bias: model.biases } : {}),
+    ...(['gemma', 'llama', 'qwen3', 'qwen3_moe'].includes(model.family) ? { attention_bias: model.biases } : {}),
     ...(model.family === 'llama' ? { mlp_bias: model.biases } : {}),
-    ...(model.family === 'mistral' ? { sliding_window: model.window } : {}),
+    ...(['mistral', 'mixtral'].includes(model.family) ? { sliding_window: model.window } : {}),
+    ...(mixtures.includes(model.family) ? mixtureJson(model.family, model.mixture!) : {}),
+  };
+}
+
+function mixtureJson(family: FamilyName, mixture: SmallMixture): Record<string, unknown> {
+  const { experts, perToken, width, sharedWidth, normalised, dense } = mixture;
+  const sizes = { num_experts: experts, num_experts_per_tok: perToken };
+  if (family === 'mixtral') return sizes;
+  return {
+    ...sizes,
+    moe_intermediate_size: width,
+    norm_topk_prob: normalised,
+    mlp_only_layers: dense,
+    ...(family === 'qwen2_moe' ? { shared_expert_intermediate_size: sharedWidth } : {}),
   };
 }
 
@@ -193,6 +235,12 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       tied: fc.boolean(),
       biases: fc.boolean(),
       window: fc.integer({ min: 2, max: 8 }),
+      experts: fc.integer({ min: 1, max: 9 }),
+      perToken: fc.nat(100),
+      expertPerRank: fc.integer({ min: 1, max: 4 }),
+      sharedPerRank: fc.integer({ min: 1, max: 3 }),
+      normalised: fc.boolean(),
+      dense: fc.subarray([0, 1, 2, 3]),
       length: fc.integer({ min: 3, max: 12 }),
       microBatch: fc.integer({ min: 1, max: 2 }),
       microbatches: fc.integer({ min: 1, max: 4 }),
@@ -211,7 +259,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       const chunks = pp === 1 || random.schedule === 'zb-h1' ? 1 : Math.min(random.virtual, Math.floor(layers / pp));
       // Two features leave a norm little but their signs.
       const tooFew =
-        random.family === 'gpt2' ? heads * random.headDim < 6 : random.family === 'qwen3' && random.headDim < 4;
+        random.family === 'gpt2' ? heads * random.headDim < 6 : hasHeadNorms(random.family) && random.headDim < 4;
       const headDim = tooFew ? 6 : random.headDim;
       const sp = random.sp && tp > 1;
       const size = { stages: pp, chunks, microbatches: random.microbatches };
@@ -241,6 +289,18 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
           tied: random.tied,
           biases: random.biases,
           window: random.window,
+          ...(mixtures.includes(random.family)
+            ? {
+                mixture: {
+                  experts: random.experts,
+                  perToken: 1 + (random.perToken % random.experts),
+                  width: tp * random.expertPerRank,
+                  sharedWidth: tp * random.sharedPerRank,
+                  normalised: random.normalised,
+                  dense: random.dense,
+                },
+              }
+            : {}),
         },
         layout,
         seqLen: Math.max(2, seqLen),

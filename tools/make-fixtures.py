@@ -10,7 +10,8 @@ On another CPU the last digits of reference.safetensors change, and nothing else
 Written with transformers 5.23, torch 2.15, tokenizers 0.23. Everything is seeded, on the CPU and on one thread, with eager
 attention and no dropout. Norm gains and biases are random too (not 1 and 0), so that a missing one shows.
 
-test/fixtures/<model>/, <model> one of gpt2, gemma, llama, llama-mqa, mistral, qwen2, qwen3:
+test/fixtures/<model>/, <model> one of gpt2, gemma, llama, llama-mqa, mistral, mixtral, qwen2, qwen2-moe,
+qwen3, qwen3-moe:
   config.json            as save_pretrained writes it
   config-v4.json         llama-mqa only: the same config as transformers 4 wrote it (rope_theta, rope_scaling, torch_dtype)
   model.safetensors      the weights, F64, as save_pretrained writes it (a tied LM head is not in it)
@@ -60,6 +61,7 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors.torch import save_file
+from transformers.core_model_loading import revert_weight_conversion
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 ROOT = Path(__file__).resolve().parent.parent / "test" / "fixtures"
@@ -136,9 +138,34 @@ def configs():
                 rope_parameters=dict(rope_type="default", rope_theta=5000.0),
             ),
         ),
+        "mixtral": (
+            transformers.MixtralConfig,
+            dict(
+                COMMON,
+                vocab_size=43,
+                intermediate_size=12,
+                num_key_value_heads=2,
+                num_local_experts=5,
+                num_experts_per_tok=2,
+                sliding_window=7,
+            ),
+        ),
         "qwen2": (
             transformers.Qwen2Config,
             dict(COMMON, vocab_size=41, intermediate_size=24, num_key_value_heads=2, tie_word_embeddings=True),
+        ),
+        "qwen2-moe": (
+            transformers.Qwen2MoeConfig,
+            dict(
+                COMMON,
+                vocab_size=39,
+                intermediate_size=20,
+                num_key_value_heads=2,
+                num_experts=6,
+                num_experts_per_tok=3,
+                moe_intermediate_size=8,
+                shared_expert_intermediate_size=12,
+            ),
         ),
         "qwen3": (
             transformers.Qwen3Config,
@@ -149,6 +176,23 @@ def configs():
                 num_key_value_heads=2,
                 head_dim=6,
                 rope_parameters=dict(rope_type="default", rope_theta=1000000.0),
+            ),
+        ),
+        # Its second layer of three has an MLP.
+        "qwen3-moe": (
+            transformers.Qwen3MoeConfig,
+            dict(
+                COMMON,
+                vocab_size=42,
+                num_hidden_layers=3,
+                intermediate_size=24,
+                num_key_value_heads=2,
+                head_dim=6,
+                num_experts=8,
+                num_experts_per_tok=4,
+                moe_intermediate_size=8,
+                norm_topk_prob=True,
+                mlp_only_layers=[1],
             ),
         ),
     }
@@ -171,7 +215,7 @@ def everything_in_double():
 def build(name, config, rounded_to=None):
     """A model in double with random weights (rounded to another dtype first, if given), and its generator."""
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    model = transformers.AutoModelForCausalLM.from_config(config).double().eval()
+    model = transformers.AutoModelForCausalLM.from_config(config, experts_implementation="eager").double().eval()
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             value = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3
@@ -205,6 +249,11 @@ def check_gradients(name, model, input_ids, generator):
             raise SystemExit(f"{name}: the gradient of {key} is {expected} but the loss changes by {measured}")
 
 
+def as_saved(model, tensors):
+    """By the names of model.safetensors, where each expert has tensors of its own."""
+    return revert_weight_conversion(model, {key: tensor.clone() for key, tensor in tensors.items()})
+
+
 def write_model(name, config):
     folder = fresh(name)
     with everything_in_double():
@@ -214,8 +263,8 @@ def write_model(name, config):
         loss.backward()
         check_gradients(name, model, input_ids, generator)
         reference = {"input_ids": input_ids, "logits": logits.detach(), "loss": loss.detach()}
-        for key, parameter in model.named_parameters():
-            reference[f"grad.{key}"] = parameter.grad
+        for key, gradient in as_saved(model, {key: each.grad for key, each in model.named_parameters()}).items():
+            reference[f"grad.{key}"] = gradient
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_file({key: value.contiguous() for key, value in reference.items()}, folder / "reference.safetensors")

@@ -7,7 +7,7 @@ import { spelled } from '../errors.ts';
 import { temporaryRecorders } from '../files/temporary.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { matrixWeights, trainingFlopsPerToken } from '../model/config.ts';
+import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from '../model/config.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import type { EvaluationReport, Figures, RestartReport, SampleReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
@@ -145,7 +145,7 @@ export function introduction({ settings, run, tokens, sequences, seen }: RunPlan
   const all = tokens.sources.reduce((sum, stream) => sum + stream.tokens, 0);
   return [
     [
-      `${config.family}, ${formatCount(matrixWeights(config))} matrix weights`,
+      `${config.family}, ${formatCount(matrixWeights(config))} matrix weights${config.mixture ? `, ${formatCount(weightsOfToken(config))} a token` : ''}`,
       `${ranks} rank${ranks > 1 ? 's' : ''} (${printLayout(layout)})`,
       `${run.globalBatch} × ${seqLen} tokens a step`,
       run.precision,

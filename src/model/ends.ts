@@ -7,9 +7,9 @@ import { linear } from '../ops/linear.ts';
 import { tokenLogProb } from '../ops/log-prob.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../ops/loss.ts';
 import type { Value } from '../program/program.ts';
-import type { Params } from './block.ts';
 import type { ModelConfig } from './config.ts';
 import { leaveParallel } from './parallel.ts';
+import type { Params } from './params.ts';
 
 /**
  * ids and positions [b, s] -> x [b, s, hidden] (under sp [b, s / tp, hidden]); the table's rows are sharded over tp. A model that

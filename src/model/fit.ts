@@ -90,21 +90,35 @@ function leastMultiple(a: number, b: number): number {
 
 /** `seqLen`: tokens of a sequence on one rank of cp. */
 function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number): void {
-  const { heads, kvHeads, intermediateSize } = config;
+  const { heads, kvHeads } = config;
+  const widths = widthsOf(config);
   const { tp, sp, cp } = layout;
   const others = [...lengthsThatDivide(config, seqLen * cp, partsOfSequence(layout)), 'the layout without sp'].join(
     ' or ',
   );
   const allowed = divisors(heads).filter(
-    (n) => intermediateSize % n === 0 && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
+    (n) => widths.every(([, width]) => width % n === 0) && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
   );
   const refuse = (what: string, total: number, fix = nearest('tp=', tp, allowed)) =>
     fail('LAYOUT_INDIVISIBLE', { axis: 'tp', size: tp, what, total, fix });
   if (heads % tp !== 0) refuse('the attention heads', heads);
   if (!fitsKvHeads(tp, kvHeads)) refuse('the key-value heads, nor is it a multiple of them', kvHeads);
-  if (intermediateSize % tp !== 0) refuse('the MLP width', intermediateSize);
+  for (const [what, width] of widths) if (width % tp !== 0) refuse(what, width);
   if (sp && seqLen % tp !== 0)
     refuse(`the sequence length${cp === 1 ? '' : ` of each of cp=${cp} ranks`}, which sp cuts`, seqLen, others);
+}
+
+/** What tp cuts between an MLP's matrices, by name. */
+function widthsOf(config: ModelConfig): (readonly [string, number])[] {
+  const { mixture, intermediateSize, layers } = config;
+  const shared = mixture?.sharedIntermediateSize;
+  const hasMlp = mixture === undefined || mixture.denseLayers.length > 0;
+  const hasExperts = mixture !== undefined && mixture.denseLayers.length < layers;
+  return [
+    ...(hasMlp ? [['the MLP width', intermediateSize] as const] : []),
+    ...(hasExperts ? [["the experts' width", mixture.intermediateSize] as const] : []),
+    ...(hasExperts && shared !== undefined ? [["the shared expert's width", shared] as const] : []),
+  ];
 }
 
 const fitsKvHeads = (tp: number, kvHeads: number) => kvHeads % tp === 0 || tp % kvHeads === 0;

@@ -14,6 +14,7 @@ function programsOf(family: FamilyName, text: string, policy: RecomputePolicy): 
   const json = configJson({
     ...{ family, heads: 4, kvHeads: 2, headDim: 6, hidden: 24, mlp: 32, vocab: 20, layers: 2 },
     ...{ tied: false, biases: true, window: 5 },
+    mixture: { experts: 6, perToken: 2, width: 16, sharedWidth: 8, normalised: true, dense: [] },
   });
   const layout = parseLayout(text);
   const settings = { config: parseModelConfig(json, family), layout, coords: coordsOf(layout, 0), batch: 2, seqLen: 8 };

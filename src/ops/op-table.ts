@@ -7,6 +7,7 @@ import { collectiveOps } from './collectives.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
 import { finishingOps } from './finishing.ts';
+import { groupedOps } from './grouped-linear.ts';
 import { headOps } from './heads.ts';
 import { linearOps } from './linear.ts';
 import { localOps } from './local.ts';
@@ -16,6 +17,8 @@ import { normOps } from './norm.ts';
 import { partialAttentionOps } from './partial-attention.ts';
 import { preferenceOps } from './preference.ts';
 import { ropeOps } from './rope.ts';
+import { routeOps } from './route.ts';
+import { rowOps } from './rows.ts';
 
 const families = [
   activationOps,
@@ -24,6 +27,7 @@ const families = [
   elementwiseOps,
   embeddingOps,
   finishingOps,
+  groupedOps,
   headOps,
   linearOps,
   localOps,
@@ -33,6 +37,8 @@ const families = [
   partialAttentionOps,
   preferenceOps,
   ropeOps,
+  routeOps,
+  rowOps,
 ];
 
 /** Attributes differ by op, so the table knows them only as objects. */

@@ -19,8 +19,10 @@ export interface PlacedWork {
 /** Of the rank at `cp`; undefined for a program without attention. Microbatches are alike. */
 export function placedWork({ instructions }: RankProgram, settings: StepSettings, cp: number): PlacedWork | undefined {
   const { layout, seqLen } = settings;
-  const blocks = instructions.flatMap((each) => (each.kind === 'blocks' && each.microbatch === 0 ? [each] : []));
-  const first = blocks.find(({ node }) => node.op.name.startsWith('attention'));
+  const blocks = instructions.flatMap((each) =>
+    each.kind === 'blocks' && each.microbatch === 0 && each.node.op.name.startsWith('attention') ? [each] : [],
+  );
+  const [first] = blocks;
   if (!first) return undefined;
   const { batch, group } = sizeOf(first.node.inputs[0]!, first.node.inputs[1]!);
   const attrs = first.node.attrs as AttentionAttrs;

@@ -31,8 +31,8 @@ test('every parameter of a stage has one slot; slots start at cache lines and le
           }
           expect(size).toBeGreaterThanOrEqual(end);
           // A cache line for each data rank at most.
-          expect(size - end).toBeLessThan(16 * (1 + layout.dp));
-          if (zeroOf(layout) > 0) expect(size % (16 * layout.dp)).toBe(0);
+          expect(size - end).toBeLessThan(16 * (1 + layout.cp * layout.dp));
+          if (zeroOf(layout) > 0) expect(size % (16 * layout.cp * layout.dp)).toBe(0);
         }
       }
     }),

@@ -1,5 +1,6 @@
 // Runs the parts of the model for one microbatch: each phase of a part is one call, whatever ZeRO, recomputation and blocks do inside.
 import { type RecomputePolicy, recomputeOf } from '../mesh/recompute.ts';
+import { layerLike } from '../model/config.ts';
 import {
   type TokenBlock,
   tokenBlocks,
@@ -74,16 +75,18 @@ interface Context {
 
 export function runParts({ builder, held, trace, lossBlock, preference }: Context): PartRuns {
   const { layout } = trace;
-  const tracedParts = once((name: 'embedding' | 'block', policy: RecomputePolicy) => cutPart(name, trace, policy));
+  const tracedParts = once((...kind: PartKind) => cutPart(kind, trace));
   const ofKind =
-    <T>(get: (name: 'embedding' | 'block', policy: RecomputePolicy) => T) =>
+    <T>(get: (...kind: PartKind) => T) =>
     ({ name, layer }: Part): T =>
-      name === 'block' ? get('block', recomputeOf(layout.recompute, layer)) : get('embedding', 'none');
+      name === 'block'
+        ? get('block', layerLike(trace.config, layer), recomputeOf(layout.recompute, layer))
+        : get('embedding', 0, 'none');
   const kindOf = ofKind(tracedParts);
   /** Backward where gradients are written, not added to others. */
   const writing = ofKind(
-    once((name: 'embedding' | 'block', policy: RecomputePolicy) =>
-      cutProgram(tracePart(name, trace, { policy, sums: false }).backward),
+    once((...[name, layer, policy]: PartKind) =>
+      cutProgram(tracePart(name, trace, { policy, layer, sums: false }).backward),
     ),
   );
   const head = once(() => {
@@ -202,8 +205,11 @@ export function runParts({ builder, held, trace, lossBlock, preference }: Contex
   };
 }
 
-function cutPart(name: 'embedding' | 'block', trace: TraceSettings, policy: RecomputePolicy) {
-  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, { policy });
+/** What parts with the same programs have in common; the layer is the first of its kind. */
+type PartKind = [name: 'embedding' | 'block', layer: number, policy: RecomputePolicy];
+
+function cutPart([name, layer, policy]: PartKind, trace: TraceSettings) {
+  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, { policy, layer });
   return {
     forward: cutProgram(forward),
     forwardOnly: cutProgram(only(forward, 'y')),

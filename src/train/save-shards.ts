@@ -10,7 +10,7 @@ import {
   type TensorSpec,
   type WeightsType,
 } from '../checkpoint/plan.ts';
-import { tensorRanges } from '../checkpoint/shards.ts';
+import { storedBoxes, storedTensors } from '../checkpoint/shards.ts';
 import { openWriter } from '../checkpoint/writer.ts';
 import { fail } from '../errors.ts';
 import { coordsOf, type Mesh, worldGroup } from '../mesh/mesh.ts';
@@ -80,8 +80,9 @@ function writePieces(own: readonly SavedPiece[], plan: CheckpointPlan, save: Sav
   for (const { role, spec, ranges, numbers } of own) {
     site = `saving ${spec.name}`;
     beat(site);
-    for (const name of tensorsOf[role](spec.tensor.name))
-      if (plan.tensors.has(name)) writer.writeSlice(name, tensorRanges(spec, ranges), numbers);
+    for (const { tensor, ranges: own, start, end } of storedBoxes(spec, ranges))
+      for (const name of tensorsOf[role](tensor.name))
+        if (plan.tensors.has(name)) writer.writeSlice(name, own, numbers.subarray(start, end));
   }
   writer.finish();
 }
@@ -134,7 +135,8 @@ function planOf({ config, layout, precision }: StepSettings, weightsType: Weight
   const tensors = new Map<string, TensorSpec>();
   for (let stage = 0; stage < layout.pp; stage++)
     for (const part of stageParts(config, layout, stage))
-      for (const { tensor } of paramSpecs(config, layout, part)) tensors.set(tensor.name, { ...tensor, dtype });
+      for (const tensor of paramSpecs(config, layout, part).flatMap(storedTensors))
+        tensors.set(tensor.name, { ...tensor, dtype });
   const weights = [...tensors.values()];
   const rounded = dtypeBytes[dtype] < dtypeBytes[exact];
   const optimizer = weights.flatMap((tensor) => [

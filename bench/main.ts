@@ -49,6 +49,12 @@ const sections: readonly Section[] = [
       'llama-small, one sequence of 16,384 tokens a step: two ranks that split it against one, in turns; medians over steps. Judged: half the speedup.',
   },
   {
+    name: 'balance',
+    title: 'Packed documents',
+    about:
+      'llama-tiny, 8 sequences of 8,192 tokens a step, filled with documents of log-normal lengths (median a third of a sequence, sigma 1): dealt out by the cost of their attention against by their number of tokens, in turns. Judged: mean time of a step, balanced over by count.',
+  },
+  {
     name: 'resident-memory',
     title: 'Resident memory',
     about:

@@ -27,6 +27,11 @@ export const marks = {
     'cp=2': { least: 0.9 },
     'cp=2,cpMode=ulysses': { least: 0.9 },
   },
+  /** Time of a step with packed documents dealt out by cost over by count. */
+  balance: {
+    'dp=2': { most: 0.8 },
+    'cp=2': { most: 0.8 },
+  },
   /** Tokens a second over PyTorch's. */
   torch: {
     '320 tokens, 1 thread against one rank': { least: 1.1 },

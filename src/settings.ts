@@ -1,7 +1,7 @@
 // What a setting may be, and how a wrong one is refused: the same rules for a call of the library, a file and the command line.
 import { z } from 'zod';
 import { fail, option } from './errors.ts';
-import { cpModes, scheduleNames } from './mesh/layout.ts';
+import { cpModes, type Layout, scheduleNames } from './mesh/layout.ts';
 import { type Axis, axes } from './mesh/mesh.ts';
 import { recomputePolicies } from './mesh/recompute.ts';
 
@@ -65,7 +65,7 @@ export const callFields = {
             layers: z.array(z.tuple([layerIndex, layerIndex])).optional(),
           }),
           stages: z.array(size).optional(),
-        })
+        } satisfies Record<keyof Layout, z.ZodType>)
         .refine(({ schedule, scheduleFile }) => (schedule === 'file') === (scheduleFile !== undefined)),
     ]),
     layoutRule,

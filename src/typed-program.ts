@@ -19,9 +19,11 @@ export {
   ringShift,
   splitBlocks,
 } from './ops/local.ts';
+export { sumByDocument, tokenLogProb } from './ops/log-prob.ts';
 export { tokenLoss, vocabMax, vocabStats } from './ops/loss.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { finishAttention, mergeAttention, type PartialAttention } from './ops/partial-attention.ts';
+export { preferenceFigures, preferenceLoss } from './ops/preference.ts';
 export { type RopeAttrs, rope } from './ops/rope.ts';
 export { print } from './program/print.ts';
 export type { Node, Program, Shape, Trace, Value } from './program/program.ts';

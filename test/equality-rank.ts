@@ -16,7 +16,7 @@ import type { Transport } from '../src/runtime/transport/transport.ts';
 import { heldPart, piecesOf } from '../src/state/pieces.ts';
 import { zeroOf } from '../src/state/placement.ts';
 import type { StateRole, StateVector } from '../src/state/vectors.ts';
-import { fillStep } from '../src/step/fill-tokens.ts';
+import { fillStep, type ReferenceOf } from '../src/step/fill-tokens.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
 import { type OptimizerSettings, writeOptimizer } from '../src/train/optimizer.ts';
@@ -38,6 +38,8 @@ export interface EqualityJob {
   readonly steps: number;
   /** Step after step takes the next ones and starts over at the end. */
   readonly sequences: readonly Sequence[];
+  /** Of pairs [pairs, 2]: log-probabilities by the reference; undefined: numbers made from the pair's. */
+  readonly reference?: Float64Array;
   /** Ranks talk over this memory and are held up at random points, in place of the world's own. */
   readonly heldUp?: HeldUp;
   /** A checkpoint; undefined: numbers made from names and indices. */
@@ -56,6 +58,8 @@ export interface Shard {
 export interface EqualityResult {
   readonly losses: readonly number[];
   readonly gradNorms: readonly number[];
+  /** Of a loss of pairs: the `preferenceFigures` of every step, one after another. */
+  readonly figures: readonly number[];
   readonly shards: readonly Shard[];
   /** Largest size of a number that pads a vector; all must stay zero. */
   readonly padding: number;
@@ -80,6 +84,11 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
   const executor = createExecutor(step, { transport, memory });
   const { of } = executor.memory;
+  const { reference } = job;
+  const referenceOf: ReferenceOf = (pair) =>
+    reference
+      ? [reference[2 * pair]!, reference[2 * pair + 1]!]
+      : [-6 * hashed('chosen', pair), -6 * hashed('rejected', pair)];
   const sequence = (index: number) => job.sequences[index % job.sequences.length]!;
   if (step.one !== undefined) of(step.one)[0] = 1;
   if (job.weights === undefined)
@@ -89,12 +98,15 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
 
   const losses: number[] = [];
   const gradNorms: number[] = [];
+  const figures: number[] = [];
   const gradients = new Map<string, Float64Array[]>();
   for (let number = 1; number <= steps; number++) {
-    fillStep(of, step, { settings, coords, step: number, sequence });
+    fillStep(of, step, { settings, coords, step: number, sequence, referenceOf });
     writeOptimizer(of(step.optimizer), number, optimizer);
     executor.run();
-    losses.push(of(step.loss)[0]!);
+    const [loss, ...told] = of(step.loss);
+    losses.push(loss!);
+    figures.push(...told);
     gradNorms.push(Math.sqrt(of(step.squaredNorm)[0]!));
     for (const { key, numbers } of finishedGradients(step.state, memory.state, layout, coords))
       gradients.set(key, [...(gradients.get(key) ?? []), Float64Array.from(numbers)]);
@@ -124,7 +136,7 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   );
   const padding = Math.max(0, ...step.state.map((vector) => paddingOf(vector, memory.state, layout, coords)));
   executor.dispose();
-  return { losses, gradNorms, shards: [...finished, ...shards], padding };
+  return { losses, gradNorms, figures, shards: [...finished, ...shards], padding };
 }
 
 /** What a rank has of complete gradients after a step. */

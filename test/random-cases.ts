@@ -5,6 +5,7 @@ import { worldSize } from '../src/mesh/mesh.ts';
 import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
+import type { PreferenceSettings } from '../src/model/preference.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
 
@@ -111,6 +112,8 @@ export interface Case {
   readonly documents?: number;
   /** They are dealt out by their cost. */
   readonly balanced?: true;
+  /** The documents are completions of pairs, whose loss is of preference. */
+  readonly preference?: PreferenceSettings;
   /** Of documents: what counts no token in the second step. */
   readonly uncounted?: 'microbatch' | 'replica' | 'step';
   /** Tokens of a block of the loss, and of attention; undefined: as users have them. */
@@ -135,7 +138,7 @@ export const settingsOf = (
   ...shape,
   config: parseModelConfig(configJson(model), model.family),
   precision,
-  ...(documents === undefined ? {} : { packed: balanced ? 'balanced' : 'by-count' }),
+  ...(documents === undefined && shape.preference === undefined ? {} : { packed: balanced ? 'balanced' : 'by-count' }),
 });
 
 /** The same work on one rank. */
@@ -169,6 +172,23 @@ const anyRecompute: fc.Arbitrary<Recompute> = fc
   })
   .map(({ policy, layers }) => ({ policy, ...(policy === 'none' || !layers ? {} : { layers }) }));
 
+type Work = Pick<Case, 'documents' | 'preference' | 'uncounted'>;
+
+/** What the sequences hold: one document, several, or pairs of completions of at least three tokens each. */
+function workOf(
+  { documents, preference, balanced, uncounted }: Work & { readonly balanced: boolean },
+  seqLen: number,
+): Work & Pick<Case, 'balanced'> {
+  const room = Math.floor(seqLen / 6);
+  const ofPairs = preference && room > 0 ? { ...preference, pairs: Math.min(preference.pairs, room) } : undefined;
+  if (!ofPairs && (documents === undefined || seqLen < 3)) return {};
+  return {
+    ...(ofPairs ? { preference: ofPairs } : { documents: documents! }),
+    ...(balanced ? { balanced } : {}),
+    ...(uncounted === undefined ? {} : { uncounted }),
+  };
+}
+
 /** Any of up to `ranks` ranks, heads and widths that tp divides, everything else free. */
 export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
   fc
@@ -190,6 +210,13 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       // A nil comes once in `freq` times.
       documents: fc.option(fc.integer({ min: 3, max: 7 }), { nil: undefined, freq: 2 }),
       balanced: fc.boolean(),
+      preference: fc.oneof(
+        { weight: 2, arbitrary: fc.constant(undefined) },
+        {
+          weight: 1,
+          arbitrary: fc.record({ beta: fc.constantFrom(0.1, 0.5, 2), pairs: fc.integer({ min: 1, max: 3 }) }),
+        },
+      ),
       uncounted: fc.option(fc.constantFrom('microbatch' as const, 'replica' as const, 'step' as const), {
         nil: undefined,
         freq: 2,
@@ -279,12 +306,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         seqLen: Math.max(2, seqLen),
         microBatch: random.microBatch,
         microbatches: random.microbatches,
-        ...(random.documents === undefined || seqLen < 3
-          ? {}
-          : { documents: random.documents, ...(random.balanced ? { balanced: true } : {}) }),
-        ...(random.documents === undefined || seqLen < 3 || random.uncounted === undefined
-          ? {}
-          : { uncounted: random.uncounted }),
+        ...workOf(random, seqLen),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };

@@ -1,12 +1,13 @@
 // Runs that lose ranks go on from their last checkpoint, and end as runs that lost none.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readManifest } from '../src/checkpoint/commit.ts';
+import { preparePairs } from '../src/data/pairs.ts';
 import { dataSources } from '../src/data/source.ts';
 import { prepareTokens } from '../src/data/tokens.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
-import type { RestartReport, TrainReport } from '../src/train/job.ts';
+import type { Figures, RestartReport, TrainReport } from '../src/train/job.ts';
 import { launch, type TrainSummary } from '../src/train/launch.ts';
 import { planRun } from '../src/train/plan-run.ts';
 import type { TrainSettings } from '../src/train/settings.ts';
@@ -47,15 +48,19 @@ interface Ran {
 async function run(given: TrainSettings, lost?: string, reports: TrainReport[] = []): Promise<Ran> {
   const out = join(mkdtempSync(join(root, 'run-')), 'out');
   const settled = settle({ ...common, out, ...given });
-  const tokens = await prepareTokens({
+  const cacheDirectory = mkdtempSync(join(root, 'tokens-'));
+  const { objective, seqLen } = settled.run;
+  const options = {
     sources: dataSources(settled.run.data, settled.run.mix),
     tokenizer: settled.tokenizer,
-    cacheDirectory: mkdtempSync(join(root, 'tokens-')),
+    cacheDirectory,
     vocabSize: settled.model.config.vocabSize,
-  });
+  };
+  const tokens =
+    objective === 'dpo' ? await preparePairs({ ...options, seqLen, pack: false }) : await prepareTokens(options);
   const module = lost === undefined ? [] : [new URL(`./lost-rank.ts?${lost}`, import.meta.url)];
   const summary = await launch(
-    planRun(settled, tokens),
+    planRun(settled, tokens, cacheDirectory),
     { pool, onReport: (report) => reports.push(report) },
     ...module,
   );
@@ -91,6 +96,49 @@ test.each([
   expect(figures.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   // What is predicted is that of the ranks that ran last.
   expect(ran.summary.ranks.map(({ flops }) => flops)).toEqual(ran.summary.predicted.map(({ flops }) => flops));
+});
+
+describe('pairs', () => {
+  const pairs = join(root, 'pairs.jsonl');
+  const lines = Array.from({ length: 8 }, (_, i) => ({
+    prompt: 'so',
+    chosen: `me ${i}`,
+    rejected: 'it'.repeat(i + 1),
+  }));
+  writeFileSync(pairs, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const given = {
+    objective: 'dpo',
+    data: [pairs],
+    seqLen: 24,
+    learningRate: 1e-2,
+    layout: 'dp=2',
+    timeoutSeconds: 60,
+  } as const;
+  const figuresOf = ({ summary }: Ran): Figures[] => summary.steps.map(({ loss, figures }) => ({ loss, ...figures }));
+  const passesOf = ({ reports }: Ran) => reports.filter(({ kind }) => kind === 'reference').length;
+
+  test('a rank is lost, and the run goes on with the reference it was started with', async () => {
+    const whole = await run(given);
+    const ran = await run({ ...given, saveEvery: 3, restart: 1 }, 'rank=1&step=5&death=throw');
+    expect(restartsOf(ran)).toMatchObject([{ rank: 1, step: 3, layout: 'dp=2', left: 0 }]);
+    expect(figuresOf(ran)).toEqual(figuresOf(whole));
+    // It prefers already; by a reference made anew its first margin would be 0.
+    expect(figuresOf(ran)[3]!['rewards/margins']).not.toBe(0);
+    expect(passesOf(ran)).toBe(passesOf(whole));
+    expect(savedNumbers(ran.out)).toEqual(savedNumbers(whole.out));
+    expect(ran.summary.ranks.map(({ flops }) => flops)).toEqual(ran.summary.predicted.map(({ flops }) => flops));
+  });
+
+  test('lost before anything was saved, it is computed again, in a layout for fewer too', async () => {
+    const whole = await run(given);
+    const ran = await run({ ...given, saveEvery: 3, restart: 2 }, 'rank=1&step=2&death=throw&again');
+    expect(restartsOf(ran)).toMatchObject([
+      { rank: 1, step: 0, layout: 'dp=2', givenUp: false },
+      { rank: 1, step: 0, layout: 'tp=1', givenUp: true },
+    ]);
+    expect(passesOf(ran)).toBe(3 * passesOf(whole));
+    expect(difference(lossesOf(ran), lossesOf(whole))).toBeLessThan(1e-10);
+  });
 });
 
 test('a rank that is lost again and again is given up: the others go on in a layout for fewer', async () => {

@@ -5,15 +5,13 @@
 import { expect, test } from 'vitest';
 import type { AdamwAttrs } from '../src/ops/finishing.ts';
 import { grad } from '../src/ops/grad.ts';
+import { opTable } from '../src/ops/op-table.ts';
 import { parseDims } from '../src/program/dim-labels.ts';
 import { elements, type NdArray, type Op, type Value } from '../src/program/program.ts';
 import { resultTypes } from '../src/program/result-types.ts';
 import { apply, input, startTrace } from '../src/program/trace.ts';
-
 import { type AxisType, cutOf, dualTypes, type Typing } from '../src/program/types.ts';
-
 import { samples } from './op-samples.ts';
-import { opTable } from './op-table.ts';
 import type { Sample } from './operands.ts';
 import { randomNumbers } from './random-numbers.ts';
 import { sum } from './simulate.ts';
@@ -657,6 +655,33 @@ test('the whole table of typings', () => {
     joinBlocks: V2 -> V1
     joinBlocks: O2 -> O1
     joinBlocks: PO2 -> PO1
+    tokenLogProb: R -> R
+    tokenLogProb: I -> I
+    tokenLogProb: V1 -> V0
+    tokenLogProb: O1 -> O0
+    tokenLogProb: V2 -> V1
+    tokenLogProb: O2 -> O1
+    tokenLogProbGrad: R, R -> R
+    tokenLogProbGrad: P, R -> P
+    tokenLogProbGrad: I, I -> I
+    tokenLogProbGrad: V0, V1 -> V1
+    tokenLogProbGrad: O0, O1 -> O1
+    tokenLogProbGrad: PO0, O1 -> PO1
+    tokenLogProbGrad: V1, V2 -> V2
+    tokenLogProbGrad: O1, O2 -> O2
+    tokenLogProbGrad: PO1, O2 -> PO2
+    sumByDocument: P, R, R -> P
+    sumByDocument: V0, V0, V0 -> V0
+    sumByDocument: O0, O0, O0 -> O0
+    sumByDocument: PO0, O0, O0 -> PO0
+    sumByDocument: V1, V1, V1 -> P
+    sumByDocument: PO1, O1, O1 -> P
+    takeByDocument: P, R, R -> P
+    takeByDocument: V0, V0, V0 -> V0
+    takeByDocument: O0, O0, O0 -> O0
+    takeByDocument: PO0, O0, O0 -> PO0
+    takeByDocument: R, V1, V1 -> V1
+    takeByDocument: R, O1, O1 -> O1
     vocabMax: V0 -> V0
     vocabMax: O0 -> O0
     vocabMax: V1 -> V1
@@ -735,6 +760,13 @@ test('the whole table of typings', () => {
     finishAttention: O2, O2 -> O2
     finishAttention: V3, V3 -> V3
     finishAttention: O3, O3 -> O3
+    preferenceLoss: V0, V0, V0, R -> P, P
+    preferenceLoss: V1, V1, V1, R -> P, P
+    preferenceLossGrad: P, R, R, R, R -> P
+    preferenceLossGrad: R, V0, V0, V0, R -> V0
+    preferenceLossGrad: R, O0, O0, O0, R -> O0
+    preferenceLossGrad: R, V1, V1, V1, R -> V1
+    preferenceLossGrad: R, O1, O1, O1, R -> O1
     rope: P, R -> P
     rope: V2, R -> V2
     rope: O2, R -> O2

@@ -69,6 +69,8 @@ test('the messages read well', () => {
       vocabStats at block 2: on axis tp, operand 2 is a maximum still partial (operands are V2, R, Pmax); all-reduce operand 2 over tp by maximum (Pmax -> R) first
     loss of statistics still partial
       tokenLoss at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I, I); all-reduce operand 0 over tp (P -> I) first
+    preference of completions whose tokens are on several ranks
+      preferenceLoss at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I, I, I); all-reduce operand 0 over tp (P -> I) first
     all-gather on a dim that is not the sharded one
       allGather at block 2: on axis tp, it takes V2 but the operand is V1; gather dim 1, on which it is sharded over tp
     all-gather of what is whole

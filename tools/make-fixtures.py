@@ -22,6 +22,14 @@ qwen3, qwen3-moe:
   generation.json        {cases: [{prompt, tokens, margin}]}: greedy continuations. A forward pass sees the last `positions`
                          tokens, the first of them at position 0. margin: the smallest distance between the best and the
                          second logit on the way, as a share of the largest logit's size
+  preference.safetensors llama only: direct preference optimization of pairs of completions, each of which was drawn at random
+                         tokens         I64 [pairs, 2, longest], prompt and completion of the chosen and the rejected, then -1
+                         prompts        I64 [pairs], tokens of the prompt of both
+                         reference      F64 [pairs, 2], log-probabilities of the completions by a model of 0.9 times the weights
+                         log_probs      F64 [pairs, 2], those by the model
+                         beta           F64 []
+                         loss           F64 [], the mean over the pairs
+                         grad.<name>    F64, the gradient of that loss
 
 test/fixtures/llama-sharded-bf16/:
   config.json, model-0000k-of-0000n.safetensors (BF16), model.safetensors.index.json
@@ -263,6 +271,60 @@ def write_model(name, config):
     print(f"{name}: {len(reference) - 3} parameters, loss {loss.item():.4f}, log vocabulary {math.log(config.vocab_size):.4f}")
 
 
+# Tokens of the prompt, of the chosen and of the rejected completion.
+PAIRS = [(3, 5, 2), (1, 1, 4), (6, 3, 3), (2, 7, 6), (5, 1, 1)]
+BETA = 0.3
+
+
+def completions_log_probs(model, tokens, prompts):
+    """[pairs, 2]: each completion alone in its batch, so that there is nothing to pad or mask."""
+    rows = []
+    for pair, prompt in zip(tokens, prompts):
+        for ids in pair:
+            logits = model(input_ids=ids[None], use_cache=False).logits[0, :-1]
+            of_targets = logits.log_softmax(-1).gather(1, ids[1:, None])[:, 0]
+            rows.append(of_targets[prompt - 1 :].sum())
+    return torch.stack(rows).reshape(-1, 2)
+
+
+def write_preference(name):
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name} preference".encode()))
+    with everything_in_double():
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            ROOT / name, dtype=torch.float64, attn_implementation="eager"
+        ).eval()
+        frozen = transformers.AutoModelForCausalLM.from_pretrained(
+            ROOT / name, dtype=torch.float64, attn_implementation="eager"
+        ).eval()
+        tokens = []
+        for prompt, chosen, rejected in PAIRS:
+            start = torch.randint(0, model.config.vocab_size, (prompt,), generator=generator)
+            ends = [torch.randint(0, model.config.vocab_size, (n,), generator=generator) for n in (chosen, rejected)]
+            tokens.append([torch.cat([start, end]) for end in ends])
+        prompts = [prompt for prompt, _, _ in PAIRS]
+        with torch.no_grad():
+            for parameter in frozen.parameters():
+                parameter.mul_(0.9)
+            reference = completions_log_probs(frozen, tokens, prompts)
+        log_probs = completions_log_probs(model, tokens, prompts)
+        margins = (log_probs - reference)[:, 0] - (log_probs - reference)[:, 1]
+        loss = -torch.nn.functional.logsigmoid(BETA * margins).mean()
+        loss.backward()
+    longest = max(len(ids) for pair in tokens for ids in pair)
+    padded = [[torch.nn.functional.pad(ids, (0, longest - len(ids)), value=-1) for ids in pair] for pair in tokens]
+    saved = {
+        "tokens": torch.stack([torch.stack(pair) for pair in padded]),
+        "prompts": torch.tensor(prompts),
+        "reference": reference,
+        "log_probs": log_probs.detach(),
+        "beta": torch.tensor(BETA, dtype=torch.float64),
+        "loss": loss.detach(),
+        **{f"grad.{key}": parameter.grad for key, parameter in model.named_parameters()},
+    }
+    save_file({key: value.contiguous() for key, value in saved.items()}, ROOT / name / "preference.safetensors")
+    print(f"{name}: {len(PAIRS)} pairs, loss {loss.item():.4f}, log 2 {math.log(2):.4f}")
+
+
 # Greedy continuations: [tokens of the prompt, or how many fewer than all positions; new tokens]. The second is longer than
 # mistral's sliding window, the third goes on beyond the last position.
 GENERATIONS = [(3, 24), (17, 28), (-9, 24)]
@@ -460,6 +522,7 @@ def main():
     for name, (config_class, values) in configs().items():
         write_model(name, config_class(**values))
         write_generation(name, config_class(**values))
+    write_preference("llama")
     write_sampling()
     write_v4_config("llama-mqa")
     config_class, values = configs()["llama"]

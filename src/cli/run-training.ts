@@ -9,7 +9,7 @@ import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from '../model/config.ts';
 import { tokensPerStep } from '../step/settings.ts';
-import type { EvaluationReport, RestartReport, SampleReport, StepReport } from '../train/job.ts';
+import type { EvaluationReport, Figures, RestartReport, SampleReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import type { RunPlan } from '../train/plan-run.ts';
 import { type TrainOptions, train } from '../train/train.ts';
@@ -17,7 +17,7 @@ import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts'
 import { flagOf } from './options.ts';
 import { showPreparing } from './preparing.ts';
 import { createProgress, type Progress } from './ui/progress.ts';
-import { formatCount } from './ui/units.ts';
+import { formatCount, formatPercent } from './ui/units.ts';
 
 export interface RunTraining {
   readonly options: TrainOptions;
@@ -62,6 +62,8 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         options.onReport?.(report);
         if (!plan) return;
         const { steps } = plan.run;
+        // A checkpoint has its reference beside it.
+        const passes = from ? 0 : (plan.reference?.passes ?? 0);
         if (report.kind === 'restart') {
           run.onRestart?.(report);
           from = report.step;
@@ -74,12 +76,18 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
           if (introduce && !introduced)
             for (const line of [...(quiet ? [] : introduction(plan)), ...remarks(plan)]) writeLine(io.stderr, line);
           introduced = true;
-          if (!quiet) progress = createProgress({ total: steps, from: from ?? plan.stepsDone, stream: io.stderr });
         }
+        if (report.kind === 'ready' && passes > 0 && !quiet)
+          progress = createProgress({ total: passes, label: 'reference', stream: io.stderr });
+        if (report.kind === 'reference') {
+          progress?.update({ step: report.done });
+          if (report.done === passes) progress?.stop();
+        }
+        if ((passes > 0 ? report.kind === 'reference' && report.done === passes : report.kind === 'ready') && !quiet)
+          progress = createProgress({ total: steps, from: from ?? plan.stepsDone, stream: io.stderr });
         if (report.kind === 'evaluation') {
           run.onEvaluation?.(report);
-          const { step, loss } = report;
-          progress?.note(`step ${step}: held-out loss ${loss.toFixed(4)}, perplexity ${Math.exp(loss).toPrecision(4)}`);
+          progress?.note(evaluationText(report));
         }
         if (report.kind === 'sample') {
           run.onSample?.(report);
@@ -98,6 +106,7 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         progress?.update({
           step: report.step,
           loss: report.loss,
+          ...(report.figures ? { told: figureTexts(report.figures) } : {}),
           tokensPerSecond,
           flopsPerSecond: tokensPerSecond * trainingFlopsPerToken(plan.settings.config, plan.settings.seqLen),
         });
@@ -115,6 +124,18 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
     preparing.end();
     progress?.stop();
   }
+}
+
+/** What people look at first of a preference: how often the better completion wins, and by how much. */
+const figureTexts = (figures: Figures): string[] => [
+  `accuracy ${formatPercent(figures['rewards/accuracies']!)}`,
+  `margin ${figures['rewards/margins']!.toPrecision(3)}`,
+  `rewards ${figures['rewards/chosen']!.toPrecision(3)} and ${figures['rewards/rejected']!.toPrecision(3)}`,
+];
+
+function evaluationText({ step, loss, figures }: EvaluationReport): string {
+  const told = figures ? figureTexts(figures) : [`perplexity ${Math.exp(loss).toPrecision(4)}`];
+  return [`step ${step}: held-out loss ${loss.toFixed(4)}`, ...told].join(', ');
 }
 
 /** What is about to run. */

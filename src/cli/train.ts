@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import { presets } from '../model/presets.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import type { RunPlan } from '../train/plan-run.ts';
+import { evaluationMetrics } from '../train/run-directory.ts';
 import { trainDefaults } from '../train/settings.ts';
 import type { TrainOptions } from '../train/train.ts';
 import { type CliIo, quoted, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues, readConfig } from './options.ts';
 import { formatFigures } from './report.ts';
-import { doneLine, evaluationLine, measuredFigures, predictedFigures, restartLine, stepLine } from './results.ts';
+import { doneLine, measuredFigures, predictedFigures, restartLine, stepLine } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
@@ -17,6 +18,8 @@ import { columnsOf, wrapCommand } from './ui/wrap.ts';
 /** The options of `train` and the defaults that its help shows. */
 const shownDefaults = {
   data: 'required, but for a run that goes on',
+  objective: trainDefaults.objective,
+  beta: `${trainDefaults.beta}`,
   mix: 'all as one stream',
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',
@@ -27,7 +30,7 @@ const shownDefaults = {
   seqLen: `${trainDefaults.seqLen}`,
   globalBatch: `${trainDefaults.globalBatch}`,
   microBatch: 'up to 4, less with pp',
-  learningRate: `${trainDefaults.learningRate}`,
+  learningRate: `${trainDefaults.learningRate}; of dpo ${trainDefaults.dpoLearningRate}`,
   minLearningRate: 'a tenth of --lr',
   warmupSteps: 'a tenth of the steps, at most 100',
   decaySteps: 'the last',
@@ -70,6 +73,7 @@ Examples:
   $ fivefold train --data book.txt --layout tp=2 --epochs 2 --eval-every 50 --save-every 100 --out runs/book
   $ fivefold train --resume runs/book --layout dp=2 --steps 1000
   $ fivefold train --config runs/book/run.json --lr 3e-4 --out runs/slower
+  $ fivefold train --objective dpo --data pairs.jsonl --model runs/book --beta 0.1 --out runs/preferred
   $ fivefold train --data book.txt --model llama-tiny --precision f64 --layout pp=2 --steps 3 --json
 
 A layout names the sizes of its axes (tp, pp, dp), and sp (tensor parallelism cuts sequences too), zero=1, 2 or 3 (data-parallel
@@ -85,9 +89,15 @@ holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 With --restart, a rank that dies, hangs past --timeout or runs out of memory is started again; one that is lost twice without a
 step between is given up, for a layout of fewer ranks. When the process itself was killed, the same command goes on.
 
+With --objective dpo (direct preference optimization) a line of data is a pair: {"prompt", "chosen", "rejected"}, strings or arrays of
+{"role", "content"} for the chat template beside the tokenizer. --seq-len is the longest prompt with its completion (the end of what is
+longer is cut off), --global-batch counts pairs. The reference is the weights the run starts from; what it prefers is computed first,
+and kept with the run.
+
 With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far (with --pack, what fills sequences up counts too), "seconds": of the step}, for a
-measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"}, for a restart {"restart": {"rank", "problem",
-"step": it goes on from, "layout", "left"}} (lines of steps after that one come again), and at the end
+measurement {"step", "evalLoss", "perplexity"} (of dpo "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
+"logps/chosen" and "logps/rejected" stand beside the loss, of a measurement under "eval/"), for a sample {"step", "sample"}, for a
+restart {"restart": {"rank", "problem", "step": it goes on from, "layout", "left"}} (lines of steps after that one come again), and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
 "bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,
   );
@@ -111,7 +121,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
             onStep: (report, { settings }) => writeJson(io.stdout, stepLine(report, tokensPerStep(settings))),
             onSample: ({ step, text }) => writeJson(io.stdout, { step, sample: text }),
             onRestart: (report) => writeJson(io.stdout, restartLine(report)),
-            onEvaluation: (report) => writeJson(io.stdout, evaluationLine(report)),
+            onEvaluation: (report) => writeJson(io.stdout, evaluationMetrics(report)),
           }
         : {}),
     },
@@ -144,7 +154,8 @@ const defined = <T extends object>(values: T): T =>
 function next(out: string | undefined, { run }: RunPlan, { program }: CliIo): string[] {
   const files = run.data.length > 3 ? '<the same files>' : run.data.map(quoted).join(' ');
   const scale = `${program} scale`;
-  if (out === undefined) return [`${program} train --data ${files} --out runs/mine`, scale];
+  const objective = run.objective === trainDefaults.objective ? '' : `--objective ${run.objective} `;
+  if (out === undefined) return [`${program} train ${objective}--data ${files} --out runs/mine`, scale];
   return [
     `${program} generate --model ${quoted(out)} --prompt 'The '`,
     `${program} train --resume ${quoted(out)} --steps ${2 * run.steps}`,

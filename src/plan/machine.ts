@@ -11,7 +11,7 @@ import { type StepSettings, traceSettings } from '../step/settings.ts';
 import { estimateGeneration, estimateTraining, type MemoryEstimate } from './memory.ts';
 
 /** Threads of one process. */
-const mostRanks = 1024;
+export const mostRanks = 1024;
 /** Of a microbatch through a layer, an end or a block of the loss: a step is planned instruction by instruction, this many in seconds. */
 const mostPasses = 2 ** 13;
 function passes(settings: StepSettings): number {

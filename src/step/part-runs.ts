@@ -11,10 +11,12 @@ import {
 } from '../model/head.ts';
 import type { Part } from '../model/params.ts';
 import { type TraceSettings, tracePart } from '../model/parts.ts';
+import type { PreferenceSettings } from '../model/preference.ts';
 import type { Program, Shape } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { type Held, sharesGradients } from './held.ts';
 import { once } from './once.ts';
+import { type CompletionTokens, type PairBuffers, runPairs } from './pair-runs.ts';
 import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
@@ -25,6 +27,8 @@ export interface LossBuffers {
   readonly scale: number;
   readonly lossSum: number;
   readonly one: number;
+  /** Where the loss is of pairs. */
+  readonly pairs?: PairBuffers;
 }
 
 /** What a part keeps of a microbatch: `saved:<id>` by name, and what its input gradient hands on to its weight gradient. */
@@ -55,6 +59,8 @@ export interface PartRuns {
   weightGradient(part: Part, flight: PartFlight, dy: number | undefined, place: Place): void;
   /** x -> the loss of the microbatch, added to the sum: without gradients. */
   loss(part: Part, x: number, place: Place, loss: Omit<LossBuffers, 'one'>): void;
+  /** x -> log-probabilities of the completions of every pair [b, pairs, 2]. */
+  completions(part: Part, x: number, place: Place, tokens: CompletionTokens): number;
   /** x -> logits [b, s, padded vocabulary]. */
   logits(part: Part, x: number, place: Place): number;
 }
@@ -64,9 +70,10 @@ interface Context {
   readonly held: Held;
   readonly trace: TraceSettings;
   readonly lossBlock?: number | undefined;
+  readonly preference?: PreferenceSettings | undefined;
 }
 
-export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns {
+export function runParts({ builder, held, trace, lossBlock, preference }: Context): PartRuns {
   const { layout } = trace;
   const tracedParts = once((...kind: PartKind) => cutPart(kind, trace));
   const ofKind =
@@ -100,6 +107,7 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
   };
 
   const lossBlocks = once(() => tokenBlocks(trace, lossBlock));
+  const pairRuns = once(() => runPairs({ builder, trace, blocks: lossBlocks(), preference: preference! }));
   const blockInputs = (block: TokenBlock & { first: number }, h: number, loss: Omit<LossBuffers, 'one'>): Bindings => {
     const tokens: Shape = [block.rows, block.length];
     const { hiddenSize } = trace.config;
@@ -120,15 +128,17 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
     const { bindings: sums, done } = held.sums(part, place);
     const opened = builder.run(open, [...flight.kept, params], place);
     const dh = builder.activation('gradient of the head', [trace.batch, trace.seqLen, hiddenSize]);
-    for (const block of lossBlocks()) {
-      const { rows, length, first } = block;
-      builder.run(
-        gradientPrograms(rows, length),
-        [blockInputs(block, opened.h!, loss), { one: loss.one }, params, sums],
-        place,
-        { dh: builder.view(dh, first * hiddenSize, [rows, length, hiddenSize]) },
-      );
-    }
+    if (loss.pairs) pairRuns().gradient({ h: opened.h!, dh, params, sums, loss: { ...loss, ...loss.pairs }, place });
+    else
+      for (const block of lossBlocks()) {
+        const { rows, length, first } = block;
+        builder.run(
+          gradientPrograms(rows, length),
+          [blockInputs(block, opened.h!, loss), { one: loss.one }, params, sums],
+          place,
+          { dh: builder.view(dh, first * hiddenSize, [rows, length, hiddenSize]) },
+        );
+      }
     const { dx } = builder.run(close, [{ dh }, opened, params, sums], place);
     done();
     return dx!;
@@ -177,8 +187,15 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
     loss(part, x, place, loss) {
       const params = held.params(part, place);
       const { h } = builder.run(head().openOnly, [{ x }, params], place);
-      for (const block of lossBlocks())
-        builder.run(lossPrograms(block.rows, block.length), [blockInputs(block, h!, loss), params], place);
+      if (loss.pairs) pairRuns().loss({ h: h!, params, loss: { ...loss, ...loss.pairs }, place });
+      else
+        for (const block of lossBlocks())
+          builder.run(lossPrograms(block.rows, block.length), [blockInputs(block, h!, loss), params], place);
+    },
+    completions(part, x, place, tokens) {
+      const params = held.params(part, place);
+      const { h } = builder.run(head().openOnly, [{ x }, params], place);
+      return pairRuns().completions({ h: h!, params, tokens, place });
     },
     logits(part, x, place) {
       const params = held.params(part, place);

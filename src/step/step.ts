@@ -114,17 +114,21 @@ export interface TokenBuffers extends PlaceBuffers {
   /** Target ids [b, s] and what each counts in the loss: where the head is. */
   readonly targets?: number;
   readonly weights?: number;
+  /** Where the loss is of pairs of documents: log-probabilities of both completions by the reference [b, pairs, 2]. */
+  readonly reference?: number;
+  /** What each pair [b, pairs] counts in the loss: 0 where there is none. */
+  readonly pairWeights?: number;
 }
 
 export interface TrainingStep extends RankProgram {
   readonly tokens: readonly TokenBuffers[];
-  /** The sum of the weights of this rank's tokens, a double: to be filled before a step, where the head is. */
+  /** The sum of the weights of this rank's tokens or pairs, a double: to be filled before a step, where the head is. */
   readonly counted?: number;
   /** A one that gradients start from (where the head is), filled once. */
   readonly one?: number;
   /** See `optimizerSettings` in ops/finishing.ts: to be filled before a step. */
   readonly optimizer: number;
-  /** Mean loss of the step, on every rank after the step. */
+  /** Mean loss of the step, on every rank after the step; where the loss is of pairs, then their `preferenceFigures`. */
   readonly loss: number;
   /** Square of the gradients' global norm before clipping. */
   readonly squaredNorm: number;

@@ -15,58 +15,64 @@ import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
 import { type StepSettings, traceSettings } from './settings.ts';
 import type { TrainingStep } from './step.ts';
-import { tokenBuffers } from './token-buffers.ts';
+import { lossBuffers, lossNumbers, lossOperands, tokenBuffers } from './token-buffers.ts';
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
-  const { config, layout, microbatches, precision, lossBlock } = settings;
+  const { config, layout, microbatches, precision, lossBlock, preference } = settings;
   const coords = coordsOf(layout, rank);
   const state = stateOf(config, layout, coords);
   const builder = startProgram(layout, rank, precision, state);
   const trace = traceSettings(settings, coords);
   const parts = stageParts(config, layout, coords.pp);
 
-  const tokens = tokenBuffers(builder, parts, settings, coords, true);
-  const lossSum = builder.own('loss', [1]);
+  const tokens = tokenBuffers(builder, parts, settings, coords, 'loss');
+  const mean = lossBuffers(builder, settings);
   const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
   const squaredNorm = builder.own('squared gradient norm', [1], 'double');
   const gradients = state.buckets.map((bucket) => {
     const vector = state.index('gradient', bucket);
     return builder.state(vector, 0, [state.vectors[vector]!.size]);
   });
-  builder.emit({ kind: 'zero', buffers: [lossSum, ...gradients], site: 'step start' });
+  builder.emit({ kind: 'zero', buffers: [mean.loss, ...gradients], site: 'step start' });
   const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, rank) : undefined;
 
   const play = playPipeline({
     builder,
-    runs: runParts({ builder, held: holdState({ config, layout, builder, state, coords }), trace, lossBlock }),
+    runs: runParts({
+      builder,
+      held: holdState({ config, layout, builder, state, coords }),
+      trace,
+      lossBlock,
+      preference,
+    }),
     trace,
     rank,
     tokens: (microbatch) => tokens[microbatch]!,
     end: {
       of: 'training',
       loss(microbatch) {
-        const { targets, weights } = tokens[microbatch]!;
-        return { targets: targets!, weights: weights!, lossSum, scale: head!.scale, one: head!.one };
+        return { ...lossOperands(tokens[microbatch]!, mean), scale: head!.scale, one: head!.one };
       },
     },
   });
   for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
-  finishStep(builder, state, settings, rank, { lossSum, optimizer, squaredNorm, gradients });
+  finishStep(builder, state, settings, rank, { loss: mean.loss, optimizer, squaredNorm, gradients });
   return {
     ...builder.finish(),
     tokens,
     ...(head ? { counted: head.counted, one: head.one } : {}),
     optimizer,
-    loss: lossSum,
+    loss: mean.loss,
     squaredNorm,
   };
 }
 
-/** What losses are multiplied by: one over what the tokens of all replicas count. */
-function headBuffers(builder: ProgramBuilder, { layout }: StepSettings, rank: number) {
+/** What losses are multiplied by: one over what the tokens (or pairs, which ranks of cp have alike) of all replicas count. */
+function headBuffers(builder: ProgramBuilder, { layout, preference }: StepSettings, rank: number) {
   const trace = startTrace(layout, coordsOf(layout, rank));
-  const counted = input(trace, [1], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' }, 'double');
-  const scale = at(trace, 'tokens counted', () => reciprocal(allReduce(counted, ['cp', 'ep', 'dp'], 'R')));
+  const counted = input(trace, [1], { tp: 'I', cp: preference ? 'I' : 'P', ep: 'P', dp: 'P' }, 'double');
+  const over = preference ? (['ep', 'dp'] as const) : (['cp', 'ep', 'dp'] as const);
+  const scale = at(trace, 'tokens counted', () => reciprocal(allReduce(counted, over, 'R')));
   const program = cutProgram(finish(trace, { counted }, { scale }));
   const buffers = {
     counted: builder.own('tokens counted', [1], 'double'),
@@ -81,13 +87,14 @@ function headBuffers(builder: ProgramBuilder, { layout }: StepSettings, rank: nu
 function finishStep(
   builder: ProgramBuilder,
   state: RankState,
-  { layout }: StepSettings,
+  settings: StepSettings,
   rank: number,
-  buffers: { lossSum: number; optimizer: number; squaredNorm: number; gradients: readonly number[] },
+  buffers: { loss: number; optimizer: number; squaredNorm: number; gradients: readonly number[] },
 ): void {
+  const { layout } = settings;
   const coords = coordsOf(layout, rank);
-  const inputs: Record<string, number> = { loss: buffers.lossSum, optimizer: buffers.optimizer };
-  const into: Record<string, number> = { loss: buffers.lossSum, squaredNorm: buffers.squaredNorm };
+  const inputs: Record<string, number> = { loss: buffers.loss, optimizer: buffers.optimizer };
+  const into: Record<string, number> = { loss: buffers.loss, squaredNorm: buffers.squaredNorm };
   for (const [index, bucket] of state.buckets.entries()) {
     const { name, placement, types } = bucket;
     const whole = (role: 'parameter' | 'firstMoment' | 'secondMoment') => {
@@ -108,6 +115,6 @@ function finishStep(
     into[`finished:${name}`] = shares(placement.gradient, gradient);
     into[`whole:${name}`] = param;
   }
-  const program = cutProgram(traceFinishing(state.buckets, layout, coords));
+  const program = cutProgram(traceFinishing(state.buckets, layout, coords, lossNumbers(settings)));
   builder.run(program, [inputs], { site: '', phase: 'finish' }, into);
 }

@@ -8,6 +8,7 @@ import { checkFit, divisors, largestBatch } from '../model/fit.ts';
 import { fitsTraining } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
+import type { StepSettings } from '../step/settings.ts';
 
 export interface AutoLayoutOptions {
   readonly config: ModelConfig;
@@ -16,6 +17,8 @@ export interface AutoLayoutOptions {
   /** `defaultMicroBatch` when not given. */
   readonly microBatch?: number;
   readonly precision: Precision;
+  /** What an objective changes of a step's settings. */
+  readonly ofStep?: Partial<StepSettings>;
   /** Ranks are never more. */
   readonly cores: number;
   /** What the whole run may take. */
@@ -84,6 +87,7 @@ function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
     microBatch,
     microbatches: globalBatch / layout.dp / microBatch,
     precision,
+    ...options.ofStep,
   };
   return fitsTraining(settings, memoryBytes);
 }

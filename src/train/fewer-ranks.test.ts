@@ -25,6 +25,9 @@ test.each([
   ['pp=4,virtual=1,schedule=zb-h1', 3, 'pp=3,schedule=zb-h1', 2],
   ['pp=2,stages=2+4', 1, 'tp=1', 2],
   ['tp=2,pp=2', 3, 'pp=3', 2],
+  ['cp=2,dp=2,cpMode=gather', 3, 'cp=2,cpMode=gather', 2],
+  ['cp=2,cpMode=ulysses', 1, 'tp=1', 2],
+  ['cp=4', 3, 'pp=3', 2],
 ] as const)('%s on %i ranks: %s', (text, ranks, expected, microBatch) => {
   expect([heads, kvHeads]).toEqual([4, 2]);
   const found = layoutOnFewer(parseLayout(text), ranks, { config, batch })!;
@@ -44,8 +47,8 @@ test('there is none for no ranks', () => {
 const sizes = fc.constantFrom(1, 2, 3, 4, 6);
 test('any layout that divides has one for any fewer ranks, and always the same', () => {
   fc.assert(
-    fc.property(sizes, sizes, sizes, fc.boolean(), fc.nat(100), (tp, pp, dp, sp, drawn) => {
-      const layout: Layout = { ...parseLayout('tp=1'), tp, pp, dp, sp: sp && tp > 1 };
+    fc.property(sizes, sizes, sizes, sizes, fc.boolean(), fc.nat(100), (tp, cp, pp, dp, sp, drawn) => {
+      const layout: Layout = { ...parseLayout('tp=1'), tp, cp, pp, dp, sp: sp && tp > 1 };
       const shape = { ...batch, microBatch: 1 };
       try {
         checkFit(config, layout, shape);

@@ -31,7 +31,7 @@ export function layoutOnFewer(
 
 /** The most wanted first. */
 function candidates(layout: Layout, ranks: number): Layout[] {
-  const most = Math.min(layout.dp - 1, Math.floor(ranks / (layout.tp * layout.pp)));
+  const most = Math.min(layout.dp - 1, Math.floor((ranks * layout.dp) / worldSize(layout)));
   const fewerReplicas = Array.from({ length: Math.max(0, most) }, (_, gone) => ({ ...layout, dp: most - gone }));
   const splitAnew = grids(ranks).sort((a, b) => worldSize(b) - worldSize(a) || a.dp - b.dp || b.tp - a.tp);
   return [
@@ -39,7 +39,7 @@ function candidates(layout: Layout, ranks: number): Layout[] {
     ...splitAnew.map(({ tp, pp, dp }): Layout => {
       const { stages: _, scheduleFile: __, ...rest } = layout;
       const kept = pp === layout.pp ? layout : { ...rest, virtual: 1 };
-      return { ...kept, tp, pp, dp, sp: layout.sp && tp > 1 };
+      return { ...kept, tp, cp: 1, cpMode: oneRank.cpMode, pp, dp, sp: layout.sp && tp > 1 };
     }),
   ];
 }

@@ -46,6 +46,8 @@ export interface TrainJob {
   };
   /** By rank; undefined: every checkpoint is written while the ranks wait. */
   readonly snapshots?: readonly RankSnapshot[];
+  /** Of dpo. */
+  readonly reference?: Reference;
   /** Measures the loss on held-out sequences after every so many steps, and after the last. */
   readonly evaluation?: Evaluation & { readonly every: number };
   /** Writes a sample of text after every so many steps, and after the last. */
@@ -55,23 +57,42 @@ export interface TrainJob {
   readonly trace: boolean;
 }
 
+/** The frozen reference of preference optimization: see reference.ts. */
+export interface Reference {
+  /** Its file. */
+  readonly path: string;
+  /** The file of the run gone on with, where it is another. */
+  readonly copyFrom?: string;
+  /** Whether it is computed first. */
+  readonly isNew: boolean;
+  readonly pairs: number;
+  /** What it was computed from; strings for whoever reads the file. */
+  readonly notes: Readonly<Record<string, string>>;
+}
+
 /** After every step; `loss` and `gradNorm` (before clipping) are those of the whole step, the same on every rank. */
 export interface StepReport {
   readonly kind: 'step';
   readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
+  /** Of dpo: `preferenceFigures` by name. */
+  readonly figures?: Figures;
   readonly learningRate: number;
   readonly seconds: number;
   /** Of `seconds`, inside collectives and messages, waiting included. */
   readonly communicationSeconds: number;
 }
 
-/** The mean loss of the held-out tokens, in nats. */
+/** Numbers that an objective tells besides its loss. */
+export type Figures = Readonly<Record<string, number>>;
+
+/** The mean loss of the held-out tokens, in nats, or of the held-out pairs. */
 export interface EvaluationReport {
   readonly kind: 'evaluation';
   readonly step: number;
   readonly loss: number;
+  readonly figures?: Figures;
 }
 
 /** Text that goes on from the run's prompt. */
@@ -107,6 +128,8 @@ export type TrainReport =
       /** FLOP/s of this rank's matrix products while all ranks do them. */
       readonly matrixFlopsPerSecond?: number;
     }
+  /** How many passes over all pairs have been made for the reference. */
+  | { readonly kind: 'reference'; readonly done: number; readonly passes: number }
   | EvaluationReport
   | SampleReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }

@@ -23,6 +23,7 @@ import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
+import { takeOverReference } from './reference.ts';
 import { type OnStep, withRestarts } from './restart.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
 import { withAbsolutePaths } from './run-paths.ts';
@@ -56,7 +57,10 @@ export interface TrainSummary {
 
 const ownModule = new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url);
 
-/** Throws what runWorld throws, and TRAINING_DIVERGED. `rankModule`: what the ranks run. */
+/**
+ * Throws what runWorld throws, and TRAINING_DIVERGED. `rankModule`: what the ranks run.
+ * @internal The published types need none of Node's.
+ */
 export async function launch(plan: RunPlan, hooks: TrainHooks, rankModule = ownModule): Promise<TrainSummary> {
   const out = plan.settled.given.out ?? plan.settled.given.resume;
   const claim = out === undefined ? undefined : claimOut(out);
@@ -67,6 +71,8 @@ export async function launch(plan: RunPlan, hooks: TrainHooks, rankModule = ownM
     if (out !== undefined) checkFree(out, given);
     if (weights) openCheckpoint(weights.path, weights.identity).close();
     const token = claim?.token ?? '';
+    const { reference } = plan;
+    if (reference?.copyFrom !== undefined) takeOverReference(reference.copyFrom, reference.path);
     const steps = new Map<number, StepReport>();
     const run = (trace?: TraceFile) =>
       withRestarts(plan, hooks.onReport, (left, onStep) =>
@@ -169,7 +175,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, shared: Shared): Promi
         });
         directory?.note(metrics);
       }
-      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
+      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report));
       hooks.onReport?.(report);
     },
   });
@@ -216,7 +222,8 @@ function tracing(given: TrainSettings, write: () => void): void {
   }
 }
 
-function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }: RunPlan, claim: string): TrainJob {
+function jobOf(plan: RunPlan, claim: string): TrainJob {
+  const { settings, settled, run, stepsDone, tokens, reference, evaluation, sample } = plan;
   const { given, model, weights } = settled;
   const out = given.out ?? given.resume;
   const [beta1, beta2] = run.betas;
@@ -259,6 +266,7 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }
             manifest,
           },
         }),
+    ...(reference ? { reference } : {}),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
     measuresRate: out !== undefined,

@@ -8,6 +8,7 @@ import { stepOrder } from '../step/balance.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 import { type Evaluation, measuredSequence, passesOf } from './evaluate.ts';
+import { passSequences } from './reference-pass.ts';
 
 /** How packed documents are shared out over ranks: by their number of tokens, and by what their attention costs. */
 export interface Balance {
@@ -31,7 +32,16 @@ interface PackedRun {
   readonly firstStep: number;
   readonly steps: number;
   readonly evaluation?: (Evaluation & { readonly times: number }) | undefined;
+  /** Passes over all pairs before the first step. */
+  readonly referencePasses: number;
   readonly sequences: Sequences;
+}
+
+/** Those programs of a rank that sequences go through. */
+interface RankPrograms {
+  readonly training: RankProgram;
+  readonly measuring: RankProgram | undefined;
+  readonly judging: RankProgram | undefined;
 }
 
 /** What packed documents change of the FLOPs. */
@@ -41,10 +51,10 @@ interface PackedWork {
   readonly balance?: Balance;
 }
 
-/** Of a run on packed documents; `programs`: of each rank, for training and then, where there is one, for evaluation. */
+/** Of a run on packed documents; `programs`: of each rank. */
 export function packedWork(
-  { settings, firstStep, steps, evaluation, sequences }: PackedRun,
-  programs: readonly (readonly RankProgram[])[],
+  { settings, firstStep, steps, evaluation, referencePasses: passes, sequences }: PackedRun,
+  programs: readonly RankPrograms[],
 ): PackedWork {
   const { layout, microBatch, microbatches } = settings;
   const perRank = microBatch * microbatches;
@@ -53,7 +63,7 @@ export function packedWork(
   /** By cp: all ranks that hold the same tokens see alike, whatever their stage. */
   const work = Array.from({ length: layout.cp }, (_, cp) => {
     const rank = rankAt(layout, { tp: 0, cp, ep: 0, dp: 0, pp: 0 });
-    return placedWork(programs[rank]![0]!, settings, cp)!;
+    return placedWork(programs[rank]!.training, settings, cp)!;
   });
   const scoresOf = (cp: number, { positions, documents }: Sequence, packed?: Dealt) =>
     work[cp]!.scores({ positions: positions!, documents: documents! }, packed);
@@ -75,21 +85,32 @@ export function packedWork(
   for (let step = 0; step < counted; step++)
     for (const [dp, scores] of inStep(step, settings.packed!).entries())
       for (const [cp, each] of scores.entries()) trained[dp]![cp]! += each - perRank * work[cp]!.scoresInOrder;
-  const measured = replicas.map(() => work.map(() => 0));
-  if (evaluation)
-    for (const [dp, index] of passed(evaluation, layout.dp))
-      for (const [cp, { scoresInOrder }] of work.entries())
-        measured[dp]![cp]! += scoresOf(cp, measuredSequence(sequences.validation, evaluation, index)) - scoresInOrder;
-  const flops = programs.map(([training, second], rank) => {
+  /** Scores of a head beyond those in order (none are more), by replica and cp. */
+  const beyond = (sequenceOf: (index: number) => Sequence, indices: Iterable<readonly [dp: number, index: number]>) => {
+    const sums = replicas.map(() => work.map(() => 0));
+    for (const [dp, index] of indices) {
+      const sequence = sequenceOf(index);
+      for (const [cp, { scoresInOrder }] of work.entries()) sums[dp]![cp]! += scoresOf(cp, sequence) - scoresInOrder;
+    }
+    return sums;
+  };
+  const measured = evaluation
+    ? beyond((index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, layout.dp))
+    : [];
+  const judgedPasses = Math.min(passes, Math.ceil(mostRead / perStep));
+  const judged = beyond(sequences.all.sequence, passedOver(settings, sequences.all.count, judgedPasses));
+  const flops = programs.map(({ training, measuring, judging }, rank) => {
     const { cp, dp } = coordsOf(layout, rank);
     const perScore = (program: RankProgram) => placedWork(program, settings, cp)!.flopsPerScore;
-    const inTraining = Math.round((trained[dp]![cp]! * steps * perScore(training!)) / counted);
-    return inTraining + (evaluation ? measured[dp]![cp]! * evaluation.times * perScore(second!) : 0);
+    const inTraining = Math.round((trained[dp]![cp]! * steps * perScore(training)) / counted);
+    const inEvaluation = evaluation ? measured[dp]![cp]! * evaluation.times * perScore(measuring!) : 0;
+    const inReference = judging ? Math.round((judged[dp]![cp]! * passes * perScore(judging)) / judgedPasses) : 0;
+    return inTraining + inEvaluation + inReference;
   });
   if (layout.dp * layout.cp === 1) return { flops };
   const compared = Array.from({ length: Math.min(counted, Math.ceil(mostCompared / perStep)) }, (_, step) => step);
   const [{ flopsPerScore, scoresInOrder }] = work as [PlacedWork];
-  const dense = predictRank(programs[0]![0]!).flops - perRank * scoresInOrder * flopsPerScore;
+  const dense = predictRank(programs[0]!.training).flops - perRank * scoresInOrder * flopsPerScore;
   const dealtBy = (packed: Dealt) => compared.map((step) => inStep(step, packed).flat());
   return { flops, balance: compareDealing(dealtBy('by-count'), dealtBy('balanced'), dense / flopsPerScore) };
 }
@@ -108,6 +129,13 @@ function compareDealing(
     balanced: most(balanced) / mean,
     slowest: (rest + most(balanced)) / (rest + most(byCount)),
   };
+}
+
+/** The sequences of the first passes for the reference, and which replica each goes to. */
+function* passedOver(settings: StepSettings, sequences: number, passes: number): Generator<readonly [number, number]> {
+  for (let pass = 0; pass < passes; pass++)
+    for (let dp = 0; dp < settings.layout.dp; dp++)
+      for (const index of passSequences(settings, sequences, pass, dp)) yield [dp, index];
 }
 
 /** The held-out sequences of one evaluation; a replica without a batch of its own passes the last one again. */

@@ -13,12 +13,13 @@ import {
   timesBytes,
 } from '../plan/predict-step.ts';
 import { byRank, stageRanks } from '../plan/stage-ranks.ts';
-import { buildLogitsStep } from '../step/forward-step.ts';
+import { buildCompletionsStep, buildLogitsStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { type Evaluation, evaluationStep, evaluationTalk, passesOf } from './evaluate.ts';
 import { type Balance, packedWork } from './packed-work.ts';
+import { referenceTalk } from './reference-pass.ts';
 import { sampleTalk } from './sample.ts';
 
 /** What a part of a run does. */
@@ -28,6 +29,8 @@ export interface RunWork {
   readonly steps: number;
   readonly evaluation?: (Evaluation & { readonly times: number }) | undefined;
   readonly sample?: (WritingJob & { readonly times: number }) | undefined;
+  /** Passes over all pairs before the first step; 0: their reference is known. */
+  readonly referencePasses: number;
   /** Open: what packed sequences hold is read from them. */
   readonly sequences: Sequences;
 }
@@ -43,27 +46,27 @@ export interface RunPrediction {
 }
 
 export function predictRun(work: RunWork): RunPrediction {
-  const { settings, steps, evaluation, sample } = work;
+  const { settings, steps, evaluation, sample, referencePasses: passes } = work;
   const { layout } = settings;
   const ranks = byRank(layout, (rank) => {
     const training = buildTrainingStep(settings, rank);
+    const measuring = evaluation && evaluationStep(settings, evaluation, rank);
+    const judging = passes > 0 ? buildCompletionsStep(settings, rank) : undefined;
     const programs: ProgramRuns[] = [{ program: training, runs: steps }];
-    if (evaluation)
-      programs.push({
-        program: evaluationStep(settings, evaluation, rank),
-        runs: evaluation.times * passesOf(evaluation, layout),
-      });
+    if (measuring) programs.push({ program: measuring, runs: evaluation.times * passesOf(evaluation, layout) });
     if (sample)
       programs.push({ program: buildLogitsStep(sample.settings, rank), runs: sample.times * sample.maxTokens });
-    return { programs, prediction: predictPrograms(programs), flops: predictRank(training).flops };
+    if (judging) programs.push({ program: judging, runs: passes });
+    const flops = predictRank(training).flops;
+    return { training, measuring, judging, programs, prediction: predictPrograms(programs), flops };
   });
   const more = (rank: number) =>
-    addBytes(
-      evaluation ? timesBytes(evaluationTalk(layout), evaluation.times) : {},
+    [
+      evaluation ? timesBytes(evaluationTalk(settings), evaluation.times) : {},
       sample ? timesBytes(sampleTalk(sample, coordsOf(layout, rank).pp), sample.times) : {},
-    );
-  const programs = ranks.map((rank) => rank.programs.map(({ program }) => program));
-  const extra = settings.packed && steps > 0 ? packedWork(work, programs) : undefined;
+      passes > 0 ? timesBytes(referenceTalk(settings), passes) : {},
+    ].reduce(addBytes);
+  const extra = settings.packed && steps > 0 ? packedWork(work, ranks) : undefined;
   return {
     ranks: ranks.map(({ prediction }, rank) => ({
       ...alsoSending(prediction, more(rank)),
@@ -72,7 +75,7 @@ export function predictRun(work: RunWork): RunPrediction {
     flopsPerStep: ranks.reduce((sum, { flops }) => sum + flops, 0),
     memory: estimatePrograms(
       layout,
-      stageRanks(layout).map((rank) => programs[rank]!),
+      stageRanks(layout).map((rank) => ranks[rank]!.programs.map(({ program }) => program)),
       talkOf(settings),
     ),
     ...(extra?.balance ? { balance: extra.balance } : {}),

@@ -1,25 +1,28 @@
 // Training as one rank does it: build the step, load or make the weights, then step after step. Knows nothing of threads.
 import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
+import { openReference, type ReferenceReader } from '../checkpoint/reference-file.ts';
 import { readRole } from '../checkpoint/weights.ts';
 import { openSequences } from '../data/sequences.ts';
 import { continuePrompt } from '../generate/rank.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import type { ParamSpec } from '../model/params.ts';
+import { preferenceFigures } from '../ops/preference.ts';
 import { createExecutor, type Executor, type Observer } from '../runtime/executor.ts';
 import { matrixRateOfRank } from '../runtime/matrix-rate.ts';
 import { allocateMemory, type StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { fillStep } from '../step/fill-tokens.ts';
-import { buildLogitsStep } from '../step/forward-step.ts';
+import { buildCompletionsStep, buildLogitsStep } from '../step/forward-step.ts';
 import type { RankProgram, TrainingStep } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { createClock } from './clock.ts';
 import { createEvaluator, evaluationStep } from './evaluate.ts';
 import { initialise } from './initial.ts';
-import type { RankResult, TrainJob, TrainReport } from './job.ts';
+import type { Figures, RankResult, TrainJob, TrainReport } from './job.ts';
 import { hasMaster, masterSpec, momentSpec } from './moments.ts';
 import { learningRateAt, writeOptimizer } from './optimizer.ts';
+import { computeReference } from './reference-pass.ts';
 import { createSaver } from './saver.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
@@ -43,7 +46,8 @@ async function trainRank(
   const step = buildTrainingStep(settings, transport.rank);
   const evaluation = job.evaluation && evaluationStep(settings, job.evaluation, transport.rank);
   const sample = job.sample && buildLogitsStep(job.sample.settings, transport.rank);
-  const programs = [step, ...(evaluation ? [evaluation] : []), ...(sample ? [sample] : [])];
+  const judging = job.reference?.isNew ? buildCompletionsStep(settings, transport.rank) : undefined;
+  const programs = [step, evaluation, sample, judging].filter((program) => program !== undefined);
   const memory = allocateMemory(programs, (bytes) => transport.allocate(bytes));
   const clock = createClock(step, layout, job.trace);
   const executors: Executor[] = [];
@@ -53,10 +57,17 @@ async function trainRank(
     return executor;
   };
   const executor = execute(step, clock.observe);
+  let reference: ReferenceReader | undefined;
+  const referenceOf = job.reference && ((pair: number) => reference!.of(pair));
   const evaluator =
     evaluation &&
-    createEvaluator(transport, settings, job.evaluation!, { step: evaluation, executor: execute(evaluation) });
+    createEvaluator(transport, settings, job.evaluation!, {
+      step: evaluation,
+      executor: execute(evaluation),
+      referenceOf,
+    });
   const sampler = sample && { step: sample, executor: execute(sample) };
+  const judge = judging && { step: judging, executor: execute(judging) };
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   if (step.one !== undefined) executor.memory.of(step.one).fill(1);
   startWeights(step, memory.state, job, coords, transport);
@@ -64,6 +75,12 @@ async function trainRank(
   const setupSeconds = (performance.now() - started) / 1000;
   const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
   report({ kind: 'ready', setupSeconds, ...(rates && { matrixFlopsPerSecond: Math.max(...rates) }) });
+
+  if (job.reference) {
+    const work = { settings, reference: job.reference, sequences, onPass: reportPass(report) };
+    if (judge) clock.during('evaluation', 'reference', () => computeReference(transport, { ...work, ...judge }));
+    reference = openReference(job.reference.path);
+  }
 
   const save = job.save && createSaver(transport, memory.state, step.state, { ...job, save: job.save }, report);
   const total = { communication: 0, compute: 0 };
@@ -78,13 +95,14 @@ async function trainRank(
           coords,
           step: number,
           sequence: (index) => sequences.sequence(index),
+          referenceOf,
         }),
       );
       writeOptimizer(executor.memory.of(step.optimizer), number, optimizer);
       executor.run();
     });
     const seconds = (performance.now() - start) / 1000;
-    const loss = executor.memory.of(step.loss)[0]!;
+    const [loss, ...figures] = executor.memory.of(step.loss) as unknown as readonly [number, ...number[]];
     const gradNorm = Math.sqrt(executor.memory.of(step.squaredNorm)[0]!);
     // Every rank has the same two numbers, so all stop here.
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
@@ -98,14 +116,17 @@ async function trainRank(
       step: number,
       loss,
       gradNorm,
+      ...figuresOf(figures),
       learningRate: learningRateAt(number, optimizer),
       seconds,
       communicationSeconds: clock.communicationSeconds(),
     });
     const isDue = (every: number): boolean => number === job.lastStep || (every > 0 && number % every === 0);
     if (evaluator && isDue(job.evaluation!.every)) {
-      const heldOut = clock.during('evaluation', `evaluate step ${number}`, () => evaluator.loss(sequences.validation));
-      report({ kind: 'evaluation', step: number, loss: heldOut });
+      const [heldOut, ...told] = clock.during('evaluation', `evaluate step ${number}`, () =>
+        evaluator.losses(sequences.validation),
+      );
+      report({ kind: 'evaluation', step: number, loss: heldOut!, ...figuresOf(told) });
     }
     if (sampler && isDue(job.sample!.every)) {
       const text = clock.during(
@@ -119,6 +140,7 @@ async function trainRank(
     if (job.trace) report({ kind: 'spans', spans: clock.takeSpans() });
   }
   sequences.close();
+  reference?.close();
   const result = {
     counters: transport.counters,
     flops: executors.reduce((sum, each) => sum + each.flops(), 0),
@@ -130,6 +152,15 @@ async function trainRank(
   for (const each of executors) each.dispose();
   return result;
 }
+
+const reportPass = (report: (message: TrainReport) => void) => (done: number, passes: number) =>
+  report({ kind: 'reference', done, passes });
+
+/** By name; of no numbers nothing. */
+const figuresOf = (numbers: readonly number[]): { readonly figures?: Figures } =>
+  numbers.length === 0
+    ? {}
+    : { figures: Object.fromEntries(preferenceFigures.map((name, index) => [name, numbers[index]!])) };
 
 /** How long the machine's matrix rate is measured. */
 const rateSeconds = 0.1;

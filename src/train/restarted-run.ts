@@ -6,6 +6,7 @@ import { identityOf } from '../checkpoint/hf-directory.ts';
 import { holdsWeights } from '../checkpoint/out-directory.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { layoutOnFewer } from './fewer-ranks.ts';
+import { fixedSettings } from './go-on.ts';
 import { readRun } from './manifest.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { absoluteModel } from './run-paths.ts';
@@ -16,7 +17,7 @@ import type { Settled } from './settle.ts';
 export function goOnFrom(plan: RunPlan, ranks?: number): RunPlan | undefined {
   const { settled, tokens } = plan;
   const fewer = ranks === undefined ? settled : onFewer(settled, ranks);
-  return fewer && planRun(fromCheckpoint(fewer), tokens);
+  return fewer && planRun(fromCheckpoint(fewer), tokens, outOf(settled));
 }
 
 function onFewer(settled: Settled, ranks: number): Settled | undefined {
@@ -28,10 +29,12 @@ function onFewer(settled: Settled, ranks: number): Settled | undefined {
   return { ...settled, layout: found.layout, microbatches, run: { ...run, layout: text, microBatch } };
 }
 
+const outOf = ({ given }: Settled): string => given.out ?? given.resume!;
+
 /** Until the run has saved a step, it goes on from where it began. */
 function fromCheckpoint(settled: Settled): Settled {
   const { given } = settled;
-  const out = given.out ?? given.resume!;
+  const out = outOf(settled);
   if (readManifest(out) === undefined) return settled;
   // Its identity first: a step saved after must not pass for this one.
   const weights = { path: out, identity: identityOf(out) };
@@ -54,9 +57,7 @@ export function goingOn(given: TrainSettings): TrainSettings {
     return same ? { ...rest, resume: out } : given;
   }
   const from = readRun(resume);
-  const same = fixed.every((key) => `${there.run[key]}` === `${from.run[key]}`) && there.step >= from.step;
+  const kept = ['model', 'set', ...fixedSettings] as const;
+  const same = kept.every((key) => `${there.run[key]}` === `${from.run[key]}`) && there.step >= from.step;
   return same ? { ...given, resume: out } : given;
 }
-
-/** What a run keeps for all of its length. */
-const fixed = ['model', 'set', 'seed', 'seqLen', 'globalBatch', 'precision', 'pack', 'heldOut', 'mix'] as const;

@@ -2,13 +2,19 @@
 import { z } from 'zod';
 import { list, oneOf, real, ruled, text, toggle, whole } from '../settings.ts';
 
+export const objectives = ['next-token', 'dpo'] as const;
+
 /** A run's settings when all is decided: what is saved with its checkpoints and written to its run.json. */
 export interface RunSettings {
+  /** What is learned: to predict the next token of a text, or (dpo) to prefer one completion of a prompt to another. */
+  readonly objective: (typeof objectives)[number];
+  /** Of dpo: how much a departure from the reference, the weights that the run starts from, counts. */
+  readonly beta?: number | undefined;
   /** A preset, a config.json or a checkpoint directory. */
   readonly model: string;
   /** Changes to the model's config.json, such as `hidden_size=384`. */
   readonly set: readonly string[];
-  /** Text, .jsonl and token files, and folders of them. */
+  /** Text, .jsonl and token files, and folders of them; of dpo .jsonl files of pairs. */
   readonly data: readonly string[];
   /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   readonly mix?: readonly number[] | undefined;
@@ -25,9 +31,9 @@ export interface RunSettings {
   readonly layout: string;
   /** Optimizer steps of the whole run. */
   readonly steps: number;
-  /** Tokens of a sequence. */
+  /** Tokens of a sequence; of dpo, of a prompt with its completion. */
   readonly seqLen: number;
-  /** Sequences of a step. */
+  /** Sequences of a step; of dpo each is a pair of completions, or with `pack` several. */
   readonly globalBatch: number;
   /** Sequences a data-parallel rank works on at a time. */
   readonly microBatch: number;
@@ -85,7 +91,7 @@ export type TrainSettings = { readonly [K in keyof RunSettings]?: RunSettings[K]
 export const mostSteps = 1_000_000_000;
 const mostSequences = 1_000_000;
 const mostTokens = 16_777_216;
-const beta = z.number().min(0).lt(1);
+const decay = z.number().min(0).lt(1);
 
 /**
  * A schema for every key of settings, and for no other.
@@ -95,6 +101,8 @@ type FieldsOf<S> = { readonly [K in keyof S]-?: z.ZodType<NonNullable<S[K]>> };
 
 /** @internal The published types need none of zod's. */
 export const runFields = {
+  objective: oneOf(...objectives),
+  beta: real({ above: 0, most: 1e6 }, 0.1),
   model: text('a preset, a config.json or a checkpoint directory'),
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
@@ -111,7 +119,7 @@ export const runFields = {
   minLearningRate: real({ least: 0 }, 1e-4),
   warmupSteps: whole(0, mostSteps, 10),
   decaySteps: whole(1, mostSteps, 100),
-  betas: z.tuple([beta, beta]).meta({ rule: 'two numbers of at least 0 and below 1', example: '0.9,0.95' }),
+  betas: z.tuple([decay, decay]).meta({ rule: 'two numbers of at least 0 and below 1', example: '0.9,0.95' }),
   epsilon: real({ above: 0 }, 1e-8),
   weightDecay: real({ least: 0 }, 0.1),
   clipNorm: real({ least: 0 }, 1),
@@ -139,12 +147,16 @@ export const trainFields = {
 } as const satisfies FieldsOf<TrainSettings>;
 
 export const trainDefaults = {
+  objective: 'next-token',
+  beta: 0.1,
   model: 'llama-small',
   layout: 'auto',
   steps: 100,
   seqLen: 256,
   globalBatch: 8,
   learningRate: 1e-3,
+  /** Of dpo, which starts from weights that are trained already. */
+  dpoLearningRate: 1e-6,
   betas: [0.9, 0.95],
   epsilon: 1e-8,
   weightDecay: 0.1,
@@ -165,7 +177,9 @@ export const trainDefaults = {
 export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   ...runFields,
   mix: runFields.mix.optional(),
-  // Runs that were saved before there was a choice did not.
+  // Runs that were saved before there was a choice had none.
+  objective: runFields.objective.default(trainDefaults.objective),
+  beta: runFields.beta.optional(),
   pack: runFields.pack.default(trainDefaults.pack),
   tokenizer: runFields.tokenizer.optional(),
   evalEvery: runFields.evalEvery.optional(),

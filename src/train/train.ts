@@ -3,8 +3,11 @@
 import { join } from 'node:path';
 import { configName } from '../checkpoint/index-file.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
+import { loadChatTemplate } from '../data/chat-template.ts';
+import { preparePairs } from '../data/pairs.ts';
+import type { PrepareProgress } from '../data/progress.ts';
 import { dataSources } from '../data/source.ts';
-import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
+import { prepareTokens } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { withTemporary } from '../files/temporary.ts';
@@ -62,16 +65,20 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
   const settled = settle(settings, source, readSchedule);
   return withTemporary(async (folder) => {
     const { run, tokenizer, model } = settled;
-    const tokens = await prepareTokens({
+    const options = {
       sources: dataSources(run.data, run.mix),
       tokenizer,
       cacheDirectory: folder,
       vocabSize: model.config.vocabSize,
-      ...(run.pack ? { packTo: run.seqLen } : {}),
       ...(signal ? { signal } : {}),
       ...(onPrepare ? { onProgress: onPrepare } : {}),
-    });
-    const plan = planRun(settled, tokens);
+    };
+    const { seqLen, pack } = run;
+    const tokens =
+      run.objective === 'dpo'
+        ? await preparePairs({ ...options, seqLen, pack: pack !== false, template: loadChatTemplate(run.tokenizer) })
+        : await prepareTokens({ ...options, ...(pack ? { packTo: seqLen } : {}) });
+    const plan = planRun(settled, tokens, folder);
     onPlan?.(plan);
     return launch(plan, hooks);
   });

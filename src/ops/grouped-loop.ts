@@ -133,19 +133,22 @@ function eachBlock(
   most: number,
   visit: (expert: number, slots: Int32Array) => void,
 ): void {
-  const ends = new Int32Array(count);
-  for (const expert of experts) ends[expert]! += 1;
-  for (let expert = 1; expert < count; expert++) ends[expert]! += ends[expert - 1]!;
-  const starts = ends.map((_, expert) => (expert === 0 ? 0 : ends[expert - 1]!));
+  const starts = new Int32Array(count + 1);
+  for (let slot = 0; slot < experts.length; slot++) starts[experts[slot]! + 1]! += 1;
+  for (let expert = 0; expert < count; expert++) starts[expert + 1]! += starts[expert]!;
   const sorted = new Int32Array(experts.length);
   const next = starts.slice();
-  for (const [slot, expert] of experts.entries()) sorted[next[expert]!++] = slot;
-  for (let expert = 0; expert < count; expert++)
-    for (let from = starts[expert]!; from < ends[expert]!; from += most)
-      visit(expert, sorted.subarray(from, Math.min(from + most, ends[expert]!)));
+  for (let slot = 0; slot < experts.length; slot++) sorted[next[experts[slot]!]!++] = slot;
+  for (let expert = 0; expert < count; expert++) {
+    const end = starts[expert + 1]!;
+    for (let from = starts[expert]!; from < end; from += most)
+      visit(expert, sorted.subarray(from, Math.min(from + most, end)));
+  }
 }
 
 type Place = Omit<View, 'shape'>;
+
+// Rows are copied number by number: a view of each would be garbage by the thousand, and the products take far longer.
 
 function gather(
   from: Numbers,
@@ -155,22 +158,25 @@ function gather(
   slots: Int32Array,
   { of, offset }: Place,
 ): void {
-  for (const [place, slot] of slots.entries()) {
-    const row = rows === 'tokens' ? Math.floor(slot / perToken) : slot;
-    of.set(from.subarray(row * width, (row + 1) * width), offset + place * width);
+  for (let place = 0; place < slots.length; place++) {
+    const row = rows === 'tokens' ? Math.floor(slots[place]! / perToken) : slots[place]!;
+    const [to, start] = [offset + place * width, row * width];
+    for (let i = 0; i < width; i++) of[to + i] = from[start + i]!;
   }
 }
 
+/** Tokens' rows are added to. */
 function scatter({ of, offset, shape }: View, rows: Rows, perToken: number, slots: Int32Array, to: Numbers): void {
   const width = shape[1]!;
-  for (const [place, slot] of slots.entries()) {
+  for (let place = 0; place < slots.length; place++) {
     const start = offset + place * width;
     if (rows === 'slots') {
-      to.set(of.subarray(start, start + width), slot * width);
-      continue;
+      const slot = slots[place]! * width;
+      for (let i = 0; i < width; i++) to[slot + i] = of[start + i]!;
+    } else {
+      const token = Math.floor(slots[place]! / perToken) * width;
+      for (let i = 0; i < width; i++) to[token + i]! += of[start + i]!;
     }
-    const token = Math.floor(slot / perToken) * width;
-    for (let i = 0; i < width; i++) to[token + i]! += of[start + i]!;
   }
 }
 

@@ -159,10 +159,12 @@ const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
         `packed ${packed.documents} documents into ${packed.sequences} sequences: ${filledText(packed, seqLen)} of their positions hold a token`,
       ];
 
+/** By count nothing is said where there is nothing to win. */
 function balanceNotes({ packed }: StepSettings, balance: Balance | undefined): string[] {
   if (!balance) return [];
-  const both = `${balance.byCount.toFixed(2)} times the mean by count, ${balance.balanced.toFixed(2)} times balanced`;
   const percent = Math.round((1 - balance.slowest) * 100);
+  if (packed !== 'balanced' && percent < 1) return [];
+  const both = `${balance.byCount.toFixed(2)} times the mean by count, ${balance.balanced.toFixed(2)} times balanced`;
   const less =
     packed === 'balanced'
       ? `it has ${percent} % less`

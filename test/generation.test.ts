@@ -82,7 +82,6 @@ const layouts = [
   'tp=4,sp',
   'tp=4,pp=2',
   'tp=4,pp=2,sp',
-  'cp=2',
   'cp=2,pp=2',
   'tp=2,cp=2,cpMode=gather',
 ];

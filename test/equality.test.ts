@@ -4,8 +4,9 @@ import { expect, test } from 'vitest';
 import { FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { expectEqual, type Harder } from './compare-with-one-rank.ts';
-import { anyCase, type Case, type SmallMixture, type SmallModel } from './random-cases.ts';
+import { anyCase, type Case } from './random-cases.ts';
 import { sharedPool } from './shared-pool.ts';
+import type { SmallMixture, SmallModel } from './small-models.ts';
 
 const pool = sharedPool();
 

@@ -8,8 +8,8 @@ import { buildTrainingStep } from '../src/step/training-step.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult } from './equality-rank.ts';
 import { runEquality } from './equality-run.ts';
-import { configJson, type FamilyName, familyNames } from './random-cases.ts';
 import { sharedPool } from './shared-pool.ts';
+import { configJson, type FamilyName, familyNames } from './small-models.ts';
 
 const pool = sharedPool();
 

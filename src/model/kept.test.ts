@@ -1,6 +1,6 @@
 // What recomputation keeps: from it all that the backward pass reads can be had again, and no more is kept than the policy says.
 import { describe, expect, test } from 'vitest';
-import { configJson, type FamilyName, familyNames } from '../../test/random-cases.ts';
+import { configJson, type FamilyName, familyNames } from '../../test/small-models.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { coordsOf } from '../mesh/mesh.ts';
 import { type RecomputePolicy, recomputePolicies } from '../mesh/recompute.ts';

@@ -1,8 +1,8 @@
 // The loss of pairs on simulated ranks: sequences cut over cp and dealt out over dp, the same on tp.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { configJson } from '../../test/random-cases.ts';
 import { share, simulate } from '../../test/simulate.ts';
+import { configJson } from '../../test/small-models.ts';
 import { oneRank } from '../mesh/layout.ts';
 import { coordsOf, worldSize } from '../mesh/mesh.ts';
 import { preferenceFigures } from '../ops/preference.ts';

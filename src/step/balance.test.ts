@@ -1,7 +1,7 @@
 // Dealing packed documents out: everything once, as many tokens everywhere, and more evenly by cost than by count.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { configJson } from '../../test/random-cases.ts';
+import { configJson } from '../../test/small-models.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { attentionCost, dealByCost, documentsIn, stepOrder, tokenShares } from './balance.ts';

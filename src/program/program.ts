@@ -146,6 +146,8 @@ export interface CallShape {
   readonly shift?: number;
   readonly root?: number;
   readonly still?: boolean;
+  /** Elements of a row of an allToAllV. */
+  readonly width?: number;
 }
 
 export interface Op<A = object> {

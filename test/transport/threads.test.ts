@@ -30,6 +30,17 @@ describe('threads', () => {
 describe('threads, with registered vectors', () => {
   for (const { name, check } of checksWith('all', always)) test(name, check);
 });
+describe('threads, on both sides of every threshold', () => {
+  const small = {
+    smallReduceBytes: 256,
+    inPlaceBytes: 512,
+    inPlaceReduceBytes: 512,
+    chunkBytes: 1024,
+    loopElements: 4,
+  };
+  const some = checksWith('even', small).filter(({ name }) => /^(every|vectors).* (2|3|8) ranks$/.test(name));
+  for (const { name, check } of some) test(name, check);
+});
 describe("threads, with some ranks' vectors registered", () => {
   const some = checksWith('even', always).filter(({ name }) => /(2|3|world of 4)$|(2|3) ranks$/.test(name));
   for (const { name, check } of some) test(name, check);

@@ -2,7 +2,7 @@
 import { fail } from '../../../errors.ts';
 import { type Group, type GroupAxis, groupKey } from '../../../mesh/mesh.ts';
 import { type CollectiveOp, type TrafficCounters, trafficBytes } from '../../../mesh/traffic.ts';
-import type { Cut, Piece, ReduceOp, Site, Tag, Transport, Vector } from '../transport.ts';
+import type { Cut, Piece, ReduceOp, RowsToAll, Site, Tag, Transport, Vector } from '../transport.ts';
 import { opCode, typeCode } from './calls.ts';
 import { Receiver, Sender } from './channel.ts';
 import * as collectives from './collectives.ts';
@@ -88,6 +88,18 @@ class ThreadsTransport implements Transport {
     if (end.size > 1) this.#collectives.allToAll(end, input, output);
     else output.set(input);
     this.#finish(end, 'allToAll', input);
+  }
+
+  allToAllV(group: Group, rows: RowsToAll, site: Site): void {
+    const end = this.#end(group);
+    const { input, sent, width } = rows;
+    checkRows(rows, end.size, site);
+    const count = sent.reduce((sum, rows) => sum + rows, 0) * width;
+    end.begin(opCode.allToAllV, typeCode(input), count, 0, width, 0, site);
+    this.#collectives.allToAllV(end, rows, site);
+    end.end();
+    const own = sent[end.me]! * width;
+    this.#count(end.group.axis, 'allToAllV', (count - own) * input.BYTES_PER_ELEMENT);
   }
 
   ringShift(group: Group, input: Vector, output: Vector, shift: number, site: Site): void {
@@ -177,6 +189,13 @@ function checkPair(op: string, input: Vector, output: Vector, site: Site): void 
       site,
       `input has ${input.length} elements and output ${output.length}; both need the same type and length`,
     );
+}
+
+function checkRows({ input, sent, output, received, width }: RowsToAll, size: number, site: Site): void {
+  if (typeCode(input) !== typeCode(output)) shapeError('allToAllV', site, 'input and output need the same type');
+  if (sent.length !== size || received.length !== size)
+    shapeError('allToAllV', site, `${sent.length} and ${received.length} counts, where ${size} ranks need one each`);
+  if (!(Number.isInteger(width) && width >= 1)) shapeError('allToAllV', site, `a row of ${width} elements is none`);
 }
 
 function checkCut(op: string, shard: Vector, whole: Vector, cut: Cut, size: number, site: Site): void {

@@ -27,10 +27,22 @@ const slots = (batch: number, length: number, perToken: number, hot = false): Op
     return hot && place === 0 ? 3 : (3 + (hot ? 1 : token * 2) + place + (hot ? token % 2 : 0)) % 5;
   }),
 });
+/** Without the experts of some slots, among them all of the first token. */
+function thinned({ data, ...operand }: Operand): Operand {
+  const perToken = operand.shape[2]!;
+  return { ...operand, data: data.map((expert, slot) => (slot < perToken || slot % 3 === 1 ? -1 : expert)) };
+}
+/** How many are left. */
+const filledOf = ({ data }: Operand) => {
+  const filled = data.filter((expert) => expert >= 0).length;
+  return filled === data.length ? {} : { filled };
+};
 const groupedCases = [
   { label: 'even', experts: slots(2, 4, 2) },
   { label: 'even, most of one expert', experts: slots(2, 4, 2, true) },
   { label: 'one expert a token', experts: slots(1, 3, 1) },
+  { label: 'even, slots of no expert', experts: thinned(slots(2, 4, 2)) },
+  { label: 'even, none of any expert', experts: thinned(slots(2, 2, 1)) },
   { label: 'even, more rows than a block', experts: slots(2, 300, 1, true), width: 2 },
 ];
 export const groupedSamples = groupedCases.flatMap(({ label, experts, width }) => {
@@ -48,7 +60,7 @@ export const groupedSamples = groupedCases.flatMap(({ label, experts, width }) =
               experts,
               floats(order === 'out,in' ? [5, outputs, inputs] : [5, inputs, outputs]),
             ],
-            { order, into },
+            { order, into, ...filledOf(experts) },
           ),
         ),
     ),
@@ -59,6 +71,7 @@ export const outerSamples = groupedCases.flatMap(({ label, experts, width }) => 
   const rows = (from: string, features: number) => floats([b, s, ...(from === 'slots' ? [k] : []), features]);
   return ['tokens slots', 'slots tokens', 'slots slots'].map((from) => {
     const [a, other] = from.split(' ') as [string, string];
-    return sample(`${label}, ${from}`, [rows(a, width ?? 4), rows(other, width ?? 6), experts], { experts: 5 });
+    const attrs = { experts: 5, ...filledOf(experts) };
+    return sample(`${label}, ${from}`, [rows(a, width ?? 4), rows(other, width ?? 6), experts], attrs);
   });
 });

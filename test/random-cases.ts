@@ -1,7 +1,7 @@
 // Random small models and layouts that fit each other, for properties over both.
 import fc from 'fast-check';
 import { cpModes, type Layout, oneRank, parseLayout, printLayout } from '../src/mesh/layout.ts';
-import { worldSize } from '../src/mesh/mesh.ts';
+import { replicasOf, worldSize } from '../src/mesh/mesh.ts';
 import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
@@ -54,7 +54,7 @@ export const settingsOf = (
 export const onOneRank = ({ attentionBlock: _, lossBlock: __, ...settings }: StepSettings): StepSettings => ({
   ...settings,
   layout: oneRank,
-  microbatches: settings.microbatches * settings.layout.dp,
+  microbatches: settings.microbatches * replicasOf(settings.layout),
 });
 
 const sizes = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -133,7 +133,10 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       lossBlock: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
       attentionBlock: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined, freq: 2 }),
       uneven: fc.option(fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }), { freq: 2 }),
-      family: fc.constantFrom(...familyNames),
+      family: fc.oneof(
+        { weight: 2, arbitrary: fc.constantFrom(...familyNames) },
+        { weight: 1, arbitrary: fc.constantFrom(...mixtures) },
+      ),
       headsPerRank: fc.integer({ min: 1, max: 3 }),
       kvPick: fc.nat(100),
       headDim: fc.constantFrom(2, 4, 6),
@@ -145,6 +148,8 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       biases: fc.boolean(),
       window: fc.integer({ min: 2, max: 8 }),
       experts: fc.integer({ min: 1, max: 9 }),
+      // Of the replicas of a model with experts.
+      epPick: fc.nat(100),
       perToken: fc.nat(100),
       expertPerRank: fc.integer({ min: 1, max: 4 }),
       sharedPerRank: fc.integer({ min: 1, max: 3 }),
@@ -156,6 +161,10 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
     })
     .map(({ mesh, ...random }) => {
       const { tp, cp, pp } = mesh;
+      const isMixture = mixtures.includes(random.family);
+      const shares = sizes.filter((size) => mesh.dp % size === 0);
+      const ep = isMixture ? shares[random.epPick % shares.length]! : 1;
+      const experts = ep * Math.ceil(random.experts / ep);
       const cpMode = cp === 1 ? oneRank.cpMode : random.cpMode;
       const headRanks = cpMode === 'ulysses' ? tp * cp : tp;
       const wanted = headRanks * random.headsPerRank;
@@ -174,6 +183,8 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       const size = { stages: pp, chunks, microbatches: random.microbatches };
       const layout: Layout = {
         ...mesh,
+        ep,
+        dp: mesh.dp / ep,
         sp,
         cpMode,
         schedule: random.schedule,
@@ -198,11 +209,11 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
           tied: random.tied,
           biases: random.biases,
           window: random.window,
-          ...(mixtures.includes(random.family)
+          ...(isMixture
             ? {
                 mixture: {
-                  experts: random.experts,
-                  perToken: 1 + (random.perToken % random.experts),
+                  experts,
+                  perToken: 1 + (random.perToken % experts),
                   width: tp * random.expertPerRank,
                   sharedWidth: tp * random.sharedPerRank,
                   normalised: random.normalised,

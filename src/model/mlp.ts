@@ -7,6 +7,7 @@ import { routes } from '../ops/route.ts';
 import { scaleRows } from '../ops/rows.ts';
 import type { Value } from '../program/program.ts';
 import type { Mixture, ModelConfig } from './config.ts';
+import { dispatch } from './dispatch.ts';
 import type { Params } from './params.ts';
 
 export const withBias = (x: Value, bias: Value | undefined): Value => (bias ? add(x, bias) : x);
@@ -35,13 +36,19 @@ const activated = (h: Value, params: Params, { activation, weightOrder }: ModelC
  * Every token by its own experts, of which each counts by its weight. Weights are applied before the last matrix, where they meet fewer
  * features and their gradient needs no output of an expert. Over tp every rank routes alike and has its share of every expert.
  */
-function mixture(h: Value, params: Params, config: ModelConfig, { perToken, scores, normalised }: Mixture): Value {
+function mixture(
+  h: Value,
+  params: Params,
+  config: ModelConfig,
+  { experts, perToken, scores, normalised }: Mixture,
+): Value {
   const logits = linear(h, params['router.weight']!);
-  const { weights, experts } = routes(logits, { perToken, scores, normalised });
-  const features = activations[config.activation]((matrix) =>
-    groupedLinear(h, experts, params[`experts.${matrix}.weight`]!, 'slots'),
-  );
-  const out = groupedLinear(scaleRows(features, weights), experts, params['experts.down.weight']!, 'tokens');
+  const routed = routes(logits, { perToken, scores, normalised });
+  const { tokens, weights, experts: of, filled, own, combine } = dispatch(h, routed, experts);
+  const product = (x: Value, matrix: string, into: 'slots' | 'tokens') =>
+    groupedLinear(x, of, own(params[`experts.${matrix}.weight`]!), into, filled);
+  const features = activations[config.activation]((matrix) => product(tokens, matrix, 'slots'));
+  const out = combine(product(scaleRows(features, weights), 'down', 'tokens'));
   return params['shared.router.weight'] ? add(out, shared(h, params, config)) : out;
 }
 

@@ -68,7 +68,7 @@ interface Draft {
   readonly key: string;
   readonly tensor: string;
   readonly shape: Shape;
-  /** Its first dim is spread over tensors, by the `{}` in the name. */
+  /** Its first dim is of experts: spread over tensors, by the `{}` in the name, and over ep. */
   readonly isSpread?: boolean;
   readonly tp: AxisType;
   readonly initial?: ParamSpec['initial'];
@@ -90,7 +90,7 @@ function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias'): Par
     ...(of === undefined ? {} : { piece: { dim: outDim, start: Number(index) * shape[outDim]! } }),
     shape,
     paddedShape: draft.paddedShape ?? shape,
-    types: { tp: draft.tp, cp: 'R', ep: 'R', dp: 'R' },
+    types: { tp: draft.tp, cp: 'R', ep: draft.isSpread ? 'V0' : 'R', dp: 'R' },
     initial: draft.initial ?? (suffix === 'bias' ? 'zeros' : 'normal'),
     std: draft.std ?? config.initialStd,
     decays: shape.length > 1,

@@ -6,6 +6,7 @@ import { attentionOps } from './attention.ts';
 import { collectiveOps } from './collectives.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
+import { exchangeOps } from './exchange-rows.ts';
 import { finishingOps } from './finishing.ts';
 import { groupedOps } from './grouped-linear.ts';
 import { headOps } from './heads.ts';
@@ -26,6 +27,7 @@ const families = [
   collectiveOps,
   elementwiseOps,
   embeddingOps,
+  exchangeOps,
   finishingOps,
   groupedOps,
   headOps,

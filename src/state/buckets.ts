@@ -20,7 +20,7 @@ export interface Slot {
 export interface Bucket {
   readonly name: string;
   readonly slots: readonly Slot[];
-  /** Elements of the whole vector: a multiple of the data ranks. What lies between and behind the slots stays zero. */
+  /** Elements of the whole vector: a multiple of the ranks that share it out. What lies between and behind the slots stays zero. */
   readonly size: number;
   /** Of the whole vector in a program. */
   readonly types: Types;
@@ -54,9 +54,11 @@ export function bucketsOf(config: ModelConfig, layout: Layout, stage: number): B
 }
 
 function bucketName(config: ModelConfig, layout: Layout, part: Part, spec: ParamSpec): string {
+  const types = flat(spec.types);
+  // On the data axes all but experts are replicated.
   const kind = typedAxes
-    .filter((axis) => layout[axis] > 1 && !(dataAxes as readonly string[]).includes(axis))
-    .map((axis) => `${axis}:${flat(spec.types)[axis]}`);
+    .filter((axis) => layout[axis] > 1 && (!(dataAxes as readonly string[]).includes(axis) || types[axis] === 'V0'))
+    .map((axis) => `${axis}:${types[axis]}`);
   return [unitOf(config, layout, part, spec), ...kind].join(' ');
 }
 
@@ -76,13 +78,16 @@ function bucketOf(name: string, specs: readonly ParamSpec[], layout: Layout, onB
     end = padded(start + size, grain);
     return { spec, start, size };
   });
-  const shares = dataAxes.reduce((product, axis) => product * layout[axis], 1);
+  // Of what ranks of every data axis have their own, nothing is shared out.
+  const alike = dataAxes.filter((axis) => layout[axis] > 1 && types[axis] !== 'V0');
+  const zero = alike.length > 0 ? zeroOf(layout) : 0;
+  const shares = alike.reduce((product, axis) => product * layout[axis], 1);
   return {
     name,
     slots,
-    size: zeroOf(layout) > 0 ? padded(end, grain * shares) : end,
+    size: zero > 0 ? padded(end, grain * shares) : end,
     types,
-    placement: placementOf(types, zeroOf(layout)),
+    placement: placementOf(types, zero),
     onBothEnds,
   };
 }

@@ -128,6 +128,7 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
     params(of, place) {
       if (zeroOf(layout) < 3) return lastingParams(of);
       return viewsOf(of, 'param', (bucket) => {
+        if (sharedOver(bucket.placement.param, bucket.types).length === 0) return inState('parameter')(bucket);
         const id = whole(bucket, 'gathered');
         const share = builder.state(state.index('parameter', bucket), 0, [part(bucket, 'param').size]);
         builder.run(gather(bucket), [{ share }], { ...place, site: `${place.site} gather` }, { whole: id });

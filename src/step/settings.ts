@@ -1,6 +1,6 @@
 // What a step of training is: the model, its layout, the shape of the batch and the precision.
 import type { Layout } from '../mesh/layout.ts';
-import type { Coords } from '../mesh/mesh.ts';
+import { type Coords, replicasOf } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { TraceSettings } from '../model/parts.ts';
 import type { PreferenceSettings } from '../model/preference.ts';
@@ -30,7 +30,7 @@ export interface StepSettings {
 
 /** Tokens that one step of all ranks trains on. */
 export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
-  seqLen * microBatch * microbatches * layout.dp;
+  seqLen * microBatch * microbatches * replicasOf(layout);
 
 /** What a rank's programs depend on. */
 export const traceSettings = (settings: StepSettings, coords: Coords): TraceSettings => ({

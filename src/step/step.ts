@@ -68,6 +68,8 @@ export type Instruction = {
       readonly input: number;
       readonly output: number;
       readonly how: CallShape;
+      /** Numbers for each rank of the group: rows that go there, and that come from there. */
+      readonly counts?: { readonly sent: number; readonly received: number };
     }
   | { readonly kind: 'send' | 'recv'; readonly rank: number; readonly buffer: number; readonly tag: number }
   | { readonly kind: 'zero'; readonly buffers: readonly number[] }

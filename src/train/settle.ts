@@ -5,6 +5,7 @@ import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
+import { replicasOf } from '../mesh/mesh.ts';
 import { checkFit } from '../model/fit.ts';
 import { refuseDropout } from '../model/keys.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
@@ -145,8 +146,8 @@ const optional = <K extends string, T>(key: K, value: T | undefined): { readonly
 const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
 
 /** The microbatch of the run gone on with, if it divides what a rank of the new layout works on. */
-function usable(microBatch: number | undefined, globalBatch: number, { dp }: Layout): number | undefined {
-  return microBatch !== undefined && (globalBatch / dp) % microBatch === 0 ? microBatch : undefined;
+function usable(microBatch: number | undefined, globalBatch: number, layout: Layout): number | undefined {
+  return microBatch !== undefined && (globalBatch / replicasOf(layout)) % microBatch === 0 ? microBatch : undefined;
 }
 
 function ratesOf(

@@ -75,3 +75,35 @@ export const outerSamples = groupedCases.flatMap(({ label, experts, width }) => 
     return sample(`${label}, ${from}`, [rows(a, width ?? 4), rows(other, width ?? 6), experts], attrs);
   });
 });
+
+const ints = (shape: readonly number[], data: readonly number[]): Operand => ({
+  shape,
+  dtype: 'int',
+  data: Float64Array.from(data),
+});
+
+/** Experts of 6 on three ranks; some slots have none. */
+const wanted = ints([2, 4, 2], [5, 0, 1, 3, -1, -1, 2, 5, 4, -1, 0, 1, 3, 5, -1, 2]);
+export const sendSamples = [
+  sample('even, some of none', [wanted], { ranks: 3, each: 2 }),
+  sample('all on one rank', [ints([1, 3, 1], [1, 0, 1])], { ranks: 2, each: 2 }),
+  sample('none', [ints([1, 2, 1], [-1, -1])], { ranks: 2, each: 1 }),
+];
+
+/** Slots [2, 4, 2] in some order, three of them left out. */
+const order = ints([2, 4, 2], [3, 14, 0, 7, 1, 9, 10, 4, 15, 2, 12, 5, 8, -1, -1, -1]);
+const ofTokens = floats([2, 4, 6]);
+const ofSlots = floats([2, 4, 2, 6]);
+export const packSamples = [
+  sample('even, tokens, once for each of their slots', [ofTokens, order]),
+  sample('even, slots', [ofSlots, order]),
+];
+export const unpackSamples = [
+  sample('even, into tokens', [floats([1, 16, 6]), order]),
+  sample('even, into slots', [floats([1, 16, 1, 6]), order]),
+];
+export const usedSamples = [
+  sample('even, more than half', [ints([1, 8, 1], [0, 1, 1, 0, 2, 0, 1, 1]), ints([1, 1, 2], [3, 2])]),
+  sample('all', [ints([1, 4, 1], [0, 1, 1, 0]), ints([1, 1, 2], [1, 3])]),
+  sample('none', [ints([1, 2, 1], [0, 1]), ints([1, 1, 2], [0, 0])]),
+];

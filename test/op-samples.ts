@@ -4,7 +4,15 @@ import { normOps } from '../src/ops/norm.ts';
 import { type Routing, routeOps } from '../src/ops/route.ts';
 import { elements, type Shape } from '../src/program/program.ts';
 import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } from './attention-samples.ts';
-import { groupedSamples, outerSamples, routeSamples } from './mixture-samples.ts';
+import {
+  groupedSamples,
+  outerSamples,
+  packSamples,
+  routeSamples,
+  sendSamples,
+  unpackSamples,
+  usedSamples,
+} from './mixture-samples.ts';
 import {
   asOperand,
   cube,
@@ -124,6 +132,10 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   }),
   groupedLinear: groupedSamples,
   groupedOuterSum: outerSamples,
+  sendOrder: sendSamples,
+  packRows: packSamples,
+  unpackRows: unpackSamples,
+  usedRows: usedSamples,
   scaleRows: [
     sample('even', [floats([2, 4, 2, 6]), floats([2, 4, 2, 1])]),
     sample('matrix', [floats([3, 5]), floats([3, 1])]),

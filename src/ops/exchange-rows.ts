@@ -102,9 +102,12 @@ const packRowsOp: Op = {
     by: 'host',
     run: ([x, order], [packed], _, { inputs: [of, slots] }) => {
       const width = lastDim(of!.shape);
-      eachSent(order!, rowsAre(of!), lastDim(slots!.shape), (place, row) =>
-        packed!.set(x!.subarray(row * width, (row + 1) * width), place * width),
-      );
+      let end = 0;
+      eachSent(order!, rowsAre(of!), lastDim(slots!.shape), (place, row) => {
+        packed!.set(x!.subarray(row * width, (row + 1) * width), place * width);
+        end = (place + 1) * width;
+      });
+      packed!.fill(0, end);
     },
   },
   reference: ([x, order]) => {

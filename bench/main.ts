@@ -49,6 +49,12 @@ const sections: readonly Section[] = [
       'llama-small, one sequence of 16,384 tokens a step: two ranks that split it against one, in turns; medians over steps. Judged: half the speedup.',
   },
   {
+    name: 'experts',
+    title: 'Mixtures of experts',
+    about:
+      'Mixtral, hidden 512, 4 layers of 8 experts of width 704 (two a token), sequence 512, 8 sequences a step in microbatches of 4, f32: two ranks that share the experts out against one, in turns, and bare MatMul of the sizes that experts have when tokens go to them evenly. Products, and what goes between ranks (waiting for the other included), from the trace of the same runs; medians.',
+  },
+  {
     name: 'balance',
     title: 'Packed documents',
     about:

@@ -27,6 +27,12 @@ export const marks = {
     'cp=2': { least: 0.9 },
     'cp=2,cpMode=ulysses': { least: 0.9 },
   },
+  /** Speedup of a mixture of experts over ranks. */
+  experts: { 'ep=2': { least: 0.85 } },
+  /** FLOP/s of experts' products over those of bare MatMul of their sizes. */
+  expertProducts: { 'one rank': { least: 0.7 }, 'ep=2': { least: 0.7 } },
+  /** Of a step's time. */
+  dispatch: { 'dispatch and combine': { most: 0.1 } },
   /** Time of a step with packed documents dealt out by cost over by count. */
   balance: {
     'dp=2': { most: 0.8 },

@@ -6,6 +6,7 @@ import type { Filled } from '../ops/grouped-loop.ts';
 import { enterLocal, leaveLocal } from '../ops/local.ts';
 import type { Routes } from '../ops/route.ts';
 import { elements, type Value } from '../program/program.ts';
+import { at } from '../program/trace.ts';
 
 /** What is computed with experts, on their ranks. */
 export interface Dispatched extends Routes {
@@ -30,20 +31,24 @@ export function dispatch(h: Value, routes: Routes, experts: number): Dispatched 
   const local = (x: Value) => dataAxes.reduce((value, axis) => enterLocal(value, axis), x);
   const each = experts / ranks;
   const perToken = routes.experts.shape[2]!;
-  const { order, experts: wanted, counts } = sendOrder(local(routes.experts), ranks, each);
-  const received = exchangeCounts(counts, 'ep');
-  // A token has an expert at most once.
-  const room = ((ranks * slots) / perToken) * Math.min(perToken, each);
-  const go = (rows: Value) => exchangeRows(rows, 'ep', counts, received, { room, sent: slots });
-  return {
-    tokens: go(packRows(local(h), order)),
-    weights: go(packRows(local(routes.weights), order)),
-    experts: usedRows(go(wanted), received),
-    filled: { filled: slots },
-    own: local,
-    combine(made) {
-      const back = exchangeRows(made, 'ep', received, counts, { room: slots, sent: slots });
-      return dataAxes.reduce((value, axis) => leaveLocal(value, axis, h.types[axis]!), unpackRows(back, order));
-    },
-  };
+  return at(h.trace, 'dispatch', () => {
+    const { order, experts: wanted, counts } = sendOrder(local(routes.experts), ranks, each);
+    const received = exchangeCounts(counts, 'ep');
+    // A token has an expert at most once.
+    const room = ((ranks * slots) / perToken) * Math.min(perToken, each);
+    const go = (rows: Value) => exchangeRows(rows, 'ep', counts, received, { room, sent: slots });
+    const combine = (made: Value) =>
+      at(h.trace, 'combine', () => {
+        const back = exchangeRows(made, 'ep', received, counts, { room: slots, sent: slots });
+        return dataAxes.reduce((value, axis) => leaveLocal(value, axis, h.types[axis]!), unpackRows(back, order));
+      });
+    return {
+      tokens: go(packRows(local(h), order)),
+      weights: go(packRows(local(routes.weights), order)),
+      experts: usedRows(go(wanted), received),
+      filled: { filled: slots },
+      own: local,
+      combine,
+    };
+  });
 }

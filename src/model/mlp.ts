@@ -6,6 +6,7 @@ import { linear } from '../ops/linear.ts';
 import { routes } from '../ops/route.ts';
 import { scaleRows } from '../ops/rows.ts';
 import type { Value } from '../program/program.ts';
+import { at } from '../program/trace.ts';
 import type { Mixture, ModelConfig } from './config.ts';
 import { dispatch } from './dispatch.ts';
 import type { Params } from './params.ts';
@@ -46,7 +47,7 @@ function mixture(
   const routed = routes(logits, { perToken, scores, normalised });
   const { tokens, weights, experts: of, filled, own, combine } = dispatch(h, routed, experts);
   const product = (x: Value, matrix: string, into: 'slots' | 'tokens') =>
-    groupedLinear(x, of, own(params[`experts.${matrix}.weight`]!), into, filled);
+    at(h.trace, 'experts', () => groupedLinear(x, of, own(params[`experts.${matrix}.weight`]!), into, filled));
   const features = activations[config.activation]((matrix) => product(tokens, matrix, 'slots'));
   const out = combine(product(scaleRows(features, weights), 'down', 'tokens'));
   return params['shared.router.weight'] ? add(out, shared(h, params, config)) : out;

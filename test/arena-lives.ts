@@ -1,4 +1,5 @@
 // What a program's instructions do with its arena, found from their reads and writes alone: what the planning of memory is held against.
+import { alignment } from '../src/program/lives.ts';
 import type { Instruction, RankProgram } from '../src/step/step.ts';
 
 /** What an instruction reads, and what it writes. */
@@ -9,8 +10,10 @@ export function accesses(instruction: Instruction): { reads: readonly number[]; 
       return { reads: instruction.inputs, writes: instruction.outputs };
     case 'blocks':
       return { reads: instruction.inputs, writes: [...instruction.outputs, instruction.scratch] };
-    case 'collective':
-      return { reads: [instruction.input], writes: [instruction.output] };
+    case 'collective': {
+      const { input, output, counts } = instruction;
+      return { reads: [input, ...(counts ? [counts.sent, counts.received] : [])], writes: [output] };
+    }
     case 'send':
       return { reads: [instruction.buffer], writes: [] };
     case 'recv':
@@ -19,6 +22,9 @@ export function accesses(instruction: Instruction): { reads: readonly number[]; 
       return { reads: [], writes: instruction.buffers };
   }
 }
+
+/** Buffers begin at cache lines. */
+const padded = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 /** The most bytes at once that are written, or are still to be read. */
 export function mostAlive({ buffers, instructions }: RankProgram): number {
@@ -39,8 +45,9 @@ export function mostAlive({ buffers, instructions }: RankProgram): number {
   }
   const changes = new Float64Array(instructions.length + 1);
   for (const [root, at] of first) {
-    changes[at]! += buffers[root]!.bytes;
-    changes[last.get(root)! + 1]! -= buffers[root]!.bytes;
+    const bytes = padded(buffers[root]!.bytes);
+    changes[at]! += bytes;
+    changes[last.get(root)! + 1]! -= bytes;
   }
   let [alive, most] = [0, 0];
   for (const change of changes) {

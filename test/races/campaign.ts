@@ -24,7 +24,9 @@ const pieceLength = 4000;
 function part(
   name: string,
   order: 2 | 3,
-  what: Pick<Play, 'size' | 'families' | 'calls' | 'registeredBytes'> & { readonly limits?: Partial<TransportLimits> },
+  what: Pick<Play, 'size' | 'families' | 'calls' | 'registeredBytes' | 'hosts'> & {
+    readonly limits?: Partial<TransportLimits>;
+  },
 ): Part {
   const pieces = everyTuple(what.calls.length * what.families.length, order, pieceLength);
   return { name, order, tuples: tuplesIn(pieces, order), plays: pieces.map((sequence) => ({ ...what, sequence })) };
@@ -51,6 +53,22 @@ export const inGroupsOfGroups = (order: 2 | 3): Part[] => [
     calls: [...fewCalls(3), ...fewRegisteredCalls()],
   }),
 ];
+
+/** All-to-alls over two hosts, some calls of every other kind, and the same of the groups that are made of members of one host. */
+export function overHosts(order: 2 | 3): Part {
+  const exchanges = [...allCalls(4), ...registeredCalls()].filter(({ op }) => op === 'allToAll' || op === 'allToAllV');
+  const others = fewCalls(4).filter(({ op }) => op !== 'allToAllV');
+  const hosts = [
+    [0, 2],
+    [1, 3],
+  ];
+  return part('4 ranks on two hosts', order, {
+    size: 4,
+    hosts,
+    families: [[wholeGroup(4)], hosts.map((ranks): Group => ({ axis: 'world', ranks }))],
+    calls: [...exchanges, ...others],
+  });
+}
 
 /** All calls as they run in earnest: thresholds of thousands of bytes, the same few elements on either side of none. */
 export const withOwnLimits = (size: number): Part =>

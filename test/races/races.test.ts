@@ -8,6 +8,7 @@ import {
   inOneGroup,
   messagesInTurns,
   onRegistered,
+  overHosts,
   run,
   wholeGroup,
   withOwnLimits,
@@ -26,6 +27,7 @@ const parts = [
   ...[2, 3, 4].map((size) => onRegistered(size, 2)),
   inOneGroup(3, 3, fewRegisteredCalls()),
   ...inGroupsOfGroups(2),
+  overHosts(2),
   withOwnLimits(2),
   messagesInTurns(3, 3),
 ];

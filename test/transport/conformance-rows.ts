@@ -79,8 +79,8 @@ export const largeRowsCases: readonly (RowsCase & { readonly type: VectorType })
 
 const wrongs = {
   'other counts': [/rank 0 called .*sending 2 rows to rank 1/, /rank 1 called .*receiving 1 rows of rank 0/],
-  'a short input': [/rank 1 called .*sending 2 rows to rank 2 that end at row 6 of an input of 5/],
-  'a short output': [/rank 1 called .*receiving 2 rows of rank 2 that end at row 6 of an output of 5/],
+  'a short input': [/rank 1 called .*sending 2 rows to rank 3 that end at row 8 of an input of 7/],
+  'a short output': [/rank 1 called .*receiving 2 rows of rank 3 that end at row 8 of an output of 7/],
   'less than none': [/rank 1 called .*sending -1 rows to rank 0 that end at row -1/],
 } as const satisfies Readonly<Record<string, readonly RegExp[]>>;
 
@@ -113,12 +113,12 @@ export function disagreeOnRows(
   return 'no error';
 }
 
-/** `run`: the messages of a run of {@link disagreeOnRows} by all members of a group of three. */
+/** `run`: the messages of a run of {@link disagreeOnRows} by all members of a group of four. */
 export function addRowChecks(
   run: (args: { readonly group: Group; readonly wrong: string }) => Promise<readonly unknown[]>,
   add: (name: string, check: () => Promise<void>) => void,
 ): void {
-  const group: Group = { axis: 'ep', ranks: [0, 1, 2] };
+  const group: Group = { axis: 'ep', ranks: [0, 1, 2, 3] };
   for (const [wrong, parts] of Object.entries(wrongs))
     add(`all members fail in the call where one has ${wrong}`, async () => {
       const messages = (await run({ group, wrong })) as string[];

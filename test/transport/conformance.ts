@@ -153,7 +153,7 @@ export function transportConformance(run: RunConformance): Check[] {
     });
   addChannelChecks(run, add);
   addErrorChecks(run, add);
-  addRowChecks((args) => run(planOf(3, [args.group]), 'disagreeOnRows', args), add);
+  addRowChecks((args) => run(planOf(4, [args.group]), 'disagreeOnRows', args), add);
   add('counters hold calls and ring-equivalent bytes', async () => {
     const channels = [{ from: 0, to: 1, capacityBytes: 64, messages: 1 }];
     const results = await run(planOf(2, [tp(0, 1)], channels), 'counted', {});

@@ -105,6 +105,11 @@ export interface TransportPlan {
   /** Every group any rank will use, each once. */
   readonly groups: readonly Group[];
   readonly channels: readonly Channel[];
+  /**
+   * The ranks of each host; all share one if it is not given. All-to-alls of groups with as many members on each of several hosts then go first
+   * within hosts and then across them: what a member has for others of another host goes in one message.
+   */
+  readonly hosts?: readonly (readonly number[])[];
   /** How long, in seconds, nothing may move of what a call waits for, and a rank between calls may be without a heartbeat. */
   readonly timeoutSeconds: number;
   /** Where the paths through the transport part: results are the same bits whatever they are. */

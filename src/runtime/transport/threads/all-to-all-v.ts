@@ -31,7 +31,7 @@ export function allToAllV(end: CollectiveEnd, rows: RowsToAll, site: Site): void
   }
   const exchange = new RowExchange(end, rows);
   const places = exchange.post(mine);
-  const all = exchange.posted();
+  const all = countsInSlots(end);
   check(all, end, rows, site);
   takeOwn(end, rows);
   const others = end.group.ranks.map((_, i) => (end.me + i) % end.size).slice(1);
@@ -47,6 +47,30 @@ export function allToAllV(end: CollectiveEnd, rows: RowsToAll, site: Site): void
     if (!places[end.me]) exchange.putChunk(phase);
     end.meet();
   }
+}
+
+/** A phase in which nothing but counts is posted; returns those of all members. Throws as {@link allToAllV} does. */
+export function agreeOnCounts(end: CollectiveEnd, rows: RowsToAll, site: Site): readonly RowCounts[] {
+  end.advance();
+  putCounts(end, countsOf(rows));
+  end.meet();
+  const all = countsInSlots(end);
+  check(all, end, rows, site);
+  return all;
+}
+
+function putCounts(end: CollectiveEnd, mine: RowCounts): void {
+  const words = toWords(mine);
+  end.context.bytes.copyIn(end.slot(end.me), words, 0, words.length);
+}
+
+/** The counts of all members, when they have posted them. */
+function countsInSlots(end: CollectiveEnd): readonly RowCounts[] {
+  return end.group.ranks.map((_, member) => {
+    const words = emptyWords(end.size);
+    end.context.bytes.copyOut(end.slot(member), words, 0, words.length);
+    return fromWords(words, end.size);
+  });
 }
 
 /** Throws COLLECTIVE_MISMATCH, on all members alike, where the counts do not go together. */
@@ -90,26 +114,15 @@ class RowExchange {
 
   /** The first phase: the counts, and where the rows lie or the first chunk of them. Returns where all members' rows lie. */
   post(mine: RowCounts): readonly (Place | undefined)[] {
-    const { bytes, registered, shared } = this.#end.context;
+    const { registered, shared } = this.#end.context;
     const { input, sent, width } = this.#rows;
     const fits = fitsVectors(mine);
     const longest = sent.reduce((most, rows, member) => (member === this.#end.me ? most : Math.max(most, rows)), 0);
     const inPlace = fits && longest * width * input.BYTES_PER_ELEMENT >= shared.map.limits.inPlaceBytes;
     const place = inPlace ? registered.placeOf(input) : undefined;
     return this.#end.exchange(place, () => {
-      const words = toWords(mine);
-      bytes.copyIn(this.#end.slot(this.#end.me), words, 0, words.length);
+      putCounts(this.#end, mine);
       if (fits && !place) this.putChunk(0);
-    });
-  }
-
-  /** The counts of all members, after {@link post}. */
-  posted(): readonly RowCounts[] {
-    const { size, context } = this.#end;
-    return this.#end.group.ranks.map((_, member) => {
-      const words = emptyWords(size);
-      context.bytes.copyOut(this.#end.slot(member), words, 0, words.length);
-      return fromWords(words, size);
     });
   }
 

@@ -4,7 +4,17 @@ import { normOps } from '../src/ops/norm.ts';
 import { type Routing, routeOps } from '../src/ops/route.ts';
 import { elements, type Shape } from '../src/program/program.ts';
 import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } from './attention-samples.ts';
-import { groupedSamples, outerSamples, routeSamples } from './mixture-samples.ts';
+import {
+  balanceGradSamples,
+  balanceSamples,
+  countSamples,
+  doublesSamples,
+  groupedSamples,
+  outerSamples,
+  routeSamples,
+  zGradSamples,
+  zSamples,
+} from './mixture-samples.ts';
 import {
   asOperand,
   cube,
@@ -122,6 +132,13 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     const [weights, experts] = routeOps.routeOp.reference!([logits!], attrs as Routing);
     return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
   }),
+  slotCounts: countSamples,
+  addAsDoubles: doublesSamples,
+  balanceLoss: balanceSamples,
+  balanceLossGrad: balanceGradSamples,
+  zLoss: zSamples,
+  zLossGrad: zGradSamples,
+  constant: [sample('a number', [floats([2, 3])], { value: 0.5 })],
   groupedLinear: groupedSamples,
   groupedOuterSum: outerSamples,
   scaleRows: [

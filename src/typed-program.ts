@@ -12,6 +12,7 @@ export { grad, type Seed } from './ops/grad.ts';
 export { groupedLinear } from './ops/grouped-linear.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';
 export { linear } from './ops/linear.ts';
+export { addAsDoubles, slotsOfAll, slotsOfSequences } from './ops/load.ts';
 export {
   enterLocal,
   exchangeBlocks,
@@ -27,6 +28,7 @@ export { finishAttention, mergeAttention, type PartialAttention } from './ops/pa
 export { preferenceFigures, preferenceLoss } from './ops/preference.ts';
 export { type RopeAttrs, rope } from './ops/rope.ts';
 export { type Routes, type Routing, routes } from './ops/route.ts';
+export { balanceLoss, zLoss } from './ops/router-loss.ts';
 export { rowProduct, scaleRows } from './ops/rows.ts';
 export { print } from './program/print.ts';
 export type { Node, Program, Shape, Trace, Value } from './program/program.ts';

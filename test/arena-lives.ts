@@ -23,10 +23,7 @@ export function accesses(instruction: Instruction): { reads: readonly number[]; 
   }
 }
 
-/** Buffers begin at cache lines. */
-const padded = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
-
-/** The most bytes at once that are written, or are still to be read. */
+/** The most bytes at once that are written, or are still to be read, in whole cache lines. */
 export function mostAlive({ buffers, instructions }: RankProgram): number {
   const rootOf = (id: number): number | undefined => {
     const { in: where } = buffers[id]!;
@@ -43,11 +40,11 @@ export function mostAlive({ buffers, instructions }: RankProgram): number {
       last.set(root, at);
     }
   }
+  const sizeOf = (root: number) => Math.ceil(buffers[root]!.bytes / alignment) * alignment;
   const changes = new Float64Array(instructions.length + 1);
   for (const [root, at] of first) {
-    const bytes = padded(buffers[root]!.bytes);
-    changes[at]! += bytes;
-    changes[last.get(root)! + 1]! -= bytes;
+    changes[at]! += sizeOf(root);
+    changes[last.get(root)! + 1]! -= sizeOf(root);
   }
   let [alive, most] = [0, 0];
   for (const change of changes) {

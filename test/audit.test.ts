@@ -84,6 +84,7 @@ interface Audited {
   readonly family: keyof typeof configs;
   readonly precision: StepSettings['precision'];
   readonly globalBatch?: number;
+  readonly router?: StepSettings['router'];
   /** The arena against the most that is alive in it at once; 1.04 where it is not given. */
   readonly packing?: number;
 }
@@ -126,6 +127,7 @@ const cases: readonly Audited[] = [
   {
     ...{ layout: 'cp=2,pp=2,schedule=zb-h1,recompute=selective', family: 'qwen2_moe', precision: 'f64' },
     globalBatch: 8,
+    router: { auxLoss: 0.1, zLoss: 0.1 },
     packing: 1.06,
   },
   { layout: 'dp=2,zero=3,recompute=full', family: 'qwen2_moe', precision: 'f32' },
@@ -136,10 +138,11 @@ const cases: readonly Audited[] = [
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
 
-function settingsOf({ layout: text, family, precision, globalBatch = 4 }: Audited): StepSettings {
+function settingsOf({ layout: text, family, precision, globalBatch = 4, router }: Audited): StepSettings {
   const [config, layout] = [configs[family], parseLayout(text)];
   const batch = { seqLen: 64, globalBatch, microBatch: 1 };
-  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision };
+  const more = router ? { router } : {};
+  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision, ...more };
 }
 
 async function trained(settings: StepSettings): Promise<AuditResult[]> {

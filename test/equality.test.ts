@@ -131,6 +131,22 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     nasty('pp=2,virtual=2,tp=2,dp=2,zero=3', { family: 'qwen2_moe', mixture: { ...few, perToken: 4 } }),
   ],
   ['experts of the tokens of a ring', nasty('cp=2,dp=2,zero=2', { family: 'mixtral', mixture: few }, { documents: 5 })],
+  [
+    'losses of routers over all axes, computed anew',
+    nasty(
+      'tp=2,cp=2,dp=2,sp,zero=3,recompute=full',
+      { family: 'qwen2_moe', mixture: few },
+      { router: { auxLoss: 0.5, zLoss: 0.1 } },
+    ),
+  ],
+  [
+    'losses of routers in stages, gradients in halves, of some layers',
+    nasty(
+      'cp=2,pp=2,dp=2,schedule=zb-h1',
+      { family: 'qwen3_moe', mixture: { ...few, dense: [1] } },
+      { documents: 5, router: { auxLoss: 0.5, zLoss: 0 } },
+    ),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

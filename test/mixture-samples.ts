@@ -1,6 +1,6 @@
 // Small operands for the ops of mixtures of experts.
 import type { Routing } from '../src/ops/route.ts';
-import { floats, type Operand, sample } from './operands.ts';
+import { doubles, floats, type Operand, positive, sample } from './operands.ts';
 
 const routings: readonly Routing[] = [
   { perToken: 1, scores: 'softmax', normalised: false },
@@ -107,3 +107,31 @@ export const usedSamples = [
   sample('all', [ints([1, 4, 1], [0, 1, 1, 0]), ints([1, 1, 2], [1, 3])]),
   sample('none', [ints([1, 2, 1], [0, 1]), ints([1, 1, 2], [0, 0])]),
 ];
+export const countSamples = groupedCases.flatMap(({ label, experts }) =>
+  ['sequences', 'all'].map((of) => sample(`${label}, of ${of}`, [experts], { experts: 5, of })),
+);
+export const doublesSamples = [
+  sample('even, doubles', [doubles(1, 2, 3, 4), doubles(5, 6, 7, 8)]),
+  sample('a float', [doubles(3), floats([1])]),
+];
+const balanceCases = (['softmax', 'sigmoid'] as const).flatMap((scores) =>
+  [
+    { label: 'even', shape: [2, 4, 5] },
+    { label: 'one expert', shape: [2, 3, 1] },
+    { label: 'one token', shape: [1, 1, 4] },
+  ].map(({ label, shape }) => ({
+    label: `${label}, ${scores}`,
+    operands: [floats(shape, 3), positive([shape[0]!, shape[2]!])],
+    attrs: { scores, by: 0.3 },
+  })),
+);
+export const balanceSamples = balanceCases.map(({ label, operands, attrs }) => sample(label, operands, attrs));
+export const balanceGradSamples = balanceCases.map(({ label, operands, attrs }) =>
+  sample(label, [floats([1]), ...operands], attrs),
+);
+const zCases = [
+  { label: 'even', logits: floats([2, 4, 6], 3) },
+  { label: 'one expert', logits: floats([1, 3, 1], 3) },
+];
+export const zSamples = zCases.map(({ label, logits }) => sample(label, [logits], { by: 0.4 }));
+export const zGradSamples = zCases.map(({ label, logits }) => sample(label, [floats([1]), logits], { by: 0.4 }));

@@ -5,6 +5,10 @@ import { type Routing, routeOps } from '../src/ops/route.ts';
 import { elements, type Shape } from '../src/program/program.ts';
 import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } from './attention-samples.ts';
 import {
+  balanceGradSamples,
+  balanceSamples,
+  countSamples,
+  doublesSamples,
   groupedSamples,
   outerSamples,
   packSamples,
@@ -12,6 +16,8 @@ import {
   sendSamples,
   unpackSamples,
   usedSamples,
+  zGradSamples,
+  zSamples,
 } from './mixture-samples.ts';
 import {
   asOperand,
@@ -130,6 +136,13 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     const [weights, experts] = routeOps.routeOp.reference!([logits!], attrs as Routing);
     return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
   }),
+  slotCounts: countSamples,
+  addAsDoubles: doublesSamples,
+  balanceLoss: balanceSamples,
+  balanceLossGrad: balanceGradSamples,
+  zLoss: zSamples,
+  zLossGrad: zGradSamples,
+  constant: [sample('a number', [floats([2, 3])], { value: 0.5 })],
   groupedLinear: groupedSamples,
   groupedOuterSum: outerSamples,
   sendOrder: sendSamples,

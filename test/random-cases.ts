@@ -6,6 +6,7 @@ import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { PreferenceSettings } from '../src/model/preference.ts';
+import type { RouterSettings } from '../src/model/router.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
 import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
@@ -23,6 +24,8 @@ export interface Case {
   readonly balanced?: true;
   /** The documents are completions of pairs, whose loss is of preference. */
   readonly preference?: PreferenceSettings;
+  /** Of mixtures. */
+  readonly router?: RouterSettings;
   /** Of documents: what counts no token in the second step. */
   readonly uncounted?: 'microbatch' | 'replica' | 'step';
   /** Tokens of a block of the loss, and of attention; undefined: as users have them. */
@@ -154,6 +157,10 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       expertPerRank: fc.integer({ min: 1, max: 4 }),
       sharedPerRank: fc.integer({ min: 1, max: 3 }),
       normalised: fc.boolean(),
+      router: fc.option(fc.record({ auxLoss: fc.constantFrom(0, 0.01, 0.5), zLoss: fc.constantFrom(0, 0.001, 0.2) }), {
+        nil: undefined,
+        freq: 2,
+      }),
       dense: fc.subarray([0, 1, 2, 3]),
       length: fc.integer({ min: 3, max: 12 }),
       microBatch: fc.integer({ min: 1, max: 2 }),
@@ -227,6 +234,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         microBatch: random.microBatch,
         microbatches: random.microbatches,
         ...workOf(random, seqLen),
+        ...(random.router && mixtures.includes(random.family) ? { router: { ...random.router } } : {}),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };

@@ -656,6 +656,13 @@ test('the whole table of typings', () => {
     outerSum: R, V2 -> V1
     outerSum: R, O2 -> O1
     outerSum: R, PO2 -> PO1
+    slotCounts: V0 -> V0
+    slotCounts: O0 -> O0
+    slotCounts: V1 -> P
+    slotCounts: V0 -> P
+    addAsDoubles: P, P -> P
+    addAsDoubles: V0, V0 -> V0
+    addAsDoubles: O0, O0 -> O0
     splitBlocks: P -> P
     splitBlocks: V0 -> V1
     splitBlocks: O0 -> O1
@@ -809,6 +816,20 @@ test('the whole table of typings', () => {
     routeGrad: V1, V1, V1 -> V1
     routeGrad: O1, O1, O1 -> O1
     routeGrad: PO1, O1, O1 -> PO1
+    balanceLoss: V1, R -> P
+    balanceLoss: V0, V0 -> P
+    balanceLossGrad: P, R, R -> P
+    balanceLossGrad: R, V1, R -> V1
+    balanceLossGrad: R, O1, R -> O1
+    balanceLossGrad: R, V0, V0 -> V0
+    balanceLossGrad: R, O0, O0 -> O0
+    zLoss: V0 -> P
+    zLoss: V1 -> P
+    zLossGrad: P, R -> P
+    zLossGrad: R, V0 -> V0
+    zLossGrad: R, O0 -> O0
+    zLossGrad: R, V1 -> V1
+    zLossGrad: R, O1 -> O1
     scaleRows: P, R -> P
     scaleRows: V3, R -> V3
     scaleRows: O3, R -> O3

@@ -49,6 +49,8 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   set: textsOption('<changes...>', "changes to the model's config.json, such as hidden_size=384"),
   objective: textOption('<name>', 'next-token, or dpo: direct preference optimization of pairs of completions'),
   beta: numberOption('<x>', 'of dpo: how much a departure from the starting weights counts'),
+  auxLoss: numberOption('<x>', "of mixtures of experts: what the loss that keeps experts' use even counts"),
+  zLoss: numberOption('<x>', "of mixtures of experts: what the loss that keeps routers' logits small counts"),
   data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
   mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
   pack: {

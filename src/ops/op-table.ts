@@ -11,6 +11,7 @@ import { finishingOps } from './finishing.ts';
 import { groupedOps } from './grouped-linear.ts';
 import { headOps } from './heads.ts';
 import { linearOps } from './linear.ts';
+import { loadOps } from './load.ts';
 import { localOps } from './local.ts';
 import { logProbOps } from './log-prob.ts';
 import { lossOps } from './loss.ts';
@@ -19,6 +20,7 @@ import { partialAttentionOps } from './partial-attention.ts';
 import { preferenceOps } from './preference.ts';
 import { ropeOps } from './rope.ts';
 import { routeOps } from './route.ts';
+import { routerLossOps } from './router-loss.ts';
 import { rowOps } from './rows.ts';
 
 const families = [
@@ -32,6 +34,7 @@ const families = [
   groupedOps,
   headOps,
   linearOps,
+  loadOps,
   localOps,
   logProbOps,
   lossOps,
@@ -40,6 +43,7 @@ const families = [
   preferenceOps,
   ropeOps,
   routeOps,
+  routerLossOps,
   rowOps,
 ];
 

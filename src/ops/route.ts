@@ -2,13 +2,13 @@
 import type { Op, TensorShape, Value } from '../program/program.ts';
 import { expectShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
+import { eachToken, type Scores, unscored } from './router-scores.ts';
 import { float, lastDim, rowsOf } from './shapes.ts';
 
 export interface Routing {
   /** Experts of a token. */
   readonly perToken: number;
-  /** What becomes of a token's logits: shares of one, or a number from 0 to 1 each. */
-  readonly scores: 'softmax' | 'sigmoid';
+  readonly scores: Scores;
   /** Whether the weights of a token's experts are divided by their sum. */
   readonly normalised: boolean;
 }
@@ -19,44 +19,6 @@ function expectLogits(logits: TensorShape, { perToken }: Routing): void {
   expectShape(logits.shape.length === 3, `needs logits [b, s, experts], got [${logits.shape}]`);
   const experts = lastDim(logits.shape);
   expectShape(perToken >= 1 && perToken <= experts, `${perToken} experts a token of ${experts}; use 1 to ${experts}`);
-}
-
-const scored: Readonly<Record<Routing['scores'], (logits: Float64Array) => void>> = {
-  softmax(row) {
-    const most = row.reduce((a, b) => Math.max(a, b));
-    let sum = 0;
-    for (const [i, logit] of row.entries()) sum += row[i] = Math.exp(logit - most);
-    for (const i of row.keys()) row[i]! /= sum;
-  },
-  sigmoid(row) {
-    for (const [i, logit] of row.entries()) row[i] = 1 / (1 + Math.exp(-logit));
-  },
-};
-
-/** What scores' gradients make of logits', in place. */
-const unscored: Readonly<Record<Routing['scores'], (gradient: Float64Array, scores: Float64Array) => void>> = {
-  softmax(gradient, scores) {
-    const common = gradient.reduce((sum, g, i) => sum + g * scores[i]!, 0);
-    for (const i of gradient.keys()) gradient[i] = scores[i]! * (gradient[i]! - common);
-  },
-  sigmoid(gradient, scores) {
-    for (const i of gradient.keys()) gradient[i]! *= scores[i]! * (1 - scores[i]!);
-  },
-};
-
-/** Calls `visit` with every token and its scores; the array is the same for all. */
-function eachToken(
-  logits: ArrayLike<number>,
-  experts: number,
-  { scores }: Routing,
-  visit: (token: number, scores: Float64Array) => void,
-): void {
-  const row = new Float64Array(experts);
-  for (let token = 0; token * experts < logits.length; token++) {
-    for (let i = 0; i < experts; i++) row[i] = logits[token * experts + i]!;
-    scored[scores](row);
-    visit(token, row);
-  }
 }
 
 /** The sum of the scores of a token's experts, where its weights are divided by it. */
@@ -78,7 +40,7 @@ function bestOf(scores: Float64Array, count: number): number[] {
 
 function route(logits: ArrayLike<number>, experts: number, attrs: Routing, weights: Floats, chosen: Floats): void {
   const { perToken } = attrs;
-  eachToken(logits, experts, attrs, (token, scores) => {
+  eachToken(logits, experts, attrs.scores, (token, scores) => {
     const best = bestOf(scores, perToken);
     const divisor = divisorOf(best, scores, attrs);
     for (const [place, expert] of best.entries()) {
@@ -94,7 +56,7 @@ function routeBack([dWeights, logits, chosen]: Given, experts: number, attrs: Ro
   const { perToken } = attrs;
   const gradient = new Float64Array(experts);
   const places = Array.from({ length: perToken }, (_, i) => i);
-  eachToken(logits, experts, attrs, (token, scores) => {
+  eachToken(logits, experts, attrs.scores, (token, scores) => {
     const best = places.map((place) => chosen[token * perToken + place]!);
     const given = places.map((place) => dWeights[token * perToken + place]!);
     const divisor = divisorOf(best, scores, attrs);

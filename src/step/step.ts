@@ -134,4 +134,6 @@ export interface TrainingStep extends RankProgram {
   readonly loss: number;
   /** Square of the gradients' global norm before clipping. */
   readonly squaredNorm: number;
+  /** Of mixtures: what is told of every one's routing, layer by layer (model/router.ts), doubles, on every rank after the step. */
+  readonly routing?: number;
 }

@@ -13,6 +13,7 @@ import { holdState } from './held.ts';
 import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
+import { type RoutingBuffers, routingBuffers } from './routing-buffers.ts';
 import { type StepSettings, traceSettings } from './settings.ts';
 import type { TrainingStep } from './step.ts';
 import { lossBuffers, lossNumbers, lossOperands, tokenBuffers } from './token-buffers.ts';
@@ -33,7 +34,9 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     const vector = state.index('gradient', bucket);
     return builder.state(vector, 0, [state.vectors[vector]!.size]);
   });
-  builder.emit({ kind: 'zero', buffers: [mean.loss, ...gradients], site: 'step start' });
+  const routing = routingBuffers(builder, settings);
+  const told = routing ? [routing.all] : [];
+  builder.emit({ kind: 'zero', buffers: [mean.loss, ...told, ...gradients], site: 'step start' });
   const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, rank) : undefined;
 
   const play = playPipeline({
@@ -44,6 +47,7 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
       trace,
       lossBlock,
       preference,
+      told: routing?.ofLayer,
     }),
     trace,
     rank,
@@ -56,7 +60,7 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     },
   });
   for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
-  finishStep(builder, state, settings, rank, { loss: mean.loss, optimizer, squaredNorm, gradients });
+  finishStep(builder, state, settings, rank, { loss: mean.loss, optimizer, squaredNorm, gradients, routing });
   return {
     ...builder.finish(),
     tokens,
@@ -64,6 +68,7 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     optimizer,
     loss: mean.loss,
     squaredNorm,
+    ...(routing ? { routing: routing.all } : {}),
   };
 }
 
@@ -89,12 +94,19 @@ function finishStep(
   state: RankState,
   settings: StepSettings,
   rank: number,
-  buffers: { loss: number; optimizer: number; squaredNorm: number; gradients: readonly number[] },
+  buffers: {
+    loss: number;
+    optimizer: number;
+    squaredNorm: number;
+    gradients: readonly number[];
+    routing: RoutingBuffers | undefined;
+  },
 ): void {
   const { layout } = settings;
   const coords = coordsOf(layout, rank);
   const inputs: Record<string, number> = { loss: buffers.loss, optimizer: buffers.optimizer };
   const into: Record<string, number> = { loss: buffers.loss, squaredNorm: buffers.squaredNorm };
+  if (buffers.routing) inputs.routing = into.routing = buffers.routing.all;
   for (const [index, bucket] of state.buckets.entries()) {
     const { name, placement, types } = bucket;
     const whole = (role: 'parameter' | 'firstMoment' | 'secondMoment') => {
@@ -115,6 +127,11 @@ function finishStep(
     into[`finished:${name}`] = shares(placement.gradient, gradient);
     into[`whole:${name}`] = param;
   }
-  const program = cutProgram(traceFinishing(state.buckets, layout, coords, lossNumbers(settings)));
+  const program = cutProgram(
+    traceFinishing(state.buckets, layout, coords, {
+      losses: lossNumbers(settings),
+      routing: buffers.routing?.numbers ?? 0,
+    }),
+  );
   builder.run(program, [inputs], { site: '', phase: 'finish' }, into);
 }

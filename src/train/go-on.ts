@@ -79,6 +79,8 @@ export function changesOf(before: RunSettings, run: RunSettings): string[] {
     'epsilon',
     'weightDecay',
     'clipNorm',
+    'auxLoss',
+    'zLoss',
     'microBatch',
   ] as const;
   const changed = keys

@@ -10,6 +10,10 @@ export interface RunSettings {
   readonly objective: (typeof objectives)[number];
   /** Of dpo: how much a departure from the reference, the weights that the run starts from, counts. */
   readonly beta?: number | undefined;
+  /** Of mixtures of experts: what the loss counts that keeps their use even (`judge` of model/router.ts); 0: nothing. */
+  readonly auxLoss: number;
+  /** The same of the loss that keeps routers' logits small. */
+  readonly zLoss: number;
   /** A preset, a config.json or a checkpoint directory. */
   readonly model: string;
   /** Changes to the model's config.json, such as `hidden_size=384`. */
@@ -103,6 +107,8 @@ type FieldsOf<S> = { readonly [K in keyof S]-?: z.ZodType<NonNullable<S[K]>> };
 export const runFields = {
   objective: oneOf(...objectives),
   beta: real({ above: 0, most: 1e6 }, 0.1),
+  auxLoss: real({ least: 0, most: 1e6 }, 0.01),
+  zLoss: real({ least: 0, most: 1e6 }, 0.001),
   model: text('a preset, a config.json or a checkpoint directory'),
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
@@ -149,6 +155,8 @@ export const trainFields = {
 export const trainDefaults = {
   objective: 'next-token',
   beta: 0.1,
+  auxLoss: 0,
+  zLoss: 0,
   model: 'llama-small',
   layout: 'auto',
   steps: 100,
@@ -180,6 +188,8 @@ export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   // Runs that were saved before there was a choice had none.
   objective: runFields.objective.default(trainDefaults.objective),
   beta: runFields.beta.optional(),
+  auxLoss: runFields.auxLoss.default(trainDefaults.auxLoss),
+  zLoss: runFields.zLoss.default(trainDefaults.zLoss),
   pack: runFields.pack.default(trainDefaults.pack),
   tokenizer: runFields.tokenizer.optional(),
   evalEvery: runFields.evalEvery.optional(),

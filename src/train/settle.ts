@@ -14,7 +14,7 @@ import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
-import { betaOf, stepSettings } from './objective.ts';
+import { betaOf, checkRouter, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 
@@ -64,7 +64,9 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const globalBatch = value('globalBatch');
   const precision = value('precision');
   const text = value('layout');
-  const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack') }, 1);
+  const losses = { auxLoss: value('auxLoss'), zLoss: value('zLoss') };
+  checkRouter(losses, model.config);
+  const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack'), ...losses }, 1);
   const layout =
     text === 'auto'
       ? machineLayout({
@@ -108,6 +110,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     run: {
       objective,
       ...optional('beta', beta),
+      ...losses,
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,

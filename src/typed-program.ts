@@ -8,6 +8,7 @@ export type { AttentionAttrs } from './ops/attention-size.ts';
 export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from './ops/collectives.ts';
 export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
+export { exchangeCounts, exchangeRows, packRows, sendOrder, unpackRows, usedRows } from './ops/exchange-rows.ts';
 export { grad, type Seed } from './ops/grad.ts';
 export { groupedLinear } from './ops/grouped-linear.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';

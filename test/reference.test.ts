@@ -144,7 +144,9 @@ test.each(fixtures)('%s (%s): loss and every gradient', async (name, configName)
   const fixture = openFixture(name, configName);
   const named = fixture.tensors.filter((tensor) => tensor.startsWith('grad.')).map((tensor) => tensor.slice(5));
   const loss = fixture.numbers('loss')[0]!;
-  for (const tried of triedOf(['tp=1'], ['tp=2,pp=2,dp=2', cut]))
+  const isShared = (fixture.config.mixture?.experts ?? 1) % 2 === 0;
+  const ofExperts = isShared ? triedOf(['tp=2,ep=2', cut]) : [];
+  for (const tried of [...triedOf(['tp=1'], ['tp=2,pp=2,dp=2', cut]), ...ofExperts])
     for (const precision of precisions) {
       const got = await trainOnce(fixture, tried, precision);
       for (const each of got.losses) expect(Math.abs(each - loss) / loss).toBeLessThan(tolerances[precision]);

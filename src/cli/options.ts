@@ -99,7 +99,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   stop: textsOption('<text...>', 'end before any of these texts'),
   stopToken: numberOption('<id>', 'end before this token'),
   microbatches: numberOption('<n>', 'microbatches of a step'),
-  axis: textOption('<name>', 'scale this axis alone: dp, tp, cp or pp; with pp schedules are compared and drawn'),
+  axis: textOption('<name>', 'scale this axis alone: dp, tp, cp, ep or pp; with pp schedules are compared and drawn'),
   maxRanks: numberOption('<n>', 'ranks of the largest run'),
   repeats: numberOption('<n>', 'times that every layout runs, in turn'),
   seconds: numberOption('<n>', 'how long the whole command takes'),

@@ -64,7 +64,7 @@ Examples:
   $ fivefold scale --weak
   $ fivefold scale --axis pp
 
-The same training steps run on 1 to N ranks, split by data (dp), tensor (tp), context (cp) and pipeline (pp), where that divides. All
+The same training steps run on 1 to N ranks, split by data (dp), tensor (tp), context (cp), experts (ep) and pipeline (pp), where that divides. All
 layouts run in turn, repeatedly, so that other load on the machine hits them alike; times are medians.
 
 Beside each measured step stands an estimate: the work at the speed of the run on one rank, the bytes at the speed of an

@@ -78,12 +78,12 @@ Examples:
   $ fivefold train --objective dpo --data pairs.jsonl --model runs/book --beta 0.1 --out runs/preferred
   $ fivefold train --data book.txt --model llama-tiny --precision f64 --layout pp=2 --steps 3 --json
 
-A layout names the sizes of its axes (tp, cp, pp, dp), and sp (tensor parallelism cuts sequences too), cpMode=ring, gather or ulysses
-(how cp ranks attend to each other's tokens), zero=1, 2 or 3 (ranks of dp and cp share out the optimizer's moments, also the
+A layout names the sizes of its axes (tp, cp, ep, pp, dp), and sp (tensor parallelism cuts sequences too), cpMode=ring, gather or ulysses
+(how cp ranks attend to each other's tokens), zero=1, 2 or 3 (ranks of dp, cp and ep share out the optimizer's moments, also the
 gradients, also the weights), recompute=selective or full, of some layers
 full:0-3+6 (backwards compute anew what is cheap, or all of a block, rather than keep it), schedule=1f1b, gpipe, zb-h1 or
 file:<path> (in double quotes if it holds a comma), virtual=2 (chunks a stage) and stages=3+5 (layers of each). With tp=1 sp changes
-nothing, with cp=1 cpMode, with one rank of dp and cp zero, with pp=1 virtual and a schedule by name. See fivefold describe.
+nothing, with cp=1 cpMode, with one rank of dp, cp and ep zero, with pp=1 virtual and a schedule by name. See fivefold describe.
 
 A run that goes on has the settings and the data it was started with. Its layout, steps, optimizer and what is measured and saved
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory

@@ -37,6 +37,12 @@ const sections: readonly Section[] = [
     about: "Two ranks, in turns with Open MPI on the same machine; medians. Judged: Open MPI's time over ours.",
   },
   {
+    name: 'exchange',
+    title: 'Exchange of rows',
+    about:
+      'An all-to-all of uneven blocks between two ranks, which send each other so many bytes in rows of 4 KB and write them anew before each; in turns with each copying as many bytes that the other has written, the least that there is to do; medians. Judged: the time of registered vectors over that of the copy.',
+  },
+  {
     name: 'long',
     title: 'Long sequences',
     about:

@@ -53,6 +53,15 @@ export const marks = {
     '4 MB': { least: 1.6 },
     '16 MB': { least: 1.6 },
   },
+  /** Time of an exchange of rows in registered memory over a copy of as many bytes that the other has written, by bytes each way. */
+  exchange: {
+    '16 KB': { most: 6 },
+    '64 KB': { most: 3 },
+    '256 KB': { most: 2 },
+    '1 MB': { most: 1.5 },
+    '4 MB': { most: 1.25 },
+    '16 MB': { most: 1.25 },
+  },
   /** Idle share over that of the schedule played with the median times of its work. */
   bubbles: {
     'pp=2,schedule=gpipe': within(0.1),

@@ -18,7 +18,8 @@ const patterns = {
 
 export interface RowsCase {
   readonly op: 'allToAllV';
-  readonly pattern: keyof typeof patterns;
+  /** Or from every member to every member. */
+  readonly pattern: keyof typeof patterns | readonly (readonly number[])[];
   readonly rows: number;
   readonly width: number;
   /** Rows that the vectors hold behind those that are counted. */
@@ -33,7 +34,9 @@ export function performRows(
 ): Outcome {
   const { type, pattern, rows, width, spare = 0 } = one;
   const size = group.ranks.length;
-  const counts = group.ranks.map((_, from) => group.ranks.map((_, to) => rows * patterns[pattern](from, to, size)));
+  const times = (from: number, to: number): number =>
+    typeof pattern === 'string' ? patterns[pattern](from, to, size) : pattern[from]![to]!;
+  const counts = group.ranks.map((_, from) => group.ranks.map((_, to) => rows * times(from, to)));
   const sent = Int32Array.from(counts[me]!);
   const received = Int32Array.from(counts, (row) => row[me]!);
   const inputs = all((Math.max(...counts.map(sum)) + spare) * width);

@@ -45,7 +45,7 @@ const activated = (h: Value, params: Params, { activation, weightOrder }: ModelC
 function mixture(h: Value, params: Params, config: ModelConfig, router: RouterContext | undefined): Mixed {
   const { perToken, scores, normalised } = config.mixture!;
   const logits = linear(h, params['router.weight']!);
-  const { weights, experts } = routes(logits, { perToken, scores, normalised });
+  const { weights, experts } = routes(logits, { perToken, scores, normalised }, params['router.bias']);
   const told = router && judge(logits, { weights, experts }, config.mixture!, router);
   const features = activations[config.activation]((matrix) =>
     groupedLinear(h, experts, params[`experts.${matrix}.weight`]!, 'slots'),

@@ -13,7 +13,7 @@ export { grad, type Seed } from './ops/grad.ts';
 export { groupedLinear } from './ops/grouped-linear.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';
 export { linear } from './ops/linear.ts';
-export { addAsDoubles, slotsOfAll, slotsOfSequences } from './ops/load.ts';
+export { addAsDoubles, moveByLoad, slotsOfAll, slotsOfSequences } from './ops/load.ts';
 export {
   enterLocal,
   exchangeBlocks,

@@ -127,7 +127,7 @@ const cases: readonly Audited[] = [
   {
     ...{ layout: 'cp=2,pp=2,schedule=zb-h1,recompute=selective', family: 'qwen2_moe', precision: 'f64' },
     globalBatch: 8,
-    router: { auxLoss: 0.1, zLoss: 0.1 },
+    router: { auxLoss: 0.1, zLoss: 0.1, biasRate: 0 },
     packing: 1.06,
   },
   { layout: 'dp=2,zero=3,recompute=full', family: 'qwen2_moe', precision: 'f32' },

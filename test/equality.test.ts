@@ -161,7 +161,7 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     nasty(
       'tp=2,cp=2,dp=2,sp,zero=3,recompute=full',
       { family: 'qwen2_moe', mixture: few },
-      { router: { auxLoss: 0.5, zLoss: 0.1 } },
+      { router: { auxLoss: 0.5, zLoss: 0.1, biasRate: 0 } },
     ),
   ],
   [
@@ -169,7 +169,23 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     nasty(
       'cp=2,pp=2,dp=2,schedule=zb-h1',
       { family: 'qwen3_moe', mixture: { ...few, dense: [1] } },
-      { documents: 5, router: { auxLoss: 0.5, zLoss: 0 } },
+      { documents: 5, router: { auxLoss: 0.5, zLoss: 0, biasRate: 0 } },
+    ),
+  ],
+  [
+    'biases of routers in stages and replicas that share all out',
+    nasty(
+      'tp=2,pp=2,dp=2,zero=3,recompute=full',
+      { family: 'mixtral', mixture: { ...few, experts: 6, bias: true } },
+      { router: { auxLoss: 0, zLoss: 0, biasRate: 0.05 } },
+    ),
+  ],
+  [
+    'biases of routers of a ring, of one layer only',
+    nasty(
+      'cp=2,dp=2,zero=1',
+      { family: 'qwen3_moe', mixture: { ...few, dense: [0, 1, 3], bias: true } },
+      { router: { auxLoss: 0.1, zLoss: 0, biasRate: 0.05 } },
     ),
   ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],

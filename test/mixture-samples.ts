@@ -10,13 +10,15 @@ const routings: readonly Routing[] = [
   { perToken: 3, scores: 'sigmoid', normalised: false },
   { perToken: 5, scores: 'softmax', normalised: true },
 ];
-export const routeSamples = routings.map((attrs) =>
-  sample(
-    `even, top ${attrs.perToken} by ${attrs.scores}${attrs.normalised ? ', normalised' : ''}`,
-    [floats([2, 4, 5], 3)],
-    attrs,
-  ),
-);
+const routeLabel = ({ perToken, scores, normalised }: Routing) =>
+  `even, top ${perToken} by ${scores}${normalised ? ', normalised' : ''}`;
+export const routeSamples = routings.flatMap((attrs) => {
+  const logits = floats([2, 4, 5], 3);
+  return [
+    sample(routeLabel(attrs), [logits], attrs),
+    sample(`${routeLabel(attrs)}, with a bias`, [logits, floats([5], 0.3)], attrs),
+  ];
+});
 
 /** Of 5 experts, all different in a token; with `hot`, one has every token and the others few. */
 const slots = (batch: number, length: number, perToken: number, hot = false): Operand => ({
@@ -113,6 +115,15 @@ export const countSamples = groupedCases.flatMap(({ label, experts }) =>
 export const doublesSamples = [
   sample('even, doubles', [doubles(1, 2, 3, 4), doubles(5, 6, 7, 8)]),
   sample('a float', [doubles(3), floats([1])]),
+];
+export const moveSamples = [
+  sample('even, two layers', [floats([9]), doubles(3, 1, 2, 2, 9, 0, 5, 5, 5)], {
+    rows: [
+      { bias: 0, load: 0, experts: 4 },
+      { bias: 5, load: 5, experts: 3 },
+    ],
+    rate: 0.25,
+  }),
 ];
 const balanceCases = (['softmax', 'sigmoid'] as const).flatMap((scores) =>
   [

@@ -10,6 +10,7 @@ import {
   countSamples,
   doublesSamples,
   groupedSamples,
+  moveSamples,
   outerSamples,
   packSamples,
   routeSamples,
@@ -132,12 +133,14 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   sigmoid: elementwise(1),
   sigmoidGrad: elementwise(2),
   route: routeSamples,
-  routeGrad: routeSamples.map(({ label, inputs: [logits], attrs }) => {
-    const [weights, experts] = routeOps.routeOp.reference!([logits!], attrs as Routing);
+  routeGrad: routeSamples.map(({ label, inputs, attrs }) => {
+    const [logits] = inputs;
+    const [weights, experts] = routeOps.routeOp.reference!(inputs, attrs as Routing);
     return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
   }),
   slotCounts: countSamples,
   addAsDoubles: doublesSamples,
+  moveByLoad: moveSamples,
   balanceLoss: balanceSamples,
   balanceLossGrad: balanceGradSamples,
   zLoss: zSamples,

@@ -126,6 +126,7 @@ const leftOut: Record<string, readonly number[]> = {
   tokenLoss: [1, 2],
   sumByDocument: [2],
   balanceLoss: [1],
+  route: [1],
   preferenceLoss: [1, 2, 3],
 };
 

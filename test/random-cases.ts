@@ -157,10 +157,17 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       expertPerRank: fc.integer({ min: 1, max: 4 }),
       sharedPerRank: fc.integer({ min: 1, max: 3 }),
       normalised: fc.boolean(),
-      router: fc.option(fc.record({ auxLoss: fc.constantFrom(0, 0.01, 0.5), zLoss: fc.constantFrom(0, 0.001, 0.2) }), {
-        nil: undefined,
-        freq: 2,
-      }),
+      router: fc.option(
+        fc.record({
+          auxLoss: fc.constantFrom(0, 0.01, 0.5),
+          zLoss: fc.constantFrom(0, 0.001, 0.2),
+          biasRate: fc.constantFrom(0, 0.01),
+        }),
+        {
+          nil: undefined,
+          freq: 2,
+        },
+      ),
       dense: fc.subarray([0, 1, 2, 3]),
       length: fc.integer({ min: 3, max: 12 }),
       microBatch: fc.integer({ min: 1, max: 2 }),
@@ -224,6 +231,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
                   width: tp * random.expertPerRank,
                   sharedWidth: tp * random.sharedPerRank,
                   normalised: random.normalised,
+                  ...(random.router?.biasRate ? { bias: true as const } : {}),
                   dense: random.dense,
                 },
               }

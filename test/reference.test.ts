@@ -162,7 +162,7 @@ test('losses of routers: what they come to, how many slots each expert has, and 
   const fixture = openFixture('qwen3-moe');
   const { file, numbers } = openNumbers(join(fixture.path, 'routing.safetensors'));
   const one = (tensor: string) => numbers(tensor)[0]!;
-  const router = { auxLoss: one('aux_weight'), zLoss: one('z_weight') };
+  const router = { auxLoss: one('aux_weight'), zLoss: one('z_weight'), biasRate: 0 };
   const named = [...file.tensors.keys()]
     .filter((tensor) => tensor.startsWith('grad.'))
     .map((tensor) => tensor.slice(5));

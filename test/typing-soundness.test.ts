@@ -809,6 +809,10 @@ test('the whole table of typings', () => {
     route: O0 -> O0, O0
     route: V1 -> V1, V1
     route: O1 -> O1, O1
+    route: V0, R -> V0, V0
+    route: O0, R -> O0, O0
+    route: V1, R -> V1, V1
+    route: O1, R -> O1, O1
     routeGrad: P, R, R -> P
     routeGrad: V0, V0, V0 -> V0
     routeGrad: O0, O0, O0 -> O0

@@ -51,6 +51,10 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   beta: numberOption('<x>', 'of dpo: how much a departure from the starting weights counts'),
   auxLoss: numberOption('<x>', "of mixtures of experts: what the loss that keeps experts' use even counts"),
   zLoss: numberOption('<x>', "of mixtures of experts: what the loss that keeps routers' logits small counts"),
+  biasRate: numberOption(
+    '<x>',
+    'of mixtures of experts: by how much each step moves the biases by which experts are chosen',
+  ),
   data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
   mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
   pack: {

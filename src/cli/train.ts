@@ -22,6 +22,7 @@ const shownDefaults = {
   beta: `${trainDefaults.beta}`,
   auxLoss: `${trainDefaults.auxLoss}`,
   zLoss: `${trainDefaults.zLoss}`,
+  biasRate: `${trainDefaults.biasRate}`,
   mix: 'all as one stream',
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',

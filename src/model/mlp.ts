@@ -47,7 +47,7 @@ const activated = (h: Value, params: Params, { activation, weightOrder }: ModelC
 function mixture(h: Value, params: Params, config: ModelConfig, router: RouterContext | undefined): Mixed {
   const { experts, perToken, scores, normalised } = config.mixture!;
   const logits = linear(h, params['router.weight']!);
-  const routed = routes(logits, { perToken, scores, normalised });
+  const routed = routes(logits, { perToken, scores, normalised }, params['router.bias']);
   const told = router && judge(logits, routed, config.mixture!, router);
   const { tokens, weights, experts: of, filled, own, combine } = dispatch(h, routed, experts);
   const product = (x: Value, matrix: string, into: 'slots' | 'tokens') =>

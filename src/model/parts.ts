@@ -130,16 +130,17 @@ export function tracePart(
   const forward = finish(trace, inputs, { y, ...(telling ? prefixed('told', telling.after) : {}) });
 
   const seed = input(trace, y.shape, dualTypes(y.types));
-  const sums = adds ? sumInputs(trace, specs, layout) : {};
-  const wrt = [...(isBlock ? [x] : []), ...specs.map((spec) => params[spec.key]!)];
-  const accumulators = [...(isBlock ? [undefined] : []), ...specs.map((spec) => sums[spec.key])];
+  const trained = specs.filter(({ byLoad }) => !byLoad);
+  const sums = adds ? sumInputs(trace, trained, layout) : {};
+  const wrt = [...(isBlock ? [x] : []), ...trained.map((spec) => params[spec.key]!)];
+  const accumulators = [...(isBlock ? [undefined] : []), ...trained.map((spec) => sums[spec.key])];
   const seeds = [
     { value: y, gradient: seed },
     ...(told ? at(trace, 'mlp', () => lossSeeds(told, settings.router!, seed)) : []),
   ];
   const gradients = grad(trace, seeds, wrt, accumulators);
   const dx = isBlock ? gradients[0] : undefined;
-  const newSums = Object.fromEntries(specs.map((spec, index) => [spec.key, gradients[index + (dx ? 1 : 0)]!]));
+  const newSums = Object.fromEntries(trained.map((spec, index) => [spec.key, gradients[index + (dx ? 1 : 0)]!]));
   return cutPhases({
     forward,
     params: Object.values(params),

@@ -17,9 +17,11 @@ export interface RouterSettings {
   readonly auxLoss: number;
   /** The same of the z-loss. */
   readonly zLoss: number;
+  /** By how much every step moves the biases by which experts are chosen; above 0 for a model that has them alone. */
+  readonly biasRate: number;
 }
 
-export const plainRouter: RouterSettings = { auxLoss: 0, zLoss: 0 };
+export const plainRouter: RouterSettings = { auxLoss: 0, zLoss: 0, biasRate: 0 };
 
 /** With what statistics are taken over. */
 export interface RouterContext extends RouterSettings {

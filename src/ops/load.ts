@@ -62,6 +62,53 @@ const addAsDoublesOp: Op = {
   reference: ([sums, numbers]) => [ndarray(sums!.shape, (i) => sums!.data[i]! + numbers!.data[i]!)],
 };
 
+/** Where in their vectors the biases of a layer and its counts of slots begin. */
+export interface LoadRow {
+  readonly bias: number;
+  readonly load: number;
+  readonly experts: number;
+}
+
+interface Moving {
+  readonly rows: readonly LoadRow[];
+  /** By how much a step moves a bias. */
+  readonly rate: number;
+}
+
+const moveByLoadOp: Op<Moving> = {
+  name: 'moveByLoad',
+  shape: ([biases, told], { rows }) => {
+    const [most, counts] = [biases!.shape[0]!, told!.shape[0]!];
+    expectShape(
+      told!.dtype === 'double' &&
+        rows.every((row) => row.bias + row.experts <= most && row.load + row.experts <= counts),
+      `needs biases and counts (double) for ${rows.length} layers, got [${biases!.shape}] and ${told!.dtype} [${told!.shape}]`,
+    );
+    return [float(biases!.shape)];
+  },
+  typing: { dims: 'n!, m! -> n' },
+  inPlace: [0],
+  execution: {
+    by: 'host',
+    run: ([, told], [biases], { rows, rate }) => {
+      for (const { bias, load, experts } of rows) {
+        let sum = 0;
+        for (let i = 0; i < experts; i++) sum += told![load + i]!;
+        for (let i = 0; i < experts; i++) biases![bias + i]! += rate * Math.sign(sum - experts * told![load + i]!);
+      }
+    },
+  },
+  reference: ([biases, told], { rows, rate }) => {
+    const moved = ndarray(biases!.shape, (i) => biases!.data[i]!);
+    for (const { bias, load, experts } of rows) {
+      const counts = told!.data.subarray(load, load + experts);
+      const mean = counts.reduce((sum, count) => sum + count, 0) / experts;
+      for (const [i, count] of counts.entries()) moved.data[bias + i]! += rate * Math.sign(mean - count);
+    }
+    return [moved];
+  },
+};
+
 /** Experts [b, s, k] -> how many slots each has in every sequence [b, experts]. Slots of expert -1 are none's. */
 export const slotsOfSequences = (slots: Value, experts: number): Value =>
   apply<Counting>(slotCountsOp, [slots], { experts, of: 'sequences' })[0]!;
@@ -71,4 +118,11 @@ export const slotsOfAll = (slots: Value, experts: number): Value =>
 /** Sums [n] of doubles + numbers [n], in place. */
 export const addAsDoubles = (sums: Value, numbers: Value): Value => apply(addAsDoublesOp, [sums, numbers], {})[0]!;
 
-export const loadOps = { slotCountsOp, addAsDoublesOp };
+/**
+ * Biases [n] of routers and counts of slots among other numbers [m], doubles -> biases moved by `rate` towards even use, in place: up where
+ * an expert has fewer slots than the mean, down where it has more (Wang et al., "Auxiliary-loss-free load balancing", 2024, algorithm 1).
+ */
+export const moveByLoad = (biases: Value, told: Value, attrs: Moving): Value =>
+  apply(moveByLoadOp, [biases, told], attrs)[0]!;
+
+export const loadOps = { slotCountsOp, addAsDoublesOp, moveByLoadOp };

@@ -38,10 +38,20 @@ function bestOf(scores: Float64Array, count: number): number[] {
   return best;
 }
 
-function route(logits: ArrayLike<number>, experts: number, attrs: Routing, weights: Floats, chosen: Floats): void {
+type Chosen = readonly [weights: Floats, experts: Floats];
+
+function route(
+  logits: ArrayLike<number>,
+  bias: ArrayLike<number> | undefined,
+  experts: number,
+  attrs: Routing,
+  [weights, chosen]: Chosen,
+): void {
   const { perToken } = attrs;
+  const choice = new Float64Array(experts);
   eachToken(logits, experts, attrs.scores, (token, scores) => {
-    const best = bestOf(scores, perToken);
+    for (let i = 0; i < experts; i++) choice[i] = scores[i]! + (bias ? bias[i]! : 0);
+    const best = bestOf(choice, perToken);
     const divisor = divisorOf(best, scores, attrs);
     for (const [place, expert] of best.entries()) {
       weights[token * perToken + place] = scores[expert]! / divisor;
@@ -69,23 +79,30 @@ function routeBack([dWeights, logits, chosen]: Given, experts: number, attrs: Ro
   });
 }
 
-/** Results: weights [b, s, perToken, 1]; experts [b, s, perToken], which have no gradient. */
+/**
+ * Operands: logits [b, s, experts]; if there is one, a bias [experts] that is added to scores where experts are chosen.
+ * Results: weights [b, s, perToken, 1]; experts [b, s, perToken], which have no gradient.
+ */
 const routeOp: Op<Routing> = {
   name: 'route',
-  shape: ([logits], attrs) => {
+  shape: ([logits, bias], attrs) => {
     expectLogits(logits!, attrs);
+    const experts = lastDim(logits!.shape);
+    if (bias) expectShape(bias.shape.join() === `${experts}`, `needs a bias [${experts}], got [${bias.shape}]`);
     const slots = [...logits!.shape.slice(0, 2), attrs.perToken];
     return [float([...slots, 1]), { shape: slots, dtype: 'int' }];
   },
-  typing: { dims: 'b s e! -> b s k 1, b s k' },
-  vjp: ({ node: { inputs, outputs, attrs }, gradients: [g] }) =>
-    apply(routeGradOp, [g!, inputs[0]!, outputs[1]!], attrs),
+  typing: ([, bias]) => ({ dims: `b s e!${bias ? ', e!' : ''} -> b s k 1, b s k` }),
+  vjp: ({ node: { inputs, outputs, attrs }, gradients: [g] }) => [
+    apply(routeGradOp, [g!, inputs[0]!, outputs[1]!], attrs)[0],
+    undefined,
+  ],
   execution: {
     by: 'host',
-    run: ([logits], [weights, chosen], attrs, { inputs }) =>
-      route(logits!, lastDim(inputs[0]!.shape), attrs, weights!, chosen!),
+    run: ([logits, bias], [weights, chosen], attrs, { inputs }) =>
+      route(logits!, bias, lastDim(inputs[0]!.shape), attrs, [weights!, chosen!]),
   },
-  reference: ([logits], { perToken, scores, normalised }) => {
+  reference: ([logits, bias], { perToken, scores, normalised }) => {
     const [b, s, experts] = logits!.shape as [number, number, number];
     const weights = { shape: [b, s, perToken, 1], data: new Float64Array(b * s * perToken) };
     const chosen = { shape: [b, s, perToken], data: new Float64Array(b * s * perToken) };
@@ -93,9 +110,10 @@ const routeOp: Op<Routing> = {
       const exponentials = [...logits!.data.subarray(token * experts, (token + 1) * experts)].map(Math.exp);
       const all = exponentials.reduce((sum, each) => sum + each, 0);
       const score = exponentials.map((each) => each / (scores === 'softmax' ? all : 1 + each));
+      const choice = score.map((each, expert) => each + (bias ? bias.data[expert]! : 0));
       const best = score
         .map((_, expert) => expert)
-        .sort((x, y) => score[y]! - score[x]! || x - y)
+        .sort((x, y) => choice[y]! - choice[x]! || x - y)
         .slice(0, perToken);
       const sum = normalised ? best.reduce((total, expert) => total + score[expert]!, 0) : 1;
       weights.data.set(
@@ -156,10 +174,11 @@ export interface Routes {
 
 /**
  * Logits [b, s, experts] -> the experts with the highest scores, best first. Of equal scores the expert that comes first is taken, so
- * that layouts whose logits differ by rounding may take another one where two are that near.
+ * that layouts whose logits differ by rounding may take another one where two are that near. A bias [experts] is added to scores for the
+ * choice alone, and has no gradient.
  */
-export function routes(logits: Value, attrs: Routing): Routes {
-  const [weights, experts] = apply(routeOp, [logits], attrs);
+export function routes(logits: Value, attrs: Routing, bias?: Value): Routes {
+  const [weights, experts] = apply(routeOp, bias ? [logits, bias] : [logits], attrs);
   return { weights: weights!, experts: experts! };
 }
 

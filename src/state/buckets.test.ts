@@ -7,7 +7,7 @@ import { parseModelConfig } from '../model/families.ts';
 import { paramSpecs, shardShape } from '../model/params.ts';
 import { stageParts } from '../model/stages.ts';
 import { elements } from '../program/program.ts';
-import { bucketsOf } from './buckets.ts';
+import { bucketsOf, loadBucketOf } from './buckets.ts';
 import { zeroOf } from './placement.ts';
 
 test('every parameter of a stage has one slot; slots start at cache lines and leave no more than a line between them', () => {
@@ -17,7 +17,10 @@ test('every parameter of a stage has one slot; slots start at cache lines and le
       for (let stage = 0; stage < layout.pp; stage++) {
         const buckets = bucketsOf(config, layout, stage);
         const specs = stageParts(config, layout, stage).flatMap((part) => paramSpecs(config, layout, part));
-        const names = buckets.flatMap(({ slots }) => slots.map(({ spec }) => spec.name));
+        const byLoad = loadBucketOf(config, layout, stage);
+        const names = [...buckets, ...(byLoad ? [byLoad] : [])].flatMap(({ slots }) =>
+          slots.map(({ spec }) => spec.name),
+        );
         expect(names.toSorted()).toEqual([...new Set(specs.map(({ name }) => name))].sort());
         expect(new Set(buckets.map(({ name }) => name)).size).toBe(buckets.length);
         for (const { slots, size, types } of buckets) {

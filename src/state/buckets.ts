@@ -41,9 +41,24 @@ const flat = (types: Types): Types => mapTypes(types, (type) => (varyingDim(type
  * for one part at a time only.
  */
 export function bucketsOf(config: ModelConfig, layout: Layout, stage: number): Bucket[] {
+  return bucketsWhere(config, layout, stage, ({ byLoad }) => !byLoad);
+}
+
+/** Of parameters that have no gradient, whole on every rank; undefined: there are none. */
+export function loadBucketOf(config: ModelConfig, layout: Layout, stage: number): Bucket | undefined {
+  const [bucket] = bucketsWhere(config, { ...layout, zero: 0 }, stage, ({ byLoad }) => byLoad === true);
+  return bucket && { ...bucket, name: 'by load' };
+}
+
+function bucketsWhere(
+  config: ModelConfig,
+  layout: Layout,
+  stage: number,
+  wanted: (spec: ParamSpec) => boolean,
+): Bucket[] {
   const drafts = new Map<string, { specs: Map<string, ParamSpec>; onBothEnds: boolean }>();
   for (const part of stageParts(config, layout, stage))
-    for (const spec of paramSpecs(config, layout, part)) {
+    for (const spec of paramSpecs(config, layout, part).filter(wanted)) {
       const name = bucketName(config, layout, part, spec);
       const draft = drafts.get(name) ?? { specs: new Map(), onBothEnds: isOnBothEnds(config, layout, spec) };
       // The embedding and a head tied to it are one parameter.

@@ -9,6 +9,8 @@ export interface RoutingBuffers {
   readonly numbers: number;
   /** `told:<name>` of a layer. */
   readonly ofLayer: (layer: number) => Bindings;
+  /** Where the counts of a layer's slots begin. */
+  readonly loadOf: (layer: number) => number;
 }
 
 /** Undefined for a model without mixtures. */
@@ -31,5 +33,11 @@ export function routingBuffers(
     }
     rows.set(layer, row);
   }
-  return { all, numbers, ofLayer: (layer) => rows.get(layer) ?? {} };
+  const each = numbers / layers.length;
+  return {
+    all,
+    numbers,
+    ofLayer: (layer) => rows.get(layer) ?? {},
+    loadOf: (layer) => layers.indexOf(layer) * each,
+  };
 }

@@ -1,14 +1,16 @@
 // Builds the training step of one rank: the pipeline schedule over its parts, then what finishes the step.
-import { coordsOf } from '../mesh/mesh.ts';
+import { type Coords, coordsOf } from '../mesh/mesh.ts';
+import { paramSpecs } from '../model/params.ts';
 import { stageParts } from '../model/stages.ts';
 import { allReduce } from '../ops/collectives.ts';
 import { optimizerSettings, reciprocal } from '../ops/finishing.ts';
+import type { LoadRow } from '../ops/load.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver } from '../state/placement.ts';
 import { type RankState, stateOf } from '../state/vectors.ts';
-import { traceFinishing } from './finishing.ts';
+import { type FinishingNumbers, traceFinishing } from './finishing.ts';
 import { holdState } from './held.ts';
 import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
@@ -107,6 +109,9 @@ function finishStep(
   const inputs: Record<string, number> = { loss: buffers.loss, optimizer: buffers.optimizer };
   const into: Record<string, number> = { loss: buffers.loss, squaredNorm: buffers.squaredNorm };
   if (buffers.routing) inputs.routing = into.routing = buffers.routing.all;
+  const biases = buffers.routing && biasesOf(state, settings, coords, buffers.routing);
+  if (biases)
+    inputs.biases = into.biases = builder.state(state.index('parameter', biases.bucket), 0, [biases.bucket.size]);
   for (const [index, bucket] of state.buckets.entries()) {
     const { name, placement, types } = bucket;
     const whole = (role: 'parameter' | 'firstMoment' | 'secondMoment') => {
@@ -131,7 +136,27 @@ function finishStep(
     traceFinishing(state.buckets, layout, coords, {
       losses: lossNumbers(settings),
       routing: buffers.routing?.numbers ?? 0,
+      ...(biases ? { biases } : {}),
     }),
   );
   builder.run(program, [inputs], { site: '', phase: 'finish' }, into);
+}
+
+/** The biases of the stage's routers, where a step moves them. */
+function biasesOf(
+  { byLoad, find }: RankState,
+  { config, layout, router }: StepSettings,
+  { pp }: Coords,
+  routing: RoutingBuffers,
+): FinishingNumbers['biases'] {
+  if (!byLoad || !router?.biasRate) return undefined;
+  const rows = stageParts(config, layout, pp).flatMap((part) =>
+    paramSpecs(config, layout, part)
+      .filter((spec) => spec.byLoad)
+      .map((spec): LoadRow => {
+        const { start, size } = find(spec).slot;
+        return { bias: start, load: routing.loadOf(part.layer), experts: size };
+      }),
+  );
+  return { bucket: byLoad, rows, rate: router.biasRate };
 }

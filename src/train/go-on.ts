@@ -81,6 +81,7 @@ export function changesOf(before: RunSettings, run: RunSettings): string[] {
     'clipNorm',
     'auxLoss',
     'zLoss',
+    'biasRate',
     'microBatch',
   ] as const;
   const changed = keys

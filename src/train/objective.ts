@@ -2,18 +2,29 @@
 import { pairPositions } from '../data/pairs.ts';
 import { fail, option } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
+import type { RouterSettings } from '../model/router.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { type RunSettings, trainDefaults } from './settings.ts';
 
-type OfStep = Pick<RunSettings, 'objective' | 'beta' | 'seqLen' | 'pack' | 'auxLoss' | 'zLoss'>;
+type OfStep = Pick<RunSettings, 'objective' | 'beta' | 'seqLen' | 'pack' | keyof RouterSettings>;
+
+const routerKeys = ['auxLoss', 'zLoss', 'biasRate'] as const satisfies readonly (keyof RouterSettings)[];
+
+/** What of a run's settings is of routers. */
+export const routerOf = ({ auxLoss, zLoss, biasRate }: Pick<RunSettings, keyof RouterSettings>): RouterSettings => ({
+  auxLoss,
+  zLoss,
+  biasRate,
+});
 
 /** Sequences of pairs are packed and hold up to so many `pairs`. */
 export function stepSettings(
-  { objective, beta, seqLen, pack, auxLoss, zLoss }: OfStep,
+  { objective, beta, seqLen, pack, ...run }: OfStep,
   pairs: number,
 ): Pick<StepSettings, 'seqLen' | 'packed' | 'preference' | 'router'> {
   const packed = pack === 'balanced' ? 'balanced' : 'by-count';
-  const router = auxLoss > 0 || zLoss > 0 ? { router: { auxLoss, zLoss } } : {};
+  const given = routerOf(run);
+  const router = routerKeys.some((key) => given[key] > 0) ? { router: given } : {};
   if (objective === 'dpo')
     return { seqLen: pairPositions(seqLen), packed, preference: { beta: beta!, pairs }, ...router };
   return { seqLen, ...(pack ? { packed } : {}), ...router };
@@ -31,8 +42,8 @@ export function betaOf(objective: RunSettings['objective'], given?: number, befo
 }
 
 /** Settings of routers are of mixtures alone. @throws OPTION_INVALID */
-export function checkRouter(run: Pick<RunSettings, 'auxLoss' | 'zLoss'>, { mixture }: ModelConfig): void {
-  for (const key of ['auxLoss', 'zLoss'] as const)
+export function checkRouter(run: RouterSettings, { mixture }: ModelConfig): void {
+  for (const key of routerKeys)
     if (run[key] > 0 && !mixture)
       fail('OPTION_INVALID', {
         option: option(key),

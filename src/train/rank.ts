@@ -2,7 +2,7 @@
 import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
 import { openReference, type ReferenceReader } from '../checkpoint/reference-file.ts';
-import { readRole } from '../checkpoint/weights.ts';
+import { readRole, thereIn } from '../checkpoint/weights.ts';
 import { openSequences } from '../data/sequences.ts';
 import { continuePrompt } from '../generate/rank.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
@@ -190,7 +190,7 @@ function startWeights(
   }
   const checkpoint = openCheckpoint(job.weights, job.weightsIdentity);
   const common = { mesh: layout, coords, heartbeat: (site: string) => transport.heartbeat(site) };
-  readRole(checkpoint, vectors, memory, { ...common, role: 'parameter', tensorOf: (spec) => spec });
+  readRole(checkpoint, vectors, memory, { ...common, role: 'parameter', tensorOf: thereIn(checkpoint) });
   checkpoint.close();
   if (!job.resume) return;
   const state = openOptimizer(job.weights, job.weightsIdentity);

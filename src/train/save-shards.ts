@@ -133,16 +133,23 @@ function planOf({ config, layout, precision }: StepSettings, weightsType: Weight
   const exact = savedDtypes[precision];
   const dtype = savedDtypes[weightsType ?? precision];
   const tensors = new Map<string, TensorSpec>();
+  const withoutMoments = new Set<string>();
   for (let stage = 0; stage < layout.pp; stage++)
     for (const part of stageParts(config, layout, stage))
-      for (const tensor of paramSpecs(config, layout, part).flatMap(storedTensors))
-        tensors.set(tensor.name, { ...tensor, dtype });
+      for (const spec of paramSpecs(config, layout, part))
+        for (const tensor of storedTensors(spec)) {
+          tensors.set(tensor.name, { ...tensor, dtype });
+          if (spec.byLoad) withoutMoments.add(tensor.name);
+        }
   const weights = [...tensors.values()];
   const rounded = dtypeBytes[dtype] < dtypeBytes[exact];
   const optimizer = weights.flatMap((tensor) => [
     ...(rounded ? [{ ...tensor, name: masterName(tensor.name), dtype: exact }] : []),
-    { ...tensor, name: momentName(tensor.name, 'first'), dtype: exact },
-    { ...tensor, name: momentName(tensor.name, 'second'), dtype: exact },
+    ...(withoutMoments.has(tensor.name) ? [] : (['first', 'second'] as const)).map((which) => ({
+      ...tensor,
+      name: momentName(tensor.name, which),
+      dtype: exact,
+    })),
   ]);
   return planCheckpoint({ tensors: weights, optimizer });
 }

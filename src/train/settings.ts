@@ -14,6 +14,11 @@ export interface RunSettings {
   readonly auxLoss: number;
   /** The same of the loss that keeps routers' logits small. */
   readonly zLoss: number;
+  /**
+   * Of mixtures: by how much every step moves biases that count where experts are chosen, towards even use; 0: there are none, or those
+   * of the checkpoint stay as they are.
+   */
+  readonly biasRate: number;
   /** A preset, a config.json or a checkpoint directory. */
   readonly model: string;
   /** Changes to the model's config.json, such as `hidden_size=384`. */
@@ -109,6 +114,7 @@ export const runFields = {
   beta: real({ above: 0, most: 1e6 }, 0.1),
   auxLoss: real({ least: 0, most: 1e6 }, 0.01),
   zLoss: real({ least: 0, most: 1e6 }, 0.001),
+  biasRate: real({ least: 0, most: 1e6 }, 0.001),
   model: text('a preset, a config.json or a checkpoint directory'),
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
@@ -157,6 +163,7 @@ export const trainDefaults = {
   beta: 0.1,
   auxLoss: 0,
   zLoss: 0,
+  biasRate: 0,
   model: 'llama-small',
   layout: 'auto',
   steps: 100,
@@ -190,6 +197,7 @@ export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   beta: runFields.beta.optional(),
   auxLoss: runFields.auxLoss.default(trainDefaults.auxLoss),
   zLoss: runFields.zLoss.default(trainDefaults.zLoss),
+  biasRate: runFields.biasRate.default(trainDefaults.biasRate),
   pack: runFields.pack.default(trainDefaults.pack),
   tokenizer: runFields.tokenizer.optional(),
   evalEvery: runFields.evalEvery.optional(),

@@ -6,6 +6,7 @@ import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
 import { replicasOf } from '../mesh/mesh.ts';
+import { withRouterBias } from '../model/config.ts';
 import { checkFit } from '../model/fit.ts';
 import { refuseDropout } from '../model/keys.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
@@ -53,20 +54,21 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
       given.mix ? 'give one for each path' : `give ${option('data')} ${mix.length} paths`,
     );
   const name = given.model ?? trainDefaults.model;
-  const model = source ?? findModel(resume ?? name, given.set ?? []);
-  const weights = resume ?? model.weights;
+  const found = source ?? findModel(resume ?? name, given.set ?? []);
+  const weights = resume ?? found.weights;
   const value = <K extends keyof RunSettings & keyof typeof trainDefaults>(key: K): RunSettings[K] =>
     (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];
 
   const objective = value('objective');
   const beta = betaOf(objective, given.beta, before?.run.beta);
-  const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
+  const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, found.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
   const text = value('layout');
-  const losses = { auxLoss: value('auxLoss'), zLoss: value('zLoss') };
-  checkRouter(losses, model.config);
-  const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack'), ...losses }, 1);
+  const router = { auxLoss: value('auxLoss'), zLoss: value('zLoss'), biasRate: value('biasRate') };
+  checkRouter(router, found.config);
+  const model = router.biasRate > 0 ? { ...found, config: withRouterBias(found.config) } : found;
+  const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1);
   const layout =
     text === 'auto'
       ? machineLayout({
@@ -110,7 +112,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     run: {
       objective,
       ...optional('beta', beta),
-      ...losses,
+      ...router,
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,

@@ -1,7 +1,9 @@
 // Small operands for every op of the table: what the tests run each op on.
 import { lossOps } from '../src/ops/loss.ts';
 import { normOps } from '../src/ops/norm.ts';
+import { opTable } from '../src/ops/op-table.ts';
 import { type Routing, routeOps } from '../src/ops/route.ts';
+import { countedName } from '../src/program/counted-rows.ts';
 import { elements, type Shape } from '../src/program/program.ts';
 import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } from './attention-samples.ts';
 import {
@@ -125,7 +127,7 @@ const adamwSample = (label: string, size: number, optimizer: keyof typeof optimi
   );
 
 /** By op name. Ops that only the transport runs have none: they are proved on simulated ranks. */
-export const samples: Readonly<Record<string, readonly Sample[]>> = {
+const ofOps: Readonly<Record<string, readonly Sample[]>> = {
   swiglu: elementwise(2),
   swigluGrad: elementwise(3),
   gelu: elementwise(1),
@@ -287,4 +289,23 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       [33, 40],
     ]),
   ],
+};
+
+/** Those of an op with operands of the same first two dims, whose tokens are rows that all are there. */
+const onRows = (name: string): Sample[] =>
+  ofOps[name]!.flatMap(({ label, inputs, attrs }) => {
+    const [[batch, length] = []] = inputs.map(({ shape }) => shape);
+    if (!inputs.every(({ shape }) => shape.length > 2 && shape[0] === batch && shape[1] === length)) return [];
+    const rows = batch! * length!;
+    const counts: Operand = { shape: [1, 1, 2], dtype: 'int', data: Float64Array.of(rows - 1, 1) };
+    const given = inputs.map((operand): Operand => ({ ...operand, shape: [1, rows, ...operand.shape.slice(2)] }));
+    // The even ones among them are cut as they were, on dims behind those.
+    return [sample(label.replace('[2,4,6]', 'even'), [...given, counts], attrs)];
+  });
+
+export const samples: Readonly<Record<string, readonly Sample[]>> = {
+  ...ofOps,
+  ...Object.fromEntries(
+    [...opTable.values()].filter(({ rowwise }) => rowwise).map((op) => [countedName(op), onRows(op.name)]),
+  ),
 };

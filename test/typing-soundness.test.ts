@@ -292,13 +292,11 @@ test.each(ops)('$name', (op) => {
   const all = proved(op);
   // Alike on all ranks, and cut somewhere.
   expect(all.some((text) => /^R(, R)* -> R/.test(text))).toBe(true);
-  const cuttable = samples[op.name]!.filter(isEven).some(
-    (sample) =>
-      typesOf(op, sample).flat().includes('V0') &&
-      parseDims(typingOf(op, sample).dims)
-        .operands.flat()
-        .some(({ whole }) => !whole),
-  );
+  const cuttable = samples[op.name]!.filter(isEven).some((sample) => {
+    const { operands } = parseDims(typingOf(op, sample).dims);
+    const [first, behind] = [typesOf(op, sample).flat(), operands.flat().some(({ whole }) => !whole)];
+    return first.includes('V0') ? behind : operands[0]!.some(({ whole }, dim) => !whole && first.includes(`V${dim}`));
+  });
   expect(all.some((text) => text.includes('V'))).toBe(cuttable);
   // What can be cut can be cut into parts, unless it is summed over.
   expect(all.some((text) => / -> .*V/.test(text))).toBe(all.some((text) => /^[^>]*O.* -> .*O/.test(text)));
@@ -333,6 +331,8 @@ test('the whole table of typings', () => {
     swiglu: O1, O1 -> O1
     swiglu: V2, V2 -> V2
     swiglu: O2, O2 -> O2
+    swiglu of counted rows: V2, V2, R -> V2
+    swiglu of counted rows: O2, O2, R -> O2
     swigluGrad: P, R, R -> P, P
     swigluGrad: V0, V0, V0 -> V0, V0
     swigluGrad: O0, O0, O0 -> O0, O0
@@ -343,12 +343,18 @@ test('the whole table of typings', () => {
     swigluGrad: V2, V2, V2 -> V2, V2
     swigluGrad: O2, O2, O2 -> O2, O2
     swigluGrad: PO2, O2, O2 -> PO2, PO2
+    swigluGrad of counted rows: P, R, R, R -> P, P
+    swigluGrad of counted rows: V2, V2, V2, R -> V2, V2
+    swigluGrad of counted rows: O2, O2, O2, R -> O2, O2
+    swigluGrad of counted rows: PO2, O2, O2, R -> PO2, PO2
     gelu: V0 -> V0
     gelu: O0 -> O0
     gelu: V1 -> V1
     gelu: O1 -> O1
     gelu: V2 -> V2
     gelu: O2 -> O2
+    gelu of counted rows: V2, R -> V2
+    gelu of counted rows: O2, R -> O2
     geluGrad: P, R -> P
     geluGrad: V0, V0 -> V0
     geluGrad: O0, O0 -> O0
@@ -359,6 +365,10 @@ test('the whole table of typings', () => {
     geluGrad: V2, V2 -> V2
     geluGrad: O2, O2 -> O2
     geluGrad: PO2, O2 -> PO2
+    geluGrad of counted rows: P, R, R -> P
+    geluGrad of counted rows: V2, V2, R -> V2
+    geluGrad of counted rows: O2, O2, R -> O2
+    geluGrad of counted rows: PO2, O2, R -> PO2
     sigmoid: V0 -> V0
     sigmoid: O0 -> O0
     sigmoid: V1 -> V1
@@ -414,6 +424,10 @@ test('the whole table of typings', () => {
     add: V2, V1 -> V2
     add: O2, O1 -> O2
     add: PO2, PO1 -> PO2
+    add of counted rows: P, P, R -> P
+    add of counted rows: V2, V2, R -> V2
+    add of counted rows: O2, O2, R -> O2
+    add of counted rows: PO2, PO2, R -> PO2
     multiply: P, R -> P
     multiply: R, P -> P
     multiply: V0, V0 -> V0
@@ -428,6 +442,12 @@ test('the whole table of typings', () => {
     multiply: O2, O2 -> O2
     multiply: PO2, O2 -> PO2
     multiply: O2, PO2 -> PO2
+    multiply of counted rows: P, R, R -> P
+    multiply of counted rows: R, P, R -> P
+    multiply of counted rows: V2, V2, R -> V2
+    multiply of counted rows: O2, O2, R -> O2
+    multiply of counted rows: PO2, O2, R -> PO2
+    multiply of counted rows: O2, PO2, R -> PO2
     scale: P -> P
     scale: V0 -> V0
     scale: O0 -> O0
@@ -851,6 +871,15 @@ test('the whole table of typings', () => {
     scaleRows: O2, O2 -> O2
     scaleRows: PO2, O2 -> PO2
     scaleRows: O2, PO2 -> PO2
+    scaleRows of counted rows: P, R, R -> P
+    scaleRows of counted rows: V3, R, R -> V3
+    scaleRows of counted rows: O3, R, R -> O3
+    scaleRows of counted rows: PO3, R, R -> PO3
+    scaleRows of counted rows: R, P, R -> P
+    scaleRows of counted rows: V2, V2, R -> V2
+    scaleRows of counted rows: O2, O2, R -> O2
+    scaleRows of counted rows: PO2, O2, R -> PO2
+    scaleRows of counted rows: O2, PO2, R -> PO2
     rowProduct: R, R -> R
     rowProduct: P, R -> P
     rowProduct: I, I -> I
@@ -873,6 +902,21 @@ test('the whole table of typings', () => {
     rowProduct: O3, PO3 -> PO3
     rowProduct: V4, V4 -> P
     rowProduct: PO4, O4 -> P
-    rowProduct: O4, PO4 -> P"
+    rowProduct: O4, PO4 -> P
+    rowProduct of counted rows: R, R, R -> R
+    rowProduct of counted rows: P, R, R -> P
+    rowProduct of counted rows: I, I, R -> I
+    rowProduct of counted rows: R, P, R -> P
+    rowProduct of counted rows: V2, V2, R -> V2
+    rowProduct of counted rows: O2, O2, R -> O2
+    rowProduct of counted rows: PO2, O2, R -> PO2
+    rowProduct of counted rows: O2, PO2, R -> PO2
+    rowProduct of counted rows: V3, V3, R -> V3
+    rowProduct of counted rows: O3, O3, R -> O3
+    rowProduct of counted rows: PO3, O3, R -> PO3
+    rowProduct of counted rows: O3, PO3, R -> PO3
+    rowProduct of counted rows: V4, V4, R -> P
+    rowProduct of counted rows: PO4, O4, R -> P
+    rowProduct of counted rows: O4, PO4, R -> P"
   `);
 });

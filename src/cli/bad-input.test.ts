@@ -233,7 +233,12 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     'no weights',
     'checkpoint directory',
   ],
-  ['generate with dp', ['generate', '--model', path('run'), '--prompt', 'a', '--layout', 'dp=2'], 'dp=2', 'tp, cp, ep and pp'],
+  [
+    'generate with dp',
+    ['generate', '--model', path('run'), '--prompt', 'a', '--layout', 'dp=2'],
+    'dp=2',
+    'tp, cp, ep and pp',
+  ],
   ['generate from nothing', ['generate', '--model', path('run'), '--prompt', ''], '--prompt', 'some text'],
   ['generate from NaN', ['generate', '--model', path('nan'), '--prompt', 'a'], 'is broken', 'NaN'],
   ['generate without a model', ['generate', '--prompt', 'a'], '--model: it is missing'],

@@ -18,6 +18,7 @@ const swigluOp: Op = {
   },
   typing: ([x]) => ({ dims: each(2, 1, x!.shape.length) }),
   vjp: ({ node, gradients: [g] }) => apply(swigluGradOp, [g!, node.inputs[0]!, node.inputs[1]!], {}),
+  rowwise: true,
   execution: byElements({
     name: 'swiglu',
     inputs: 2,
@@ -31,6 +32,7 @@ const swigluGradOp: Op = {
   name: 'swigluGrad',
   shape: ([, gate, up]) => [float(gate!.shape), float(up!.shape)],
   typing: ([x]) => ({ dims: each(3, 2, x!.shape.length), linear: [0] }),
+  rowwise: true,
   execution: byElements({
     name: 'swigluGrad',
     inputs: 3,
@@ -66,6 +68,7 @@ const geluOp: Op = {
   shape: ([x]) => [float(x!.shape)],
   typing: ([x]) => ({ dims: each(1, 1, x!.shape.length) }),
   vjp: ({ node, gradients: [g] }) => apply(geluGradOp, [g!, node.inputs[0]!], {}),
+  rowwise: true,
   execution: byElements({
     name: 'gelu',
     inputs: 1,
@@ -84,6 +87,7 @@ const geluGradOp: Op = {
   name: 'geluGrad',
   shape: ([, x]) => [float(x!.shape)],
   typing: ([x]) => ({ dims: each(2, 1, x!.shape.length), linear: [0] }),
+  rowwise: true,
   execution: byElements({
     name: 'geluGrad',
     inputs: 2,

@@ -42,7 +42,8 @@ const resized = ({ shape, dtype }: TensorShape, dim: number, size: number): Tens
   dtype,
 });
 
-/** Records a collective: the type of `x` on every axis must be one of `from`, and becomes `to`. `others`: what it is told besides. */
+/** Records a collective: the type of `x` on every axis must be one of `from`, and becomes `to`. `others`: what it is told besides; `counted`: how
+ * many rows of the result there are. */
 export function transition<A extends OnAxes>(
   op: Op<A>,
   x: Value,
@@ -51,6 +52,7 @@ export function transition<A extends OnAxes>(
   to: AxisType,
   instead: Instead,
   others: readonly Value[] = [],
+  counted?: Value,
 ): Value {
   for (const axis of attrs.axes) {
     const type = x.types[axis] ?? 'R';
@@ -65,7 +67,8 @@ export function transition<A extends OnAxes>(
   }
   const inputs = [x, ...others];
   const shapes = checkedShapes(op, inputs, attrs, x.trace);
-  return record(op, inputs, attrs, shapes, [mapTypes(x.types, (old, a) => (attrs.axes.includes(a) ? to : old))])[0]!;
+  const types = mapTypes(x.types, (old, a) => (attrs.axes.includes(a) ? to : old));
+  return record(op, inputs, attrs, shapes, [types], counted)[0]!;
 }
 
 /** Those of more than one rank, in the mesh's order. */

@@ -50,6 +50,7 @@ const addOp: Op = {
     const [x, y] = node.inputs;
     return [g, x!.shape.length === y!.shape.length ? g : apply(sumLeadingOp, [g!], { keep: y!.shape.length })[0]];
   },
+  rowwise: true,
   execution: { by: 'onnx', lower: (onnx, [x, y]) => [onnx.add('Add', [x!, y!])] },
   reference: ([x, y]) => [ndarray(x!.shape, (i) => x!.data[i]! + y!.data[i % y!.data.length]!)],
 };
@@ -65,6 +66,7 @@ const multiplyOp: Op = {
     linear: [0, 1],
   }),
   vjp: ({ node, gradients: [g] }) => [multiply(g!, node.inputs[1]!), multiply(g!, node.inputs[0]!)],
+  rowwise: true,
   execution: { by: 'onnx', lower: (onnx, [x, y]) => [onnx.add('Mul', [x!, y!])] },
   reference: ([x, y]) => [ndarray(x!.shape, (i) => x!.data[i]! * y!.data[i]!)],
 };

@@ -184,6 +184,7 @@ const usedRowsOp: Op = {
   shape: ([experts]) => [experts!],
   typing: { dims: 'b! s! k!, b! s! r! -> b s k' },
   inPlace: [0],
+  rowsOf: 0,
   execution: {
     by: 'host',
     run: ([experts, received], [used]) => {
@@ -231,7 +232,7 @@ export function exchangeRows(
   how: Pick<RowsExchanged, 'room' | 'sent'>,
 ): Value {
   const attrs = { axes: [axis], room: how.room, sent: how.sent };
-  return transition(exchangeRowsOp, rows, attrs, ['L'], 'L', insteadOf.outside, [sent, received]);
+  return transition(exchangeRowsOp, rows, attrs, ['L'], 'L', insteadOf.outside, [sent, received], received);
 }
 
 export const usedRows = (experts: Value, received: Value): Value => apply(usedRowsOp, [experts, received], {})[0]!;

@@ -65,6 +65,7 @@ const groupedLinearOp: Op<Product> = {
       apply(groupedOuterSumOp, [first, second, experts], outer)[0],
     ];
   },
+  rowsOf: 1,
   execution: { by: 'blocks', ...productLoop },
   reference: ([x, experts, w], { order, into }) => {
     const [inputs, outputs] = [inOf(ofArray(w!), order), outOf(ofArray(w!), order)];

@@ -1,5 +1,6 @@
 // Every op there is, by name: what tests walk, and what a program that crosses threads is read by.
 
+import { onCountedRows } from '../program/counted-rows.ts';
 import type { Op } from '../program/program.ts';
 import { activationOps } from './activation.ts';
 import { attentionOps } from './attention.ts';
@@ -49,5 +50,8 @@ const families = [
 
 /** Attributes differ by op, so the table knows them only as objects. */
 export const opTable: ReadonlyMap<string, Op> = new Map(
-  families.flatMap((family) => Object.values(family)).map((op) => [op.name, op as unknown as Op]),
+  families
+    .flatMap((family) => Object.values(family) as unknown as Op[])
+    .flatMap((op) => (op.rowwise ? [op, onCountedRows(op)] : [op]))
+    .map((op) => [op.name, op]),
 );

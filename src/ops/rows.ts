@@ -25,6 +25,7 @@ const scaleRowsOp: Op = {
     const [x, factors] = inputs as [Value, Value];
     return [scaleRows(g!, factors), rowProduct(g!, x)];
   },
+  rowwise: true,
   execution: { by: 'onnx', lower: (onnx, [x, factors]) => [onnx.add('Mul', [x!, factors!])] },
   reference: ([x, factors]) => {
     const width = lastDim(x!.shape);
@@ -42,6 +43,7 @@ const rowProductOp: Op = {
     const rank = x!.shape.length;
     return { dims: `${ofRows(rank)}, ${ofRows(rank)} -> ${ofNumbers(rank)}`, linear: [0, 1] };
   },
+  rowwise: true,
   execution: {
     by: 'onnx',
     lower: (onnx, [x, y]) => [onnx.add('ReduceSum', [onnx.add('Mul', [x!, y!]), onnx.int64s(-1)])],

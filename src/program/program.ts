@@ -18,6 +18,8 @@ export interface Value {
   readonly dtype: Dtype;
   readonly types: Types;
   readonly trace: Trace;
+  /** Of [1, rows, ..]: counts whose sum is how many of its rows there are, the first ones; undefined: all. */
+  readonly counted?: Value;
 }
 
 export interface Node<A = object> {
@@ -170,6 +172,10 @@ export interface Op<A = object> {
   readonly accumulates?: number;
   /** Results are written over these operands, in their order; undefined: a result has memory of its own. */
   readonly inPlace?: readonly (number | undefined)[];
+  /** A result's row is made of the operands' rows in its place: of rows that are counted only those that there are (counted-rows.ts). */
+  readonly rowwise?: true;
+  /** The operand whose rows the results have, where the op itself leaves out those that there are not. */
+  readonly rowsOf?: number;
   readonly execution: Execution<A>;
   /** A naive implementation, kept for ever to test the fast one against. */
   readonly reference?: (inputs: readonly NdArray[], attrs: A) => NdArray[];

@@ -1,6 +1,7 @@
 // Writes a program: inputs, and the application of ops with their shapes and types checked at once.
 import { fail } from '../errors.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
+import { onCountedRows } from './counted-rows.ts';
 import type { Dtype, Node, Program, Shape, Trace, Value } from './program.ts';
 import { expectShape, type Op, ShapeProblem, type TensorShape } from './program.ts';
 import { resultTypes } from './result-types.ts';
@@ -11,10 +12,11 @@ export function startTrace(mesh: Mesh, coords: Coords): Trace {
 }
 
 /** A new value of the trace; `types` on axes of one rank are dropped. */
-export function newValue(trace: Trace, tensor: TensorShape, types: Types): Value {
+export function newValue(trace: Trace, tensor: TensorShape, types: Types, counted?: Value): Value {
   const kept = Object.fromEntries(Object.entries(types).filter(([axis]) => trace.mesh[axis as TypedAxis] > 1));
   for (const axis of typedAxes) if (trace.mesh[axis] > 1) kept[axis] ??= 'R';
-  return { id: trace.nextId++, shape: tensor.shape, dtype: tensor.dtype, types: kept as Types, trace };
+  const { shape, dtype } = tensor;
+  return { id: trace.nextId++, shape, dtype, types: kept as Types, trace, ...(counted && { counted }) };
 }
 
 /** An input of local `shape`; on axes not named it is replicated. */
@@ -23,6 +25,12 @@ export const input = (trace: Trace, shape: Shape, types: Types, dtype: Dtype = '
 
 /** Applies an op; throws SHAPE_MISMATCH or TYPE_MISMATCH naming op, site, axis and fix. */
 export function apply<A extends object>(op: Op<A>, inputs: readonly Value[], attrs: A): Value[] {
+  const counted = op.rowwise && inputs.every((x) => x.counted) ? inputs[0]!.counted : undefined;
+  if (counted) return applyPlain(onCountedRows(op as unknown as Op), [...inputs, counted], attrs, counted);
+  return applyPlain(op, inputs, attrs, op.rowsOf === undefined ? undefined : inputs[op.rowsOf]!.counted);
+}
+
+function applyPlain<A extends object>(op: Op<A>, inputs: readonly Value[], attrs: A, counted?: Value): Value[] {
   const trace = inputs[0]!.trace;
   const shapes = checkedShapes(op, inputs, attrs, trace);
   const types: Partial<Record<TypedAxis, AxisType>>[] = shapes.map(() => ({}));
@@ -33,7 +41,7 @@ export function apply<A extends object>(op: Op<A>, inputs: readonly Value[], att
     if (!Array.isArray(result)) return fail('TYPE_MISMATCH', { op: op.name, site: trace.site, ...result });
     for (const [index, type] of result.entries()) types[index]![axis] = type;
   }
-  return record(op, inputs, attrs, shapes, types);
+  return record(op, inputs, attrs, shapes, types, counted);
 }
 
 /** Appends a node whose result types the caller has worked out (collectives). */
@@ -43,9 +51,10 @@ export function record<A extends object>(
   attrs: A,
   shapes: readonly TensorShape[],
   types: readonly Types[],
+  counted?: Value,
 ): Value[] {
   const trace = inputs[0]!.trace;
-  const outputs = shapes.map((tensor, index) => newValue(trace, tensor, types[index]!));
+  const outputs = shapes.map((tensor, index) => newValue(trace, tensor, types[index]!, counted));
   trace.nodes.push({ op, inputs, outputs, attrs, site: trace.site } as unknown as Node);
   return outputs;
 }

@@ -70,6 +70,8 @@ interface Audited {
   readonly family: keyof typeof configs;
   readonly precision: StepSettings['precision'];
   readonly globalBatch?: number;
+  /** Microbatches of each replica, where they are not alike. */
+  readonly shares?: readonly number[];
   /** The arena against the most that is alive in it at once; 1.04 where it is not given. */
   readonly packing?: number;
 }
@@ -115,14 +117,20 @@ const cases: readonly Audited[] = [
     packing: 1.06,
   },
   { layout: 'dp=2,zero=3,recompute=full', family: 'qwen2_moe', precision: 'f32' },
+  { layout: 'dp=3', family: 'llama', precision: 'f32', globalBatch: 6, shares: [1, 3, 2] },
+  {
+    ...{ layout: 'tp=2,pp=2,dp=2,zero=1,stages=3+1', family: 'gpt2', precision: 'f32', globalBatch: 8 },
+    ...{ shares: [2, 6], packing: 1.08 },
+  },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
 
-function settingsOf({ layout: text, family, precision, globalBatch = 4 }: Audited): StepSettings {
+function settingsOf({ layout: text, family, precision, globalBatch = 4, shares }: Audited): StepSettings {
   const [config, layout] = [configs[family], parseLayout(text)];
   const batch = { seqLen: 64, globalBatch, microBatch: 1 };
-  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision };
+  const alike = { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision };
+  return shares ? { ...alike, shares, microbatches: Math.max(...shares) } : alike;
 }
 
 async function trained(settings: StepSettings): Promise<AuditResult[]> {

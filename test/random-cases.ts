@@ -6,7 +6,8 @@ import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { PreferenceSettings } from '../src/model/preference.ts';
-import type { StepSettings } from '../src/step/settings.ts';
+import { sharesProblem } from '../src/plan/by-speed.ts';
+import { alikeReplicas, type StepSettings, sequencesPerStep } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
 import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
 
@@ -15,8 +16,11 @@ export interface Case {
   readonly layout: Layout;
   readonly seqLen: number;
   readonly microBatch: number;
-  /** On each data-parallel rank. */
+  /** On each data-parallel rank; with `shares` on that which has most. */
   readonly microbatches: number;
+  readonly shares?: readonly number[];
+  /** By rank. */
+  readonly speeds?: readonly number[];
   /** Sequences hold documents of up to so many tokens; undefined: each is one. */
   readonly documents?: number;
   /** They are dealt out by their cost. */
@@ -52,9 +56,9 @@ export const settingsOf = (
 
 /** The same work on one rank. */
 export const onOneRank = ({ attentionBlock: _, lossBlock: __, ...settings }: StepSettings): StepSettings => ({
-  ...settings,
+  ...alikeReplicas(settings),
   layout: oneRank,
-  microbatches: settings.microbatches * settings.layout.dp,
+  microbatches: sequencesPerStep(settings) / settings.microBatch,
 });
 
 const sizes = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -132,6 +136,9 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       }),
       lossBlock: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
       attentionBlock: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined, freq: 2 }),
+      // Of replicas, and of ranks.
+      shares: fc.option(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 8, maxLength: 8 }), { freq: 3 }),
+      speeds: fc.option(fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 8, maxLength: 8 }), { freq: 2 }),
       uneven: fc.option(fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }), { freq: 2 }),
       family: fc.constantFrom(...familyNames),
       headsPerRank: fc.integer({ min: 1, max: 3 }),
@@ -183,6 +190,9 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         ...(random.schedule === 'file' ? { scheduleFile: { path: 'drawn', text: orderText(size, random.picks) } } : {}),
         ...(random.uneven === null ? {} : { stages: cutAt(layers, pp * chunks, random.uneven) }),
       };
+      const canDiffer = random.shares !== null && mesh.dp > 1 && sharesProblem(layout) === undefined;
+      const shares = canDiffer ? Array.from({ length: mesh.dp }, (_, dp) => random.shares![dp % 8]!) : undefined;
+      const speeds = random.speeds && Array.from({ length: worldSize(mesh) }, (_, at) => random.speeds![at % 8]! / 8);
       const parts = leastMultiple(sequencePieces({ cp, cpMode }), sp ? cp * tp : 1);
       const seqLen = parts * Math.max(1, Math.round(random.length / parts));
       return {
@@ -214,7 +224,9 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         layout,
         seqLen: Math.max(2, seqLen),
         microBatch: random.microBatch,
-        microbatches: random.microbatches,
+        microbatches: shares ? Math.max(...shares) : random.microbatches,
+        ...(shares ? { shares } : {}),
+        ...(speeds ? { speeds } : {}),
         ...workOf(random, seqLen),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),

@@ -1,13 +1,15 @@
 // Estimates how long a step takes, from its program and a few measured rates: work, talk, the pipeline's empty places, shared cores.
-import { worldSize } from '../mesh/mesh.ts';
+import { rankAt, worldSize } from '../mesh/mesh.ts';
 import { play } from '../schedule/play.ts';
-import { isMessage, type Work } from '../schedule/schedule.ts';
+import { isMessage, type Schedule, type Work } from '../schedule/schedule.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
-import type { StepSettings } from '../step/settings.ts';
+import { once } from '../step/once.ts';
+import { microbatchesOn, type StepSettings } from '../step/settings.ts';
+import { slowestAt } from '../step/speeds.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { flopsOf, sentBy } from './predict-step.ts';
-import { byStage } from './stage-ranks.ts';
+import { byRank } from './stage-ranks.ts';
 
 /** Of the machine, for a world of so many ranks. */
 export interface StepRates {
@@ -33,24 +35,63 @@ interface Cost {
 }
 
 /**
- * Seconds of a step. Ranks of a stage are taken to be alike, and nobody to wait but for the pipeline and for a core: ranks that
- * outnumber the cores share them, so all their work takes at least as long as the cores need for it.
+ * Seconds of a step. The ranks of a replica's stage are taken to be as fast as the slowest of them, and nobody to wait but for the
+ * pipeline, at the end for other replicas, and for a core: ranks that outnumber the cores share them, so all their work takes at least as
+ * long as the cores need for it.
  */
 export function estimateStep(settings: StepSettings, rates: StepRates): number {
-  const { layout, microbatches } = settings;
-  const schedule = scheduleOf(layout, microbatches);
-  const stages = byStage(layout, (rank) => stageSeconds(buildTrainingStep(settings, rank), rates));
+  const { layout } = settings;
+  const costsOf = once((rank: number) => stageSeconds(buildTrainingStep(settings, rank), rates));
+  const programs = byRank(settings, (rank) => rank);
+  const perStage = worldSize(layout) / layout.pp / layout.dp;
+  const replicas = replicasAlike(settings).map(({ dp, replicas: count }) => {
+    const stages = Array.from({ length: layout.pp }, (_, pp) =>
+      atSpeed(costsOf(programs[rankAt(layout, { tp: 0, cp: 0, ep: 0, dp, pp })]!), slowestAt(settings, { dp, pp })),
+    );
+    return {
+      ranksPerStage: count * perStage,
+      ...playReplica(scheduleOf(layout, microbatchesOn(settings, dp)), stages),
+    };
+  });
+  const work = replicas.reduce((sum, { ranksPerStage, compute }) => sum + ranksPerStage * compute, 0);
+  const talk = Math.max(...replicas.map((each) => each.talk));
+  return Math.max(...replicas.map(({ seconds: own }) => own), work / rates.cores + talk);
+}
+
+/** Of replicas that are alike in work and speed, the first. */
+function replicasAlike(settings: StepSettings): { readonly dp: number; readonly replicas: number }[] {
+  const { dp: replicas, pp } = settings.layout;
+  const found = new Map<string, { readonly dp: number; replicas: number }>();
+  for (let dp = 0; dp < replicas; dp++) {
+    const speeds = Array.from({ length: pp }, (_, stage) => slowestAt(settings, { dp, pp: stage }));
+    const likeness = [microbatchesOn(settings, dp), ...speeds].join();
+    const known = found.get(likeness) ?? { dp, replicas: 0 };
+    known.replicas += 1;
+    found.set(likeness, known);
+  }
+  return [...found.values()];
+}
+
+/** Seconds of a step of one replica; of one rank a stage, what all compute and the most that one talks. */
+function playReplica(schedule: Schedule, stages: readonly StageSeconds[]): Cost & { readonly seconds: number } {
   const { makespan } = play(schedule, {
     workSeconds: (stage, work) => seconds(stages[stage]!.work(work)),
     sendSeconds: (from) => stages[from]!.send,
   });
-  const own = makespan + Math.max(...stages.map(({ once }) => seconds(once)));
-  const whole = stages.map(({ work, once }, stage) =>
-    addUp([...schedule.stages[stage]!.flatMap((action) => (isMessage(action) ? [] : [work(action)])), once]),
+  const whole = stages.map(({ work, once: ends }, stage) =>
+    addUp([...schedule.stages[stage]!.flatMap((action) => (isMessage(action) ? [] : [work(action)])), ends]),
   );
-  const work = whole.reduce((total, { compute }) => total + compute, 0) * (worldSize(layout) / layout.pp);
-  return Math.max(own, work / rates.cores + Math.max(...whole.map(({ talk }) => talk)));
+  return {
+    seconds: makespan + Math.max(...stages.map(({ once: ends }) => seconds(ends))),
+    compute: whole.reduce((total, { compute }) => total + compute, 0),
+    talk: Math.max(...whole.map(({ talk }) => talk)),
+  };
 }
+
+const atSpeed = ({ work, once: ends, send }: StageSeconds, speed: number): StageSeconds => {
+  const slowed = ({ compute, talk }: Cost): Cost => ({ compute: compute / speed, talk });
+  return { work: (each) => slowed(work(each)), once: slowed(ends), send };
+};
 
 const seconds = ({ compute, talk }: Cost): number => compute + talk;
 

@@ -50,7 +50,10 @@ test('items are dealt out each once, as many to every bin, no bin above the mean
       fc.infiniteStream(fc.nat(1000)),
       (bins, room, drawn) => {
         const costs = Array.from({ length: bins * room }, () => drawn.next().value);
-        const dealt = dealByCost(costs, bins, room);
+        const dealt = dealByCost(
+          costs,
+          Array.from({ length: bins }, () => room),
+        );
         expect(dealt.map(({ length }) => length)).toEqual(Array.from({ length: bins }, () => room));
         expect(dealt.flat().sort((a, b) => a - b)).toEqual(costs.map((_, item) => item));
       },
@@ -59,7 +62,7 @@ test('items are dealt out each once, as many to every bin, no bin above the mean
 });
 
 test('a costly sequence is alone where cheap ones are together, as far as there is room', () => {
-  expect(dealByCost([1, 1, 9, 1, 1, 1], 2, 3)).toEqual([
+  expect(dealByCost([1, 1, 9, 1, 1, 1], [3, 3])).toEqual([
     [2, 4, 5],
     [0, 1, 3],
   ]);

@@ -13,19 +13,20 @@ import { holdState } from './held.ts';
 import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
-import { type StepSettings, traceSettings } from './settings.ts';
+import { microbatchesOn, type StepSettings, traceSettings } from './settings.ts';
 import type { TrainingStep } from './step.ts';
 import { lossBuffers, lossNumbers, lossOperands, tokenBuffers } from './token-buffers.ts';
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
-  const { config, layout, microbatches, precision, lossBlock, preference } = settings;
+  const { config, layout, precision, lossBlock, preference } = settings;
   const coords = coordsOf(layout, rank);
+  const microbatches = microbatchesOn(settings, coords.dp);
   const state = stateOf(config, layout, coords);
   const builder = startProgram(layout, rank, precision, state);
   const trace = traceSettings(settings, coords);
   const parts = stageParts(config, layout, coords.pp);
 
-  const tokens = tokenBuffers(builder, parts, settings, coords, 'loss');
+  const tokens = tokenBuffers(builder, parts, { ...settings, microbatches }, coords, 'loss');
   const mean = lossBuffers(builder, settings);
   const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
   const squaredNorm = builder.own('squared gradient norm', [1], 'double');

@@ -47,7 +47,7 @@ interface Ran {
 /** `lost`: the rank that is lost, as test/lost-rank.ts is told. */
 async function run(given: TrainSettings, lost?: string, reports: TrainReport[] = []): Promise<Ran> {
   const out = join(mkdtempSync(join(root, 'run-')), 'out');
-  const settled = settle({ ...common, out, ...given });
+  const settled = await settle({ ...common, out, ...given });
   const cacheDirectory = mkdtempSync(join(root, 'tokens-'));
   const { objective, seqLen } = settled.run;
   const options = {

@@ -25,6 +25,7 @@ const shownDefaults = {
   set: '',
   tokenizer: "the checkpoint's, else bytes",
   layout: `${trainDefaults.layout}: by the cores of this machine`,
+  speeds: 'all alike',
   steps: `${trainDefaults.steps}`,
   epochs: '',
   seqLen: `${trainDefaults.seqLen}`,

@@ -36,9 +36,12 @@ const largestMicroBatch = 4;
 export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): number {
   const share = globalBatch / dp;
   if (!Number.isInteger(share) || globalBatch > largestBatch) return 1;
-  const most = pp > 1 ? Math.max(1, Math.floor(share / (4 * pp))) : largestMicroBatch;
-  return divisors(share).findLast((size) => size <= Math.min(most, largestMicroBatch)) ?? 1;
+  return divisors(share).findLast((size) => size <= mostSequences(share, pp)) ?? 1;
 }
+
+/** Sequences of a microbatch, of so many on each replica. */
+export const mostSequences = (share: number, pp: number): number =>
+  Math.min(largestMicroBatch, pp > 1 ? Math.max(1, Math.floor(share / (4 * pp))) : largestMicroBatch);
 
 /**
  * The layout with the most ranks that divides the model and the batch and that fits in memory (as `train` checks it); of those with

@@ -26,7 +26,10 @@ function onFewer(settled: Settled, ranks: number): Settled | undefined {
   if (!found) return undefined;
   const { microBatch, microbatches } = found;
   const text = printLayout(found.layout);
-  return { ...settled, layout: found.layout, microbatches, run: { ...run, layout: text, microBatch } };
+  // Whose speeds they are is not known any more.
+  const { shares: _, speeds: __, notes: ___, ...alike } = settled;
+  const { speeds: ____, ...kept } = run;
+  return { ...alike, notes: [], layout: found.layout, microbatches, run: { ...kept, layout: text, microBatch } };
 }
 
 const outOf = ({ given }: Settled): string => given.out ?? given.resume!;

@@ -13,7 +13,7 @@ import { checkFit } from '../model/fit.ts';
 import { estimateStep } from '../plan/estimate-step.ts';
 import { scalingOf } from '../plan/scaling.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { defaultMicroBatch } from '../train/auto-layout.ts';
+import { defaultMicroBatch } from '../train/micro-batch.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { allowedEfficiency, rankCounts, type ScaleResult, scaledAxes } from './scaling.ts';

@@ -1,15 +1,14 @@
 // Estimates how long a step takes, from its program and a few measured rates: work, talk, the pipeline's empty places, shared cores.
-import { rankAt, worldSize } from '../mesh/mesh.ts';
+import { worldSize } from '../mesh/mesh.ts';
 import { play } from '../schedule/play.ts';
 import { isMessage, type Schedule, type Work } from '../schedule/schedule.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
-import { once } from '../step/once.ts';
-import { microbatchesOn, type StepSettings } from '../step/settings.ts';
+import { alikeReplicas, microbatchesOn, type StepSettings } from '../step/settings.ts';
 import { slowestAt } from '../step/speeds.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { flopsOf, sentBy } from './predict-step.ts';
-import { byRank } from './stage-ranks.ts';
+import { stageRanks } from './stage-ranks.ts';
 
 /** Of the machine, for a world of so many ranks. */
 export interface StepRates {
@@ -41,13 +40,10 @@ interface Cost {
  */
 export function estimateStep(settings: StepSettings, rates: StepRates): number {
   const { layout } = settings;
-  const costsOf = once((rank: number) => stageSeconds(buildTrainingStep(settings, rank), rates));
-  const programs = byRank(settings, (rank) => rank);
+  const costs = stageRanks(layout).map((rank) => stageSeconds(buildTrainingStep(shortened(settings), rank), rates));
   const perStage = worldSize(layout) / layout.pp / layout.dp;
   const replicas = replicasAlike(settings).map(({ dp, replicas: count }) => {
-    const stages = Array.from({ length: layout.pp }, (_, pp) =>
-      atSpeed(costsOf(programs[rankAt(layout, { tp: 0, cp: 0, ep: 0, dp, pp })]!), slowestAt(settings, { dp, pp })),
-    );
+    const stages = costs.map((each, pp) => atSpeed(each, slowestAt(settings, { dp, pp })));
     return {
       ranksPerStage: count * perStage,
       ...playReplica(scheduleOf(layout, microbatchesOn(settings, dp)), stages),
@@ -57,6 +53,10 @@ export function estimateStep(settings: StepSettings, rates: StepRates): number {
   const talk = Math.max(...replicas.map((each) => each.talk));
   return Math.max(...replicas.map(({ seconds: own }) => own), work / rates.cores + talk);
 }
+
+/** Microbatches are alike, so a step of one stands for all; a schedule out of a file is for as many as it has. */
+const shortened = (settings: StepSettings): StepSettings =>
+  settings.layout.schedule === 'file' ? settings : { ...alikeReplicas(settings), microbatches: 1 };
 
 /** Of replicas that are alike in work and speed, the first. */
 function replicasAlike(settings: StepSettings): { readonly dp: number; readonly replicas: number }[] {
@@ -78,19 +78,19 @@ function playReplica(schedule: Schedule, stages: readonly StageSeconds[]): Cost 
     workSeconds: (stage, work) => seconds(stages[stage]!.work(work)),
     sendSeconds: (from) => stages[from]!.send,
   });
-  const whole = stages.map(({ work, once: ends }, stage) =>
-    addUp([...schedule.stages[stage]!.flatMap((action) => (isMessage(action) ? [] : [work(action)])), ends]),
+  const whole = stages.map(({ work, once }, stage) =>
+    addUp([...schedule.stages[stage]!.flatMap((action) => (isMessage(action) ? [] : [work(action)])), once]),
   );
   return {
-    seconds: makespan + Math.max(...stages.map(({ once: ends }) => seconds(ends))),
+    seconds: makespan + Math.max(...stages.map(({ once }) => seconds(once))),
     compute: whole.reduce((total, { compute }) => total + compute, 0),
     talk: Math.max(...whole.map(({ talk }) => talk)),
   };
 }
 
-const atSpeed = ({ work, once: ends, send }: StageSeconds, speed: number): StageSeconds => {
+const atSpeed = ({ work, once, send }: StageSeconds, speed: number): StageSeconds => {
   const slowed = ({ compute, talk }: Cost): Cost => ({ compute: compute / speed, talk });
-  return { work: (each) => slowed(work(each)), once: slowed(ends), send };
+  return { work: (each) => slowed(work(each)), once: slowed(once), send };
 };
 
 const seconds = ({ compute, talk }: Cost): number => compute + talk;

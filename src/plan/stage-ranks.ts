@@ -1,10 +1,15 @@
 // Ranks of a stage do alike work: their programs differ in the slices they take and in whom they talk to, not in shapes, so that the
 // first rank of a stage stands for all of it; of replicas with other numbers of microbatches, the first with each. Over cp they hold other
 // tokens, which see more or fewer others: as many in time, but not to the last FLOP.
+import type { Layout } from '../mesh/layout.ts';
 import { type Coords, coordsOf, rankAt, worldSize } from '../mesh/mesh.ts';
 import { microbatchesOn, type StepSettings } from '../step/settings.ts';
 
 type Alike = Pick<StepSettings, 'layout' | 'microbatches' | 'shares'>;
+
+/** The first rank of every stage. */
+export const stageRanks = (layout: Layout): number[] =>
+  Array.from({ length: layout.pp }, (_, pp) => rankAt(layout, { ...origin, pp }));
 
 /** The first replica with as many microbatches. */
 const firstLike = (settings: Alike, dp: number): number => {

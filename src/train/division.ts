@@ -6,7 +6,7 @@ import { checkFit, divisors } from '../model/fit.ts';
 import { replicaTimes, sharesProblem, stagesBySpeed, type Uneven } from '../plan/by-speed.ts';
 import { replicaShares } from '../plan/replica-shares.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { defaultMicroBatch, mostSequences } from './auto-layout.ts';
+import { defaultMicroBatch, mostSequences } from './micro-batch.ts';
 import { refuse } from './refuse.ts';
 
 /** What of a step's settings is decided here. */

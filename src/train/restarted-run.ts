@@ -49,6 +49,12 @@ function fromCheckpoint(settled: Settled): Settled {
  * another command has saved there is left to be refused.
  */
 export function goingOn(given: TrainSettings): TrainSettings {
+  const going = whereItWas(given);
+  // Chosen anew its layout could be another one.
+  return going !== given && given.layout === 'auto' ? { ...going, layout: undefined } : going;
+}
+
+function whereItWas(given: TrainSettings): TrainSettings {
   const { restart, out, resume } = given;
   if (restart === undefined || out === undefined || !holdsWeights(out) || readManifest(out) === undefined) return given;
   if (resume !== undefined && existsSync(resume) && realpathSync(resume) === realpathSync(out)) return given;
@@ -57,10 +63,10 @@ export function goingOn(given: TrainSettings): TrainSettings {
   if (resume === undefined) {
     const same =
       there.run.model === absoluteModel(model ?? trainDefaults.model) && `${there.run.set}` === `${set ?? []}`;
-    return same ? { ...rest, resume: out } : given;
+    return same ? { ...given, resume: out } : given;
   }
   const from = readRun(resume);
   const kept = ['model', 'set', ...fixedSettings] as const;
   const same = kept.every((key) => `${there.run[key]}` === `${from.run[key]}`) && there.step >= from.step;
-  return same ? { ...given, resume: out } : given;
+  return same ? { ...rest, resume: out } : given;
 }

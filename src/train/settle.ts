@@ -11,10 +11,10 @@ import { refuseDropout } from '../model/keys.ts';
 import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
-import { measureSpeeds } from '../runtime/matrix-rate.ts';
+import { machineRates } from '../runtime/machine-rates.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
-import { machineLayout } from './auto-layout.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
+import { chooseLayout } from './choose-layout.ts';
 import { divide } from './division.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
@@ -86,20 +86,20 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
   const precision = value('precision');
   const text = value('layout');
   const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack') }, 1);
-  const asked =
-    text === 'auto'
-      ? machineLayout({
-          config: model.config,
-          seqLen,
-          globalBatch,
-          precision,
-          ofStep,
-          ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
-        })
-      : parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
   // Speeds are of the ranks that the layout had.
   const kept = given.layout === undefined || before?.run.speeds === 'measure' ? before?.run.speeds : undefined;
   const speeds = given.speeds ?? kept;
+  const chosen =
+    text === 'auto'
+      ? await chooseLayout(
+          { config: model.config, seqLen, globalBatch, microBatch: given.microBatch, precision, ofStep },
+          speeds,
+          settling,
+        )
+      : undefined;
+  const asked =
+    chosen?.layout ??
+    parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
   const { notes, ...division } = divide({
     config: model.config,
     layout: asked,
@@ -135,7 +135,7 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
     microbatches: division.microbatches,
     ...optional('shares', division.shares),
     ...optional('speeds', division.speeds),
-    notes,
+    notes: [...(chosen ? [chosen.because] : []), ...notes],
     tokenizer: loadTokenizer(tokenizerPath),
     run: {
       objective,
@@ -180,9 +180,8 @@ const missing = (key: string, fix: string): never => refuse(key, 'it is missing'
 
 /** How fast the ranks of a layout are, all computing at once. */
 async function measured(layout: Layout, precision: Precision, { signal, pool }: Settling): Promise<readonly number[]> {
-  const ranks = worldSize(layout);
   checkRanks({ layout });
-  return measureSpeeds({ ranks, precision, ...optional('signal', signal), ...optional('pool', pool) });
+  return (await machineRates({ ranks: worldSize(layout), precision, signal, pool })).together;
 }
 
 function ratesOf(

@@ -1,17 +1,24 @@
 // `--layout auto`: what this machine can do is measured, a layout chosen by it, and said why.
 import { availableParallelism } from 'node:os';
+import type { AbortSignalLike } from '../abort-signal.ts';
 import { option } from '../errors.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { machineRates } from '../runtime/machine-rates.ts';
+import type { WorldPool } from '../runtime/world-pool.ts';
 import { type AutoLayout, type AutoLayoutOptions, autoLayout } from './auto-layout.ts';
 import type { RunSettings } from './settings.ts';
-import type { Settling } from './settle.ts';
 
 export interface ChosenLayout {
   readonly layout: Layout;
   /** In a line. */
   readonly because: string;
+}
+
+/** What measuring the machine may need. */
+export interface Measuring {
+  readonly signal?: AbortSignalLike | undefined;
+  readonly pool?: WorldPool | undefined;
 }
 
 type Step = Pick<AutoLayoutOptions, 'config' | 'seqLen' | 'globalBatch' | 'microBatch' | 'precision' | 'ofStep'>;
@@ -22,7 +29,7 @@ const oneRankRates = { alone: 1, together: [1], talk: { secondsPerCall: 0, secon
 export async function chooseLayout(
   step: Step,
   speeds: RunSettings['speeds'],
-  { pool, signal }: Pick<Settling, 'pool' | 'signal'>,
+  { pool, signal }: Measuring,
 ): Promise<ChosenLayout> {
   const cores = availableParallelism();
   const ranks = speeds === 'measure' ? undefined : speeds?.length;

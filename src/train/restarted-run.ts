@@ -27,8 +27,8 @@ function onFewer(settled: Settled, ranks: number): Settled | undefined {
   const { microBatch, microbatches } = found;
   const text = printLayout(found.layout);
   // Whose speeds they are is not known any more.
-  const { shares: _, speeds: __, notes: ___, ...alike } = settled;
-  const { speeds: ____, ...kept } = run;
+  const { shares: _, speeds: __, notes: ___, because: ____, ...alike } = settled;
+  const { speeds: _____, ...kept } = run;
   return { ...alike, notes: [], layout: found.layout, microbatches, run: { ...kept, layout: text, microBatch } };
 }
 
@@ -63,10 +63,10 @@ function whereItWas(given: TrainSettings): TrainSettings {
   if (resume === undefined) {
     const same =
       there.run.model === absoluteModel(model ?? trainDefaults.model) && `${there.run.set}` === `${set ?? []}`;
-    return same ? { ...given, resume: out } : given;
+    return same ? { ...rest, resume: out } : given;
   }
   const from = readRun(resume);
   const kept = ['model', 'set', ...fixedSettings] as const;
   const same = kept.every((key) => `${there.run[key]}` === `${from.run[key]}`) && there.step >= from.step;
-  return same ? { ...rest, resume: out } : given;
+  return same ? { ...given, resume: out } : given;
 }

@@ -1,5 +1,4 @@
 // From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
-import type { AbortSignalLike } from '../abort-signal.ts';
 import { identityOf } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.ts';
@@ -12,9 +11,8 @@ import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { machineRates } from '../runtime/machine-rates.ts';
-import type { WorldPool } from '../runtime/world-pool.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
-import { chooseLayout } from './choose-layout.ts';
+import { chooseLayout, type Measuring } from './choose-layout.ts';
 import { divide } from './division.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
@@ -34,6 +32,8 @@ export interface Settled {
   readonly weights?: { readonly path: string; readonly identity: string };
   /** With its stages as long as they are. */
   readonly layout: Layout;
+  /** Why it was chosen, where nobody said which. */
+  readonly because?: string;
   readonly microbatches: number;
   /** See StepSettings. */
   readonly shares?: readonly number[];
@@ -45,14 +45,11 @@ export interface Settled {
 }
 
 /** What settling a run may need besides its settings. */
-export interface Settling {
+export interface Settling extends Measuring {
   /** The model when it is not named but given. */
   readonly source?: ModelSource | undefined;
   /** Gives the text of the file that a layout names. */
   readonly readSchedule?: typeof readScheduleFile;
-  /** Of measuring the machine. */
-  readonly signal?: AbortSignalLike | undefined;
-  readonly pool?: WorldPool | undefined;
 }
 
 /**
@@ -135,7 +132,8 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
     microbatches: division.microbatches,
     ...optional('shares', division.shares),
     ...optional('speeds', division.speeds),
-    notes: [...(chosen ? [chosen.because] : []), ...notes],
+    ...optional('because', chosen?.because),
+    notes,
     tokenizer: loadTokenizer(tokenizerPath),
     run: {
       objective,
@@ -179,7 +177,7 @@ const optional = <K extends string, T>(key: K, value: T | undefined): { readonly
 const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
 
 /** How fast the ranks of a layout are, all computing at once. */
-async function measured(layout: Layout, precision: Precision, { signal, pool }: Settling): Promise<readonly number[]> {
+async function measured(layout: Layout, precision: Precision, { signal, pool }: Measuring): Promise<readonly number[]> {
   checkRanks({ layout });
   return (await machineRates({ ranks: worldSize(layout), precision, signal, pool })).together;
 }

@@ -153,6 +153,16 @@ test('a rank that is lost again and again is given up: the others go on in a lay
   expect(readManifest(ran.out)?.step).toBe(steps);
 });
 
+test('by speed, too: what is left of the ranks is alike', async () => {
+  const given = { layout: 'dp=2', speeds: [0.3, 1], microBatch: 1 } as const;
+  const ran = await run({ ...given, saveEvery: 3, restart: 5 }, 'rank=1&step=5&death=throw&again');
+  expect(restartsOf(ran)).toMatchObject([
+    { rank: 1, step: 3, layout: 'dp=2', givenUp: false },
+    { rank: 1, step: 3, layout: 'tp=1', givenUp: true },
+  ]);
+  expect(difference(lossesOf(ran), lossesOf(await run(given)))).toBeLessThan(1e-10);
+});
+
 test('lost before anything was saved, the run begins anew, and no more often than allowed', async () => {
   const reports: TrainReport[] = [];
   const lost = run({ layout: 'pp=2', saveEvery: 3, restart: 1 }, 'rank=1&step=2&death=throw&again', reports);

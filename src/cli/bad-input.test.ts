@@ -314,6 +314,13 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ],
   ['stages that are not the model', train('--layout', 'pp=2,stages=1+2'), 'adds up to 3', 'make it 2'],
   [
+    'speeds beside another number of ranks',
+    ['scale', '--speeds', '1,0.5', '--max-ranks', '4'],
+    '--speeds: it cannot be compared beside --max-ranks',
+    'leave one of the two out',
+  ],
+  ['speeds of one rank', ['scale', '--speeds', '1'], '--speeds: one rank is nothing to compare', 'several ranks'],
+  [
     'speeds that are none',
     train('--speeds', 'fast'),
     '--speeds: "fast"',

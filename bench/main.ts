@@ -58,7 +58,7 @@ const sections: readonly Section[] = [
     name: 'uneven',
     title: 'Uneven ranks',
     about:
-      'llama-small with 8 layers, 12 sequences of 256 tokens a step on two ranks, one of which takes twice as long for everything that it computes: stages and replicas by speed against alike ones, in turns. Judged: time of a step, by speed over alike; beside it the same as estimated.',
+      'llama-tiny with 8 layers, 12 sequences of 256 tokens a step on two ranks, one of which takes twice as long for everything that it computes: stages and replicas by speed against alike ones, in turns. Judged: time of the fastest step, by speed over alike; beside it the same as estimated.',
   },
   {
     name: 'resident-memory',

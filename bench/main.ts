@@ -67,6 +67,12 @@ const sections: readonly Section[] = [
       'llama-tiny, 8 sequences of 8,192 tokens a step, filled with documents of log-normal lengths (median a third of a sequence, sigma 1): dealt out by the cost of their attention against by their number of tokens, in turns. Judged: mean time of a step, balanced over by count.',
   },
   {
+    name: 'uneven',
+    title: 'Uneven ranks',
+    about:
+      'llama-tiny with 8 layers, 12 sequences of 256 tokens a step on two ranks, one of which takes twice as long for everything that it computes: stages and replicas by speed against alike ones, in turns. Judged: time of the fastest step, by speed over alike; beside it the same as estimated.',
+  },
+  {
     name: 'resident-memory',
     title: 'Resident memory',
     about:

@@ -38,6 +38,11 @@ export const marks = {
     'dp=2': { most: 0.8 },
     'cp=2': { most: 0.8 },
   },
+  /** Time of a step with work by speed over as much on every rank, where one of two ranks has half the speed; ideally 2/3. */
+  uneven: {
+    'dp=2': { most: 0.85 },
+    'pp=2': { most: 0.85 },
+  },
   /** Tokens a second over PyTorch's. */
   torch: {
     '320 tokens, 1 thread against one rank': { least: 1.1 },

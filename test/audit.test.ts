@@ -85,6 +85,8 @@ interface Audited {
   readonly precision: StepSettings['precision'];
   readonly globalBatch?: number;
   readonly router?: StepSettings['router'];
+  /** Microbatches of each replica, where they are not alike. */
+  readonly shares?: readonly number[];
   /** The arena against the most that is alive in it at once; 1.04 where it is not given. */
   readonly packing?: number;
 }
@@ -134,15 +136,27 @@ const cases: readonly Audited[] = [
   { layout: 'ep=7', family: 'qwen2_moe', precision: 'f32', globalBatch: 14 },
   { layout: 'tp=2,ep=2,dp=2,zero=3', family: 'mixtral', precision: 'f32', globalBatch: 8 },
   { layout: 'cp=2,ep=2,pp=2,schedule=zb-h1,recompute=selective', family: 'mixtral', precision: 'f64' },
+  { layout: 'dp=3', family: 'llama', precision: 'f32', globalBatch: 6, shares: [1, 3, 2] },
+  {
+    ...{ layout: 'tp=2,pp=2,dp=2,zero=1,stages=3+1', family: 'gpt2', precision: 'f32', globalBatch: 8 },
+    ...{ shares: [2, 6], packing: 1.08 },
+  },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
 
-function settingsOf({ layout: text, family, precision, globalBatch = 4, router }: Audited): StepSettings {
+function settingsOf({ layout: text, family, precision, globalBatch = 4, router, shares }: Audited): StepSettings {
   const [config, layout] = [configs[family], parseLayout(text)];
   const batch = { seqLen: 64, globalBatch, microBatch: 1 };
-  const more = router ? { router } : {};
-  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision, ...more };
+  const alike = {
+    config,
+    layout,
+    ...batch,
+    microbatches: checkFit(config, layout, batch),
+    precision,
+    ...(router ? { router } : {}),
+  };
+  return shares ? { ...alike, shares, microbatches: Math.max(...shares) } : alike;
 }
 
 async function trained(settings: StepSettings): Promise<AuditResult[]> {

@@ -1,11 +1,10 @@
 // Trains one case on its layout and on one rank, and lists how far every number of the two runs is apart.
 
 import type { Sequence } from '../src/data/sequences.ts';
-import { replicasOf } from '../src/mesh/mesh.ts';
 import { createThreadsWorld } from '../src/runtime/transport/threads/world-state.ts';
 import type { TransportLimits } from '../src/runtime/transport/transport.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
-import type { StepSettings } from '../src/step/settings.ts';
+import { replicaSequences, type StepSettings, sequencesPerStep } from '../src/step/settings.ts';
 import { type Talk, talkOf } from '../src/step/talk.ts';
 import { type OptimizerSettings, optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult, HeldUp } from './equality-rank.ts';
@@ -40,11 +39,12 @@ const optimizerOf = (precision: Precision): OptimizerSettings =>
   precision === 'f64' ? optimizerDefaults(1e-3, steps) : { ...optimizerDefaults(0.1, steps), epsilon: 1 };
 
 function sequencesOf(each: Case): Sequence[] {
-  const { model, layout, seqLen, microBatch, microbatches, documents, preference, uncounted } = each;
-  const perRank = microBatch * microbatches;
-  const perStep = replicasOf(layout) * perRank;
+  const { model, seqLen, microBatch, documents, preference, uncounted } = each;
+  const perStep = sequencesPerStep(each);
   // Of the second step's sequences, so that the optimizer has moments to go on with.
-  const none = uncounted ? { microbatch: microBatch, replica: perRank, step: perStep }[uncounted] : 0;
+  const none = uncounted
+    ? { microbatch: microBatch, replica: replicaSequences(each)[0]!, step: perStep }[uncounted]
+    : 0;
   const counts = (row: number): boolean => row < perStep || row >= perStep + none;
   const hashed = (i: number) => Math.imul(i + 7, 0x9e3779b1) >>> 8;
   return Array.from({ length: steps * perStep }, (_, row) => {

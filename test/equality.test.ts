@@ -188,6 +188,30 @@ const nastyCases: readonly (readonly [string, Case])[] = [
       { router: { auxLoss: 0.1, zLoss: 0, biasRate: 0.05 } },
     ),
   ],
+  ['replicas with other numbers of microbatches', nasty('dp=3', {}, { microbatches: 3, shares: [1, 3, 2] })],
+  [
+    'replicas with other numbers of microbatches in stages, a tied head, moments shared out',
+    nasty('pp=2,dp=2,zero=1,stages=3+1', { tied: true }, { microbatches: 5, shares: [1, 5] }),
+  ],
+  [
+    'replicas with other numbers of microbatches in chunks, whose first counts no token',
+    nasty('pp=2,virtual=2,dp=2,tp=2,sp', {}, { microbatches: 4, shares: [3, 4], documents: 4, uncounted: 'replica' }),
+  ],
+  [
+    'documents dealt out by cost and speed over replicas of rings, gradients in halves',
+    nasty(
+      'cp=2,pp=2,dp=2,schedule=zb-h1',
+      {},
+      {
+        ...{ seqLen: 24, microbatches: 3, shares: [3, 1], documents: 7, balanced: true },
+        speeds: [1, 0.5, 0.25, 1, 1, 1, 0.5, 0.125],
+      },
+    ),
+  ],
+  [
+    'pairs of completions on replicas with other numbers of microbatches',
+    nasty('dp=2,tp=2', {}, { seqLen: 12, microbatches: 3, shares: [3, 1], preference: { beta: 0.5, pairs: 2 } }),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

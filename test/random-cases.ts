@@ -1,13 +1,14 @@
 // Random small models and layouts that fit each other, for properties over both.
 import fc from 'fast-check';
 import { cpModes, type Layout, oneRank, parseLayout, printLayout } from '../src/mesh/layout.ts';
-import { replicasOf, worldSize } from '../src/mesh/mesh.ts';
+import { worldSize } from '../src/mesh/mesh.ts';
 import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { PreferenceSettings } from '../src/model/preference.ts';
 import type { RouterSettings } from '../src/model/router.ts';
-import type { StepSettings } from '../src/step/settings.ts';
+import { sharesProblem } from '../src/plan/by-speed.ts';
+import { alikeReplicas, type StepSettings, sequencesPerStep } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
 import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
 
@@ -16,8 +17,11 @@ export interface Case {
   readonly layout: Layout;
   readonly seqLen: number;
   readonly microBatch: number;
-  /** On each data-parallel rank. */
+  /** On each data-parallel rank; with `shares` on that which has most. */
   readonly microbatches: number;
+  readonly shares?: readonly number[];
+  /** By rank. */
+  readonly speeds?: readonly number[];
   /** Sequences hold documents of up to so many tokens; undefined: each is one. */
   readonly documents?: number;
   /** They are dealt out by their cost. */
@@ -55,9 +59,9 @@ export const settingsOf = (
 
 /** The same work on one rank. */
 export const onOneRank = ({ attentionBlock: _, lossBlock: __, ...settings }: StepSettings): StepSettings => ({
-  ...settings,
+  ...alikeReplicas(settings),
   layout: oneRank,
-  microbatches: settings.microbatches * replicasOf(settings.layout),
+  microbatches: sequencesPerStep(settings) / settings.microBatch,
 });
 
 const sizes = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -135,6 +139,9 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       }),
       lossBlock: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
       attentionBlock: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined, freq: 2 }),
+      // Of replicas, and of ranks.
+      shares: fc.option(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 8, maxLength: 8 }), { freq: 3 }),
+      speeds: fc.option(fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 8, maxLength: 8 }), { freq: 2 }),
       uneven: fc.option(fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }), { freq: 2 }),
       family: fc.oneof(
         { weight: 2, arbitrary: fc.constantFrom(...familyNames) },
@@ -176,8 +183,8 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
     .map(({ mesh, ...random }) => {
       const { tp, cp, pp } = mesh;
       const isMixture = mixtures.includes(random.family);
-      const shares = sizes.filter((size) => mesh.dp % size === 0);
-      const ep = isMixture ? shares[random.epPick % shares.length]! : 1;
+      const sharings = sizes.filter((size) => mesh.dp % size === 0);
+      const ep = isMixture ? sharings[random.epPick % sharings.length]! : 1;
       const experts = ep * Math.ceil(random.experts / ep);
       const cpMode = cp === 1 ? oneRank.cpMode : random.cpMode;
       const headRanks = cpMode === 'ulysses' ? tp * cp : tp;
@@ -208,6 +215,9 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         ...(random.schedule === 'file' ? { scheduleFile: { path: 'drawn', text: orderText(size, random.picks) } } : {}),
         ...(random.uneven === null ? {} : { stages: cutAt(layers, pp * chunks, random.uneven) }),
       };
+      const canDiffer = random.shares !== null && mesh.dp > 1 && sharesProblem(layout) === undefined;
+      const shares = canDiffer ? Array.from({ length: mesh.dp }, (_, dp) => random.shares![dp % 8]!) : undefined;
+      const speeds = random.speeds && Array.from({ length: worldSize(mesh) }, (_, at) => random.speeds![at % 8]! / 8);
       const parts = leastMultiple(sequencePieces({ cp, cpMode }), sp ? cp * tp : 1);
       const seqLen = parts * Math.max(1, Math.round(random.length / parts));
       return {
@@ -240,7 +250,9 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         layout,
         seqLen: Math.max(2, seqLen),
         microBatch: random.microBatch,
-        microbatches: random.microbatches,
+        microbatches: shares ? Math.max(...shares) : random.microbatches,
+        ...(shares ? { shares } : {}),
+        ...(speeds ? { speeds } : {}),
         ...workOf(random, seqLen),
         ...(random.router && mixtures.includes(random.family) ? { router: { ...random.router } } : {}),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),

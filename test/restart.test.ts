@@ -47,7 +47,7 @@ interface Ran {
 /** `lost`: the rank that is lost, as test/lost-rank.ts is told. */
 async function run(given: TrainSettings, lost?: string, reports: TrainReport[] = []): Promise<Ran> {
   const out = join(mkdtempSync(join(root, 'run-')), 'out');
-  const settled = settle({ ...common, out, ...given });
+  const settled = await settle({ ...common, out, ...given });
   const cacheDirectory = mkdtempSync(join(root, 'tokens-'));
   const { objective, seqLen } = settled.run;
   const options = {
@@ -151,6 +151,16 @@ test('a rank that is lost again and again is given up: the others go on in a lay
   // Sums are taken in another order: some last digits, as between any two layouts.
   expect(difference(lossesOf(ran), lossesOf(undisturbed.get('dp=2,zero=1')!))).toBeLessThan(1e-10);
   expect(readManifest(ran.out)?.step).toBe(steps);
+});
+
+test('by speed, too: what is left of the ranks is alike', async () => {
+  const given = { layout: 'dp=2', speeds: [0.3, 1], microBatch: 1 } as const;
+  const ran = await run({ ...given, saveEvery: 3, restart: 5 }, 'rank=1&step=5&death=throw&again');
+  expect(restartsOf(ran)).toMatchObject([
+    { rank: 1, step: 3, layout: 'dp=2', givenUp: false },
+    { rank: 1, step: 3, layout: 'tp=1', givenUp: true },
+  ]);
+  expect(difference(lossesOf(ran), lossesOf(await run(given)))).toBeLessThan(1e-10);
 });
 
 test('lost before anything was saved, the run begins anew, and no more often than allowed', async () => {

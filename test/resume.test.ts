@@ -60,6 +60,24 @@ const settings = fc.record(
   { requiredKeys: ['layout', 'microBatch'] },
 );
 
+test('a run by speed goes on by it; in another layout its ranks are alike', async () => {
+  const options: TrainOptions = { ...small, layout: 'dp=2', speeds: [1, 0.3], microBatch: 1, steps: 4 };
+  const whole = await train(options);
+  const out = newOut();
+  await stoppedAfter(2, { ...options, out });
+  let plan: RunPlan | undefined;
+  const onPlan = (planned: RunPlan) => {
+    plan = planned;
+  };
+  const copied = `${out}-copy`;
+  cpSync(out, copied, { recursive: true });
+  const rest = await train({ resume: out, pool, onPlan });
+  expect(plan!.settings.shares).toEqual([3, 1]);
+  expect(lossesOf(rest)).toEqual(lossesOf(whole).slice(-rest.steps.length));
+  await train({ resume: copied, layout: 'pp=2', pool, onPlan });
+  expect([plan!.settings.shares, plan!.settings.speeds, plan!.run.speeds]).toEqual([undefined, undefined, undefined]);
+});
+
 test('stopped anywhere, a run goes on bit for bit, whatever its optimizer', async () => {
   await fc.assert(
     fc.asyncProperty(settings, fc.integer({ min: 1, max: 4 }), async (drawn, stop) => {

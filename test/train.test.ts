@@ -35,6 +35,47 @@ test('a model and data are enough', async () => {
   expect(steps.slice(0, 2)).toEqual([1, 2]);
 });
 
+test.each([
+  ['dp=2', [1, 0.3], 'by speed, replicas do 5, 1 microbatches of a step'],
+  ['pp=2', [0.3, 1], 'by speed, stages have 1, 3 layers'],
+  ['tp=2,pp=2,dp=2', [1, 1, 0.4, 1, 1, 1, 0.2, 0.2], 'by speed, replicas do 5, 1 microbatches of a step'],
+] as const)('%s at speeds %j trains to the numbers of one rank, and is predicted', async (layout, speeds, note) => {
+  const given = { model, set: ['num_hidden_layers=4'], data, pool, seqLen: 16, globalBatch: 6, microBatch: 1 } as const;
+  const exact = { ...given, precision: 'f64', steps: 3 } as const;
+  const one = await train({ ...exact, layout: 'tp=1' });
+  let plan: RunPlan | undefined;
+  const uneven = await train({
+    ...{ ...exact, layout, speeds },
+    onPlan: (planned) => {
+      plan = planned;
+    },
+  });
+  expect(plan!.notes).toContain(note);
+  // Sums in another order differ by some 1e-14 of the loss.
+  for (const [step, { loss, gradNorm }] of uneven.steps.entries()) {
+    expect(Math.abs(loss / one.steps[step]!.loss - 1)).toBeLessThan(1e-10);
+    expect(Math.abs(gradNorm / one.steps[step]!.gradNorm - 1)).toBeLessThan(1e-10);
+  }
+  expect(uneven.ranks.map(({ flops }) => flops)).toEqual(uneven.predicted.map(({ flops }) => flops));
+  expect(uneven.bytesSent).toEqual(uneven.predicted.map(({ bytesSent }) => bytesSent));
+  expect(uneven.ranks.map(({ peakBytes }) => peakBytes)).toEqual(uneven.predicted.map(({ peakBytes }) => peakBytes));
+});
+
+test('speeds may be measured, and a layout chosen by what was measured', async () => {
+  let plan: RunPlan | undefined;
+  const onPlan = (planned: RunPlan) => {
+    plan = planned;
+  };
+  const given = { model, data, pool, seqLen: 16, globalBatch: 6, steps: 1, onPlan } as const;
+  await train({ ...given, layout: 'dp=2', speeds: 'measure' });
+  expect(Math.max(...plan!.settings.speeds!)).toBe(1);
+  expect(plan!.settings.speeds!.length).toBe(2);
+  expect(plan!.run.speeds).toBe('measure');
+  await train({ ...given, layout: 'auto', speeds: [1, 0.5] });
+  expect(plan!.settings.speeds).toEqual([1, 0.5]);
+  expect(plan!.settled.because).toMatch(/was chosen by an estimate of .* s a step; next is .*(as fast|% slower)$/);
+});
+
 test('stopped while its data are prepared, it says the same', async () => {
   const run = train({ model, data, steps: 1, signal: AbortSignal.abort(new Error('enough')), pool });
   await expect(run).rejects.toMatchObject({ code: 'RUN_ABORTED', message: 'run aborted: enough' });

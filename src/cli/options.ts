@@ -28,7 +28,7 @@ type AllFields = typeof fields;
 export type OptionName = keyof AllFields;
 
 /** What the words after an option become. */
-type Reading = 'text' | 'texts' | 'number' | 'numbers' | 'switch';
+type Reading = 'text' | 'texts' | 'number' | 'numbers' | 'word or numbers' | 'switch';
 
 interface OptionSpec {
   /** As help shows the value: `<n>`. */
@@ -65,6 +65,11 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   heldOut: numberOption('<share>', 'share (or number) of sequences kept from training, to measure the loss on'),
   dataChanged: switchOption('go on with other data than the run was started with'),
   layout: textOption('<text>', 'how the ranks are laid out, such as tp=2,pp=2,dp=2,sp,schedule=gpipe, or auto'),
+  speeds: {
+    value: '<speeds>',
+    reading: 'word or numbers',
+    help: 'how fast each rank computes, such as 1,1,0.5, or measure: stages get layers and replicas microbatches accordingly',
+  },
   steps: numberOption('<n>', 'optimizer steps of the whole run'),
   epochs: numberOption('<x>', 'in place of --steps: how often the data are seen'),
   seqLen: numberOption('<n>', 'tokens of a sequence'),
@@ -140,6 +145,8 @@ function readingOf(reading: Reading, word: string, before: unknown): unknown {
       return numberOf(word);
     case 'numbers':
       return word.split(',').map(numberOf);
+    case 'word or numbers':
+      return /^[a-z]+$/i.test(word.trim()) ? word.trim() : word.split(',').map(numberOf);
     case 'texts':
       return [...((before as readonly string[] | undefined) ?? []), word];
     default:

@@ -147,7 +147,7 @@ function evaluationText({ step, loss, figures }: EvaluationReport): string {
 }
 
 /** What is about to run. */
-export function introduction({ settings, run, tokens, sequences, seen }: RunPlan): string[] {
+export function introduction({ settled, settings, run, tokens, sequences, seen }: RunPlan): string[] {
   const { config, layout, seqLen } = settings;
   const ranks = worldSize(layout);
   const all = tokens.sources.reduce((sum, stream) => sum + stream.tokens, 0);
@@ -158,6 +158,7 @@ export function introduction({ settings, run, tokens, sequences, seen }: RunPlan
       `${run.globalBatch} × ${seqLen} tokens a step`,
       run.precision,
     ].join('; '),
+    ...optionalLine(settled.because && spelled(settled.because, flagOf)),
     `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${seen.map(timesText).join(' and ')} times in ${run.steps} steps`,
   ];
 }

@@ -13,11 +13,12 @@ import { checkFit } from '../model/fit.ts';
 import { estimateStep } from '../plan/estimate-step.ts';
 import { scalingOf } from '../plan/scaling.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { defaultMicroBatch } from '../train/auto-layout.ts';
+import { defaultMicroBatch } from '../train/micro-batch.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { allowedEfficiency, rankCounts, type ScaleResult, scaledAxes } from './scaling.ts';
-import { formatScaling, formatTimeline } from './scaling-report.ts';
+import { alikeAndBySpeed, speedsToCompare } from './scaling-by-speed.ts';
+import { formatScaling, formatTimeline, winsBySpeed } from './scaling-report.ts';
 import { type Candidate, type MachineRates, type Run, runScaling } from './scaling-runs.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
@@ -34,6 +35,7 @@ type Values = OptionValues<
   | 'repeats'
   | 'precision'
   | 'weak'
+  | 'speeds'
   | 'timeoutSeconds'
   | 'json'
 >;
@@ -51,6 +53,7 @@ export function addScale(program: Command, io: CliIo): void {
     microBatch: 'up to 4, less with pp',
     precision: defaults.precision,
     weak: '',
+    speeds: 'all alike',
     timeoutSeconds: '300',
     json: '',
     debug: '',
@@ -63,6 +66,7 @@ Examples:
   $ fivefold scale --model llama-medium --max-ranks 8 --steps 4 --json
   $ fivefold scale --weak
   $ fivefold scale --axis pp
+  $ fivefold scale --speeds 1,0.5
 
 The same training steps run on 1 to N ranks, split by data (dp), tensor (tp), context (cp), experts (ep) and pipeline (pp), where that divides. All
 layouts run in turn, repeatedly, so that other load on the machine hits them alike; times are medians.
@@ -76,8 +80,11 @@ model itself would have to grow. Speedup is then that of the tokens a second, ef
 With --axis pp the schedules 1f1b, virtual=2 (where there are layers enough) and zb-h1 are compared, and each is drawn as it runs
 with the times that its work took; beside the idle share that it has then stands the measured one.
 
+With --speeds, layouts of so many ranks run twice: with as much work on all ranks, and with layers of stages and microbatches of
+replicas by speed; what that wins is said, and what it was estimated to. The run on one rank is taken to be on the fastest.
+
 With --json, a line a layout: {"axis", "ranks", "layout", "stepSeconds", "speedup", "efficiency", "serialFraction",
-"communicationShare", "imbalance", "allowedEfficiency", "estimatedSeconds", "matrixShare"}, with --axis pp also "idleShare" and
+"communicationShare", "imbalance", "allowedEfficiency", "estimatedSeconds", "matrixShare", "bySpeed"}, with --axis pp also "idleShare" and
 "playedIdleShare", and at the end {"done": true, "cores",
 "oneRankSeconds", "weak", "matrixFlopsPerSecond": {ranks: rate}}. A number that is not defined is null.`,
   );
@@ -102,14 +109,20 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   // What one rank cannot do is wrong for every number of ranks.
   const one = { axis: 'dp', layout: oneRank, globalBatch, microBatch: microBatchOf(shape, oneRank) } as const;
   checkFit(config, oneRank, { ...shape, microBatch: one.microBatch });
-  const most = values.maxRanks ?? Math.max(2, cores);
+  const speeds = values.speeds && (await speedsToCompare(values, precision, io.signal));
+  const most = speeds?.length ?? values.maxRanks ?? Math.max(2, cores);
   if (most < 2)
     fail('OPTION_INVALID', {
-      option: option('maxRanks'),
+      option: option(speeds ? 'speeds' : 'maxRanks'),
       problem: 'one rank is nothing to compare',
-      fix: `use ${option('maxRanks')} 2 or more`,
+      fix: speeds ? 'give a number for each of several ranks' : `use ${option('maxRanks')} 2 or more`,
     });
-  const candidates = [one, ...(weak ? weakCandidates(one, most) : candidatesOf(config, most, shape, axis))];
+  const alike = weak ? weakCandidates(one, most) : candidatesOf(config, most, shape, axis);
+  const step = { config, seqLen, precision };
+  const candidates = [
+    one,
+    ...(speeds ? alike.flatMap((each) => alikeAndBySpeed(each, speeds, step, values.microBatch)) : alike),
+  ];
   // Why the fewest ranks do not do is told.
   if (candidates.length < 2) {
     const layout = { ...oneRank, [axis ?? 'dp']: 2 };
@@ -133,15 +146,19 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   });
 
   const oneRankSeconds = runs[0]!.stepSeconds;
-  const settingsOf = ({ layout, globalBatch: batch, microBatch }: Candidate): StepSettings => {
+  const settingsOf = (candidate: Candidate): StepSettings => {
+    const { layout, globalBatch: batch, microBatch, division } = candidate;
     const microbatches = batch / replicasOf(layout) / microBatch;
-    return { config, layout, seqLen, microBatch, microbatches, precision };
+    const fastest = Math.max(...(speeds ?? []));
+    const uneven = speeds && candidate !== one ? { speeds: speeds.map((speed) => speed / fastest) } : {};
+    return { ...step, layout, microBatch, microbatches, ...uneven, ...division };
   };
   const judge: Judge = { cores, weak, oneRankSeconds, rates, oneRankFlops: runs[0]!.flops };
   const [oneResult, ...results] = candidates.map((each, i) => resultOf(each, settingsOf(each), runs[i]!, judge));
   if (!json) {
     const look = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
     writeLine(io.stdout, formatScaling(results, { cores, weak, one: oneResult!, ...look }));
+    for (const line of winsBySpeed(results)) writeLine(io.stdout, line);
     for (const [i, { layout }] of candidates.entries()) {
       const { pipeline } = runs[i]!;
       if (pipeline) writeLine(io.stdout, formatTimeline(printLayout(layout), pipeline, look));
@@ -208,6 +225,7 @@ interface Judge {
 function resultOf(candidate: Candidate, settings: StepSettings, run: Run, judge: Judge): ScaleResult {
   const { flops, pipeline, ...measured } = run;
   const { layout, microbatches } = settings;
+  const isBySpeed = candidate.division !== undefined;
   const { cores, weak, oneRankSeconds, oneRankFlops, rates } = judge;
   const ranks = worldSize(layout);
   const matrix = rates.matrixFlopsPerSecond.get(ranks)!;
@@ -217,7 +235,8 @@ function resultOf(candidate: Candidate, settings: StepSettings, run: Run, judge:
   return {
     axis: candidate.axis,
     ranks,
-    layout: printLayout(layout),
+    layout: printLayout(candidate.layout),
+    ...(isBySpeed ? { bySpeed: candidate.because } : {}),
     ...measured,
     ...scalingOf(ranks, measured.stepSeconds, oneRankSeconds, weak ? ranks : 1),
     allowedEfficiency: allowedEfficiency(layout, microbatches),

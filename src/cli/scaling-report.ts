@@ -28,7 +28,7 @@ export function formatScaling(
     head: ['ranks', 'layout', ...figures.map(({ name }) => name)],
     rows: shown.map((result) => [
       `${result.ranks}`,
-      result === one ? 'one rank' : result.layout,
+      result === one ? 'one rank' : nameOf(result),
       ...figures.map(({ of }) => of(result, result === one)),
     ]),
     align: ['right', 'left', ...figures.map(() => 'right' as const)],
@@ -54,6 +54,19 @@ export function formatScaling(
     ...speedupPlot(results, { cores, colour, columns }),
   ].join('\n');
 }
+
+const nameOf = ({ layout, bySpeed }: ScaleResult): string => (bySpeed === undefined ? layout : `${layout}, by speed`);
+
+/** What dividing the work by speed wins, layout by layout. */
+export const winsBySpeed = (results: readonly ScaleResult[]): string[] =>
+  results.flatMap((result) => {
+    const { layout, bySpeed } = result;
+    const alike = results.find((other) => other.layout === layout && other.bySpeed === undefined);
+    if (bySpeed === undefined || !alike) return [];
+    const measured = (alike.stepSeconds / result.stepSeconds).toFixed(2);
+    const estimated = (alike.estimatedSeconds / result.estimatedSeconds).toFixed(2);
+    return [`${layout}: ${bySpeed}: ${measured} times as fast as with alike work, ${estimated} estimated`];
+  });
 
 interface Figure {
   readonly name: string;
@@ -126,7 +139,7 @@ function speedupPlot(
   results: readonly ScaleResult[],
   { cores, colour, columns }: Pick<ScalingReport, 'cores' | 'colour' | 'columns'>,
 ): string[] {
-  const seriesOf = ({ layout, ranks }: ScaleResult): string => layout.replace(`=${ranks}`, '');
+  const seriesOf = (result: ScaleResult): string => nameOf(result).replace(`=${result.ranks}`, '');
   const axes = [...new Set(results.map(seriesOf))];
   const of = (axis: string, ranks: number) =>
     results.find((result) => seriesOf(result) === axis && result.ranks === ranks)?.speedup;

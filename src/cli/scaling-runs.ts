@@ -8,6 +8,7 @@ import { measureMatrixRate } from '../runtime/matrix-rate.ts';
 import { createPool } from '../runtime/world-pool.ts';
 import type { Played } from '../schedule/play.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
+import type { StepSettings } from '../step/settings.ts';
 import { idleShare, playMedian, readTimelines, type Timeline } from '../train/timeline.ts';
 import { type TrainOptions, train } from '../train/train.ts';
 import { type CliIo, throwIfStopped } from './io.ts';
@@ -20,7 +21,12 @@ export interface Candidate {
   readonly layout: Layout;
   readonly globalBatch: number;
   readonly microBatch: number;
+  /** By the speeds of the ranks; and how that is, in words. */
+  readonly division?: Division;
+  readonly because?: string;
 }
+
+type Division = Pick<StepSettings, 'layout' | 'microBatch' | 'microbatches' | 'shares' | 'speeds'>;
 
 /** Medians over all repeats. */
 export interface Run {
@@ -79,10 +85,15 @@ export async function runScaling(
       for (const [ranks, found] of matrix)
         found.push(await measureMatrixRate({ ranks, precision: options.precision, ...common }));
       for (const [ranks, found] of talk) found.push(await measureTalkCost({ ranks, ...common }));
-      for (const [index, { layout, globalBatch, microBatch }] of candidates.entries()) {
+      for (const [index, { layout, globalBatch, microBatch, division }] of candidates.entries()) {
         const trace = layout.pp > 1 ? traceFile : undefined;
         const traced = trace === undefined ? {} : { trace };
-        const { steps, ranks } = await train({ ...options, layout, globalBatch, microBatch, ...traced, ...common });
+        const { steps, ranks } = await train({
+          ...options,
+          ...{ layout, globalBatch, microBatch, speeds: division?.speeds },
+          ...traced,
+          ...common,
+        });
         if (trace !== undefined) timelines[index]!.push(...readTimelines(trace).slice(1));
         seconds[index]!.push(...steps.slice(1).map((step) => step.seconds));
         const talking = ranks.reduce((sum, { communicationSeconds }) => sum + communicationSeconds, 0);

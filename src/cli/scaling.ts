@@ -13,6 +13,8 @@ export interface ScaleResult extends Scaling {
   readonly axis: (typeof scaledAxes)[number];
   readonly ranks: number;
   readonly layout: string;
+  /** Its work is by the speeds of its ranks: how. */
+  readonly bySpeed?: string | undefined;
   /** Median of all timed steps of all repeats. */
   readonly stepSeconds: number;
   /** Of the ranks' time, inside collectives and messages, waiting for others included. */

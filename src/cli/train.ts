@@ -27,7 +27,8 @@ const shownDefaults = {
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',
   tokenizer: "the checkpoint's, else bytes",
-  layout: `${trainDefaults.layout}: by the cores of this machine`,
+  layout: `${trainDefaults.layout}: by what this machine is measured to do`,
+  speeds: 'all alike',
   steps: `${trainDefaults.steps}`,
   epochs: '',
   seqLen: `${trainDefaults.seqLen}`,
@@ -89,6 +90,11 @@ nothing, with cp=1 cpMode, with one rank of dp, cp and ep zero, with pp=1 virtua
 A run that goes on has the settings and the data it was started with. Its layout, steps, optimizer and what is measured and saved
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory
 holds its settings (run.json, for --config) and its figures (metrics.jsonl).
+
+Without --layout, or with auto, the machine is measured for half a second, and the layout is taken whose step is estimated to be the
+shortest of those that fit. With --speeds, a number for each rank or measure, stages have as many layers and replicas as many
+microbatches as their slowest rank does in the time of the others, unless stages= says how many layers (replicas keep as many with
+zero=2, zero=3 or a schedule out of a file).
 
 With --restart, a rank that dies, hangs past --timeout or runs out of memory is started again; one that is lost twice without a
 step between is given up, for a layout of fewer ranks. When the process itself was killed, the same command goes on.

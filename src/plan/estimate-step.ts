@@ -1,13 +1,14 @@
 // Estimates how long a step takes, from its program and a few measured rates: work, talk, the pipeline's empty places, shared cores.
 import { worldSize } from '../mesh/mesh.ts';
 import { play } from '../schedule/play.ts';
-import { isMessage, type Work } from '../schedule/schedule.ts';
+import { isMessage, type Schedule, type Work } from '../schedule/schedule.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
-import type { StepSettings } from '../step/settings.ts';
+import { alikeReplicas, microbatchesOn, type StepSettings } from '../step/settings.ts';
+import { slowestAt } from '../step/speeds.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { flopsOf, sentBy } from './predict-step.ts';
-import { byStage } from './stage-ranks.ts';
+import { stageRanks } from './stage-ranks.ts';
 
 /** Of the machine, for a world of so many ranks. */
 export interface StepRates {
@@ -33,24 +34,64 @@ interface Cost {
 }
 
 /**
- * Seconds of a step. Ranks of a stage are taken to be alike, and nobody to wait but for the pipeline and for a core: ranks that
- * outnumber the cores share them, so all their work takes at least as long as the cores need for it.
+ * Seconds of a step. The ranks of a replica's stage are taken to be as fast as the slowest of them, and nobody to wait but for the
+ * pipeline, at the end for other replicas, and for a core: ranks that outnumber the cores share them, so all their work takes at least as
+ * long as the cores need for it.
  */
 export function estimateStep(settings: StepSettings, rates: StepRates): number {
-  const { layout, microbatches } = settings;
-  const schedule = scheduleOf(layout, microbatches);
-  const stages = byStage(layout, (rank) => stageSeconds(buildTrainingStep(settings, rank), rates));
+  const { layout } = settings;
+  const costs = stageRanks(layout).map((rank) => stageSeconds(buildTrainingStep(shortened(settings), rank), rates));
+  const perStage = worldSize(layout) / layout.pp / layout.dp;
+  const replicas = replicasAlike(settings).map(({ dp, replicas: count }) => {
+    const stages = costs.map((each, pp) => atSpeed(each, slowestAt(settings, { dp, pp })));
+    return {
+      ranksPerStage: count * perStage,
+      ...playReplica(scheduleOf(layout, microbatchesOn(settings, dp)), stages),
+    };
+  });
+  const work = replicas.reduce((sum, { ranksPerStage, compute }) => sum + ranksPerStage * compute, 0);
+  const talk = Math.max(...replicas.map((each) => each.talk));
+  return Math.max(...replicas.map(({ seconds: own }) => own), work / rates.cores + talk);
+}
+
+/** Microbatches are alike, so a step of one stands for all; a schedule out of a file is for as many as it has. */
+const shortened = (settings: StepSettings): StepSettings =>
+  settings.layout.schedule === 'file' ? settings : { ...alikeReplicas(settings), microbatches: 1 };
+
+/** Of replicas that are alike in work and speed, the first. */
+function replicasAlike(settings: StepSettings): { readonly dp: number; readonly replicas: number }[] {
+  const { dp: replicas, pp } = settings.layout;
+  const found = new Map<string, { readonly dp: number; replicas: number }>();
+  for (let dp = 0; dp < replicas; dp++) {
+    const speeds = Array.from({ length: pp }, (_, stage) => slowestAt(settings, { dp, pp: stage }));
+    const likeness = [microbatchesOn(settings, dp), ...speeds].join();
+    const known = found.get(likeness) ?? { dp, replicas: 0 };
+    known.replicas += 1;
+    found.set(likeness, known);
+  }
+  return [...found.values()];
+}
+
+/** Seconds of a step of one replica; of one rank a stage, what all compute and the most that one talks. */
+function playReplica(schedule: Schedule, stages: readonly StageSeconds[]): Cost & { readonly seconds: number } {
   const { makespan } = play(schedule, {
     workSeconds: (stage, work) => seconds(stages[stage]!.work(work)),
     sendSeconds: (from) => stages[from]!.send,
   });
-  const own = makespan + Math.max(...stages.map(({ once }) => seconds(once)));
   const whole = stages.map(({ work, once }, stage) =>
     addUp([...schedule.stages[stage]!.flatMap((action) => (isMessage(action) ? [] : [work(action)])), once]),
   );
-  const work = whole.reduce((total, { compute }) => total + compute, 0) * (worldSize(layout) / layout.pp);
-  return Math.max(own, work / rates.cores + Math.max(...whole.map(({ talk }) => talk)));
+  return {
+    seconds: makespan + Math.max(...stages.map(({ once }) => seconds(once))),
+    compute: whole.reduce((total, { compute }) => total + compute, 0),
+    talk: Math.max(...whole.map(({ talk }) => talk)),
+  };
 }
+
+const atSpeed = ({ work, once, send }: StageSeconds, speed: number): StageSeconds => {
+  const slowed = ({ compute, talk }: Cost): Cost => ({ compute: compute / speed, talk });
+  return { work: (each) => slowed(work(each)), once: slowed(once), send };
+};
 
 const seconds = ({ compute, talk }: Cost): number => compute + talk;
 

@@ -7,7 +7,7 @@ import { matrixWeights } from '../model/config.ts';
 import { divisors } from '../model/fit.ts';
 import { tokenBlocks } from '../model/head.ts';
 import { elementBytes } from '../program/program.ts';
-import { type StepSettings, traceSettings } from '../step/settings.ts';
+import { alikeReplicas, type StepSettings, sequencesPerStep, traceSettings } from '../step/settings.ts';
 import { estimateGeneration, estimateTraining, type MemoryEstimate } from './memory.ts';
 
 /** Threads of one process. */
@@ -67,7 +67,8 @@ export function checkGenerationFits(settings: StepSettings, promptTokens: number
     refuse(estimate.total, partsOf(estimate), availableBytes, generationFix(settings, promptTokens, availableBytes));
 }
 
-function checkRanks({ layout }: Pick<StepSettings, 'layout'>): void {
+/** Throws OPTION_INVALID. */
+export function checkRanks({ layout }: Pick<StepSettings, 'layout'>): void {
   const ranks = worldSize(layout);
   if (ranks > mostRanks)
     fail('OPTION_INVALID', {
@@ -116,7 +117,8 @@ function leanerLayouts(layout: Layout): Layout[] {
 }
 
 /** What keeps the result first: smaller microbatches, sharing and recomputing, then no replicas; then shorter sequences. */
-function trainingFix(settings: StepSettings, availableBytes: number): string {
+function trainingFix(given: StepSettings, availableBytes: number): string {
+  const settings = alikeReplicas(given);
   const { layout, microBatch, microbatches, seqLen } = settings;
   const possible = (changed: Partial<StepSettings>): boolean => {
     const tried = { ...settings, ...changed };
@@ -125,7 +127,7 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
     return isForFile && passes(tried) <= mostPasses && hasRoom(tried, availableBytes);
   };
   const all = microBatch * microbatches;
-  const smaller = divisors(all)
+  const smaller = divisors(given.shares ? microBatch : all)
     .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
@@ -133,7 +135,7 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
   if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
   // Without replicas, and with the smallest microbatches, a step takes the least.
   const replicas = replicasOf(layout);
-  const sequences = all * replicas;
+  const sequences = sequencesPerStep(given);
   const unit = layout.sp ? layout.tp : 1;
   const inMicrobatches = (size: number) => ({ microBatch: size, microbatches: sequences / size });
   const size =

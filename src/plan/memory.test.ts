@@ -24,7 +24,7 @@ test.each([
   const config = parseModelConfig(json, 'model');
   const settings = { config, layout: parseLayout(layout), seqLen: 256, microBatch, microbatches, precision };
   const { weights, gradients, optimizer, activations } = estimateTraining(settings);
-  const ranks = byRank(settings.layout, (rank) => predictRank(buildTrainingStep(settings, rank)));
+  const ranks = byRank(settings, (rank) => predictRank(buildTrainingStep(settings, rank)));
   expect(weights + gradients + optimizer + activations).toBe(ranks.reduce((sum, { peakBytes }) => sum + peakBytes, 0));
 });
 

@@ -1,6 +1,5 @@
 // Predicts the memory that a run takes of one machine, by walking the programs that will run: what all ranks hold, the messages
 // under way between them, what ONNX Runtime takes for itself, and the process.
-import type { Layout } from '../mesh/layout.ts';
 import { coordsOf, worldSize } from '../mesh/mesh.ts';
 import { lower } from '../program/lower.ts';
 import { lowerKernel } from '../program/lower-kernel.ts';
@@ -14,7 +13,7 @@ import type { RankProgram } from '../step/step.ts';
 import { forwardTalkOf, type Talk, talkOf } from '../step/talk.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
 import { memoryOf } from './predict-step.ts';
-import { byStage } from './stage-ranks.ts';
+import { rankClasses } from './stage-ranks.ts';
 
 /** Bytes of all ranks together. */
 export interface MemoryEstimate {
@@ -63,28 +62,27 @@ const heldOverUsed = 1.2;
 /** Of a training step. */
 export const estimateTraining = (settings: StepSettings): MemoryEstimate =>
   estimatePrograms(
-    settings.layout,
-    byStage(settings.layout, (rank) => [buildTrainingStep(settings, rank)]),
+    rankClasses(settings).map(({ rank, ranks }) => ({ ranks, programs: [buildTrainingStep(settings, rank)] })),
     talkOf(settings),
   );
 
 /** Of generating with a window of `seqLen`. */
 export const estimateGeneration = (settings: StepSettings): MemoryEstimate =>
   estimatePrograms(
-    settings.layout,
-    byStage(settings.layout, (rank) => [buildLogitsStep(settings, rank)]),
+    rankClasses(settings).map(({ rank, ranks }) => ({ ranks, programs: [buildLogitsStep(settings, rank)] })),
     forwardTalkOf(settings),
   );
 
-/** Of the programs of one rank a stage: the first one's state serves all of a rank, and they take turns in one arena. */
-export function estimatePrograms(
-  layout: Layout,
-  stages: readonly (readonly RankProgram[])[],
-  talk: Talk,
-): MemoryEstimate {
-  const ranks = stages.map(partsOf);
-  const ranksPerStage = worldSize(layout) / layout.pp;
-  const all = (key: keyof Parts) => ranksPerStage * ranks.reduce((sum, rank) => sum + rank[key], 0);
+/** Programs that so many ranks have alike. */
+export interface AlikePrograms {
+  readonly ranks: number;
+  readonly programs: readonly RankProgram[];
+}
+
+/** Of the programs of all ranks: a rank's first one's state serves all of it, and they take turns in one arena. */
+export function estimatePrograms(classes: readonly AlikePrograms[], talk: Talk): MemoryEstimate {
+  const parted = classes.map(({ ranks, programs }) => ({ ranks, parts: partsOf(programs) }));
+  const all = (key: keyof Parts) => parted.reduce((sum, { ranks, parts }) => sum + ranks * parts[key], 0);
   const parts = {
     weights: all('weights'),
     gradients: all('gradients'),

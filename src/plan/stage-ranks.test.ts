@@ -13,7 +13,7 @@ test('every rank is predicted as from its own program', () => {
       const settings = settingsOf(given, 'f32');
       const predict = (rank: number) => predictRank(buildTrainingStep(settings, rank));
       const own = Array.from({ length: worldSize(settings.layout) }, (_, rank) => predict(rank));
-      expect(byRank(settings.layout, predict), nameOf(given)).toEqual(own);
+      expect(byRank(settings, predict), nameOf(given)).toEqual(own);
     }),
     { numRuns: 20 },
   );

@@ -1,4 +1,5 @@
 // What talking costs on this machine: the time of an all-reduce as a share a call and a share a byte.
+import type { AbortSignalLike } from '../abort-signal.ts';
 import { worldGroup } from '../mesh/mesh.ts';
 import { trafficBytes } from '../mesh/traffic.ts';
 import type { Transport } from './transport/transport.ts';
@@ -15,12 +16,12 @@ export interface TalkCostOptions {
   /** At least 2. */
   readonly ranks: number;
   readonly pool?: WorldPool;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 const [small, large] = [16, 1 << 18];
 /** The fastest counts: what else runs on the machine only ever slows one down. */
-const calls = 25;
+const calls = 100;
 
 /** Measured with all-reduces of 64 bytes and of 1 MiB among all ranks. Throws what runWorld throws. */
 export async function measureTalkCost({ ranks, pool, signal }: TalkCostOptions): Promise<TalkCost> {

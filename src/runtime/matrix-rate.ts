@@ -1,5 +1,6 @@
 // What this machine can do: FLOP/s of ONNX Runtime's own matrix product, on one rank or on several at once.
 
+import type { AbortSignalLike } from '../abort-signal.ts';
 import { worldGroup } from '../mesh/mesh.ts';
 import { buildGraph, type Precision } from '../program/onnx-builder.ts';
 import { createSession } from './onnx/session.ts';
@@ -13,7 +14,7 @@ export interface MatrixRateOptions {
   /** How long to measure, besides starting the ranks; 0.3 when not given. */
   readonly seconds?: number;
   readonly pool?: WorldPool;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 interface Job {
@@ -28,9 +29,19 @@ const windows = 3;
 
 /** FLOP/s of all ranks together, each on one thread. Throws what runWorld throws. */
 export async function measureMatrixRate(options: MatrixRateOptions): Promise<number> {
+  const rates = await ratesInWindows(options);
+  return Math.max(...Array.from({ length: windows }, (_, w) => rates.reduce((sum, rank) => sum + rank[w]!, 0)));
+}
+
+/** FLOP/s of each rank while all compute. Throws what runWorld throws. */
+export const measureSpeeds = async (options: MatrixRateOptions): Promise<number[]> =>
+  (await ratesInWindows(options)).map((rank) => Math.max(...rank));
+
+/** By rank and window. */
+async function ratesInWindows(options: MatrixRateOptions): Promise<number[][]> {
   const { ranks, precision, seconds = 0.3, pool, signal } = options;
   const job: Job = { precision, seconds };
-  const rates = (await runWorld({
+  return (await runWorld({
     plan: {
       size: ranks,
       groups: ranks > 1 ? [worldGroup(ranks)] : [],
@@ -42,7 +53,6 @@ export async function measureMatrixRate(options: MatrixRateOptions): Promise<num
     ...(pool && { pool }),
     ...(signal && { signal }),
   })) as number[][];
-  return Math.max(...Array.from({ length: windows }, (_, w) => rates.reduce((sum, rank) => sum + rank[w]!, 0)));
 }
 
 /** The rank module: see {@link matrixRateOfRank}. */

@@ -50,7 +50,10 @@ test('items are dealt out each once, as many to every bin, no bin above the mean
       fc.infiniteStream(fc.nat(1000)),
       (bins, room, drawn) => {
         const costs = Array.from({ length: bins * room }, () => drawn.next().value);
-        const dealt = dealByCost(costs, bins, room);
+        const dealt = dealByCost(
+          costs,
+          Array.from({ length: bins }, () => room),
+        );
         expect(dealt.map(({ length }) => length)).toEqual(Array.from({ length: bins }, () => room));
         expect(dealt.flat().sort((a, b) => a - b)).toEqual(costs.map((_, item) => item));
       },
@@ -59,10 +62,36 @@ test('items are dealt out each once, as many to every bin, no bin above the mean
 });
 
 test('a costly sequence is alone where cheap ones are together, as far as there is room', () => {
-  expect(dealByCost([1, 1, 9, 1, 1, 1], 2, 3)).toEqual([
+  expect(dealByCost([1, 1, 9, 1, 1, 1], [3, 3])).toEqual([
     [2, 4, 5],
     [0, 1, 3],
   ]);
+});
+
+test('a bin of less speed gets less cost, and none more items than it has room for', () => {
+  const even = dealByCost([4, 4, 2, 2, 1, 1], [3, 3]);
+  const costs = [4, 4, 2, 2, 1, 1];
+  const costOf = (items: readonly number[]) => items.reduce((sum, item) => sum + costs[item]!, 0);
+  expect(even.map(costOf)).toEqual([7, 7]);
+  expect(dealByCost(costs, [3, 3], [1, 0.5]).map(costOf)).toEqual([9, 5]);
+  const dealt = dealByCost(costs, [4, 2], [0.5, 1]);
+  expect(dealt.map(({ length }) => length)).toEqual([4, 2]);
+  expect(dealt.map(costOf)).toEqual([8, 6]);
+});
+
+test('a slow rank of a ring gets the cheaper documents, as many tokens as others', () => {
+  const settings = { config, layout: parseLayout('cp=2,cpMode=gather'), seqLen: 1024, attentionBlock: 1 } as const;
+  // Two of 256 tokens, and as many tokens in documents of 16.
+  const documents = sequenceOf([256, 256, ...Array.from({ length: 32 }, () => 16)], 1024);
+  const costs = (speeds: readonly number[]) =>
+    tokenShares({ ...settings, packed: 'balanced', speeds }, documents).map((ranges) => {
+      expect(ranges.reduce((sum, [start, end]) => sum + end - start, 0)).toBe(512);
+      return ranges.reduce((sum, [start, end]) => sum + Math.max(0, Math.min(end, 512) - start), 0);
+    });
+  const [fast, slow] = costs([1, 0.25]);
+  expect(fast! + slow!).toBe(512);
+  expect(fast!).toBeGreaterThan(slow!);
+  expect(costs([0.25, 1])).toEqual([slow, fast]);
 });
 
 test('the order of a step is one of all its sequences; by count it is theirs', () => {

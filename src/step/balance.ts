@@ -6,7 +6,8 @@
 import { replicasOf } from '../mesh/mesh.ts';
 import { countTokens, eachRange, keyMembers, ownTokens, type TokenRange } from '../mesh/sequence.ts';
 import { cutIntoBlocks, keysOfTile, type Places, scoresOf } from '../ops/attention-blocks.ts';
-import type { StepSettings } from './settings.ts';
+import { microbatchesOn, replicaSequences, type StepSettings, sequencesPerStep } from './settings.ts';
+import { slowestAlong, slowestOfReplicas } from './speeds.ts';
 
 /** A document in a sequence: the tokens [start, end). */
 export function documentsIn(documents: ArrayLike<number>): TokenRange[] {
@@ -32,39 +33,46 @@ function scoresIn(tokens: number, { config: { window = tokens }, attentionBlock 
 export const attentionCost = (documents: ArrayLike<number>, costing: Costing): number =>
   documentsIn(documents).reduce((sum, [start, end]) => sum + scoresIn(end - start, costing), 0);
 
-/** Deals items out to bins of `room` each, the costliest first, each to the bin with least cost that has room. Equal ones go in order. */
-export function dealByCost(costs: readonly number[], bins: number, room: number): number[][] {
-  const dealt = Array.from({ length: bins }, () => ({ cost: 0, items: [] as number[] }));
+/**
+ * Deals items out to bins of so much room, the costliest first, each to the bin that has room and is soonest done with it, at its speed.
+ * Equal ones go in order.
+ */
+export function dealByCost(
+  costs: readonly number[],
+  rooms: readonly number[],
+  speeds: readonly number[] = rooms.map(() => 1),
+): number[][] {
+  const dealt = rooms.map((room, bin) => ({ room, speed: speeds[bin]!, cost: 0, items: [] as number[] }));
   const order = costs.map((_, item) => item).sort((a, b) => costs[b]! - costs[a]! || a - b);
   for (const item of order) {
-    const open = dealt.filter(({ items }) => items.length < room);
-    const least = open.reduce((best, bin) => (bin.cost < best.cost ? bin : best));
-    least.items.push(item);
-    least.cost += costs[item]!;
+    const done = ({ cost, speed }: (typeof dealt)[number]) => (cost + costs[item]!) / speed;
+    const open = dealt.filter(({ items, room }) => items.length < room);
+    const soonest = open.reduce((best, bin) => (done(bin) < done(best) ? bin : best));
+    soonest.items.push(item);
+    soonest.cost += costs[item]!;
   }
   return dealt.map(({ items }) => items);
 }
 
-type Dealt = Costing & Pick<StepSettings, 'layout' | 'microBatch' | 'microbatches' | 'packed'>;
+type Dealt = Costing & Pick<StepSettings, 'layout' | 'microBatch' | 'microbatches' | 'shares' | 'speeds' | 'packed'>;
 
 /**
  * The order in which a step's sequences, of which `documentsOf` tells the documents, go to replicas, then microbatches, then
  * rows: for each place which of them it is.
  */
 export function stepOrder(settings: Dealt, documentsOf: (index: number) => ArrayLike<number>): number[] {
-  const { layout, microBatch, microbatches, packed } = settings;
-  const perRank = microBatch * microbatches;
-  const replicas = replicasOf(layout);
-  const all = Array.from({ length: replicas * perRank }, (_, index) => index);
-  if (packed !== 'balanced' || (replicas === 1 && microBatch === 1)) return all;
+  const { layout, microBatch, packed } = settings;
+  const all = Array.from({ length: sequencesPerStep(settings) }, (_, index) => index);
+  if (packed !== 'balanced' || (replicasOf(layout) === 1 && microBatch === 1)) return all;
   const costs = all.map((index) => attentionCost(documentsOf(index), settings));
-  return dealByCost(costs, replicas, perRank).flatMap((replica) => {
+  return dealByCost(costs, replicaSequences(settings), slowestOfReplicas(settings)).flatMap((replica, at) => {
     const own = replica.map((index) => costs[index]!);
-    return dealByCost(own, microbatches, microBatch).flatMap((row) => row.map((place) => replica[place]!));
+    const rooms = Array.from({ length: microbatchesOn(settings, at) }, () => microBatch);
+    return dealByCost(own, rooms).flatMap((row) => row.map((place) => replica[place]!));
   });
 }
 
-type Sharing = Pick<StepSettings, 'layout' | 'seqLen' | 'packed' | 'config' | 'attentionBlock'>;
+type Sharing = Pick<StepSettings, 'layout' | 'seqLen' | 'packed' | 'speeds' | 'config' | 'attentionBlock'>;
 
 type Shares = readonly (readonly TokenRange[])[];
 
@@ -86,7 +94,12 @@ const shortest = [0.5, 2, 8, Number.POSITIVE_INFINITY];
 function sharesByDocument(settings: Sharing, documents: readonly TokenRange[], tiles: number): Shares {
   const { layout, seqLen, attentionBlock = keysOfTile } = settings;
   const { cp } = layout;
-  const shares = Array.from({ length: cp }, () => ({ tokens: 0, cost: 0, ranges: [] as TokenRange[] }));
+  const shares = slowestAlong(settings, 'cp').map((speed) => ({
+    speed,
+    tokens: 0,
+    cost: 0,
+    ranges: [] as TokenRange[],
+  }));
   const room = seqLen / cp;
   /** What does not fit on a rank goes to the one with most room. */
   const put = (share: (typeof shares)[number], [start, end]: TokenRange): void => {
@@ -106,9 +119,12 @@ function sharesByDocument(settings: Sharing, documents: readonly TokenRange[], t
     const cost = scoresIn(tokens, settings);
     if (tokens < 2 * cp * tiles * attentionBlock) {
       const open = shares.filter((share) => share.tokens + tokens <= room);
-      const least = (open.length > 0 ? open : shares).reduce((best, share) => (share.cost < best.cost ? share : best));
-      put(least, document);
-      least.cost += cost;
+      const done = (share: (typeof shares)[number]) => (share.cost + cost) / share.speed;
+      const soonest = (open.length > 0 ? open : shares).reduce((best, share) =>
+        done(share) < done(best) ? share : best,
+      );
+      put(soonest, document);
+      soonest.cost += cost;
       continue;
     }
     const cut = (piece: number): number => start + Math.round((piece * tokens) / (2 * cp));
@@ -120,13 +136,10 @@ function sharesByDocument(settings: Sharing, documents: readonly TokenRange[], t
   return shares.map(({ ranges }) => joined(ranges.sort((a, b) => a[0] - b[0])));
 }
 
-/** Scores that are computed one after another: at every step of a ring, all ranks wait for the one that computes most. */
-function timeOf(
-  { layout, config, attentionBlock }: Sharing,
-  documents: ArrayLike<number>,
-  found: readonly TokenRange[],
-  shares: Shares,
-): number {
+/** Scores that are computed one after another, at speed 1: at every step of a ring, all ranks wait for the one that computes longest. */
+function timeOf(settings: Sharing, documents: ArrayLike<number>, found: readonly TokenRange[], shares: Shares): number {
+  const { layout, config, attentionBlock } = settings;
+  const speeds = slowestAlong(settings, 'cp');
   const positions = new Int32Array(documents.length);
   for (const [start, end] of found) for (let i = start; i < end; i++) positions[i] = i - start;
   const group = Math.max(1, config.heads / config.kvHeads);
@@ -141,7 +154,9 @@ function timeOf(
       members.flatMap((member) => shares[member]!),
     );
   const steps = shares.map((_, rank) =>
-    keyMembers(layout, rank).map((members) => scoresOf(cutIntoBlocks(at([rank]), at(members), cutting), group)),
+    keyMembers(layout, rank).map(
+      (members) => scoresOf(cutIntoBlocks(at([rank]), at(members), cutting), group) / speeds[rank]!,
+    ),
   );
   return steps[0]!.reduce((sum, _, step) => sum + Math.max(...steps.map((own) => own[step]!)), 0);
 }

@@ -1,9 +1,9 @@
 // Puts sequences into a program's token buffers.
-import { type Coords, replicaOf, replicasOf } from '../mesh/mesh.ts';
+import { type Coords, replicaOf } from '../mesh/mesh.ts';
 import { countTokens, eachRange } from '../mesh/sequence.ts';
 import type { Numbers } from '../program/program.ts';
 import { stepOrder, tokenShares } from './balance.ts';
-import type { StepSettings } from './settings.ts';
+import { replicaSequences, type StepSettings, sequencesPerStep } from './settings.ts';
 import type { PlaceBuffers, TokenBuffers, TrainingStep } from './step.ts';
 
 /** What a row of the batch is filled with, a number each position; undefined: one document in order, of which every target counts. */
@@ -41,11 +41,11 @@ export function fillStep(
   { tokens, counted }: Pick<TrainingStep, 'tokens' | 'counted'>,
   { settings, coords, step, sequence, referenceOf }: Dealing,
 ): void {
-  const { layout, microBatch, microbatches } = settings;
-  const perRank = microBatch * microbatches;
-  const first = (step - 1) * replicasOf(layout) * perRank;
+  const { layout, microBatch } = settings;
+  const first = (step - 1) * sequencesPerStep(settings);
   const order = stepOrder(settings, (index) => sequence(first + index).documents!);
-  const own = order.slice(replicaOf(layout, coords) * perRank);
+  const before = replicaSequences(settings).slice(0, replicaOf(layout, coords));
+  const own = order.slice(before.reduce((sum, each) => sum + each, 0));
   const counts = tokens.map((buffers, m) =>
     fillMicrobatch(of, buffers, settings, (row) => sequence(first + own[m * microBatch + row]!), referenceOf),
   );

@@ -13,8 +13,12 @@ export interface StepSettings {
   readonly seqLen: number;
   /** Sequences of a microbatch on one data-parallel rank. */
   readonly microBatch: number;
-  /** Microbatches of a step. */
+  /** Microbatches of a step on each replica; with `shares` on that which has most. */
   readonly microbatches: number;
+  /** Microbatches of each replica, where they are not alike. */
+  readonly shares?: readonly number[];
+  /** How fast each rank computes, the fastest being 1; undefined: all alike. Documents that are balanced are dealt out by it. */
+  readonly speeds?: readonly number[];
   readonly precision: Precision;
   /**
    * Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. They are dealt out by their
@@ -31,9 +35,29 @@ export interface StepSettings {
   readonly lossBlock?: number;
 }
 
+type Batch = Pick<StepSettings, 'layout' | 'microBatch' | 'microbatches' | 'shares'>;
+
+/** Microbatches of a step on one replica. */
+export const microbatchesOn = (
+  { microbatches, shares }: Omit<Batch, 'layout' | 'microBatch'>,
+  replica: number,
+): number => shares?.[replica] ?? microbatches;
+
+/** Sequences of a step on each replica. */
+export const replicaSequences = (batch: Batch): number[] =>
+  Array.from({ length: replicasOf(batch.layout) }, (_, replica) => batch.microBatch * microbatchesOn(batch, replica));
+
+/** Of all replicas. */
+export const sequencesPerStep = (batch: Batch): number => replicaSequences(batch).reduce((sum, each) => sum + each, 0);
+
 /** Tokens that one step of all ranks trains on. */
-export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
-  seqLen * microBatch * microbatches * replicasOf(layout);
+export const tokensPerStep = (settings: StepSettings): number => settings.seqLen * sequencesPerStep(settings);
+
+/** The same for any replica: without what sets replicas apart. */
+export function alikeReplicas<S extends Pick<StepSettings, 'shares' | 'speeds'>>(settings: S) {
+  const { shares: _, speeds: __, ...alike } = settings;
+  return alike;
+}
 
 /** What a rank's programs depend on. */
 export const traceSettings = (settings: StepSettings, coords: Coords): TraceSettings => ({

@@ -8,6 +8,7 @@ import {
   groupKey,
   groupOf,
   rankAt,
+  replicaOf,
   worldGroup,
   worldSize,
 } from '../mesh/mesh.ts';
@@ -20,7 +21,8 @@ import { forwardScheduleOf, scheduleOf } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
 import { bucketsOf } from '../state/buckets.ts';
 import { dataAxes } from '../state/placement.ts';
-import { type StepSettings, traceSettings } from './settings.ts';
+import { once } from './once.ts';
+import { alikeReplicas, microbatchesOn, type StepSettings, traceSettings } from './settings.ts';
 
 export interface Talk {
   readonly size: number;
@@ -70,21 +72,22 @@ function groupsOf(settings: StepSettings): Group[] {
 
 /** Proves the schedule first (SCHEDULE_INVALID). Channels hold as many messages as the proof says can be under way. */
 export const talkOf = (settings: StepSettings): Talk =>
-  talkBy(settings, scheduleOf(settings.layout, settings.microbatches));
+  talkBy(settings, (microbatches) => scheduleOf(settings.layout, microbatches));
 
 /** Of forward passes alone. */
 export const forwardTalkOf = (settings: StepSettings): Talk =>
-  talkBy(settings, forwardScheduleOf(settings.layout, settings.microbatches));
+  talkBy(alikeReplicas(settings), (microbatches) => forwardScheduleOf(settings.layout, microbatches));
 
-function talkBy(settings: StepSettings, schedule: Schedule): Talk {
+/** `scheduleFor`: so many microbatches. */
+function talkBy(settings: StepSettings, scheduleFor: (microbatches: number) => Schedule): Talk {
   const { layout, precision } = settings;
   const size = worldSize(layout);
   const shape = residualShape(traceSettings(settings, coordsOf(layout, 0)));
   const messageBytes = elements(shape) * elementBytes('float', precision);
-  const proof = verify(schedule);
+  const proofFor = once((microbatches: number) => verify(scheduleFor(microbatches)));
   const channels = Array.from({ length: size }, (_, rank) => coordsOf(layout, rank)).flatMap((coords, rank) =>
-    proof.peakInFlight
-      .filter(({ from }) => from === coords.pp)
+    proofFor(microbatchesOn(settings, replicaOf(layout, coords)))
+      .peakInFlight.filter(({ from }) => from === coords.pp)
       .map(({ to, messages }) => ({
         from: rank,
         to: rankAt(layout, { ...coords, pp: to }),

@@ -1,5 +1,5 @@
 // Builds the training step of one rank: the pipeline schedule over its parts, then what finishes the step.
-import { type Coords, coordsOf } from '../mesh/mesh.ts';
+import { type Coords, coordsOf, replicaOf } from '../mesh/mesh.ts';
 import { paramSpecs } from '../model/params.ts';
 import { stageParts } from '../model/stages.ts';
 import { allReduce } from '../ops/collectives.ts';
@@ -16,19 +16,20 @@ import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
 import { type RoutingBuffers, routingBuffers } from './routing-buffers.ts';
-import { type StepSettings, traceSettings } from './settings.ts';
+import { microbatchesOn, type StepSettings, traceSettings } from './settings.ts';
 import type { TrainingStep } from './step.ts';
 import { lossBuffers, lossNumbers, lossOperands, tokenBuffers } from './token-buffers.ts';
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
-  const { config, layout, microbatches, precision, lossBlock, preference } = settings;
+  const { config, layout, precision, lossBlock, preference } = settings;
   const coords = coordsOf(layout, rank);
+  const microbatches = microbatchesOn(settings, replicaOf(settings.layout, coords));
   const state = stateOf(config, layout, coords);
   const builder = startProgram(layout, rank, precision, state);
   const trace = traceSettings(settings, coords);
   const parts = stageParts(config, layout, coords.pp);
 
-  const tokens = tokenBuffers(builder, parts, settings, coords, 'loss');
+  const tokens = tokenBuffers(builder, parts, { ...settings, microbatches }, coords, 'loss');
   const mean = lossBuffers(builder, settings);
   const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
   const squaredNorm = builder.own('squared gradient norm', [1], 'double');

@@ -1,62 +1,135 @@
-// The layout chosen for a machine: uses its cores, always fits, prefers data, and splits what memory cannot hold.
+// The layout chosen for a machine: no other one that fits is estimated to be faster, and what memory cannot hold is shared out.
 import { expect, test } from 'vitest';
 import { oneRank, parseLayout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { checkFit } from '../model/fit.ts';
 import { presets } from '../model/presets.ts';
+import { estimateStep } from '../plan/estimate-step.ts';
 import { estimateTraining } from '../plan/memory.ts';
-import { autoLayout, defaultMicroBatch } from './auto-layout.ts';
+import type { StepSettings } from '../step/settings.ts';
+import { type AutoLayoutOptions, autoLayout } from './auto-layout.ts';
+import { defaultMicroBatch } from './micro-batch.ts';
 
 const config = parseModelConfig(presets['llama-tiny'], 'llama-tiny');
-const choose = (cores: number, globalBatch: number, memoryBytes = Number.POSITIVE_INFINITY) =>
-  autoLayout({ config, seqLen: 64, globalBatch, precision: 'f32', cores, memoryBytes });
+const alike = (cores: number, rate = 5e10) => Array.from({ length: cores }, () => rate);
+/** A machine on which talking costs about what it does between threads. */
+const ratesOf = (cores: number, talk = { secondsPerCall: 1e-5, secondsPerByte: 2e-10 }) => ({
+  alone: 5e10,
+  together: alike(cores),
+  talk,
+});
+const choose = (cores: number, globalBatch: number, more: Partial<AutoLayoutOptions> = {}) =>
+  autoLayout({
+    ...{ config, seqLen: 64, globalBatch, precision: 'f32', cores, memoryBytes: Number.POSITIVE_INFINITY },
+    ...{ rates: ratesOf(cores), ...more },
+  });
 
 test.each([
   [1, 8, 'tp=1'],
   [2, 8, 'dp=2'],
   [4, 8, 'dp=4'],
   [2, 1, 'tp=2'],
-  [2, 3, 'tp=2'],
-  [6, 3, 'tp=2,dp=3'],
-  [8, 2, 'tp=4,dp=2'],
-  [3, 4, 'pp=3'],
-  [16, 1, 'tp=4,pp=4'],
 ])('%d cores, a batch of %d: %s', (cores, batch, expected) => {
-  expect(printLayout(choose(cores, batch))).toBe(expected);
+  expect(printLayout(choose(cores, batch).layout)).toBe(expected);
 });
 
-test('what is chosen fits, whatever the machine and the batch', () => {
-  for (let cores = 1; cores <= 12; cores++)
-    for (const globalBatch of [1, 2, 3, 5, 6, 7, 8, 12]) {
-      const layout = choose(cores, globalBatch);
+test.each([
+  { secondsPerCall: 0, secondsPerByte: 0 },
+  { secondsPerCall: 0, secondsPerByte: 1e-8 },
+  { secondsPerCall: 1e-2, secondsPerByte: 0 },
+])('no layout of four ranks that divides is faster than what is chosen where talking costs %o', (talk) => {
+  const rates = ratesOf(4, talk);
+  const texts = [1, 2, 3, 4].flatMap((dp) =>
+    [1, 2, 4].flatMap((tp) =>
+      [1, 2, 3, 4].flatMap((cp) =>
+        [1, 2, 3, 4].flatMap((pp) =>
+          ['', ',virtual=2', ',schedule=zb-h1'].flatMap((order) =>
+            ['ring', 'ulysses'].map(
+              (mode) => `dp=${dp},tp=${tp},cp=${cp},pp=${pp}${pp > 1 ? order : ''},cpMode=${mode}`,
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+  const estimates = new Map<string, number>();
+  for (const text of texts) {
+    const layout = parseLayout(text);
+    if (worldSize(layout) > 4) continue;
+    const microBatch = defaultMicroBatch(8, layout);
+    const settings = settingsOf(text, microBatch);
+    if (!settings) continue;
+    const seconds = estimateStep(settings, { secondsPerFlop: 1 / 5e10, ...talk, cores: 4 });
+    estimates.set(printLayout(layout), seconds);
+  }
+  const { layout, seconds, next } = choose(4, 8, { rates });
+  const sorted = [...estimates.values()].sort((a, b) => a - b);
+  expect(estimates.size).toBeGreaterThan(15);
+  expect(seconds).toBe(estimates.get(printLayout(layout)));
+  expect([seconds, next!.seconds]).toEqual(sorted.slice(0, 2));
+});
+
+function settingsOf(text: string, microBatch: number): StepSettings | undefined {
+  const layout = parseLayout(text);
+  try {
+    const microbatches = checkFit(config, layout, { seqLen: 64, globalBatch: 8, microBatch });
+    return { config, layout, seqLen: 64, microBatch, microbatches, precision: 'f32' };
+  } catch {
+    return undefined;
+  }
+}
+
+test('what is chosen divides, whatever the machine and the batch', () => {
+  for (const cores of [1, 2, 3, 6])
+    for (const globalBatch of [1, 2, 3, 5, 7]) {
+      const { layout } = choose(cores, globalBatch);
       expect(worldSize(layout)).toBeLessThanOrEqual(cores);
       const microBatch = defaultMicroBatch(globalBatch, layout);
       expect(checkFit(config, layout, { seqLen: 64, globalBatch, microBatch })).toBeGreaterThan(0);
     }
 });
 
-test('replicas that memory cannot hold share out their moments, then give way to tensor parallelism', () => {
+test('cores that slow each other down are still used, unless talking costs more than they win', () => {
+  const together = { alone: 5e10, together: alike(2, 3e10), talk: { secondsPerCall: 0, secondsPerByte: 0 } };
+  expect(printLayout(choose(2, 8, { rates: together }).layout)).toBe('dp=2');
+  const talk = { secondsPerCall: 10, secondsPerByte: 0 };
+  expect(printLayout(choose(2, 8, { rates: { ...together, talk } }).layout)).toBe('tp=1');
+});
+
+test('replicas that memory cannot hold share out their moments, then their weights', () => {
   const large = parseModelConfig({ ...presets['llama-medium'], num_hidden_layers: 24 }, 'large');
+  // Calls cost, bytes do not: replicas talk least.
+  const rates = ratesOf(2, { secondsPerCall: 1e-4, secondsPerByte: 0 });
   const chosen = (memoryBytes: number) =>
-    printLayout(
-      autoLayout({ config: large, seqLen: 64, globalBatch: 8, microBatch: 1, precision: 'f32', cores: 2, memoryBytes }),
-    );
+    printLayout(choose(2, 8, { config: large, microBatch: 1, memoryBytes, rates }).layout);
   // 77 M weights: 1.23 GB with gradients and moments, a replica more is that again.
   expect(chosen(3e9)).toBe('dp=2');
   expect(chosen(2.2e9)).toBe('dp=2,zero=1');
-  expect(chosen(1.6e9)).toBe('tp=2');
+  expect(chosen(1.6e9)).toBe('dp=2,zero=3');
   expect(chosen(1000)).toBe('tp=1');
 });
 
 test('blocks are computed anew where memory is too short for what they keep', () => {
   const shape = { config, seqLen: 1024, microBatch: 4, precision: 'f32' } as const;
   const needs = (text: string) => estimateTraining({ ...shape, microbatches: 1, layout: parseLayout(text) }).total;
-  const [kept, anew] = [needs('tp=1'), needs('recompute=full')];
-  expect(anew).toBeLessThan(0.8 * kept);
-  const chosen = (memoryBytes: number) => printLayout(autoLayout({ ...shape, globalBatch: 4, cores: 1, memoryBytes }));
+  const [kept, some, anew] = [needs('tp=1'), needs('recompute=selective'), needs('recompute=full')];
+  expect(anew).toBeLessThan(some);
+  expect(some).toBeLessThan(0.9 * kept);
+  const chosen = (memoryBytes: number) => printLayout(choose(1, 4, { ...shape, memoryBytes }).layout);
   expect(chosen(kept)).toBe('tp=1');
+  expect(chosen(some)).toBe('recompute=selective');
   expect(chosen(anew)).toBe('recompute=full');
+});
+
+test('of ranks of given speeds all are used, as they are best divided', () => {
+  const rates = ratesOf(2, { secondsPerCall: 0, secondsPerByte: 0 });
+  const { layout, seconds, next } = choose(2, 9, { ranks: 2, speeds: [1, 0.5], rates });
+  expect(printLayout(layout)).toBe('dp=2');
+  // Two thirds of the work at full speed.
+  const { seconds: alone } = choose(1, 9);
+  expect(seconds / alone).toBeCloseTo(2 / 3, 9);
+  expect(worldSize(next!.layout)).toBe(2);
 });
 
 test('microbatches: large without a pipeline, several with one', () => {

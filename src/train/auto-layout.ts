@@ -1,94 +1,160 @@
-// Chooses a layout for one machine: as many ranks as it has cores, by data first, then tensor, then pipeline parallelism.
-import { availableParallelism } from 'node:os';
+// Chooses a layout for one machine: of all that divide the model and the batch and fit in memory, the one whose step is estimated to be
+// shortest.
 import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank } from '../mesh/layout.ts';
 import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { checkFit, divisors, largestBatch } from '../model/fit.ts';
+import { estimateStep, type StepRates } from '../plan/estimate-step.ts';
 import { fitsTraining } from '../plan/machine.ts';
+import { stageWork } from '../plan/stage-work.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import { availableMemory } from '../runtime/available-memory.ts';
+import type { MachineRates } from '../runtime/machine-rates.ts';
+import { play } from '../schedule/play.ts';
+import { scheduleOf } from '../schedule/schedules.ts';
 import type { StepSettings } from '../step/settings.ts';
+import { divide } from './division.ts';
 
 export interface AutoLayoutOptions {
   readonly config: ModelConfig;
   readonly seqLen: number;
   readonly globalBatch: number;
   /** `defaultMicroBatch` when not given. */
-  readonly microBatch?: number;
+  readonly microBatch?: number | undefined;
   readonly precision: Precision;
   /** What an objective changes of a step's settings. */
   readonly ofStep?: Partial<StepSettings>;
-  /** Ranks are never more. */
   readonly cores: number;
+  /** So many, whatever the cores; undefined: no more than there are cores. */
+  readonly ranks?: number | undefined;
+  /** Of at least as many ranks as a layout may have. */
+  readonly speeds?: readonly number[] | undefined;
   /** What the whole run may take. */
   readonly memoryBytes: number;
+  /** Of as many ranks as a layout may have. */
+  readonly rates: MachineRates;
 }
 
-/** Sequences worked on at a time when nobody says how many. */
-const largestMicroBatch = 4;
+/** A layout that fits, and how long its step is estimated to take. */
+export interface Estimated {
+  readonly layout: Layout;
+  readonly seconds: number;
+}
 
-/**
- * A microbatch as large as divides a rank's share, up to 4 sequences; a pipeline needs several microbatches to keep its stages
- * busy, so there it is at most a (4 · stages)-th of the share. A global batch that the replicas do not divide, or
- * beyond all bounds, gives 1 (and is refused later).
- */
-export function defaultMicroBatch(globalBatch: number, layout: Layout): number {
-  const { pp } = layout;
-  const share = globalBatch / replicasOf(layout);
-  if (!Number.isInteger(share) || globalBatch > largestBatch) return 1;
-  const most = pp > 1 ? Math.max(1, Math.floor(share / (4 * pp))) : largestMicroBatch;
-  return divisors(share).findLast((size) => size <= Math.min(most, largestMicroBatch)) ?? 1;
+export interface AutoLayout extends Estimated {
+  /** The best of those that are laid out over other axes, or run in another order. */
+  readonly next?: Estimated;
 }
 
 /**
- * The layout with the most ranks that divides the model and the batch and that fits in memory (as `train` checks it); of those with
- * equally many, the one with the largest dp, then tp. Replicas that memory cannot hold share their moments out (zero=1); where each
- * still holds too much of the model, it is split by tp instead. Only if no layout fits, blocks are computed anew (recompute=full).
- * When nothing fits in memory, one rank: that is refused by `train`, which says what would fit.
+ * Of equally short ones the one with the most replicas, then tp, then cp. Only what memory cannot hold otherwise is shared out (zero=1,
+ * zero=3) or computed anew (recompute). When nothing fits, one rank: that is refused by `train`, which says what would fit.
  */
-export function autoLayout(options: AutoLayoutOptions): Layout {
-  const dividing = grids(options.cores)
-    .filter((layout) => divides(layout, options))
-    .flatMap((layout): Layout[] => (layout.dp > 1 ? [layout, { ...layout, zero: 1 }] : [layout]));
-  const recomputing = dividing.map((layout): Layout => ({ ...layout, recompute: { policy: 'full' } }));
-  return [...dividing, ...recomputing].find((layout) => fitsMemory(layout, options)) ?? oneRank;
+export function autoLayout(options: AutoLayoutOptions): AutoLayout {
+  const { ranks, cores } = options;
+  const wanted = grids(ranks ?? cores)
+    .filter((grid) => ranks === undefined || worldSize(grid) === ranks)
+    .flatMap(inAllOrders)
+    .flatMap((layout) => {
+      const settings = dividedBy(layout, options);
+      return settings ? [{ layout, settings }] : [];
+    });
+  const least = leastTimes(options);
+  const byTime = wanted
+    .map((each) => ({ ...each, atLeast: least(each.settings) }))
+    .sort((a, b) => a.atLeast - b.atLeast);
+  const found: Estimated[] = [];
+  const secondsOf = (settings: StepSettings) => estimateStep(settings, ratesFor(settings, options));
+  // What cannot be among the two best is not looked at closer.
+  const isSlow = (seconds: number) => found.length > 1 && seconds >= found[1]!.seconds;
+  for (const { layout, settings, atLeast } of byTime) {
+    if (isSlow(atLeast) || isSlow(secondsOf(settings))) continue;
+    const fitting = leaner(layout)
+      .map((each) => ({ layout: each, settings: dividedBy(each, options)! }))
+      .find((each) => fitsTraining(each.settings, options.memoryBytes));
+    if (!fitting) continue;
+    found.push({ layout: fitting.layout, seconds: secondsOf(fitting.settings) });
+    found.sort((a, b) => a.seconds - b.seconds);
+  }
+  const [best, next] = found;
+  return best ? { ...best, ...(next ? { next } : {}) } : { layout: oneRank, seconds: Number.NaN };
 }
-
-/** {@link autoLayout} for the cores and the memory of this machine. */
-export const machineLayout = (options: Omit<AutoLayoutOptions, 'cores' | 'memoryBytes'>): Layout =>
-  autoLayout({ ...options, cores: availableParallelism(), memoryBytes: availableMemory() });
 
 /** Every grid of at most so many ranks, the most wanted first. */
 export function grids(cores: number): Layout[] {
   const found: Layout[] = [];
   for (let dp = 1; dp <= cores; dp++)
     for (let tp = 1; dp * tp <= cores; tp++)
-      for (let pp = 1; dp * tp * pp <= cores; pp++) found.push({ ...oneRank, dp, tp, pp });
-  return found.sort((a, b) => worldSize(b) - worldSize(a) || b.dp - a.dp || b.tp - a.tp);
+      for (let cp = 1; dp * tp * cp <= cores; cp++)
+        for (let pp = 1; dp * tp * cp * pp <= cores; pp++) found.push({ ...oneRank, dp, tp, cp, pp });
+  return found.sort((a, b) => worldSize(b) - worldSize(a) || b.dp - a.dp || b.tp - a.tp || b.cp - a.cp);
 }
 
-function divides(layout: Layout, { config, seqLen, globalBatch, microBatch }: AutoLayoutOptions): boolean {
+/** The ways in which ranks of cp can attend, and stages work. */
+function inAllOrders(grid: Layout): Layout[] {
+  const attending: Layout[] = grid.cp > 1 ? [grid, { ...grid, cpMode: 'ulysses' }] : [grid];
+  if (grid.pp === 1) return attending;
+  return attending.flatMap((layout): Layout[] => [layout, { ...layout, virtual: 2 }, { ...layout, schedule: 'zb-h1' }]);
+}
+
+/** The layout, then the same with less held on each rank, what costs least time first. */
+function leaner(layout: Layout): Layout[] {
+  const shared = replicasOf(layout) * layout.cp > 1;
+  const zero1: Layout = { ...layout, zero: 1 };
+  const zero3: Layout = { ...layout, zero: 3 };
+  const anew = (each: Layout, policy: 'selective' | 'full'): Layout => ({ ...each, recompute: { policy } });
+  return [
+    layout,
+    ...(shared ? [zero1] : []),
+    anew(layout, 'selective'),
+    ...(shared ? [anew(zero1, 'selective')] : []),
+    anew(layout, 'full'),
+    ...(shared ? [anew(zero1, 'full'), zero3, anew(zero3, 'full')] : []),
+  ];
+}
+
+/** A step in this layout; undefined where something does not divide. */
+function dividedBy(layout: Layout, options: AutoLayoutOptions): StepSettings | undefined {
+  const { config, seqLen, globalBatch, microBatch, precision, ofStep, speeds } = options;
+  const step = { config, layout, seqLen, precision, ...ofStep };
   try {
-    checkFit(config, layout, { seqLen, globalBatch, microBatch: microBatch ?? defaultMicroBatch(globalBatch, layout) });
-    return true;
+    const { notes: _, ...division } = divide({
+      ...step,
+      globalBatch,
+      microBatch: { given: microBatch },
+      ...(speeds ? { speeds: speeds.slice(0, worldSize(layout)) } : {}),
+    });
+    return { ...step, ...division };
   } catch (error) {
-    if (error instanceof FivefoldError) return false;
+    if (error instanceof FivefoldError) return undefined;
     throw error;
   }
 }
 
-function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
-  const { config, seqLen, globalBatch, precision, memoryBytes } = options;
-  const microBatch = options.microBatch ?? defaultMicroBatch(globalBatch, layout);
-  const settings = {
-    config,
-    layout,
-    seqLen,
-    microBatch,
-    microbatches: globalBatch / replicasOf(layout) / microBatch,
-    precision,
-    ...options.ofStep,
-  };
-  return fitsTraining(settings, memoryBytes);
+/** The more ranks compute, the slower each may be: in between as on a line. */
+function ratesFor({ layout }: StepSettings, { cores, rates }: AutoLayoutOptions): StepRates {
+  const { alone, together, talk } = rates;
+  const others = together.length > 1 ? (worldSize(layout) - 1) / (together.length - 1) : 0;
+  const crowded = Math.max(1 / alone, 1 / Math.max(...together));
+  return { secondsPerFlop: 1 / alone + others * (crowded - 1 / alone), ...talk, cores };
 }
+
+/** What a step takes at least: all its work, shared out to all ranks at their speeds, and what its pipeline has of empty places. */
+function leastTimes(options: AutoLayoutOptions): (settings: StepSettings) => number {
+  const { config, seqLen, precision, ofStep, globalBatch } = options;
+  const one = { config, seqLen, precision, ...ofStep, layout: oneRank, microBatch: 1, microbatches: 1 };
+  const { layers, head } = stageWork(one);
+  // Blocks of attention may be cut more closely on several ranks.
+  const flops = 0.95 * globalBatch * (head + layers.reduce((sum, each) => sum + each, 0));
+  return (settings) => {
+    const { layout, microbatches, speeds } = settings;
+    const ranks = speeds ? speeds.reduce((sum, speed) => sum + speed, 0) : worldSize(layout);
+    const busy = speeds ? 1 : 1 - emptyShare(layout, microbatches);
+    return (flops * ratesFor(settings, options).secondsPerFlop) / ranks / busy;
+  };
+}
+
+/** Of the time of stages that have equally much to do. */
+const emptyShare = (layout: Layout, microbatches: number): number =>
+  play(scheduleOf(layout, microbatches), {
+    workSeconds: (_, { kind }) => ({ forward: 1, backward: 2, inputGradient: 1, weightGradient: 1 })[kind],
+  }).bubbleFraction;

@@ -33,7 +33,9 @@ export function layoutOnFewer(
 function candidates(layout: Layout, ranks: number): Layout[] {
   const most = Math.min(layout.dp - 1, Math.floor((ranks * layout.dp) / worldSize(layout)));
   const fewerReplicas = Array.from({ length: Math.max(0, most) }, (_, gone) => ({ ...layout, dp: most - gone }));
-  const splitAnew = grids(ranks).sort((a, b) => worldSize(b) - worldSize(a) || a.dp - b.dp || b.tp - a.tp);
+  const splitAnew = grids(ranks)
+    .filter(({ cp }) => cp === 1)
+    .sort((a, b) => worldSize(b) - worldSize(a) || a.dp - b.dp || b.tp - a.tp);
   const ofExperts = divisors(layout.ep)
     .filter((ep) => ep < layout.ep && (worldSize(layout) / layout.ep) * ep <= ranks)
     .reverse();

@@ -5,7 +5,7 @@ import { coordsOf, rankAt, replicaOf, replicasOf } from '../mesh/mesh.ts';
 import { type PlacedWork, placedWork } from '../plan/placed-flops.ts';
 import { predictRank } from '../plan/predict-step.ts';
 import { stepOrder } from '../step/balance.ts';
-import type { StepSettings } from '../step/settings.ts';
+import { replicaSequences, type StepSettings, sequencesPerStep } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 import { type Evaluation, measuredSequence, passesOf } from './evaluate.ts';
 import { passSequences } from './reference-pass.ts';
@@ -56,10 +56,10 @@ export function packedWork(
   { settings, firstStep, steps, evaluation, referencePasses: passes, sequences }: PackedRun,
   programs: readonly RankPrograms[],
 ): PackedWork {
-  const { layout, microBatch, microbatches } = settings;
-  const perRank = microBatch * microbatches;
-  const perStep = replicasOf(layout) * perRank;
-  const replicas = Array.from({ length: replicasOf(layout) }, (_, replica) => replica);
+  const { layout } = settings;
+  const perReplica = replicaSequences(settings);
+  const perStep = sequencesPerStep(settings);
+  const replicas = perReplica.map((_, replica) => replica);
   /** By cp: all ranks that hold the same tokens see alike, whatever their stage. */
   const work = Array.from({ length: layout.cp }, (_, cp) => {
     const rank = rankAt(layout, { tp: 0, cp, ep: 0, dp: 0, pp: 0 });
@@ -72,19 +72,19 @@ export function packedWork(
     const first = (firstStep - 1 + step) * perStep;
     const rows = Array.from({ length: perStep }, (_, index) => sequences.sequence(first + index));
     const order = stepOrder({ ...settings, packed }, (index) => rows[index]!.documents!);
-    return replicas.map((replica) =>
-      work.map((_, cp) =>
-        order
-          .slice(replica * perRank, (replica + 1) * perRank)
-          .reduce((sum, index) => sum + scoresOf(cp, rows[index]!, packed), 0),
-      ),
-    );
+    let next = 0;
+    return perReplica.map((count) => {
+      const own = order.slice(next, next + count);
+      next += count;
+      return work.map((_, cp) => own.reduce((sum, index) => sum + scoresOf(cp, rows[index]!, packed), 0));
+    });
   };
   const counted = Math.min(steps, Math.ceil(mostRead / perStep));
   const trained = replicas.map(() => work.map(() => 0));
   for (let step = 0; step < counted; step++)
     for (const [replica, scores] of inStep(step, settings.packed!).entries())
-      for (const [cp, each] of scores.entries()) trained[replica]![cp]! += each - perRank * work[cp]!.scoresInOrder;
+      for (const [cp, each] of scores.entries())
+        trained[replica]![cp]! += each - perReplica[replica]! * work[cp]!.scoresInOrder;
   /** Scores of a head beyond those in order (none are more), by replica and cp. */
   const beyond = (
     sequenceOf: (index: number) => Sequence,
@@ -113,10 +113,11 @@ export function packedWork(
     const inReference = judging ? Math.round((judged[replica]![cp]! * passes * perScore(judging)) / judgedPasses) : 0;
     return inTraining + inEvaluation + inReference;
   });
-  if (replicas.length * layout.cp === 1) return { flops };
+  // Of uneven devices each is to have another share.
+  if (replicas.length * layout.cp === 1 || settings.speeds) return { flops };
   const compared = Array.from({ length: Math.min(counted, Math.ceil(mostCompared / perStep)) }, (_, step) => step);
   const [{ flopsPerScore, scoresInOrder }] = work as [PlacedWork];
-  const dense = predictRank(programs[0]!.training).flops - perRank * scoresInOrder * flopsPerScore;
+  const dense = predictRank(programs[0]!.training).flops - perReplica[0]! * scoresInOrder * flopsPerScore;
   const dealtBy = (packed: Dealt) => compared.map((step) => inStep(step, packed).flat());
   return { flops, balance: compareDealing(dealtBy('by-count'), dealtBy('balanced'), dense / flopsPerScore) };
 }

@@ -73,7 +73,7 @@ function planWith(
   tokens: PreparedData,
   { ofStep, folder }: PlanContext,
 ): RunPlan {
-  const { run, given, before, model, layout, microbatches } = settled;
+  const { run, given, before, model, layout, microbatches, shares, speeds } = settled;
   const { seqLen, microBatch, globalBatch, precision } = run;
   if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
   const steps = decideSteps(settled, sequences.sources);
@@ -82,6 +82,8 @@ function planWith(
     layout,
     microBatch,
     microbatches,
+    ...(shares ? { shares } : {}),
+    ...(speeds ? { speeds } : {}),
     precision,
     ...ofStep,
   };
@@ -121,6 +123,7 @@ function planWith(
     ...steps,
     notes: [
       ...ignoredKeys(model),
+      ...settled.notes,
       ...packingNotes(tokens, seqLen),
       ...pairNotes(tokens, seqLen),
       ...balanceNotes(settings, balance),

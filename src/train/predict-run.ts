@@ -12,7 +12,7 @@ import {
   type RankPrediction,
   timesBytes,
 } from '../plan/predict-step.ts';
-import { byRank, stageRanks } from '../plan/stage-ranks.ts';
+import { byRank, rankClasses } from '../plan/stage-ranks.ts';
 import { buildCompletionsStep, buildLogitsStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
@@ -48,7 +48,7 @@ export interface RunPrediction {
 export function predictRun(work: RunWork): RunPrediction {
   const { settings, steps, evaluation, sample, referencePasses: passes } = work;
   const { layout } = settings;
-  const ranks = byRank(layout, (rank) => {
+  const ranks = byRank(settings, (rank) => {
     const training = buildTrainingStep(settings, rank);
     const measuring = evaluation && evaluationStep(settings, evaluation, rank);
     const judging = passes > 0 ? buildCompletionsStep(settings, rank) : undefined;
@@ -75,8 +75,10 @@ export function predictRun(work: RunWork): RunPrediction {
     })),
     flopsPerStep: ranks.reduce((sum, { flops }) => sum + flops, 0),
     memory: estimatePrograms(
-      layout,
-      stageRanks(layout).map((rank) => ranks[rank]!.programs.map(({ program }) => program)),
+      rankClasses(settings).map((each) => ({
+        ranks: each.ranks,
+        programs: ranks[each.rank]!.programs.map(({ program }) => program),
+      })),
       talkOf(settings),
     ),
     ...(extra?.balance ? { balance: extra.balance } : {}),

@@ -26,19 +26,24 @@ import { computeReference } from './reference-pass.ts';
 import { routingFigures } from './routing-figures.ts';
 import { createSaver } from './saver.ts';
 
-/** The rank module of training: see RankFunction in runtime/world-messages.ts. */
+/** When an instruction of a training step that was played is taken to have ended, on the clock of an `Observer`. */
+export type Pace = (...played: Parameters<Observer>) => number;
+
+/** The rank module of training: see RankFunction in runtime/world-messages.ts. `pace`: to see what becomes of a rank that is slow. */
 export async function rank(
   transport: Transport,
   job: unknown,
   report: (message: TrainReport) => void,
+  pace?: Pace,
 ): Promise<RankResult> {
-  return trainRank(transport, job as TrainJob, report);
+  return trainRank(transport, job as TrainJob, report, pace ?? ((_, __, end) => end));
 }
 
 async function trainRank(
   transport: Transport,
   job: TrainJob,
   report: (message: TrainReport) => void,
+  pace: Pace,
 ): Promise<RankResult> {
   const started = performance.now();
   const { settings, optimizer } = job;
@@ -57,7 +62,9 @@ async function trainRank(
     executors.push(executor);
     return executor;
   };
-  const executor = execute(step, clock.observe);
+  const executor = execute(step, (instruction, start, end) =>
+    clock.observe(instruction, start, pace(instruction, start, end)),
+  );
   let reference: ReferenceReader | undefined;
   const referenceOf = job.reference && ((pair: number) => reference!.of(pair));
   const evaluator =

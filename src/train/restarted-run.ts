@@ -26,7 +26,10 @@ function onFewer(settled: Settled, ranks: number): Settled | undefined {
   if (!found) return undefined;
   const { microBatch, microbatches } = found;
   const text = printLayout(found.layout);
-  return { ...settled, layout: found.layout, microbatches, run: { ...run, layout: text, microBatch } };
+  // Whose speeds they are is not known any more.
+  const { shares: _, speeds: __, notes: ___, because: ____, ...alike } = settled;
+  const { speeds: _____, ...kept } = run;
+  return { ...alike, notes: [], layout: found.layout, microbatches, run: { ...kept, layout: text, microBatch } };
 }
 
 const outOf = ({ given }: Settled): string => given.out ?? given.resume!;
@@ -46,6 +49,12 @@ function fromCheckpoint(settled: Settled): Settled {
  * another command has saved there is left to be refused.
  */
 export function goingOn(given: TrainSettings): TrainSettings {
+  const going = whereItWas(given);
+  // Chosen anew its layout could be another one.
+  return going !== given && given.layout === 'auto' ? { ...going, layout: undefined } : going;
+}
+
+function whereItWas(given: TrainSettings): TrainSettings {
   const { restart, out, resume } = given;
   if (restart === undefined || out === undefined || !holdsWeights(out) || readManifest(out) === undefined) return given;
   if (resume !== undefined && existsSync(resume) && realpathSync(resume) === realpathSync(out)) return given;

@@ -38,6 +38,11 @@ export interface RunSettings {
   readonly tokenizer?: string | undefined;
   /** Such as `tp=2,pp=2`. */
   readonly layout: string;
+  /**
+   * How fast each rank computes, of which only the ratios count, or `measure`: stages get layers and replicas microbatches accordingly, where
+   * the layout does not say how many layers.
+   */
+  readonly speeds?: readonly number[] | 'measure' | undefined;
   /** Optimizer steps of the whole run. */
   readonly steps: number;
   /** Tokens of a sequence; of dpo, of a prompt with its completion. */
@@ -123,6 +128,11 @@ export const runFields = {
   heldOut: real({ least: 0, most: 1e9 }, 0.05),
   tokenizer: text('a tokenizer.json'),
   layout: text('a layout such as tp=2,pp=2'),
+  speeds: ruled(
+    z.union([z.literal('measure'), z.array(z.number().min(1e-9).max(1e9)).min(1)]),
+    'a list of numbers above 0, one for each rank, or measure',
+    '1,0.5',
+  ),
   steps: whole(1, mostSteps, 100),
   seqLen: whole(1, mostTokens, 256),
   globalBatch: whole(1, mostSequences, 8),
@@ -192,6 +202,7 @@ export const trainDefaults = {
 export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   ...runFields,
   mix: runFields.mix.optional(),
+  speeds: runFields.speeds.optional(),
   // Runs that were saved before there was a choice had none.
   objective: runFields.objective.default(trainDefaults.objective),
   beta: runFields.beta.optional(),

@@ -5,14 +5,16 @@ import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
-import { replicasOf } from '../mesh/mesh.ts';
+import { worldSize } from '../mesh/mesh.ts';
 import { withRouterBias } from '../model/config.ts';
-import { checkFit } from '../model/fit.ts';
 import { refuseDropout } from '../model/keys.ts';
-import { checkTrainingFits } from '../plan/machine.ts';
+import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
+import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
-import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
+import { machineRates } from '../runtime/machine-rates.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
+import { chooseLayout, type Measuring } from './choose-layout.ts';
+import { divide } from './division.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
 import { betaOf, checkRouter, stepSettings } from './objective.ts';
@@ -29,18 +31,34 @@ export interface Settled {
   readonly model: ModelSource;
   /** The weights to start from, and what they were when the run was settled: see `identityOf`. */
   readonly weights?: { readonly path: string; readonly identity: string };
+  /** With its stages as long as they are. */
   readonly layout: Layout;
+  /** Why it was chosen, where nobody said which. */
+  readonly because?: string;
   readonly microbatches: number;
+  /** See StepSettings. */
+  readonly shares?: readonly number[];
+  readonly speeds?: readonly number[];
+  /** What a person should know before the run starts. */
+  readonly notes: readonly string[];
   readonly tokenizer: Tokenizer;
   readonly run: Omit<RunSettings, ByStep>;
 }
 
+/** What settling a run may need besides its settings. */
+export interface Settling extends Measuring {
+  /** The model when it is not named but given. */
+  readonly source?: ModelSource | undefined;
+  /** Gives the text of the file that a layout names. */
+  readonly readSchedule?: typeof readScheduleFile;
+}
+
 /**
- * Checks all that can be checked without reading the data; writes nothing. `source`: the model when it is not named but given;
- * `readSchedule`: gives the text of the file that a layout names.
- * @throws an error of exit status 2 that names the setting
+ * Checks all that can be checked without reading the data; writes nothing, and measures the machine where the settings ask for it.
+ * @throws an error of exit status 2 that names the setting; RUN_ABORTED
  */
-export function settle(given: TrainSettings, source?: ModelSource, readSchedule = readScheduleFile): Settled {
+export async function settle(given: TrainSettings, settling: Settling = {}): Promise<Settled> {
+  const { source, readSchedule = readScheduleFile } = settling;
   const { resume } = given;
   // Before the notes are read: a step saved after them must not pass for theirs.
   const resumed = resume === undefined ? undefined : identityOfRun(resume);
@@ -69,23 +87,31 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   checkRouter(router, found.config);
   const model = router.biasRate > 0 ? { ...found, config: withRouterBias(found.config) } : found;
   const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1);
-  const layout =
+  // Speeds are of the ranks that the layout had.
+  const kept = given.layout === undefined || before?.run.speeds === 'measure' ? before?.run.speeds : undefined;
+  const speeds = given.speeds ?? kept;
+  const chosen =
     text === 'auto'
-      ? machineLayout({
-          config: model.config,
-          seqLen,
-          globalBatch,
-          precision,
-          ofStep,
-          ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
-        })
-      : parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
-  const microBatch =
-    given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
-  const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
+      ? await chooseLayout(
+          { config: model.config, seqLen, globalBatch, microBatch: given.microBatch, precision, ofStep },
+          speeds,
+          settling,
+        )
+      : undefined;
+  const asked =
+    chosen?.layout ??
+    parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
+  const { notes, ...division } = divide({
+    config: model.config,
+    layout: asked,
+    precision,
+    ...ofStep,
+    globalBatch,
+    microBatch: { given: given.microBatch, before: before?.run.microBatch },
+    ...optional('speeds', speeds === 'measure' ? await measured(asked, precision, settling) : speeds),
+  });
   if (!before) refuseDropout(model.config);
-  const settings = { config: model.config, layout, microBatch, microbatches, precision, ...ofStep };
-  checkTrainingFits(settings, availableMemory());
+  checkTrainingFits({ config: model.config, precision, ...ofStep, ...division }, availableMemory());
   checkPlaces(given);
   const namedTokenizer = given.tokenizer ?? model.tokenizerPath;
   const tokenizerPath = namedTokenizer === undefined ? undefined : tokenizerFile(namedTokenizer);
@@ -106,8 +132,12 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     ...(before ? { before } : {}),
     model,
     ...(weights === undefined ? {} : { weights: { path: weights, identity: resumed ?? identityOf(weights) } }),
-    layout,
-    microbatches,
+    layout: division.layout,
+    microbatches: division.microbatches,
+    ...optional('shares', division.shares),
+    ...optional('speeds', division.speeds),
+    ...optional('because', chosen?.because),
+    notes,
     tokenizer: loadTokenizer(tokenizerPath),
     run: {
       objective,
@@ -120,10 +150,11 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
       pack: value('pack'),
       heldOut,
       ...optional('tokenizer', tokenizerPath),
-      layout: printLayout(layout),
+      layout: printLayout(asked),
+      ...optional('speeds', speeds),
       seqLen,
       globalBatch,
-      microBatch,
+      microBatch: division.microBatch,
       ...rates,
       betas: value('betas'),
       epsilon: value('epsilon'),
@@ -150,9 +181,10 @@ const optional = <K extends string, T>(key: K, value: T | undefined): { readonly
 
 const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
 
-/** The microbatch of the run gone on with, if it divides what a rank of the new layout works on. */
-function usable(microBatch: number | undefined, globalBatch: number, layout: Layout): number | undefined {
-  return microBatch !== undefined && (globalBatch / replicasOf(layout)) % microBatch === 0 ? microBatch : undefined;
+/** How fast the ranks of a layout are, all computing at once. */
+async function measured(layout: Layout, precision: Precision, { signal, pool }: Measuring): Promise<readonly number[]> {
+  checkRanks({ layout });
+  return (await machineRates({ ranks: worldSize(layout), precision, signal, pool })).together;
 }
 
 function ratesOf(

@@ -28,7 +28,7 @@ const tiny = {
 /** Starts a run, but for its ranks only after `meanwhile`. */
 const launchAfter = (settings: Parameters<typeof settle>[0], meanwhile: () => Promise<unknown>) =>
   withTemporary(async (cacheDirectory) => {
-    const settled = settle(settings);
+    const settled = await settle(settings);
     const { run, tokenizer, model } = settled;
     const { vocabSize } = model.config;
     const tokens = await prepareTokens({ sources: dataSources(run.data), tokenizer, cacheDirectory, vocabSize });

@@ -62,7 +62,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
   const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
   const readSchedule = (path: string, fix?: string) =>
     path === given?.path ? given.text : readScheduleFile(path, fix);
-  const settled = settle(settings, source, readSchedule);
+  const settled = await settle(settings, { source, readSchedule, signal, pool });
   return withTemporary(async (folder) => {
     const { run, tokenizer, model } = settled;
     const options = {

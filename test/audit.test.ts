@@ -6,13 +6,13 @@ import { parseLayout } from '../src/mesh/layout.ts';
 import { worldSize } from '../src/mesh/mesh.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
-import { predictPrograms, predictRank } from '../src/plan/predict-step.ts';
+import { type ProgramRuns, predictPrograms, predictRank } from '../src/plan/predict-step.ts';
 import type { Op } from '../src/program/program.ts';
 import { runWorld } from '../src/runtime/world.ts';
-import type { StepSettings } from '../src/step/settings.ts';
+import { type StepSettings, synchronisations } from '../src/step/settings.ts';
 import type { Instruction, RankProgram } from '../src/step/step.ts';
 import { talkOf } from '../src/step/talk.ts';
-import { buildTrainingStep } from '../src/step/training-step.ts';
+import { buildTrainingStep, trainingPrograms } from '../src/step/training-step.ts';
 import { bytesSentOf } from '../src/train/launch.ts';
 import { mostAlive } from './arena-lives.ts';
 import type { AuditResult } from './audit-rank.ts';
@@ -53,6 +53,8 @@ interface Audited {
   readonly family: keyof typeof configs;
   readonly precision: StepSettings['precision'];
   readonly globalBatch?: number;
+  /** Replicas meet after so many steps. */
+  readonly every?: number;
   /** The arena against the most that is alive in it at once; 1.04 where it is not given. */
   readonly packing?: number;
 }
@@ -87,13 +89,17 @@ const cases: readonly Audited[] = [
   { layout: 'cp=2,dp=2,cpMode=gather,zero=3', family: 'gpt2', precision: 'f32' },
   { layout: 'tp=2,cp=2,cpMode=ulysses,sp', family: 'llama', precision: 'f32' },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
+  { layout: 'dp=4', family: 'llama', precision: 'f32', every: 2 },
+  { layout: 'tp=2,dp=2,pp=2,sp', family: 'gpt2', precision: 'f64', every: 2 },
+  { layout: 'cp=2,dp=2', family: 'llama', precision: 'f32', every: 1 },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
 
-function settingsOf({ layout: text, family, precision, globalBatch = 4 }: Audited): StepSettings {
+function settingsOf({ layout: text, family, precision, globalBatch = 4, every }: Audited): StepSettings {
   const [config, layout] = [configs[family], parseLayout(text)];
   const batch = { seqLen: 64, globalBatch, microBatch: 1 };
-  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision };
+  const outer = every === undefined ? {} : { outer: { every, learningRate: 0.7, momentum: 0.9 } };
+  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision, ...outer };
 }
 
 async function trained(settings: StepSettings): Promise<AuditResult[]> {
@@ -107,14 +113,27 @@ async function trained(settings: StepSettings): Promise<AuditResult[]> {
   })) as AuditResult[];
 }
 
-const programsOf = (settings: StepSettings): RankProgram[] =>
-  Array.from({ length: worldSize(settings.layout) }, (_, rank) => buildTrainingStep(settings, rank));
+/** What a rank runs, the step first. */
+type Runs = readonly [ProgramRuns, ...ProgramRuns[]];
+
+const programsOf = (settings: StepSettings): Runs[] =>
+  Array.from({ length: worldSize(settings.layout) }, (_, rank) => {
+    const [program, ...others] = trainingPrograms(settings, rank);
+    return [
+      { program, runs: steps },
+      ...others.map((outer) => ({ program: outer, runs: synchronisations(settings, 1, steps) })),
+    ];
+  });
+
+/** The same runs of other steps. */
+const changed = (all: readonly Runs[], change: (program: RankProgram) => RankProgram): Runs[] =>
+  all.map(([{ program, runs }, ...others]) => [{ program: change(program), runs }, ...others]);
 
 /** What the ranks did otherwise than their programs say; bytes, FLOPs and memory are to be exact. */
-const surprises = (programs: readonly RankProgram[], ranks: readonly AuditResult[]): string[] =>
+const surprises = (programs: readonly Runs[], ranks: readonly AuditResult[]): string[] =>
   ranks.flatMap(({ counters, flops, peakBytes, arena }, rank) => {
-    const program = programs[rank]!;
-    const predicted = predictPrograms([{ program, runs: steps }]);
+    const [{ program }] = programs[rank]!;
+    const predicted = predictPrograms(programs[rank]!);
     const sent = bytesSentOf(counters);
     return [
       ...(isDeepStrictEqual(sent, predicted.bytesSent)
@@ -142,8 +161,9 @@ test.each(cases)('$layout, $family in $precision', async (each) => {
     expect(diverged).toBeUndefined();
     // What V8 says the thread holds; besides buffers (a graph not yet collected, constants) that is 60 KB at the most.
     expect(Math.abs(heldBytes - peakBytes)).toBeLessThan(2e5);
-    const alive = mostAlive(programs[rank]!);
-    expect(programs[rank]!.livePeakBytes).toBe(alive);
+    const [{ program }] = programs[rank]!;
+    const alive = mostAlive(program);
+    expect(program.livePeakBytes).toBe(alive);
     expect(arena.bytes / alive).toBeLessThan(each.packing ?? 1.04);
   }
 });
@@ -172,7 +192,7 @@ describe('the audit sees a wrong formula', () => {
 
   test.each(['allReduce', 'allGather', 'reduceScatter'])('of the bytes of %s', (call) => {
     /** Sized by its result, where a reduce-scatter and an all-gather differ from their operands; or one call forgotten. */
-    const wrong = programsOf(settings).map((program) => {
+    const wrong = changed(programsOf(settings), (program) => {
       const at = program.instructions.findIndex((each) => each.kind === 'collective' && each.call === call);
       expect(at).toBeGreaterThanOrEqual(0);
       const one = program.instructions[at] as Extract<Instruction, { kind: 'collective' }>;
@@ -185,7 +205,10 @@ describe('the audit sees a wrong formula', () => {
   });
 
   test('of what is allocated', () => {
-    const wrong = programsOf(settings).map((program) => ({ ...program, arenaBytes: program.arenaBytes + 64 }));
+    const wrong = changed(programsOf(settings), (program) => ({
+      ...program,
+      arenaBytes: program.arenaBytes + 64,
+    }));
     const found = surprises(wrong, ranks);
     for (const what of ['held', 'wrote']) expect(found.filter((each) => each.includes(what)).length).toBe(4);
   });

@@ -38,14 +38,16 @@ const ownRounding = { times: 10, most: 1e-3 };
 const optimizerOf = (precision: Precision): OptimizerSettings =>
   precision === 'f64' ? optimizerDefaults(1e-3, steps) : { ...optimizerDefaults(0.1, steps), epsilon: 1 };
 
-function sequencesOf({ model, layout, seqLen, microBatch, microbatches, documents, uncounted }: Case): Sequence[] {
+/** Sequences of so many steps. */
+export function sequencesOf(each: Case, ofSteps = steps): Sequence[] {
+  const { model, layout, seqLen, microBatch, microbatches, documents, uncounted } = each;
   const perRank = microBatch * microbatches;
   const perStep = layout.dp * perRank;
   // Of the second step's sequences, so that the optimizer has moments to go on with.
   const none = uncounted ? { microbatch: microBatch, replica: perRank, step: perStep }[uncounted] : 0;
   const counts = (row: number): boolean => row < perStep || row >= perStep + none;
   const hashed = (i: number) => Math.imul(i + 7, 0x9e3779b1) >>> 8;
-  return Array.from({ length: steps * perStep }, (_, row) => {
+  return Array.from({ length: ofSteps * perStep }, (_, row) => {
     const tokens = Int32Array.from({ length: seqLen + 1 }, (_, i) => hashed(row * (seqLen + 1) + i) % model.vocab);
     const plain = { inputs: tokens.subarray(0, seqLen), targets: tokens.subarray(1) };
     if (documents === undefined) return plain;

@@ -11,6 +11,7 @@ import { linearOps } from '../src/ops/linear.ts';
 import { localOps } from '../src/ops/local.ts';
 import { lossOps } from '../src/ops/loss.ts';
 import { normOps } from '../src/ops/norm.ts';
+import { outerOps } from '../src/ops/outer.ts';
 import { partialAttentionOps } from '../src/ops/partial-attention.ts';
 import { ropeOps } from '../src/ops/rope.ts';
 import type { Op } from '../src/program/program.ts';
@@ -27,6 +28,7 @@ const families = [
   localOps,
   lossOps,
   normOps,
+  outerOps,
   partialAttentionOps,
   ropeOps,
 ];

@@ -6,12 +6,12 @@ import { lower } from '../program/lower.ts';
 import { lowerKernel } from '../program/lower-kernel.ts';
 import { elementBytes, elements } from '../program/program.ts';
 import { scratchBytes } from '../program/scratch.ts';
-import type { StateRole } from '../state/vectors.ts';
+import { outerRoles, type StateRole } from '../state/vectors.ts';
 import { buildLogitsStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 import { forwardTalkOf, type Talk, talkOf } from '../step/talk.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { trainingPrograms } from '../step/training-step.ts';
 import { memoryOf } from './predict-step.ts';
 import { byStage } from './stage-ranks.ts';
 
@@ -59,7 +59,7 @@ const heldOverUsed = 1.2;
 export const estimateTraining = (settings: StepSettings): MemoryEstimate =>
   estimatePrograms(
     settings.layout,
-    byStage(settings.layout, (rank) => [buildTrainingStep(settings, rank)]),
+    byStage(settings.layout, (rank) => trainingPrograms(settings, rank)),
     talkOf(settings),
   );
 
@@ -108,7 +108,7 @@ function partsOf(programs: readonly RankProgram[]): Parts {
   return {
     weights: held('parameter'),
     gradients: held('gradient'),
-    optimizer: held('firstMoment', 'secondMoment'),
+    optimizer: held('firstMoment', 'secondMoment', ...outerRoles),
     activations: memory.reduce((sum, { own }) => sum + own, Math.max(...memory.map(({ activations }) => activations))),
     scratch: heldOverUsed * Math.max(...needs.map(({ scratch }) => scratch)),
     runtime: needs.reduce((sum, { atRest }) => sum + atRest, rankBytes),

@@ -3,7 +3,7 @@
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import { allGather, allReduce, reduceScatter } from '../ops/collectives.ts';
-import { adamw, onFirst, optimizerSettings, sumOverStages, sumSquares, total } from '../ops/finishing.ts';
+import { adamw, onFirst, optimizerSettings, squareRoot, sumOverStages, sumSquares, total } from '../ops/finishing.ts';
 import type { Program, Value } from '../program/program.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { type TypedAxis, type Types, typedAxes } from '../program/types.ts';
@@ -14,7 +14,7 @@ import { sharedOver } from '../state/placement.ts';
 /**
  * Inputs by bucket: `parameter:<name>` (what moments are held for), `gradient:<name>` (as microbatches left it), `first:<name>`,
  * `second:<name>`; `loss` and `optimizer`. Outputs: `finished:<name>` (the complete gradient), `whole:<name>` (the parameters as the
- * rank holds them, where others have updated a part), `loss` and `squaredNorm`.
+ * rank holds them, where others have updated a part), `loss` and `gradNorm`.
  */
 export function traceFinishing(buckets: readonly Bucket[], layout: Layout, coords: Coords): Program {
   const trace = startTrace(layout, coords);
@@ -39,7 +39,7 @@ export function traceFinishing(buckets: readonly Bucket[], layout: Layout, coord
     const sum = sumOnce(counted.map(sumSquares));
     return layout.pp > 1 ? sumOverStages(sum) : sum;
   });
-  outputs.squaredNorm = squaredNorm;
+  outputs.gradNorm = at(trace, 'gradient norm', () => squareRoot(squaredNorm));
   outputs.loss = at(trace, 'loss', () => {
     inputs.loss = input(trace, [1], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' });
     const mean = allReduce(inputs.loss, ['cp', 'ep', 'dp'], 'I');

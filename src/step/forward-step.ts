@@ -69,6 +69,7 @@ function startForward(settings: StepSettings, rank: number, endOf: (tokens: read
     builder,
     runs: runParts({ builder, held, trace, lossBlock }),
     trace,
+    mesh: layout,
     rank,
     tokens: (microbatch) => tokens[microbatch]!,
     end,

@@ -5,6 +5,16 @@ import type { ModelConfig } from '../model/config.ts';
 import type { TraceSettings } from '../model/parts.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 
+/**
+ * Replicas (the ranks of dp) take steps of their own; after every so many a step of all moves what they last agreed on (DiLoCo, Douillard
+ * et al., 2023): SGD with Nesterov momentum, whose gradient is how far the replicas have come away from it, on average.
+ */
+export interface OuterSettings {
+  readonly every: number;
+  readonly learningRate: number;
+  readonly momentum: number;
+}
+
 export interface StepSettings {
   readonly config: ModelConfig;
   readonly layout: Layout;
@@ -14,6 +24,8 @@ export interface StepSettings {
   /** Microbatches of a step. */
   readonly microbatches: number;
   readonly precision: Precision;
+  /** Undefined: gradients are summed over the replicas at every step. */
+  readonly outer?: OuterSettings;
   /** Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. */
   readonly packed?: boolean;
   /** Queries and keys of a block of attention; undefined: as many as stay near a core. It changes results by rounding only. */
@@ -25,6 +37,25 @@ export interface StepSettings {
 /** Tokens that one step of all ranks trains on. */
 export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
   seqLen * microBatch * microbatches * layout.dp;
+
+/** Whether the replicas meet at the end of a step (counted from 1). */
+export const synchronisesAt = ({ outer }: Pick<StepSettings, 'outer'>, step: number): boolean =>
+  outer !== undefined && step % outer.every === 0;
+
+/** How often they meet in so many steps. */
+export const synchronisations = ({ outer }: Pick<StepSettings, 'outer'>, firstStep: number, steps: number): number =>
+  outer ? Math.floor((firstStep - 1 + steps) / outer.every) - Math.floor((firstStep - 1) / outer.every) : 0;
+
+/**
+ * What the programs of a step are typed on. Between synchronisations a replica is a model of its own: its programs know no dp axis, so
+ * none of them can take for the same what replicas hold each for itself, nor talk over dp.
+ */
+export function ownMesh(
+  { layout, outer }: StepSettings,
+  coords: Coords,
+): { readonly layout: Layout; readonly coords: Coords } {
+  return outer ? { layout: { ...layout, dp: 1 }, coords: { ...coords, dp: 0 } } : { layout, coords };
+}
 
 /** What a rank's programs depend on. */
 export const traceSettings = (settings: StepSettings, coords: Coords): TraceSettings => ({

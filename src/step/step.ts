@@ -125,8 +125,8 @@ export interface TrainingStep extends RankProgram {
   readonly one?: number;
   /** See `optimizerSettings` in ops/finishing.ts: to be filled before a step. */
   readonly optimizer: number;
-  /** Mean loss of the step, on every rank after the step. */
+  /** Mean loss of the step, on every rank after the step; where replicas take steps of their own, the mean of theirs. */
   readonly loss: number;
-  /** Square of the gradients' global norm before clipping. */
-  readonly squaredNorm: number;
+  /** The gradients' global norm before clipping, a double; where replicas take steps of their own, the mean of theirs. */
+  readonly gradNorm: number;
 }

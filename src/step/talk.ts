@@ -19,7 +19,7 @@ import type { Schedule } from '../schedule/schedule.ts';
 import { forwardScheduleOf, scheduleOf } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
 import { bucketsOf } from '../state/buckets.ts';
-import { type StepSettings, traceSettings } from './settings.ts';
+import { ownMesh, type StepSettings, traceSettings } from './settings.ts';
 
 export interface Talk {
   readonly size: number;
@@ -28,7 +28,9 @@ export interface Talk {
 }
 
 /** The sets of axes that a step's collectives go over: each axis, and those over which gradients are summed together. */
-function setsOf({ config, layout }: StepSettings): (readonly (typeof axes)[number][])[] {
+function setsOf(settings: StepSettings): (readonly (typeof axes)[number][])[] {
+  const { config } = settings;
+  const { layout } = ownMesh(settings, coordsOf(settings.layout, 0));
   const sets: (readonly (typeof axes)[number][])[] = axes.map((axis) => [axis]);
   for (let stage = 0; stage < layout.pp; stage++)
     for (const { placement } of bucketsOf(config, layout, stage))

@@ -7,39 +7,44 @@ import { at, finish, input, startTrace } from '../program/trace.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver } from '../state/placement.ts';
-import { type RankState, stateOf } from '../state/vectors.ts';
+import type { RankState } from '../state/vectors.ts';
 import { traceFinishing } from './finishing.ts';
 import { holdState } from './held.ts';
+import { buildOuterStep, emitMeans, trainingState } from './outer-step.ts';
 import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
-import { type StepSettings, traceSettings } from './settings.ts';
-import type { TrainingStep } from './step.ts';
+import { ownMesh, type StepSettings, traceSettings } from './settings.ts';
+import type { RankProgram, TrainingStep } from './step.ts';
 import { tokenBuffers } from './token-buffers.ts';
+
+type OwnMesh = ReturnType<typeof ownMesh>;
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
   const { config, layout, microbatches, precision, lossBlock } = settings;
   const coords = coordsOf(layout, rank);
-  const state = stateOf(config, layout, coords);
+  const state = trainingState(settings, coords);
   const builder = startProgram(layout, rank, precision, state);
-  const trace = traceSettings(settings, coords);
+  const own = ownMesh(settings, coords);
+  const trace = traceSettings({ ...settings, layout: own.layout }, own.coords);
   const parts = stageParts(config, layout, coords.pp);
 
   const tokens = tokenBuffers(builder, parts, settings, coords, true);
   const lossSum = builder.own('loss', [1]);
   const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
-  const squaredNorm = builder.own('squared gradient norm', [1], 'double');
+  const gradNorm = builder.own('gradient norm', [1], 'double');
   const gradients = state.buckets.map((bucket) => {
     const vector = state.index('gradient', bucket);
     return builder.state(vector, 0, [state.vectors[vector]!.size]);
   });
   builder.emit({ kind: 'zero', buffers: [lossSum, ...gradients], site: 'step start' });
-  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, rank) : undefined;
+  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, own) : undefined;
 
   const play = playPipeline({
     builder,
-    runs: runParts({ builder, held: holdState({ config, layout, builder, state, coords }), trace, lossBlock }),
+    runs: runParts({ builder, held: holdState({ config, builder, state, ...own }), trace, lossBlock }),
     trace,
+    mesh: layout,
     rank,
     tokens: (microbatch) => tokens[microbatch]!,
     end: {
@@ -51,20 +56,27 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     },
   });
   for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
-  finishStep(builder, state, settings, rank, { lossSum, optimizer, squaredNorm, gradients });
+  finishStep(builder, state, own, { lossSum, optimizer, gradNorm, gradients });
+  if (settings.outer && layout.dp > 1) emitMeans(builder, layout, coords, { loss: lossSum, gradNorm });
   return {
     ...builder.finish(),
     tokens,
     ...(head ? { counted: head.counted, one: head.one } : {}),
     optimizer,
     loss: lossSum,
-    squaredNorm,
+    gradNorm,
   };
 }
 
-/** What losses are multiplied by: one over what the tokens of all replicas count. */
-function headBuffers(builder: ProgramBuilder, { layout }: StepSettings, rank: number) {
-  const trace = startTrace(layout, coordsOf(layout, rank));
+/** All programs that training runs: the step, and the outer step where there is one. */
+export const trainingPrograms = (settings: StepSettings, rank: number): [TrainingStep, ...RankProgram[]] => [
+  buildTrainingStep(settings, rank),
+  ...(settings.outer ? [buildOuterStep(settings, settings.outer, rank)] : []),
+];
+
+/** What losses are multiplied by: one over what the tokens of all ranks that train together count. */
+function headBuffers(builder: ProgramBuilder, { layout, coords }: OwnMesh) {
+  const trace = startTrace(layout, coords);
   const counted = input(trace, [1], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' }, 'double');
   const scale = at(trace, 'tokens counted', () => reciprocal(allReduce(counted, ['cp', 'ep', 'dp'], 'R')));
   const program = cutProgram(finish(trace, { counted }, { scale }));
@@ -81,13 +93,11 @@ function headBuffers(builder: ProgramBuilder, { layout }: StepSettings, rank: nu
 function finishStep(
   builder: ProgramBuilder,
   state: RankState,
-  { layout }: StepSettings,
-  rank: number,
-  buffers: { lossSum: number; optimizer: number; squaredNorm: number; gradients: readonly number[] },
+  { layout, coords }: OwnMesh,
+  buffers: { lossSum: number; optimizer: number; gradNorm: number; gradients: readonly number[] },
 ): void {
-  const coords = coordsOf(layout, rank);
   const inputs: Record<string, number> = { loss: buffers.lossSum, optimizer: buffers.optimizer };
-  const into: Record<string, number> = { loss: buffers.lossSum, squaredNorm: buffers.squaredNorm };
+  const into: Record<string, number> = { loss: buffers.lossSum, gradNorm: buffers.gradNorm };
   for (const [index, bucket] of state.buckets.entries()) {
     const { name, placement, types } = bucket;
     const whole = (role: 'parameter' | 'firstMoment' | 'secondMoment') => {

@@ -15,10 +15,10 @@ import {
 } from '../plan/predict-step.ts';
 import { byRank, stageRanks } from '../plan/stage-ranks.ts';
 import { buildLogitsStep } from '../step/forward-step.ts';
-import type { StepSettings } from '../step/settings.ts';
+import { type StepSettings, synchronisations } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 import { talkOf } from '../step/talk.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { trainingPrograms } from '../step/training-step.ts';
 import { type Evaluation, evaluationStep, evaluationTalk, measuredSequence, passesOf } from './evaluate.ts';
 import { sampleTalk } from './sample.ts';
 
@@ -42,10 +42,10 @@ export interface RunPrediction {
 }
 
 export function predictRun(work: RunWork): RunPrediction {
-  const { settings, steps, evaluation, sample } = work;
+  const { settings, firstStep, steps, evaluation, sample } = work;
   const { layout } = settings;
   const ranks = byRank(layout, (rank) => {
-    const training = buildTrainingStep(settings, rank);
+    const [training, outer] = trainingPrograms(settings, rank);
     const programs: ProgramRuns[] = [{ program: training, runs: steps }];
     if (evaluation)
       programs.push({
@@ -54,6 +54,7 @@ export function predictRun(work: RunWork): RunPrediction {
       });
     if (sample)
       programs.push({ program: buildLogitsStep(sample.settings, rank), runs: sample.times * sample.maxTokens });
+    if (outer) programs.push({ program: outer, runs: synchronisations(settings, firstStep, steps) });
     return { programs, prediction: predictPrograms(programs), flops: predictRank(training).flops };
   });
   const more = (rank: number) =>

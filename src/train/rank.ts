@@ -12,14 +12,16 @@ import { allocateMemory, type StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { fillStep } from '../step/fill-tokens.ts';
 import { buildLogitsStep } from '../step/forward-step.ts';
+import { synchronisesAt } from '../step/settings.ts';
 import type { RankProgram, TrainingStep } from '../step/step.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { trainingPrograms } from '../step/training-step.ts';
 import { createClock } from './clock.ts';
 import { createEvaluator, evaluationStep } from './evaluate.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
 import { hasMaster, masterSpec, momentSpec } from './moments.ts';
 import { learningRateAt, writeOptimizer } from './optimizer.ts';
+import { noteAgreement } from './replicas.ts';
 import { saveCheckpoint } from './save-shards.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
@@ -40,12 +42,17 @@ async function trainRank(
   const { settings, optimizer } = job;
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
-  const step = buildTrainingStep(settings, transport.rank);
+  const [step, outerStep] = trainingPrograms(settings, transport.rank);
   const evaluation = job.evaluation && evaluationStep(settings, job.evaluation, transport.rank);
   const sample = job.sample && buildLogitsStep(job.sample.settings, transport.rank);
-  const programs = [step, ...(evaluation ? [evaluation] : []), ...(sample ? [sample] : [])];
+  const programs = [
+    step,
+    ...(outerStep ? [outerStep] : []),
+    ...(evaluation ? [evaluation] : []),
+    ...(sample ? [sample] : []),
+  ];
   const memory = allocateMemory(programs, (bytes) => transport.allocate(bytes));
-  const clock = createClock(step, layout, job.trace);
+  const clock = createClock([step, ...(outerStep ? [outerStep] : [])], layout, job.trace);
   const executors: Executor[] = [];
   const execute = (program: RankProgram, observe?: Observer): Executor => {
     const executor = createExecutor(program, { transport, memory, ...(observe ? { observe } : {}) });
@@ -53,6 +60,7 @@ async function trainRank(
     return executor;
   };
   const executor = execute(step, clock.observe);
+  const outerExecutor = outerStep && execute(outerStep, clock.observe);
   const evaluator =
     evaluation &&
     createEvaluator(transport, settings, job.evaluation!, { step: evaluation, executor: execute(evaluation) });
@@ -60,6 +68,7 @@ async function trainRank(
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   if (step.one !== undefined) executor.memory.of(step.one).fill(1);
   startWeights(step, memory.state, job, coords, transport);
+  noteAgreement(step.state, memory.state, layout, coords);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   const setupSeconds = (performance.now() - started) / 1000;
   const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
@@ -81,10 +90,11 @@ async function trainRank(
       );
       writeOptimizer(executor.memory.of(step.optimizer), number, optimizer);
       executor.run();
+      if (synchronisesAt(settings, number)) outerExecutor!.run();
     });
     const seconds = (performance.now() - start) / 1000;
     const loss = executor.memory.of(step.loss)[0]!;
-    const gradNorm = Math.sqrt(executor.memory.of(step.squaredNorm)[0]!);
+    const gradNorm = executor.memory.of(step.gradNorm)[0]!;
     // Every rank has the same two numbers, so all stop here.
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
       diverged = { step: number, loss, gradNorm };

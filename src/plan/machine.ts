@@ -105,10 +105,10 @@ const refuse = (
 ): never => fail('MEMORY_SHORT', { neededBytes, parts, availableBytes, fix });
 
 /** The same split with less held on each rank: more shared out, more computed anew. */
-function leanerLayouts(layout: Layout): Layout[] {
+function leanerLayouts({ layout, outer }: StepSettings): Layout[] {
   const full: Recompute = { policy: 'full' };
   const shared = ([1, 3] as const)
-    .filter((zero) => layout.dp > 1 && zero > layout.zero)
+    .filter((zero) => layout.dp > 1 && !outer && zero > layout.zero)
     .map((zero) => ({ ...layout, zero }));
   const anew =
     layout.recompute.policy === 'full' ? [] : [layout, ...shared].map((each) => ({ ...each, recompute: full }));
@@ -129,7 +129,7 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
     .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
-  const leaner = leanerLayouts(layout).find((tried) => possible({ layout: tried }));
+  const leaner = leanerLayouts(settings).find((tried) => possible({ layout: tried }));
   if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
   // Without replicas, and with the smallest microbatches, a step takes the least.
   const sequences = all * layout.dp;

@@ -8,6 +8,7 @@ import { checkFit, divisors, largestBatch } from '../model/fit.ts';
 import { fitsTraining } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
+import type { OuterSettings } from '../step/settings.ts';
 
 export interface AutoLayoutOptions {
   readonly config: ModelConfig;
@@ -16,6 +17,8 @@ export interface AutoLayoutOptions {
   /** `defaultMicroBatch` when not given. */
   readonly microBatch?: number;
   readonly precision: Precision;
+  /** Replicas that take steps of their own share nothing out. */
+  readonly outer?: OuterSettings;
   /** Ranks are never more. */
   readonly cores: number;
   /** What the whole run may take. */
@@ -46,7 +49,7 @@ export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): numb
 export function autoLayout(options: AutoLayoutOptions): Layout {
   const dividing = grids(options.cores)
     .filter((layout) => divides(layout, options))
-    .flatMap((layout): Layout[] => (layout.dp > 1 ? [layout, { ...layout, zero: 1 }] : [layout]));
+    .flatMap((layout): Layout[] => (layout.dp > 1 && !options.outer ? [layout, { ...layout, zero: 1 }] : [layout]));
   const recomputing = dividing.map((layout): Layout => ({ ...layout, recompute: { policy: 'full' } }));
   return [...dividing, ...recomputing].find((layout) => fitsMemory(layout, options)) ?? oneRank;
 }
@@ -75,7 +78,7 @@ function divides(layout: Layout, { config, seqLen, globalBatch, microBatch }: Au
 }
 
 function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
-  const { config, seqLen, globalBatch, precision, memoryBytes } = options;
+  const { config, seqLen, globalBatch, precision, memoryBytes, outer } = options;
   const microBatch = options.microBatch ?? defaultMicroBatch(globalBatch, layout);
   const settings = {
     config,
@@ -84,6 +87,7 @@ function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
     microBatch,
     microbatches: globalBatch / layout.dp / microBatch,
     precision,
+    ...(outer ? { outer } : {}),
   };
   return fitsTraining(settings, memoryBytes);
 }

@@ -40,7 +40,7 @@ export function goOnWith(resume: string, given: TrainSettings): RunManifest {
   const fix = `leave it out, or start a new run from its weights with ${option('model')} ${resume}`;
   for (const key of ['model', 'set'] as const)
     if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
-  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'pack', 'heldOut', 'mix'] as const)
+  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'pack', 'heldOut', 'mix', 'syncEvery'] as const)
     if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
       refuse(
         key,
@@ -61,6 +61,8 @@ export function changesOf(before: RunSettings, run: RunSettings): string[] {
     'epsilon',
     'weightDecay',
     'clipNorm',
+    'outerLearningRate',
+    'outerMomentum',
     'microBatch',
   ] as const;
   const changed = keys

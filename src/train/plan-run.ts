@@ -14,6 +14,7 @@ import { decideSteps, type Steps } from './decide-steps.ts';
 import { type Evaluation, planEvaluation } from './evaluate.ts';
 import type { RunManifest } from './manifest.ts';
 import { predictRun } from './predict-run.ts';
+import { outerOf } from './replicas.ts';
 import { planSample } from './sample.ts';
 import type { Settled } from './settle.ts';
 
@@ -60,6 +61,7 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
     microBatch,
     microbatches,
     precision,
+    ...outerOf(run),
     ...(run.pack ? { packed: true } : {}),
   };
   const toDo = steps.run.steps - steps.stepsDone;

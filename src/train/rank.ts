@@ -19,7 +19,7 @@ import { createClock } from './clock.ts';
 import { createEvaluator, evaluationStep } from './evaluate.ts';
 import { initialise } from './initial.ts';
 import type { RankResult, TrainJob, TrainReport } from './job.ts';
-import { hasMaster, masterSpec, momentSpec } from './moments.ts';
+import { hasMaster, masterSpec, momentSpec, outerMomentumSpec } from './moments.ts';
 import { learningRateAt, writeOptimizer } from './optimizer.ts';
 import { noteAgreement } from './replicas.ts';
 import { saveCheckpoint } from './save-shards.ts';
@@ -157,7 +157,7 @@ function startWeights(
   coords: Coords,
   transport: Transport,
 ): void {
-  const { layout } = job.settings;
+  const { layout, outer } = job.settings;
   if (job.weights === undefined) {
     for (const { spec, ranges, numbers } of heldNumbers(vectors, 'parameter', memory, layout, coords)) {
       transport.heartbeat(`initialising ${spec.name}`);
@@ -173,10 +173,12 @@ function startWeights(
   const state = openOptimizer(job.weights, job.weightsIdentity);
   const masterOf = (spec: ParamSpec) => (hasMaster(state, checkpoint, spec) ? masterSpec(spec) : undefined);
   readRole(state, vectors, memory, { ...common, role: 'parameter', tensorOf: masterOf });
+  const replica = outer && coords.dp;
   for (const [role, which] of [
     ['firstMoment', 'first'],
     ['secondMoment', 'second'],
   ] as const)
-    readRole(state, vectors, memory, { ...common, role, tensorOf: (spec) => momentSpec(spec, which) });
+    readRole(state, vectors, memory, { ...common, role, tensorOf: (spec) => momentSpec(spec, which, replica) });
+  readRole(state, vectors, memory, { ...common, role: 'outerMomentum', tensorOf: outerMomentumSpec });
   state.close();
 }

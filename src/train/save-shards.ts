@@ -17,7 +17,7 @@ import { isFirstHolder } from '../state/placement.ts';
 import type { StateVector } from '../state/vectors.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { TrainJob } from './job.ts';
-import { masterName, momentName } from './moments.ts';
+import { masterName, momentName, outerMomentumName } from './moments.ts';
 
 /** Blocks until the checkpoint is whole on disk, on every rank. */
 export function saveCheckpoint(
@@ -28,7 +28,8 @@ export function saveCheckpoint(
   save: NonNullable<TrainJob['save']>,
   number: number,
 ): void {
-  const { layout } = settings;
+  const { layout, outer } = settings;
+  const coords = coordsOf(layout, transport.rank);
   const plan = planOf(settings, save.weightsType);
   const held = numbersOf(vectors, memory, layout, transport.rank);
   expectFinite(held, number);
@@ -37,14 +38,14 @@ export function saveCheckpoint(
   };
   if (transport.rank === 0) beginSave(save.out, plan, number, save.claim);
   together('save begins');
-  const own = held.filter(({ vector }) => isSaver(vector, coordsOf(layout, transport.rank)));
+  const own = held.filter(({ vector }) => isSaver(vector, coords));
   if (own.length > 0) {
     let site = 'saving';
     const writer = openWriter(save.out, plan, number, () => transport.heartbeat(site));
     for (const { role, spec, ranges, numbers } of own) {
       site = `saving ${spec.name}`;
       transport.heartbeat(site);
-      for (const name of tensorsOf[role](spec.tensor.name))
+      for (const name of tensorsOf[role](spec.tensor.name, outer && coords.dp))
         if (plan.tensors.has(name)) writer.writeSlice(name, tensorRanges(spec, ranges), numbers);
     }
     writer.finish();
@@ -65,8 +66,9 @@ export function saveCheckpoint(
 /** The tensors that a piece of a role is written to. */
 const tensorsOf = {
   parameter: (tensor: string) => [tensor, masterName(tensor)],
-  firstMoment: (tensor: string) => [momentName(tensor, 'first')],
-  secondMoment: (tensor: string) => [momentName(tensor, 'second')],
+  firstMoment: (tensor: string, replica?: number) => [momentName(tensor, 'first', replica)],
+  secondMoment: (tensor: string, replica?: number) => [momentName(tensor, 'second', replica)],
+  outerMomentum: (tensor: string) => [outerMomentumName(tensor)],
 } as const;
 type SavedRole = keyof typeof tensorsOf;
 const savedRoles = Object.keys(tensorsOf) as SavedRole[];
@@ -91,7 +93,7 @@ function expectFinite(held: ReturnType<typeof numbersOf>, step: number): void {
 }
 
 /** Every tensor of the model, whatever stage holds it. Weights that are rounded are also kept as they are, for a resumed run. */
-function planOf({ config, layout, precision }: StepSettings, weightsType: WeightsType | undefined) {
+function planOf({ config, layout, precision, outer }: StepSettings, weightsType: WeightsType | undefined) {
   const exact = savedDtypes[precision];
   const dtype = savedDtypes[weightsType ?? precision];
   const tensors = new Map<string, TensorSpec>();
@@ -100,10 +102,17 @@ function planOf({ config, layout, precision }: StepSettings, weightsType: Weight
       for (const { tensor } of paramSpecs(config, layout, part)) tensors.set(tensor.name, { ...tensor, dtype });
   const weights = [...tensors.values()];
   const rounded = dtypeBytes[dtype] < dtypeBytes[exact];
+  const replicas = outer ? Array.from({ length: layout.dp }, (_, replica) => replica) : [undefined];
   const optimizer = weights.flatMap((tensor) => [
     ...(rounded ? [{ ...tensor, name: masterName(tensor.name), dtype: exact }] : []),
-    { ...tensor, name: momentName(tensor.name, 'first'), dtype: exact },
-    { ...tensor, name: momentName(tensor.name, 'second'), dtype: exact },
+    ...replicas.flatMap((replica) =>
+      (['first', 'second'] as const).map((which) => ({
+        ...tensor,
+        name: momentName(tensor.name, which, replica),
+        dtype: exact,
+      })),
+    ),
+    ...(outer ? [{ ...tensor, name: outerMomentumName(tensor.name), dtype: exact }] : []),
   ]);
   return planCheckpoint({ tensors: weights, optimizer });
 }

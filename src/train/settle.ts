@@ -14,6 +14,7 @@ import { checkPlaces } from './check-places.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
 import { refuse } from './refuse.ts';
+import { atMeetings, checkReplicas, outerOf, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 
 /** Decided by the number of steps, which `epochs` leaves open until the data are known: see decide-steps.ts. */
@@ -59,6 +60,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
+  const meeting = settleMeeting(given, before);
   const text = value('layout');
   const layout =
     text === 'auto'
@@ -67,6 +69,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
           seqLen,
           globalBatch,
           precision,
+          ...outerOf(meeting),
           ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
         })
       : parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
@@ -74,7 +77,8 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
   if (!before) refuseDropout(model.config);
-  const settings = { config: model.config, layout, seqLen, microBatch, microbatches, precision };
+  checkReplicas(meeting, layout, before);
+  const settings = { config: model.config, layout, seqLen, microBatch, microbatches, precision, ...outerOf(meeting) };
   checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
   const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
@@ -115,12 +119,13 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
       weightDecay: value('weightDecay'),
       clipNorm: value('clipNorm'),
       seed: value('seed'),
+      ...meeting,
       precision,
-      ...optional('evalEvery', given.evalEvery ?? before?.run.evalEvery),
+      ...optional('evalEvery', atMeetings(given.evalEvery ?? before?.run.evalEvery, meeting)),
       evalSequences: value('evalSequences'),
-      ...optional('sampleEvery', given.sampleEvery ?? before?.run.sampleEvery),
+      ...optional('sampleEvery', atMeetings(given.sampleEvery ?? before?.run.sampleEvery, meeting)),
       samplePrompt: value('samplePrompt'),
-      ...optional('saveEvery', given.saveEvery ?? before?.run.saveEvery),
+      ...optional('saveEvery', atMeetings(given.saveEvery ?? before?.run.saveEvery, meeting)),
       keep: value('keep'),
       ...optional('weightsType', given.weightsType ?? before?.run.weightsType),
     },

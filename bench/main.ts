@@ -49,6 +49,12 @@ const sections: readonly Section[] = [
       'llama-small, one sequence of 16,384 tokens a step: two ranks that split it against one, in turns; medians over steps. Judged: half the speedup.',
   },
   {
+    name: 'local-sgd',
+    title: 'Steps between synchronisations',
+    about:
+      'llama-tiny, 10 steps: bytes that a rank sends over dp, counted while it runs, when gradients are summed at every step (H=1) and when replicas meet every 10 (H=10); judged: their ratio.',
+  },
+  {
     name: 'resident-memory',
     title: 'Resident memory',
     about:

@@ -2,11 +2,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Sequence } from '../src/data/sequences.ts';
-import { parseLayout } from '../src/mesh/layout.ts';
+import { oneRank, parseLayout } from '../src/mesh/layout.ts';
 import { coordsOf, worldSize } from '../src/mesh/mesh.ts';
 import { trafficBytes } from '../src/mesh/traffic.ts';
+import { allGather, reduceScatter } from '../src/ops/collectives.ts';
+import { meanOfSum, outerStep } from '../src/ops/outer.ts';
 import { predictRank } from '../src/plan/predict-step.ts';
-import { elementBytes } from '../src/program/program.ts';
+import { elementBytes, type Value } from '../src/program/program.ts';
+import { input, startTrace } from '../src/program/trace.ts';
 import { buildOuterStep } from '../src/step/outer-step.ts';
 import type { OuterSettings, StepSettings } from '../src/step/settings.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
@@ -181,6 +184,18 @@ test('two replicas that see the same train as one, bit for bit', async () => {
     for (const replica of [0, 1])
       expect(two.tensors.get(`secondMoment of replica ${replica}`)).toEqual(one.tensors.get('secondMoment'));
   }
+});
+
+test('what a replica has for itself passes for no whole: a forgotten sum is an error while tracing', () => {
+  const trace = startTrace({ ...oneRank, dp: 2 }, coordsOf({ ...oneRank, dp: 2 }, 0));
+  const own = input(trace, [4], { dp: 'P' });
+  const part = () => input(trace, [4], { dp: 'V0' });
+  const attrs = { replicas: 2, learningRate: 0.7, momentum: 0.9 };
+  const step = (sum: Value) => outerStep({ sum, synchronised: part(), momentum: part() }, attrs);
+  expect(() => step(own)).toThrow(/^outerStep: on axis dp, .*partial/);
+  expect(() => meanOfSum(own, 2)).toThrow(/^meanOfSum: on axis dp, .*partial/);
+  const sum = reduceScatter(input(trace, [8], { dp: 'P' }), 'dp', 0);
+  expect(allGather(step(sum), 'dp', 0, 'I').types).toEqual({ dp: 'I' });
 });
 
 test('between synchronisations nothing goes over dp but a loss and a norm', () => {

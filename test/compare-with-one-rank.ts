@@ -115,7 +115,8 @@ async function run(
   return { results, tensors: assemble(results) };
 }
 
-const heldUp = (talk: Talk, { limits, seed, every, fault }: Harder): HeldUp => ({
+/** Memory of its own for ranks that are held up. */
+export const heldUp = (talk: Talk, { limits, seed, every, fault }: Harder): HeldUp => ({
   shared: createThreadsWorld({ ...talk, limits, timeoutSeconds: 60 }),
   seed,
   every,

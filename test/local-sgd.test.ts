@@ -12,9 +12,10 @@ import { elementBytes, type Value } from '../src/program/program.ts';
 import { input, startTrace } from '../src/program/trace.ts';
 import { buildOuterStep } from '../src/step/outer-step.ts';
 import type { OuterSettings, StepSettings } from '../src/step/settings.ts';
+import { talkOf } from '../src/step/talk.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
 import { type OptimizerSettings, optimizerDefaults } from '../src/train/optimizer.ts';
-import { sequencesOf, tolerances } from './compare-with-one-rank.ts';
+import { type Harder, heldUp, sequencesOf, tolerances } from './compare-with-one-rank.ts';
 import type { EqualityResult } from './equality-rank.ts';
 import { runEquality } from './equality-run.ts';
 import { anyCase, type Case, nameOf, onOneRank, settingsOf } from './random-cases.ts';
@@ -36,8 +37,9 @@ interface Work {
   readonly after?: { readonly steps: number; readonly tensors: WholeTensors };
 }
 
-async function run(settings: StepSettings, work: Work): Promise<Ran> {
-  const results: readonly EqualityResult[] = await runEquality({ settings, ...work }, pool);
+async function run(settings: StepSettings, work: Work, harder?: Harder): Promise<Ran> {
+  const held = harder ? { heldUp: heldUp(talkOf(settings), harder) } : {};
+  const results: readonly EqualityResult[] = await runEquality({ settings, ...work, ...held }, pool);
   const [{ losses, gradNorms }] = results as [EqualityResult];
   for (const other of results) expect(other).toMatchObject({ losses, gradNorms });
   return { losses, gradNorms, tensors: assemble(results) };
@@ -138,6 +140,27 @@ test('equals one rank a replica and plain numbers, for random models and layouts
         }
     }),
     { numRuns: 8, endOnFailure: true, timeout: 60_000 },
+  );
+});
+
+test('replicas that are held up at random points, with small thresholds, train as they do otherwise', async () => {
+  const limits = { smallReduceBytes: 64, chunkBytes: 512, pieceBytes: 64, inPlaceBytes: 16, inPlaceReduceBytes: 16 };
+  await fc.assert(
+    fc.asyncProperty(replicated, outerOf, fc.nat(1e6), async (each, outer, seed) => {
+      const settings = withOuter(each, outer);
+      const steps = 2 * outer.every;
+      const work = { sequences: sequencesOf(each, steps), optimizer: optimizerDefaults(1e-3, steps), steps };
+      const plain = await run(settings, work);
+      const held = await run(settings, work, { limits, attentionBlock: 3, seed, every: 200 });
+      const label = `${nameOf(each)} ${JSON.stringify(outer)} ${seed}`;
+      // Pieces are summed in another order.
+      expect(difference(held.losses, plain.losses), label).toBeLessThan(tolerances.f64);
+      for (const [name, whole] of plain.tensors.get('parameter')!)
+        expect(difference(held.tensors.get('parameter')!.get(name)!, whole), `${name}, ${label}`).toBeLessThan(
+          tolerances.f64,
+        );
+    }),
+    { numRuns: 6, endOnFailure: true, timeout: 60_000 },
   );
 });
 

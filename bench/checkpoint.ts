@@ -1,4 +1,5 @@
-// Speed of saving and loading a checkpoint, against plain writes and reads of the same bytes in the same run.
+// Speed of saving and loading a checkpoint, against plain writes and reads of the same bytes in the same run; and what a checkpoint
+// costs the steps beside which it is written.
 import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,10 @@ import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
 import { type CheckpointPlan, planCheckpoint, type TensorSpec } from '../src/checkpoint/plan.ts';
 import { type Range, rangeElements } from '../src/checkpoint/ranges.ts';
 import { openWriter } from '../src/checkpoint/writer.ts';
+import { formatTable } from '../src/cli/ui/table.ts';
+import { train } from '../src/train/train.ts';
+import { judge, marks, printVerdicts } from './marks.ts';
+import { benchModel, benchShape, median, withTokens } from './model.ts';
 
 export interface CheckpointBenchRow {
   readonly name: string;
@@ -143,8 +148,94 @@ export function checkpointBench(): CheckpointBenchRow[] {
   }
 }
 
+export interface SaveCost {
+  readonly layout: string;
+  /** Median of the steps during which nothing was written. */
+  readonly stepSeconds: number;
+  /** What a checkpoint written beside the steps adds to them, over a step: median of those of a run. */
+  readonly ofStep: number;
+  /** The same in CPU time of the process, which other work on the machine changes less. */
+  readonly cpuOfStep: number;
+  /** The same of the last one, for which the ranks wait. */
+  readonly waitedFor: number;
+}
+
+const [cycles, saveEvery] = [8, 3] as const;
+
+/** Trains, with a checkpoint after every third step. */
+export async function saveCost(layout: string, tokenFile: string): Promise<SaveCost> {
+  const out = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
+  /** When each step ended, and when each checkpoint was there. */
+  const [ended, saved] = [new Map<number, Moment>(), new Map<number, Moment>()];
+  const steps = (cycles + 1) * saveEvery;
+  try {
+    await train({
+      ...{ ...benchShape, model: benchModel, data: tokenFile, layout, precision: 'f32' },
+      ...{ steps, saveEvery, out, learningRate: 3e-4, seed: 1 },
+      onReport(report) {
+        if (report.kind === 'step') ended.set(report.step, moment());
+        if (report.kind === 'saved') saved.set(report.step, moment());
+      },
+    });
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+  /** The steps that had not ended when the checkpoint of one before them was there. */
+  const beside = (save: number): number[] =>
+    Array.from({ length: saveEvery }, (_, i) => save + 1 + i).filter(
+      (step, i) => i === 0 || ended.get(step - 1)!.seconds < saved.get(save)!.seconds,
+    );
+  const saves = Array.from({ length: cycles }, (_, i) => (i + 1) * saveEvery);
+  const disturbed = new Set(saves.flatMap(beside));
+  const costIn = (clock: keyof Moment): { readonly step: number; readonly save: number } => {
+    const took = (step: number): number => ended.get(step)![clock] - ended.get(step - 1)![clock];
+    const step = median([...ended.keys()].filter((each) => each > 2 && !disturbed.has(each)).map(took));
+    const costs = saves.map((save) => beside(save).reduce((sum, each) => sum + took(each) - step, 0));
+    return { step, save: median(costs) };
+  };
+  const [wall, cpu] = [costIn('seconds'), costIn('cpuSeconds')];
+  return {
+    layout,
+    stepSeconds: wall.step,
+    ofStep: wall.save / wall.step,
+    cpuOfStep: cpu.save / cpu.step,
+    waitedFor: (saved.get(steps)!.seconds - ended.get(steps)!.seconds) / wall.step,
+  };
+}
+
+interface Moment {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+function moment(): Moment {
+  const { user, system } = process.cpuUsage();
+  return { seconds: performance.now() / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   for (const { name, gigabytesPerSecond, ofPlain } of checkpointBench()) {
     console.log(`${name.padEnd(32)} ${gigabytesPerSecond.toFixed(2).padStart(6)} GB/s  ${ofPlain.toFixed(2)} of plain`);
   }
+  const layouts = Object.keys(marks.saving) as (keyof typeof marks.saving)[];
+  const costs = await withTokens(async (tokenFile) => {
+    const found: SaveCost[] = [];
+    for (const layout of layouts) {
+      process.stderr.write(`a run that saves, ${layout}\n`);
+      found.push(await saveCost(layout, tokenFile));
+    }
+    return found;
+  });
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const shown = costs.map(({ layout, stepSeconds, ofStep, cpuOfStep, waitedFor }) => [
+    layout,
+    `${stepSeconds.toFixed(2)} s`,
+    percent(ofStep),
+    percent(cpuOfStep),
+    percent(waitedFor),
+  ]);
+  console.log(
+    `\n${formatTable({ head: ['a checkpoint, of a step', 'step', 'beside the steps', 'in CPU time', 'waited for'], rows: shown })}\n`,
+  );
+  printVerdicts(judge(marks.saving, (name) => costs.find(({ layout }) => layout === name)!.ofStep));
 }

@@ -49,6 +49,12 @@ const sections: readonly Section[] = [
       'llama-small, one sequence of 16,384 tokens a step: two ranks that split it against one, in turns; medians over steps. Judged: half the speedup.',
   },
   {
+    name: 'balance',
+    title: 'Packed documents',
+    about:
+      'llama-tiny, 8 sequences of 8,192 tokens a step, filled with documents of log-normal lengths (median a third of a sequence, sigma 1): dealt out by the cost of their attention against by their number of tokens, in turns. Judged: mean time of a step, balanced over by count.',
+  },
+  {
     name: 'local-sgd',
     title: 'Steps between synchronisations',
     about:
@@ -70,7 +76,8 @@ const sections: readonly Section[] = [
   {
     name: 'checkpoint',
     title: 'Checkpoints',
-    about: 'About 200 MB, against a plain write (with fsync) and read of the same bytes. Nothing of it is judged.',
+    about:
+      'About 200 MB, against a plain write (with fsync) and read of the same bytes. Then a run as that of training speed, saved after every third step: judged is what a checkpoint adds to the steps beside which it is written, over a step without; the last one is waited for.',
   },
 ];
 

@@ -27,6 +27,11 @@ export const marks = {
     'cp=2': { least: 0.9 },
     'cp=2,cpMode=ulysses': { least: 0.9 },
   },
+  /** Time of a step with packed documents dealt out by cost over by count. */
+  balance: {
+    'dp=2': { most: 0.8 },
+    'cp=2': { most: 0.8 },
+  },
   /** Tokens a second over PyTorch's. */
   torch: {
     '320 tokens, 1 thread against one rank': { least: 1.1 },
@@ -64,6 +69,8 @@ export const marks = {
   localSgd: { 'dp=2': { most: 0.101 }, 'dp=4': { most: 0.101 }, 'tp=2,dp=2': { most: 0.101 } },
   /** Measured growth of resident memory over the predicted one. */
   resident: within(0.1),
+  /** What a checkpoint adds to the steps beside which it is written, over a step. */
+  saving: { 'tp=1': { most: 0.05 }, 'dp=2': { most: 0.05 } },
   memory: { 'buffers allocated over the plan': within(0.05) },
   /** CPU time of building a rank's step, in ms. */
   build: { most: 50 },

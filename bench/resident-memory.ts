@@ -1,6 +1,9 @@
 // By how much runs of the built program make the resident memory of their process grow, against what is predicted:
 // `npx tsx bench/resident-memory.ts [<case> ...]` (minutes; each run in a process of its own, one after another).
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/ui/table.ts';
@@ -20,6 +23,7 @@ export const residentCases = {
   'dp=2': ['--model', 'llama-medium', '--layout', 'dp=2', ...batch(256, 8, 4)],
   'tp=2,sp': ['--model', 'llama-medium', '--layout', 'tp=2,sp', ...batch(512, 2, 2)],
   'long sequences': ['--model', 'llama-small', '--layout', 'tp=1', ...batch(2048, 2, 1)],
+  saving: ['--model', 'llama-medium', '--layout', 'tp=1', ...batch(256, 2, 2), '--save-every', '1'],
   'zero bubble': ['--model', 'llama-small', '--layout', 'pp=2,schedule=zb-h1', ...batch(512, 8, 1)],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -35,7 +39,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Three steps: the second and third show that nothing is added. */
 export function measureGrowth(options: readonly string[]): ResidentGrowth {
-  const args = ['bin/fivefold.js', 'train', '--data', 'README.md', 'docs', '--steps', '3', ...options, '--json'];
+  const folder = mkdtempSync(join(tmpdir(), 'fivefold-bench-'));
+  try {
+    const saving = options.includes('--save-every') ? ['--out', join(folder, 'run')] : [];
+    return growthOf(['--steps', '3', ...options, ...saving]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function growthOf(options: readonly string[]): ResidentGrowth {
+  const args = ['bin/fivefold.js', 'train', '--data', 'README.md', 'docs', ...options, '--json'];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${args.join(' ')} failed: ${stderr}`);
   const last = JSON.parse(stdout.trim().split('\n').at(-1)!) as {

@@ -16,26 +16,43 @@ export { generate } from './generate/generate.ts';
 export type { Ending, Generated } from './generate/job.ts';
 export type { GenerateOptions } from './generate/options.ts';
 export { type Layout, oneRank, parseLayout, printLayout } from './mesh/layout.ts';
-export { type Axis, axes, coordsOf, type Group, groupOf, worldSize } from './mesh/mesh.ts';
+export {
+  type Axis,
+  axes,
+  type Channel,
+  type Coords,
+  coordsOf,
+  type Group,
+  groupOf,
+  type Mesh,
+  worldGroup,
+  worldSize,
+} from './mesh/mesh.ts';
 export { type CollectiveOp, trafficBytes } from './mesh/traffic.ts';
 export { type ModelConfig, matrixWeights, trainingFlopsPerToken } from './model/config.ts';
 export { parseModelConfig } from './model/families.ts';
 export { type BatchShape, checkFit } from './model/fit.ts';
 export { presets } from './model/presets.ts';
 export { type BytesSent, predictPrograms, predictRank, type RankPrediction } from './plan/predict-step.ts';
+export { printScaling, type Scaling, scalingOf, serialShare } from './plan/scaling.ts';
+export { type CompiledProgram, type CompileOptions, compileProgram } from './runtime/compile-program.ts';
+export { isRank } from './runtime/is-rank.ts';
+export { type ProgramRun, runProgram } from './runtime/run-program.ts';
+export { type RanksOptions, runRanks } from './runtime/run-ranks.ts';
+export type { Transport } from './runtime/transport/transport.ts';
 export { createPool, type HeapLimits, type WorldPool } from './runtime/world-pool.ts';
 export { describe } from './schedule/describe.ts';
 export { draw } from './schedule/draw.ts';
 export { parseSchedule } from './schedule/parse.ts';
 export { play } from './schedule/play.ts';
-export type { Schedule } from './schedule/schedule.ts';
+export type { Schedule, Work } from './schedule/schedule.ts';
 export { forwardScheduleOf, scheduleOf } from './schedule/schedules.ts';
 export { verify } from './schedule/verify.ts';
 export { type StepSettings, tokensPerStep } from './step/settings.ts';
 export type { RankProgram, TrainingStep } from './step/step.ts';
 export { buildTrainingStep } from './step/training-step.ts';
 export { autoLayout, defaultMicroBatch } from './train/auto-layout.ts';
-export type { RankResult, StepReport, TrainReport } from './train/job.ts';
+export type { RankResult, RestartReport, StepReport, TrainReport } from './train/job.ts';
 export type { TrainHooks, TrainSummary } from './train/launch.ts';
 export { type OptimizerSettings, optimizerDefaults } from './train/optimizer.ts';
 export type { RunPlan } from './train/plan-run.ts';

@@ -1,12 +1,12 @@
 // What a setting may be, and how a wrong one is refused: the same rules for a call of the library, a file and the command line.
 import { z } from 'zod';
 import { fail, option } from './errors.ts';
-import { scheduleNames } from './mesh/layout.ts';
+import { cpModes, type Layout, scheduleNames } from './mesh/layout.ts';
 import { type Axis, axes } from './mesh/mesh.ts';
 import { recomputePolicies } from './mesh/recompute.ts';
 
 /** A setting's schema. Its rule says in words what is allowed (`a whole number of at least 1`), its example what to try. */
-const ruled = <T extends z.ZodType>(schema: T, rule: string, example?: string): T =>
+export const ruled = <T extends z.ZodType>(schema: T, rule: string, example?: string): T =>
   schema.meta({ rule, ...(example === undefined ? {} : { example }) });
 
 /** A whole number in [least, most]; every size has a bound. */
@@ -55,6 +55,7 @@ export const callFields = {
         .strictObject({
           ...(Object.fromEntries(axes.map((axis) => [axis, size])) as Record<Axis, typeof size>),
           sp: z.boolean(),
+          cpMode: z.enum(cpModes),
           schedule: z.enum(scheduleNames),
           scheduleFile: z.strictObject({ path: z.string().min(1), text: z.string() }).optional(),
           virtual: size,
@@ -64,7 +65,7 @@ export const callFields = {
             layers: z.array(z.tuple([layerIndex, layerIndex])).optional(),
           }),
           stages: z.array(size).optional(),
-        })
+        } satisfies Record<keyof Layout, z.ZodType>)
         .refine(({ schedule, scheduleFile }) => (schedule === 'file') === (scheduleFile !== undefined)),
     ]),
     layoutRule,

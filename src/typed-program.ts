@@ -2,13 +2,14 @@
 // gradients of it and print it. docs/typed-program.md is the guide.
 export { FivefoldError } from './errors.ts';
 export { type Axis, axes, type Coords, coordsOf, type Mesh } from './mesh/mesh.ts';
-export { gelu, swiglu } from './ops/activation.ts';
+export { gelu, logistic, swiglu } from './ops/activation.ts';
 export { attention, partialAttention, type TokenPlaces } from './ops/attention.ts';
 export type { AttentionAttrs } from './ops/attention-size.ts';
 export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from './ops/collectives.ts';
 export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
 export { grad, type Seed } from './ops/grad.ts';
+export { groupedLinear } from './ops/grouped-linear.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';
 export { linear } from './ops/linear.ts';
 export {
@@ -19,10 +20,14 @@ export {
   ringShift,
   splitBlocks,
 } from './ops/local.ts';
+export { sumByDocument, tokenLogProb } from './ops/log-prob.ts';
 export { tokenLoss, vocabMax, vocabStats } from './ops/loss.ts';
 export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { finishAttention, mergeAttention, type PartialAttention } from './ops/partial-attention.ts';
+export { preferenceFigures, preferenceLoss } from './ops/preference.ts';
 export { type RopeAttrs, rope } from './ops/rope.ts';
+export { type Routes, type Routing, routes } from './ops/route.ts';
+export { rowProduct, scaleRows } from './ops/rows.ts';
 export { print } from './program/print.ts';
 export type { Node, Program, Shape, Trace, Value } from './program/program.ts';
 export { slice } from './program/slice.ts';

@@ -6,6 +6,7 @@ import { parseLayout } from '../src/mesh/layout.ts';
 import { worldSize } from '../src/mesh/mesh.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
+import { opTable } from '../src/ops/op-table.ts';
 import { type ProgramRuns, predictPrograms, predictRank } from '../src/plan/predict-step.ts';
 import type { Op } from '../src/program/program.ts';
 import { runWorld } from '../src/runtime/world.ts';
@@ -16,7 +17,6 @@ import { buildTrainingStep, trainingPrograms } from '../src/step/training-step.t
 import { bytesSentOf } from '../src/train/launch.ts';
 import { mostAlive } from './arena-lives.ts';
 import type { AuditResult } from './audit-rank.ts';
-import { opTable } from './op-table.ts';
 import { sharedPool } from './shared-pool.ts';
 import { temporaryFolder, writeTokens } from './temporary-folder.ts';
 import { trainJob } from './train-job.ts';
@@ -43,6 +43,23 @@ const configs = {
   gpt2: parseModelConfig(
     { model_type: 'gpt2', vocab_size: vocab, n_embd: 192, n_layer: 4, n_head: 8, n_positions: 256 },
     'gpt2',
+  ),
+  qwen2_moe: parseModelConfig(
+    {
+      model_type: 'qwen2_moe',
+      vocab_size: vocab,
+      hidden_size: 192,
+      num_hidden_layers: 4,
+      num_attention_heads: 8,
+      num_key_value_heads: 2,
+      intermediate_size: 512,
+      num_experts: 7,
+      num_experts_per_tok: 3,
+      moe_intermediate_size: 96,
+      shared_expert_intermediate_size: 128,
+      mlp_only_layers: [1],
+    },
+    'qwen2_moe',
   ),
 };
 
@@ -88,10 +105,23 @@ const cases: readonly Audited[] = [
   { layout: 'cp=4,recompute=full', family: 'gpt2', precision: 'f64' },
   { layout: 'cp=2,dp=2,cpMode=gather,zero=3', family: 'gpt2', precision: 'f32' },
   { layout: 'tp=2,cp=2,cpMode=ulysses,sp', family: 'llama', precision: 'f32' },
+  { layout: 'tp=1', family: 'qwen2_moe', precision: 'f32' },
+  // Blocks of two sizes, their gradients whole for one at a time: the plan of memory finds no better.
+  {
+    ...{ layout: 'tp=2,pp=2,dp=2,sp,zero=2', family: 'qwen2_moe', precision: 'f32', globalBatch: 8 },
+    packing: 1.28,
+  },
+  {
+    ...{ layout: 'cp=2,pp=2,schedule=zb-h1,recompute=selective', family: 'qwen2_moe', precision: 'f64' },
+    globalBatch: 8,
+    packing: 1.06,
+  },
+  { layout: 'dp=2,zero=3,recompute=full', family: 'qwen2_moe', precision: 'f32' },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'dp=4', family: 'llama', precision: 'f32', every: 2 },
   { layout: 'tp=2,dp=2,pp=2,sp', family: 'gpt2', precision: 'f64', every: 2 },
   { layout: 'cp=2,dp=2', family: 'llama', precision: 'f32', every: 1 },
+  { layout: 'pp=2,dp=2,recompute=full', family: 'qwen2_moe', precision: 'f32', every: 2 },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
 
@@ -129,6 +159,15 @@ const programsOf = (settings: StepSettings): Runs[] =>
 const changed = (all: readonly Runs[], change: (program: RankProgram) => RankProgram): Runs[] =>
   all.map(([{ program, runs }, ...others]) => [{ program: change(program), runs }, ...others]);
 
+/** Bytes of scratch of which the largest block uses as much as the routing of its tokens asks for. */
+const openBytes = ({ buffers, instructions }: RankProgram): number =>
+  Math.max(
+    0,
+    ...instructions.map((each) =>
+      each.kind === 'blocks' && each.node.op.name.startsWith('grouped') ? buffers[each.scratch]!.bytes : 0,
+    ),
+  );
+
 /** What the ranks did otherwise than their programs say; bytes, FLOPs and memory are to be exact. */
 const surprises = (programs: readonly Runs[], ranks: readonly AuditResult[]): string[] =>
   ranks.flatMap(({ counters, flops, peakBytes, arena }, rank) => {
@@ -145,7 +184,7 @@ const surprises = (programs: readonly Runs[], ranks: readonly AuditResult[]): st
         ? []
         : [`rank ${rank} held ${peakBytes} bytes, not ${predicted.peakBytes}`]),
       // What the step changed in memory.
-      ...(arena.writtenBytes === program.arenaBytes
+      ...(arena.writtenBytes <= program.arenaBytes && arena.writtenBytes >= program.arenaBytes - openBytes(program)
         ? []
         : [`rank ${rank} wrote ${arena.writtenBytes} bytes of its arena, not ${program.arenaBytes}`]),
     ];

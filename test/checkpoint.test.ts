@@ -43,6 +43,16 @@ const configs = {
     n_positions: 32,
     tie_word_embeddings: false,
   },
+  mixtral: {
+    model_type: 'mixtral',
+    vocab_size: vocab,
+    hidden_size: 16,
+    num_hidden_layers: 3,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    intermediate_size: 8,
+    num_local_experts: 5,
+  },
 };
 type Family = keyof typeof configs;
 
@@ -101,6 +111,8 @@ test.each([
   // A tied head and an odd vocabulary, all of the state in parts on either side.
   ['llama', 'tp=2,dp=3,zero=3', ['pp=2,virtual=2,dp=2,zero=1'], 12],
   ['llama', 'pp=4,schedule=zb-h1', ['tp=4,dp=2,sp,zero=3']],
+  // A tensor for each expert, of which ranks hold parts.
+  ['mixtral', 'tp=2,dp=2,zero=3', ['tp=1', 'pp=3,dp=2,zero=1', 'tp=4,sp']],
 ] as const)('%s saved in %s goes on in any layout as one rank that never stopped', async (...saving) => {
   const [family, saved, layouts, globalBatch = 4] = saving;
   const whole = await lossesOf(run(family, 'tp=1', { globalBatch }));
@@ -125,6 +137,18 @@ test('the same layout goes on bit for bit', async () => {
     const second = await lossesOf(run('llama', layout, { ...options, steps: 4, out: out('second'), resume }));
     expect([...first, ...second]).toEqual(whole);
     expect(savedBytes(out('second'))).toEqual(savedBytes(out('whole')));
+  }
+});
+
+test('what is written beside the steps is what ranks write that wait for it', async () => {
+  for (const weightsType of ['f32', 'bf16'] as const) {
+    const out = (name: string) => join(root, `beside-${weightsType}-${name}`);
+    const options = { precision: 'f32', decaySteps: 7, globalBatch: 8, weightsType } as const;
+    await run('gpt2', 'tp=2,dp=2,zero=3', { ...options, steps: 3, out: out('waited') });
+    await run('gpt2', 'tp=2,dp=2,zero=3', { ...options, steps: 7, saveEvery: 3, keep: 9, out: out('beside') });
+    const kept = keptSteps(out('beside'));
+    expect(kept.map(({ step }) => step)).toEqual([3, 6]);
+    expect(savedBytes(kept[0]!.path)).toEqual(savedBytes(out('waited')));
   }
 });
 

@@ -193,7 +193,7 @@ test('scale --json: a line a layout, and what one rank took', async () => {
   const lines = jsonLines(stdout);
   const last = lines.pop()!;
   expect(last).toMatchObject({ done: true, cores: expect.any(Number), oneRankSeconds: expect.any(Number) });
-  expect(lines.map(({ layout }) => layout)).toEqual(['dp=2', 'tp=2', 'pp=2']);
+  expect(lines.map(({ layout }) => layout)).toEqual(['dp=2', 'tp=2', 'cp=2', 'pp=2']);
   for (const { ranks, stepSeconds, speedup, efficiency, serialFraction, communicationShare } of lines as Record<
     string,
     number

@@ -40,7 +40,7 @@ const optimizerOf = (precision: Precision): OptimizerSettings =>
 
 /** Sequences of so many steps. */
 export function sequencesOf(each: Case, ofSteps = steps): Sequence[] {
-  const { model, layout, seqLen, microBatch, microbatches, documents, uncounted } = each;
+  const { model, layout, seqLen, microBatch, microbatches, documents, preference, uncounted } = each;
   const perRank = microBatch * microbatches;
   const perStep = layout.dp * perRank;
   // Of the second step's sequences, so that the optimizer has moments to go on with.
@@ -50,6 +50,10 @@ export function sequencesOf(each: Case, ofSteps = steps): Sequence[] {
   return Array.from({ length: ofSteps * perStep }, (_, row) => {
     const tokens = Int32Array.from({ length: seqLen + 1 }, (_, i) => hashed(row * (seqLen + 1) + i) % model.vocab);
     const plain = { inputs: tokens.subarray(0, seqLen), targets: tokens.subarray(1) };
+    if (preference) {
+      const pairs = pairsOf(tokens, preference.pairs, model.vocab, hashed, row);
+      return { ...plain, ...pairs, ...(counts(row) ? {} : { weights: new Float32Array(seqLen), pairs: [] }) };
+    }
     if (documents === undefined) return plain;
     // Of a first document of one token over and over, too, scores have no gradient.
     if (tokens[1] === tokens[0]) tokens[1] = (tokens[0]! + 1) % model.vocab;
@@ -77,6 +81,34 @@ function documentsOf(seqLen: number, longest: number, hashed: (i: number) => num
     start += length;
   }
   return { positions, documents, weights };
+}
+
+/**
+ * From one pair to `most`, each of two documents of at least three tokens, the last of which has no target; padding at the end.
+ * `tokens` of a document are made to differ, and those of a pair's documents: else nothing but rounding may be left of a gradient.
+ */
+function pairsOf(tokens: Int32Array, most: number, vocab: number, hashed: (i: number) => number, row: number) {
+  const seqLen = tokens.length - 1;
+  const count = 1 + (hashed(row) % most);
+  const positions = new Int32Array(seqLen);
+  const documents = new Int32Array(seqLen).fill(2 * count);
+  const weights = new Float32Array(seqLen);
+  const longest = Math.floor(seqLen / (2 * count));
+  let start = 0;
+  for (let document = 0; document < 2 * count; document++) {
+    const length = 3 + (hashed(row * 1000 + document) % (longest - 2));
+    const prompt = hashed(row * 77 + document) % (length - 1);
+    tokens[start] = document % vocab;
+    if (tokens[start + 1] === tokens[start]) tokens[start + 1] = (tokens[start]! + 1) % vocab;
+    for (let i = 0; i < length; i++) {
+      positions[start + i] = i;
+      documents[start + i] = document;
+      weights[start + i] = i < prompt || i === length - 1 ? 0 : 1;
+    }
+    start += length;
+  }
+  for (let i = start; i < seqLen; i++) positions[i] = i - start;
+  return { positions, documents, weights, pairs: Array.from({ length: count }, (_, k) => row * most + k) };
 }
 
 interface Ran {
@@ -137,7 +169,7 @@ const scaleOf = (name: string, wholes: ReadonlyMap<string, Float64Array>): numbe
 
 /** How far every loss, norm, gradient, moment and weight is from those of one rank. */
 function differences(many: Ran, one: Ran): Difference[] {
-  const { losses, gradNorms } = one.results[0]!;
+  const { losses, gradNorms, figures } = one.results[0]!;
   return [
     ...many.results.flatMap((mine, rank) =>
       losses.flatMap((loss, step) => [
@@ -145,6 +177,12 @@ function differences(many: Ran, one: Ran): Difference[] {
         { what: `norm ${step + 1} on rank ${rank}`, size: difference([mine.gradNorms[step]!], [gradNorms[step]!]) },
       ]),
     ),
+    ...(figures.length === 0
+      ? []
+      : many.results.map((mine, rank) => ({
+          what: `figures on rank ${rank}`,
+          size: difference(mine.figures, figures),
+        }))),
     ...[...one.tensors].flatMap(([what, wholes]) => {
       const mine = many.tensors.get(what);
       const absent = [...wholes.keys()].filter((name) => !mine?.has(name));

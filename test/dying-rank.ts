@@ -16,36 +16,44 @@ export async function rank(
   job: unknown,
   report: (message: TrainReport) => void,
 ): Promise<RankResult> {
-  const { dying, death, settings } = job as DyingJob;
+  const { dying, death } = job as DyingJob;
   return trainRank(transport, job, (message) => {
     report(message);
-    if (message.kind !== 'step' || message.step !== 2 || transport.rank !== dying) return;
-    switch (death) {
-      case 'none':
-        return;
-      case 'exit':
-        return process.exit(3);
-      case 'throw':
-        throw new Error('no more');
-      case 'refused':
-        return fail('DATA_EMPTY', { path: 'tokens.bin', fix: 'pass another file' });
-      case 'mismatch':
-        return transport.send(dying - 1, new Float32Array(3), 0, 'a message of its own');
-      case 'circle': {
-        // The stage before sends its activations of the next step and then waits for gradients.
-        const { microBatch, seqLen, config } = settings;
-        const activations = new Float32Array(microBatch * seqLen * config.hiddenSize);
-        for (;;) transport.recv(dying - 1, activations, 0, 'activations');
-      }
-      case 'heap': {
-        const kept: number[][] = [];
-        for (let i = 0; ; i++) {
-          transport.heartbeat('filling memory');
-          kept.push(new Array<number>(10_000).fill(i));
-        }
-      }
-      case 'stall':
-        for (;;);
-    }
+    if (message.kind === 'step' && message.step === 2 && transport.rank === dying)
+      die(death, transport, job as TrainJob);
   });
+}
+
+/** Ends this rank. */
+export function die(death: Death, transport: Transport, { settings }: TrainJob): void {
+  switch (death) {
+    case 'none':
+      return;
+    case 'exit':
+      process.exit(3);
+      break;
+    case 'throw':
+      throw new Error('no more');
+    case 'refused':
+      fail('DATA_EMPTY', { path: 'tokens.bin', fix: 'pass another file' });
+      break;
+    case 'mismatch':
+      transport.send(transport.rank - 1, new Float32Array(3), 0, 'a message of its own');
+      break;
+    case 'circle': {
+      // The stage before sends its activations of the next step and then waits for gradients.
+      const { microBatch, seqLen, config } = settings;
+      const activations = new Float32Array(microBatch * seqLen * config.hiddenSize);
+      for (;;) transport.recv(transport.rank - 1, activations, 0, 'activations');
+    }
+    case 'heap': {
+      const kept: number[][] = [];
+      for (let i = 0; ; i++) {
+        transport.heartbeat('filling memory');
+        kept.push(new Array<number>(10_000).fill(i));
+      }
+    }
+    case 'stall':
+      for (;;);
+  }
 }

@@ -1,6 +1,7 @@
 // A rank that trains a few steps and hands back every shard: its gradients after each step, and its weights at the end.
 import { heldNumbers } from '../src/checkpoint/held-numbers.ts';
 import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
+import { forEachRun } from '../src/checkpoint/ranges.ts';
 import { readWeights } from '../src/checkpoint/weights.ts';
 import type { Sequence } from '../src/data/sequences.ts';
 import type { Layout } from '../src/mesh/layout.ts';
@@ -15,7 +16,7 @@ import type { Transport } from '../src/runtime/transport/transport.ts';
 import { heldPart, piecesOf } from '../src/state/pieces.ts';
 import { zeroOf } from '../src/state/placement.ts';
 import type { StateRole, StateVector } from '../src/state/vectors.ts';
-import { fillStep } from '../src/step/fill-tokens.ts';
+import { fillStep, type ReferenceOf } from '../src/step/fill-tokens.ts';
 import { buildOuterStep } from '../src/step/outer-step.ts';
 import { type StepSettings, synchronisesAt } from '../src/step/settings.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
@@ -40,6 +41,8 @@ export interface EqualityJob {
   readonly steps: number;
   /** Step after step takes the next ones and starts over at the end. */
   readonly sequences: readonly Sequence[];
+  /** Of pairs [pairs, 2]: log-probabilities by the reference; undefined: numbers made from the pair's. */
+  readonly reference?: Float64Array;
   /** Ranks talk over this memory and are held up at random points, in place of the world's own. */
   readonly heldUp?: HeldUp;
   /** A checkpoint; undefined: numbers made from names and indices. */
@@ -63,6 +66,8 @@ export interface Shard {
 export interface EqualityResult {
   readonly losses: readonly number[];
   readonly gradNorms: readonly number[];
+  /** Of a loss of pairs: the `preferenceFigures` of every step, one after another. */
+  readonly figures: readonly number[];
   readonly shards: readonly Shard[];
   /** Largest size of a number that pads a vector; all must stay zero. */
   readonly padding: number;
@@ -89,6 +94,11 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   const executor = createExecutor(step, { transport, memory });
   const outerExecutor = outer && createExecutor(outer, { transport, memory });
   const { of } = executor.memory;
+  const { reference } = job;
+  const referenceOf: ReferenceOf = (pair) =>
+    reference
+      ? [reference[2 * pair]!, reference[2 * pair + 1]!]
+      : [-6 * hashed('chosen', pair), -6 * hashed('rejected', pair)];
   const sequence = (index: number) => job.sequences[index % job.sequences.length]!;
   if (step.one !== undefined) of(step.one)[0] = 1;
   if (job.weights === undefined)
@@ -104,12 +114,15 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
 
   const losses: number[] = [];
   const gradNorms: number[] = [];
+  const figures: number[] = [];
   const gradients = new Map<string, Float64Array[]>();
   for (let number = stepsDone + 1; number <= stepsDone + steps; number++) {
-    fillStep(of, step, { settings, coords, step: number, sequence });
+    fillStep(of, step, { settings, coords, step: number, sequence, referenceOf });
     writeOptimizer(of(step.optimizer), number, optimizer);
     executor.run();
-    losses.push(of(step.loss)[0]!);
+    const [loss, ...told] = of(step.loss);
+    losses.push(loss!);
+    figures.push(...told);
     gradNorms.push(of(step.gradNorm)[0]!);
     for (const { key, numbers } of finishedGradients(step.state, memory.state, layout, coords))
       gradients.set(key, [...(gradients.get(key) ?? []), Float64Array.from(numbers)]);
@@ -143,7 +156,7 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   const padding = Math.max(0, ...kept.map((vector) => paddingOf(vector, memory.state, layout, coords)));
   executor.dispose();
   outerExecutor?.dispose();
-  return { losses, gradNorms, shards: [...finished, ...shards], padding };
+  return { losses, gradNorms, figures, shards: [...finished, ...shards], padding };
 }
 
 /** What a rank has of complete gradients after a step. */
@@ -179,13 +192,10 @@ function paddingOf(vector: StateVector, memory: StateMemory, mesh: Layout, coord
  * zeros and ones that training starts from would hide errors. Rows that pad a vocabulary stay zero.
  */
 function fillByIndex(shard: Floats, spec: ParamSpec, ranges: readonly (readonly [number, number])[]): void {
-  const [rows, columns] = ranges.length === 2 ? [ranges[0]!, ranges[1]!] : [[0, 1] as const, ranges[0]!];
-  const width = spec.shape[spec.shape.length - 1]!;
   const centre = spec.initial === 'ones' ? 1 : 0;
-  let at = 0;
-  for (let row = rows[0]; row < rows[1]; row++)
-    for (let column = columns[0]; column < columns[1]; column++)
-      shard[at++] = centre + 0.6 * (hashed(spec.name, row * width + column) - 0.5);
+  forEachRun(spec.shape, ranges, (start, at, count) => {
+    for (let i = 0; i < count; i++) shard[at + i] = centre + 0.6 * (hashed(spec.name, start + i) - 0.5);
+  });
 }
 
 /** A number in [0, 1) from a text and an index. */

@@ -4,8 +4,9 @@ import { expect, test } from 'vitest';
 import { FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { expectEqual, type Harder } from './compare-with-one-rank.ts';
-import { anyCase, type Case, type SmallModel } from './random-cases.ts';
+import { anyCase, type Case } from './random-cases.ts';
 import { sharedPool } from './shared-pool.ts';
+import type { SmallMixture, SmallModel } from './small-models.ts';
 
 const pool = sharedPool();
 
@@ -22,6 +23,7 @@ const plain: SmallModel = {
   biases: true,
   window: 3,
 };
+const few: SmallMixture = { experts: 32, perToken: 2, width: 8, sharedWidth: 4, normalised: true, dense: [] };
 /** Backward in another order than forward, its halves together and apart. */
 const ownSchedule = `schedule own stages=2 chunks=2 microbatches=3
 stage 0: F0.0 F1.0 F0.1 F2.0 F1.1 F2.1 B0.1 BW1.1 B2.1 W2.1 BW2.0 W0.1 B0.0 B1.0 W1.0 W0.0
@@ -65,10 +67,70 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     'a ring in stages, gradients in halves, all computed anew',
     nasty('cp=2,pp=2,schedule=zb-h1,recompute=full', { tied: true }),
   ],
+  ['a ring of tensor-parallel replicas that share all out', nasty('tp=2,cp=2,dp=2,sp,zero=3', { tied: true })],
   ['gathered keys with learned positions', nasty('cp=4,cpMode=gather,dp=2,zero=3', { family: 'gpt2' })],
   ['ulysses with more ranks than key-value heads', nasty('cp=4,cpMode=ulysses', {}, { documents: 5 })],
   ['ulysses of what tp leaves of the heads', nasty('tp=2,cp=2,cpMode=ulysses,sp', { family: 'qwen3' })],
   ['ulysses of heads that tp shares', nasty('tp=4,cp=2,cpMode=ulysses', { heads: 8, kvHeads: 2 })],
+  [
+    'pairs of completions over all axes',
+    nasty(
+      'tp=2,pp=2,dp=2,sp,zero=3,recompute=full',
+      { tied: true },
+      { seqLen: 12, preference: { beta: 0.5, pairs: 2 } },
+    ),
+  ],
+  ['pairs of completions in a ring', nasty('cp=2', {}, { seqLen: 24, preference: { beta: 0.5, pairs: 2 } })],
+  [
+    'pairs of completions that are cut over a ring, with a replica without any',
+    nasty(
+      'tp=2,cp=2,dp=2,sp,zero=3,recompute=full',
+      { tied: true },
+      { seqLen: 24, preference: { beta: 0.5, pairs: 1 }, uncounted: 'replica', lossBlock: 5 },
+    ),
+  ],
+  [
+    'pairs of completions of gathered keys in stages, gradients in halves',
+    nasty(
+      'cp=2,cpMode=gather,pp=2,schedule=zb-h1',
+      { family: 'gpt2' },
+      { seqLen: 24, preference: { beta: 2, pairs: 3 } },
+    ),
+  ],
+  [
+    'pairs of completions under ulysses, dealt out by cost',
+    nasty('cp=2,cpMode=ulysses,dp=2', {}, { seqLen: 24, preference: { beta: 0.1, pairs: 2 }, balanced: true }),
+  ],
+  [
+    'pairs of completions that are dealt out by cost over a ring of four',
+    nasty('cp=4', {}, { seqLen: 48, preference: { beta: 0.1, pairs: 2 }, balanced: true, uncounted: 'step' }),
+  ],
+  [
+    'pairs of completions, gradients in parts, and a replica without any',
+    nasty(
+      'pp=2,dp=2,schedule=zb-h1,zero=2',
+      {},
+      { seqLen: 12, preference: { beta: 0.1, pairs: 2 }, uncounted: 'replica' },
+    ),
+  ],
+  [
+    'pairs of completions in a schedule of its own, and a step without any',
+    nasty(
+      'pp=2,virtual=2,tp=2,schedule=file:own',
+      { family: 'gpt2', tied: true },
+      { seqLen: 12, microbatches: 3, preference: { beta: 2, pairs: 1 }, uncounted: 'step', lossBlock: 5 },
+    ),
+  ],
+  ['experts in tp=4, of which most have no token', nasty('tp=4,sp', { family: 'mixtral', mixture: few })],
+  [
+    'experts and MLPs in stages, gradients in halves, all computed anew',
+    nasty('pp=2,dp=2,schedule=zb-h1,recompute=full', { family: 'qwen3_moe', mixture: { ...few, dense: [1, 2] } }),
+  ],
+  [
+    'experts and a shared one, gathered for each block, in chunks',
+    nasty('pp=2,virtual=2,tp=2,dp=2,zero=3', { family: 'qwen2_moe', mixture: { ...few, perToken: 4 } }),
+  ],
+  ['experts of the tokens of a ring', nasty('cp=2,dp=2,zero=2', { family: 'mixtral', mixture: few }, { documents: 5 })],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -120,6 +120,10 @@ test.skipIf(process.platform === 'win32')('a limit on the size of files', async 
   expect(first.exit).toBe(0);
   expectSaveFailed(await runLimited(64, train('--resume', out, '--steps', '2')), 2, out, 'the file would be too large');
   expectWhole(out, 1);
+  // Written while steps run, and no loss of a rank: starting again would not help.
+  const onTheWay = train('--resume', out, '--steps', '500', '--save-every', '1', '--restart', '3');
+  expectSaveFailed(await runLimited(64, onTheWay), 2, out, 'the file would be too large');
+  expectWhole(out, 1);
 });
 
 test.skipIf(!mounted)('a trace on a disk that fills ends the run with status 1 and says so', async () => {

@@ -19,7 +19,18 @@ interface Case {
   readonly margin: number;
 }
 
-const models = ['gemma', 'gpt2', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen3'].map((name) => {
+const models = [
+  'gemma',
+  'gpt2',
+  'llama',
+  'llama-mqa',
+  'mistral',
+  'mixtral',
+  'qwen2',
+  'qwen2-moe',
+  'qwen3',
+  'qwen3-moe',
+].map((name) => {
   const model = fixtureOf(name);
   const { cases } = JSON.parse(readFileSync(`${model}/generation.json`, 'utf8')) as { cases: readonly Case[] };
   return { name, model, cases };
@@ -71,7 +82,6 @@ const layouts = [
   'tp=4,sp',
   'tp=4,pp=2',
   'tp=4,pp=2,sp',
-  'cp=2',
   'cp=2,pp=2',
   'tp=2,cp=2,cpMode=gather',
 ];

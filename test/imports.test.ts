@@ -34,7 +34,7 @@ const units: Readonly<Record<string, Unit>> = {
   state: { folders: state, outside: [] },
   step: { folders: step, outside: [] },
   plan: { folders: pure, outside: [] },
-  runtime: { folders: [...pure, 'abort-signal.ts'], outside: 'all' },
+  runtime: { folders: [...pure, 'abort-signal.ts', 'settings.ts'], outside: 'all' },
   checkpoint: { folders: [...pure, 'files', 'runtime'], outside: 'all' },
   data: { folders: ['abort-signal.ts', 'files'], outside: 'all' },
   generate: {
@@ -168,7 +168,7 @@ test.each([
     'runtime/a.ts',
     `export * from '../train/x.ts';`,
     [
-      `src/runtime/a.ts imports '../train/x.ts': runtime may import mesh, program, ops, model, schedule, state, step, plan, abort-signal.ts`,
+      `src/runtime/a.ts imports '../train/x.ts': runtime may import mesh, program, ops, model, schedule, state, step, plan, abort-signal.ts, settings.ts`,
     ],
   ],
   ['new/a.ts', '', ['src/new/a.ts: new has no line in the table of test/imports.test.ts; add one']],

@@ -87,7 +87,7 @@ describe('a checkout', () => {
     const report = JSON.parse(stdout.slice(stdout.indexOf('[')))[0];
     files.push(...report.files.map(({ path }: { path: string }) => path));
     expect(files.filter((file) => /\.test\.|^test\/|^tools\/|src\/.*\.wasm$|built-from/.test(file))).toEqual([]);
-    expect(report.unpackedSize).toBeLessThan(4_000_000);
+    expect(report.unpackedSize).toBeLessThan(5_000_000);
     await install(join(temporary, report.filename));
   });
 
@@ -167,10 +167,44 @@ describe('the package in an empty folder', () => {
     expect(readdirSync(join(user, 'run'))).toContain('config.json');
   });
 
-  test('carries its example', async () => {
-    const tsx = join(root, 'node_modules', 'tsx', 'dist', 'cli.mjs');
-    const { stdout } = await succeed(user, process.execPath, tsx, join(installed, 'examples', 'hello.ts'));
+  const tsx = join(root, 'node_modules', 'tsx');
+  const runTypeScript = (file: string) => run(user, process.execPath, join(tsx, 'dist', 'cli.mjs'), file);
+
+  test('carries its examples', async () => {
+    const { stdout } = await runTypeScript(join(installed, 'examples', 'hello.ts'));
     expect(stdout).toContain('On each of two:');
+  });
+
+  test('runs modules of its user on ranks', async () => {
+    writeFileSync(
+      join(user, 'ranks.mjs'),
+      `import { isRank, runRanks, worldGroup } from 'fivefold';
+      export function rank(transport, job) {
+        const sum = Float64Array.of(job);
+        transport.allReduce(worldGroup(transport.size), sum, 'sum', 'sum of jobs');
+        return sum[0];
+      }
+      if (!isRank) console.log(await runRanks(import.meta.url, [1, 20, 300]));`,
+    );
+    expect(await run(user, 'node', 'ranks.mjs')).toEqual({ status: 0, stdout: '[ 321, 321, 321 ]\n', stderr: '' });
+  });
+
+  test('runs those in TypeScript with the tsx beside them, or says what is missing', async () => {
+    const example = join(installed, 'examples', 'sum-of-squares.ts');
+    const { stderr } = await runTypeScript(example);
+    expect(stderr).toMatch(
+      /module: Node \S+ cannot load the TypeScript of file:.*; install tsx, use Node 22.18 or later/,
+    );
+    symlinkSync(tsx, join(user, 'node_modules', 'tsx'), 'junction');
+    const { status, stdout, stderr: wrong } = await runTypeScript(example);
+    expect({ status, wrong }).toEqual({ status: 0, wrong: '' });
+    expect(stdout).toContain('4 ranks');
+  });
+
+  test('runs typed programs on ranks', async () => {
+    const { status, stdout } = await runTypeScript(join(installed, 'examples', 'ring-attention.ts'));
+    expect(status).toBe(0);
+    expect(stdout).toContain('dv: 4 ranks differ from one by');
   });
 
   test('carries every page and file that its pages link to', () => {

@@ -8,6 +8,7 @@ import { readRun } from '../src/train/manifest.ts';
 import type { RunPlan } from '../src/train/plan-run.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
 import { sharedPool } from './shared-pool.ts';
+import { configJson } from './small-models.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 import { tinyLlama } from './tiny-llama.ts';
 
@@ -113,6 +114,51 @@ test('what is done with the model on the way is done where replicas agree, and t
   expect(summary.ranks.map(({ flops }) => flops)).toEqual(summary.predicted.map(({ flops }) => flops));
 });
 
+/** A mixture, so that there are tensors of experts. */
+const mixture = join(root, 'mixture.json');
+writeFileSync(
+  mixture,
+  JSON.stringify(
+    configJson({
+      ...{ family: 'qwen2_moe', heads: 4, kvHeads: 2, headDim: 4, hidden: 16, mlp: 24, vocab: 260, layers: 2 },
+      ...{ tied: false, biases: false, window: 8 },
+      mixture: { experts: 4, perToken: 2, width: 12, sharedWidth: 8, normalised: true, dense: [] },
+    }),
+  ),
+);
+const pairs = join(root, 'pairs.jsonl');
+writeFileSync(
+  pairs,
+  Array.from(
+    { length: 12 },
+    (_, i) => `${JSON.stringify({ prompt: `${i}`, chosen: 'ab'.repeat(1 + (i % 5)), rejected: `no ${i}` })}\n`,
+  ).join(''),
+);
+
+test('experts that learn to prefer, in replicas that split every sequence: predicted, saved beside the steps and gone on with', async () => {
+  const preferring = {
+    ...{ ...small, model: mixture, data: pairs, seqLen: 16, layout: 'cp=2,dp=2', syncEvery: 2 },
+    ...({ objective: 'dpo', pack: 'balanced', steps: 8 } as const),
+  } as const satisfies TrainOptions;
+  const unbroken = await train(preferring);
+  expect(unbroken.bytesSent).toEqual(unbroken.predicted.map(({ bytesSent }) => bytesSent));
+  expect(unbroken.ranks.map(({ flops }) => flops)).toEqual(unbroken.predicted.map(({ flops }) => flops));
+  const margins = ({ steps }: TrainSummary) => steps.map(({ figures }) => figures!['rewards/margins']!);
+  // Until they first meet the reference is as far from each; then it is learned.
+  expect(margins(unbroken)[0]).toBe(0);
+  expect(margins(unbroken)[7]).toBeGreaterThan(margins(unbroken)[1]!);
+  const out = newOut();
+  await stoppedAfter(4, { ...preferring, out, saveEvery: 2 });
+  const { step } = readRun(out);
+  // It may have saved once or twice more before it ended.
+  expect([4, 6, 8]).toContain(step);
+  const rest = await train({ resume: out, steps: 10, pool });
+  const longer = await train({ ...preferring, steps: 10, decaySteps: 8 });
+  expect(lossesOf(longer).slice(0, 8)).toEqual(lossesOf(unbroken));
+  expect(lossesOf(rest)).toEqual(lossesOf(longer).slice(step));
+  expect(margins(rest)).toEqual(margins(longer).slice(step));
+});
+
 test('epochs end where replicas agree', async () => {
   const notes: string[] = [];
   const { steps } = await train({
@@ -133,6 +179,11 @@ const refusals: readonly (readonly [string, TrainOptions, RegExp])[] = [
   ['a momentum of 1', { ...meeting, outerMomentum: 1 }, /^outerMomentum: 1 is not a number of at least 0 and below 1/],
   ['an end between', { ...meeting, steps: 10 }, /^steps: 10 is no multiple of syncEvery 3, .* use steps 9 or 12/],
   ['an end before the first', { ...meeting, steps: 2 }, /^steps: 2 .* use steps 3$/],
+  [
+    'one replica',
+    { ...meeting, layout: 'tp=2,pp=2' },
+    /^syncEvery: .* with dp=1 there is one replica; use layout dp=2, or leave it out/,
+  ],
   ['shared state', { ...meeting, layout: 'dp=2,zero=1' }, /^layout: zero=1 shares out over dp .* leave zero out/],
   [
     'other replicas',

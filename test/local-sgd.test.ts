@@ -10,9 +10,11 @@ import { meanOfSum, outerStep } from '../src/ops/outer.ts';
 import { predictRank } from '../src/plan/predict-step.ts';
 import { elementBytes, type Value } from '../src/program/program.ts';
 import { input, startTrace } from '../src/program/trace.ts';
+import { stepOrder } from '../src/step/balance.ts';
 import { buildOuterStep } from '../src/step/outer-step.ts';
 import type { OuterSettings, StepSettings } from '../src/step/settings.ts';
 import { talkOf } from '../src/step/talk.ts';
+import { lossNumbers } from '../src/step/token-buffers.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
 import { type OptimizerSettings, optimizerDefaults } from '../src/train/optimizer.ts';
 import { type Harder, heldUp, sequencesOf, tolerances } from './compare-with-one-rank.ts';
@@ -27,6 +29,7 @@ const pool = sharedPool();
 interface Ran {
   readonly losses: readonly number[];
   readonly gradNorms: readonly number[];
+  readonly figures: readonly number[];
   readonly tensors: WholeTensors;
 }
 
@@ -40,14 +43,23 @@ interface Work {
 async function run(settings: StepSettings, work: Work, harder?: Harder): Promise<Ran> {
   const held = harder ? { heldUp: heldUp(talkOf(settings), harder) } : {};
   const results: readonly EqualityResult[] = await runEquality({ settings, ...work, ...held }, pool);
-  const [{ losses, gradNorms }] = results as [EqualityResult];
-  for (const other of results) expect(other).toMatchObject({ losses, gradNorms });
-  return { losses, gradNorms, tensors: assemble(results) };
+  const [{ losses, gradNorms, figures }] = results as [EqualityResult];
+  for (const other of results) expect(other).toMatchObject({ losses, gradNorms, figures });
+  return { losses, gradNorms, figures, tensors: assemble(results) };
 }
 
-/** The sequences of one of so many replicas, in order. */
-const ofReplica = (sequences: readonly Sequence[], perStep: number, replica: number, replicas: number): Sequence[] =>
-  sequences.filter((_, index) => Math.floor(index / perStep) % replicas === replica);
+/** The sequences of every replica, step after step. */
+function dealtOut(settings: StepSettings, sequences: readonly Sequence[]): Sequence[][] {
+  const { layout, microBatch, microbatches } = settings;
+  const perRank = microBatch * microbatches;
+  const perStep = layout.dp * perRank;
+  const dealt: Sequence[][] = Array.from({ length: layout.dp }, () => []);
+  for (let first = 0; first < sequences.length; first += perStep) {
+    const order = stepOrder(settings, (index) => sequences[first + index]!.documents!);
+    for (const [place, index] of order.entries()) dealt[Math.floor(place / perRank)]!.push(sequences[first + index]!);
+  }
+  return dealt;
+}
 
 const meanOf = (all: readonly (readonly number[])[]): number[] =>
   all[0]!.map((_, i) => all.reduce((sum, each) => sum + each[i]!, 0) / all.length);
@@ -60,15 +72,13 @@ async function glued(
   outer: OuterSettings,
   { sequences, optimizer, steps }: Work,
 ): Promise<Ran> {
-  const { layout, microBatch, microbatches } = settings;
+  const { layout, microbatches } = settings;
   const { outer: _, ...alone } = { ...onOneRank(settings), microbatches };
-  const replicas = Array.from({ length: layout.dp }, (_, replica) =>
-    ofReplica(sequences, microBatch * microbatches, replica, layout.dp),
-  );
+  const replicas = dealtOut(settings, sequences);
   let agreed: Tensors | undefined;
   const momentum = new Map<string, Float64Array>();
   const moments: (WholeTensors | undefined)[] = replicas.map(() => undefined);
-  const [losses, gradNorms]: [number[], number[]] = [[], []];
+  const [losses, gradNorms, figures]: [number[], number[], number[]] = [[], [], []];
   for (let done = 0; done < steps; done += outer.every) {
     // Nothing was done: their weights are those that all start from.
     if (agreed === undefined) agreed = (await run(alone, { sequences, optimizer, steps: 0 })).tensors.get('parameter')!;
@@ -81,6 +91,7 @@ async function glued(
     }
     losses.push(...meanOf(ran.map((each) => each.losses)));
     gradNorms.push(...meanOf(ran.map((each) => each.gradNorms)));
+    figures.push(...meanOf(ran.map((each) => each.figures)));
     agreed = new Map(
       [...agreed].map(([name, before]) => {
         const after = ran.map(({ tensors }) => tensors.get('parameter')!.get(name)!);
@@ -101,7 +112,7 @@ async function glued(
   const named = moments.flatMap((each, replica) =>
     [...each!].map(([role, tensors]) => [layout.dp > 1 ? `${role} of replica ${replica}` : role, tensors] as const),
   );
-  return { losses, gradNorms, tensors: new Map<string, Tensors>([['parameter', agreed!], ...named]) };
+  return { losses, gradNorms, figures, tensors: new Map<string, Tensors>([['parameter', agreed!], ...named]) };
 }
 
 /** What a case's settings are when its replicas meet after every so many steps. */
@@ -130,6 +141,7 @@ test('equals one rank a replica and plain numbers, for random models and layouts
       // Sums in another order, as between layouts; the outer step adds a few roundings.
       expect(difference(many.losses, one.losses), label).toBeLessThan(tolerances.f64);
       expect(difference(many.gradNorms, one.gradNorms), label).toBeLessThan(tolerances.f64);
+      expect(difference(many.figures, one.figures), label).toBeLessThan(tolerances.f64);
       for (const [what, wholes] of one.tensors)
         for (const [name, whole] of wholes) {
           const scale = largest(what === 'parameter' ? whole : wholes.get(name.replace(/bias#k$/, 'bias#q'))!);
@@ -139,7 +151,7 @@ test('equals one rank a replica and plain numbers, for random models and layouts
           ).toBeLessThan(tolerances.f64);
         }
     }),
-    { numRuns: 8, endOnFailure: true, timeout: 60_000 },
+    { numRuns: 5, endOnFailure: true, timeout: 60_000 },
   );
 });
 
@@ -160,7 +172,7 @@ test('replicas that are held up at random points, with small thresholds, train a
           tolerances.f64,
         );
     }),
-    { numRuns: 6, endOnFailure: true, timeout: 60_000 },
+    { numRuns: 4, endOnFailure: true, timeout: 60_000 },
   );
 });
 
@@ -221,7 +233,7 @@ test('what a replica has for itself passes for no whole: a forgotten sum is an e
   expect(allGather(step(sum), 'dp', 0, 'I').types).toEqual({ dp: 'I' });
 });
 
-test('between synchronisations nothing goes over dp but a loss and a norm', () => {
+test('between synchronisations nothing goes over dp but losses and a norm', () => {
   fc.assert(
     fc.property(replicated, outerOf, fc.constantFrom('f32' as const, 'f64' as const), (each, outer, precision) => {
       const settings = { ...withOuter(each, outer), precision };
@@ -229,10 +241,10 @@ test('between synchronisations nothing goes over dp but a loss and a norm', () =
       for (let rank = 0; rank < worldSize(layout); rank++) {
         const step = buildTrainingStep(settings, rank);
         const { dp, ...rest } = predictRank(step).bytesSent;
-        const scalars = [elementBytes('float', precision), 8].map((bytes) =>
-          trafficBytes('allReduce', bytes, layout.dp),
-        );
-        expect(dp).toEqual({ allReduce: scalars[0]! + scalars[1]! });
+        const told = [lossNumbers(settings) * elementBytes('float', precision), 8];
+        expect(dp).toEqual({
+          allReduce: told.reduce((sum, bytes) => sum + trafficBytes('allReduce', bytes, layout.dp), 0),
+        });
         expect(Object.keys(rest).filter((axes) => axes.split('+').includes('dp'))).toEqual([]);
         // The parameters once there and once back, a part of them at a time.
         const program = buildOuterStep(settings, outer, rank);

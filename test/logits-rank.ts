@@ -25,7 +25,7 @@ export async function rank(transport: Transport, job: unknown): Promise<Float64A
   readWeights(openCheckpoint(weights), step.state, memory.state, settings.layout, transport);
   const window = settings.microBatch * settings.seqLen;
   for (const [m, buffers] of step.tokens.entries()) {
-    fillPlaces(of, buffers);
+    fillPlaces(of, buffers, settings);
     if (buffers.ids !== undefined) (of(buffers.ids) as Int32Array).set(ids.slice(m * window, (m + 1) * window));
   }
   executor.run();

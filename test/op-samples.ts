@@ -1,8 +1,10 @@
 // Small operands for every op of the table: what the tests run each op on.
 import { lossOps } from '../src/ops/loss.ts';
 import { normOps } from '../src/ops/norm.ts';
+import { type Routing, routeOps } from '../src/ops/route.ts';
 import { elements, type Shape } from '../src/program/program.ts';
 import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } from './attention-samples.ts';
+import { groupedSamples, outerSamples, routeSamples } from './mixture-samples.ts';
 import {
   asOperand,
   cube,
@@ -73,6 +75,28 @@ const statistics = [cube, [1, 1, 1], [1, 2, 5], [1, 4, 6]].map((shape) => {
   return [stats, positive(shape.slice(1)), positive([1])];
 });
 
+/** Rows of tokens by their documents, of which those past the pairs are padding; tokens that count nothing among them. */
+const documentCases = [
+  { label: 'even', shape: [2, 4], pairs: 2, documents: [0, 5] },
+  { label: 'one pair', shape: [1, 7], pairs: 1, documents: [0, 3] },
+  { label: 'room for more', shape: [3, 5], pairs: 4, documents: [0, 4] },
+].map(({ label, shape, pairs, documents: [from, to] }) => {
+  const weights = floats(shape);
+  weights.data[0] = 0;
+  return { label, shape, pairs, tokens: [ints(shape, from!, to!), weights] as const };
+});
+
+/** Rewards on both sides of the loss's bend, some pairs that count nothing. */
+const preferenceCases = [
+  { label: 'even', shape: [2, 4, 2], size: 3 },
+  { label: 'one pair', shape: [1, 1, 2], size: 3 },
+  { label: 'far from the reference', shape: [2, 3, 2], size: 200 },
+].map(({ label, shape, size }) => {
+  const weights = positive(shape.slice(0, 2));
+  if (weights.data.length > 1) weights.data[1] = 0;
+  return { label, attrs: { beta: 0.3 }, operands: [floats(shape, size), floats(shape, size), weights, positive([1])] };
+});
+
 /** Learning rate, both betas, epsilon, weight decay, clip norm, both bias corrections. */
 const optimizers = {
   clipping: [0.1, 0.9, 0.95, 1e-3, 0.2, 1, 0.1, 0.05],
@@ -91,6 +115,19 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   swigluGrad: elementwise(3),
   gelu: elementwise(1),
   geluGrad: elementwise(2),
+  sigmoid: elementwise(1),
+  sigmoidGrad: elementwise(2),
+  route: routeSamples,
+  routeGrad: routeSamples.map(({ label, inputs: [logits], attrs }) => {
+    const [weights, experts] = routeOps.routeOp.reference!([logits!], attrs as Routing);
+    return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
+  }),
+  groupedLinear: groupedSamples,
+  groupedOuterSum: outerSamples,
+  scaleRows: [
+    sample('even', [floats([2, 4, 2, 6]), floats([2, 4, 2, 1])]),
+    sample('matrix', [floats([3, 5]), floats([3, 1])]),
+  ],
   attention: attentionSamples,
   attentionGrad: attentionGradSamples,
   mergeAttention: mergeSamples,
@@ -183,6 +220,18 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ),
   tokenLoss: statistics.map(([stats, ...weighed]) => sample(`[${stats!.shape}]`, [stats!, ...weighed])),
   tokenLossGrad: statistics.map((operands) => sample(`[${operands[0]!.shape}]`, [floats([1]), ...operands])),
+  tokenLogProb: statistics.map(([stats]) => sample(`[${stats!.shape}]`, [stats!])),
+  tokenLogProbGrad: statistics.map(([stats]) => sample(`[${stats!.shape}]`, [floats(stats!.shape.slice(1)), stats!])),
+  sumByDocument: documentCases.map(({ label, shape, pairs, tokens }) =>
+    sample(label, [floats(shape), ...tokens], { pairs }),
+  ),
+  takeByDocument: documentCases.map(({ label, shape, pairs, tokens }) =>
+    sample(label, [floats([shape[0]!, pairs, 2]), ...tokens]),
+  ),
+  preferenceLoss: preferenceCases.map(({ label, operands, attrs }) => sample(label, operands, attrs)),
+  preferenceLossGrad: preferenceCases.map(({ label, operands, attrs }) =>
+    sample(label, [floats([1]), ...operands], attrs),
+  ),
   rmsNorm: rmsCases,
   rmsNormGrad: rmsCases.map(({ label, inputs, attrs }) => {
     const [, inverse] = normOps.rmsNormOp.reference!(inputs, attrs as { epsilon: number });

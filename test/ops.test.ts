@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { attentionFlops } from '../src/ops/attention.ts';
 import { type AttentionAttrs, sizeOf } from '../src/ops/attention-size.ts';
 import { grad } from '../src/ops/grad.ts';
+import { opTable } from '../src/ops/op-table.ts';
 import type { NdArray, Op, Program } from '../src/program/program.ts';
 import { apply, at, finish, input, startTrace } from '../src/program/trace.ts';
 import { samples } from './op-samples.ts';
-import { opTable } from './op-table.ts';
 import type { Operand, Sample } from './operands.ts';
 import { randomNumbers } from './random-numbers.ts';
 import { runProgram } from './run-graph.ts';
@@ -120,7 +120,13 @@ describe('an accumulating op adds onto its accumulator, in its memory', () => {
 });
 
 /** Operands whose gradient is left out: the loss as a whole does not depend on them (proved in loss.test.ts), or they are constants. */
-const leftOut: Record<string, readonly number[]> = { vocabMax: [0], vocabStats: [2], tokenLoss: [1, 2] };
+const leftOut: Record<string, readonly number[]> = {
+  vocabMax: [0],
+  vocabStats: [2],
+  tokenLoss: [1, 2],
+  sumByDocument: [2],
+  preferenceLoss: [1, 2, 3],
+};
 
 /** Weights of some results, by index: the loss is their sum. */
 type Weights = ReadonlyMap<number, NdArray>;

@@ -5,58 +5,10 @@ import { worldSize } from '../src/mesh/mesh.ts';
 import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
+import type { PreferenceSettings } from '../src/model/preference.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
-
-export const familyNames = ['gpt2', 'gemma', 'llama', 'mistral', 'qwen2', 'qwen3'] as const;
-export type FamilyName = (typeof familyNames)[number];
-
-/** What differs between small models. */
-export interface SmallModel {
-  readonly family: FamilyName;
-  readonly heads: number;
-  readonly kvHeads: number;
-  /** Even. */
-  readonly headDim: number;
-  readonly hidden: number;
-  readonly mlp: number;
-  readonly vocab: number;
-  readonly layers: number;
-  readonly tied: boolean;
-  /** Where the family leaves it open. */
-  readonly biases: boolean;
-  readonly window: number;
-}
-
-/** Its config.json. GPT-2 has as many key-value heads as heads and a hidden size of all of them. */
-export function configJson(model: SmallModel): Record<string, unknown> {
-  if (model.family === 'gpt2')
-    return {
-      model_type: 'gpt2',
-      vocab_size: model.vocab,
-      n_embd: model.heads * model.headDim,
-      n_layer: model.layers,
-      n_head: model.heads,
-      n_positions: 32,
-      n_inner: model.mlp,
-      tie_word_embeddings: model.tied,
-    };
-  return {
-    model_type: model.family,
-    vocab_size: model.vocab,
-    hidden_size: model.hidden,
-    num_hidden_layers: model.layers,
-    num_attention_heads: model.heads,
-    num_key_value_heads: model.kvHeads,
-    head_dim: model.headDim,
-    intermediate_size: model.mlp,
-    max_position_embeddings: 64,
-    tie_word_embeddings: model.tied,
-    ...(['gemma', 'llama', 'qwen3'].includes(model.family) ? { attention_bias: model.biases } : {}),
-    ...(model.family === 'llama' ? { mlp_bias: model.biases } : {}),
-    ...(model.family === 'mistral' ? { sliding_window: model.window } : {}),
-  };
-}
+import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
 
 export interface Case {
   readonly model: SmallModel;
@@ -67,6 +19,10 @@ export interface Case {
   readonly microbatches: number;
   /** Sequences hold documents of up to so many tokens; undefined: each is one. */
   readonly documents?: number;
+  /** They are dealt out by their cost. */
+  readonly balanced?: true;
+  /** The documents are completions of pairs, whose loss is of preference. */
+  readonly preference?: PreferenceSettings;
   /** Of documents: what counts no token in the second step. */
   readonly uncounted?: 'microbatch' | 'replica' | 'step';
   /** Tokens of a block of the loss, and of attention; undefined: as users have them. */
@@ -85,13 +41,13 @@ export function caseOf(line: string): Case {
 }
 
 export const settingsOf = (
-  { model, documents, uncounted: _, ...shape }: Case,
+  { model, documents, balanced, uncounted: _, ...shape }: Case,
   precision: StepSettings['precision'],
 ): StepSettings => ({
   ...shape,
   config: parseModelConfig(configJson(model), model.family),
   precision,
-  ...(documents === undefined ? {} : { packed: true }),
+  ...(documents === undefined && shape.preference === undefined ? {} : { packed: balanced ? 'balanced' : 'by-count' }),
 });
 
 /** The same work on one rank. */
@@ -125,6 +81,23 @@ const anyRecompute: fc.Arbitrary<Recompute> = fc
   })
   .map(({ policy, layers }) => ({ policy, ...(policy === 'none' || !layers ? {} : { layers }) }));
 
+type Work = Pick<Case, 'documents' | 'preference' | 'uncounted'>;
+
+/** What the sequences hold: one document, several, or pairs of completions of at least three tokens each. */
+function workOf(
+  { documents, preference, balanced, uncounted }: Work & { readonly balanced: boolean },
+  seqLen: number,
+): Work & Pick<Case, 'balanced'> {
+  const room = Math.floor(seqLen / 6);
+  const ofPairs = preference && room > 0 ? { ...preference, pairs: Math.min(preference.pairs, room) } : undefined;
+  if (!ofPairs && (documents === undefined || seqLen < 3)) return {};
+  return {
+    ...(ofPairs ? { preference: ofPairs } : { documents: documents! }),
+    ...(balanced ? { balanced } : {}),
+    ...(uncounted === undefined ? {} : { uncounted }),
+  };
+}
+
 /** Any of up to `ranks` ranks, heads and widths that tp divides, everything else free. */
 export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
   fc
@@ -145,6 +118,14 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       recompute: anyRecompute,
       // A nil comes once in `freq` times.
       documents: fc.option(fc.integer({ min: 3, max: 7 }), { nil: undefined, freq: 2 }),
+      balanced: fc.boolean(),
+      preference: fc.oneof(
+        { weight: 2, arbitrary: fc.constant(undefined) },
+        {
+          weight: 1,
+          arbitrary: fc.record({ beta: fc.constantFrom(0.1, 0.5, 2), pairs: fc.integer({ min: 1, max: 3 }) }),
+        },
+      ),
       uncounted: fc.option(fc.constantFrom('microbatch' as const, 'replica' as const, 'step' as const), {
         nil: undefined,
         freq: 2,
@@ -163,6 +144,12 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       tied: fc.boolean(),
       biases: fc.boolean(),
       window: fc.integer({ min: 2, max: 8 }),
+      experts: fc.integer({ min: 1, max: 9 }),
+      perToken: fc.nat(100),
+      expertPerRank: fc.integer({ min: 1, max: 4 }),
+      sharedPerRank: fc.integer({ min: 1, max: 3 }),
+      normalised: fc.boolean(),
+      dense: fc.subarray([0, 1, 2, 3]),
       length: fc.integer({ min: 3, max: 12 }),
       microBatch: fc.integer({ min: 1, max: 2 }),
       microbatches: fc.integer({ min: 1, max: 4 }),
@@ -181,7 +168,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       const chunks = pp === 1 || random.schedule === 'zb-h1' ? 1 : Math.min(random.virtual, Math.floor(layers / pp));
       // Two features leave a norm little but their signs.
       const tooFew =
-        random.family === 'gpt2' ? heads * random.headDim < 6 : random.family === 'qwen3' && random.headDim < 4;
+        random.family === 'gpt2' ? heads * random.headDim < 6 : hasHeadNorms(random.family) && random.headDim < 4;
       const headDim = tooFew ? 6 : random.headDim;
       const sp = random.sp && tp > 1;
       const size = { stages: pp, chunks, microbatches: random.microbatches };
@@ -211,15 +198,24 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
           tied: random.tied,
           biases: random.biases,
           window: random.window,
+          ...(mixtures.includes(random.family)
+            ? {
+                mixture: {
+                  experts: random.experts,
+                  perToken: 1 + (random.perToken % random.experts),
+                  width: tp * random.expertPerRank,
+                  sharedWidth: tp * random.sharedPerRank,
+                  normalised: random.normalised,
+                  dense: random.dense,
+                },
+              }
+            : {}),
         },
         layout,
         seqLen: Math.max(2, seqLen),
         microBatch: random.microBatch,
         microbatches: random.microbatches,
-        ...(random.documents === undefined || seqLen < 3 ? {} : { documents: random.documents }),
-        ...(random.documents === undefined || seqLen < 3 || random.uncounted === undefined
-          ? {}
-          : { uncounted: random.uncounted }),
+        ...workOf(random, seqLen),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };

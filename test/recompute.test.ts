@@ -8,18 +8,20 @@ import { buildTrainingStep } from '../src/step/training-step.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult } from './equality-rank.ts';
 import { runEquality } from './equality-run.ts';
-import { configJson, type FamilyName, familyNames } from './random-cases.ts';
 import { sharedPool } from './shared-pool.ts';
+import { configJson, type FamilyName, familyNames } from './small-models.ts';
 
 const pool = sharedPool();
 
 const layers = 3;
 const steps = 3;
+/** With an MLP in the second layer, where the family may have that. */
+const mixture = { experts: 5, perToken: 2, width: 8, sharedWidth: 6, normalised: true, dense: [1] } as const;
 const policies = ['none', 'selective', 'full', 'full:0+2', 'selective:1-2'] as const;
 
 function settingsOf(family: FamilyName, layout: string, precision: StepSettings['precision']): StepSettings {
   const model = { family, heads: 4, kvHeads: 2, headDim: 6, hidden: 20, mlp: 24, vocab: 29, layers } as const;
-  const json = configJson({ ...model, tied: true, biases: true, window: 5 });
+  const json = configJson({ ...model, tied: true, biases: true, window: 5, mixture });
   const config = parseModelConfig(json, family);
   return { config, layout: parseLayout(layout), seqLen: 12, microBatch: 1, microbatches: 3, precision };
 }
@@ -63,8 +65,11 @@ const layouts: Readonly<Record<FamilyName, string>> = {
   gemma: 'pp=3,schedule=zb-h1',
   llama: 'tp=2,dp=2,zero=3',
   mistral: 'pp=3,schedule=gpipe',
+  mixtral: 'tp=2,dp=2,zero=3',
   qwen2: 'tp=2,dp=2,zero=2',
+  qwen2_moe: 'tp=2,sp',
   qwen3: 'tp=2,sp,pp=3',
+  qwen3_moe: 'pp=3,schedule=zb-h1',
 };
 
 describe.each(familyNames)('%s', (family) => {

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { forEachRun } from '../src/checkpoint/ranges.ts';
 import { openSafetensors } from '../src/checkpoint/safetensors.ts';
+import { storedBoxes } from '../src/checkpoint/shards.ts';
 import { type Layout, parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
@@ -87,23 +89,20 @@ async function trainOnce({ config, path, ids }: Fixture, tried: Tried, precision
   return { losses: results.map(({ losses }) => losses[0]!), gradients: wholeGradients(results, config, layout) };
 }
 
-/** By the checkpoint's names: the pieces of a fused tensor put side by side. */
+/** By the checkpoint's names: the pieces of a fused tensor put side by side, experts apart. */
 function wholeGradients(results: readonly EqualityResult[], config: Fixture['config'], layout: Layout) {
   const wholes = assemble(results).get('gradient 1')!;
   const parts: Part[] = Array.from({ length: layout.pp }, (_, stage) => stageParts(config, layout, stage)).flat();
   const specs = parts.flatMap((part) => paramSpecs(config, layout, part));
   const gradients = new Map<string, Float64Array>();
-  for (const { name, tensor, piece, shape } of specs) {
-    const size = tensor.shape.reduce((product, dim) => product * dim, 1);
-    const whole = gradients.get(tensor.name) ?? new Float64Array(size).fill(Number.NaN);
-    gradients.set(tensor.name, whole);
-    const width = shape[shape.length - 1]!;
-    const wholeWidth = tensor.shape[tensor.shape.length - 1]!;
-    const shift = piece ? piece.start : 0;
-    wholes.get(name)!.forEach((value, i) => {
-      whole[Math.floor(i / width) * wholeWidth + shift + (i % width)] = value;
-    });
-  }
+  for (const spec of specs)
+    for (const { tensor, ranges, start } of storedBoxes(spec, fullRanges(spec.shape))) {
+      const size = tensor.shape.reduce((product, dim) => product * dim, 1);
+      const whole = gradients.get(tensor.name) ?? new Float64Array(size).fill(Number.NaN);
+      gradients.set(tensor.name, whole);
+      const own = wholes.get(spec.name)!;
+      forEachRun(tensor.shape, ranges, (to, at, count) => whole.set(own.subarray(start + at, start + at + count), to));
+    }
   return gradients;
 }
 
@@ -114,8 +113,11 @@ const fixtures = [
   ['llama-mqa', 'config.json'],
   ['llama-mqa', 'config-v4.json'],
   ['mistral', 'config.json'],
+  ['mixtral', 'config.json'],
   ['qwen2', 'config.json'],
+  ['qwen2-moe', 'config.json'],
   ['qwen3', 'config.json'],
+  ['qwen3-moe', 'config.json'],
 ] as const;
 
 test.each(fixtures)('%s (%s): logits', async (name, configName) => {

@@ -72,8 +72,11 @@ export async function runProgram(
       continue;
     }
     const { op, attrs } = piece.node;
+    const outputs = piece.outputs.map((value, index) => {
+      const over = piece.over[index];
+      return over ? memory.get(over.id)! : memoryFor(value, precision);
+    });
     if (op.execution.by === 'blocks') {
-      const outputs = piece.outputs.map((value) => memoryFor(value, precision));
       const size = op.execution.scratchElements(attrs, piece.node);
       const scratch = precision === 'f32' ? new Float32Array(size) : new Float64Array(size);
       const player = createBlockPlayer(precision);
@@ -87,10 +90,6 @@ export async function runProgram(
     }
     if (op.execution.by !== 'host' && op.execution.by !== 'kernel') throw new Error(`one rank cannot run ${op.name}`);
     const run = op.execution.by === 'host' ? op.execution.run : kernelOf(op);
-    const outputs = piece.outputs.map((value, index) => {
-      const over = piece.over[index];
-      return over ? memory.get(over.id)! : memoryFor(value, precision);
-    });
     run(given, outputs, attrs, piece.node);
     for (const [index, value] of piece.outputs.entries()) memory.set(value.id, outputs[index]!);
   }

@@ -5,15 +5,13 @@
 import { expect, test } from 'vitest';
 import type { AdamwAttrs } from '../src/ops/finishing.ts';
 import { grad } from '../src/ops/grad.ts';
+import { opTable } from '../src/ops/op-table.ts';
 import { parseDims } from '../src/program/dim-labels.ts';
 import { elements, type NdArray, type Op, type Value } from '../src/program/program.ts';
 import { resultTypes } from '../src/program/result-types.ts';
 import { apply, input, startTrace } from '../src/program/trace.ts';
-
 import { type AxisType, cutOf, dualTypes, type Typing } from '../src/program/types.ts';
-
 import { samples } from './op-samples.ts';
-import { opTable } from './op-table.ts';
 import type { Sample } from './operands.ts';
 import { randomNumbers } from './random-numbers.ts';
 import { sum } from './simulate.ts';
@@ -355,6 +353,22 @@ test('the whole table of typings', () => {
     geluGrad: V2, V2 -> V2
     geluGrad: O2, O2 -> O2
     geluGrad: PO2, O2 -> PO2
+    sigmoid: V0 -> V0
+    sigmoid: O0 -> O0
+    sigmoid: V1 -> V1
+    sigmoid: O1 -> O1
+    sigmoid: V2 -> V2
+    sigmoid: O2 -> O2
+    sigmoidGrad: P, R -> P
+    sigmoidGrad: V0, V0 -> V0
+    sigmoidGrad: O0, O0 -> O0
+    sigmoidGrad: PO0, O0 -> PO0
+    sigmoidGrad: V1, V1 -> V1
+    sigmoidGrad: O1, O1 -> O1
+    sigmoidGrad: PO1, O1 -> PO1
+    sigmoidGrad: V2, V2 -> V2
+    sigmoidGrad: O2, O2 -> O2
+    sigmoidGrad: PO2, O2 -> PO2
     attention: V0, V0, V0, V0, V0, V0, V0 -> V0, V0
     attention: O0, O0, O0, O0, O0, O0, O0 -> O0, O0
     attention: V1, V1, V1, R, R, R, R -> V1, V1
@@ -474,6 +488,75 @@ test('the whole table of typings', () => {
     squareRoot: O0 -> O0
     adamw: V0, V0, V0, V0, R, R -> V0, V0, V0
     adamw: O0, O0, O0, O0, R, R -> O0, O0, O0
+    groupedLinear: P, R, R -> P
+    groupedLinear: V0, V0, R -> V0
+    groupedLinear: O0, O0, R -> O0
+    groupedLinear: PO0, O0, R -> PO0
+    groupedLinear: V1, V1, R -> V1
+    groupedLinear: O1, O1, R -> O1
+    groupedLinear: PO1, O1, R -> PO1
+    groupedLinear: R, V2, R -> P
+    groupedLinear: R, R, P -> P
+    groupedLinear: R, R, V1 -> V2
+    groupedLinear: R, R, O1 -> O2
+    groupedLinear: R, R, PO1 -> PO2
+    groupedLinear: V2, R, V2 -> P
+    groupedLinear: PO2, R, O2 -> P
+    groupedLinear: O2, R, PO2 -> P
+    groupedLinear: R, V2, R -> V2
+    groupedLinear: R, O2, R -> O2
+    groupedLinear: R, R, V1 -> V3
+    groupedLinear: R, R, O1 -> O3
+    groupedLinear: R, R, PO1 -> PO3
+    groupedLinear: V2, V2, R -> P
+    groupedLinear: PO2, O2, R -> P
+    groupedLinear: V3, R, V2 -> P
+    groupedLinear: PO3, R, O2 -> P
+    groupedLinear: O3, R, PO2 -> P
+    groupedLinear: V2, V2, R -> V2
+    groupedLinear: O2, O2, R -> O2
+    groupedLinear: PO2, O2, R -> PO2
+    groupedLinear: V2, R, V1 -> P
+    groupedLinear: PO2, R, O1 -> P
+    groupedLinear: O2, R, PO1 -> P
+    groupedLinear: R, R, V2 -> V2
+    groupedLinear: R, R, O2 -> O2
+    groupedLinear: R, R, PO2 -> PO2
+    groupedLinear: R, R, V2 -> V3
+    groupedLinear: R, R, O2 -> O3
+    groupedLinear: R, R, PO2 -> PO3
+    groupedLinear: V3, R, V1 -> P
+    groupedLinear: PO3, R, O1 -> P
+    groupedLinear: O3, R, PO1 -> P
+    groupedOuterSum: R, R, R -> R
+    groupedOuterSum: P, R, R -> P
+    groupedOuterSum: V2, R, R -> V1
+    groupedOuterSum: O2, R, R -> O1
+    groupedOuterSum: PO2, R, R -> PO1
+    groupedOuterSum: I, I, R -> I
+    groupedOuterSum: R, P, R -> P
+    groupedOuterSum: R, V3, R -> V2
+    groupedOuterSum: R, O3, R -> O2
+    groupedOuterSum: R, PO3, R -> PO2
+    groupedOuterSum: V0, V0, V0 -> P
+    groupedOuterSum: PO0, O0, O0 -> P
+    groupedOuterSum: O0, PO0, O0 -> P
+    groupedOuterSum: V1, V1, V1 -> P
+    groupedOuterSum: PO1, O1, O1 -> P
+    groupedOuterSum: O1, PO1, O1 -> P
+    groupedOuterSum: R, V2, V2 -> P
+    groupedOuterSum: R, PO2, O2 -> P
+    groupedOuterSum: V3, R, R -> V1
+    groupedOuterSum: O3, R, R -> O1
+    groupedOuterSum: PO3, R, R -> PO1
+    groupedOuterSum: R, V2, R -> V2
+    groupedOuterSum: R, O2, R -> O2
+    groupedOuterSum: R, PO2, R -> PO2
+    groupedOuterSum: V2, R, V2 -> P
+    groupedOuterSum: PO2, R, O2 -> P
+    groupedOuterSum: V2, V2, V2 -> P
+    groupedOuterSum: PO2, O2, O2 -> P
+    groupedOuterSum: O2, PO2, O2 -> P
     splitHeads: P -> P
     splitHeads: V0 -> V0
     splitHeads: O0 -> O0
@@ -574,6 +657,33 @@ test('the whole table of typings', () => {
     joinBlocks: V2 -> V1
     joinBlocks: O2 -> O1
     joinBlocks: PO2 -> PO1
+    tokenLogProb: R -> R
+    tokenLogProb: I -> I
+    tokenLogProb: V1 -> V0
+    tokenLogProb: O1 -> O0
+    tokenLogProb: V2 -> V1
+    tokenLogProb: O2 -> O1
+    tokenLogProbGrad: R, R -> R
+    tokenLogProbGrad: P, R -> P
+    tokenLogProbGrad: I, I -> I
+    tokenLogProbGrad: V0, V1 -> V1
+    tokenLogProbGrad: O0, O1 -> O1
+    tokenLogProbGrad: PO0, O1 -> PO1
+    tokenLogProbGrad: V1, V2 -> V2
+    tokenLogProbGrad: O1, O2 -> O2
+    tokenLogProbGrad: PO1, O2 -> PO2
+    sumByDocument: P, R, R -> P
+    sumByDocument: V0, V0, V0 -> V0
+    sumByDocument: O0, O0, O0 -> O0
+    sumByDocument: PO0, O0, O0 -> PO0
+    sumByDocument: V1, V1, V1 -> P
+    sumByDocument: PO1, O1, O1 -> P
+    takeByDocument: P, R, R -> P
+    takeByDocument: V0, V0, V0 -> V0
+    takeByDocument: O0, O0, O0 -> O0
+    takeByDocument: PO0, O0, O0 -> PO0
+    takeByDocument: R, V1, V1 -> V1
+    takeByDocument: R, O1, O1 -> O1
     vocabMax: V0 -> V0
     vocabMax: O0 -> O0
     vocabMax: V1 -> V1
@@ -658,6 +768,51 @@ test('the whole table of typings', () => {
     finishAttention: O2, O2 -> O2
     finishAttention: V3, V3 -> V3
     finishAttention: O3, O3 -> O3
+    preferenceLoss: V0, V0, V0, R -> P, P
+    preferenceLoss: V1, V1, V1, R -> P, P
+    preferenceLossGrad: P, R, R, R, R -> P
+    preferenceLossGrad: R, V0, V0, V0, R -> V0
+    preferenceLossGrad: R, O0, O0, O0, R -> O0
+    preferenceLossGrad: R, V1, V1, V1, R -> V1
+    preferenceLossGrad: R, O1, O1, O1, R -> O1
+    rope: P, R -> P
+    rope: V2, R -> V2
+    rope: O2, R -> O2
+    rope: PO2, R -> PO2
+    rope: V0, V0 -> V0
+    rope: O0, O0 -> O0
+    rope: PO0, O0 -> PO0
+    rope: V1, V1 -> V1
+    rope: O1, O1 -> O1
+    rope: PO1, O1 -> PO1
+    route: V0 -> V0, V0
+    route: O0 -> O0, O0
+    route: V1 -> V1, V1
+    route: O1 -> O1, O1
+    routeGrad: P, R, R -> P
+    routeGrad: V0, V0, V0 -> V0
+    routeGrad: O0, O0, O0 -> O0
+    routeGrad: PO0, O0, O0 -> PO0
+    routeGrad: V1, V1, V1 -> V1
+    routeGrad: O1, O1, O1 -> O1
+    routeGrad: PO1, O1, O1 -> PO1
+    scaleRows: P, R -> P
+    scaleRows: V3, R -> V3
+    scaleRows: O3, R -> O3
+    scaleRows: PO3, R -> PO3
+    scaleRows: R, P -> P
+    scaleRows: V0, V0 -> V0
+    scaleRows: O0, O0 -> O0
+    scaleRows: PO0, O0 -> PO0
+    scaleRows: O0, PO0 -> PO0
+    scaleRows: V1, V1 -> V1
+    scaleRows: O1, O1 -> O1
+    scaleRows: PO1, O1 -> PO1
+    scaleRows: O1, PO1 -> PO1
+    scaleRows: V2, V2 -> V2
+    scaleRows: O2, O2 -> O2
+    scaleRows: PO2, O2 -> PO2
+    scaleRows: O2, PO2 -> PO2
     rowProduct: R, R -> R
     rowProduct: P, R -> P
     rowProduct: I, I -> I
@@ -678,15 +833,8 @@ test('the whole table of typings', () => {
     rowProduct: O3, O3 -> O3
     rowProduct: PO3, O3 -> PO3
     rowProduct: O3, PO3 -> PO3
-    rope: P, R -> P
-    rope: V2, R -> V2
-    rope: O2, R -> O2
-    rope: PO2, R -> PO2
-    rope: V0, V0 -> V0
-    rope: O0, O0 -> O0
-    rope: PO0, O0 -> PO0
-    rope: V1, V1 -> V1
-    rope: O1, O1 -> O1
-    rope: PO1, O1 -> PO1"
+    rowProduct: V4, V4 -> P
+    rowProduct: PO4, O4 -> P
+    rowProduct: O4, PO4 -> P"
   `);
 });

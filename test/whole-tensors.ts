@@ -1,4 +1,5 @@
 // Puts what all ranks hold together into whole tensors, and says where two sets of tensors differ most.
+import { forEachRun } from '../src/checkpoint/ranges.ts';
 import type { EqualityResult, Shard } from './equality-rank.ts';
 
 /** By what it is (`parameter`, `gradient 1`, `firstMoment`, ..), then by parameter. */
@@ -27,17 +28,14 @@ export function assemble(results: readonly EqualityResult[]): WholeTensors {
 }
 
 function place(whole: Float64Array, { shape, ranges, numbers }: Shard, what: string): void {
-  const [rows, columns] = ranges.length === 2 ? [ranges[0]!, ranges[1]!] : [[0, 1] as const, ranges[0]!];
-  const width = shape[shape.length - 1]!;
-  let from = 0;
-  for (let row = rows[0]; row < rows[1]; row++)
-    for (let column = columns[0]; column < columns[1]; column++) {
-      const to = row * width + column;
-      const value = numbers[from++]!;
+  forEachRun(shape, ranges, (start, at, count) => {
+    for (let i = 0; i < count; i++) {
+      const [to, value] = [start + i, numbers[at + i]!];
       if (!Number.isNaN(whole[to]) && !Object.is(whole[to], value))
         throw new Error(`${what}: element ${to} is ${value} where another rank has ${whole[to]}`);
       whole[to] = value;
     }
+  });
 }
 
 /** Largest difference over `scale`, which is by default the largest element of `b`. */

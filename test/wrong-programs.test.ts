@@ -69,6 +69,8 @@ test('the messages read well', () => {
       vocabStats at block 2: on axis tp, operand 2 is a maximum still partial (operands are V2, R, Pmax); all-reduce operand 2 over tp by maximum (Pmax -> R) first
     loss of statistics still partial
       tokenLoss at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I, I); all-reduce operand 0 over tp (P -> I) first
+    preference of completions whose tokens are on several ranks
+      preferenceLoss at block 2: on axis tp, operand 1 is invariant, operand 0 partial (operands are P, I, I, I); all-reduce operand 0 over tp (P -> I) first
     all-gather on a dim that is not the sharded one
       allGather at block 2: on axis tp, it takes V2 but the operand is V1; gather dim 1, on which it is sharded over tp
     all-gather of what is whole
@@ -171,6 +173,14 @@ test('the messages read well', () => {
       add at block 2: on axis tp, operand 0 has parts still to be summed, operand 1 is not such a sum (operands are PO1, R); add up the parts of operand 0 over tp (PO1 -> P, then all-reduce) first
     a product of terms of parts with slices
       multiply at block 2: on axis tp, operands 0 and 1 are cut differently: V makes up the whole, parts (O) may overlap (operands are PO2, V2); keep the same parts of both over tp (ownSlice), or even shares of both, first
+    the best experts of some of them
+      route at block 2: on axis tp, operand 0 is sharded on dim 2, which the op needs whole (operands are V2); all-gather operand 0 on dim 2 over tp (V2 -> R) first
+    more experts a token than there are
+      route at block 2: 5 experts a token of 4; use 1 to 4
+    tokens multiplied by the experts of this rank alone
+      groupedLinear at block 2: on axis tp, operand 2 is sharded on dim 0, which the op needs whole (operands are R, R, V0); all-gather operand 2 on dim 0 over tp (V0 -> R) first
+    shares of experts added to the residual before they are summed
+      add at block 2: on axis tp, operand 0 is invariant, operand 1 partial (operands are I, P); all-reduce operand 1 over tp (P -> I) first
     a vjp that returns a gradient of the wrong type
       identityWithBadGradient at block 2 adapter: on axis tp, operand 0 is R, so its gradient must be P but is R; pair each collective in its vjp with the forward one as the table in ops/collectives.ts does
     a seed that is not the dual of its value

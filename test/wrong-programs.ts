@@ -1,5 +1,6 @@
 // Programs with a mistake in what they say to other ranks: how each is written, and what its refusal must name.
 import { wrongCollectives } from './wrong-programs/collectives.ts';
+import { wrongExperts } from './wrong-programs/experts.ts';
 import { wrongGradients } from './wrong-programs/gradients.ts';
 import { wrongParts } from './wrong-programs/parts.ts';
 import type { Wrong } from './wrong-programs/program.ts';
@@ -11,5 +12,6 @@ export const wrongPrograms: readonly Wrong[] = [
   ...wrongCollectives,
   ...wrongSlices,
   ...wrongParts,
+  ...wrongExperts,
   ...wrongGradients,
 ];

@@ -10,7 +10,8 @@ On another CPU the last digits of reference.safetensors change, and nothing else
 Written with transformers 5.23, torch 2.15, tokenizers 0.23. Everything is seeded, on the CPU and on one thread, with eager
 attention and no dropout. Norm gains and biases are random too (not 1 and 0), so that a missing one shows.
 
-test/fixtures/<model>/, <model> one of gpt2, gemma, llama, llama-mqa, mistral, qwen2, qwen3:
+test/fixtures/<model>/, <model> one of gpt2, gemma, llama, llama-mqa, mistral, mixtral, qwen2, qwen2-moe,
+qwen3, qwen3-moe:
   config.json            as save_pretrained writes it
   config-v4.json         llama-mqa only: the same config as transformers 4 wrote it (rope_theta, rope_scaling, torch_dtype)
   model.safetensors      the weights, F64, as save_pretrained writes it (a tied LM head is not in it)
@@ -21,6 +22,14 @@ test/fixtures/<model>/, <model> one of gpt2, gemma, llama, llama-mqa, mistral, q
   generation.json        {cases: [{prompt, tokens, margin}]}: greedy continuations. A forward pass sees the last `positions`
                          tokens, the first of them at position 0. margin: the smallest distance between the best and the
                          second logit on the way, as a share of the largest logit's size
+  preference.safetensors llama only: direct preference optimization of pairs of completions, each of which was drawn at random
+                         tokens         I64 [pairs, 2, longest], prompt and completion of the chosen and the rejected, then -1
+                         prompts        I64 [pairs], tokens of the prompt of both
+                         reference      F64 [pairs, 2], log-probabilities of the completions by a model of 0.9 times the weights
+                         log_probs      F64 [pairs, 2], those by the model
+                         beta           F64 []
+                         loss           F64 [], the mean over the pairs
+                         grad.<name>    F64, the gradient of that loss
 
 test/fixtures/llama-sharded-bf16/:
   config.json, model-0000k-of-0000n.safetensors (BF16), model.safetensors.index.json
@@ -52,6 +61,7 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors.torch import save_file
+from transformers.core_model_loading import revert_weight_conversion
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 ROOT = Path(__file__).resolve().parent.parent / "test" / "fixtures"
@@ -128,9 +138,34 @@ def configs():
                 rope_parameters=dict(rope_type="default", rope_theta=5000.0),
             ),
         ),
+        "mixtral": (
+            transformers.MixtralConfig,
+            dict(
+                COMMON,
+                vocab_size=43,
+                intermediate_size=12,
+                num_key_value_heads=2,
+                num_local_experts=5,
+                num_experts_per_tok=2,
+                sliding_window=7,
+            ),
+        ),
         "qwen2": (
             transformers.Qwen2Config,
             dict(COMMON, vocab_size=41, intermediate_size=24, num_key_value_heads=2, tie_word_embeddings=True),
+        ),
+        "qwen2-moe": (
+            transformers.Qwen2MoeConfig,
+            dict(
+                COMMON,
+                vocab_size=39,
+                intermediate_size=20,
+                num_key_value_heads=2,
+                num_experts=6,
+                num_experts_per_tok=3,
+                moe_intermediate_size=8,
+                shared_expert_intermediate_size=12,
+            ),
         ),
         "qwen3": (
             transformers.Qwen3Config,
@@ -141,6 +176,23 @@ def configs():
                 num_key_value_heads=2,
                 head_dim=6,
                 rope_parameters=dict(rope_type="default", rope_theta=1000000.0),
+            ),
+        ),
+        # Its second layer of three has an MLP.
+        "qwen3-moe": (
+            transformers.Qwen3MoeConfig,
+            dict(
+                COMMON,
+                vocab_size=42,
+                num_hidden_layers=3,
+                intermediate_size=24,
+                num_key_value_heads=2,
+                head_dim=6,
+                num_experts=8,
+                num_experts_per_tok=4,
+                moe_intermediate_size=8,
+                norm_topk_prob=True,
+                mlp_only_layers=[1],
             ),
         ),
     }
@@ -163,7 +215,7 @@ def everything_in_double():
 def build(name, config, rounded_to=None):
     """A model in double with random weights (rounded to another dtype first, if given), and its generator."""
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    model = transformers.AutoModelForCausalLM.from_config(config).double().eval()
+    model = transformers.AutoModelForCausalLM.from_config(config, experts_implementation="eager").double().eval()
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             value = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3
@@ -197,6 +249,11 @@ def check_gradients(name, model, input_ids, generator):
             raise SystemExit(f"{name}: the gradient of {key} is {expected} but the loss changes by {measured}")
 
 
+def as_saved(model, tensors):
+    """By the names of model.safetensors, where each expert has tensors of its own."""
+    return revert_weight_conversion(model, {key: tensor.clone() for key, tensor in tensors.items()})
+
+
 def write_model(name, config):
     folder = fresh(name)
     with everything_in_double():
@@ -206,12 +263,66 @@ def write_model(name, config):
         loss.backward()
         check_gradients(name, model, input_ids, generator)
         reference = {"input_ids": input_ids, "logits": logits.detach(), "loss": loss.detach()}
-        for key, parameter in model.named_parameters():
-            reference[f"grad.{key}"] = parameter.grad
+        for key, gradient in as_saved(model, {key: each.grad for key, each in model.named_parameters()}).items():
+            reference[f"grad.{key}"] = gradient
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_file({key: value.contiguous() for key, value in reference.items()}, folder / "reference.safetensors")
     print(f"{name}: {len(reference) - 3} parameters, loss {loss.item():.4f}, log vocabulary {math.log(config.vocab_size):.4f}")
+
+
+# Tokens of the prompt, of the chosen and of the rejected completion.
+PAIRS = [(3, 5, 2), (1, 1, 4), (6, 3, 3), (2, 7, 6), (5, 1, 1)]
+BETA = 0.3
+
+
+def completions_log_probs(model, tokens, prompts):
+    """[pairs, 2]: each completion alone in its batch, so that there is nothing to pad or mask."""
+    rows = []
+    for pair, prompt in zip(tokens, prompts):
+        for ids in pair:
+            logits = model(input_ids=ids[None], use_cache=False).logits[0, :-1]
+            of_targets = logits.log_softmax(-1).gather(1, ids[1:, None])[:, 0]
+            rows.append(of_targets[prompt - 1 :].sum())
+    return torch.stack(rows).reshape(-1, 2)
+
+
+def write_preference(name):
+    generator = torch.Generator().manual_seed(zlib.crc32(f"{name} preference".encode()))
+    with everything_in_double():
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            ROOT / name, dtype=torch.float64, attn_implementation="eager"
+        ).eval()
+        frozen = transformers.AutoModelForCausalLM.from_pretrained(
+            ROOT / name, dtype=torch.float64, attn_implementation="eager"
+        ).eval()
+        tokens = []
+        for prompt, chosen, rejected in PAIRS:
+            start = torch.randint(0, model.config.vocab_size, (prompt,), generator=generator)
+            ends = [torch.randint(0, model.config.vocab_size, (n,), generator=generator) for n in (chosen, rejected)]
+            tokens.append([torch.cat([start, end]) for end in ends])
+        prompts = [prompt for prompt, _, _ in PAIRS]
+        with torch.no_grad():
+            for parameter in frozen.parameters():
+                parameter.mul_(0.9)
+            reference = completions_log_probs(frozen, tokens, prompts)
+        log_probs = completions_log_probs(model, tokens, prompts)
+        margins = (log_probs - reference)[:, 0] - (log_probs - reference)[:, 1]
+        loss = -torch.nn.functional.logsigmoid(BETA * margins).mean()
+        loss.backward()
+    longest = max(len(ids) for pair in tokens for ids in pair)
+    padded = [[torch.nn.functional.pad(ids, (0, longest - len(ids)), value=-1) for ids in pair] for pair in tokens]
+    saved = {
+        "tokens": torch.stack([torch.stack(pair) for pair in padded]),
+        "prompts": torch.tensor(prompts),
+        "reference": reference,
+        "log_probs": log_probs.detach(),
+        "beta": torch.tensor(BETA, dtype=torch.float64),
+        "loss": loss.detach(),
+        **{f"grad.{key}": parameter.grad for key, parameter in model.named_parameters()},
+    }
+    save_file({key: value.contiguous() for key, value in saved.items()}, ROOT / name / "preference.safetensors")
+    print(f"{name}: {len(PAIRS)} pairs, loss {loss.item():.4f}, log 2 {math.log(2):.4f}")
 
 
 # Greedy continuations: [tokens of the prompt, or how many fewer than all positions; new tokens]. The second is longer than
@@ -411,6 +522,7 @@ def main():
     for name, (config_class, values) in configs().items():
         write_model(name, config_class(**values))
         write_generation(name, config_class(**values))
+    write_preference("llama")
     write_sampling()
     write_v4_config("llama-mqa")
     config_class, values = configs()["llama"]

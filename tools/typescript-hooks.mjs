@@ -8,9 +8,17 @@ import { fileURLToPath } from 'node:url';
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules', '.cache', 'typescript-hooks');
 
+/** What tsconfig.json says of the package's own names: a rank's module that imports them gets the same source as the ranks. */
+const own = { fivefold: 'index.ts', 'fivefold/program': 'typed-program.ts' };
+
+export function resolve(name, context, next) {
+  if (!Object.hasOwn(own, name)) return next(name, context);
+  return { url: new URL(`../src/${own[name]}`, import.meta.url).href, shortCircuit: true };
+}
+
 export async function load(url, context, next) {
   const [file] = url.split(/[?#]/);
-  if (!file.endsWith('.ts') || !file.startsWith('file:')) return next(url, context);
+  if (!/\.m?ts$/.test(file) || !file.startsWith('file:')) return next(url, context);
   return { format: 'module', shortCircuit: true, source: await javascriptOf(fileURLToPath(file)) };
 }
 

@@ -6,7 +6,7 @@
 // Tensor files carry the step in their names, so a save never touches the files of the committed step. Renaming the index is the
 // one instant at which the new step replaces the old. Files of neither are removed after it, and before the next save.
 import { existsSync, fsyncSync, ftruncateSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type * as z from 'zod';
 import { fail } from '../errors.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
@@ -14,6 +14,7 @@ import { parsedAs } from './broken.ts';
 import { holdsClaim } from './claim.ts';
 import { ifPossible, replaceFile, syncDirectory, withFile, writeAt } from './files.ts';
 import {
+  besideTokenizer,
   type CheckpointIndex,
   configName,
   encodeIndex,
@@ -62,14 +63,14 @@ export interface CommitOptions {
 
 /**
  * Rank 0, after every rank has finished its writes: makes the step the directory's checkpoint.
- * `tokenizer.json` is written by the first save and kept by later ones.
+ * `tokenizer.json`, and what a model has beside it, is written by the first save and kept by later ones.
  * @throws SAVE_FAILED
  */
 export function commitSave(out: string, plan: CheckpointPlan, step: number, options: CommitOptions): void {
   const { claim, keepLast, tokenizerPath, onPiece } = options;
   saving(out, step, () => {
     checkClaim(out, step, claim);
-    const tokenizer = tokenizerPath === undefined ? undefined : readTokenizer(tokenizerPath);
+    const tokenizer = tokenizerPath === undefined ? [] : readTokenizer(tokenizerPath);
     const previous = readIndex(out);
     const tag = saveTag(step, committedFiles(previous));
     const names = plan.files.map((file) => fileName(file, tag));
@@ -77,9 +78,9 @@ export function commitSave(out: string, plan: CheckpointPlan, step: number, opti
       onPiece?.();
       withFile(join(out, name), 'r+', fsyncSync);
     }
-    const [configPath, tokenizerCopy] = [join(out, configName), join(out, tokenizerName)];
+    const configPath = join(out, configName);
     if (!existsSync(configPath)) replaceFile(configPath, options.config);
-    if (tokenizer && !existsSync(tokenizerCopy)) replaceFile(tokenizerCopy, tokenizer);
+    for (const { name, content } of tokenizer) if (!existsSync(join(out, name))) replaceFile(join(out, name), content);
     syncDirectory(out);
     onPiece?.();
     if (keepLast !== undefined && keepLast > 1) keepCommitted(out, previous, step);
@@ -124,9 +125,14 @@ function indexOf(plan: CheckpointPlan, names: readonly string[], manifest: Manif
   };
 }
 
-function readTokenizer(path: string): Buffer {
+/** The tokenizer.json and what there is beside it. */
+function readTokenizer(path: string): readonly { readonly name: string; readonly content: Buffer }[] {
   try {
-    return readFileSync(path);
+    const beside = besideTokenizer.filter((name) => existsSync(join(dirname(path), name)));
+    return [
+      { name: tokenizerName, content: readFileSync(path) },
+      ...beside.map((name) => ({ name, content: readFileSync(join(dirname(path), name)) })),
+    ];
   } catch (error) {
     const code = errorCode(error);
     if (!code) throw error;

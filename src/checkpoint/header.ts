@@ -90,12 +90,16 @@ function parseEntry(path: string, dataStart: number, name: string, entry: unknow
   return { name, dtype, shape, begin: dataStart + begin, bytes: end - begin };
 }
 
-/** The length and the JSON of a file with these tensors one after another, padded so that the numbers start at a multiple of 8 bytes. */
+/**
+ * The length and the JSON of a file with these tensors one after another, padded so that the numbers start at a multiple of 8 bytes.
+ * `notes` go to its metadata.
+ */
 export function encodeHeader(
   tensors: readonly { readonly name: string; readonly dtype: Dtype; readonly shape: readonly number[] }[],
+  notes: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   // transformers refuses a file that does not say its format is "pt".
-  const entries: [string, unknown][] = [['__metadata__', { format: 'pt' }]];
+  const entries: [string, unknown][] = [['__metadata__', { format: 'pt', ...notes }]];
   let begin = 0;
   for (const { name, dtype, shape } of tensors) {
     const end = begin + elements(shape) * dtypeBytes[dtype];

@@ -12,6 +12,8 @@ export const indexName = 'model.safetensors.index.json';
 export const singleName = 'model.safetensors';
 export const configName = 'config.json';
 export const tokenizerName = 'tokenizer.json';
+/** What lies beside a tokenizer where a model has it: its special tokens, and how messages become text. */
+export const besideTokenizer = ['tokenizer_config.json', 'chat_template.jinja'] as const;
 
 /** What a run notes with each checkpoint: any JSON object, opaque here. */
 export type Manifest = Readonly<Record<string, unknown>>;

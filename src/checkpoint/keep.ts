@@ -8,7 +8,7 @@
 import { copyFileSync, existsSync, fsyncSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { linkOrCopy, partialSuffix, syncDirectory, withFile } from './files.ts';
-import { type CheckpointIndex, configName, indexName, stepOf, tokenizerName } from './index-file.ts';
+import { besideTokenizer, type CheckpointIndex, configName, indexName, stepOf, tokenizerName } from './index-file.ts';
 import { committedFiles, keptFolder } from './out-files.ts';
 
 const keptName = (step: number): string => `step-${String(step).padStart(6, '0')}`;
@@ -50,7 +50,7 @@ export function keepCommitted(out: string, index: CheckpointIndex | undefined, n
   mkdirSync(partial, { recursive: true });
   for (const name of committedFiles(index)) linkOrCopy(join(out, name), join(partial, name));
   // Texts are copied: one that is edited later is edited in one place.
-  for (const name of [indexName, configName, tokenizerName]) {
+  for (const name of [indexName, configName, tokenizerName, ...besideTokenizer]) {
     if (!existsSync(join(out, name))) continue;
     copyFileSync(join(out, name), join(partial, name));
     withFile(join(partial, name), 'r+', fsyncSync);

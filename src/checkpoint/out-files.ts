@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { FivefoldError, fail } from '../errors.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { partialSuffix } from './files.ts';
-import { type CheckpointIndex, configName, indexName, readIndex, stepOf, tokenizerName } from './index-file.ts';
+import {
+  besideTokenizer,
+  type CheckpointIndex,
+  configName,
+  indexName,
+  readIndex,
+  stepOf,
+  tokenizerName,
+} from './index-file.ts';
 import { isStepFile } from './plan.ts';
 
 /** Earlier steps that are kept, each a checkpoint directory of its own: see keep.ts. */
@@ -80,8 +88,8 @@ export function leftovers(out: string, index: CheckpointIndex | undefined): stri
   const keep = new Set(committedFiles(index));
   const names = readdirSync(out);
   const steps = names.filter((name) => isStepFile(name) && !keep.has(name));
-  const partial = [indexName, configName, tokenizerName].map((name) => name + partialSuffix);
-  const texts = !index && steps.length > 0 ? [configName, tokenizerName] : [];
+  const partial = [indexName, configName, tokenizerName, ...besideTokenizer].map((name) => name + partialSuffix);
+  const texts = !index && steps.length > 0 ? [configName, tokenizerName, ...besideTokenizer] : [];
   return [...texts, ...partial].filter((name) => names.includes(name)).concat(steps, partlyKept(out, names));
 }
 

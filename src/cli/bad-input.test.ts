@@ -77,6 +77,17 @@ beforeAll(async () => {
   schedule('stuck', 4, 'F0 B0 F1 B1 F2 F3 B2 B3', 'F0 F1 B1 B0 F2 F3 B2 B3');
   writeFileSync(path('huge.schedule'), `# ${'.'.repeat(1 << 21)}\n`);
   writeFileSync(path('tokens.i32.bin'), new Int32Array(200));
+  const pair = { prompt: 'Sky? ', chosen: 'Blue.', rejected: 'Green.' };
+  for (const [name, second] of Object.entries({
+    good: pair,
+    'no-rejected': { ...pair, rejected: undefined },
+    equal: { ...pair, rejected: 'Blue.' },
+    'no-completion': { ...pair, chosen: '' },
+    'long-prompt': { ...pair, prompt: 'Which colour has the sky? ' },
+    messages: { chosen: [{ role: 'user', content: 'Sky?' }], rejected: [] },
+    texts: { text: 'Sky' },
+  }))
+    writeFileSync(path(`${name}.pairs.jsonl`), `${JSON.stringify(pair)}\n${JSON.stringify(second)}\n`);
   writeFileSync(path('empty.jsonl'), '{"text":""}\n'.repeat(9));
   writeFileSync(path('binary.txt'), Buffer.from([0xff, 0xfe, 0x00]));
   writeFileSync(path('short.txt'), 'Too short.');
@@ -107,6 +118,16 @@ const resume = (dir: string, ...argv: string[]): string[] => [
   path(dir),
   '--steps',
   '4',
+  ...argv,
+];
+
+const dpo = (name: string, ...argv: string[]): string[] => [
+  'train',
+  '--objective',
+  'dpo',
+  '--data',
+  path(`${name}.pairs.jsonl`),
+  ...small,
   ...argv,
 ];
 
@@ -182,9 +203,19 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['a number out of range', train('--seed', '-1'), '--seed: -1', 'from 0 to 2097151'],
   ['a learning rate of 0', train('--lr', '0'), '--lr: 0', 'above 0'],
   ['no steps between synchronisations', train('--sync-every', '0'), '--sync-every: 0', 'a whole number from 1'],
+  ['steps below 0', train('--sync-every', '-3'), '--sync-every: -3', 'a whole number from 1', 'use --sync-every 10'],
+  ['half a step', train('--sync-every', '1.5'), '--sync-every: 1.5', 'a whole number from 1'],
+  ['steps that are no number', train('--sync-every', 'H'), '--sync-every: "H"', 'use --sync-every 10'],
+  ['one replica', train('--sync-every', '2'), '--sync-every', 'with dp=1 there is one replica', 'use --layout dp=2'],
   ['--outer-lr alone', train('--outer-lr', '0.5'), '--outer-lr', 'no outer step', 'add --sync-every 10'],
   ['--outer-momentum of 1', train('--sync-every', '2', '--outer-momentum', '1'), '--outer-momentum: 1', 'below 1'],
-  ['an end between synchronisations', train('--sync-every', '3'), '--steps: 2', 'no multiple', 'use --steps 3'],
+  [
+    'an end between synchronisations',
+    train('--sync-every', '3', '--layout', 'dp=2'),
+    '--steps: 2',
+    'no multiple',
+    'use --steps 3',
+  ],
   [
     'ZeRO over replicas of their own',
     train('--sync-every', '2', '--layout', 'dp=2,zero=2'),
@@ -338,6 +369,40 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     ['describe', '--layout', 'pp=1024', '--microbatches', '60000'],
     '--microbatches: 60000',
     'use --microbatches 128 or less',
+  ],
+  ['fewer restarts than none', train('--restart', '-1', '--out', path('new')), '--restart: -1', 'from 0 to 10000'],
+  [
+    'restarts of what is saved nowhere',
+    train('--restart', '2'),
+    '--restart: nothing is saved',
+    'add --out <dir> and --save-every',
+  ],
+  [
+    'restarts of what is saved at the end',
+    train('--restart', '2', '--out', path('new')),
+    '--restart: nothing is saved to go on from before the end',
+    'add --save-every 1',
+  ],
+  [
+    'restarts of a run that goes on and saves at the end',
+    resume('run', '--restart', '2'),
+    '--restart: nothing is saved to go on from before the end',
+    'add --save-every 1',
+  ],
+  ['a pair without the rejected one', dpo('no-rejected'), 'line 2: it has no "rejected"', 'give every line "prompt",'],
+  ['a pair of equals', dpo('equal'), 'line 2: "chosen" and "rejected" are equal', 'remove that line'],
+  ['a pair without a completion', dpo('no-completion'), 'line 2: nothing of "chosen" follows', 'remove that line'],
+  ['a prompt as long as a sequence', dpo('long-prompt'), 'line 2: its prompt of 26 tokens', 'use --seq-len 27 or more'],
+  ['messages without a template', dpo('messages'), 'line 2: it holds messages', 'give --tokenizer the folder'],
+  ['texts in place of pairs', dpo('texts'), 'line 2: it has no "chosen"'],
+  ['pairs in a text', train('--objective', 'dpo'), 'text.txt: pairs are read from .jsonl files', 'a pair a line'],
+  ['a beta of nothing', dpo('good', '--beta', '0'), '--beta: 0 is not a number above 0', 'use --beta 0.1'],
+  ['a beta of no preference', train('--beta', '0.1'), '--beta: it says how', 'add --objective dpo, or leave it out'],
+  [
+    'an unknown objective',
+    dpo('good', '--objective', 'ppo'),
+    '--objective: "ppo"',
+    'use --objective next-token or dpo',
   ],
   ['a word too much', ['scale', 'more'], 'scale', 'see fivefold scale --help'],
 ];

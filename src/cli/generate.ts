@@ -40,7 +40,7 @@ export function addGenerate(program: Command, io: CliIo): void {
     minP: 'all tokens',
     stop: 'none',
     seed: `${generateDefaults.seed}`,
-    layout: 'one rank; tp and pp split the model',
+    layout: 'one rank; tp and pp split the model, cp the text',
     precision: generateDefaults.precision,
     tokenizer: "the checkpoint's, else bytes",
     timeoutSeconds: '300',

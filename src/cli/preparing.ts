@@ -1,5 +1,5 @@
 // Says how far the data of a run are, when that takes longer than a moment.
-import type { PrepareProgress } from '../data/tokens.ts';
+import type { PrepareProgress } from '../data/progress.ts';
 import type { CliIo } from './io.ts';
 import { formatCount, formatPercent } from './ui/units.ts';
 

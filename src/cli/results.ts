@@ -2,7 +2,7 @@
 import type { GroupAxis } from '../mesh/mesh.ts';
 import type { CollectiveOp } from '../mesh/traffic.ts';
 import type { BytesSent } from '../plan/predict-step.ts';
-import type { EvaluationReport, StepReport } from '../train/job.ts';
+import type { RestartReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 
 /** One number a rank, in rank order; a rank that never takes part in a collective has 0. */
@@ -51,19 +51,17 @@ export const measuredFigures = ({ ranks, bytesSent, processBytes: { measured } }
   flops: ranks.map(({ flops }) => flops),
 });
 
-export const stepLine = ({ step, loss, gradNorm, seconds }: StepReport, tokensPerStep: number) => ({
+export const stepLine = ({ step, loss, gradNorm, figures, seconds }: StepReport, tokensPerStep: number) => ({
   step,
   loss,
   gradNorm,
+  ...figures,
   tokens: step * tokensPerStep,
   seconds,
 });
 
-export const evaluationLine = ({ step, loss }: EvaluationReport) => ({
-  step,
-  evalLoss: loss,
-  perplexity: Math.exp(loss),
-});
+/** Without `rank` where none can be named. */
+export const restartLine = ({ kind: _, ...restart }: RestartReport) => ({ restart });
 
 export const doneLine = (summary: TrainSummary) => ({
   done: true,

@@ -7,9 +7,9 @@ import { spelled } from '../errors.ts';
 import { temporaryRecorders } from '../files/temporary.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { matrixWeights, trainingFlopsPerToken } from '../model/config.ts';
+import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from '../model/config.ts';
 import { tokensPerStep } from '../step/settings.ts';
-import type { EvaluationReport, SampleReport, StepReport } from '../train/job.ts';
+import type { EvaluationReport, Figures, RestartReport, SampleReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import type { RunPlan } from '../train/plan-run.ts';
 import { type TrainOptions, train } from '../train/train.ts';
@@ -17,7 +17,7 @@ import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts'
 import { flagOf } from './options.ts';
 import { showPreparing } from './preparing.ts';
 import { createProgress, type Progress } from './ui/progress.ts';
-import { formatCount } from './ui/units.ts';
+import { formatCount, formatPercent } from './ui/units.ts';
 
 export interface RunTraining {
   readonly options: TrainOptions;
@@ -26,6 +26,7 @@ export interface RunTraining {
   /** Says what is about to run above the bar, once the ranks are ready: until then the run may be refused. */
   readonly introduce: boolean;
   readonly onSample?: (report: SampleReport) => void;
+  readonly onRestart?: (report: RestartReport) => void;
   readonly onEvaluation?: (report: EvaluationReport) => void;
   readonly onStep?: (report: StepReport, plan: RunPlan) => void;
 }
@@ -42,6 +43,9 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
   const preparing = showPreparing(quiet, io);
   let plan: RunPlan | undefined;
   let progress: Progress | undefined;
+  /** The step of the checkpoint from which the run went on last, once a rank was lost. */
+  let from: number | undefined;
+  let introduced = false;
   const recent: number[] = [];
   try {
     const summary = await train({
@@ -58,15 +62,32 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         options.onReport?.(report);
         if (!plan) return;
         const { steps } = plan.run;
-        if (report.kind === 'ready' && introduce)
-          for (const line of [...(quiet ? [] : introduction(plan)), ...remarks(plan)]) writeLine(io.stderr, line);
-        if (report.kind === 'ready' && !quiet) {
-          progress = createProgress({ total: steps, from: plan.stepsDone, stream: io.stderr });
+        // A checkpoint has its reference beside it.
+        const passes = from ? 0 : (plan.reference?.passes ?? 0);
+        if (report.kind === 'restart') {
+          run.onRestart?.(report);
+          from = report.step;
+          recent.length = 0;
+          progress?.stop();
+          progress = undefined;
+          if (!quiet) writeLine(io.stderr, restartText(report));
         }
+        if (report.kind === 'ready') {
+          if (introduce && !introduced)
+            for (const line of [...(quiet ? [] : introduction(plan)), ...remarks(plan)]) writeLine(io.stderr, line);
+          introduced = true;
+        }
+        if (report.kind === 'ready' && passes > 0 && !quiet)
+          progress = createProgress({ total: passes, label: 'reference', stream: io.stderr });
+        if (report.kind === 'reference') {
+          progress?.update({ step: report.done });
+          if (report.done === passes) progress?.stop();
+        }
+        if ((passes > 0 ? report.kind === 'reference' && report.done === passes : report.kind === 'ready') && !quiet)
+          progress = createProgress({ total: steps, from: from ?? plan.stepsDone, stream: io.stderr });
         if (report.kind === 'evaluation') {
           run.onEvaluation?.(report);
-          const { step, loss } = report;
-          progress?.note(`step ${step}: held-out loss ${loss.toFixed(4)}, perplexity ${Math.exp(loss).toPrecision(4)}`);
+          progress?.note(evaluationText(report));
         }
         if (report.kind === 'sample') {
           run.onSample?.(report);
@@ -74,6 +95,8 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         }
         if (report.kind === 'saved' && report.step < steps)
           progress?.note(`saved step ${report.step} in ${report.out}`);
+        if (report.kind === 'saveWaits')
+          progress?.note(`step ${report.step} waits to be saved: the checkpoint before it is still being written`);
         if (report.kind !== 'step') return;
         run.onStep?.(report, plan);
         recent.push(report.seconds);
@@ -83,6 +106,7 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
         progress?.update({
           step: report.step,
           loss: report.loss,
+          ...(report.figures ? { told: figureTexts(report.figures) } : {}),
           tokensPerSecond,
           flopsPerSecond: tokensPerSecond * trainingFlopsPerToken(plan.settings.config, plan.settings.seqLen),
         });
@@ -102,6 +126,18 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
   }
 }
 
+/** What people look at first of a preference: how often the better completion wins, and by how much. */
+const figureTexts = (figures: Figures): string[] => [
+  `accuracy ${formatPercent(figures['rewards/accuracies']!)}`,
+  `margin ${figures['rewards/margins']!.toPrecision(3)}`,
+  `rewards ${figures['rewards/chosen']!.toPrecision(3)} and ${figures['rewards/rejected']!.toPrecision(3)}`,
+];
+
+function evaluationText({ step, loss, figures }: EvaluationReport): string {
+  const told = figures ? figureTexts(figures) : [`perplexity ${Math.exp(loss).toPrecision(4)}`];
+  return [`step ${step}: held-out loss ${loss.toFixed(4)}`, ...told].join(', ');
+}
+
 /** What is about to run. */
 export function introduction({ settings, run, tokens, sequences, seen }: RunPlan): string[] {
   const { config, layout, seqLen } = settings;
@@ -109,13 +145,22 @@ export function introduction({ settings, run, tokens, sequences, seen }: RunPlan
   const all = tokens.sources.reduce((sum, stream) => sum + stream.tokens, 0);
   return [
     [
-      `${config.family}, ${formatCount(matrixWeights(config))} matrix weights`,
+      `${config.family}, ${formatCount(matrixWeights(config))} matrix weights${config.mixture ? `, ${formatCount(weightsOfToken(config))} a token` : ''}`,
       `${ranks} rank${ranks > 1 ? 's' : ''} (${printLayout(layout)})`,
       `${run.globalBatch} × ${seqLen} tokens a step`,
       run.precision,
     ].join('; '),
     `${formatCount(all)} tokens of data, ${formatCount(sequences)} sequences: seen ${seen.map(timesText).join(' and ')} times in ${run.steps} steps`,
   ];
+}
+
+/** What became of a lost rank. */
+export function restartText({ rank, problem, step, layout, givenUp, left }: RestartReport): string {
+  const who = rank === undefined ? 'ranks waited for one another' : `rank ${rank} was lost`;
+  const end = givenUp ? `, for the second time without a step of progress, and is given up` : '';
+  const where = step === 0 ? 'from the start' : `from step ${step}`;
+  const how = givenUp ? ` with --layout ${layout}` : '';
+  return `${who} (${problem})${end}; going on ${where}${how}, ${left} restart${left === 1 ? '' : 's'} left`;
 }
 
 /** What a script should hear of too: files that were left out, and what is not as it may seem. */

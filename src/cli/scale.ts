@@ -11,11 +11,12 @@ import { worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { checkFit } from '../model/fit.ts';
 import { estimateStep } from '../plan/estimate-step.ts';
+import { scalingOf } from '../plan/scaling.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { defaultMicroBatch } from '../train/auto-layout.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
-import { allowedEfficiency, rankCounts, type ScaleResult, scaledAxes, scalingOf } from './scaling.ts';
+import { allowedEfficiency, rankCounts, type ScaleResult, scaledAxes } from './scaling.ts';
 import { formatScaling, formatTimeline } from './scaling-report.ts';
 import { type Candidate, type MachineRates, type Run, runScaling } from './scaling-runs.ts';
 import { wantsColour } from './ui/colour.ts';
@@ -63,7 +64,7 @@ Examples:
   $ fivefold scale --weak
   $ fivefold scale --axis pp
 
-The same training steps run on 1 to N ranks, split by data (dp), tensor (tp) and pipeline (pp), where that divides them. All
+The same training steps run on 1 to N ranks, split by data (dp), tensor (tp), context (cp) and pipeline (pp), where that divides. All
 layouts run in turn, repeatedly, so that other load on the machine hits them alike; times are medians.
 
 Beside each measured step stands an estimate: the work at the speed of the run on one rank, the bytes at the speed of an

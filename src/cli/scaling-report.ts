@@ -1,6 +1,7 @@
 // The table, the plot and the timelines of `scale`.
+import { serialShare } from '../plan/scaling.ts';
 import { draw } from '../schedule/draw.ts';
-import { type ScaleResult, serialShare } from './scaling.ts';
+import type { ScaleResult } from './scaling.ts';
 import type { PipelineRun } from './scaling-runs.ts';
 import { paint } from './ui/colour.ts';
 import { plot } from './ui/plot.ts';

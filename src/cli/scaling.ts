@@ -1,21 +1,9 @@
-// What running on more ranks gained: speedup, efficiency, and the serial fraction that would explain it. Pure arithmetic.
+// What `scale` finds out of a layout, and the arithmetic of it.
 import type { Layout } from '../mesh/layout.ts';
 import type { Axis } from '../mesh/mesh.ts';
+import type { Scaling } from '../plan/scaling.ts';
 import { play } from '../schedule/play.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
-
-export interface Scaling {
-  /** t(1) / t(n). */
-  readonly speedup: number;
-  /** Speedup / n. */
-  readonly efficiency: number;
-  /**
-   * The share of the work that would have to be serial for Amdahl's law to give this speedup (Karp and Flatt, 1990):
-   * (1/S - 1/n) / (1 - 1/n). Above 1 when more ranks are slower than one, below 0 when the speedup is more than n; NaN for one rank
-   * and where the work grows with the ranks.
-   */
-  readonly serialFraction: number;
-}
 
 /** Axes that are scaled, each alone. */
 export const scaledAxes = ['dp', 'tp', 'cp', 'pp'] as const satisfies readonly Axis[];
@@ -47,26 +35,6 @@ const alikeSeconds = { forward: 1, backward: 2, inputGradient: 1, weightGradient
 
 export const allowedEfficiency = (layout: Layout, microbatches: number): number =>
   1 - play(scheduleOf(layout, microbatches), { workSeconds: (_, { kind }) => alikeSeconds[kind] }).bubbleFraction;
-
-/**
- * `work`: how many times the work of one rank's step was done. 1 when the step is the same for any number of ranks (strong
- * scaling), the number of ranks when each does as much as one did alone (weak scaling); speedup then is that of the throughput.
- */
-export function scalingOf(ranks: number, seconds: number, secondsOfOne: number, work = 1): Scaling {
-  const speedup = (work * secondsOfOne) / seconds;
-  const serialFraction = ranks === 1 || work > 1 ? Number.NaN : (1 / speedup - 1 / ranks) / (1 - 1 / ranks);
-  return { speedup, efficiency: speedup / ranks, serialFraction };
-}
-
-/**
- * The serial share in words where the number would mislead: a run slower than on one rank has no serial share, and one faster than
- * n times none either.
- */
-export function serialShare({ speedup, serialFraction }: Scaling): number | 'slower' | 'none' | undefined {
-  if (Number.isNaN(serialFraction)) return undefined;
-  if (speedup < 1) return 'slower';
-  return serialFraction < 0 ? 'none' : serialFraction;
-}
 
 /** How much longer the busiest rank computes than the average one: 0 when all have equal work. */
 export function imbalance(computeSeconds: readonly number[]): number {

@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import { presets } from '../model/presets.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import type { RunPlan } from '../train/plan-run.ts';
+import { evaluationMetrics } from '../train/run-directory.ts';
 import { trainDefaults } from '../train/settings.ts';
 import type { TrainOptions } from '../train/train.ts';
 import { type CliIo, quoted, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues, readConfig } from './options.ts';
 import { formatFigures } from './report.ts';
-import { doneLine, evaluationLine, measuredFigures, predictedFigures, stepLine } from './results.ts';
+import { doneLine, measuredFigures, predictedFigures, restartLine, stepLine } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { wantsColour } from './ui/colour.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
@@ -17,6 +18,8 @@ import { columnsOf, wrapCommand } from './ui/wrap.ts';
 /** The options of `train` and the defaults that its help shows. */
 const shownDefaults = {
   data: 'required, but for a run that goes on',
+  objective: trainDefaults.objective,
+  beta: `${trainDefaults.beta}`,
   mix: 'all as one stream',
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',
@@ -27,7 +30,7 @@ const shownDefaults = {
   seqLen: `${trainDefaults.seqLen}`,
   globalBatch: `${trainDefaults.globalBatch}`,
   microBatch: 'up to 4, less with pp',
-  learningRate: `${trainDefaults.learningRate}`,
+  learningRate: `${trainDefaults.learningRate}; of dpo ${trainDefaults.dpoLearningRate}`,
   minLearningRate: 'a tenth of --lr',
   warmupSteps: 'a tenth of the steps, at most 100',
   decaySteps: 'the last',
@@ -48,6 +51,7 @@ const shownDefaults = {
   samplePrompt: 'a new line',
   out: 'nothing is saved',
   saveEvery: '',
+  restart: 'the run ends',
   keep: `${trainDefaults.keep}`,
   weightsType: "the run's precision",
   resume: '',
@@ -72,20 +76,32 @@ Examples:
   $ fivefold train --data book.txt --layout tp=2 --epochs 2 --eval-every 50 --save-every 100 --out runs/book
   $ fivefold train --resume runs/book --layout dp=2 --steps 1000
   $ fivefold train --config runs/book/run.json --lr 3e-4 --out runs/slower
+  $ fivefold train --objective dpo --data pairs.jsonl --model runs/book --beta 0.1 --out runs/preferred
   $ fivefold train --data book.txt --model llama-tiny --precision f64 --layout pp=2 --steps 3 --json
 
-A layout names the sizes of its axes (tp, pp, dp), and sp (tensor parallelism cuts sequences too), zero=1, 2 or 3 (data-parallel
-ranks share out the optimizer's moments, also the gradients, also the weights), recompute=selective or full, of some layers
+A layout names the sizes of its axes (tp, cp, pp, dp), and sp (tensor parallelism cuts sequences too), cpMode=ring, gather or ulysses
+(how cp ranks attend to each other's tokens), zero=1, 2 or 3 (ranks of dp and cp share out the optimizer's moments, also the
+gradients, also the weights), recompute=selective or full, of some layers
 full:0-3+6 (backwards compute anew what is cheap, or all of a block, rather than keep it), schedule=1f1b, gpipe, zb-h1 or
 file:<path> (in double quotes if it holds a comma), virtual=2 (chunks a stage) and stages=3+5 (layers of each). With tp=1 sp changes
-nothing, with dp=1 zero, with pp=1 virtual and a schedule by name. See fivefold describe.
+nothing, with cp=1 cpMode, with one rank of dp and cp zero, with pp=1 virtual and a schedule by name. See fivefold describe.
 
 A run that goes on has the settings and the data it was started with. Its layout, steps, optimizer and what is measured and saved
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory
 holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 
+With --restart, a rank that dies, hangs past --timeout or runs out of memory is started again; one that is lost twice without a
+step between is given up, for a layout of fewer ranks. When the process itself was killed, the same command goes on.
+
+With --objective dpo (direct preference optimization) a line of data is a pair: {"prompt", "chosen", "rejected"}, strings or arrays of
+{"role", "content"} for the chat template beside the tokenizer. --seq-len is the longest prompt with its completion (the end of what is
+longer is cut off), --global-batch counts pairs. The reference is the weights the run starts from; what it prefers is computed first,
+and kept with the run.
+
 With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far (with --pack, what fills sequences up counts too), "seconds": of the step}, for a
-measurement {"step", "evalLoss", "perplexity"}, for a sample {"step", "sample"}, and at the end
+measurement {"step", "evalLoss", "perplexity"} (of dpo "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
+"logps/chosen" and "logps/rejected" stand beside the loss, of a measurement under "eval/"), for a sample {"step", "sample"}, for a
+restart {"restart": {"rank", "problem", "step": it goes on from, "layout", "left"}} (lines of steps after that one come again), and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
 "bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,
   );
@@ -108,7 +124,8 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
         ? {
             onStep: (report, { settings }) => writeJson(io.stdout, stepLine(report, tokensPerStep(settings))),
             onSample: ({ step, text }) => writeJson(io.stdout, { step, sample: text }),
-            onEvaluation: (report) => writeJson(io.stdout, evaluationLine(report)),
+            onRestart: (report) => writeJson(io.stdout, restartLine(report)),
+            onEvaluation: (report) => writeJson(io.stdout, evaluationMetrics(report)),
           }
         : {}),
     },
@@ -141,7 +158,8 @@ const defined = <T extends object>(values: T): T =>
 function next(out: string | undefined, { run }: RunPlan, { program }: CliIo): string[] {
   const files = run.data.length > 3 ? '<the same files>' : run.data.map(quoted).join(' ');
   const scale = `${program} scale`;
-  if (out === undefined) return [`${program} train --data ${files} --out runs/mine`, scale];
+  const objective = run.objective === trainDefaults.objective ? '' : `--objective ${run.objective} `;
+  if (out === undefined) return [`${program} train ${objective}--data ${files} --out runs/mine`, scale];
   return [
     `${program} generate --model ${quoted(out)} --prompt 'The '`,
     `${program} train --resume ${quoted(out)} --steps ${2 * run.steps}`,

@@ -4,6 +4,8 @@ import { split } from './held-out.ts';
 import { mixing, wholeShares } from './mixing.ts';
 import { packedSequence } from './packed-sequence.ts';
 import { openPacking, type Packing } from './packing-file.ts';
+import { openPairs } from './pair-file.ts';
+import { pairStream } from './pair-sequence.ts';
 import { permutation } from './permutation.ts';
 import type { TokenSource } from './source.ts';
 import { openTokens, type TokenReader } from './token-file.ts';
@@ -14,10 +16,12 @@ export interface Sequence {
   readonly targets: Int32Array;
   /** Of packed documents, else undefined, as are the next two; from 0 on in every document. */
   readonly positions?: Int32Array;
-  /** The document of each position, numbered from 0 in each sequence. Padding is at the end, with the number after them. */
+  /** The document of each position, numbered from 0 in each sequence. Padding is at the end, with numbers after them. */
   readonly documents?: Int32Array;
   /** 1 where the target counts, 0 in the padding. */
   readonly weights?: Float32Array;
+  /** Of pairs of completions: which of all pairs these are. Documents 2k and 2k + 1 are the chosen and the rejected one of the k-th. */
+  readonly pairs?: ArrayLike<number>;
 }
 
 /** How the sequences of one source are used. */
@@ -43,6 +47,10 @@ export interface Sequences {
   sequence(position: number): Sequence;
   /** The held-out sequences, always in the same order: source after source, each in the order of its text. */
   readonly validation: { readonly count: number; sequence(index: number): Sequence };
+  /** All sequences of all sources, trained on or held out, in the order of their text. */
+  readonly all: { readonly count: number; sequence(index: number): Sequence };
+  /** Pairs of completions in them; 0 of other data. */
+  readonly pairs: number;
   close(): void;
 }
 
@@ -60,7 +68,7 @@ export interface SequenceOptions {
  *     sequence 0 [a b c]d             inputs a b c, targets b c d
  *     sequence 1       [d e f]g       the last tokens, too few for a sequence, are left out
  *
- * Packed sources have the sequences of their packing instead: see `packDocuments`. Reads by position: memory does not grow with the files. Which sequences are held out: see `split`; which source a position
+ * Packed sources have the sequences of their packing instead: see `packDocuments`; pairs of completions lie as `pairSequence` draws them. Reads by position: memory does not grow with the files. Which sequences are held out: see `split`; which source a position
  * reads: see `mixing`.
  * @throws DATA_SHORT when a source has not one sequence, DATA_MISSING when a file cannot be read, OPTION_INVALID for weights
  * that cannot be mixed and a held-out part that leaves nothing to train on
@@ -90,6 +98,18 @@ export function openSequences(
     });
     return {
       seqLen,
+      pairs: streams.reduce((sum, { pairs }) => sum + pairs, 0),
+      all: {
+        count: counts.reduce((a, b) => a + b, 0),
+        sequence(index) {
+          let left = index;
+          for (const stream of streams) {
+            if (left < stream.count) return stream.sequence(left);
+            left -= stream.count;
+          }
+          throw new RangeError(`there is no sequence ${index}`);
+        },
+      },
       count: parts.reduce((sum, { training }) => sum + training, 0),
       sources: parts.map(({ training, heldOut, share }) => ({ training, heldOut, share })),
       sequence(position) {
@@ -118,6 +138,8 @@ export function openSequences(
 interface Stream {
   /** Sequences in it. */
   readonly count: number;
+  /** Pairs of completions; 0 of other data. */
+  readonly pairs: number;
   sequence(index: number): Sequence;
   close(): void;
 }
@@ -125,7 +147,10 @@ interface Stream {
 function openStreams(sources: readonly TokenSource[], seqLen: number): Stream[] {
   const streams: Stream[] = [];
   try {
-    for (const source of sources) streams.push(openStream(source, seqLen, sources.length > 1));
+    for (const source of sources) {
+      const firstPair = streams.reduce((sum, { pairs }) => sum + pairs, 0);
+      streams.push(openStream(source, { seqLen, several: sources.length > 1, firstPair }));
+    }
   } catch (error) {
     for (const stream of streams) stream.close();
     throw error;
@@ -133,7 +158,10 @@ function openStreams(sources: readonly TokenSource[], seqLen: number): Stream[] 
   return streams;
 }
 
-function openStream({ path, name = path, tokens, packing }: TokenSource, seqLen: number, several: boolean): Stream {
+function openStream(
+  { path, name = path, tokens, packing, pairs }: TokenSource,
+  { seqLen, several, firstPair }: { readonly seqLen: number; readonly several: boolean; readonly firstPair: number },
+): Stream {
   const reader = openTokens(path);
   try {
     if (tokens !== undefined && tokens !== reader.tokens)
@@ -143,9 +171,11 @@ function openStream({ path, name = path, tokens, packing }: TokenSource, seqLen:
         fix: 'start again, and leave it as it is while the run lasts',
       });
     if (packing !== undefined) return packedStream(reader, openPacking(packing, { tokens: reader.tokens, seqLen }));
+    if (pairs !== undefined)
+      return pairStream(reader, openPairs(pairs, { tokens: reader.tokens, seqLen }), { seqLen, firstPair });
     const count = Math.floor((reader.tokens - 1) / seqLen);
     if (count < 1) failShort(several ? name : undefined, reader.tokens, seqLen);
-    return { count, sequence: (index) => sequenceAt(reader, index, seqLen), close: reader.close };
+    return { count, pairs: 0, sequence: (index) => sequenceAt(reader, index, seqLen), close: reader.close };
   } catch (error) {
     reader.close();
     throw error;
@@ -154,6 +184,7 @@ function openStream({ path, name = path, tokens, packing }: TokenSource, seqLen:
 
 const packedStream = (reader: TokenReader, { sequences, seqLen, pieces, close }: Packing): Stream => ({
   count: sequences,
+  pairs: 0,
   sequence: (index) => packedSequence(reader, pieces(index), seqLen),
   close() {
     reader.close();

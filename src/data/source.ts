@@ -1,6 +1,7 @@
 // What a training run reads: one source or several, each a stream of tokens of its own, mixed by weight.
 import { fail, option } from '../errors.ts';
 import type { PackedStatistics } from './packing-file.ts';
+import type { PairStatistics } from './pair-file.ts';
 
 /** Files that make one stream of tokens. */
 export interface DataFiles {
@@ -23,6 +24,8 @@ export interface TokenSource {
   readonly weight?: number;
   /** The file that says how its documents are packed into sequences: see packing-file.ts. Without it they are one endless text. */
   readonly packing?: string;
+  /** The file that says where pairs of completions lie in it: see pair-file.ts. */
+  readonly pairs?: string;
 }
 
 /** A stream that `prepareTokens` made or looked through. */
@@ -32,10 +35,11 @@ export interface PreparedSource extends TokenSource {
   readonly documents: number;
   /**
    * The identity of the data: SHA-256 in hex of its tokens as little-endian Int32, in whichever file they are. Of packed documents it
-   * is that of these 32 bytes and of where each document begins, and the stream ends, as little-endian Float64.
+   * is that of these 32 bytes and of where each document begins, and the stream ends, as little-endian Float64; of pairs, of where each lies.
    */
   readonly sha256: string;
   readonly packed?: PackedStatistics;
+  readonly ofPairs?: PairStatistics;
 }
 
 /** Streams that are mixed are read by every rank at the same time, each through an open file. */

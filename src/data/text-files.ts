@@ -42,6 +42,26 @@ export async function* readText(path: string, pieceBytes: number): AsyncGenerato
 const byteOrderMark = Buffer.from('\ufeff', 'utf8');
 
 async function* readJsonLines(path: string, pieceBytes: number): AsyncGenerator<TextPiece> {
+  for await (const { line, value, readBytes } of readJsonValues(path, pieceBytes)) {
+    const text = textField(path, line, value);
+    if (text !== '') yield { bytes: Buffer.from(text, 'utf8'), first: true, readBytes };
+  }
+}
+
+/** The value of a line of a .jsonl file. */
+export interface JsonLine {
+  /** From 1. */
+  readonly line: number;
+  readonly value: unknown;
+  /** Bytes of the file read so far. */
+  readonly readBytes: number;
+}
+
+/**
+ * The values of a .jsonl file, without its empty lines.
+ * @throws NotText, and DATA_MISSING when the file cannot be read, or a line is not JSON or too long
+ */
+export async function* readJsonValues(path: string, pieceBytes = 1 << 20): AsyncGenerator<JsonLine> {
   let line = 0;
   let readBytes = 0;
   for await (const bytes of cutFile(path, pieceBytes, (buffer) => buffer.lastIndexOf(NEWLINE) + 1)) {
@@ -53,19 +73,24 @@ async function* readJsonLines(path: string, pieceBytes: number): AsyncGenerator<
       line += 1;
       readBytes += end - start;
       start = end;
-      const text = json === '' ? '' : textField(path, line, json);
-      if (text !== '') yield { bytes: Buffer.from(text, 'utf8'), first: true, readBytes };
+      if (json !== '') yield { line, value: jsonOf(path, line, json), readBytes };
     }
   }
 }
 
-function textField(path: string, line: number, json: string): string {
-  let value: unknown;
+function jsonOf(path: string, line: number, json: string): unknown {
   try {
-    value = JSON.parse(json);
+    return JSON.parse(json);
   } catch (error) {
-    fail('DATA_MISSING', { path, problem: `line ${line} is not JSON (${reason(error)})`, fix: 'repair that line' });
+    return fail('DATA_MISSING', {
+      path,
+      problem: `line ${line} is not JSON (${reason(error)})`,
+      fix: 'repair that line',
+    });
   }
+}
+
+function textField(path: string, line: number, value: unknown): string {
   const text = typeof value === 'object' && value !== null && 'text' in value ? value.text : undefined;
   if (typeof text !== 'string') {
     fail('DATA_MISSING', {

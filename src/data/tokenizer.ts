@@ -18,6 +18,8 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /** The token that ends a document, if the tokenizer has one. */
   readonly endOfText?: number;
+  /** The token that ends what a model writes (eos_token), which in a chat model is that of a turn; else that of a document. */
+  readonly endOfAnswer?: number;
   encode(text: string, options?: EncodeOptions): Int32Array;
   /** The text of these tokens, special tokens included by name; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string;
@@ -28,6 +30,7 @@ export const byteTokenizer: Tokenizer = {
   kind: 'bytes',
   vocabSize: 257,
   endOfText: 256,
+  endOfAnswer: 256,
   encode: (text) => new Int32Array(Buffer.from(text, 'utf8')),
   // ignoreBOM keeps U+FEFF in the text, so that decode(encode(text)) is text.
   decode: (ids) =>
@@ -58,7 +61,7 @@ const tokenizerConfigSchema = z.looseObject({
  */
 export function loadTokenizer(path?: string): Tokenizer {
   if (path === undefined) return byteTokenizer;
-  const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'tokenizer.json') : path;
+  const file = tokenizerFile(path);
   const json = readParsed(file, maxBytes.tokenizer, tokenizerSchema);
   const configFile = join(dirname(file), 'tokenizer_config.json');
   const config = statSync(configFile, { throwIfNoEntry: false })
@@ -66,6 +69,10 @@ export function loadTokenizer(path?: string): Tokenizer {
     : {};
   return fromHuggingFace(file, json, config);
 }
+
+/** The tokenizer.json that a path means: itself, or the one in a folder. */
+export const tokenizerFile = (path: string): string =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ? join(path, 'tokenizer.json') : path;
 
 function readParsed<T extends z.ZodType>(path: string, most: number, schema: T): z.infer<T> {
   const usual = 'pass a Hugging Face tokenizer.json, or leave the option out to use bytes as tokens';
@@ -95,10 +102,13 @@ function fromHuggingFace(
   let highest = -1;
   for (const id of inner.get_vocab(true).values()) highest = Math.max(highest, id);
   const endOfText = endOfTextId(inner, config);
+  const eos = eosName(config);
+  const endOfAnswer = (eos === undefined ? undefined : inner.token_to_id(eos)) ?? endOfText;
   return {
     kind: 'huggingface',
     vocabSize: highest + 1,
     ...(endOfText !== undefined && { endOfText }),
+    ...(endOfAnswer !== undefined && { endOfAnswer }),
     encode: (text, options) =>
       Int32Array.from(inner.encode(text, { add_special_tokens: options?.addSpecialTokens ?? false }).ids),
     decode: (ids) => (ids.length === 0 ? '' : inner.decode(Array.from(ids), { skip_special_tokens: false })),
@@ -110,10 +120,13 @@ function fromHuggingFace(
  * has no other and uses eos_token for both.
  */
 function endOfTextId(inner: HuggingFaceTokenizer, config: z.infer<typeof tokenizerConfigSchema>): number | undefined {
-  const eos = typeof config.eos_token === 'string' ? config.eos_token : config.eos_token?.content;
+  const eos = eosName(config);
   for (const name of ['<|endoftext|>', '<|end_of_text|>', eos, '</s>', '<eos>']) {
     const id = name === undefined ? undefined : inner.token_to_id(name);
     if (id !== undefined) return id;
   }
   return undefined;
 }
+
+const eosName = ({ eos_token: eos }: z.infer<typeof tokenizerConfigSchema>): string | undefined =>
+  typeof eos === 'string' ? eos : eos?.content;

@@ -6,10 +6,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { makeSparse } from '../../test/odd-files.ts';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
+import type { PrepareProgress } from './progress.ts';
 import { dataSources, type PreparedSource } from './source.ts';
 import { openTokens } from './token-file.ts';
 import { byteTokenizer, loadTokenizer } from './tokenizer.ts';
-import { type PrepareOptions, type PrepareProgress, prepareTokens } from './tokens.ts';
+import { type PrepareOptions, prepareTokens } from './tokens.ts';
 
 const root = temporaryFolder('tokens');
 

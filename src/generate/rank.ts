@@ -2,7 +2,7 @@
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { readWeights } from '../checkpoint/weights.ts';
 import { coordsOf, groupOf, rankAt, worldGroup } from '../mesh/mesh.ts';
-import { eachRange, holderOf } from '../mesh/sequence.ts';
+import { eachRange, holderOf, ownTokens } from '../mesh/sequence.ts';
 import { paddedVocab } from '../model/params.ts';
 import { createExecutor, type Executor } from '../runtime/executor.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
@@ -63,8 +63,9 @@ export function continuePrompt(
   const picks = rankAt(layout, { ...coordsOf(layout, 0), pp: layout.pp - 1 });
   const writer = transport.rank === picks ? createWriter(job, report) : undefined;
   const [buffers] = step.tokens as [TokenBuffers];
-  fillPlaces(executor.memory.of, buffers);
+  fillPlaces(executor.memory.of, buffers, job.settings);
   const ids = buffers.ids === undefined ? undefined : (executor.memory.of(buffers.ids) as Int32Array);
+  const own = ownTokens(layout, seqLen, coordsOf(layout, transport.rank).cp);
   const lastLogits = logitsReader(transport, job, { step, executor });
 
   const tokens = [...job.prompt];
@@ -76,7 +77,7 @@ export function continuePrompt(
     const window = tokens.slice(-seqLen);
     if (ids) {
       ids.fill(0);
-      eachRange(buffers.tokens, ([start, end], at) => ids.set(window.slice(start, end), at));
+      eachRange(own, ([start, end], at) => ids.set(window.slice(start, end), at));
     }
     executor.run();
     const logits = lastLogits(window.length - 1);

@@ -1,7 +1,7 @@
 // The grid of ranks: coordinates and ranks are each other's inverse, and groups cut the world into equal parts.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { axes, coordsOf, groupOf, type Mesh, rankAt, worldGroup, worldSize } from './mesh.ts';
+import { axes, coordsOf, groupKey, groupOf, groupsOf, type Mesh, rankAt, worldGroup, worldSize } from './mesh.ts';
 
 const size = fc.integer({ min: 1, max: 4 });
 const anyMesh: fc.Arbitrary<Mesh> = fc.record({ tp: size, cp: size, ep: size, dp: size, pp: size });
@@ -30,5 +30,19 @@ test('the groups along an axis share out all ranks, each rank in one', () => {
       expect([...groups.values()].flatMap((group) => group.ranks).sort((a, b) => a - b)).toEqual(ranks);
       for (const rank of ranks) expect(groupOf(mesh, rank, axis).ranks[coordsOf(mesh, rank)[axis]]).toBe(rank);
     }),
+  );
+});
+
+test('all groups of a mesh: each set of its axes of several ranks shares out all ranks', () => {
+  fc.assert(
+    fc.property(anyMesh, (mesh) => {
+      const cut = axes.filter((axis) => mesh[axis] > 1);
+      const groups = groupsOf(mesh);
+      expect(new Set(groups.map(({ axis }) => axis)).size).toBe(2 ** cut.length - 1);
+      expect(groups.flatMap(({ ranks }) => ranks)).toHaveLength((2 ** cut.length - 1) * worldSize(mesh));
+      const pair = cut.slice(0, 2);
+      if (pair.length > 0) expect(groups.map(groupKey)).toContain(groupKey(groupOf(mesh, worldSize(mesh) - 1, pair)));
+    }),
+    { numRuns: 30 },
   );
 });

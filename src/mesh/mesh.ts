@@ -62,7 +62,21 @@ export function groupOf(mesh: Mesh, rank: number, along: Axis | readonly Axis[])
   return { axis: name, ranks: members.map((coords) => rankAt(mesh, coords)) };
 }
 
-/** The group of every rank. */
-export function worldGroup(mesh: Mesh): Group {
-  return { axis: 'world', ranks: Array.from({ length: worldSize(mesh) }, (_, i) => i) };
+/** The group of every rank of a mesh, or of so many ranks. */
+export function worldGroup(of: Mesh | number): Group {
+  const size = typeof of === 'number' ? of : worldSize(of);
+  return { axis: 'world', ranks: Array.from({ length: size }, (_, i) => i) };
+}
+
+/** Every group along an axis or a set of axes of more than one rank, each once. */
+export function groupsOf(mesh: Mesh): Group[] {
+  const sets = axes
+    .filter((axis) => mesh[axis] > 1)
+    .reduce<Axis[][]>((sets, axis) => sets.concat(sets.map((set) => [...set, axis])), [[]]);
+  const ranks = Array.from({ length: worldSize(mesh) }, (_, rank) => rank);
+  const isFirst = (rank: number, set: readonly Axis[]): boolean =>
+    set.every((axis) => coordsOf(mesh, rank)[axis] === 0);
+  return sets
+    .filter((set) => set.length > 0)
+    .flatMap((set) => ranks.filter((rank) => isFirst(rank, set)).map((rank) => groupOf(mesh, rank, set)));
 }

@@ -24,13 +24,19 @@ export function ownTokens(sharing: Sharing, seqLen: number, rank: number): Token
 export const queryTokens = (sharing: Sharing, seqLen: number, rank: number): TokenRange[] =>
   sharing.cpMode === 'ulysses' ? [[0, seqLen]] : ownTokens(sharing, seqLen, rank);
 
-/** The tokens that a rank's keys are of, block by block: in a ring first its own, then those of the rank before it, and so on. */
-export function keyTokens(sharing: Sharing, seqLen: number, rank: number): TokenRange[][] {
-  const { cp, cpMode } = sharing;
-  const of = (member: number) => ownTokens(sharing, seqLen, member);
+/** The ranks of cp whose tokens a rank's keys are of, block by block: in a ring first its own, then the rank before it, and so on. */
+export function keyMembers({ cp, cpMode }: Sharing, rank: number): number[][] {
   const members = Array.from({ length: cp }, (_, i) => i);
-  return cpMode === 'ring' ? members.map((step) => of((rank - step + cp) % cp)) : [members.flatMap(of)];
+  return cpMode === 'ring' ? members.map((step) => [(rank - step + cp) % cp]) : [members];
 }
+
+/** The ranks of cp whose tokens a rank's queries are of. */
+export const queryMembers = ({ cp, cpMode }: Sharing, rank: number): number[] =>
+  cpMode === 'ulysses' ? Array.from({ length: cp }, (_, i) => i) : [rank];
+
+/** The tokens that a rank's keys are of, block by block. */
+export const keyTokens = (sharing: Sharing, seqLen: number, rank: number): TokenRange[][] =>
+  keyMembers(sharing, rank).map((members) => members.flatMap((member) => ownTokens(sharing, seqLen, member)));
 
 /** Which blocks of keys are not of the rank's own tokens: they need to be told where those stand. */
 export const foreignBlocks = ({ cp, cpMode }: Sharing): number[] =>

@@ -1,9 +1,8 @@
 // A transformer block on one rank: attention and MLP, each behind a norm and added to the residual.
 // Shapes: b sequences of s tokens; x is [b, s, hidden], under sp [b, s / tp, hidden].
 import type { Layout } from '../mesh/layout.ts';
-import { gelu, swiglu } from '../ops/activation.ts';
 import { ownSlice } from '../ops/collectives.ts';
-import { add, multiply, offset } from '../ops/elementwise.ts';
+import { add, offset } from '../ops/elementwise.ts';
 import { mergeHeads, splitHeads } from '../ops/heads.ts';
 import { linear } from '../ops/linear.ts';
 import { layerNorm, rmsNorm } from '../ops/norm.ts';
@@ -12,11 +11,9 @@ import type { Value } from '../program/program.ts';
 import { at } from '../program/trace.ts';
 import type { ModelConfig } from './config.ts';
 import { type AttentionPlaces, contextAttention } from './context-attention.ts';
+import { mlpOrMixture, withBias } from './mlp.ts';
 import { enterParallel, leaveParallel } from './parallel.ts';
-import { kvSharded } from './params.ts';
-
-/** A part's parameters by key. */
-export type Params = Readonly<Record<string, Value>>;
+import { kvSharded, type Params } from './params.ts';
 
 /** What a block is told besides its parameters. */
 export interface BlockContext {
@@ -37,7 +34,7 @@ export function block(x: Value, params: Params, context: BlockContext): Value {
   });
   return at(trace, 'mlp', () => {
     const h = enterParallel(norm(attended, 'norm2', params, config), layout);
-    const out = linear(activated(h, params, config), params['down.weight']!, config.weightOrder);
+    const out = mlpOrMixture(h, params, config);
     return add(attended, withBias(leaveParallel(out, layout), params['down.bias']));
   });
 }
@@ -55,10 +52,6 @@ export function norm(x: Value, key: string, params: Params, config: ModelConfig)
 function gainOf(key: string, params: Params, { gainOffset }: ModelConfig): Value {
   const stored = params[`${key}.weight`]!;
   return gainOffset === 0 ? stored : offset(stored, gainOffset);
-}
-
-function withBias(x: Value, bias: Value | undefined): Value {
-  return bias ? add(x, bias) : x;
 }
 
 /** h [b, s, hidden], all tokens of this cp rank -> this tp rank's heads [b, s, heads / tp · headDim]. */
@@ -97,15 +90,3 @@ const ownKvHead =
     const head = Math.floor((w.trace.coords.tp * kvHeads) / tp);
     return ownSlice(w, 'tp', dim, { start: head * headDim, size: headDim });
   };
-
-/** The MLP between its matrices, given what a matrix makes of the input. */
-const activations: Readonly<Record<ModelConfig['activation'], (project: (key: string) => Value) => Value>> = {
-  swiglu: (project) => swiglu(project('gate'), project('up')),
-  geglu: (project) => multiply(gelu(project('gate')), project('up')),
-  gelu: (project) => gelu(project('up')),
-};
-
-const activated = (h: Value, params: Params, config: ModelConfig): Value =>
-  activations[config.activation]((key) =>
-    withBias(linear(h, params[`${key}.weight`]!, config.weightOrder), params[`${key}.bias`]),
-  );

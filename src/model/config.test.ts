@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { oneRank } from '../mesh/layout.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
-import { matrixWeights, trainingFlopsPerToken } from './config.ts';
+import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from './config.ts';
 import { parseModelConfig } from './families.ts';
 
 const sizes = { vocab_size: 60, num_hidden_layers: 3, num_attention_heads: 4, intermediate_size: 48 };
@@ -11,17 +11,45 @@ const configs = [
   { ...sizes, model_type: 'llama', hidden_size: 32, num_key_value_heads: 2 },
   { ...sizes, model_type: 'qwen3', hidden_size: 20, num_key_value_heads: 1, head_dim: 6, tie_word_embeddings: true },
   { model_type: 'gpt2', vocab_size: 60, n_embd: 32, n_layer: 3, n_head: 4 },
+  {
+    ...{ ...sizes, model_type: 'qwen2_moe', hidden_size: 32, num_key_value_heads: 2, mlp_only_layers: [1] },
+    ...{ num_experts: 7, num_experts_per_tok: 3, moe_intermediate_size: 12, shared_expert_intermediate_size: 20 },
+  },
 ].map((json) => parseModelConfig(json, json.model_type));
 
-test.each(configs)('$family: outside of attention, a step multiplies every matrix weight three times', (config) => {
-  const settings = { config, layout: oneRank, seqLen: 16, microBatch: 2, microbatches: 3, precision: 'f32' } as const;
-  const step = buildTrainingStep(settings, 0);
-  let flops = 0;
-  for (const instruction of step.instructions)
-    if (instruction.kind === 'compute')
-      for (const { op, inputs, attrs } of step.segments[instruction.segment]!.piece.nodes)
-        if (!op.name.startsWith('attention')) flops += op.flops?.(inputs, attrs) ?? 0;
-  expect(flops).toBe(6 * matrixWeights(config) * tokensPerStep(settings));
+test.each(configs)(
+  '$family: outside of attention, a step multiplies every matrix weight of a token three times',
+  (config) => {
+    const settings = { config, layout: oneRank, seqLen: 16, microBatch: 2, microbatches: 3, precision: 'f32' } as const;
+    const step = buildTrainingStep(settings, 0);
+    let flops = 0;
+    for (const instruction of step.instructions)
+      if (instruction.kind === 'compute')
+        for (const { op, inputs, attrs } of step.segments[instruction.segment]!.piece.nodes)
+          flops += op.flops?.(inputs, attrs) ?? 0;
+      else if (instruction.kind === 'blocks' && !instruction.node.op.name.startsWith('attention'))
+        flops += instruction.flops;
+    expect(flops).toBe(6 * weightsOfToken(config) * tokensPerStep(settings));
+  },
+);
+
+test('Mixtral 8x7B has 46.7 billion weights, and a token meets 12.9 billion of them', () => {
+  const config = parseModelConfig(
+    {
+      model_type: 'mixtral',
+      vocab_size: 32000,
+      hidden_size: 4096,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      intermediate_size: 14336,
+    },
+    'mixtral',
+  );
+  // The published figures have the embedding and the norms besides.
+  const others = 32000 * 4096 + 65 * 4096;
+  expect(matrixWeights(config) + others).toBe(46_702_792_704);
+  expect(weightsOfToken(config) + others).toBe(12_879_925_248);
 });
 
 test('Llama 2 7B on 4096 tokens', () => {

@@ -1,4 +1,16 @@
 // What a model is, whatever its family: sizes and switches.
+import type { Routing } from '../ops/route.ts';
+
+/** Experts in place of an MLP, of which every token has a few (Shazeer et al., "Outrageously large neural networks", 2017). */
+export interface Mixture extends Routing {
+  readonly experts: number;
+  /** Of each expert, as `intermediateSize` of an MLP. */
+  readonly intermediateSize: number;
+  /** Of one more expert, which every token has, weighed by a gate of its own. */
+  readonly sharedIntermediateSize?: number;
+  /** Layers that have an MLP all the same. */
+  readonly denseLayers: readonly number[];
+}
 
 export interface ModelConfig {
   readonly family: string;
@@ -25,6 +37,7 @@ export interface ModelConfig {
   readonly mlpBias: boolean;
   /** RMSNorm of every query and key head (Qwen 3). */
   readonly qkNorm: boolean;
+  readonly mixture?: Mixture;
   readonly tiedHead: boolean;
   /** Sliding-window attention: positions a query sees, itself included. */
   readonly window?: number;
@@ -52,13 +65,39 @@ export const normParams: Readonly<Record<ModelConfig['norm'], readonly ('weight'
   layer: ['weight', 'bias'],
 };
 
-/** Matrix weights that every token is multiplied by: what 2 FLOPs a weight and token count. */
-export function matrixWeights(config: ModelConfig): number {
-  const { hiddenSize, heads, kvHeads, headDim, intermediateSize, layers, vocabSize, activation } = config;
-  const attention = hiddenSize * headDim * (2 * heads + 2 * kvHeads);
-  const mlp = hiddenSize * intermediateSize * mlpMatrices[activation].length;
-  return layers * (attention + mlp) + hiddenSize * vocabSize;
+/** The mixture of a layer; undefined: it has an MLP. */
+export const mixtureOf = ({ mixture }: ModelConfig, layer: number): Mixture | undefined =>
+  mixture?.denseLayers.includes(layer) ? undefined : mixture;
+
+/** The first layer that is built like this one, which can stand for it. */
+export function layerLike(config: ModelConfig, layer: number): number {
+  const isDense = mixtureOf(config, layer) === undefined;
+  return Array.from({ length: layer + 1 }, (_, each) => each).findIndex(
+    (each) => (mixtureOf(config, each) === undefined) === isDense,
+  );
 }
+
+/** Weights of all matrices, or of those that a token is multiplied by, which of a mixture are its own experts'. */
+function countWeights(config: ModelConfig, expertsOf: (mixture: Mixture) => number): number {
+  const { hiddenSize, heads, kvHeads, headDim, intermediateSize, layers, vocabSize, activation } = config;
+  const mlp = (width: number) => hiddenSize * width * mlpMatrices[activation].length;
+  const mixtureWeights = (mixture: Mixture): number => {
+    const { experts, sharedIntermediateSize: shared } = mixture;
+    const ofShared = shared === undefined ? 0 : mlp(shared) + hiddenSize;
+    return hiddenSize * experts + expertsOf(mixture) * mlp(mixture.intermediateSize) + ofShared;
+  };
+  let weights = hiddenSize * vocabSize + layers * hiddenSize * headDim * (2 * heads + 2 * kvHeads);
+  for (let layer = 0; layer < layers; layer++) {
+    const mixture = mixtureOf(config, layer);
+    weights += mixture ? mixtureWeights(mixture) : mlp(intermediateSize);
+  }
+  return weights;
+}
+
+export const matrixWeights = (config: ModelConfig): number => countWeights(config, ({ experts }) => experts);
+
+/** Weights of matrices that a token is multiplied by: what 2 FLOPs a weight and token count. */
+export const weightsOfToken = (config: ModelConfig): number => countWeights(config, ({ perToken }) => perToken);
 
 /**
  * Model FLOPs of training on one token: 6 a matrix weight, and causal attention (half of the length × length scores):
@@ -66,5 +105,5 @@ export function matrixWeights(config: ModelConfig): number {
  */
 export function trainingFlopsPerToken(config: ModelConfig, seqLen: number): number {
   const seen = Math.min(seqLen, 2 * (config.window ?? seqLen));
-  return 6 * matrixWeights(config) + 6 * config.layers * config.heads * config.headDim * seen;
+  return 6 * weightsOfToken(config) + 6 * config.layers * config.heads * config.headDim * seen;
 }

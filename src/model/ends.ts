@@ -4,11 +4,12 @@ import { allGather, allReduce, allReduceMax, ownSlice } from '../ops/collectives
 import { add, scale as multiplyBy } from '../ops/elementwise.ts';
 import { embedding } from '../ops/embedding.ts';
 import { linear } from '../ops/linear.ts';
+import { tokenLogProb } from '../ops/log-prob.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../ops/loss.ts';
 import type { Value } from '../program/program.ts';
-import type { Params } from './block.ts';
 import type { ModelConfig } from './config.ts';
 import { leaveParallel } from './parallel.ts';
+import type { Params } from './params.ts';
 
 /**
  * ids and positions [b, s] -> x [b, s, hidden] (under sp [b, s / tp, hidden]); the table's rows are sharded over tp. A model that
@@ -36,19 +37,25 @@ export interface LossOperands {
 }
 
 /** h [b, s, hidden], normed and entered into the tensor-parallel region -> the scaled, weighted sum of the tokens' losses [1]. */
-export function blockLoss(
+export const blockLoss = (
   h: Value,
   { targets, weights, scale }: LossOperands,
   params: Params,
-  { vocabSize }: ModelConfig,
-): Value {
+  config: ModelConfig,
+): Value => tokenLoss(targetStats(h, targets, params, config), weights, scale);
+
+/** h and targets [b, s] -> the log-probability of each target [b, s]. */
+export const blockLogProbs = (h: Value, targets: Value, params: Params, config: ModelConfig): Value =>
+  tokenLogProb(targetStats(h, targets, params, config));
+
+/** Of the logits over the whole vocabulary: see vocabStats. */
+function targetStats(h: Value, targets: Value, params: Params, { vocabSize }: ModelConfig): Value {
   const logits = linear(h, params['head.weight']!);
   const share = logits.shape[2]!;
   const offset = h.trace.coords.tp * share;
   const valid = Math.max(0, Math.min(share, vocabSize - offset));
   const most = allReduceMax(vocabMax(logits, { valid }), 'tp');
-  const stats = allReduce(vocabStats(logits, targets, most, { offset, valid }), 'tp', 'I');
-  return tokenLoss(stats, weights, scale);
+  return allReduce(vocabStats(logits, targets, most, { offset, valid }), 'tp', 'I');
 }
 
 /** h -> the logits of the whole (padded) vocabulary, on every tp rank [b, s, vocabulary]. */

@@ -17,6 +17,7 @@ const llama = {
   num_attention_heads: 4,
   intermediate_size: 64,
 };
+const mixtral = { ...llama, model_type: 'mixtral', num_key_value_heads: 4 };
 const gpt2 = { model_type: 'gpt2', vocab_size: 100, n_embd: 32, n_layer: 2, n_head: 4 };
 
 const refusal = (json: unknown): string => {
@@ -58,11 +59,21 @@ test('what cannot be read is refused', () => {
     { ...llama, model_type: 'mistral', mlp_bias: true },
     { ...llama, model_type: 'mistral', num_key_value_heads: 4, layer_types: ['sliding_attention', 'full_attention'] },
     { ...llama, model_type: 'qwen3', num_key_value_heads: 4, layer_types: ['sliding_attention'] },
+    { ...mixtral, num_experts_per_tok: 9 },
+    { ...mixtral, num_local_experts: 4, num_experts: 5 },
+    { ...mixtral, num_local_experts: 0 },
+    { ...mixtral, scoring_func: 'tanh' },
+    { ...mixtral, output_router_logits: true },
+    { ...mixtral, router_jitter_noise: 0.1 },
+    { ...mixtral, sliding_window: 0 },
+    { ...llama, num_local_experts: 8 },
+    { ...mixtral, model_type: 'qwen3_moe', decoder_sparse_step: 0 },
+    { ...mixtral, model_type: 'qwen2_moe', qkv_bias: false },
   ];
   expect(refused.map(refusal).join('\n')).toMatchInlineSnapshot(`
     "config.json: Invalid input: expected object, received array; use the config.json of a Hugging Face model
     config.json: model_type: Invalid input: expected string, received undefined; use the config.json of a Hugging Face model
-    config.json: model_type "bert" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
+    config.json: model_type "bert" is not supported; use one of gpt2, gemma, llama, mistral, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe
     config.json: hidden_size: Invalid input: expected number, received undefined; use the config.json of a Hugging Face model
     config.json: hidden_size: Too small: expected number to be >0; use the config.json of a Hugging Face model
     config.json: num_hidden_layers: Invalid input: expected int, received number; use the config.json of a Hugging Face model
@@ -78,8 +89,8 @@ test('what cannot be read is refused', () => {
     config.json: scale_attn_by_inverse_layer_idx true is not supported; use false
     config.json: hidden_size 64 is not supported; leave it out if the model does without it
     config.json: resid_pdrop is a probability, not -1; use a number from 0 up to 1
-    config.json: model_type "constructor" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
-    config.json: model_type "__proto__" is not supported; use one of gpt2, gemma, llama, mistral, qwen2, qwen3
+    config.json: model_type "constructor" is not supported; use one of gpt2, gemma, llama, mistral, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe
+    config.json: model_type "__proto__" is not supported; use one of gpt2, gemma, llama, mistral, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe
     config.json: partial_rotary_factor 0.5 is not supported; use 1
     config.json: rope_parameters: partial_rotary_factor: Invalid input: expected 1; use the config.json of a Hugging Face model
     config.json: rope_theta: Too small: expected number to be >=1; use the config.json of a Hugging Face model
@@ -88,7 +99,17 @@ test('what cannot be read is refused', () => {
     config.json: sliding_window 7 is not supported; leave it out if the model does without it
     config.json: mlp_bias true is not supported; use false
     config.json: layer_types full_attention is not supported; use sliding_attention in every layer
-    config.json: layer_types sliding_attention is not supported; use full_attention in every layer"
+    config.json: layer_types sliding_attention is not supported; use full_attention in every layer
+    config.json: num_experts_per_tok 9 is more than the 8 experts; use 8 or less
+    config.json: num_experts 5 and num_local_experts 4 differ; keep one of them
+    config.json: num_local_experts: Too small: expected number to be >0; use the config.json of a Hugging Face model
+    config.json: scoring_func "tanh" is not supported; use "softmax"
+    config.json: output_router_logits true is not supported; use false
+    config.json: router_jitter_noise 0.1 is not supported; use 0
+    config.json: sliding_window 0 is not supported; use null for none
+    config.json: num_local_experts 8 is not supported; leave it out if the model does without it
+    config.json: decoder_sparse_step: Too small: expected number to be >0; use the config.json of a Hugging Face model
+    config.json: qkv_bias false is not supported; use true"
   `);
 });
 
@@ -125,7 +146,37 @@ test('switches of the families', () => {
   expect(parse('mistral', { sliding_window: 7 }).window).toBe(7);
   // Only Mistral's attention has a window; Qwen's configs carry the number with the switch off.
   expect(parse('qwen2', { sliding_window: 7, use_sliding_window: false }).window).toBeUndefined();
-  expect(Object.keys(families)).toEqual(['gpt2', 'gemma', 'llama', 'mistral', 'qwen2', 'qwen3']);
+  expect(parse('mixtral', { num_local_experts: 4 }).mixture).toEqual({
+    experts: 4,
+    perToken: 2,
+    scores: 'softmax',
+    normalised: true,
+    intermediateSize: 64,
+    denseLayers: [],
+  });
+  const sparse = { num_experts: 6, moe_intermediate_size: 16, num_hidden_layers: 5, decoder_sparse_step: 2 };
+  expect(
+    parse('qwen2_moe', { ...sparse, mlp_only_layers: [3, 9], shared_expert_intermediate_size: 24 }).mixture,
+  ).toEqual({
+    experts: 6,
+    perToken: 4,
+    scores: 'softmax',
+    normalised: false,
+    intermediateSize: 16,
+    sharedIntermediateSize: 24,
+    denseLayers: [0, 2, 3, 4],
+  });
+  expect(parse('qwen3_moe', { num_local_experts: 9, norm_topk_prob: true }).mixture).toEqual({
+    experts: 9,
+    perToken: 8,
+    scores: 'softmax',
+    normalised: true,
+    intermediateSize: 768,
+    denseLayers: [],
+  });
+  expect(Object.keys(families)).toEqual([
+    ...['gpt2', 'gemma', 'llama', 'mistral', 'mixtral', 'qwen2', 'qwen2_moe', 'qwen3', 'qwen3_moe'],
+  ]);
 });
 
 test("missing keys are transformers' own defaults", () => {
@@ -137,6 +188,18 @@ test("missing keys are transformers' own defaults", () => {
   expect(parse('mistral', { sliding_window: null, num_key_value_heads: null })).toMatchObject({ kvHeads: 32 });
   expect(parse('mistral', { sliding_window: null }).window).toBeUndefined();
   expect(parse('qwen3')).toMatchObject({ kvHeads: 32, headDim: 128 });
+  expect(parse('mixtral')).toMatchObject({ kvHeads: 8, normEpsilon: 1e-5, mixture: { experts: 8, perToken: 2 } });
+  expect(parse('mixtral').positions).toMatchObject({ frequencies: [1, 1000000 ** -0.5] });
+  expect(parse('mixtral').window).toBeUndefined();
+  expect(parse('qwen2_moe', { num_attention_heads: 16 })).toMatchObject({
+    kvHeads: 16,
+    mixture: { experts: 60, perToken: 4, intermediateSize: 1408, sharedIntermediateSize: 5632, normalised: false },
+  });
+  expect(parse('qwen3_moe')).toMatchObject({
+    kvHeads: 4,
+    headDim: 4,
+    mixture: { experts: 128, perToken: 8, intermediateSize: 768, normalised: false },
+  });
 });
 
 test('sizes have bounds that every real model keeps', () => {
@@ -169,7 +232,7 @@ test('sizes have bounds that every real model keeps', () => {
   expect(refusal(largest)).toBe('parsed as llama');
 });
 
-test.each(['gpt2', 'gemma', 'llama', 'llama-mqa', 'mistral', 'qwen2', 'qwen3'])(
+test.each(['gpt2', 'gemma', 'llama', 'llama-mqa', 'mistral', 'mixtral', 'qwen2', 'qwen2-moe', 'qwen3', 'qwen3-moe'])(
   'every key that transformers writes for %s is known',
   (name) => {
     const path = new URL(`../../test/fixtures/${name}/config.json`, import.meta.url);
@@ -223,6 +286,7 @@ test('presets parse', () => {
       "llama-medium": 25853952,
       "llama-small": 4505600,
       "llama-tiny": 778240,
+      "mixtral-tiny": 2404352,
       "qwen3-0.6b": 595984384,
       "smollm2-135m": 134479872,
       "tinyllama-1.1b": 1034420224,

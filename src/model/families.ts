@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
-import { checked, type Family, type TensorNames } from './family.ts';
+import { checked, type Family, type MixtureNames, type TensorNames } from './family.ts';
 import { gpt2 } from './gpt2.ts';
 import type { FixedKeys } from './keys.ts';
 import { llamaFamily, qkNormNames } from './llama-like.ts';
@@ -10,6 +10,16 @@ import { llamaFamily, qkNormNames } from './llama-like.ts';
 /** Keys of transformers' Llama that other families' code does not have. */
 const noBiases: FixedKeys = { attention_bias: [false], mlp_bias: [false] };
 const noWindow: FixedKeys = { sliding_window: [], use_sliding_window: [false] };
+
+/** Noise and losses of routers that are not there. */
+const plainRouter: FixedKeys = { output_router_logits: [false], router_jitter_noise: [0], scoring_func: ['softmax'] };
+
+const qwenExperts: MixtureNames = {
+  router: 'model.layers.{}.mlp.gate',
+  gate: 'model.layers.{}.mlp.experts.{}.gate_proj',
+  up: 'model.layers.{}.mlp.experts.{}.up_proj',
+  down: 'model.layers.{}.mlp.experts.{}.down_proj',
+};
 
 /** Families by `model_type`. */
 export const families: Readonly<Record<string, Family>> = {
@@ -36,6 +46,23 @@ export const families: Readonly<Record<string, Family>> = {
     fixed: { ...noBiases, use_sliding_window: [true] },
     defaults: { max_position_embeddings: 131072, num_key_value_heads: 8, sliding_window: 4096 },
   }),
+  mixtral: llamaFamily({
+    switches: () => ({ qkvBias: false, outputBias: false, qkNorm: false }),
+    mixture: {
+      names: {
+        router: 'model.layers.{}.block_sparse_moe.gate',
+        gate: 'model.layers.{}.block_sparse_moe.experts.{}.w1',
+        up: 'model.layers.{}.block_sparse_moe.experts.{}.w3',
+        down: 'model.layers.{}.block_sparse_moe.experts.{}.w2',
+      },
+      defaults: { num_experts: 8, num_experts_per_tok: 2, norm_topk_prob: true },
+      isEverywhere: true,
+    },
+    windowed: true,
+    fixed: { ...noBiases, ...plainRouter, use_sliding_window: [true] },
+    defaults: { max_position_embeddings: 131072, num_key_value_heads: 8, rms_norm_eps: 1e-5 },
+    defaultTheta: 1000000,
+  }),
   qwen2: llamaFamily({
     switches: () => ({ qkvBias: true, outputBias: false, qkNorm: false }),
     windowed: false,
@@ -43,12 +70,47 @@ export const families: Readonly<Record<string, Family>> = {
     fixed: { attention_bias: [true], mlp_bias: [false], use_sliding_window: [false] },
     defaults: { max_position_embeddings: 32768, num_key_value_heads: 32 },
   }),
+  qwen2_moe: llamaFamily({
+    switches: () => ({ qkvBias: true, outputBias: false, qkNorm: false }),
+    mixture: {
+      names: {
+        ...qwenExperts,
+        shared: {
+          router: 'model.layers.{}.mlp.shared_expert_gate',
+          gate: 'model.layers.{}.mlp.shared_expert.gate_proj',
+          up: 'model.layers.{}.mlp.shared_expert.up_proj',
+          down: 'model.layers.{}.mlp.shared_expert.down_proj',
+        },
+      },
+      defaults: {
+        num_experts: 60,
+        num_experts_per_tok: 4,
+        moe_intermediate_size: 1408,
+        shared_expert_intermediate_size: 5632,
+        norm_topk_prob: false,
+      },
+    },
+    windowed: false,
+    fixed: { ...plainRouter, attention_bias: [true], qkv_bias: [true], mlp_bias: [false], use_sliding_window: [false] },
+    defaults: { max_position_embeddings: 32768, num_key_value_heads: 16 },
+  }),
   qwen3: llamaFamily({
     names: qkNormNames,
     switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: true }),
     windowed: false,
     fixed: { mlp_bias: [false], use_sliding_window: [false] },
     defaults: { max_position_embeddings: 32768, num_key_value_heads: 32, head_dim: 128 },
+  }),
+  qwen3_moe: llamaFamily({
+    names: qkNormNames,
+    switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: true }),
+    mixture: {
+      names: qwenExperts,
+      defaults: { num_experts: 128, num_experts_per_tok: 8, moe_intermediate_size: 768, norm_topk_prob: false },
+    },
+    windowed: false,
+    fixed: { ...plainRouter, mlp_bias: [false], use_sliding_window: [false] },
+    defaults: { max_position_embeddings: 32768, num_key_value_heads: 4 },
   }),
 };
 

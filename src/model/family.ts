@@ -3,8 +3,22 @@ import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 
+/** The matrices of an MLP. */
+export interface MlpNames {
+  readonly gate?: string;
+  readonly up: string;
+  readonly down: string;
+}
+
+/** Of a mixture of experts: a second `{}` is the expert's number. */
+export interface MixtureNames extends MlpNames {
+  readonly router: string;
+  /** The expert that all tokens have, and the gate that weighs it. */
+  readonly shared?: MlpNames & { readonly router: string };
+}
+
 /** Where the weights are in a checkpoint. `{}` is the layer's number; a `[i/n]` suffix is the i-th of n equal parts of the out dim. */
-export interface TensorNames {
+export interface TensorNames extends MlpNames {
   readonly embedding: string;
   readonly positions?: string;
   readonly norm1: string;
@@ -13,9 +27,7 @@ export interface TensorNames {
   readonly v: string;
   readonly output: string;
   readonly norm2: string;
-  readonly gate?: string;
-  readonly up: string;
-  readonly down: string;
+  readonly mixture?: MixtureNames;
   readonly qNorm?: string;
   readonly kNorm?: string;
   readonly finalNorm: string;
@@ -46,7 +58,14 @@ export const size = {
   heads: upTo(2 ** 16),
   headDim: upTo(2 ** 16),
   mlp: upTo(2 ** 24),
+  experts: upTo(2 ** 16),
   positions: upTo(2 ** 30),
+  /** Some configs write 0 for none. */
+  window: z
+    .number()
+    .int()
+    .nonnegative()
+    .max(2 ** 30),
 } as const;
 
 /** @internal */

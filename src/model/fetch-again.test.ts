@@ -1,6 +1,6 @@
 // Keys and values of other cp ranks: how often they travel, how many a rank holds, and that a ring's memory does not grow with the ring.
 import { expect, test } from 'vitest';
-import { configJson } from '../../test/random-cases.ts';
+import { configJson } from '../../test/small-models.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { coordsOf } from '../mesh/mesh.ts';
 import type { Node } from '../program/program.ts';

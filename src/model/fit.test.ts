@@ -18,10 +18,14 @@ const config = parseModelConfig(
   'model',
 );
 
-const check = (layout: string, shape: { seqLen?: number; globalBatch?: number; microBatch?: number } = {}) => {
+const check = (
+  layout: string,
+  shape: { seqLen?: number; globalBatch?: number; microBatch?: number } = {},
+  of = config,
+) => {
   try {
     const batch = { seqLen: 32, globalBatch: 12, microBatch: 1, ...shape };
-    return checkFit(config, parseLayout(layout), batch);
+    return checkFit(of, parseLayout(layout), batch);
   } catch (error) {
     return (error as Error).message;
   }
@@ -31,6 +35,19 @@ test('microbatches of a step', () => {
   expect(check('tp=1')).toBe(12);
   expect(check('tp=2,pp=6,dp=3,sp', { microBatch: 2 })).toBe(2);
   expect(check('tp=4,stages=6')).toBe(12);
+});
+
+test('of experts, what is between their matrices must divide, and an MLP only where there is one', () => {
+  const refusals = (more: object) => {
+    const widths = { intermediate_size: 81, moe_intermediate_size: 12, shared_expert_intermediate_size: 24 };
+    const json = { ...config.source, model_type: 'qwen2_moe', num_experts: 5, ...widths, ...more };
+    return check('tp=4', {}, parseModelConfig(json, 'model'));
+  };
+  expect(refusals({})).toBe(12);
+  expect(refusals({ mlp_only_layers: [3] })).toBe('tp=4 does not divide the MLP width (81); use tp=1');
+  expect(refusals({ moe_intermediate_size: 14 })).toMatch("does not divide the experts' width (14)");
+  expect(refusals({ shared_expert_intermediate_size: 14 })).toMatch("does not divide the shared expert's width (14)");
+  expect(refusals({ moe_intermediate_size: 14, mlp_only_layers: [0, 1, 2, 3, 4, 5] })).toMatch('the MLP width (81)');
 });
 
 test('what does not divide is refused with the nearest sizes', () => {

@@ -1,6 +1,6 @@
 // Whether a layout fits a model and a batch: everything indivisible is refused with the nearest sizes that would divide.
 import { fail, option } from '../errors.ts';
-import { type Layout, largestAxis } from '../mesh/layout.ts';
+import { cpModes, type Layout, largestAxis } from '../mesh/layout.ts';
 import { axes } from '../mesh/mesh.ts';
 import { printRecompute } from '../mesh/recompute.ts';
 import { sequencePieces } from '../mesh/sequence.ts';
@@ -24,7 +24,7 @@ export function checkFit(config: ModelConfig, layout: Layout, batch: BatchShape)
   for (const axis of axes) checkSize(`${option('layout')} ${axis}`, layout[axis], largestAxis);
   checkSequenceShares(config, layout, batch.seqLen);
   checkTensorParallel(config, layout, batch.seqLen / layout.cp);
-  checkHeadShares(config, layout);
+  checkHeadShares(config, layout, batch.seqLen);
   checkStages(config, layout);
   checkRecompute(config, layout);
   checkLength(config, batch.seqLen);
@@ -54,11 +54,24 @@ function checkSequenceShares(config: ModelConfig, layout: Layout, seqLen: number
   const { cp, cpMode } = layout;
   const pieces = sequencePieces(layout);
   if (seqLen % pieces === 0) return;
-  const others = seqLen % cp === 0 ? ['cpMode=ulysses'] : [];
   const what =
     pieces === cp ? 'the sequence length' : `the sequence length into two pieces a rank, as ${cpMode} needs,`;
-  const fix = [...lengthsThatDivide(config, seqLen, partsOfSequence(layout)), ...others].join(' or ');
+  const lengths = headProblem(config, layout) ? [] : lengthsThatDivide(config, seqLen, partsOfSequence(layout));
+  const fix = [...lengths, ...otherSharings(config, layout, seqLen)].join(' or ');
   fail('LAYOUT_INDIVISIBLE', { axis: 'cp', size: cp, what, total: seqLen, fix });
+}
+
+/** Other ways over cp that divide the sequence and the heads, as they are typed: another mode, and the nearest numbers of ranks. */
+function otherSharings(config: ModelConfig, layout: Layout, seqLen: number): string[] {
+  const divide = (other: Partial<Layout>): boolean => {
+    const tried = { ...layout, ...other };
+    return seqLen % partsOfSequence(tried) === 0 && !headProblem(config, tried);
+  };
+  const modes = cpModes.filter((cpMode) => cpMode !== layout.cpMode && divide({ cpMode }));
+  const sizes = divisors(seqLen).filter((cp) => divide({ cp }));
+  return [...modes.slice(0, 1).map((mode) => `cpMode=${mode}`), nearest('cp=', layout.cp, sizes)].filter(
+    (each) => each !== '',
+  );
 }
 
 /** A sequence must divide into so many equal parts. */
@@ -68,18 +81,22 @@ export function partsOfSequence(layout: Layout): number {
 }
 
 /** Over cp, of those that tp leaves. */
-function checkHeadShares(config: ModelConfig, { tp, cp, cpMode }: Layout): void {
-  if (cp === 1 || cpMode !== 'ulysses') return;
-  const refuse = (what: string, total: number, fix: string) =>
-    fail('LAYOUT_INDIVISIBLE', { axis: 'cp', size: cp, what, total, fix });
-  const [heads, kvHeads] = [config.heads / tp, Math.max(1, config.kvHeads / tp)];
-  const fits = (n: number) => heads % n === 0 && fitsKvHeads(n, kvHeads);
-  const fix = [nearest('cp=', cp, divisors(heads).filter(fits)), 'cpMode=ring']
-    .filter((each) => each !== '')
-    .join(' or ');
+function checkHeadShares(config: ModelConfig, layout: Layout, seqLen: number): void {
+  const problem = headProblem(config, layout);
+  if (!problem) return;
+  const fix = otherSharings(config, layout, seqLen).join(' or ');
+  fail('LAYOUT_INDIVISIBLE', { axis: 'cp', size: layout.cp, ...problem, fix });
+}
+
+/** What of the heads ulysses cannot share out. */
+function headProblem({ heads, kvHeads }: ModelConfig, { tp, cp, cpMode }: Layout) {
+  if (cp === 1 || cpMode !== 'ulysses') return undefined;
+  const [own, ownKv] = [heads / tp, Math.max(1, kvHeads / tp)];
   const ofEach = tp === 1 ? '' : ` of each of tp=${tp} ranks`;
-  if (heads % cp !== 0) refuse(`the attention heads${ofEach}, which ulysses shares out`, heads, fix);
-  if (!fitsKvHeads(cp, kvHeads)) refuse(`the key-value heads${ofEach}, nor is it a multiple of them`, kvHeads, fix);
+  if (own % cp !== 0) return { what: `the attention heads${ofEach}, which ulysses shares out`, total: own };
+  if (!fitsKvHeads(cp, ownKv))
+    return { what: `the key-value heads${ofEach}, nor is it a multiple of them`, total: ownKv };
+  return undefined;
 }
 
 function leastMultiple(a: number, b: number): number {
@@ -90,21 +107,35 @@ function leastMultiple(a: number, b: number): number {
 
 /** `seqLen`: tokens of a sequence on one rank of cp. */
 function checkTensorParallel(config: ModelConfig, layout: Layout, seqLen: number): void {
-  const { heads, kvHeads, intermediateSize } = config;
+  const { heads, kvHeads } = config;
+  const widths = widthsOf(config);
   const { tp, sp, cp } = layout;
   const others = [...lengthsThatDivide(config, seqLen * cp, partsOfSequence(layout)), 'the layout without sp'].join(
     ' or ',
   );
   const allowed = divisors(heads).filter(
-    (n) => intermediateSize % n === 0 && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
+    (n) => widths.every(([, width]) => width % n === 0) && fitsKvHeads(n, kvHeads) && (!sp || seqLen % n === 0),
   );
   const refuse = (what: string, total: number, fix = nearest('tp=', tp, allowed)) =>
     fail('LAYOUT_INDIVISIBLE', { axis: 'tp', size: tp, what, total, fix });
   if (heads % tp !== 0) refuse('the attention heads', heads);
   if (!fitsKvHeads(tp, kvHeads)) refuse('the key-value heads, nor is it a multiple of them', kvHeads);
-  if (intermediateSize % tp !== 0) refuse('the MLP width', intermediateSize);
+  for (const [what, width] of widths) if (width % tp !== 0) refuse(what, width);
   if (sp && seqLen % tp !== 0)
     refuse(`the sequence length${cp === 1 ? '' : ` of each of cp=${cp} ranks`}, which sp cuts`, seqLen, others);
+}
+
+/** What tp cuts between an MLP's matrices, by name. */
+function widthsOf(config: ModelConfig): (readonly [string, number])[] {
+  const { mixture, intermediateSize, layers } = config;
+  const shared = mixture?.sharedIntermediateSize;
+  const hasMlp = mixture === undefined || mixture.denseLayers.length > 0;
+  const hasExperts = mixture !== undefined && mixture.denseLayers.length < layers;
+  return [
+    ...(hasMlp ? [['the MLP width', intermediateSize] as const] : []),
+    ...(hasExperts ? [["the experts' width", mixture.intermediateSize] as const] : []),
+    ...(hasExperts && shared !== undefined ? [["the shared expert's width", shared] as const] : []),
+  ];
 }
 
 const fitsKvHeads = (tp: number, kvHeads: number) => kvHeads % tp === 0 || tp % kvHeads === 0;

@@ -35,7 +35,7 @@ export interface HeadPrograms {
 }
 
 /** The scalars of the loss: all ranks of tp do the same with them, replicas have parts of the sum. */
-const sumTypes: Types = { tp: 'I', dp: 'P', ep: 'P', cp: 'P' };
+export const sumTypes: Types = { tp: 'I', dp: 'P', ep: 'P', cp: 'P' };
 const scalarTypes: Types = { tp: 'I' };
 
 const isNorm = ({ key }: ParamSpec): boolean => key !== 'head.weight';

@@ -1,6 +1,6 @@
 // What recomputation keeps: from it all that the backward pass reads can be had again, and no more is kept than the policy says.
 import { describe, expect, test } from 'vitest';
-import { configJson, type FamilyName, familyNames } from '../../test/random-cases.ts';
+import { configJson, type FamilyName, familyNames } from '../../test/small-models.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { coordsOf } from '../mesh/mesh.ts';
 import { type RecomputePolicy, recomputePolicies } from '../mesh/recompute.ts';
@@ -14,6 +14,7 @@ function programsOf(family: FamilyName, text: string, policy: RecomputePolicy): 
   const json = configJson({
     ...{ family, heads: 4, kvHeads: 2, headDim: 6, hidden: 24, mlp: 32, vocab: 20, layers: 2 },
     ...{ tied: false, biases: true, window: 5 },
+    mixture: { experts: 6, perToken: 2, width: 16, sharedWidth: 8, normalised: true, dense: [] },
   });
   const layout = parseLayout(text);
   const settings = { config: parseModelConfig(json, family), layout, coords: coordsOf(layout, 0), batch: 2, seqLen: 8 };

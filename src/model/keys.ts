@@ -80,8 +80,8 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
     'tf_legacy_loss',
     'gradient_checkpointing',
   ],
-  /** Read by nothing while use_sliding_window is false; GPT-2's second name for n_positions. */
-  unused: ['max_window_layers', 'n_ctx'],
+  /** Read by nothing while use_sliding_window is false, or output_router_logits; GPT-2's second name for n_positions. */
+  unused: ['max_window_layers', 'router_aux_loss_coef', 'n_ctx'],
 };
 const harmlessKeys = new Set(Object.values(harmless).flat());
 
@@ -158,8 +158,9 @@ export function judgeKeys(
   json: Readonly<Record<string, unknown>>,
   { read, fixed, path }: { readonly read: readonly string[]; readonly fixed: FixedKeys; readonly path: string },
 ): KeyNotes {
-  const allowed = new Map(Object.entries({ ...fixedEverywhere, ...fixed }));
   const known = new Set(read);
+  const everywhere = Object.entries(fixedEverywhere).filter(([key]) => !known.has(key));
+  const allowed = new Map([...everywhere, ...Object.entries(fixed)]);
   const ignored: string[] = [];
   const dropout: string[] = [];
   for (const [key, value] of Object.entries(json)) {

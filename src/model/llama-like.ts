@@ -4,6 +4,7 @@ import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import { checked, deviation, epsilon, type Family, size, type TensorNames, unsupported } from './family.ts';
 import { type FixedKeys, judgeKeys } from './keys.ts';
+import { type MixtureVariant, mixtureShape, readMixture } from './mixture-keys.ts';
 import { type RopeParameters, ropeFrequencies, ropeSchema, theta } from './rope.ts';
 
 /** The keys of a Llama-like config.json that we read. */
@@ -17,7 +18,7 @@ const llamaLike = z.looseObject({
   head_dim: size.headDim.nullish(),
   intermediate_size: size.mlp,
   hidden_act: z.string().nullish(),
-  rms_norm_eps: epsilon.default(1e-6),
+  rms_norm_eps: epsilon.optional(),
   max_position_embeddings: size.positions.optional(),
   initializer_range: deviation.default(0.02),
   tie_word_embeddings: z.boolean().optional(),
@@ -26,7 +27,7 @@ const llamaLike = z.looseObject({
   rope_theta: theta,
   rope_scaling: ropeSchema.nullish(),
   rope_parameters: ropeSchema.nullish(),
-  sliding_window: size.positions.nullish(),
+  sliding_window: size.window.nullish(),
   use_sliding_window: z.boolean().nullish(),
   layer_types: z.array(z.string()).nullish(),
 });
@@ -71,18 +72,22 @@ export interface LlamaVariant {
   readonly fixed: FixedKeys;
   /** What transformers takes for keys that are missing. */
   readonly defaults: Partial<LlamaLike> & { readonly max_position_embeddings: number };
+  readonly defaultTheta?: number;
+  /** Of families that have experts. */
+  readonly mixture?: MixtureVariant;
 }
 
 const silu = { is: 'swiglu', names: ['silu'] } as const;
 
 export function llamaFamily(variant: LlamaVariant): Family {
   const { names = llamaNames, switches, windowed, fixed, defaults } = variant;
-  const { activation = silu, gainOffset = 0, embeddingScale = () => 1 } = variant;
+  const { activation = silu, gainOffset = 0, embeddingScale = () => 1, defaultTheta = 10000, mixture } = variant;
+  const schema = mixture ? llamaLike.extend(mixtureShape(mixture)) : llamaLike;
   return {
-    names,
-    schema: llamaLike,
+    names: mixture ? { ...names, mixture: mixture.names } : names,
+    schema,
     parse(json, path) {
-      const notes = judgeKeys(json, { read: Object.keys(llamaLike.shape), fixed, path });
+      const notes = judgeKeys(json, { read: Object.keys(schema.shape), fixed, path });
       const raw = { ...defaults, ...checked(llamaLike, json, path) };
       const { qkvBias, outputBias, qkNorm } = switches(raw);
       const act = raw.hidden_act ?? activation.names[0]!;
@@ -101,11 +106,12 @@ export function llamaFamily(variant: LlamaVariant): Family {
           problem: `num_attention_heads ${raw.num_attention_heads} is not a multiple of num_key_value_heads ${kvHeads}`,
           fix: `use a multiple of ${kvHeads}`,
         });
+      if (windowed && raw.sliding_window === 0) unsupported(path, 'sliding_window', '0', 'null for none');
       const window = windowed ? (raw.sliding_window ?? undefined) : undefined;
       const kind = window === undefined ? 'full_attention' : 'sliding_attention';
       const other = raw.layer_types?.find((type) => type !== kind);
       if (other !== undefined) unsupported(path, 'layer_types', other, `${kind} in every layer`);
-      const rope = ropeOf(raw, path);
+      const rope = ropeOf(raw, path, defaultTheta);
       return {
         family: raw.model_type,
         vocabSize: raw.vocab_size,
@@ -117,7 +123,7 @@ export function llamaFamily(variant: LlamaVariant): Family {
         intermediateSize: raw.intermediate_size,
         norm: 'rms',
         gainOffset,
-        normEpsilon: raw.rms_norm_eps,
+        normEpsilon: raw.rms_norm_eps ?? 1e-6,
         positions: {
           kind: 'rotary',
           frequencies: ropeFrequencies(headDim, rope, path),
@@ -129,6 +135,7 @@ export function llamaFamily(variant: LlamaVariant): Family {
         outputBias,
         mlpBias: raw.mlp_bias,
         qkNorm,
+        ...(mixture ? { mixture: readMixture(json, raw.num_hidden_layers, mixture, path) } : {}),
         tiedHead: raw.tie_word_embeddings ?? false,
         ...(window === undefined ? {} : { window }),
         initialStd: raw.initializer_range,
@@ -141,12 +148,12 @@ export function llamaFamily(variant: LlamaVariant): Family {
 }
 
 /** `rope_parameters`, or `rope_scaling` with `rope_theta` beside it; what is said twice must be said alike. */
-function ropeOf(raw: LlamaLike, path: string): RopeParameters {
+function ropeOf(raw: LlamaLike, path: string, defaultTheta: number): RopeParameters {
   const { rope_parameters: parameters, rope_scaling: scaling, rope_theta: base } = raw;
   const twice = (what: string) =>
     fail('CONFIG_INVALID', { path, problem: `rope_parameters and ${what} differ`, fix: 'keep one of them' });
   if (parameters && scaling && JSON.stringify(parameters) !== JSON.stringify(scaling)) twice('rope_scaling');
   const rope = parameters ?? scaling ?? {};
   if (base && rope.rope_theta && base !== rope.rope_theta) twice('rope_theta');
-  return { ...rope, rope_theta: rope.rope_theta ?? base ?? 10000 };
+  return { ...rope, rope_theta: rope.rope_theta ?? base ?? defaultTheta };
 }

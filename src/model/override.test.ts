@@ -21,6 +21,11 @@ test('values as JSON writes them, later ones last, nothing else changed', () => 
   });
 });
 
+test("a mixture's settings", () => {
+  const json = overrideConfig(presets['mixtral-tiny'], ['num_local_experts=4', 'num_experts_per_tok=1']);
+  expect(parseModelConfig(json, 'changed').mixture).toMatchObject({ experts: 4, perToken: 1 });
+});
+
 test('rope settings are reached by a dot', () => {
   const json = overrideConfig(tiny, ['rope_scaling.rope_type=linear', 'rope_scaling.factor=8']);
   expect(json.rope_scaling).toEqual({ rope_type: 'linear', factor: 8 });

@@ -2,11 +2,11 @@
 // Shards, initial values, checkpoints and the finishing of gradients all come from the spec.
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
-import type { Shape } from '../program/program.ts';
+import type { Shape, Value } from '../program/program.ts';
 import { type AxisType, type Types, typedAxes } from '../program/types.ts';
-import { type ModelConfig, mlpMatrices, normParams } from './config.ts';
+import { type Mixture, type ModelConfig, mixtureOf, mlpMatrices, normParams } from './config.ts';
 import { tensorNames } from './families.ts';
-import type { TensorNames } from './family.ts';
+import type { MixtureNames, MlpNames, TensorNames } from './family.ts';
 
 /** What a stage is made of. */
 export type PartName = 'embedding' | 'block' | 'head';
@@ -21,7 +21,10 @@ export interface ParamSpec {
   readonly key: string;
   /** Unique in the model: the checkpoint tensor's name, with `#q` behind it when it is a piece of a fused one. */
   readonly name: string;
-  /** The checkpoint tensor it is stored in, and its shape there. */
+  /**
+   * The checkpoint tensor it is stored in, and its shape there. With `{}` in the name every index of the parameter's first dim has a
+   * tensor, whose name has the index in that place and whose dims are the others.
+   */
   readonly tensor: { readonly name: string; readonly shape: Shape };
   /** The part of the tensor it is: elements [start, start + shape[dim]) of `dim`; undefined: all. */
   readonly piece?: { readonly dim: number; readonly start: number };
@@ -37,6 +40,9 @@ export interface ParamSpec {
   /** Whether AdamW decays it: matrices, not norms and biases. */
   readonly decays: boolean;
 }
+
+/** A part's parameters by key. */
+export type Params = Readonly<Record<string, Value>>;
 
 /** The vocabulary's rows after padding to whole shards. */
 export const paddedVocab = (config: ModelConfig, layout: Layout): number =>
@@ -62,6 +68,8 @@ interface Draft {
   readonly key: string;
   readonly tensor: string;
   readonly shape: Shape;
+  /** Its first dim is spread over tensors, by the `{}` in the name. */
+  readonly isSpread?: boolean;
   readonly tp: AxisType;
   readonly initial?: ParamSpec['initial'];
   readonly std?: number;
@@ -73,7 +81,8 @@ function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias'): Par
   const [, base = draft.tensor, index, of] = /^(.*)\[(\d+)\/(\d+)\]$/.exec(draft.tensor) ?? [];
   const name = `${base}.${suffix}`;
   const outDim = shape.length === 2 && config.weightOrder === 'in,out' ? 1 : 0;
-  const tensorShape = of === undefined ? shape : shape.map((size, dim) => (dim === outDim ? size * Number(of) : size));
+  const stored = draft.isSpread ? shape.slice(1) : shape;
+  const tensorShape = of === undefined ? stored : shape.map((size, dim) => (dim === outDim ? size * Number(of) : size));
   return {
     key: `${key}.${suffix}`,
     name: of === undefined ? name : `${name}#${key}`,
@@ -171,13 +180,38 @@ function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, lay
   const intoResidual = config.initialStd / Math.sqrt(2 * config.layers);
   const headNorm = (key: string, tensor: string) =>
     spec(config, { key, tensor: at(tensor), shape: [headDim], tp: 'R', initial: initialGain(config) }, 'weight');
-  const widen = (key: string, name: string) => linear(key, name, hiddenSize, intermediateSize, config.mlpBias, 'out');
-  const mlp = {
-    gate: widen,
-    up: widen,
-    down: (key: string, name: string) =>
-      linear(key, name, intermediateSize, hiddenSize, config.mlpBias, 'in', intoResidual),
+  /** The matrices of an MLP so wide; those of a mixture's shared expert have keys of their own. */
+  const mlp = (width: number, of: MlpNames, prefix = '') =>
+    mlpMatrices[config.activation].flatMap((matrix) => {
+      const key = `${prefix}${matrix}`;
+      return matrix === 'down'
+        ? linear(key, of.down, width, hiddenSize, config.mlpBias, 'in', intoResidual)
+        : linear(key, of[matrix]!, hiddenSize, width, config.mlpBias, 'out');
+    });
+  const experts = (mixture: Mixture, of: MixtureNames) => {
+    const { experts: count, intermediateSize: width, sharedIntermediateSize: shared } = mixture;
+    const expert = (key: string, name: string, shape: Shape, tp: AxisType, std?: number) =>
+      spec(
+        config,
+        { key, tensor: at(name), shape: [count, ...shape], isSpread: true, tp, ...(std ? { std } : {}) },
+        'weight',
+      );
+    return [
+      ...linear('router', of.router, hiddenSize, count, false, 'none'),
+      ...mlpMatrices[config.activation].map((matrix) =>
+        matrix === 'down'
+          ? expert('experts.down', of.down, [hiddenSize, width], 'V2', intoResidual)
+          : expert(`experts.${matrix}`, of[matrix]!, [width, hiddenSize], 'V1'),
+      ),
+      ...(shared === undefined
+        ? []
+        : [
+            ...mlp(shared, of.shared!, 'shared.'),
+            ...linear('shared.router', of.shared!.router, hiddenSize, 1, false, 'none'),
+          ]),
+    ];
   };
+  const mixture = mixtureOf(config, layer);
   return [
     ...normSpecs(config, layout, 'norm1', at(names.norm1)),
     ...linear('q', names.q, hiddenSize, heads * headDim, config.qkvBias, 'out'),
@@ -186,7 +220,7 @@ function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, lay
     ...(config.qkNorm ? [headNorm('qNorm', names.qNorm!), headNorm('kNorm', names.kNorm!)] : []),
     ...linear('output', names.output, heads * headDim, hiddenSize, config.outputBias, 'in', intoResidual),
     ...normSpecs(config, layout, 'norm2', at(names.norm2)),
-    ...mlpMatrices[config.activation].flatMap((key) => mlp[key](key, names[key]!)),
+    ...(mixture ? experts(mixture, names.mixture!) : mlp(intermediateSize, names)),
   ];
 }
 

@@ -14,13 +14,13 @@ import type { Node, Program, Shape, Trace, Value } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { dualTypes, type Types } from '../program/types.ts';
-import { block, type Params } from './block.ts';
+import { block } from './block.ts';
 import type { ModelConfig } from './config.ts';
 import type { AttentionPlaces } from './context-attention.ts';
 import { embed } from './ends.ts';
 import { fetchedAgain } from './fetch-again.ts';
 import { keptFor } from './kept.ts';
-import { type ParamSpec, type PartName, paramSpecs, shardShape } from './params.ts';
+import { type ParamSpec, type Params, type PartName, paramSpecs, shardShape } from './params.ts';
 
 /** What a rank's programs depend on. */
 export interface TraceSettings {
@@ -76,17 +76,21 @@ export const byId = (prefix: string, values: readonly Value[]): Record<string, V
   Object.fromEntries(values.map((value) => [`${prefix}:${value.id}`, value]));
 
 /**
- * The embedding or a block; heads are in head.ts. Layers of a policy are alike: layer 0's specs stand for all of them. With `sums`,
- * gradients are added to what `sum:<key>` held; without, they are written there.
+ * The embedding or a block; heads are in head.ts. `layer` stands for all that are built like it (`layerLike` of config.ts). With
+ * `sums`, gradients are added to what `sum:<key>` held; without, they are written there.
  */
 export function tracePart(
   name: Exclude<PartName, 'head'>,
   settings: TraceSettings,
-  { policy = 'none', sums: adds = true }: { readonly policy?: RecomputePolicy; readonly sums?: boolean } = {},
+  {
+    policy = 'none',
+    sums: adds = true,
+    layer = 0,
+  }: { readonly policy?: RecomputePolicy; readonly sums?: boolean; readonly layer?: number } = {},
 ): PartPrograms {
   const { config, layout, coords, batch, seqLen } = settings;
   const trace = startTrace(layout, coords);
-  const specs = paramSpecs(config, layout, { name, layer: 0 });
+  const specs = paramSpecs(config, layout, { name, layer });
   const params = paramInputs(trace, specs, layout);
   const isBlock = name === 'block';
   const x = isBlock

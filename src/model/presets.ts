@@ -35,6 +35,13 @@ export const presets: Readonly<Record<string, Readonly<Record<string, unknown>>>
   'llama-tiny': llama({ hidden: 128, layers: 4, heads: 4, kvHeads: 2, mlp: 352, vocab: byteVocabulary }),
   'llama-small': llama({ hidden: 256, layers: 6, heads: 8, kvHeads: 4, mlp: 704, vocab: byteVocabulary }),
   'llama-medium': llama({ hidden: 512, layers: 8, heads: 8, kvHeads: 8, mlp: 1408, vocab: byteVocabulary }),
+  'mixtral-tiny': {
+    ...llama({ hidden: 128, layers: 4, heads: 4, kvHeads: 2, mlp: 176, vocab: byteVocabulary }),
+    model_type: 'mixtral',
+    architectures: ['MixtralForCausalLM'],
+    num_local_experts: 8,
+    num_experts_per_tok: 2,
+  },
   gpt2: {
     model_type: 'gpt2',
     architectures: ['GPT2LMHeadModel'],

@@ -105,9 +105,32 @@ const geluGradOp: Op = {
   ],
 };
 
+const sigmoidOp: Op = {
+  name: 'sigmoid',
+  shape: ([x]) => [float(x!.shape)],
+  typing: ([x]) => ({ dims: each(1, 1, x!.shape.length) }),
+  vjp: ({ node, gradients: [g] }) => apply(sigmoidGradOp, [g!, node.outputs[0]!], {}),
+  execution: { by: 'onnx', lower: (onnx, [x]) => [onnx.add('Sigmoid', [x!])] },
+  reference: ([x]) => [ndarray(x!.shape, (i) => sigmoid(x!.data[i]!))],
+};
+
+/** Of the result y. */
+const sigmoidGradOp: Op = {
+  name: 'sigmoidGrad',
+  shape: ([, y]) => [float(y!.shape)],
+  typing: ([x]) => ({ dims: each(2, 1, x!.shape.length), linear: [0] }),
+  execution: {
+    by: 'onnx',
+    lower: (onnx, [dy, y]) => [onnx.add('Mul', [dy!, onnx.add('Mul', [y!, onnx.add('Sub', [onnx.scalar(1), y!])])])],
+  },
+  reference: ([dy, y]) => [ndarray(y!.shape, (i) => dy!.data[i]! * y!.data[i]! * (1 - y!.data[i]!))],
+};
+
 /** silu(gate) · up. */
 export const swiglu = (gate: Value, up: Value): Value => apply(swigluOp, [gate, up], {})[0]!;
 /** The tanh approximation of GELU (`gelu_new` in Hugging Face). */
 export const gelu = (x: Value): Value => apply(geluOp, [x], {})[0]!;
+/** 1 / (1 + exp(-x)). */
+export const logistic = (x: Value): Value => apply(sigmoidOp, [x], {})[0]!;
 
-export const activationOps = { swigluOp, swigluGradOp, geluOp, geluGradOp };
+export const activationOps = { swigluOp, swigluGradOp, geluOp, geluGradOp, sigmoidOp, sigmoidGradOp };

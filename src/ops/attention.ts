@@ -11,7 +11,8 @@ import { attentionGradReference, attentionReference } from './attention-referenc
 import { type AttentionAttrs, sizeOf } from './attention-size.ts';
 import { scale } from './elementwise.ts';
 import { headsFirst, headsLast } from './heads.ts';
-import { finishAttention, type PartialAttention, rowProduct } from './partial-attention.ts';
+import { finishAttention, type PartialAttention } from './partial-attention.ts';
+import { rowProduct } from './rows.ts';
 import { float } from './shapes.ts';
 
 /** Where tokens stand, [b, s] integers each: a query sees the keys of its own document at positions up to its own. */

@@ -12,6 +12,7 @@ import type { OnnxBuilder } from '../program/onnx-builder.ts';
 import { expectShape, type Op, type TensorShape, type Value } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
 import { scale } from './elementwise.ts';
+import { rowProduct } from './rows.ts';
 import { float, lastDim, ndarray } from './shapes.ts';
 
 /** Σ exp(score) · v [.., headDim] over some keys, divided by Σ exp(score), whose logarithm [.., 1] is beside it. */
@@ -116,25 +117,6 @@ const finishAttentionOp: Op = {
   reference: ([sum]) => [sum!],
 };
 
-/** Σ x · y of every row: [.., d], [.., d] -> [.., 1]. */
-const rowProductOp: Op = {
-  name: 'rowProduct',
-  shape: ([x]) => [float([...x!.shape.slice(0, -1), 1])],
-  typing: { dims: `${rows}, ${rows} -> ${numbers}`, linear: [0, 1] },
-  execution: {
-    by: 'onnx',
-    lower: (onnx, [x, y]) => [onnx.add('ReduceSum', [onnx.add('Mul', [x!, y!]), onnx.int64s(-1)])],
-  },
-  reference: ([x, y]) => {
-    const width = lastDim(x!.shape);
-    const sums = ndarray([...x!.shape.slice(0, -1), 1], () => 0);
-    for (const [i, value] of x!.data.entries()) sums.data[Math.floor(i / width)]! += value * y!.data[i]!;
-    return [sums];
-  },
-};
-
-export const rowProduct = (x: Value, y: Value): Value => apply(rowProductOp, [x, y], {})[0]!;
-
 /** Attention of the same queries over the keys of both, which must be different ones. */
 export function mergeAttention(a: PartialAttention, b: PartialAttention): PartialAttention {
   const [sum, logSumExp] = apply(mergeAttentionOp, [a.sum, a.logSumExp, b.sum, b.logSumExp], {});
@@ -145,4 +127,4 @@ export function mergeAttention(a: PartialAttention, b: PartialAttention): Partia
 export const finishAttention = ({ sum, logSumExp }: PartialAttention): Value =>
   apply(finishAttentionOp, [sum, logSumExp], {})[0]!;
 
-export const partialAttentionOps = { mergeAttentionOp, shareOfOp, finishAttentionOp, rowProductOp };
+export const partialAttentionOps = { mergeAttentionOp, shareOfOp, finishAttentionOp };

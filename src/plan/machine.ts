@@ -11,7 +11,7 @@ import { type StepSettings, traceSettings } from '../step/settings.ts';
 import { estimateGeneration, estimateTraining, type MemoryEstimate } from './memory.ts';
 
 /** Threads of one process. */
-const mostRanks = 1024;
+export const mostRanks = 1024;
 /** Of a microbatch through a layer, an end or a block of the loss: a step is planned instruction by instruction, this many in seconds. */
 const mostPasses = 2 ** 13;
 function passes(settings: StepSettings): number {
@@ -131,19 +131,20 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
   const leaner = leanerLayouts(settings).find((tried) => possible({ layout: tried }));
   if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
-  // Without replicas, and with the smallest microbatches, a step takes the least.
-  const sequences = all * layout.dp;
+  // Without replicas, unless they take steps of their own, and with the smallest microbatches, a step takes the least.
+  const dp = settings.outer ? layout.dp : 1;
+  const sequences = (all * layout.dp) / dp;
   const unit = layout.sp ? layout.tp : 1;
   const inMicrobatches = (size: number) => ({ microBatch: size, microbatches: sequences / size });
   const size =
     divisors(sequences).find((each) => passes({ ...settings, seqLen: unit, ...inMicrobatches(each) }) <= mostPasses) ??
     microBatch;
-  const least = { layout: { ...layout, dp: 1 }, ...inMicrobatches(size) };
+  const least = { layout: { ...layout, dp }, ...inMicrobatches(size) };
   const changes = [
-    ...(layout.dp > 1 ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
+    ...(layout.dp > dp ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
     ...(size !== microBatch ? [`${option('microBatch')} ${size}`] : []),
   ];
-  if (layout.dp > 1 && possible(least)) return `use ${changes.join(' and ')}`;
+  if (layout.dp > dp && possible(least)) return `use ${changes.join(' and ')}`;
   if (settings.precision === 'f64' && possible({ precision: 'f32' })) return useF32;
   const length = unit * largest(seqLen / unit, (units) => possible({ ...least, seqLen: units * unit }));
   if (length > 0) return `use ${[`${option('seqLen')} ${length}`, ...changes].join(' and ')}`;

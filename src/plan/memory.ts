@@ -1,13 +1,15 @@
 // Predicts the memory that a run takes of one machine, by walking the programs that will run: what all ranks hold, the messages
 // under way between them, what ONNX Runtime takes for itself, and the process.
 import type { Layout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
+import { coordsOf, worldSize } from '../mesh/mesh.ts';
 import { lower } from '../program/lower.ts';
 import { lowerKernel } from '../program/lower-kernel.ts';
 import { elementBytes, elements } from '../program/program.ts';
 import { scratchBytes } from '../program/scratch.ts';
+import { savedVectors } from '../state/saved.ts';
 import { outerRoles, type StateRole } from '../state/vectors.ts';
 import { buildLogitsStep } from '../step/forward-step.ts';
+import { trainingState } from '../step/outer-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 import { forwardTalkOf, type Talk, talkOf } from '../step/talk.ts';
@@ -26,6 +28,8 @@ export interface MemoryEstimate {
   readonly channels: number;
   /** What ONNX Runtime takes for values inside of its sessions. */
   readonly scratch: number;
+  /** Copies of what is saved while steps run, and the thread that writes them. */
+  readonly snapshots: number;
   /** The ranks' threads, compiled sessions and instructions, and ONNX Runtime itself. */
   readonly runtime: number;
   /** Node with our code, before any rank. */
@@ -46,6 +50,8 @@ const nodeBytes = 76 * MB;
 const libraryBytes = 37 * MB;
 /** A rank's thread: V8's heap with the code (26 before it does anything), and what compiling leaves: 37 made small runs 0.89 of the estimate. */
 const rankBytes = 30 * MB;
+/** The thread that writes checkpoints: V8's heap with the code: 18 and 27 of two runs. */
+const writerBytes = 22 * MB;
 /** A session at rest: many of the segments of a step, side by side. */
 const sessionBytes = 200 * KB;
 /** Copies of a constant that a session keeps, settled: of one of 16 MB, made four times; right after making, 4 to 5.6. */
@@ -89,13 +95,27 @@ export function estimatePrograms(
     channels: talk.channels.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0),
     // Ranks run at once, so what they take of the one arena adds up.
     scratch: all('scratch'),
+    snapshots: 0,
     runtime: libraryBytes + all('runtime'),
   };
   const processBytes = Math.round(Object.values(parts).reduce((sum, bytes) => sum + bytes, 0));
   return { ...parts, base: nodeBytes, total: nodeBytes + processBytes, processBytes };
 }
 
-type Parts = Omit<MemoryEstimate, 'base' | 'total' | 'channels' | 'processBytes'>;
+/** The same for a run that saves while its steps run. */
+export function withSnapshots(estimate: MemoryEstimate, settings: StepSettings): MemoryEstimate {
+  const { layout, precision } = settings;
+  const width = elementBytes('float', precision);
+  let snapshots = writerBytes;
+  for (let rank = 0; rank < worldSize(layout); rank++) {
+    const coords = coordsOf(layout, rank);
+    for (const { size } of savedVectors(trainingState(settings, coords).vectors, coords)) snapshots += size * width;
+  }
+  const { total, processBytes } = estimate;
+  return { ...estimate, snapshots, total: total + snapshots, processBytes: processBytes + snapshots };
+}
+
+type Parts = Omit<MemoryEstimate, 'base' | 'total' | 'channels' | 'snapshots' | 'processBytes'>;
 
 /** Of one rank. */
 function partsOf(programs: readonly RankProgram[]): Parts {

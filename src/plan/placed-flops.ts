@@ -1,7 +1,8 @@
 // What documents change of a program's FLOPs: the formulas of ops hold for sequences of one document; packed ones see less.
-import { eachRange, keyTokens, queryTokens, type TokenRange } from '../mesh/sequence.ts';
+import { keyMembers, queryMembers, type TokenRange } from '../mesh/sequence.ts';
 import { cutIntoBlocks, type Places, scoresOf } from '../ops/attention-blocks.ts';
 import { type AttentionAttrs, sizeOf } from '../ops/attention-size.ts';
+import { placesAt, tokenShares } from '../step/balance.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 
@@ -11,46 +12,39 @@ export interface PlacedWork {
   readonly flopsPerScore: number;
   /** Scores of one head for this rank's part of a sequence of one document. */
   readonly scoresInOrder: number;
-  /** Scores of one head for this rank's part of a sequence whose tokens stand so. */
-  readonly scores: (sequence: Places) => number;
+  /** Scores of one head for this rank's part of a sequence whose tokens stand so, dealt out in the settings' way or another. */
+  readonly scores: (sequence: Places, packed?: StepSettings['packed']) => number;
 }
 
 /** Of the rank at `cp`; undefined for a program without attention. Microbatches are alike. */
-export function placedWork(
-  { instructions }: RankProgram,
-  { layout, seqLen }: Pick<StepSettings, 'layout' | 'seqLen'>,
-  cp: number,
-): PlacedWork | undefined {
-  const blocks = instructions.flatMap((each) => (each.kind === 'blocks' && each.microbatch === 0 ? [each] : []));
-  const first = blocks.find(({ node }) => node.op.name.startsWith('attention'));
+export function placedWork({ instructions }: RankProgram, settings: StepSettings, cp: number): PlacedWork | undefined {
+  const { layout, seqLen } = settings;
+  const blocks = instructions.flatMap((each) =>
+    each.kind === 'blocks' && each.microbatch === 0 && each.node.op.name.startsWith('attention') ? [each] : [],
+  );
+  const [first] = blocks;
   if (!first) return undefined;
   const { batch, group } = sizeOf(first.node.inputs[0]!, first.node.inputs[1]!);
   const attrs = first.node.attrs as AttentionAttrs;
-  const queries = queryTokens(layout, seqLen, cp);
-  const keys = keyTokens(layout, seqLen, cp);
-  const scores = (sequence: Places): number => {
-    const own = placesAt(sequence, queries);
-    return keys.reduce(
-      (sum, block) => sum + scoresOf(cutIntoBlocks(own, placesAt(sequence, block), { ...attrs, group }), group),
+  const scoresAt = (sequence: Places, shares: readonly (readonly TokenRange[])[]): number => {
+    const at = (members: readonly number[]) =>
+      placesAt(
+        sequence,
+        members.flatMap((member) => shares[member]!),
+      );
+    const queries = at(queryMembers(layout, cp));
+    return keyMembers(layout, cp).reduce(
+      (sum, members) => sum + scoresOf(cutIntoBlocks(queries, at(members), { ...attrs, group }), group),
       0,
     );
   };
-  const scoresInOrder = scores({
-    positions: Array.from({ length: seqLen }, (_, i) => i),
-    documents: new Uint8Array(seqLen),
-  });
+  const inOrder = { positions: Array.from({ length: seqLen }, (_, i) => i), documents: new Uint8Array(seqLen) };
+  const scoresInOrder = scoresAt(inOrder, tokenShares(settings, undefined));
   const flops = blocks.reduce((sum, each) => sum + each.flops, 0);
-  return { flopsPerScore: flops / (batch * scoresInOrder), scoresInOrder, scores };
-}
-
-/** Some tokens of a sequence, side by side. */
-function placesAt({ positions, documents }: Places, ranges: readonly TokenRange[]): Places {
-  const at = (numbers: ArrayLike<number>) => {
-    const picked: number[] = [];
-    eachRange(ranges, ([start, end]) => {
-      for (let i = start; i < end; i++) picked.push(numbers[i]!);
-    });
-    return picked;
+  return {
+    flopsPerScore: flops / (batch * scoresInOrder),
+    scoresInOrder,
+    scores: (sequence, packed = settings.packed) =>
+      scoresAt(sequence, tokenShares({ ...settings, ...(packed ? { packed } : {}) }, sequence.documents)),
   };
-  return { positions: at(positions), documents: at(documents) };
 }

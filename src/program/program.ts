@@ -97,6 +97,8 @@ export interface BlockLoop<A> {
     attrs: A,
     node: Node,
   ) => void;
+  /** Its parts differ from play to play, so that nothing made for them is kept. */
+  readonly fleeting?: true;
   /** The numbers that it needs besides its operands and results. */
   readonly scratchElements: (attrs: A, node: Node) => number;
   /** The sizes of the kernels' named dims, the most of any run. */

@@ -1,5 +1,4 @@
 // What talking costs on this machine: the time of an all-reduce as a share a call and a share a byte.
-import { oneRank } from '../mesh/layout.ts';
 import { worldGroup } from '../mesh/mesh.ts';
 import { trafficBytes } from '../mesh/traffic.ts';
 import type { Transport } from './transport/transport.ts';
@@ -26,7 +25,7 @@ const calls = 25;
 /** Measured with all-reduces of 64 bytes and of 1 MiB among all ranks. Throws what runWorld throws. */
 export async function measureTalkCost({ ranks, pool, signal }: TalkCostOptions): Promise<TalkCost> {
   const times = (await runWorld({
-    plan: { size: ranks, groups: [groupOfAll(ranks)], channels: [], timeoutSeconds: 60 },
+    plan: { size: ranks, groups: [worldGroup(ranks)], channels: [], timeoutSeconds: 60 },
     rankModule: new URL(import.meta.url),
     jobs: Array.from({ length: ranks }, () => null),
     ...(pool && { pool }),
@@ -36,11 +35,9 @@ export async function measureTalkCost({ ranks, pool, signal }: TalkCostOptions):
   return { secondsPerCall: few, secondsPerByte: Math.max(0, many - few) / trafficBytes('allReduce', 4 * large, ranks) };
 }
 
-const groupOfAll = (ranks: number) => worldGroup({ ...oneRank, dp: ranks });
-
 /** The rank module: seconds of a small and of a large all-reduce. */
 export async function rank(transport: Transport): Promise<readonly [number, number]> {
-  const group = groupOfAll(transport.size);
+  const group = worldGroup(transport.size);
   const time = (length: number): number => {
     const data = new Float32Array(length);
     let fastest = Number.POSITIVE_INFINITY;

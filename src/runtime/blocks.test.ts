@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'vitest';
 import { runProgram } from '../../test/run-graph.ts';
 import { activationOps } from '../ops/activation.ts';
 import { attentionOps } from '../ops/attention.ts';
+import { groupedOps } from '../ops/grouped-linear.ts';
 import { lowerKernel } from '../program/lower-kernel.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { type Dtype, elements, type NdArray, type Node, type Op, type Shape } from '../program/program.ts';
@@ -37,12 +38,18 @@ const x = floats([tokens, 64]);
 
 const { swigluOp, swigluGradOp, geluOp, geluGradOp } = activationOps;
 const { attentionOp, attentionGradOp } = attentionOps;
-const attrs = { scale: 1 };
+const { groupedLinearOp, groupedOuterSumOp } = groupedOps;
+const experts: Operand = { shape: [1, tokens, 1], dtype: 'int', data: new Float64Array(tokens) };
+const weights = floats([1, 48, 32]);
+const rows = (width: number) => floats([1, tokens, width]);
+const attrs = { scale: 1, order: 'out,in', into: 'slots', experts: 1 };
 const ops = [
   { op: swigluOp, operands: [x, x] },
   { op: geluOp, operands: [x] },
   { op: geluGradOp, operands: [x, x] },
   { op: swigluGradOp, operands: [x, x, x] },
+  { op: groupedLinearOp, operands: [rows(32), experts, weights] },
+  { op: groupedOuterSumOp, operands: [rows(48), rows(32), experts] },
   { op: attentionOp, operands: attention },
   { op: attentionGradOp, operands: [...attention, lse, q, lse] },
 ] as readonly { op: Op; operands: readonly Operand[] }[];

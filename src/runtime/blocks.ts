@@ -25,6 +25,7 @@ const mostTensors = 2 ** 14;
 export function createBlockPlayer(precision: Precision): BlockPlayer {
   const compiled = new Map<string, Compiled>();
   const tensors = createTensors();
+  const fleeting = createTensors();
 
   const compile = (kernel: Kernel): Compiled => {
     const known = compiled.get(kernel.name);
@@ -43,18 +44,20 @@ export function createBlockPlayer(precision: Precision): BlockPlayer {
         Object.entries(execution.kernels(node.attrs, node)).map(([name, kernel]) => [name, compile(kernel)]),
       );
       let flops = 0;
+      const made = execution.fleeting ? fleeting : tensors;
       const run: RunKernel = (name, inputs, outputs) => {
         const kernel = kernels.get(name)!;
-        if (tensors.count() + inputs.length + outputs.length > mostTensors) tensors.clear();
+        if (made.count() + inputs.length + outputs.length > mostTensors) made.clear();
         kernel.session.call(
-          inputs.map(({ of, shape, offset }) => tensors.over(of, shape, offset)),
-          outputs.map(({ of, shape, offset }) => tensors.over(of, shape, offset)),
+          inputs.map(({ of, shape, offset }) => made.over(of, shape, offset)),
+          outputs.map(({ of, shape, offset }) => made.over(of, shape, offset)),
         );
         flops += kernel.flops(inputs);
       };
       return () => {
         flops = 0;
         execution.play(memory, run, node.attrs, node);
+        fleeting.clear();
         return flops;
       };
     },
@@ -62,6 +65,7 @@ export function createBlockPlayer(precision: Precision): BlockPlayer {
       for (const { session } of compiled.values()) session.release();
       compiled.clear();
       tensors.release();
+      fleeting.release();
     },
   };
 }

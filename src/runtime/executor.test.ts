@@ -59,7 +59,7 @@ describe('executor', () => {
     let counted = 0;
     for (const tokens of step.tokens) {
       const row = Int32Array.from({ length: 9 }, (_, i) => (i * 7) % 24);
-      counted += fillMicrobatch(of, tokens, () => ({
+      counted += fillMicrobatch(of, tokens, settings(2), () => ({
         inputs: row.subarray(0, 8),
         targets: row.subarray(1),
       }));

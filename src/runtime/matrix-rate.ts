@@ -1,6 +1,5 @@
 // What this machine can do: FLOP/s of ONNX Runtime's own matrix product, on one rank or on several at once.
 
-import { oneRank } from '../mesh/layout.ts';
 import { worldGroup } from '../mesh/mesh.ts';
 import { buildGraph, type Precision } from '../program/onnx-builder.ts';
 import { createSession } from './onnx/session.ts';
@@ -34,7 +33,7 @@ export async function measureMatrixRate(options: MatrixRateOptions): Promise<num
   const rates = (await runWorld({
     plan: {
       size: ranks,
-      groups: ranks > 1 ? [groupOfAll(ranks)] : [],
+      groups: ranks > 1 ? [worldGroup(ranks)] : [],
       channels: [],
       timeoutSeconds: 60 + 10 * seconds,
     },
@@ -45,8 +44,6 @@ export async function measureMatrixRate(options: MatrixRateOptions): Promise<num
   })) as number[][];
   return Math.max(...Array.from({ length: windows }, (_, w) => rates.reduce((sum, rank) => sum + rank[w]!, 0)));
 }
-
-const groupOfAll = (ranks: number) => worldGroup({ ...oneRank, dp: ranks });
 
 /** The rank module: see {@link matrixRateOfRank}. */
 export async function rank(transport: Transport, job: unknown): Promise<number[]> {
@@ -59,7 +56,7 @@ export function matrixRateOfRank(transport: Transport, precision: Precision, sec
   const windowSeconds = seconds / windows;
   const product = openProduct(precision);
   product.run();
-  const group = groupOfAll(transport.size);
+  const group = worldGroup(transport.size);
   const rates = Array.from({ length: windows }, () => {
     if (transport.size > 1) transport.barrier(group, 'matrix rate');
     const start = performance.now();

@@ -1,6 +1,8 @@
-// Starts the worker from TypeScript source (development and tests); the built package starts world-worker.js itself.
+// Starts a worker from TypeScript source (development and tests): a rank's, or the module that it is told. The built package starts
+// the built modules themselves.
 import { register } from 'node:module';
+import { workerData } from 'node:worker_threads';
 
 process.setSourceMapsEnabled(true);
 register('../../tools/typescript-hooks.mjs', import.meta.url);
-await import('./world-worker.ts');
+await import(workerData?.module ?? './world-worker.ts');

@@ -1,6 +1,7 @@
 // Worker threads kept between worlds: starting one costs far more than a small world does.
 import { Worker } from 'node:worker_threads';
 import { settleHeap, trimHeap } from './c-heap.ts';
+import { rankMark } from './is-rank.ts';
 import type { SharedWasmMemory } from './kernels/wasm.ts';
 import { onnxRuntime } from './onnx/api.ts';
 import { libraryPath } from './onnx/library.ts';
@@ -57,7 +58,7 @@ export function createPool(options: { readonly resourceLimits?: HeapLimits } = {
   const heaps: SharedWasmMemory[] = [];
   let closed = false;
   const start = (): Worker => {
-    const worker = new Worker(entry, { resourceLimits, execArgv: [] });
+    const worker = new Worker(entry, { resourceLimits, execArgv: [], workerData: rankMark });
     // A worker that breaks while idle leaves quietly; one at work has its world's listeners too.
     worker.on('error', () => idle.delete(worker));
     worker.on('exit', () => idle.delete(worker));

@@ -1,5 +1,6 @@
 // The worker thread that a rank runs on: prepares a rank module, runs it when told, and can do so again.
 import { parentPort } from 'node:worker_threads';
+import { learnTypeScript } from './learn-typescript.ts';
 import { holdIn } from './onnx/holdings.ts';
 import { releaseLeftOver } from './onnx/left-over.ts';
 import { connectThreads } from './transport/threads/connect.ts';
@@ -16,6 +17,7 @@ let rankFunction: RankFunction | undefined;
 
 async function prepare(url: string): Promise<void> {
   try {
+    await learnTypeScript(url);
     const module: { readonly rank?: unknown } = await import(url);
     if (typeof module.rank !== 'function') throw new Error(`${url} exports no function "rank"`);
     rankFunction = module.rank as RankFunction;

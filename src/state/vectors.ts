@@ -23,6 +23,10 @@ export interface StateVector {
   readonly size: number;
 }
 
+/** Of which replica a vector is, where each has its own. */
+export const replicaOf = ({ types }: StateVector, { dp }: Coords): number | undefined =>
+  'dp' in types ? undefined : dp;
+
 export interface RankState {
   readonly buckets: readonly Bucket[];
   readonly vectors: readonly StateVector[];

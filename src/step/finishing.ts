@@ -14,9 +14,9 @@ import { sharedOver } from '../state/placement.ts';
 /**
  * Inputs by bucket: `parameter:<name>` (what moments are held for), `gradient:<name>` (as microbatches left it), `first:<name>`,
  * `second:<name>`; `loss` and `optimizer`. Outputs: `finished:<name>` (the complete gradient), `whole:<name>` (the parameters as the
- * rank holds them, where others have updated a part), `loss` and `gradNorm`.
+ * rank holds them, where others have updated a part), `loss` and `gradNorm`. `losses`: numbers in `loss`.
  */
-export function traceFinishing(buckets: readonly Bucket[], layout: Layout, coords: Coords): Program {
+export function traceFinishing(buckets: readonly Bucket[], layout: Layout, coords: Coords, losses = 1): Program {
   const trace = startTrace(layout, coords);
   const inputs: Record<string, Value> = {};
   const outputs: Record<string, Value> = {};
@@ -41,7 +41,7 @@ export function traceFinishing(buckets: readonly Bucket[], layout: Layout, coord
   });
   outputs.gradNorm = at(trace, 'gradient norm', () => squareRoot(squaredNorm));
   outputs.loss = at(trace, 'loss', () => {
-    inputs.loss = input(trace, [1], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' });
+    inputs.loss = input(trace, [losses], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' });
     const mean = allReduce(inputs.loss, ['cp', 'ep', 'dp'], 'I');
     return layout.pp > 1 ? sumOverStages(mean) : mean;
   });

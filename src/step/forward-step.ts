@@ -9,7 +9,7 @@ import { type End, playPipeline } from './pipeline.ts';
 import { startProgram } from './program-builder.ts';
 import { type StepSettings, traceSettings } from './settings.ts';
 import type { RankProgram, TokenBuffers } from './step.ts';
-import { tokenBuffers } from './token-buffers.ts';
+import { lossBuffers, lossOperands, type Means, tokenBuffers } from './token-buffers.ts';
 
 export interface LogitsStep extends RankProgram {
   readonly tokens: readonly TokenBuffers[];
@@ -19,10 +19,16 @@ export interface LogitsStep extends RankProgram {
 
 export interface LossStep extends RankProgram {
   readonly tokens: readonly TokenBuffers[];
-  /** Every run adds the weighted sum of its tokens' losses [1]: where the head is, on every tp rank. */
+  /** Every run adds the weighted sum of its tokens' losses [1], or of its pairs' losses and figures: where the head is, on every tp rank. */
   readonly loss?: number;
   /** What losses are multiplied by: a one, filled once. */
   readonly one?: number;
+}
+
+export interface CompletionsStep extends RankProgram {
+  readonly tokens: readonly TokenBuffers[];
+  /** By microbatch: log-probabilities of the completions of every pair [b, pairs, 2], where the head is, on every tp rank. */
+  readonly completions: readonly number[];
 }
 
 /** Logits of windows of tokens, a microbatch each. */
@@ -41,21 +47,39 @@ export function buildLogitsStep(settings: StepSettings, rank: number): LogitsSte
 
 /** The loss of a batch. */
 export function buildLossStep(settings: StepSettings, rank: number): LossStep {
-  const own: { loss?: number; one?: number } = {};
+  const own: { loss?: Means; one?: number } = {};
   const { builder, tokens, play, hasHead } = startForward(settings, rank, (buffers) => ({
     of: 'loss',
     loss(microbatch) {
-      const { targets, weights } = buffers[microbatch]!;
-      return { targets: targets!, weights: weights!, scale: own.one!, lossSum: own.loss! };
+      return { ...lossOperands(buffers[microbatch]!, own.loss!), scale: own.one! };
     },
   }));
-  if (hasHead) Object.assign(own, { loss: builder.own('loss', [1]), one: builder.own('one', [1]) });
+  if (hasHead) Object.assign(own, { loss: lossBuffers(builder, settings), one: builder.own('one', [1]) });
   play();
-  return { ...builder.finish(), tokens, ...own };
+  const { loss, one } = own;
+  return { ...builder.finish(), tokens, ...(loss && one !== undefined ? { loss: loss.loss, one } : {}) };
+}
+
+/** How likely the completions of every pair are, a microbatch each. */
+export function buildCompletionsStep(settings: StepSettings, rank: number): CompletionsStep {
+  const completions: number[] = [];
+  const { builder, tokens, play } = startForward(settings, rank, (buffers) => ({
+    of: 'completions',
+    tokens(microbatch) {
+      const { targets, weights, documents } = buffers[microbatch]!;
+      return { targets: targets!, weights: weights!, documents };
+    },
+    done: (microbatch, buffer) => {
+      completions[microbatch] = buffer;
+    },
+  }));
+  play();
+  completions.forEach(builder.keep);
+  return { ...builder.finish(), tokens, completions };
 }
 
 function startForward(settings: StepSettings, rank: number, endOf: (tokens: readonly TokenBuffers[]) => End) {
-  const { config, layout, microbatches, precision, lossBlock } = settings;
+  const { config, layout, microbatches, precision, lossBlock, preference } = settings;
   const coords = coordsOf(layout, rank);
   const state = stateOf(config, layout, coords, ['parameter']);
   const builder = startProgram(layout, rank, precision, state);
@@ -63,11 +87,11 @@ function startForward(settings: StepSettings, rank: number, endOf: (tokens: read
   const parts = stageParts(config, layout, coords.pp);
   const tokens: TokenBuffers[] = [];
   const end = endOf(tokens);
-  tokens.push(...tokenBuffers(builder, parts, settings, coords, end.of === 'loss'));
+  tokens.push(...tokenBuffers(builder, parts, settings, coords, end.of === 'training' ? 'loss' : end.of));
   const held = holdState({ config, layout, builder, state, coords });
   const play = playPipeline({
     builder,
-    runs: runParts({ builder, held, trace, lossBlock }),
+    runs: runParts({ builder, held, trace, lossBlock, preference }),
     trace,
     mesh: layout,
     rank,

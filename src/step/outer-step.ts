@@ -19,7 +19,7 @@ import { type Types, typedAxes } from '../program/types.ts';
 import type { Bucket } from '../state/buckets.ts';
 import { heldPart } from '../state/pieces.ts';
 import { outerRoles, type RankState, stateOf, trainingRoles } from '../state/vectors.ts';
-import { type Bindings, cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
+import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
 import type { OuterSettings, StepSettings } from './settings.ts';
 import type { RankProgram } from './step.ts';
 
@@ -90,18 +90,24 @@ export function traceOuterStep(
   return finish(trace, inputs, outputs);
 }
 
-/** Emits the means over the replicas of numbers [1] that are the same on all ranks of one, each where it lies. */
-export function emitMeans(builder: ProgramBuilder, layout: Layout, coords: Coords, figures: Bindings): void {
+/** Emits the means over the replicas of numbers that are the same on all ranks of one, each where it lies: the losses [n] and the norm [1]. */
+export function emitMeans(
+  builder: ProgramBuilder,
+  layout: Layout,
+  coords: Coords,
+  figures: Readonly<Record<'loss' | 'gradNorm', number>>,
+  losses: number,
+): void {
   const trace = startTrace(layout, coords);
   const types: Types = { ...Object.fromEntries(typedAxes.map((axis) => [axis, 'I'])), dp: 'P' };
   const inputs: Record<string, Value> = {};
   const outputs: Record<string, Value> = {};
-  for (const [name, dtype] of [
-    ['loss', 'float'],
-    ['gradNorm', 'double'],
+  for (const [name, size, dtype] of [
+    ['loss', losses, 'float'],
+    ['gradNorm', 1, 'double'],
   ] as const)
     at(trace, `mean ${name} of replicas`, () => {
-      inputs[name] = input(trace, [1], types, dtype);
+      inputs[name] = input(trace, [size], types, dtype);
       outputs[name] = meanOfSum(allReduce(inputs[name], 'dp', 'I'), layout.dp);
     });
   builder.run(cutProgram(finish(trace, inputs, outputs)), [figures], { site: '', phase: 'finish' }, figures);

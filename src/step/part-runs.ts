@@ -1,5 +1,6 @@
 // Runs the parts of the model for one microbatch: each phase of a part is one call, whatever ZeRO, recomputation and blocks do inside.
 import { type RecomputePolicy, recomputeOf } from '../mesh/recompute.ts';
+import { layerLike } from '../model/config.ts';
 import {
   type TokenBlock,
   tokenBlocks,
@@ -10,10 +11,12 @@ import {
 } from '../model/head.ts';
 import type { Part } from '../model/params.ts';
 import { type TraceSettings, tracePart } from '../model/parts.ts';
+import type { PreferenceSettings } from '../model/preference.ts';
 import type { Program, Shape } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { type Held, sharesGradients } from './held.ts';
 import { once } from './once.ts';
+import { type CompletionTokens, type PairBuffers, runPairs } from './pair-runs.ts';
 import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
@@ -24,6 +27,8 @@ export interface LossBuffers {
   readonly scale: number;
   readonly lossSum: number;
   readonly one: number;
+  /** Where the loss is of pairs. */
+  readonly pairs?: PairBuffers;
 }
 
 /** What a part keeps of a microbatch: `saved:<id>` by name, and what its input gradient hands on to its weight gradient. */
@@ -54,6 +59,8 @@ export interface PartRuns {
   weightGradient(part: Part, flight: PartFlight, dy: number | undefined, place: Place): void;
   /** x -> the loss of the microbatch, added to the sum: without gradients. */
   loss(part: Part, x: number, place: Place, loss: Omit<LossBuffers, 'one'>): void;
+  /** x -> log-probabilities of the completions of every pair [b, pairs, 2]. */
+  completions(part: Part, x: number, place: Place, tokens: CompletionTokens): number;
   /** x -> logits [b, s, padded vocabulary]. */
   logits(part: Part, x: number, place: Place): number;
 }
@@ -63,20 +70,23 @@ interface Context {
   readonly held: Held;
   readonly trace: TraceSettings;
   readonly lossBlock?: number | undefined;
+  readonly preference?: PreferenceSettings | undefined;
 }
 
-export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns {
+export function runParts({ builder, held, trace, lossBlock, preference }: Context): PartRuns {
   const { layout } = trace;
-  const tracedParts = once((name: 'embedding' | 'block', policy: RecomputePolicy) => cutPart(name, trace, policy));
+  const tracedParts = once((...kind: PartKind) => cutPart(kind, trace));
   const ofKind =
-    <T>(get: (name: 'embedding' | 'block', policy: RecomputePolicy) => T) =>
+    <T>(get: (...kind: PartKind) => T) =>
     ({ name, layer }: Part): T =>
-      name === 'block' ? get('block', recomputeOf(layout.recompute, layer)) : get('embedding', 'none');
+      name === 'block'
+        ? get('block', layerLike(trace.config, layer), recomputeOf(layout.recompute, layer))
+        : get('embedding', 0, 'none');
   const kindOf = ofKind(tracedParts);
   /** Backward where gradients are written, not added to others. */
   const writing = ofKind(
-    once((name: 'embedding' | 'block', policy: RecomputePolicy) =>
-      cutProgram(tracePart(name, trace, { policy, sums: false }).backward),
+    once((...[name, layer, policy]: PartKind) =>
+      cutProgram(tracePart(name, trace, { policy, layer, sums: false }).backward),
     ),
   );
   const head = once(() => {
@@ -97,6 +107,7 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
   };
 
   const lossBlocks = once(() => tokenBlocks(trace, lossBlock));
+  const pairRuns = once(() => runPairs({ builder, trace, blocks: lossBlocks(), preference: preference! }));
   const blockInputs = (block: TokenBlock & { first: number }, h: number, loss: Omit<LossBuffers, 'one'>): Bindings => {
     const tokens: Shape = [block.rows, block.length];
     const { hiddenSize } = trace.config;
@@ -117,15 +128,17 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
     const { bindings: sums, done } = held.sums(part, place);
     const opened = builder.run(open, [...flight.kept, params], place);
     const dh = builder.activation('gradient of the head', [trace.batch, trace.seqLen, hiddenSize]);
-    for (const block of lossBlocks()) {
-      const { rows, length, first } = block;
-      builder.run(
-        gradientPrograms(rows, length),
-        [blockInputs(block, opened.h!, loss), { one: loss.one }, params, sums],
-        place,
-        { dh: builder.view(dh, first * hiddenSize, [rows, length, hiddenSize]) },
-      );
-    }
+    if (loss.pairs) pairRuns().gradient({ h: opened.h!, dh, params, sums, loss: { ...loss, ...loss.pairs }, place });
+    else
+      for (const block of lossBlocks()) {
+        const { rows, length, first } = block;
+        builder.run(
+          gradientPrograms(rows, length),
+          [blockInputs(block, opened.h!, loss), { one: loss.one }, params, sums],
+          place,
+          { dh: builder.view(dh, first * hiddenSize, [rows, length, hiddenSize]) },
+        );
+      }
     const { dx } = builder.run(close, [{ dh }, opened, params, sums], place);
     done();
     return dx!;
@@ -174,8 +187,15 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
     loss(part, x, place, loss) {
       const params = held.params(part, place);
       const { h } = builder.run(head().openOnly, [{ x }, params], place);
-      for (const block of lossBlocks())
-        builder.run(lossPrograms(block.rows, block.length), [blockInputs(block, h!, loss), params], place);
+      if (loss.pairs) pairRuns().loss({ h: h!, params, loss: { ...loss, ...loss.pairs }, place });
+      else
+        for (const block of lossBlocks())
+          builder.run(lossPrograms(block.rows, block.length), [blockInputs(block, h!, loss), params], place);
+    },
+    completions(part, x, place, tokens) {
+      const params = held.params(part, place);
+      const { h } = builder.run(head().openOnly, [{ x }, params], place);
+      return pairRuns().completions({ h: h!, params, tokens, place });
     },
     logits(part, x, place) {
       const params = held.params(part, place);
@@ -185,8 +205,11 @@ export function runParts({ builder, held, trace, lossBlock }: Context): PartRuns
   };
 }
 
-function cutPart(name: 'embedding' | 'block', trace: TraceSettings, policy: RecomputePolicy) {
-  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, { policy });
+/** What parts with the same programs have in common; the layer is the first of its kind. */
+type PartKind = [name: 'embedding' | 'block', layer: number, policy: RecomputePolicy];
+
+function cutPart([name, layer, policy]: PartKind, trace: TraceSettings) {
+  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, { policy, layer });
   return {
     forward: cutProgram(forward),
     forwardOnly: cutProgram(only(forward, 'y')),

@@ -4,15 +4,21 @@ import type { Part } from '../model/params.ts';
 import { residualShape, type TraceSettings } from '../model/parts.ts';
 import { chunkParts } from '../model/stages.ts';
 import { type Action, type Message, messageTag, type Work } from '../schedule/schedule.ts';
+import type { CompletionTokens } from './pair-runs.ts';
 import type { LossBuffers, PartFlight, PartRuns } from './part-runs.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import type { Place, TokenBuffers } from './step.ts';
 import { tokenInputs } from './token-buffers.ts';
 
-/** What a program wants of the model's end: the gradients that start from the loss, the loss alone, or logits. */
+/** What a program wants of the model's end: the gradients that start from the loss, the loss alone, how likely completions are, or logits. */
 export type End =
   | { readonly of: 'training'; readonly loss: (microbatch: number) => LossBuffers }
   | { readonly of: 'loss'; readonly loss: (microbatch: number) => Omit<LossBuffers, 'one'> }
+  | {
+      readonly of: 'completions';
+      readonly tokens: (microbatch: number) => CompletionTokens;
+      readonly done: (microbatch: number, sums: number) => void;
+    }
   | { readonly of: 'logits'; readonly done: (microbatch: number, logits: number) => void };
 
 interface Pipeline {
@@ -64,6 +70,8 @@ export function playPipeline({ builder, runs, trace, mesh, rank, end, tokens }: 
     for (const [index, part] of chunks[work.chunk]!.entries()) {
       const place = placeOf(part, work);
       if (part.name === 'head' && end.of === 'loss') runs.loss(part, x!, place, end.loss(work.microbatch));
+      else if (part.name === 'head' && end.of === 'completions')
+        end.done(work.microbatch, runs.completions(part, x!, place, end.tokens(work.microbatch)));
       else if (part.name === 'head' && end.of === 'logits') end.done(work.microbatch, runs.logits(part, x!, place));
       else {
         const inputs = { ...tokenInputs(tokens(work.microbatch)), ...(x === undefined ? {} : { x }) };

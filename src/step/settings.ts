@@ -3,6 +3,7 @@ import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { TraceSettings } from '../model/parts.ts';
+import type { PreferenceSettings } from '../model/preference.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 
 /**
@@ -26,8 +27,13 @@ export interface StepSettings {
   readonly precision: Precision;
   /** Undefined: gradients are summed over the replicas at every step. */
   readonly outer?: OuterSettings;
-  /** Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. */
-  readonly packed?: boolean;
+  /**
+   * Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. They are dealt out by their
+   * number of tokens, or by what their attention costs (see balance.ts).
+   */
+  readonly packed?: 'by-count' | 'balanced';
+  /** The loss is of pairs of documents; undefined: of tokens. Its sequences are packed. */
+  readonly preference?: PreferenceSettings;
   /** Queries and keys of a block of attention; undefined: as many as stay near a core. It changes results by rounding only. */
   readonly attentionBlock?: number;
   /** Tokens of a block of the loss; undefined: as many as stay near a core. It changes results by rounding only. */

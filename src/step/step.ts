@@ -1,6 +1,5 @@
 // What one rank does in one program, as a flat list of instructions over numbered buffers: the predictor walks it, the runtime runs it.
 import type { Group } from '../mesh/mesh.ts';
-import type { TokenRange } from '../mesh/sequence.ts';
 import type { GroupCall } from '../mesh/traffic.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import type { CallShape, Dtype, Node, Shape } from '../program/program.ts';
@@ -100,8 +99,8 @@ export interface RankProgram {
 
 /** Where tokens [b, ..] of a sequence stand: positions in their documents, and which of its sequence's documents those are. */
 export interface PlaceBuffers {
-  /** Which tokens of the sequence they are. */
-  readonly tokens: readonly TokenRange[];
+  /** The ranks of cp whose tokens they are, one after another. */
+  readonly members: readonly number[];
   readonly positions: number;
   readonly documents: number;
 }
@@ -115,17 +114,24 @@ export interface TokenBuffers extends PlaceBuffers {
   /** Target ids [b, s] and what each counts in the loss: where the head is. */
   readonly targets?: number;
   readonly weights?: number;
+  /** Where the loss is of pairs of documents: log-probabilities of both completions by the reference [b, pairs, 2]. */
+  readonly reference?: number;
+  /** What each pair [b, pairs] counts in the loss: 0 where there is none. */
+  readonly pairWeights?: number;
 }
 
 export interface TrainingStep extends RankProgram {
   readonly tokens: readonly TokenBuffers[];
-  /** The sum of the weights of this rank's tokens, a double: to be filled before a step, where the head is. */
+  /** The sum of the weights of this rank's tokens or pairs, a double: to be filled before a step, where the head is. */
   readonly counted?: number;
   /** A one that gradients start from (where the head is), filled once. */
   readonly one?: number;
   /** See `optimizerSettings` in ops/finishing.ts: to be filled before a step. */
   readonly optimizer: number;
-  /** Mean loss of the step, on every rank after the step; where replicas take steps of their own, the mean of theirs. */
+  /**
+   * Mean loss of the step, on every rank after the step; where the loss is of pairs, then their `preferenceFigures`. Where replicas take
+   * steps of their own, the means of theirs.
+   */
   readonly loss: number;
   /** The gradients' global norm before clipping, a double; where replicas take steps of their own, the mean of theirs. */
   readonly gradNorm: number;

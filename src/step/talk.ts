@@ -19,6 +19,7 @@ import type { Schedule } from '../schedule/schedule.ts';
 import { forwardScheduleOf, scheduleOf } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
 import { bucketsOf } from '../state/buckets.ts';
+import { dataAxes } from '../state/placement.ts';
 import { ownMesh, type StepSettings, traceSettings } from './settings.ts';
 
 export interface Talk {
@@ -27,7 +28,7 @@ export interface Talk {
   readonly channels: readonly Channel[];
 }
 
-/** The sets of axes that a step's collectives go over: each axis, and those over which gradients are summed together. */
+/** The sets of axes that a step's collectives go over: each axis, those over which gradients are summed together, and all of data. */
 function setsOf(settings: StepSettings): (readonly (typeof axes)[number][])[] {
   const { config } = settings;
   const { layout } = ownMesh(settings, coordsOf(settings.layout, 0));
@@ -39,6 +40,8 @@ function setsOf(settings: StepSettings): (readonly (typeof axes)[number][])[] {
           (axis) => layout[axis] > 1 && placement.gradient[axis] === 'P' && placement.finished[axis] === 'I',
         ),
       );
+  // Of the loss, of what its tokens count, and of what ZeRO shares out.
+  sets.push(dataAxes.filter((axis) => layout[axis] > 1));
   // The norm is summed over all axes on which some gradient varies.
   for (let stage = 0; stage < layout.pp; stage++) {
     const buckets = bucketsOf(config, layout, stage);

@@ -16,12 +16,12 @@ import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
 import { ownMesh, type StepSettings, traceSettings } from './settings.ts';
 import type { RankProgram, TrainingStep } from './step.ts';
-import { tokenBuffers } from './token-buffers.ts';
+import { lossBuffers, lossNumbers, lossOperands, tokenBuffers } from './token-buffers.ts';
 
 type OwnMesh = ReturnType<typeof ownMesh>;
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
-  const { config, layout, microbatches, precision, lossBlock } = settings;
+  const { config, layout, microbatches, precision, lossBlock, preference } = settings;
   const coords = coordsOf(layout, rank);
   const state = trainingState(settings, coords);
   const builder = startProgram(layout, rank, precision, state);
@@ -29,20 +29,20 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
   const trace = traceSettings({ ...settings, layout: own.layout }, own.coords);
   const parts = stageParts(config, layout, coords.pp);
 
-  const tokens = tokenBuffers(builder, parts, settings, coords, true);
-  const lossSum = builder.own('loss', [1]);
+  const tokens = tokenBuffers(builder, parts, settings, coords, 'loss');
+  const mean = lossBuffers(builder, settings);
   const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
   const gradNorm = builder.own('gradient norm', [1], 'double');
   const gradients = state.buckets.map((bucket) => {
     const vector = state.index('gradient', bucket);
     return builder.state(vector, 0, [state.vectors[vector]!.size]);
   });
-  builder.emit({ kind: 'zero', buffers: [lossSum, ...gradients], site: 'step start' });
-  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, own) : undefined;
+  builder.emit({ kind: 'zero', buffers: [mean.loss, ...gradients], site: 'step start' });
+  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, own) : undefined;
 
   const play = playPipeline({
     builder,
-    runs: runParts({ builder, held: holdState({ config, builder, state, ...own }), trace, lossBlock }),
+    runs: runParts({ builder, held: holdState({ config, builder, state, ...own }), trace, lossBlock, preference }),
     trace,
     mesh: layout,
     rank,
@@ -50,21 +50,21 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     end: {
       of: 'training',
       loss(microbatch) {
-        const { targets, weights } = tokens[microbatch]!;
-        return { targets: targets!, weights: weights!, lossSum, scale: head!.scale, one: head!.one };
+        return { ...lossOperands(tokens[microbatch]!, mean), scale: head!.scale, one: head!.one };
       },
     },
   });
   for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
-  finishStep(builder, state, own, { lossSum, optimizer, gradNorm, gradients });
-  if (settings.outer && layout.dp > 1) emitMeans(builder, layout, coords, { loss: lossSum, gradNorm });
+  const figures = { loss: mean.loss, gradNorm };
+  const losses = lossNumbers(settings);
+  finishStep(builder, state, own, { ...figures, optimizer, gradients }, losses);
+  if (settings.outer && layout.dp > 1) emitMeans(builder, layout, coords, figures, losses);
   return {
     ...builder.finish(),
     tokens,
     ...(head ? { counted: head.counted, one: head.one } : {}),
     optimizer,
-    loss: lossSum,
-    gradNorm,
+    ...figures,
   };
 }
 
@@ -74,11 +74,12 @@ export const trainingPrograms = (settings: StepSettings, rank: number): [Trainin
   ...(settings.outer ? [buildOuterStep(settings, settings.outer, rank)] : []),
 ];
 
-/** What losses are multiplied by: one over what the tokens of all ranks that train together count. */
-function headBuffers(builder: ProgramBuilder, { layout, coords }: OwnMesh) {
+/** What losses are multiplied by: one over what the tokens (or pairs, which ranks of cp have alike) of all ranks that train together count. */
+function headBuffers(builder: ProgramBuilder, { preference }: StepSettings, { layout, coords }: OwnMesh) {
   const trace = startTrace(layout, coords);
-  const counted = input(trace, [1], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' }, 'double');
-  const scale = at(trace, 'tokens counted', () => reciprocal(allReduce(counted, ['cp', 'ep', 'dp'], 'R')));
+  const counted = input(trace, [1], { tp: 'I', cp: preference ? 'I' : 'P', ep: 'P', dp: 'P' }, 'double');
+  const over = preference ? (['ep', 'dp'] as const) : (['cp', 'ep', 'dp'] as const);
+  const scale = at(trace, 'tokens counted', () => reciprocal(allReduce(counted, over, 'R')));
   const program = cutProgram(finish(trace, { counted }, { scale }));
   const buffers = {
     counted: builder.own('tokens counted', [1], 'double'),
@@ -94,10 +95,11 @@ function finishStep(
   builder: ProgramBuilder,
   state: RankState,
   { layout, coords }: OwnMesh,
-  buffers: { lossSum: number; optimizer: number; gradNorm: number; gradients: readonly number[] },
+  buffers: { loss: number; optimizer: number; gradNorm: number; gradients: readonly number[] },
+  losses: number,
 ): void {
-  const inputs: Record<string, number> = { loss: buffers.lossSum, optimizer: buffers.optimizer };
-  const into: Record<string, number> = { loss: buffers.lossSum, gradNorm: buffers.gradNorm };
+  const inputs: Record<string, number> = { loss: buffers.loss, optimizer: buffers.optimizer };
+  const into: Record<string, number> = { loss: buffers.loss, gradNorm: buffers.gradNorm };
   for (const [index, bucket] of state.buckets.entries()) {
     const { name, placement, types } = bucket;
     const whole = (role: 'parameter' | 'firstMoment' | 'secondMoment') => {
@@ -118,6 +120,6 @@ function finishStep(
     into[`finished:${name}`] = shares(placement.gradient, gradient);
     into[`whole:${name}`] = param;
   }
-  const program = cutProgram(traceFinishing(state.buckets, layout, coords));
+  const program = cutProgram(traceFinishing(state.buckets, layout, coords, losses));
   builder.run(program, [inputs], { site: '', phase: 'finish' }, into);
 }

@@ -8,7 +8,7 @@ import { checkFit, divisors, largestBatch } from '../model/fit.ts';
 import { fitsTraining } from '../plan/machine.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
-import type { OuterSettings } from '../step/settings.ts';
+import type { StepSettings } from '../step/settings.ts';
 
 export interface AutoLayoutOptions {
   readonly config: ModelConfig;
@@ -17,8 +17,8 @@ export interface AutoLayoutOptions {
   /** `defaultMicroBatch` when not given. */
   readonly microBatch?: number;
   readonly precision: Precision;
-  /** Replicas that take steps of their own share nothing out. */
-  readonly outer?: OuterSettings;
+  /** What an objective and replicas that take steps of their own change of a step's settings. */
+  readonly ofStep?: Partial<StepSettings>;
   /** Ranks are never more. */
   readonly cores: number;
   /** What the whole run may take. */
@@ -49,7 +49,9 @@ export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): numb
 export function autoLayout(options: AutoLayoutOptions): Layout {
   const dividing = grids(options.cores)
     .filter((layout) => divides(layout, options))
-    .flatMap((layout): Layout[] => (layout.dp > 1 && !options.outer ? [layout, { ...layout, zero: 1 }] : [layout]));
+    .flatMap((layout): Layout[] =>
+      layout.dp > 1 && !options.ofStep?.outer ? [layout, { ...layout, zero: 1 }] : [layout],
+    );
   const recomputing = dividing.map((layout): Layout => ({ ...layout, recompute: { policy: 'full' } }));
   return [...dividing, ...recomputing].find((layout) => fitsMemory(layout, options)) ?? oneRank;
 }
@@ -59,7 +61,7 @@ export const machineLayout = (options: Omit<AutoLayoutOptions, 'cores' | 'memory
   autoLayout({ ...options, cores: availableParallelism(), memoryBytes: availableMemory() });
 
 /** Every grid of at most so many ranks, the most wanted first. */
-function grids(cores: number): Layout[] {
+export function grids(cores: number): Layout[] {
   const found: Layout[] = [];
   for (let dp = 1; dp <= cores; dp++)
     for (let tp = 1; dp * tp <= cores; tp++)
@@ -78,7 +80,7 @@ function divides(layout: Layout, { config, seqLen, globalBatch, microBatch }: Au
 }
 
 function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
-  const { config, seqLen, globalBatch, precision, memoryBytes, outer } = options;
+  const { config, seqLen, globalBatch, precision, memoryBytes } = options;
   const microBatch = options.microBatch ?? defaultMicroBatch(globalBatch, layout);
   const settings = {
     config,
@@ -87,7 +89,7 @@ function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
     microBatch,
     microbatches: globalBatch / layout.dp / microBatch,
     precision,
-    ...(outer ? { outer } : {}),
+    ...options.ofStep,
   };
   return fitsTraining(settings, memoryBytes);
 }

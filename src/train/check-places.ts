@@ -25,3 +25,12 @@ export function checkPlaces({ out = undefined, resume, trace, saveEvery, keep }:
         refuse(key, 'there is nowhere to save to', `add ${option('out')} <dir>`);
   if (trace !== undefined) checkTrace(trace);
 }
+
+/** A run that is to be restarted needs checkpoints to go on from. */
+export function checkRestart({ restart, out, resume, steps }: TrainSettings, saveEvery: number | undefined): void {
+  if (restart === undefined) return;
+  const every = `${option('saveEvery')} ${saveEvery ?? Math.max(1, Math.floor((steps ?? trainDefaults.steps) / 10))}`;
+  if (out === undefined && resume === undefined)
+    refuse('restart', 'nothing is saved to go on from', `add ${option('out')} <dir> and ${every}`);
+  if (saveEvery === undefined) refuse('restart', 'nothing is saved to go on from before the end', `add ${every}`);
+}

@@ -24,7 +24,8 @@ export function decideSteps({ given, before, run }: Settled, sequences: readonly
   const byEpochs = atMeetings(inEpochs, run);
   const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
   const stepsDone = before?.step ?? 0;
-  if (stepsDone >= steps)
+  const nothingLeft = stepsDone === steps && given.restart !== undefined;
+  if (stepsDone >= steps && !nothingLeft)
     refuse(
       'steps',
       `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,

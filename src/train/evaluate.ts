@@ -5,9 +5,10 @@ import { trafficBytes } from '../mesh/traffic.ts';
 import { addBytes, type BytesSent } from '../plan/predict-step.ts';
 import type { Executor } from '../runtime/executor.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
-import { fillMicrobatch } from '../step/fill-tokens.ts';
+import { fillMicrobatch, type ReferenceOf } from '../step/fill-tokens.ts';
 import { buildLossStep, type LossStep } from '../step/forward-step.ts';
 import type { StepSettings } from '../step/settings.ts';
+import { lossNumbers } from '../step/token-buffers.ts';
 
 /** The held-out sequences that are measured, spread evenly over all sources: the same for every layout. */
 export interface Evaluation {
@@ -32,8 +33,8 @@ export const passesOf = ({ sequences, batch }: Evaluation, { dp }: Pick<Mesh, 'd
   Math.ceil(sequences / batch / dp);
 
 export interface Evaluator {
-  /** The mean loss of a token, in nats, the same on every rank; all ranks call it together. */
-  loss(held: Sequences['validation']): number;
+  /** The mean loss of a token, or of a pair and then its figures, the same on every rank; all ranks call it together. */
+  losses(held: Sequences['validation']): readonly number[];
 }
 
 /** A forward pass of an evaluation. */
@@ -47,38 +48,54 @@ export const measuredSequence = (
   index: number,
 ): Sequence => held.sequence(Math.floor((index * held.count) / sequences));
 
+interface EvaluatorParts {
+  readonly step: LossStep;
+  readonly executor: Executor;
+  /** Of sequences of pairs. */
+  readonly referenceOf?: ReferenceOf | undefined;
+}
+
 /** Plays a rank's {@link evaluationStep}. */
 export function createEvaluator(
   transport: Transport,
-  { layout }: Pick<StepSettings, 'layout'>,
+  settings: StepSettings,
   { sequences, batch }: Evaluation,
-  { step, executor }: { readonly step: LossStep; readonly executor: Executor },
+  { step, executor, referenceOf }: EvaluatorParts,
 ): Evaluator {
+  const { layout, preference } = settings;
   const { of } = executor.memory;
-  const { dp } = coordsOf(layout, transport.rank);
+  const { dp, cp } = coordsOf(layout, transport.rank);
   const batches = sequences / batch;
   if (step.one !== undefined) of(step.one).fill(1);
 
   /** Returns what its tokens count. */
   const fill = (held: Sequences['validation'], first: number): number =>
-    fillMicrobatch(of, step.tokens[0]!, (row) => measuredSequence(held, { sequences }, first + row));
+    fillMicrobatch(
+      of,
+      step.tokens[0]!,
+      settings,
+      (row) => measuredSequence(held, { sequences }, first + row),
+      referenceOf,
+    );
   return {
-    loss(held) {
-      /** The losses of the tokens, and what they count. */
-      const sums = new Float64Array(2);
+    losses(held) {
+      /** The losses of the tokens or pairs, and what they count. */
+      const sums = new Float64Array(lossNumbers(settings) + 1);
+      const last = sums.length - 1;
       for (let pass = 0; pass < passesOf({ sequences, batch }, layout); pass++) {
         const mine = pass * layout.dp + dp;
         const counted = fill(held, Math.min(mine, batches - 1) * batch);
         if (step.loss !== undefined) of(step.loss).fill(0);
         executor.run();
         if (step.loss === undefined || mine >= batches) continue;
-        sums[0]! += of(step.loss)[0]!;
-        sums[1]! += counted;
+        for (const [index, loss] of of(step.loss).entries()) sums[index]! += loss;
+        // Ranks of cp have the same pairs, each its own tokens.
+        if (!preference || cp === 0) sums[last]! += counted;
       }
       // The last stage of each replica has its sums, of each cp rank its tokens'; other stages add nothing.
       for (const axis of talkingAxes)
         if (layout[axis] > 1) transport.allReduce(groupOf(layout, transport.rank, axis), sums, 'sum', 'held-out loss');
-      return sums[0]! / Math.max(1, sums[1]!);
+      return Array.from(sums.subarray(0, last), (sum) => sum / Math.max(1, sums[last]!));
     },
   };
 }
@@ -87,8 +104,11 @@ export function createEvaluator(
 const talkingAxes = ['cp', 'dp', 'pp'] as const;
 
 /** What one evaluation sends besides its passes. */
-export const evaluationTalk = (layout: Mesh): BytesSent =>
-  talkingAxes
+export const evaluationTalk = (settings: StepSettings): BytesSent => {
+  const { layout } = settings;
+  const bytes = 8 * (lossNumbers(settings) + 1);
+  return talkingAxes
     .filter((axis) => layout[axis] > 1)
-    .map((axis): BytesSent => ({ [axis]: { allReduce: trafficBytes('allReduce', 16, layout[axis]) } }))
+    .map((axis): BytesSent => ({ [axis]: { allReduce: trafficBytes('allReduce', bytes, layout[axis]) } }))
     .reduce(addBytes, {});
+};

@@ -34,14 +34,33 @@ function checkSaved(resume: string): void {
   });
 }
 
+/** What a run keeps for all of its length besides its model. */
+export const fixedSettings = [
+  'objective',
+  'beta',
+  'seed',
+  'seqLen',
+  'globalBatch',
+  'precision',
+  'pack',
+  'heldOut',
+  'mix',
+  'syncEvery',
+] as const;
+
 /** The notes of a run; what would make it another run is refused. */
 export function goOnWith(resume: string, given: TrainSettings): RunManifest {
   const before = readRun(resume);
   const fix = `leave it out, or start a new run from its weights with ${option('model')} ${resume}`;
   for (const key of ['model', 'set'] as const)
     if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
-  for (const key of ['seed', 'seqLen', 'globalBatch', 'precision', 'pack', 'heldOut', 'mix', 'syncEvery'] as const)
-    if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
+  if (before.run.objective === 'dpo' && given.dataChanged)
+    refuse('dataChanged', `the reference of the run in ${resume} is known for its own pairs alone`, fix);
+  // How documents are dealt out to ranks changes nothing that is computed; that they are packed does.
+  const wouldDiffer = (key: keyof RunSettings): boolean =>
+    key === 'pack' ? Boolean(given.pack) !== Boolean(before.run.pack) : `${given[key]}` !== `${before.run[key]}`;
+  for (const key of fixedSettings)
+    if (given[key] !== undefined && wouldDiffer(key))
       refuse(
         key,
         `${given[key]} is not ${before.run[key] === undefined ? 'what it was' : `the ${before.run[key]}`} in the run in ${resume}`,

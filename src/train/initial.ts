@@ -1,4 +1,5 @@
 // Initial weights: numbers that depend on the seed, the parameter and the global index alone, so every layout starts alike.
+import { forEachRun } from '../checkpoint/ranges.ts';
 import type { ParamSpec } from '../model/params.ts';
 import { normalFill } from '../runtime/kernels/local.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
@@ -6,19 +7,13 @@ import type { DimRange } from '../state/pieces.ts';
 
 /** Fills a box of a parameter, row-major. */
 export function initialise(part: Floats, spec: ParamSpec, ranges: readonly DimRange[], seed: number): void {
-  const [rows, columns] = ranges.length === 2 ? [ranges[0]!, ranges[1]!] : [[0, 1] as const, ranges[0]!];
-  const width = columns[1] - columns[0];
-  const wholeWidth = spec.shape[spec.shape.length - 1]!;
   const key = keyOf(seed, spec.name);
   const fill = (numbers: Floats, start: number) => {
     if (spec.initial === 'ones') numbers.fill(1);
     else if (spec.initial === 'normal') normalFill(numbers, { start, key, std: spec.std });
     else numbers.fill(0);
   };
-  if (width === wholeWidth) fill(part, rows[0] * wholeWidth);
-  else
-    for (let row = rows[0]; row < rows[1]; row++)
-      fill(part.subarray((row - rows[0]) * width, (row - rows[0] + 1) * width), row * wholeWidth + columns[0]);
+  forEachRun(spec.shape, ranges, (start, at, count) => fill(part.subarray(at, at + count), start));
 }
 
 /** The key of a parameter's random numbers: FNV-1a of its name in the low 32 bits, the seed (below 2^21) above. */

@@ -9,6 +9,7 @@ import type { TraceSpan } from '../runtime/perfetto.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { OptimizerSettings } from './optimizer.ts';
+import type { RankSnapshot } from './snapshot.ts';
 
 export interface TrainJob {
   readonly settings: StepSettings;
@@ -43,6 +44,10 @@ export interface TrainJob {
     /** Saved with the checkpoint, with `step` added. */
     readonly manifest: Manifest;
   };
+  /** By rank; undefined: every checkpoint is written while the ranks wait. */
+  readonly snapshots?: readonly RankSnapshot[];
+  /** Of dpo. */
+  readonly reference?: Reference;
   /** Measures the loss on held-out sequences after every so many steps, and after the last. */
   readonly evaluation?: Evaluation & { readonly every: number };
   /** Writes a sample of text after every so many steps, and after the last. */
@@ -52,23 +57,42 @@ export interface TrainJob {
   readonly trace: boolean;
 }
 
+/** The frozen reference of preference optimization: see reference.ts. */
+export interface Reference {
+  /** Its file. */
+  readonly path: string;
+  /** The file of the run gone on with, where it is another. */
+  readonly copyFrom?: string;
+  /** Whether it is computed first. */
+  readonly isNew: boolean;
+  readonly pairs: number;
+  /** What it was computed from; strings for whoever reads the file. */
+  readonly notes: Readonly<Record<string, string>>;
+}
+
 /** After every step; `loss` and `gradNorm` (before clipping) are those of the whole step, the same on every rank. */
 export interface StepReport {
   readonly kind: 'step';
   readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
+  /** Of dpo: `preferenceFigures` by name. */
+  readonly figures?: Figures;
   readonly learningRate: number;
   readonly seconds: number;
   /** Of `seconds`, inside collectives and messages, waiting included. */
   readonly communicationSeconds: number;
 }
 
-/** The mean loss of the held-out tokens, in nats. */
+/** Numbers that an objective tells besides its loss. */
+export type Figures = Readonly<Record<string, number>>;
+
+/** The mean loss of the held-out tokens, in nats, or of the held-out pairs. */
 export interface EvaluationReport {
   readonly kind: 'evaluation';
   readonly step: number;
   readonly loss: number;
+  readonly figures?: Figures;
 }
 
 /** Text that goes on from the run's prompt. */
@@ -78,17 +102,41 @@ export interface SampleReport {
   readonly text: string;
 }
 
+/** The ranks are started again. */
+export interface RestartReport {
+  readonly kind: 'restart';
+  /** The rank that was lost; undefined: none was, they waited for one another. */
+  readonly rank?: number;
+  /** Why. */
+  readonly problem: string;
+  /** The last step of the checkpoint from which the run goes on; 0: there is none, it begins anew. */
+  readonly step: number;
+  /** What the run goes on in. */
+  readonly layout: string;
+  /** The lost rank is given up: the layout has fewer. */
+  readonly givenUp: boolean;
+  /** Restarts that are left. */
+  readonly left: number;
+}
+
 export type TrainReport =
   | StepReport
+  | RestartReport
   | {
       readonly kind: 'ready';
       readonly setupSeconds: number;
       /** FLOP/s of this rank's matrix products while all ranks do them. */
       readonly matrixFlopsPerSecond?: number;
     }
+  /** How many passes over all pairs have been made for the reference. */
+  | { readonly kind: 'reference'; readonly done: number; readonly passes: number }
   | EvaluationReport
   | SampleReport
   | { readonly kind: 'saved'; readonly step: number; readonly out: string }
+  /** Of every rank: its copy of what the step left is there to be written. */
+  | { readonly kind: 'copied'; readonly step: number }
+  /** Once at most: a step's checkpoint is due and the one before it is still being written. */
+  | { readonly kind: 'saveWaits'; readonly step: number }
   | { readonly kind: 'spans'; readonly spans: readonly TraceSpan[] };
 
 /** What a rank returns. */

@@ -1,6 +1,6 @@
 // Runs a planned training on the ranks of this machine and gathers what they report.
 
-import type { AbortSignalLike } from '../abort-signal.ts';
+import { type AbortSignalLike, stoppedBy } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { checkFree } from '../checkpoint/out-directory.ts';
@@ -18,10 +18,13 @@ import { runWorld } from '../runtime/world.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
+import { type BackgroundSaves, createBackgroundSaves } from './background-saves.ts';
 import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
+import { takeOverReference } from './reference.ts';
+import { type OnStep, withRestarts } from './restart.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
 import { withAbsolutePaths } from './run-paths.ts';
 import { type TrainSettings, trainDefaults } from './settings.ts';
@@ -29,7 +32,7 @@ import { withTrace } from './trace-file.ts';
 
 /** What whoever starts a run hears of it and decides about it. */
 export interface TrainHooks {
-  /** Rank 0's reports, as they come. */
+  /** Rank 0's reports, as they come, and what became of lost ranks. */
   readonly onReport?: (report: TrainReport) => void;
   readonly signal?: AbortSignalLike;
   readonly pool?: WorldPool;
@@ -39,6 +42,7 @@ export interface TrainHooks {
 
 export interface TrainSummary {
   readonly steps: readonly StepReport[];
+  /** From here on: of the ranks that ran last, since the checkpoint from which they went on. */
   readonly ranks: readonly RankResult[];
   /** What was predicted for each rank, for the steps that ran. */
   readonly predicted: readonly RankPrediction[];
@@ -51,27 +55,41 @@ export interface TrainSummary {
   readonly modelFlopsPerSecond: number;
 }
 
-/** Throws what runWorld throws, and TRAINING_DIVERGED. */
-export async function launch(plan: RunPlan, hooks: TrainHooks): Promise<TrainSummary> {
+const ownModule = new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url);
+
+/**
+ * Throws what runWorld throws, and TRAINING_DIVERGED. `rankModule`: what the ranks run.
+ * @internal The published types need none of Node's.
+ */
+export async function launch(plan: RunPlan, hooks: TrainHooks, rankModule = ownModule): Promise<TrainSummary> {
   const out = plan.settled.given.out ?? plan.settled.given.resume;
   const claim = out === undefined ? undefined : claimOut(out);
+  const saves = createBackgroundSaves();
   try {
     // Another run may have saved here, or where the weights are, while the data were prepared.
     const { given, weights } = plan.settled;
     if (out !== undefined) checkFree(out, given);
     if (weights) openCheckpoint(weights.path, weights.identity).close();
     const token = claim?.token ?? '';
-    if (given.trace === undefined) return await runRanks(plan, hooks, token);
+    const { reference } = plan;
+    if (reference?.copyFrom !== undefined) takeOverReference(reference.copyFrom, reference.path);
+    const steps = new Map<number, StepReport>();
+    const run = (trace?: TraceFile) =>
+      withRestarts(plan, hooks.onReport, (left, onStep) =>
+        runRanks(left, hooks, { claim: token, saves, steps, onStep, rankModule, trace }),
+      );
+    if (given.trace === undefined) return await run();
     const { layout } = plan.settled;
     const look = {
       rankName: (rank: number) => rankName(layout, rank),
       originMicroseconds: (performance.timeOrigin + performance.now()) * 1000,
     };
-    return await withTrace(given.trace, look, (trace) => runRanks(plan, hooks, token, trace));
+    return await withTrace(given.trace, look, run);
   } catch (error) {
     if (!(error instanceof FivefoldError && error.code === 'TRAINING_DIVERGED')) throw error;
     return fail(error.code, { ...error.values, ...savedOf(plan.settled.given) });
   } finally {
+    await saves.close();
     claim?.release();
   }
 }
@@ -82,27 +100,58 @@ function savedOf({ out, resume }: TrainSettings): { readonly saved?: string } {
   return saved === undefined ? {} : { saved };
 }
 
-async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?: TraceFile): Promise<TrainSummary> {
+/** What all worlds of a run share. */
+interface Shared {
+  /** The token of the run's claim to its directory. */
+  readonly claim: string;
+  readonly saves: BackgroundSaves;
+  /** By number; of a step that is done again, the last report. */
+  readonly steps: Map<number, StepReport>;
+  readonly onStep: OnStep;
+  readonly rankModule: URL;
+  readonly trace: TraceFile | undefined;
+}
+
+async function runRanks(plan: RunPlan, hooks: TrainHooks, shared: Shared): Promise<TrainSummary> {
+  const { claim, saves, trace } = shared;
   const { settings, settled, run, stepsDone, predicted } = plan;
   const { given, model, layout } = settled;
   const out = given.out ?? given.resume;
-  const steps: StepReport[] = [];
   let directory: RunDirectory | undefined;
   let setupSeconds = 0;
   /** FLOP/s of matrix products, by rank. */
   const rates = new Map<number, number>();
-  const job = jobOf(plan, claim);
+  const timeoutSeconds = given.timeoutSeconds ?? trainDefaults.timeoutSeconds;
+  const stop = stoppedBy(hooks.signal);
+  let notSaved: Error | undefined;
+  const planned = jobOf(plan, claim);
+  const snapshots =
+    plan.savesBeside && planned.save
+      ? saves.forWorld({
+          settings,
+          save: planned.save,
+          timeoutSeconds,
+          onSaved: (step) => hooks.onReport?.({ kind: 'saved', step, out: planned.save!.out }),
+          onFailure(error) {
+            notSaved = error;
+            stop.abort(error);
+          },
+        })
+      : undefined;
+  const job: TrainJob = { ...planned, ...(snapshots ? { snapshots } : {}) };
   const resident = hooks.pool ? undefined : watchResident();
-  const results = (await runWorld({
-    plan: { ...talkOf(settings), timeoutSeconds: given.timeoutSeconds ?? trainDefaults.timeoutSeconds },
-    rankModule: new URL(import.meta.url.endsWith('.ts') ? './rank.ts' : './rank.js', import.meta.url),
+  const world = runWorld({
+    plan: { ...talkOf(settings), timeoutSeconds },
+    rankModule: shared.rankModule,
     jobs: Array.from({ length: worldSize(layout) }, () => job),
     ...(hooks.pool ? { pool: hooks.pool } : {}),
-    ...(hooks.signal ? { signal: hooks.signal } : {}),
+    signal: stop.signal,
     ...(hooks.recorderDir ? { recorderDir: hooks.recorderDir } : {}),
     onReport(rank, message) {
       const report = message as TrainReport;
       if (report.kind !== 'spans') resident?.sample();
+      if (report.kind === 'copied') saves.copied(report.step);
+      if (report.kind === 'step') shared.onStep(rank, report.step);
       if (report.kind === 'spans' && trace) tracing(given, () => trace.add(report.spans));
       if (report.kind === 'ready' && report.matrixFlopsPerSecond) rates.set(rank, report.matrixFlopsPerSecond);
       // The rank that picks tokens has the text.
@@ -110,14 +159,14 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?:
         directory?.note({ step: report.step, sample: report.text });
         hooks.onReport?.(report);
       }
-      if (rank !== 0 || report.kind === 'sample') return;
+      if (rank !== 0 || report.kind === 'sample' || report.kind === 'copied') return;
       if (report.kind === 'ready') {
         setupSeconds = report.setupSeconds;
         // Only now is nothing left that could refuse the run.
         if (out !== undefined) directory = openRunDirectory(out, run, stepsDone);
       }
       if (report.kind === 'step') {
-        steps.push(report);
+        shared.steps.set(report.step, report);
         const metrics = metricsOf(report, {
           tokensPerStep: tokensPerStep(settings),
           flopsPerStep: plan.flopsPerStep,
@@ -126,10 +175,17 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?:
         });
         directory?.note(metrics);
       }
-      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report.step, report.loss));
+      if (report.kind === 'evaluation') directory?.note(evaluationMetrics(report));
       hooks.onReport?.(report);
     },
-  }).finally(() => directory?.close())) as RankResult[];
+  });
+  const results = (await world.finally(async () => {
+    // What all ranks have copied becomes a checkpoint, however their world ended.
+    await saves.settled();
+    stop.release();
+    directory?.close();
+    if (notSaved) throw notSaved;
+  })) as RankResult[];
   if (trace) tracing(given, () => trace.close());
   const diverged = results[0]?.diverged;
   if (diverged) {
@@ -137,6 +193,7 @@ async function runRanks(plan: RunPlan, hooks: TrainHooks, claim: string, trace?:
     fail('TRAINING_DIVERGED', { step, problem: `loss ${loss} and gradient norm ${gradNorm}` });
   }
 
+  const steps = [...shared.steps.values()];
   // The first step of several warms caches up: rates are those of the others.
   const timed = steps.length > 1 ? steps.slice(1) : steps;
   const seconds = timed.reduce((sum, step) => sum + step.seconds, 0);
@@ -165,7 +222,8 @@ function tracing(given: TrainSettings, write: () => void): void {
   }
 }
 
-function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }: RunPlan, claim: string): TrainJob {
+function jobOf(plan: RunPlan, claim: string): TrainJob {
+  const { settings, settled, run, stepsDone, tokens, reference, evaluation, sample } = plan;
   const { given, model, weights } = settled;
   const out = given.out ?? given.resume;
   const [beta1, beta2] = run.betas;
@@ -208,6 +266,7 @@ function jobOf({ settings, settled, run, stepsDone, tokens, evaluation, sample }
             manifest,
           },
         }),
+    ...(reference ? { reference } : {}),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
     measuresRate: out !== undefined,

@@ -2,6 +2,7 @@
 // optimizer's momentum, and the exact weights when those files round them.
 import { broken } from '../checkpoint/broken.ts';
 import type { Checkpoint } from '../checkpoint/hf-directory.ts';
+import { storedTensors } from '../checkpoint/shards.ts';
 import type { ParamSpec } from '../model/params.ts';
 
 export type Moment = 'first' | 'second';
@@ -20,12 +21,14 @@ export const masterName = (tensor: string): string => `${tensor}.master`;
  * Whether the optimizer's file holds a parameter unrounded.
  * @throws CHECKPOINT_BROKEN if it does not although the weights' file rounds it: the run would go on from other weights than its own.
  */
-export function hasMaster(state: Checkpoint, weights: Checkpoint, { tensor }: ParamSpec): boolean {
-  if (state.has(masterName(tensor.name))) return true;
-  const dtype = weights.find(tensor.name)?.dtype;
-  if (dtype === 'BF16' || dtype === 'F16')
-    broken(state.path, `it holds ${tensor.name} rounded to ${dtype} and not as it was trained`);
-  return false;
+export function hasMaster(state: Checkpoint, weights: Checkpoint, spec: ParamSpec): boolean {
+  const lacking = storedTensors(spec).filter(({ name }) => !state.has(masterName(name)));
+  for (const { name } of lacking) {
+    const dtype = weights.find(name)?.dtype;
+    if (dtype === 'BF16' || dtype === 'F16')
+      broken(state.path, `it holds ${name} rounded to ${dtype} and not as it was trained`);
+  }
+  return lacking.length === 0;
 }
 
 /** The spec of a parameter, pointing at the tensor that holds its moment. */

@@ -2,18 +2,25 @@
 import type { ModelSource } from '../checkpoint/model-source.ts';
 import { timesSeen } from '../data/epochs.ts';
 import type { PackedStatistics } from '../data/packing-file.ts';
+import { pairPositions } from '../data/pairs.ts';
 import { openSequences, type Sequences } from '../data/sequences.ts';
 import type { PreparedData } from '../data/tokens.ts';
-import { fail, option } from '../errors.ts';
+import { fail, memory as memoryText, option } from '../errors.ts';
 import type { WritingJob } from '../generate/job.ts';
-import { checkTrainingFits } from '../plan/machine.ts';
+import { checkTrainingFits, fits } from '../plan/machine.ts';
+import { type MemoryEstimate, withSnapshots } from '../plan/memory.ts';
 import type { RankPrediction } from '../plan/predict-step.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { decideSteps, type Steps } from './decide-steps.ts';
 import { type Evaluation, planEvaluation } from './evaluate.ts';
+import type { Reference } from './job.ts';
 import type { RunManifest } from './manifest.ts';
+import { stepSettings } from './objective.ts';
+import type { Balance } from './packed-work.ts';
 import { predictRun } from './predict-run.ts';
+import { planReference } from './reference.ts';
+import { referencePasses } from './reference-pass.ts';
 import { outerOf } from './replicas.ts';
 import { planSample } from './sample.ts';
 import type { Settled } from './settle.ts';
@@ -28,28 +35,45 @@ export interface RunPlan extends Steps {
   readonly epochs: number;
   /** The same for each source of a mix. */
   readonly seen: readonly number[];
+  /** Of dpo. */
+  readonly reference?: Reference & { readonly passes: number };
   readonly evaluation?: Evaluation & { readonly every: number };
   readonly sample?: WritingJob & { readonly every: number };
+  /** Checkpoints are written while the next steps run, from copies. */
+  readonly savesBeside: boolean;
   /** Matrix FLOPs of all ranks. */
   readonly flopsPerStep: number;
   /** By rank, for the steps of this part of the run. */
   readonly predicted: readonly RankPrediction[];
+  /** What dealing packed documents out by cost changes, where ranks could share them out. */
+  readonly balance?: Balance;
   /** By how much the process's resident memory is to grow when the ranks run. */
   readonly processBytes: number;
 }
 
-/** @throws an error of exit status 2 when the run cannot start; nothing is written */
-export function planRun(settled: Settled, tokens: PreparedData): RunPlan {
-  const { seqLen, seed, heldOut } = settled.run;
-  const sequences = openSequences(tokens.sources, { seqLen, seed, heldOut });
+/** `folder`: for what a run that saves nothing writes on the way. @throws an error of exit status 2 when the run cannot start; nothing is written */
+export function planRun(settled: Settled, tokens: PreparedData, folder: string): RunPlan {
+  const { seed, heldOut } = settled.run;
+  const ofStep = stepSettings(settled.run, tokens.ofPairs?.most ?? 0);
+  const sequences = openSequences(tokens.sources, { seqLen: ofStep.seqLen, seed, heldOut });
   try {
-    return planWith(sequences, settled, tokens);
+    return planWith(sequences, settled, tokens, { ofStep, folder });
   } finally {
     sequences.close();
   }
 }
 
-function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData): RunPlan {
+interface PlanContext {
+  readonly ofStep: ReturnType<typeof stepSettings>;
+  readonly folder: string;
+}
+
+function planWith(
+  sequences: Sequences,
+  settled: Settled,
+  tokens: PreparedData,
+  { ofStep, folder }: PlanContext,
+): RunPlan {
   const { run, given, before, model, layout, microbatches } = settled;
   const { seqLen, microBatch, globalBatch, precision } = run;
   if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
@@ -57,13 +81,21 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
   const settings: StepSettings = {
     config: model.config,
     layout,
-    seqLen,
     microBatch,
     microbatches,
     precision,
     ...outerOf(run),
-    ...(run.pack ? { packed: true } : {}),
+    ...ofStep,
   };
+  const reference =
+    tokens.ofPairs &&
+    planReference(
+      settled,
+      tokens.ofPairs,
+      tokens.sources.map(({ sha256 }) => sha256),
+      folder,
+    );
+  const passes = reference?.isNew ? referencePasses(settings, sequences.all.count) : 0;
   const toDo = steps.run.steps - steps.stepsDone;
   const { evalEvery, evalSequences } = run;
   const evaluation =
@@ -72,30 +104,45 @@ function planWith(sequences: Sequences, settled: Settled, tokens: PreparedData):
       : { ...planEvaluation(sequences.validation.count, evalSequences, microBatch), every: evalEvery };
   const { sampleEvery } = run;
   const sample = sampleEvery === undefined ? undefined : { ...planSample(settled), every: sampleEvery };
-  const { ranks, flopsPerStep, memory } = predictRun({
+  const { ranks, flopsPerStep, memory, balance } = predictRun({
     settings,
     firstStep: steps.stepsDone + 1,
     steps: toDo,
     evaluation: evaluation && { ...evaluation, times: timesDue(evaluation.every, steps.stepsDone, steps.run.steps) },
     sample: sample && { ...sample, times: timesDue(sample.every, steps.stepsDone, steps.run.steps) },
     sequences,
+    referencePasses: passes,
   });
-  // Checked already, but for what is measured on the way.
-  if (evaluation || sample) checkTrainingFits(settings, availableMemory(), memory);
+  // Checked already, but for what is done besides.
+  if (evaluation || sample || reference) checkTrainingFits(settings, availableMemory(), memory);
+  const saves = run.saveEvery === undefined ? 0 : timesDue(run.saveEvery, steps.stepsDone, steps.run.steps);
+  // After the last step nothing runs.
+  const copying = saves > 1 ? withSnapshots(memory, settings) : undefined;
+  const savesBeside = copying !== undefined && fits(copying, availableMemory());
   return {
     ...steps,
-    notes: [...ignoredKeys(model), ...packingNotes(tokens, seqLen), ...steps.notes],
+    notes: [
+      ...ignoredKeys(model),
+      ...packingNotes(tokens, seqLen),
+      ...pairNotes(tokens, seqLen),
+      ...balanceNotes(settings, balance),
+      ...steps.notes,
+      ...(copying && !savesBeside ? [waitingNote(copying)] : []),
+    ],
+    ...(balance ? { balance } : {}),
     settled,
     settings,
     tokens,
     sequences: sequences.count,
     epochs: (steps.run.steps * globalBatch) / sequences.count,
     seen: timesSeen(sequences.sources, steps.run.steps, globalBatch),
+    ...(reference ? { reference: { ...reference, passes } } : {}),
     ...(evaluation ? { evaluation } : {}),
     ...(sample ? { sample } : {}),
+    savesBeside,
     flopsPerStep,
     predicted: ranks,
-    processBytes: memory.processBytes,
+    processBytes: (savesBeside ? copying : memory).processBytes,
   };
 }
 
@@ -104,6 +151,9 @@ const ignoredKeys = ({ config }: ModelSource): string[] =>
     ? []
     : [`config.json has keys that are not known here and change nothing: ${config.ignored.join(', ')}`];
 
+const waitingNote = ({ snapshots }: MemoryEstimate): string =>
+  `steps wait while a checkpoint is written: there is no room for copies of what is saved (${memoryText(snapshots)})`;
+
 const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
   packed === undefined
     ? []
@@ -111,13 +161,38 @@ const packingNotes = ({ packed }: PreparedData, seqLen: number): string[] =>
         `packed ${packed.documents} documents into ${packed.sequences} sequences: ${filledText(packed, seqLen)} of their positions hold a token`,
       ];
 
+/** By count nothing is said where there is nothing to win. */
+function balanceNotes({ packed }: StepSettings, balance: Balance | undefined): string[] {
+  if (!balance) return [];
+  const percent = Math.round((1 - balance.slowest) * 100);
+  if (packed !== 'balanced' && percent < 1) return [];
+  const both = `${balance.byCount.toFixed(2)} times the mean by count, ${balance.balanced.toFixed(2)} times balanced`;
+  const less =
+    packed === 'balanced'
+      ? `it has ${percent} % less`
+      : `with ${option('pack')} balanced it would have ${percent} % less`;
+  return [`attention of the rank with most of it: ${both}${percent > 0 ? `; ${less} to compute in all` : ''}`];
+}
+
+const pairNotes = ({ ofPairs }: PreparedData, seqLen: number): string[] =>
+  ofPairs === undefined
+    ? []
+    : [
+        `${ofPairs.pairs} pairs in ${ofPairs.sequences} sequences of two times ${seqLen} tokens: ${filledText(ofPairs, pairPositions(seqLen))} of their positions hold a token`,
+        ...(ofPairs.cut === 0
+          ? []
+          : [
+              `${ofPairs.cut} of the pairs are longer than ${option('seqLen')} ${seqLen}: the ends of their completions are cut off`,
+            ]),
+      ];
+
 /** Rounded down: what is not full is not said to be. */
-const filledText = ({ filled, sequences }: PackedStatistics, seqLen: number): string =>
+const filledText = ({ filled, sequences }: Pick<PackedStatistics, 'filled' | 'sequences'>, seqLen: number): string =>
   `${Math.floor((filled / sequences / seqLen) * 1000) / 10} %`;
 
 /** How often something is done after every so many steps and after the last. */
 const timesDue = (every: number, stepsDone: number, steps: number): number =>
-  Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
+  stepsDone === steps ? 0 : Math.floor((steps - 1) / every) - Math.floor(stepsDone / every) + 1;
 
 function checkSameData(before: RunManifest, tokens: PreparedData, resume: string): void {
   const same =

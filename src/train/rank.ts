@@ -1,28 +1,31 @@
 // Training as one rank does it: build the step, load or make the weights, then step after step. Knows nothing of threads.
 import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
+import { openReference, type ReferenceReader } from '../checkpoint/reference-file.ts';
 import { readRole } from '../checkpoint/weights.ts';
 import { openSequences } from '../data/sequences.ts';
 import { continuePrompt } from '../generate/rank.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
 import type { ParamSpec } from '../model/params.ts';
+import { preferenceFigures } from '../ops/preference.ts';
 import { createExecutor, type Executor, type Observer } from '../runtime/executor.ts';
 import { matrixRateOfRank } from '../runtime/matrix-rate.ts';
 import { allocateMemory, type StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { fillStep } from '../step/fill-tokens.ts';
-import { buildLogitsStep } from '../step/forward-step.ts';
+import { buildCompletionsStep, buildLogitsStep } from '../step/forward-step.ts';
 import { synchronisesAt } from '../step/settings.ts';
 import type { RankProgram, TrainingStep } from '../step/step.ts';
 import { trainingPrograms } from '../step/training-step.ts';
 import { createClock } from './clock.ts';
 import { createEvaluator, evaluationStep } from './evaluate.ts';
 import { initialise } from './initial.ts';
-import type { RankResult, TrainJob, TrainReport } from './job.ts';
+import type { Figures, RankResult, TrainJob, TrainReport } from './job.ts';
 import { hasMaster, masterSpec, momentSpec, outerMomentumSpec } from './moments.ts';
 import { learningRateAt, writeOptimizer } from './optimizer.ts';
+import { computeReference } from './reference-pass.ts';
 import { noteAgreement } from './replicas.ts';
-import { saveCheckpoint } from './save-shards.ts';
+import { createSaver } from './saver.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
 export async function rank(
@@ -45,12 +48,8 @@ async function trainRank(
   const [step, outerStep] = trainingPrograms(settings, transport.rank);
   const evaluation = job.evaluation && evaluationStep(settings, job.evaluation, transport.rank);
   const sample = job.sample && buildLogitsStep(job.sample.settings, transport.rank);
-  const programs = [
-    step,
-    ...(outerStep ? [outerStep] : []),
-    ...(evaluation ? [evaluation] : []),
-    ...(sample ? [sample] : []),
-  ];
+  const judging = job.reference?.isNew ? buildCompletionsStep(settings, transport.rank) : undefined;
+  const programs = [step, outerStep, evaluation, sample, judging].filter((program) => program !== undefined);
   const memory = allocateMemory(programs, (bytes) => transport.allocate(bytes));
   const clock = createClock([step, ...(outerStep ? [outerStep] : [])], layout, job.trace);
   const executors: Executor[] = [];
@@ -61,10 +60,17 @@ async function trainRank(
   };
   const executor = execute(step, clock.observe);
   const outerExecutor = outerStep && execute(outerStep, clock.observe);
+  let reference: ReferenceReader | undefined;
+  const referenceOf = job.reference && ((pair: number) => reference!.of(pair));
   const evaluator =
     evaluation &&
-    createEvaluator(transport, settings, job.evaluation!, { step: evaluation, executor: execute(evaluation) });
+    createEvaluator(transport, settings, job.evaluation!, {
+      step: evaluation,
+      executor: execute(evaluation),
+      referenceOf,
+    });
   const sampler = sample && { step: sample, executor: execute(sample) };
+  const judge = judging && { step: judging, executor: execute(judging) };
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   if (step.one !== undefined) executor.memory.of(step.one).fill(1);
   startWeights(step, memory.state, job, coords, transport);
@@ -74,6 +80,13 @@ async function trainRank(
   const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
   report({ kind: 'ready', setupSeconds, ...(rates && { matrixFlopsPerSecond: Math.max(...rates) }) });
 
+  if (job.reference) {
+    const work = { settings, reference: job.reference, sequences, onPass: reportPass(report) };
+    if (judge) clock.during('evaluation', 'reference', () => computeReference(transport, { ...work, ...judge }));
+    reference = openReference(job.reference.path);
+  }
+
+  const save = job.save && createSaver(transport, memory.state, step.state, { ...job, save: job.save }, report);
   const total = { communication: 0, compute: 0 };
   let diverged: RankResult['diverged'];
   for (let number = job.stepsDone + 1; number <= job.lastStep; number++) {
@@ -86,6 +99,7 @@ async function trainRank(
           coords,
           step: number,
           sequence: (index) => sequences.sequence(index),
+          referenceOf,
         }),
       );
       writeOptimizer(executor.memory.of(step.optimizer), number, optimizer);
@@ -93,7 +107,7 @@ async function trainRank(
       if (synchronisesAt(settings, number)) outerExecutor!.run();
     });
     const seconds = (performance.now() - start) / 1000;
-    const loss = executor.memory.of(step.loss)[0]!;
+    const [loss, ...figures] = executor.memory.of(step.loss) as unknown as readonly [number, ...number[]];
     const gradNorm = executor.memory.of(step.gradNorm)[0]!;
     // Every rank has the same two numbers, so all stop here.
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
@@ -107,14 +121,17 @@ async function trainRank(
       step: number,
       loss,
       gradNorm,
+      ...figuresOf(figures),
       learningRate: learningRateAt(number, optimizer),
       seconds,
       communicationSeconds: clock.communicationSeconds(),
     });
     const isDue = (every: number): boolean => number === job.lastStep || (every > 0 && number % every === 0);
     if (evaluator && isDue(job.evaluation!.every)) {
-      const heldOut = clock.during('evaluation', `evaluate step ${number}`, () => evaluator.loss(sequences.validation));
-      report({ kind: 'evaluation', step: number, loss: heldOut });
+      const [heldOut, ...told] = clock.during('evaluation', `evaluate step ${number}`, () =>
+        evaluator.losses(sequences.validation),
+      );
+      report({ kind: 'evaluation', step: number, loss: heldOut!, ...figuresOf(told) });
     }
     if (sampler && isDue(job.sample!.every)) {
       const text = clock.during(
@@ -124,16 +141,11 @@ async function trainRank(
       );
       if (text !== undefined) report({ kind: 'sample', step: number, text });
     }
-    const { save } = job;
-    if (save && isDue(save.every)) {
-      clock.during('checkpoint', `save step ${number}`, () =>
-        saveCheckpoint(transport, memory.state, step.state, settings, save, number),
-      );
-      if (transport.rank === 0) report({ kind: 'saved', step: number, out: save.out });
-    }
+    if (save && isDue(job.save!.every)) clock.during('checkpoint', `save step ${number}`, () => save(number));
     if (job.trace) report({ kind: 'spans', spans: clock.takeSpans() });
   }
   sequences.close();
+  reference?.close();
   const result = {
     counters: transport.counters,
     flops: executors.reduce((sum, each) => sum + each.flops(), 0),
@@ -145,6 +157,15 @@ async function trainRank(
   for (const each of executors) each.dispose();
   return result;
 }
+
+const reportPass = (report: (message: TrainReport) => void) => (done: number, passes: number) =>
+  report({ kind: 'reference', done, passes });
+
+/** By name; of no numbers nothing. */
+const figuresOf = (numbers: readonly number[]): { readonly figures?: Figures } =>
+  numbers.length === 0
+    ? {}
+    : { figures: Object.fromEntries(preferenceFigures.map((name, index) => [name, numbers[index]!])) };
 
 /** How long the machine's matrix rate is measured. */
 const rateSeconds = 0.1;

@@ -39,18 +39,24 @@ export const outerOf = ({ syncEvery, outerLearningRate, outerMomentum }: Meeting
 /** @throws for a layout in which replicas cannot take steps of their own, or not those of the run gone on with */
 export function checkReplicas({ syncEvery }: Meeting, layout: Layout, before: RunManifest | undefined): void {
   if (syncEvery === 1) return;
-  if (layout.zero > 0 && layout.dp > 1)
-    refuse(
-      'layout',
-      `zero=${layout.zero} shares out over dp what every replica has for itself with ${option('syncEvery')} ${syncEvery}`,
-      `leave zero out, or ${option('syncEvery')}`,
-    );
   const dp = before && parseLayout(before.run.layout, () => '').dp;
   if (dp !== undefined && dp !== layout.dp)
     refuse(
       'layout',
       `dp=${layout.dp} where the run has dp=${dp}, and every replica goes on with its own moments`,
       `use dp=${dp}; the other axes are free`,
+    );
+  if (layout.dp === 1)
+    refuse(
+      'syncEvery',
+      `there is nothing to bring together every ${syncEvery} steps: with dp=1 there is one replica`,
+      `use ${option('layout')} dp=2, or leave it out`,
+    );
+  if (layout.zero > 0)
+    refuse(
+      'layout',
+      `zero=${layout.zero} shares out over dp what every replica has for itself with ${option('syncEvery')} ${syncEvery}`,
+      `leave zero out, or ${option('syncEvery')}`,
     );
 }
 

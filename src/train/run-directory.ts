@@ -5,7 +5,7 @@ import { replaceFile } from '../checkpoint/files.ts';
 import { saving, writingTo } from '../checkpoint/out-files.ts';
 import { fail } from '../errors.ts';
 import { type Refusal, readWhole } from '../files/regular-file.ts';
-import type { StepReport } from './job.ts';
+import type { EvaluationReport, StepReport } from './job.ts';
 import { defaultWarmup } from './optimizer.ts';
 import { withAbsolutePaths } from './run-paths.ts';
 import type { RunSettings, TrainSettings } from './settings.ts';
@@ -26,12 +26,13 @@ export interface MetricRates {
 
 /** The figures of a step. `matrixShare`: of the machine's measured matrix rate. */
 export const metricsOf = (
-  { step, loss, gradNorm, learningRate, seconds, communicationSeconds }: StepReport,
+  { step, loss, gradNorm, figures, learningRate, seconds, communicationSeconds }: StepReport,
   { tokensPerStep, flopsPerStep, matrixFlopsPerSecond }: MetricRates,
 ): Metrics => ({
   step,
   loss,
   gradNorm,
+  ...figures,
   learningRate,
   tokens: step * tokensPerStep,
   seconds,
@@ -40,11 +41,15 @@ export const metricsOf = (
   ...(matrixFlopsPerSecond ? { matrixShare: flopsPerStep / seconds / matrixFlopsPerSecond } : {}),
 });
 
-export const evaluationMetrics = (step: number, evalLoss: number): Metrics => ({
-  step,
-  evalLoss,
-  perplexity: Math.exp(evalLoss),
-});
+/** The loss of tokens has a perplexity; that of pairs has figures, under `eval/` and their names. */
+export const evaluationMetrics = ({ step, loss, figures }: EvaluationReport): Metrics =>
+  figures
+    ? {
+        step,
+        evalLoss: loss,
+        ...Object.fromEntries(Object.entries(figures).map(([name, value]) => [`eval/${name}`, value])),
+      }
+    : { step, evalLoss: loss, perplexity: Math.exp(loss) };
 
 export interface RunDirectory {
   /** Appends a line. @throws SAVE_FAILED */

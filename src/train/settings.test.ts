@@ -13,11 +13,16 @@ const run: RunSettings = {
   decaySteps: 100,
   pack: true,
 };
-const { heldOutForEvaluation: _, timeoutSeconds: __, ...saved } = run as RunSettings & typeof trainDefaults;
+const {
+  heldOutForEvaluation: _,
+  timeoutSeconds: __,
+  dpoLearningRate: ___,
+  ...saved
+} = run as RunSettings & typeof trainDefaults;
 
-test('is read as it was written, and a run from before documents could be packed did not pack them', () => {
+test('is read as it was written, and a run from before there was a choice has what all had', () => {
   expect(runSchema.parse(saved)).toEqual(saved);
-  const { pack: _, ...earlier } = saved;
-  expect(runSchema.parse(earlier)).toEqual({ ...saved, pack: false });
+  const { pack: _, objective: __, beta: ___, ...earlier } = saved;
+  expect(runSchema.parse(earlier)).toEqual({ ...earlier, pack: false, objective: 'next-token' });
   expect(runSchema.safeParse({ ...saved, pack: 'yes' }).success).toBe(false);
 });

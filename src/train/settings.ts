@@ -1,19 +1,28 @@
 // Everything a training run can be told, in one table: the command line, run.json, the library and a checkpoint's notes all use it.
 import { z } from 'zod';
-import { list, oneOf, real, text, toggle, whole } from '../settings.ts';
+import { list, oneOf, real, ruled, text, toggle, whole } from '../settings.ts';
+
+export const objectives = ['next-token', 'dpo'] as const;
 
 /** A run's settings when all is decided: what is saved with its checkpoints and written to its run.json. */
 export interface RunSettings {
+  /** What is learned: to predict the next token of a text, or (dpo) to prefer one completion of a prompt to another. */
+  readonly objective: (typeof objectives)[number];
+  /** Of dpo: how much a departure from the reference, the weights that the run starts from, counts. */
+  readonly beta?: number | undefined;
   /** A preset, a config.json or a checkpoint directory. */
   readonly model: string;
   /** Changes to the model's config.json, such as `hidden_size=384`. */
   readonly set: readonly string[];
-  /** Text, .jsonl and token files, and folders of them. */
+  /** Text, .jsonl and token files, and folders of them; of dpo .jsonl files of pairs. */
   readonly data: readonly string[];
   /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   readonly mix?: readonly number[] | undefined;
-  /** Sequences hold whole documents, which do not attend to one another, in place of one endless text. */
-  readonly pack: boolean;
+  /**
+   * Sequences hold whole documents, which do not attend to one another, in place of one endless text; `balanced`: and are dealt out to
+   * ranks by what their attention costs, not by their number of tokens.
+   */
+  readonly pack: boolean | 'balanced';
   /** Sequences kept from training, to measure the loss on: a share below 1, or a number of them. */
   readonly heldOut: number;
   /** A tokenizer.json; bytes are tokens without one. */
@@ -22,9 +31,9 @@ export interface RunSettings {
   readonly layout: string;
   /** Optimizer steps of the whole run. */
   readonly steps: number;
-  /** Tokens of a sequence. */
+  /** Tokens of a sequence; of dpo, of a prompt with its completion. */
   readonly seqLen: number;
-  /** Sequences of a step. */
+  /** Sequences of a step; of dpo each is a pair of completions, or with `pack` several. */
   readonly globalBatch: number;
   /** Sequences a data-parallel rank works on at a time. */
   readonly microBatch: number;
@@ -75,6 +84,8 @@ export type TrainSettings = { readonly [K in keyof RunSettings]?: RunSettings[K]
   readonly resume?: string | undefined;
   /** Lets a resumed run go on with other data than it was started with. */
   readonly dataChanged?: boolean | undefined;
+  /** How often ranks that are lost may be started again, to go on from the last checkpoint; the same call then goes on with a killed run. */
+  readonly restart?: number | undefined;
   /** A file for a Chrome / Perfetto trace. */
   readonly trace?: string | undefined;
   /** How long nothing that a rank waits for may move, in seconds. */
@@ -85,7 +96,7 @@ export type TrainSettings = { readonly [K in keyof RunSettings]?: RunSettings[K]
 export const mostSteps = 1_000_000_000;
 const mostSequences = 1_000_000;
 const mostTokens = 16_777_216;
-const beta = z.number().min(0).lt(1);
+const decay = z.number().min(0).lt(1);
 
 /**
  * A schema for every key of settings, and for no other.
@@ -95,11 +106,13 @@ type FieldsOf<S> = { readonly [K in keyof S]-?: z.ZodType<NonNullable<S[K]>> };
 
 /** @internal The published types need none of zod's. */
 export const runFields = {
+  objective: oneOf(...objectives),
+  beta: real({ above: 0, most: 1e6 }, 0.1),
   model: text('a preset, a config.json or a checkpoint directory'),
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
   mix: list(z.number().positive().max(1e9), 'a list of numbers above 0, one for each path of the data', '0.7,0.3'),
-  pack: toggle,
+  pack: ruled(z.union([z.boolean(), z.literal('balanced')]), 'true, false or balanced'),
   heldOut: real({ least: 0, most: 1e9 }, 0.05),
   tokenizer: text('a tokenizer.json'),
   layout: text('a layout such as tp=2,pp=2'),
@@ -111,14 +124,14 @@ export const runFields = {
   minLearningRate: real({ least: 0 }, 1e-4),
   warmupSteps: whole(0, mostSteps, 10),
   decaySteps: whole(1, mostSteps, 100),
-  betas: z.tuple([beta, beta]).meta({ rule: 'two numbers of at least 0 and below 1', example: '0.9,0.95' }),
+  betas: z.tuple([decay, decay]).meta({ rule: 'two numbers of at least 0 and below 1', example: '0.9,0.95' }),
   epsilon: real({ above: 0 }, 1e-8),
   weightDecay: real({ least: 0 }, 0.1),
   clipNorm: real({ least: 0 }, 1),
   seed: whole(0, 2 ** 21 - 1),
   syncEvery: whole(1, mostSteps, 10),
   outerLearningRate: real({ above: 0 }, 0.7),
-  outerMomentum: beta.meta({ rule: 'a number of at least 0 and below 1', example: '0.9' }),
+  outerMomentum: decay.meta({ rule: 'a number of at least 0 and below 1', example: '0.9' }),
   precision: oneOf('f32', 'f64'),
   evalEvery: whole(1, mostSteps, 50),
   evalSequences: whole(1, mostSequences, 64),
@@ -136,17 +149,22 @@ export const trainFields = {
   out: text('a directory'),
   resume: text('the directory of a run'),
   dataChanged: toggle,
+  restart: whole(0, 10_000, 3),
   trace: text('a file'),
   timeoutSeconds: real({ above: 0, most: 1e6 }, 300),
 } as const satisfies FieldsOf<TrainSettings>;
 
 export const trainDefaults = {
+  objective: 'next-token',
+  beta: 0.1,
   model: 'llama-small',
   layout: 'auto',
   steps: 100,
   seqLen: 256,
   globalBatch: 8,
   learningRate: 1e-3,
+  /** Of dpo, which starts from weights that are trained already. */
+  dpoLearningRate: 1e-6,
   betas: [0.9, 0.95],
   epsilon: 1e-8,
   weightDecay: 0.1,
@@ -170,7 +188,9 @@ export const trainDefaults = {
 export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   ...runFields,
   mix: runFields.mix.optional(),
-  // Runs that were saved before there was a choice did not.
+  // Runs that were saved before there was a choice had none.
+  objective: runFields.objective.default(trainDefaults.objective),
+  beta: runFields.beta.optional(),
   pack: runFields.pack.default(trainDefaults.pack),
   syncEvery: runFields.syncEvery.default(trainDefaults.syncEvery),
   outerLearningRate: runFields.outerLearningRate.optional(),

@@ -1,7 +1,7 @@
 // From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
 import { identityOf } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
-import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
+import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.ts';
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
@@ -10,9 +10,10 @@ import { refuseDropout } from '../model/keys.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
-import { checkPlaces } from './check-places.ts';
+import { checkPlaces, checkRestart } from './check-places.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
+import { betaOf, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
 import { atMeetings, checkReplicas, outerOf, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
@@ -57,11 +58,14 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const value = <K extends keyof RunSettings & keyof typeof trainDefaults>(key: K): RunSettings[K] =>
     (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];
 
+  const objective = value('objective');
+  const beta = betaOf(objective, given.beta, before?.run.beta);
   const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
   const meeting = settleMeeting(given, before);
   const text = value('layout');
+  const ofStep = { ...stepSettings({ objective, beta, seqLen, pack: value('pack') }, 1), ...outerOf(meeting) };
   const layout =
     text === 'auto'
       ? machineLayout({
@@ -69,7 +73,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
           seqLen,
           globalBatch,
           precision,
-          ...outerOf(meeting),
+          ofStep,
           ...(given.microBatch === undefined ? {} : { microBatch: given.microBatch }),
         })
       : parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
@@ -78,11 +82,13 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
   if (!before) refuseDropout(model.config);
   checkReplicas(meeting, layout, before);
-  const settings = { config: model.config, layout, seqLen, microBatch, microbatches, precision, ...outerOf(meeting) };
+  const settings = { config: model.config, layout, microBatch, microbatches, precision, ...ofStep };
   checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
-  const tokenizerPath = given.tokenizer ?? model.tokenizerPath;
-  const rates = ratesOf(given, before);
+  const namedTokenizer = given.tokenizer ?? model.tokenizerPath;
+  const tokenizerPath = namedTokenizer === undefined ? undefined : tokenizerFile(namedTokenizer);
+  checkRestart(given, given.saveEvery ?? before?.run.saveEvery);
+  const rates = ratesOf(given, before, objective);
   const heldOut =
     given.heldOut ??
     before?.run.heldOut ??
@@ -102,6 +108,8 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     microbatches,
     tokenizer: loadTokenizer(tokenizerPath),
     run: {
+      objective,
+      ...optional('beta', beta),
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,
@@ -148,8 +156,10 @@ function usable(microBatch: number | undefined, globalBatch: number, { dp }: Lay
 function ratesOf(
   given: TrainSettings,
   before: RunManifest | undefined,
+  objective: RunSettings['objective'],
 ): Pick<RunSettings, 'learningRate' | 'minLearningRate'> {
-  const learningRate = given.learningRate ?? before?.run.learningRate ?? trainDefaults.learningRate;
+  const usual = objective === 'dpo' ? trainDefaults.dpoLearningRate : trainDefaults.learningRate;
+  const learningRate = given.learningRate ?? before?.run.learningRate ?? usual;
   // A new peak takes the end of the cosine along.
   const ratio = before ? before.run.minLearningRate / before.run.learningRate : 0.1;
   const kept = learningRate === before?.run.learningRate ? before.run.minLearningRate : undefined;

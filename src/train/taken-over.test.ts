@@ -32,7 +32,7 @@ const launchAfter = (settings: Parameters<typeof settle>[0], meanwhile: () => Pr
     const { run, tokenizer, model } = settled;
     const { vocabSize } = model.config;
     const tokens = await prepareTokens({ sources: dataSources(run.data), tokenizer, cacheDirectory, vocabSize });
-    const plan = planRun(settled, tokens);
+    const plan = planRun(settled, tokens, cacheDirectory);
     await meanwhile();
     return launch(plan, {});
   });

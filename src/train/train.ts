@@ -3,8 +3,11 @@
 import { join } from 'node:path';
 import { configName } from '../checkpoint/index-file.ts';
 import type { ModelSource } from '../checkpoint/model-source.ts';
+import { loadChatTemplate } from '../data/chat-template.ts';
+import { preparePairs } from '../data/pairs.ts';
+import type { PrepareProgress } from '../data/progress.ts';
 import { dataSources } from '../data/source.ts';
-import { type PrepareProgress, prepareTokens } from '../data/tokens.ts';
+import { prepareTokens } from '../data/tokens.ts';
 import { fail, option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { withTemporary } from '../files/temporary.ts';
@@ -12,6 +15,7 @@ import { type Layout, printLayout } from '../mesh/layout.ts';
 import { callback, callFields, checkObject, checkSettings } from '../settings.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
+import { goingOn } from './restarted-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
 import { settle } from './settle.ts';
 
@@ -51,23 +55,30 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
     ...(pool ? { pool } : {}),
     ...(recorderDir ? { recorderDir } : {}),
   };
-  const { settings, source } = settingsOf(rest);
+  const asked = settingsOf(rest);
+  const settings = goingOn(asked.settings);
+  // A run that goes on has a model of its own.
+  const source = settings.resume === asked.settings.resume ? asked.source : undefined;
   const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
   const readSchedule = (path: string, fix?: string) =>
     path === given?.path ? given.text : readScheduleFile(path, fix);
   const settled = settle(settings, source, readSchedule);
   return withTemporary(async (folder) => {
     const { run, tokenizer, model } = settled;
-    const tokens = await prepareTokens({
+    const options = {
       sources: dataSources(run.data, run.mix),
       tokenizer,
       cacheDirectory: folder,
       vocabSize: model.config.vocabSize,
-      ...(run.pack ? { packTo: run.seqLen } : {}),
       ...(signal ? { signal } : {}),
       ...(onPrepare ? { onProgress: onPrepare } : {}),
-    });
-    const plan = planRun(settled, tokens);
+    };
+    const { seqLen, pack } = run;
+    const tokens =
+      run.objective === 'dpo'
+        ? await preparePairs({ ...options, seqLen, pack: pack !== false, template: loadChatTemplate(run.tokenizer) })
+        : await prepareTokens({ ...options, ...(pack ? { packTo: seqLen } : {}) });
+    const plan = planRun(settled, tokens, folder);
     onPlan?.(plan);
     return launch(plan, hooks);
   });

@@ -1,4 +1,4 @@
-// Attacks the program for some minutes, from a seed: spoiled inputs, kills in saves, worlds that fail. `npm run campaign` writes what
+// Attacks the program for some minutes, from a seed: spoiled inputs, kills in saves and of ranks, worlds that fail. `npm run campaign` writes what
 // came of it into docs/reliability.md.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { makeWorkplace } from '../cli-fixture.ts';
 import { failWorlds, type Held } from '../leaks.ts';
 import { killRuns } from './kills.ts';
+import { loseRanks } from './lose-ranks.ts';
 import { createRandom } from './random.ts';
 import { makeMaterials, spoilInputs } from './spoil-inputs.ts';
 
-/** `npm run campaign -- <seed> <spoiled inputs> <kills> <worlds>`: each has a default, and all together take about ten minutes. */
-const [seed = 1, cases = 2200, kills = 40, worlds = 50] = process.argv.slice(2).map(Number);
+/** `npm run campaign -- <seed> <spoiled inputs> <kills> <worlds> <losses>`: each has a default, and all together take about 15 minutes. */
+const [seed = 1, cases = 2200, kills = 40, worlds = 50, losses = 100] = process.argv.slice(2).map(Number);
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const every = (step: number, what: string, all: number) => (done: number) => {
@@ -61,6 +62,20 @@ try {
   wrong.push(...killed.wrong);
   lines.push(
     `${killed.kills} kills while saving after every step: ${killed.withCheckpoint} left a checkpoint, ${killed.withCheckpoint - killed.wrong.length} of them went on bit for bit as if nothing had happened; the others left none, and no torn one`,
+  );
+
+  const lost = await loseRanks({
+    random: createRandom(seed),
+    kills: losses,
+    steps: 200,
+    model: materials.config,
+    data: materials.text,
+    folder,
+    onProgress: every(10, 'ranks and runs ended', losses),
+  });
+  wrong.push(...lost.wrong);
+  lines.push(
+    `${lost.ranks} ranks and ${lost.processes} processes killed (${lost.crashes} more died with a rank) in ${lost.runs} runs of 200 steps with --restart, at any moment: ${lost.runs - lost.wrong.length} of them ended with the weights and moments of a run that nothing happened to, bit for bit, with nothing done but giving the same command again`,
   );
 
   const { after5: early, afterAll: late } = await failWorlds({ count: worlds, seed });

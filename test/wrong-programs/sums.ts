@@ -4,8 +4,10 @@ import { allReduceMax } from '../../src/ops/collectives.ts';
 import { add, multiply } from '../../src/ops/elementwise.ts';
 import { splitHeads } from '../../src/ops/heads.ts';
 import { linear } from '../../src/ops/linear.ts';
+import { sumByDocument } from '../../src/ops/log-prob.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../../src/ops/loss.ts';
 import { rmsNorm } from '../../src/ops/norm.ts';
+import { preferenceLoss } from '../../src/ops/preference.ts';
 import { attend, rowParallel, type Wrong } from './program.ts';
 
 export const wrongSums: readonly Wrong[] = [
@@ -102,6 +104,16 @@ export const wrongSums: readonly Wrong[] = [
       return tokenLoss(stats, x([2, 8], 'I'), x([1], 'I'));
     },
     op: 'tokenLoss',
+    fix: /all-reduce operand 0 over tp \(P -> I\)/,
+  },
+  {
+    name: 'preference of completions whose tokens are on several ranks',
+    build: ({ x, ids }) => {
+      const sums = sumByDocument(x([2, 8], 'V1'), ids([2, 8], 'V1'), x([2, 8], 'V1'), { pairs: 3 });
+      const whole = { reference: x([2, 3, 2], 'I'), weights: x([2, 3], 'I'), scale: x([1], 'I') };
+      return preferenceLoss({ sums, ...whole }, { beta: 0.1 }).loss;
+    },
+    op: 'preferenceLoss',
     fix: /all-reduce operand 0 over tp \(P -> I\)/,
   },
 ];

@@ -7,6 +7,8 @@ export interface ProgressState {
   /** Steps done. */
   readonly step: number;
   readonly loss?: number;
+  /** What else there is to say of the step, each a few words. */
+  readonly told?: readonly string[];
   readonly tokensPerSecond?: number;
   readonly flopsPerSecond?: number;
 }
@@ -114,9 +116,10 @@ export interface Shown extends ProgressState {
 
 /** The parts of a line, the most wanted first. */
 function parts(shown: Shown): string[] {
-  const { step, total, loss, tokensPerSecond, flopsPerSecond, secondsLeft } = shown;
+  const { step, total, loss, told = [], tokensPerSecond, flopsPerSecond, secondsLeft } = shown;
   const found = [`step ${String(step).padStart(String(total).length)}/${total}`];
   if (loss !== undefined) found.push(`loss ${loss.toFixed(4)}`);
+  found.push(...told);
   found.push(step < total ? `${formatSeconds(secondsLeft)} left` : `took ${formatSeconds(shown.seconds)}`);
   if (tokensPerSecond !== undefined) found.push(`${formatCount(tokensPerSecond)} tok/s`);
   if (flopsPerSecond !== undefined) found.push(formatFlopsPerSecond(flopsPerSecond));

@@ -1,0 +1,49 @@
+// Every op there is, by name: what tests walk, and what a program that crosses threads is read by.
+
+import type { Op } from '../program/program.ts';
+import { activationOps } from './activation.ts';
+import { attentionOps } from './attention.ts';
+import { collectiveOps } from './collectives.ts';
+import { elementwiseOps } from './elementwise.ts';
+import { embeddingOps } from './embedding.ts';
+import { finishingOps } from './finishing.ts';
+import { groupedOps } from './grouped-linear.ts';
+import { headOps } from './heads.ts';
+import { linearOps } from './linear.ts';
+import { localOps } from './local.ts';
+import { logProbOps } from './log-prob.ts';
+import { lossOps } from './loss.ts';
+import { normOps } from './norm.ts';
+import { outerOps } from './outer.ts';
+import { partialAttentionOps } from './partial-attention.ts';
+import { preferenceOps } from './preference.ts';
+import { ropeOps } from './rope.ts';
+import { routeOps } from './route.ts';
+import { rowOps } from './rows.ts';
+
+const families = [
+  activationOps,
+  attentionOps,
+  collectiveOps,
+  elementwiseOps,
+  embeddingOps,
+  finishingOps,
+  groupedOps,
+  headOps,
+  linearOps,
+  localOps,
+  logProbOps,
+  lossOps,
+  normOps,
+  outerOps,
+  partialAttentionOps,
+  preferenceOps,
+  ropeOps,
+  routeOps,
+  rowOps,
+];
+
+/** Attributes differ by op, so the table knows them only as objects. */
+export const opTable: ReadonlyMap<string, Op> = new Map(
+  families.flatMap((family) => Object.values(family)).map((op) => [op.name, op as unknown as Op]),
+);

@@ -1,0 +1,204 @@
+// Which experts a token goes to, and with what weights, from the router's logits; and the gradient of those weights.
+import type { Op, TensorShape, Value } from '../program/program.ts';
+import { expectShape } from '../program/program.ts';
+import { apply } from '../program/trace.ts';
+import { float, lastDim, rowsOf } from './shapes.ts';
+
+export interface Routing {
+  /** Experts of a token. */
+  readonly perToken: number;
+  /** What becomes of a token's logits: shares of one, or a number from 0 to 1 each. */
+  readonly scores: 'softmax' | 'sigmoid';
+  /** Whether the weights of a token's experts are divided by their sum. */
+  readonly normalised: boolean;
+}
+
+type Floats = { [index: number]: number; readonly length: number };
+
+function expectLogits(logits: TensorShape, { perToken }: Routing): void {
+  expectShape(logits.shape.length === 3, `needs logits [b, s, experts], got [${logits.shape}]`);
+  const experts = lastDim(logits.shape);
+  expectShape(perToken >= 1 && perToken <= experts, `${perToken} experts a token of ${experts}; use 1 to ${experts}`);
+}
+
+const scored: Readonly<Record<Routing['scores'], (logits: Float64Array) => void>> = {
+  softmax(row) {
+    const most = row.reduce((a, b) => Math.max(a, b));
+    let sum = 0;
+    for (const [i, logit] of row.entries()) sum += row[i] = Math.exp(logit - most);
+    for (const i of row.keys()) row[i]! /= sum;
+  },
+  sigmoid(row) {
+    for (const [i, logit] of row.entries()) row[i] = 1 / (1 + Math.exp(-logit));
+  },
+};
+
+/** What scores' gradients make of logits', in place. */
+const unscored: Readonly<Record<Routing['scores'], (gradient: Float64Array, scores: Float64Array) => void>> = {
+  softmax(gradient, scores) {
+    const common = gradient.reduce((sum, g, i) => sum + g * scores[i]!, 0);
+    for (const i of gradient.keys()) gradient[i] = scores[i]! * (gradient[i]! - common);
+  },
+  sigmoid(gradient, scores) {
+    for (const i of gradient.keys()) gradient[i]! *= scores[i]! * (1 - scores[i]!);
+  },
+};
+
+/** Calls `visit` with every token and its scores; the array is the same for all. */
+function eachToken(
+  logits: ArrayLike<number>,
+  experts: number,
+  { scores }: Routing,
+  visit: (token: number, scores: Float64Array) => void,
+): void {
+  const row = new Float64Array(experts);
+  for (let token = 0; token * experts < logits.length; token++) {
+    for (let i = 0; i < experts; i++) row[i] = logits[token * experts + i]!;
+    scored[scores](row);
+    visit(token, row);
+  }
+}
+
+/** The sum of the scores of a token's experts, where its weights are divided by it. */
+function divisorOf(chosen: readonly number[], scores: Float64Array, { normalised }: Routing): number {
+  return normalised ? chosen.reduce((sum, expert) => sum + scores[expert]!, 0) : 1;
+}
+
+/** Best first; of equal scores the expert that comes first. */
+function bestOf(scores: Float64Array, count: number): number[] {
+  const best: number[] = [];
+  for (let place = 0; place < count; place++) {
+    let found = -1;
+    for (let i = 0; i < scores.length; i++)
+      if (!best.includes(i) && (found < 0 || scores[i]! > scores[found]!)) found = i;
+    best.push(found);
+  }
+  return best;
+}
+
+function route(logits: ArrayLike<number>, experts: number, attrs: Routing, weights: Floats, chosen: Floats): void {
+  const { perToken } = attrs;
+  eachToken(logits, experts, attrs, (token, scores) => {
+    const best = bestOf(scores, perToken);
+    const divisor = divisorOf(best, scores, attrs);
+    for (const [place, expert] of best.entries()) {
+      weights[token * perToken + place] = scores[expert]! / divisor;
+      chosen[token * perToken + place] = expert;
+    }
+  });
+}
+
+type Given = readonly [dWeights: ArrayLike<number>, logits: ArrayLike<number>, chosen: ArrayLike<number>];
+
+function routeBack([dWeights, logits, chosen]: Given, experts: number, attrs: Routing, dLogits: Floats): void {
+  const { perToken } = attrs;
+  const gradient = new Float64Array(experts);
+  const places = Array.from({ length: perToken }, (_, i) => i);
+  eachToken(logits, experts, attrs, (token, scores) => {
+    const best = places.map((place) => chosen[token * perToken + place]!);
+    const given = places.map((place) => dWeights[token * perToken + place]!);
+    const divisor = divisorOf(best, scores, attrs);
+    // w = score / sum: a score also lowers the weights of the others. The weight of one expert alone is 1, and its gradient 0, exactly.
+    const common = attrs.normalised ? given.reduce((sum, g, i) => sum + g * (scores[best[i]!]! / divisor), 0) : 0;
+    gradient.fill(0);
+    for (const [place, expert] of best.entries()) gradient[expert] = (given[place]! - common) / divisor;
+    unscored[attrs.scores](gradient, scores);
+    for (let i = 0; i < experts; i++) dLogits[token * experts + i] = gradient[i]!;
+  });
+}
+
+/** Results: weights [b, s, perToken, 1]; experts [b, s, perToken], which have no gradient. */
+const routeOp: Op<Routing> = {
+  name: 'route',
+  shape: ([logits], attrs) => {
+    expectLogits(logits!, attrs);
+    const slots = [...logits!.shape.slice(0, 2), attrs.perToken];
+    return [float([...slots, 1]), { shape: slots, dtype: 'int' }];
+  },
+  typing: { dims: 'b s e! -> b s k 1, b s k' },
+  vjp: ({ node: { inputs, outputs, attrs }, gradients: [g] }) =>
+    apply(routeGradOp, [g!, inputs[0]!, outputs[1]!], attrs),
+  execution: {
+    by: 'host',
+    run: ([logits], [weights, chosen], attrs, { inputs }) =>
+      route(logits!, lastDim(inputs[0]!.shape), attrs, weights!, chosen!),
+  },
+  reference: ([logits], { perToken, scores, normalised }) => {
+    const [b, s, experts] = logits!.shape as [number, number, number];
+    const weights = { shape: [b, s, perToken, 1], data: new Float64Array(b * s * perToken) };
+    const chosen = { shape: [b, s, perToken], data: new Float64Array(b * s * perToken) };
+    for (let token = 0; token < rowsOf(logits!.shape); token++) {
+      const exponentials = [...logits!.data.subarray(token * experts, (token + 1) * experts)].map(Math.exp);
+      const all = exponentials.reduce((sum, each) => sum + each, 0);
+      const score = exponentials.map((each) => each / (scores === 'softmax' ? all : 1 + each));
+      const best = score
+        .map((_, expert) => expert)
+        .sort((x, y) => score[y]! - score[x]! || x - y)
+        .slice(0, perToken);
+      const sum = normalised ? best.reduce((total, expert) => total + score[expert]!, 0) : 1;
+      weights.data.set(
+        best.map((expert) => score[expert]! / sum),
+        token * perToken,
+      );
+      chosen.data.set(best, token * perToken);
+    }
+    return [weights, chosen];
+  },
+};
+
+const routeGradOp: Op<Routing> = {
+  name: 'routeGrad',
+  shape: ([, logits], attrs) => {
+    expectLogits(logits!, attrs);
+    return [float(logits!.shape)];
+  },
+  typing: { dims: 'b s k! 1, b s e!, b s k! -> b s e', linear: [0] },
+  execution: {
+    by: 'host',
+    run: ([dWeights, logits, chosen], [dLogits], attrs, { inputs }) =>
+      routeBack([dWeights!, logits!, chosen!], lastDim(inputs[1]!.shape), attrs, dLogits!),
+  },
+  reference: ([dWeights, logits, chosen], { perToken, scores, normalised }) => {
+    // By the matrix of all derivatives of a token: of weights by scores, and of scores by logits.
+    const experts = lastDim(logits!.shape);
+    const gradient = { shape: logits!.shape, data: new Float64Array(logits!.data.length) };
+    for (let token = 0; token < rowsOf(logits!.shape); token++) {
+      const exponentials = [...logits!.data.subarray(token * experts, (token + 1) * experts)].map(Math.exp);
+      const all = exponentials.reduce((sum, each) => sum + each, 0);
+      const score = exponentials.map((each) => each / (scores === 'softmax' ? all : 1 + each));
+      const own = [...chosen!.data.subarray(token * perToken, (token + 1) * perToken)];
+      const sum = own.reduce((total, expert) => total + score[expert]!, 0);
+      const byScore = (of: number, by: number) =>
+        normalised ? (of === by ? 1 / sum : 0) - score[of]! / sum ** 2 : of === by ? 1 : 0;
+      const byLogit = (of: number, by: number) =>
+        scores === 'softmax'
+          ? score[of]! * ((of === by ? 1 : 0) - score[by]!)
+          : of === by
+            ? score[of]! * (1 - score[of]!)
+            : 0;
+      for (let by = 0; by < experts; by++)
+        for (const [place, of] of own.entries())
+          for (const through of own)
+            gradient.data[token * experts + by]! +=
+              dWeights!.data[token * perToken + place]! * byScore(of, through) * byLogit(through, by);
+    }
+    return [gradient];
+  },
+};
+
+/** Where the tokens [b, s] go: each to its experts [b, s, perToken], with weights [b, s, perToken, 1]. */
+export interface Routes {
+  readonly weights: Value;
+  readonly experts: Value;
+}
+
+/**
+ * Logits [b, s, experts] -> the experts with the highest scores, best first. Of equal scores the expert that comes first is taken, so
+ * that layouts whose logits differ by rounding may take another one where two are that near.
+ */
+export function routes(logits: Value, attrs: Routing): Routes {
+  const [weights, experts] = apply(routeOp, [logits], attrs);
+  return { weights: weights!, experts: experts! };
+}
+
+export const routeOps = { routeOp, routeGradOp };

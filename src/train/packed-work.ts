@@ -1,0 +1,146 @@
+// What packed documents change of a run's work, found from the sequences that it will read: how much attention each rank computes, and how
+// evenly it is dealt out.
+import type { Sequence, Sequences } from '../data/sequences.ts';
+import { coordsOf, rankAt } from '../mesh/mesh.ts';
+import { type PlacedWork, placedWork } from '../plan/placed-flops.ts';
+import { predictRank } from '../plan/predict-step.ts';
+import { stepOrder } from '../step/balance.ts';
+import type { StepSettings } from '../step/settings.ts';
+import type { RankProgram } from '../step/step.ts';
+import { type Evaluation, measuredSequence, passesOf } from './evaluate.ts';
+import { passSequences } from './reference-pass.ts';
+
+/** How packed documents are shared out over ranks: by their number of tokens, and by what their attention costs. */
+export interface Balance {
+  /** Attention of the rank that has most of it, over the mean of all ranks, step by step. */
+  readonly byCount: number;
+  readonly balanced: number;
+  /** FLOPs of that rank in all, dealt out by cost over by count. */
+  readonly slowest: number;
+}
+
+/** Sequences that are read for a prediction; of a longer run the first speak for all. */
+const mostRead = 20_000;
+/** To compare two ways of dealing them out. */
+const mostCompared = 512;
+
+type Dealt = NonNullable<StepSettings['packed']>;
+
+/** A run, or the part of it that is still to come. */
+interface PackedRun {
+  readonly settings: StepSettings;
+  readonly firstStep: number;
+  readonly steps: number;
+  readonly evaluation?: (Evaluation & { readonly times: number }) | undefined;
+  /** Passes over all pairs before the first step. */
+  readonly referencePasses: number;
+  readonly sequences: Sequences;
+}
+
+/** Those programs of a rank that sequences go through. */
+interface RankPrograms {
+  readonly training: RankProgram;
+  readonly measuring: RankProgram | undefined;
+  readonly judging: RankProgram | undefined;
+}
+
+/** What packed documents change of the FLOPs. */
+interface PackedWork {
+  /** By rank. */
+  readonly flops: readonly number[];
+  readonly balance?: Balance;
+}
+
+/** Of a run on packed documents; `programs`: of each rank. */
+export function packedWork(
+  { settings, firstStep, steps, evaluation, referencePasses: passes, sequences }: PackedRun,
+  programs: readonly RankPrograms[],
+): PackedWork {
+  const { layout, microBatch, microbatches } = settings;
+  const perRank = microBatch * microbatches;
+  const perStep = layout.dp * perRank;
+  const replicas = Array.from({ length: layout.dp }, (_, dp) => dp);
+  /** By cp: all ranks that hold the same tokens see alike, whatever their stage. */
+  const work = Array.from({ length: layout.cp }, (_, cp) => {
+    const rank = rankAt(layout, { tp: 0, cp, ep: 0, dp: 0, pp: 0 });
+    return placedWork(programs[rank]!.training, settings, cp)!;
+  });
+  const scoresOf = (cp: number, { positions, documents }: Sequence, packed?: Dealt) =>
+    work[cp]!.scores({ positions: positions!, documents: documents! }, packed);
+  /** Scores of one head in a step, by replica and cp. */
+  const inStep = (step: number, packed: Dealt): number[][] => {
+    const first = (firstStep - 1 + step) * perStep;
+    const rows = Array.from({ length: perStep }, (_, index) => sequences.sequence(first + index));
+    const order = stepOrder({ ...settings, packed }, (index) => rows[index]!.documents!);
+    return replicas.map((dp) =>
+      work.map((_, cp) =>
+        order
+          .slice(dp * perRank, (dp + 1) * perRank)
+          .reduce((sum, index) => sum + scoresOf(cp, rows[index]!, packed), 0),
+      ),
+    );
+  };
+  const counted = Math.min(steps, Math.ceil(mostRead / perStep));
+  const trained = replicas.map(() => work.map(() => 0));
+  for (let step = 0; step < counted; step++)
+    for (const [dp, scores] of inStep(step, settings.packed!).entries())
+      for (const [cp, each] of scores.entries()) trained[dp]![cp]! += each - perRank * work[cp]!.scoresInOrder;
+  /** Scores of a head beyond those in order (none are more), by replica and cp. */
+  const beyond = (sequenceOf: (index: number) => Sequence, indices: Iterable<readonly [dp: number, index: number]>) => {
+    const sums = replicas.map(() => work.map(() => 0));
+    for (const [dp, index] of indices) {
+      const sequence = sequenceOf(index);
+      for (const [cp, { scoresInOrder }] of work.entries()) sums[dp]![cp]! += scoresOf(cp, sequence) - scoresInOrder;
+    }
+    return sums;
+  };
+  const measured = evaluation
+    ? beyond((index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, layout.dp))
+    : [];
+  const judgedPasses = Math.min(passes, Math.ceil(mostRead / perStep));
+  const judged = beyond(sequences.all.sequence, passedOver(settings, sequences.all.count, judgedPasses));
+  const flops = programs.map(({ training, measuring, judging }, rank) => {
+    const { cp, dp } = coordsOf(layout, rank);
+    const perScore = (program: RankProgram) => placedWork(program, settings, cp)!.flopsPerScore;
+    const inTraining = Math.round((trained[dp]![cp]! * steps * perScore(training)) / counted);
+    const inEvaluation = evaluation ? measured[dp]![cp]! * evaluation.times * perScore(measuring!) : 0;
+    const inReference = judging ? Math.round((judged[dp]![cp]! * passes * perScore(judging)) / judgedPasses) : 0;
+    return inTraining + inEvaluation + inReference;
+  });
+  if (layout.dp * layout.cp === 1) return { flops };
+  const compared = Array.from({ length: Math.min(counted, Math.ceil(mostCompared / perStep)) }, (_, step) => step);
+  const [{ flopsPerScore, scoresInOrder }] = work as [PlacedWork];
+  const dense = predictRank(programs[0]!.training).flops - perRank * scoresInOrder * flopsPerScore;
+  const dealtBy = (packed: Dealt) => compared.map((step) => inStep(step, packed).flat());
+  return { flops, balance: compareDealing(dealtBy('by-count'), dealtBy('balanced'), dense / flopsPerScore) };
+}
+
+/** Scores by step and rank, dealt out in two ways; `dense`: what each rank computes besides in a step, as scores. */
+function compareDealing(
+  byCount: readonly (readonly number[])[],
+  balanced: readonly (readonly number[])[],
+  dense: number,
+): Balance {
+  const most = (steps: readonly (readonly number[])[]) => steps.reduce((sum, ranks) => sum + Math.max(...ranks), 0);
+  const mean = byCount.flat().reduce((sum, scores) => sum + scores, 0) / byCount[0]!.length;
+  const rest = dense * byCount.length;
+  return {
+    byCount: most(byCount) / mean,
+    balanced: most(balanced) / mean,
+    slowest: (rest + most(balanced)) / (rest + most(byCount)),
+  };
+}
+
+/** The sequences of the first passes for the reference, and which replica each goes to. */
+function* passedOver(settings: StepSettings, sequences: number, passes: number): Generator<readonly [number, number]> {
+  for (let pass = 0; pass < passes; pass++)
+    for (let dp = 0; dp < settings.layout.dp; dp++)
+      for (const index of passSequences(settings, sequences, pass, dp)) yield [dp, index];
+}
+
+/** The held-out sequences of one evaluation; a replica without a batch of its own passes the last one again. */
+function* passed({ sequences, batch }: Evaluation, replicas: number): Generator<readonly [number, number]> {
+  const batches = sequences / batch;
+  for (let turn = 0; turn < passesOf({ sequences, batch }, { dp: replicas }) * replicas; turn++)
+    for (let row = 0; row < batch; row++) yield [turn % replicas, Math.min(turn, batches - 1) * batch + row];
+}

@@ -153,6 +153,8 @@ describe('replicas that meet every four steps', () => {
     expect(restartsOf(ran)).toMatchObject([{ rank: 3, step: 4, layout: 'tp=2,dp=2', givenUp: false }]);
     expect(lossesOf(ran)).toEqual(lossesOf(whole));
     expect(savedNumbers(ran.out)).toEqual(savedNumbers(whole.out));
+    const { bytesSent, predicted } = ran.summary;
+    expect(bytesSent).toEqual(predicted.map((each) => each.bytesSent));
   });
 
   test('a rank is given up: as many replicas go on, each on fewer ranks', async () => {

@@ -49,6 +49,15 @@ test('replicas that memory cannot hold share out their moments, then give way to
   expect(chosen(1000)).toBe('tp=1');
 });
 
+test('replicas that take steps of their own share nothing out', () => {
+  const large = parseModelConfig({ ...presets['llama-medium'], num_hidden_layers: 24 }, 'large');
+  const ofStep = { outer: { every: 10, learningRate: 0.7, momentum: 0.9 } };
+  const shape = { config: large, seqLen: 64, globalBatch: 8, microBatch: 1, precision: 'f32', cores: 2 } as const;
+  // They hold what they agreed on and the outer momentum besides: 0.6 GB.
+  expect(printLayout(autoLayout({ ...shape, ofStep, memoryBytes: 4e9 }))).toBe('dp=2');
+  expect(printLayout(autoLayout({ ...shape, ofStep, memoryBytes: 2.8e9 }))).toBe('tp=2');
+});
+
 test('blocks are computed anew where memory is too short for what they keep', () => {
   const shape = { config, seqLen: 1024, microBatch: 4, precision: 'f32' } as const;
   const needs = (text: string) => estimateTraining({ ...shape, microbatches: 1, layout: parseLayout(text) }).total;

@@ -37,6 +37,12 @@ const sections: readonly Section[] = [
     about: "Two ranks, in turns with Open MPI on the same machine; medians. Judged: Open MPI's time over ours.",
   },
   {
+    name: 'exchange',
+    title: 'Exchange of rows',
+    about:
+      'An all-to-all of uneven blocks between two ranks, which send each other so many bytes in rows of 4 KB and write them anew before each; in turns with each copying as many bytes that the other has written, the least that there is to do; medians. Judged: the time of registered vectors over that of the copy.',
+  },
+  {
     name: 'long',
     title: 'Long sequences',
     about:
@@ -47,6 +53,12 @@ const sections: readonly Section[] = [
     title: 'Context parallelism',
     about:
       'llama-small, one sequence of 16,384 tokens a step: two ranks that split it against one, in turns; medians over steps. Judged: half the speedup.',
+  },
+  {
+    name: 'experts',
+    title: 'Mixtures of experts',
+    about:
+      'Mixtral, hidden 512, 4 layers of 8 experts of width 704 (two a token), sequence 512, 8 sequences a step in microbatches of 4, f32: two ranks that share the experts out against one, in turns, and bare MatMul of the sizes that experts have when tokens go to them evenly. Products, and what goes between ranks (waiting for the other included), from the trace of the same runs; medians.',
   },
   {
     name: 'balance',

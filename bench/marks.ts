@@ -27,6 +27,12 @@ export const marks = {
     'cp=2': { least: 0.9 },
     'cp=2,cpMode=ulysses': { least: 0.9 },
   },
+  /** Speedup of a mixture of experts over ranks. */
+  experts: { 'ep=2': { least: 0.85 } },
+  /** FLOP/s of experts' products over those of bare MatMul of their sizes. */
+  expertProducts: { 'one rank': { least: 0.7 }, 'ep=2': { least: 0.7 } },
+  /** Of a step's time. */
+  dispatch: { 'dispatch and combine': { most: 0.1 } },
   /** Time of a step with packed documents dealt out by cost over by count. */
   balance: {
     'dp=2': { most: 0.8 },
@@ -46,6 +52,15 @@ export const marks = {
     '1 MB': { least: 1.6 },
     '4 MB': { least: 1.6 },
     '16 MB': { least: 1.6 },
+  },
+  /** Time of an exchange of rows in registered memory over a copy of as many bytes that the other has written, by bytes each way. */
+  exchange: {
+    '16 KB': { most: 6 },
+    '64 KB': { most: 3 },
+    '256 KB': { most: 2 },
+    '1 MB': { most: 1.5 },
+    '4 MB': { most: 1.25 },
+    '16 MB': { most: 1.25 },
   },
   /** Idle share over that of the schedule played with the median times of its work. */
   bubbles: {

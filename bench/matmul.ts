@@ -3,8 +3,11 @@ import { buildGraph } from '../src/program/onnx-builder.ts';
 import { createSession } from '../src/runtime/onnx/session.ts';
 import { benchModel, benchShape, median } from './model.ts';
 
-/** [rows, k, n] of each forward product of a block: q, k, v, output; gate, up; down. */
-function shapes(): (readonly [m: number, k: number, n: number])[] {
+/** Rows of an operand, features of it, and features of the result. */
+type Product = readonly [m: number, k: number, n: number];
+
+/** Of each forward product of a block: q, k, v, output; gate, up; down. */
+function ofBlock(): Product[] {
   const { hiddenSize: h, intermediateSize: f } = benchModel.config;
   const rows = benchShape.microBatch * benchShape.seqLen;
   return [...Array.from({ length: 4 }, () => [rows, h, h] as const), [rows, h, f], [rows, h, f], [rows, f, h]];
@@ -24,7 +27,7 @@ const random = (size: number) => Float32Array.from({ length: size }, () => Math.
 const farSets = 12;
 
 /** A session of one product. Weights are inputs, as in training. */
-function openCase([m, k, n]: readonly [number, number, number]) {
+function openCase([m, k, n]: Product) {
   const building = buildGraph('f32');
   const from = building.onnx.matMul('x', 'w', { m, k, n });
   const graph = building.finish(
@@ -42,8 +45,8 @@ function openCase([m, k, n]: readonly [number, number, number]) {
   return { session, sets, flops: 2 * m * k * n };
 }
 
-export function openMatMulBench(): MatMulBench {
-  const cases = shapes().map(openCase);
+export function openMatMulBench(shapes: readonly Product[] = ofBlock()): MatMulBench {
+  const cases = shapes.map(openCase);
   const over = (setsUsed: number): number => {
     let seconds = 0;
     let flops = 0;

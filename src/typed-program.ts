@@ -8,10 +8,12 @@ export type { AttentionAttrs } from './ops/attention-size.ts';
 export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from './ops/collectives.ts';
 export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
+export { exchangeCounts, exchangeRows, packRows, sendOrder, unpackRows, usedRows } from './ops/exchange-rows.ts';
 export { grad, type Seed } from './ops/grad.ts';
 export { groupedLinear } from './ops/grouped-linear.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';
 export { linear } from './ops/linear.ts';
+export { addAsDoubles, moveByLoad, slotsOfAll, slotsOfSequences } from './ops/load.ts';
 export {
   enterLocal,
   exchangeBlocks,
@@ -27,6 +29,7 @@ export { finishAttention, mergeAttention, type PartialAttention } from './ops/pa
 export { preferenceFigures, preferenceLoss } from './ops/preference.ts';
 export { type RopeAttrs, rope } from './ops/rope.ts';
 export { type Routes, type Routing, routes } from './ops/route.ts';
+export { balanceLoss, zLoss } from './ops/router-loss.ts';
 export { rowProduct, scaleRows } from './ops/rows.ts';
 export { print } from './program/print.ts';
 export type { Node, Program, Shape, Trace, Value } from './program/program.ts';

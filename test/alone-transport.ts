@@ -15,6 +15,7 @@ export const aloneTransport = (): Transport => ({
   allGather: nobody('allGather'),
   reduceScatter: nobody('reduceScatter'),
   allToAll: nobody('allToAll'),
+  allToAllV: nobody('allToAllV'),
   ringShift: nobody('ringShift'),
   broadcast: nobody('broadcast'),
   send: nobody('send'),

@@ -1,4 +1,5 @@
 // What a program's instructions do with its arena, found from their reads and writes alone: what the planning of memory is held against.
+import { alignment } from '../src/program/lives.ts';
 import type { Instruction, RankProgram } from '../src/step/step.ts';
 
 /** What an instruction reads, and what it writes. */
@@ -9,8 +10,10 @@ export function accesses(instruction: Instruction): { reads: readonly number[]; 
       return { reads: instruction.inputs, writes: instruction.outputs };
     case 'blocks':
       return { reads: instruction.inputs, writes: [...instruction.outputs, instruction.scratch] };
-    case 'collective':
-      return { reads: [instruction.input], writes: [instruction.output] };
+    case 'collective': {
+      const { input, output, counts } = instruction;
+      return { reads: [input, ...(counts ? [counts.sent, counts.received] : [])], writes: [output] };
+    }
     case 'send':
       return { reads: [instruction.buffer], writes: [] };
     case 'recv':
@@ -20,7 +23,7 @@ export function accesses(instruction: Instruction): { reads: readonly number[]; 
   }
 }
 
-/** The most bytes at once that are written, or are still to be read. */
+/** The most bytes at once that are written, or are still to be read, in whole cache lines. */
 export function mostAlive({ buffers, instructions }: RankProgram): number {
   const rootOf = (id: number): number | undefined => {
     const { in: where } = buffers[id]!;
@@ -37,10 +40,11 @@ export function mostAlive({ buffers, instructions }: RankProgram): number {
       last.set(root, at);
     }
   }
+  const sizeOf = (root: number) => Math.ceil(buffers[root]!.bytes / alignment) * alignment;
   const changes = new Float64Array(instructions.length + 1);
   for (const [root, at] of first) {
-    changes[at]! += buffers[root]!.bytes;
-    changes[last.get(root)! + 1]! -= buffers[root]!.bytes;
+    changes[at]! += sizeOf(root);
+    changes[last.get(root)! + 1]! -= sizeOf(root);
   }
   let [alive, most] = [0, 0];
   for (const change of changes) {

@@ -10,6 +10,8 @@ export interface AuditResult extends RankResult {
   readonly heldBytes: number;
   /** Of activations: what was allocated, and what of it the first step wrote to. */
   readonly arena: { readonly bytes: number; readonly writtenBytes: number };
+  /** Every all-to-all whose rows are counted at run time, in order: rows that came, and bytes that went to others. */
+  readonly exchanges: readonly { readonly received: number; readonly sentBytes: number }[];
 }
 
 /** Not a number in either precision, so that a step that read any of it would lose its loss. */
@@ -39,6 +41,15 @@ export async function rank(
     arena = wordsOf(memory);
     return memory;
   };
+  const exchanges: { received: number; sentBytes: number }[] = [];
+  const { allToAllV } = transport;
+  transport.allToAllV = (group, rows, site) => {
+    const { input, sent, received, width } = rows;
+    const count = (counts: Int32Array) => counts.reduce((sum, each) => sum + each, 0);
+    const toOthers = count(sent) - sent[group.ranks.indexOf(transport.rank)]!;
+    exchanges.push({ received: count(received), sentBytes: toOthers * width * input.BYTES_PER_ELEMENT });
+    allToAllV.call(transport, group, rows, site);
+  };
   const result = await trainRank(transport, job, (message) => {
     if (message.kind === 'ready') arena.fill(unwritten);
     if (message.kind === 'step') {
@@ -47,5 +58,5 @@ export async function rank(
     }
     report(message);
   });
-  return { ...result, heldBytes, arena: { bytes: arena.byteLength, writtenBytes } };
+  return { ...result, heldBytes, arena: { bytes: arena.byteLength, writtenBytes }, exchanges };
 }

@@ -44,6 +44,20 @@ const configs = {
     { model_type: 'gpt2', vocab_size: vocab, n_embd: 192, n_layer: 4, n_head: 8, n_positions: 256 },
     'gpt2',
   ),
+  mixtral: parseModelConfig(
+    {
+      model_type: 'mixtral',
+      vocab_size: vocab,
+      hidden_size: 192,
+      num_hidden_layers: 4,
+      num_attention_heads: 8,
+      num_key_value_heads: 2,
+      intermediate_size: 96,
+      num_local_experts: 6,
+      num_experts_per_tok: 2,
+    },
+    'mixtral',
+  ),
   qwen2_moe: parseModelConfig(
     {
       model_type: 'qwen2_moe',
@@ -72,6 +86,7 @@ interface Audited {
   readonly globalBatch?: number;
   /** Replicas meet after so many steps. */
   readonly every?: number;
+  readonly router?: StepSettings['router'];
   /** The arena against the most that is alive in it at once; 1.04 where it is not given. */
   readonly packing?: number;
 }
@@ -114,9 +129,13 @@ const cases: readonly Audited[] = [
   {
     ...{ layout: 'cp=2,pp=2,schedule=zb-h1,recompute=selective', family: 'qwen2_moe', precision: 'f64' },
     globalBatch: 8,
+    router: { auxLoss: 0.1, zLoss: 0.1, biasRate: 0 },
     packing: 1.06,
   },
   { layout: 'dp=2,zero=3,recompute=full', family: 'qwen2_moe', precision: 'f32' },
+  { layout: 'ep=7', family: 'qwen2_moe', precision: 'f32', globalBatch: 14 },
+  { layout: 'tp=2,ep=2,dp=2,zero=3', family: 'mixtral', precision: 'f32', globalBatch: 8 },
+  { layout: 'cp=2,ep=2,pp=2,schedule=zb-h1,recompute=selective', family: 'mixtral', precision: 'f64' },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'dp=4', family: 'llama', precision: 'f32', every: 2 },
   { layout: 'tp=2,dp=2,pp=2,sp', family: 'gpt2', precision: 'f64', every: 2 },
@@ -125,11 +144,14 @@ const cases: readonly Audited[] = [
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
 
-function settingsOf({ layout: text, family, precision, globalBatch = 4, every }: Audited): StepSettings {
+function settingsOf({ layout: text, family, precision, globalBatch = 4, every, router }: Audited): StepSettings {
   const [config, layout] = [configs[family], parseLayout(text)];
   const batch = { seqLen: 64, globalBatch, microBatch: 1 };
-  const outer = every === undefined ? {} : { outer: { every, learningRate: 0.7, momentum: 0.9 } };
-  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision, ...outer };
+  const more = {
+    ...(every === undefined ? {} : { outer: { every, learningRate: 0.7, momentum: 0.9 } }),
+    ...(router ? { router } : {}),
+  };
+  return { config, layout, ...batch, microbatches: checkFit(config, layout, batch), precision, ...more };
 }
 
 async function trained(settings: StepSettings): Promise<AuditResult[]> {
@@ -159,6 +181,54 @@ const programsOf = (settings: StepSettings): Runs[] =>
 const changed = (all: readonly Runs[], change: (program: RankProgram) => RankProgram): Runs[] =>
   all.map(([{ program, runs }, ...others]) => [{ program: change(program), runs }, ...others]);
 
+type Exchange = Extract<Instruction, { kind: 'collective' }>;
+const exchangesOf = ({ instructions }: RankProgram): Exchange[] =>
+  instructions.flatMap((each) => (each.kind === 'collective' && each.call === 'allToAllV' ? [each] : []));
+
+/**
+ * What a program does in `steps` runs whose tokens went to experts as they were seen to go: bytes as they were counted, products in
+ * proportion to the rows that came for their layer and microbatch.
+ */
+function countedOut(runs: Runs, exchanges: AuditResult['exchanges']) {
+  const [{ program }] = runs;
+  const predicted = predictPrograms(runs);
+  const calls = exchangesOf(program);
+  if (calls.length === 0) return predicted;
+  expect(exchanges.length).toBe(steps * calls.length);
+  const keyOf = ({ layer, microbatch, phase }: Instruction) => `${layer} ${microbatch} ${phase}`;
+  let { flops } = predicted;
+  for (let step = 0; step < steps; step++) {
+    const seen = exchanges.slice(step * calls.length, (step + 1) * calls.length);
+    const came = new Map<string, number>();
+    for (const [index, call] of calls.entries())
+      if (call.site.endsWith('dispatch') && !came.has(keyOf(call))) came.set(keyOf(call), seen[index]!.received);
+    for (const each of program.instructions) {
+      if (each.kind !== 'blocks' || !each.node.op.name.startsWith('grouped')) continue;
+      const { filled } = each.node.attrs as { readonly filled: number };
+      const { layer, microbatch } = each;
+      flops += (each.flops / filled) * (came.get(`${layer} ${microbatch} forward`)! - filled);
+    }
+  }
+  const allToAllV = exchanges.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+  return { ...predicted, flops, bytesSent: { ...predicted.bytesSent, ep: { ...predicted.bytesSent.ep, allToAllV } } };
+}
+
+/** Bytes of the arena into which rows come that are counted when they do. */
+function roomBytes(program: RankProgram): number {
+  const ranges = exchangesOf(program)
+    .map(({ output }) => program.buffers[output]!)
+    .flatMap(({ in: where, bytes }) =>
+      where !== 'own' && 'root' in where ? [[where.arena, where.arena + bytes] as const] : [],
+    )
+    .sort((a, b) => a[0] - b[0]);
+  let [sum, end] = [0, 0];
+  for (const [from, to] of ranges) {
+    sum += Math.max(0, to - Math.max(from, end));
+    end = Math.max(end, to);
+  }
+  return sum;
+}
+
 /** Bytes of scratch of which the largest block uses as much as the routing of its tokens asks for. */
 const openBytes = ({ buffers, instructions }: RankProgram): number =>
   Math.max(
@@ -170,9 +240,10 @@ const openBytes = ({ buffers, instructions }: RankProgram): number =>
 
 /** What the ranks did otherwise than their programs say; bytes, FLOPs and memory are to be exact. */
 const surprises = (programs: readonly Runs[], ranks: readonly AuditResult[]): string[] =>
-  ranks.flatMap(({ counters, flops, peakBytes, arena }, rank) => {
+  ranks.flatMap(({ counters, flops, peakBytes, arena, exchanges }, rank) => {
     const [{ program }] = programs[rank]!;
-    const predicted = predictPrograms(programs[rank]!);
+    const predicted = countedOut(programs[rank]!, exchanges);
+    const open = openBytes(program) + roomBytes(program);
     const sent = bytesSentOf(counters);
     return [
       ...(isDeepStrictEqual(sent, predicted.bytesSent)
@@ -184,11 +255,21 @@ const surprises = (programs: readonly Runs[], ranks: readonly AuditResult[]): st
         ? []
         : [`rank ${rank} held ${peakBytes} bytes, not ${predicted.peakBytes}`]),
       // What the step changed in memory.
-      ...(arena.writtenBytes <= program.arenaBytes && arena.writtenBytes >= program.arenaBytes - openBytes(program)
+      ...(arena.writtenBytes <= program.arenaBytes && arena.writtenBytes >= program.arenaBytes - open
         ? []
         : [`rank ${rank} wrote ${arena.writtenBytes} bytes of its arena, not ${program.arenaBytes}`]),
     ];
   });
+
+test('over ranks that share experts out, FLOPs add up to those that were predicted', async () => {
+  const settings = settingsOf({ layout: 'ep=2', family: 'mixtral', precision: 'f32' });
+  const ranks = await trained(settings);
+  const predicted = programsOf(settings).map((runs) => predictPrograms(runs));
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+  expect(sum(ranks.map(({ flops }) => flops))).toBe(sum(predicted.map(({ flops }) => flops)));
+  // Tokens do not go to experts evenly, or the audit would not have been told apart from the prediction.
+  expect(ranks[0]!.flops).not.toBe(predicted[0]!.flops);
+});
 
 test.each(cases)('$layout, $family in $precision', async (each) => {
   const settings = settingsOf(each);

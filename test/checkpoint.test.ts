@@ -51,7 +51,7 @@ const configs = {
     num_attention_heads: 4,
     num_key_value_heads: 2,
     intermediate_size: 8,
-    num_local_experts: 5,
+    num_local_experts: 4,
   },
 };
 type Family = keyof typeof configs;
@@ -112,7 +112,8 @@ test.each([
   ['llama', 'tp=2,dp=3,zero=3', ['pp=2,virtual=2,dp=2,zero=1'], 12],
   ['llama', 'pp=4,schedule=zb-h1', ['tp=4,dp=2,sp,zero=3']],
   // A tensor for each expert, of which ranks hold parts.
-  ['mixtral', 'tp=2,dp=2,zero=3', ['tp=1', 'pp=3,dp=2,zero=1', 'tp=4,sp']],
+  ['mixtral', 'tp=2,dp=2,zero=3', ['tp=1', 'pp=3,dp=2,zero=1', 'tp=2,ep=2']],
+  ['mixtral', 'ep=2,dp=2,zero=1', ['tp=4,sp', 'ep=4,pp=3,zero=3']],
 ] as const)('%s saved in %s goes on in any layout as one rank that never stopped', async (...saving) => {
   const [family, saved, layouts, globalBatch = 4] = saving;
   const whole = await lossesOf(run(family, 'tp=1', { globalBatch }));

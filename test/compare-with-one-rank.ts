@@ -1,6 +1,7 @@
 // Trains one case on its layout and on one rank, and lists how far every number of the two runs is apart.
 
 import type { Sequence } from '../src/data/sequences.ts';
+import { replicasOf } from '../src/mesh/mesh.ts';
 import { createThreadsWorld } from '../src/runtime/transport/threads/world-state.ts';
 import type { TransportLimits } from '../src/runtime/transport/transport.ts';
 import type { WorldPool } from '../src/runtime/world-pool.ts';
@@ -42,7 +43,7 @@ const optimizerOf = (precision: Precision): OptimizerSettings =>
 export function sequencesOf(each: Case, ofSteps = steps): Sequence[] {
   const { model, layout, seqLen, microBatch, microbatches, documents, preference, uncounted } = each;
   const perRank = microBatch * microbatches;
-  const perStep = layout.dp * perRank;
+  const perStep = replicasOf(layout) * perRank;
   // Of the second step's sequences, so that the optimizer has moments to go on with.
   const none = uncounted ? { microbatch: microBatch, replica: perRank, step: perStep }[uncounted] : 0;
   const counts = (row: number): boolean => row < perStep || row >= perStep + none;

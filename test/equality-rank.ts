@@ -122,7 +122,7 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
     executor.run();
     const [loss, ...told] = of(step.loss);
     losses.push(loss!);
-    figures.push(...told);
+    figures.push(...told, ...(step.routing === undefined ? [] : of(step.routing)));
     gradNorms.push(of(step.gradNorm)[0]!);
     for (const { key, numbers } of finishedGradients(step.state, memory.state, layout, coords))
       gradients.set(key, [...(gradients.get(key) ?? []), Float64Array.from(numbers)]);

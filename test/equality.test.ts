@@ -130,7 +130,64 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     'experts and a shared one, gathered for each block, in chunks',
     nasty('pp=2,virtual=2,tp=2,dp=2,zero=3', { family: 'qwen2_moe', mixture: { ...few, perToken: 4 } }),
   ],
+  ['one expert a rank', nasty('ep=8', { family: 'mixtral', mixture: { ...few, experts: 8 } })],
+  [
+    'experts over ranks, shared out and replicated, all computed anew',
+    nasty('tp=2,ep=2,dp=2,sp,zero=3,recompute=full', { family: 'qwen2_moe', mixture: few, tied: true }),
+  ],
+  [
+    'experts over ranks of a ring in stages, gradients in halves',
+    nasty(
+      'cp=2,ep=2,pp=2,schedule=zb-h1,zero=2',
+      { family: 'qwen3_moe', mixture: { ...few, dense: [2] } },
+      { documents: 5, uncounted: 'replica' },
+    ),
+  ],
+  [
+    'experts over ranks, of pairs of completions',
+    nasty(
+      'ep=4,pp=2,recompute=selective',
+      { family: 'mixtral', mixture: few },
+      { seqLen: 12, preference: { beta: 0.5, pairs: 2 }, balanced: true },
+    ),
+  ],
+  [
+    'all experts of a token on one rank',
+    nasty('ep=2,cp=2,cpMode=ulysses', { family: 'mixtral', mixture: { ...few, experts: 8, perToken: 4 } }),
+  ],
   ['experts of the tokens of a ring', nasty('cp=2,dp=2,zero=2', { family: 'mixtral', mixture: few }, { documents: 5 })],
+  [
+    'losses of routers over all axes, computed anew',
+    nasty(
+      'tp=2,cp=2,dp=2,sp,zero=3,recompute=full',
+      { family: 'qwen2_moe', mixture: few },
+      { router: { auxLoss: 0.5, zLoss: 0.1, biasRate: 0 } },
+    ),
+  ],
+  [
+    'losses of routers in stages, gradients in halves, of some layers',
+    nasty(
+      'cp=2,pp=2,dp=2,schedule=zb-h1',
+      { family: 'qwen3_moe', mixture: { ...few, dense: [1] } },
+      { documents: 5, router: { auxLoss: 0.5, zLoss: 0, biasRate: 0 } },
+    ),
+  ],
+  [
+    'biases of routers in stages and replicas that share all out',
+    nasty(
+      'tp=2,pp=2,dp=2,zero=3,recompute=full',
+      { family: 'mixtral', mixture: { ...few, experts: 6, bias: true } },
+      { router: { auxLoss: 0, zLoss: 0, biasRate: 0.05 } },
+    ),
+  ],
+  [
+    'biases of routers of a ring, of one layer only',
+    nasty(
+      'cp=2,dp=2,zero=1',
+      { family: 'qwen3_moe', mixture: { ...few, dense: [0, 1, 3], bias: true } },
+      { router: { auxLoss: 0.1, zLoss: 0, biasRate: 0.05 } },
+    ),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -84,6 +84,7 @@ const layouts = [
   'tp=4,pp=2,sp',
   'cp=2,pp=2',
   'tp=2,cp=2,cpMode=gather',
+  'ep=2,pp=2',
 ];
 
 /**
@@ -93,7 +94,8 @@ const layouts = [
 const leastMargin = { f64: 1e-9, f32: 1e-4 } as const;
 
 test.each(layouts)('%s: greedy text of every family is that of transformers', async (layout) => {
-  const texts = models.flatMap(({ name, model, cases }, family) =>
+  const ofLayout = models.filter(({ name }) => !layout.startsWith('ep=') || name.endsWith('-moe'));
+  const texts = ofLayout.flatMap(({ name, model, cases }, family) =>
     cases.flatMap(({ prompt, tokens, margin }, index) => {
       // In f64 every prompt, in f32 one a family, in a window of its own: every prompt is had in f32 too, by layouts in turn.
       const inTurn = index === (family + layouts.indexOf(layout)) % cases.length;
@@ -104,7 +106,8 @@ test.each(layouts)('%s: greedy text of every family is that of transformers', as
       });
     }),
   );
-  expect(texts).toHaveLength(models.length * 4);
+  expect(texts.length).toBeGreaterThan(0);
+  expect(texts).toHaveLength(ofLayout.length * 4);
   const written = await write(texts.map(({ options }) => options));
   const got = texts.map(({ what }, index) => ({ what, tokens: written[index]!.tokens }));
   expect(got).toEqual(texts.map(({ what, tokens }) => ({ what, tokens })));

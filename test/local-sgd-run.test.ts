@@ -177,6 +177,11 @@ const refusals: readonly (readonly [string, TrainOptions, RegExp])[] = [
     /^outerLearningRate: .* add syncEvery 10/,
   ],
   ['a momentum of 1', { ...meeting, outerMomentum: 1 }, /^outerMomentum: 1 is not a number of at least 0 and below 1/],
+  [
+    'biases that move by load',
+    { ...meeting, model: mixture, biasRate: 0.01 },
+    /^biasRate: biases move by the load of all replicas/,
+  ],
   ['an end between', { ...meeting, steps: 10 }, /^steps: 10 is no multiple of syncEvery 3, .* use steps 9 or 12/],
   ['an end before the first', { ...meeting, steps: 2 }, /^steps: 2 .* use steps 3$/],
   [

@@ -51,12 +51,12 @@ async function run(settings: StepSettings, work: Work, harder?: Harder): Promise
 /** The sequences of every replica, step after step. */
 function dealtOut(settings: StepSettings, sequences: readonly Sequence[]): Sequence[][] {
   const { layout, microBatch, microbatches } = settings;
-  const perRank = microBatch * microbatches;
-  const perStep = layout.dp * perRank;
+  const each = layout.ep * microBatch * microbatches;
+  const perStep = layout.dp * each;
   const dealt: Sequence[][] = Array.from({ length: layout.dp }, () => []);
   for (let first = 0; first < sequences.length; first += perStep) {
     const order = stepOrder(settings, (index) => sequences[first + index]!.documents!);
-    for (const [place, index] of order.entries()) dealt[Math.floor(place / perRank)]!.push(sequences[first + index]!);
+    for (const [place, index] of order.entries()) dealt[Math.floor(place / each)]!.push(sequences[first + index]!);
   }
   return dealt;
 }
@@ -73,7 +73,7 @@ async function glued(
   { sequences, optimizer, steps }: Work,
 ): Promise<Ran> {
   const { layout, microbatches } = settings;
-  const { outer: _, ...alone } = { ...onOneRank(settings), microbatches };
+  const { outer: _, ...alone } = { ...onOneRank(settings), microbatches: layout.ep * microbatches };
   const replicas = dealtOut(settings, sequences);
   let agreed: Tensors | undefined;
   const momentum = new Map<string, Float64Array>();
@@ -123,9 +123,13 @@ const outerOf = fc.record({
   learningRate: fc.double({ min: 0.1, max: 1, noNaN: true }),
   momentum: fc.double({ min: 0, max: 0.95, noNaN: true }),
 });
-/** ZeRO shares out over dp what replicas hold each for itself. */
+/** ZeRO shares out over dp what replicas hold each for itself; biases move by the load of all of them. */
 const cases = anyCase.map(
-  (each): Case => ({ ...each, layout: { ...each.layout, ...(each.layout.dp > 1 ? { zero: 0 } : {}) } }),
+  ({ router, ...each }): Case => ({
+    ...each,
+    layout: { ...each.layout, zero: 0 },
+    ...(router ? { router: { ...router, biasRate: 0 } } : {}),
+  }),
 );
 const replicated = cases.filter(({ layout }) => layout.dp > 1 && layout.dp <= 4);
 
@@ -233,7 +237,7 @@ test('what a replica has for itself passes for no whole: a forgotten sum is an e
   expect(allGather(step(sum), 'dp', 0, 'I').types).toEqual({ dp: 'I' });
 });
 
-test('between synchronisations nothing goes over dp but losses and a norm', () => {
+test('between synchronisations nothing goes over dp but losses, a norm and loads of experts', () => {
   fc.assert(
     fc.property(replicated, outerOf, fc.constantFrom('f32' as const, 'f64' as const), (each, outer, precision) => {
       const settings = { ...withOuter(each, outer), precision };
@@ -241,15 +245,16 @@ test('between synchronisations nothing goes over dp but losses and a norm', () =
       for (let rank = 0; rank < worldSize(layout); rank++) {
         const step = buildTrainingStep(settings, rank);
         const { dp, ...rest } = predictRank(step).bytesSent;
-        const told = [lossNumbers(settings) * elementBytes('float', precision), 8];
+        const routing = step.routing === undefined ? [] : [step.buffers[step.routing]!.bytes];
+        const told = [lossNumbers(settings) * elementBytes('float', precision), 8, ...routing];
         expect(dp).toEqual({
           allReduce: told.reduce((sum, bytes) => sum + trafficBytes('allReduce', bytes, layout.dp), 0),
         });
         expect(Object.keys(rest).filter((axes) => axes.split('+').includes('dp'))).toEqual([]);
-        // The parameters once there and once back, a part of them at a time.
+        // The parameters (but those without gradients) once there and once back, a part of them at a time.
         const program = buildOuterStep(settings, outer, rank);
         const bytes = step.state.reduce(
-          (sum, { role, size }) => sum + (role === 'parameter' ? size * elementBytes('float', precision) : 0),
+          (sum, { role, size }) => sum + (role === 'gradient' ? size * elementBytes('float', precision) : 0),
           0,
         );
         const sent = {
@@ -260,8 +265,8 @@ test('between synchronisations nothing goes over dp but losses and a norm', () =
         // Each holds a part of what the replicas agreed on, and of the momentum.
         const held = (role: string) =>
           step.state.reduce((sum, vector) => sum + (vector.role === role ? vector.size : 0), 0);
-        expect(held('synchronised')).toBe(held('parameter') / layout.dp);
-        expect(held('outerMomentum')).toBe(held('parameter') / layout.dp);
+        expect(held('synchronised')).toBe(held('gradient') / layout.dp);
+        expect(held('outerMomentum')).toBe(held('gradient') / layout.dp);
       }
       expect(coordsOf(layout, worldSize(layout) - 1).dp).toBe(layout.dp - 1);
     }),

@@ -1,6 +1,6 @@
 // Small operands for the ops of mixtures of experts.
 import type { Routing } from '../src/ops/route.ts';
-import { floats, type Operand, sample } from './operands.ts';
+import { doubles, floats, type Operand, positive, sample } from './operands.ts';
 
 const routings: readonly Routing[] = [
   { perToken: 1, scores: 'softmax', normalised: false },
@@ -10,13 +10,15 @@ const routings: readonly Routing[] = [
   { perToken: 3, scores: 'sigmoid', normalised: false },
   { perToken: 5, scores: 'softmax', normalised: true },
 ];
-export const routeSamples = routings.map((attrs) =>
-  sample(
-    `even, top ${attrs.perToken} by ${attrs.scores}${attrs.normalised ? ', normalised' : ''}`,
-    [floats([2, 4, 5], 3)],
-    attrs,
-  ),
-);
+const routeLabel = ({ perToken, scores, normalised }: Routing) =>
+  `even, top ${perToken} by ${scores}${normalised ? ', normalised' : ''}`;
+export const routeSamples = routings.flatMap((attrs) => {
+  const logits = floats([2, 4, 5], 3);
+  return [
+    sample(routeLabel(attrs), [logits], attrs),
+    sample(`${routeLabel(attrs)}, with a bias`, [logits, floats([5], 0.3)], attrs),
+  ];
+});
 
 /** Of 5 experts, all different in a token; with `hot`, one has every token and the others few. */
 const slots = (batch: number, length: number, perToken: number, hot = false): Operand => ({
@@ -27,10 +29,22 @@ const slots = (batch: number, length: number, perToken: number, hot = false): Op
     return hot && place === 0 ? 3 : (3 + (hot ? 1 : token * 2) + place + (hot ? token % 2 : 0)) % 5;
   }),
 });
+/** Without the experts of some slots, among them all of the first token. */
+function thinned({ data, ...operand }: Operand): Operand {
+  const perToken = operand.shape[2]!;
+  return { ...operand, data: data.map((expert, slot) => (slot < perToken || slot % 3 === 1 ? -1 : expert)) };
+}
+/** How many are left. */
+const filledOf = ({ data }: Operand) => {
+  const filled = data.filter((expert) => expert >= 0).length;
+  return filled === data.length ? {} : { filled };
+};
 const groupedCases = [
   { label: 'even', experts: slots(2, 4, 2) },
   { label: 'even, most of one expert', experts: slots(2, 4, 2, true) },
   { label: 'one expert a token', experts: slots(1, 3, 1) },
+  { label: 'even, slots of no expert', experts: thinned(slots(2, 4, 2)) },
+  { label: 'even, none of any expert', experts: thinned(slots(2, 2, 1)) },
   { label: 'even, more rows than a block', experts: slots(2, 300, 1, true), width: 2 },
 ];
 export const groupedSamples = groupedCases.flatMap(({ label, experts, width }) => {
@@ -48,7 +62,7 @@ export const groupedSamples = groupedCases.flatMap(({ label, experts, width }) =
               experts,
               floats(order === 'out,in' ? [5, outputs, inputs] : [5, inputs, outputs]),
             ],
-            { order, into },
+            { order, into, ...filledOf(experts) },
           ),
         ),
     ),
@@ -59,6 +73,76 @@ export const outerSamples = groupedCases.flatMap(({ label, experts, width }) => 
   const rows = (from: string, features: number) => floats([b, s, ...(from === 'slots' ? [k] : []), features]);
   return ['tokens slots', 'slots tokens', 'slots slots'].map((from) => {
     const [a, other] = from.split(' ') as [string, string];
-    return sample(`${label}, ${from}`, [rows(a, width ?? 4), rows(other, width ?? 6), experts], { experts: 5 });
+    const attrs = { experts: 5, ...filledOf(experts) };
+    return sample(`${label}, ${from}`, [rows(a, width ?? 4), rows(other, width ?? 6), experts], attrs);
   });
 });
+
+const ints = (shape: readonly number[], data: readonly number[]): Operand => ({
+  shape,
+  dtype: 'int',
+  data: Float64Array.from(data),
+});
+
+/** Experts of 6 on three ranks; some slots have none. */
+const wanted = ints([2, 4, 2], [5, 0, 1, 3, -1, -1, 2, 5, 4, -1, 0, 1, 3, 5, -1, 2]);
+export const sendSamples = [
+  sample('even, some of none', [wanted], { ranks: 3, each: 2 }),
+  sample('all on one rank', [ints([1, 3, 1], [1, 0, 1])], { ranks: 2, each: 2 }),
+  sample('none', [ints([1, 2, 1], [-1, -1])], { ranks: 2, each: 1 }),
+];
+
+/** Slots [2, 4, 2] in some order, three of them left out. */
+const order = ints([2, 4, 2], [3, 14, 0, 7, 1, 9, 10, 4, 15, 2, 12, 5, 8, -1, -1, -1]);
+const ofTokens = floats([2, 4, 6]);
+const ofSlots = floats([2, 4, 2, 6]);
+export const packSamples = [
+  sample('even, tokens, once for each of their slots', [ofTokens, order]),
+  sample('even, slots', [ofSlots, order]),
+];
+export const unpackSamples = [
+  sample('even, into tokens', [floats([1, 16, 6]), order]),
+  sample('even, into slots', [floats([1, 16, 1, 6]), order]),
+];
+export const usedSamples = [
+  sample('even, more than half', [ints([1, 8, 1], [0, 1, 1, 0, 2, 0, 1, 1]), ints([1, 1, 2], [3, 2])]),
+  sample('all', [ints([1, 4, 1], [0, 1, 1, 0]), ints([1, 1, 2], [1, 3])]),
+  sample('none', [ints([1, 2, 1], [0, 1]), ints([1, 1, 2], [0, 0])]),
+];
+export const countSamples = groupedCases.flatMap(({ label, experts }) =>
+  ['sequences', 'all'].map((of) => sample(`${label}, of ${of}`, [experts], { experts: 5, of })),
+);
+export const doublesSamples = [
+  sample('even, doubles', [doubles(1, 2, 3, 4), doubles(5, 6, 7, 8)]),
+  sample('a float', [doubles(3), floats([1])]),
+];
+export const moveSamples = [
+  sample('even, two layers', [floats([9]), doubles(3, 1, 2, 2, 9, 0, 5, 5, 5)], {
+    rows: [
+      { bias: 0, load: 0, experts: 4 },
+      { bias: 5, load: 5, experts: 3 },
+    ],
+    rate: 0.25,
+  }),
+];
+const balanceCases = (['softmax', 'sigmoid'] as const).flatMap((scores) =>
+  [
+    { label: 'even', shape: [2, 4, 5] },
+    { label: 'one expert', shape: [2, 3, 1] },
+    { label: 'one token', shape: [1, 1, 4] },
+  ].map(({ label, shape }) => ({
+    label: `${label}, ${scores}`,
+    operands: [floats(shape, 3), positive([shape[0]!, shape[2]!])],
+    attrs: { scores, by: 0.3 },
+  })),
+);
+export const balanceSamples = balanceCases.map(({ label, operands, attrs }) => sample(label, operands, attrs));
+export const balanceGradSamples = balanceCases.map(({ label, operands, attrs }) =>
+  sample(label, [floats([1]), ...operands], attrs),
+);
+const zCases = [
+  { label: 'even', logits: floats([2, 4, 6], 3) },
+  { label: 'one expert', logits: floats([1, 3, 1], 3) },
+];
+export const zSamples = zCases.map(({ label, logits }) => sample(label, [logits], { by: 0.4 }));
+export const zGradSamples = zCases.map(({ label, logits }) => sample(label, [floats([1]), logits], { by: 0.4 }));

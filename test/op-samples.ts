@@ -4,7 +4,22 @@ import { normOps } from '../src/ops/norm.ts';
 import { type Routing, routeOps } from '../src/ops/route.ts';
 import { elements, type Shape } from '../src/program/program.ts';
 import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } from './attention-samples.ts';
-import { groupedSamples, outerSamples, routeSamples } from './mixture-samples.ts';
+import {
+  balanceGradSamples,
+  balanceSamples,
+  countSamples,
+  doublesSamples,
+  groupedSamples,
+  moveSamples,
+  outerSamples,
+  packSamples,
+  routeSamples,
+  sendSamples,
+  unpackSamples,
+  usedSamples,
+  zGradSamples,
+  zSamples,
+} from './mixture-samples.ts';
 import {
   asOperand,
   cube,
@@ -118,12 +133,25 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   sigmoid: elementwise(1),
   sigmoidGrad: elementwise(2),
   route: routeSamples,
-  routeGrad: routeSamples.map(({ label, inputs: [logits], attrs }) => {
-    const [weights, experts] = routeOps.routeOp.reference!([logits!], attrs as Routing);
+  routeGrad: routeSamples.map(({ label, inputs, attrs }) => {
+    const [logits] = inputs;
+    const [weights, experts] = routeOps.routeOp.reference!(inputs, attrs as Routing);
     return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
   }),
+  slotCounts: countSamples,
+  addAsDoubles: doublesSamples,
+  moveByLoad: moveSamples,
+  balanceLoss: balanceSamples,
+  balanceLossGrad: balanceGradSamples,
+  zLoss: zSamples,
+  zLossGrad: zGradSamples,
+  constant: [sample('a number', [floats([2, 3])], { value: 0.5 })],
   groupedLinear: groupedSamples,
   groupedOuterSum: outerSamples,
+  sendOrder: sendSamples,
+  packRows: packSamples,
+  unpackRows: unpackSamples,
+  usedRows: usedSamples,
   scaleRows: [
     sample('even', [floats([2, 4, 2, 6]), floats([2, 4, 2, 1])]),
     sample('matrix', [floats([3, 5]), floats([3, 1])]),

@@ -125,6 +125,8 @@ const leftOut: Record<string, readonly number[]> = {
   vocabStats: [2],
   tokenLoss: [1, 2],
   sumByDocument: [2],
+  balanceLoss: [1],
+  route: [1],
   preferenceLoss: [1, 2, 3],
 };
 

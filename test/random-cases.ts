@@ -1,11 +1,12 @@
 // Random small models and layouts that fit each other, for properties over both.
 import fc from 'fast-check';
 import { cpModes, type Layout, oneRank, parseLayout, printLayout } from '../src/mesh/layout.ts';
-import { worldSize } from '../src/mesh/mesh.ts';
+import { replicasOf, worldSize } from '../src/mesh/mesh.ts';
 import { type Recompute, recomputePolicies } from '../src/mesh/recompute.ts';
 import { sequencePieces } from '../src/mesh/sequence.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import type { PreferenceSettings } from '../src/model/preference.ts';
+import type { RouterSettings } from '../src/model/router.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
 import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
@@ -23,6 +24,8 @@ export interface Case {
   readonly balanced?: true;
   /** The documents are completions of pairs, whose loss is of preference. */
   readonly preference?: PreferenceSettings;
+  /** Of mixtures. */
+  readonly router?: RouterSettings;
   /** Of documents: what counts no token in the second step. */
   readonly uncounted?: 'microbatch' | 'replica' | 'step';
   /** Tokens of a block of the loss, and of attention; undefined: as users have them. */
@@ -54,7 +57,7 @@ export const settingsOf = (
 export const onOneRank = ({ attentionBlock: _, lossBlock: __, ...settings }: StepSettings): StepSettings => ({
   ...settings,
   layout: oneRank,
-  microbatches: settings.microbatches * settings.layout.dp,
+  microbatches: settings.microbatches * replicasOf(settings.layout),
 });
 
 const sizes = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -133,7 +136,10 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       lossBlock: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
       attentionBlock: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined, freq: 2 }),
       uneven: fc.option(fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }), { freq: 2 }),
-      family: fc.constantFrom(...familyNames),
+      family: fc.oneof(
+        { weight: 2, arbitrary: fc.constantFrom(...familyNames) },
+        { weight: 1, arbitrary: fc.constantFrom(...mixtures) },
+      ),
       headsPerRank: fc.integer({ min: 1, max: 3 }),
       kvPick: fc.nat(100),
       headDim: fc.constantFrom(2, 4, 6),
@@ -145,10 +151,23 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       biases: fc.boolean(),
       window: fc.integer({ min: 2, max: 8 }),
       experts: fc.integer({ min: 1, max: 9 }),
+      // Of the replicas of a model with experts.
+      epPick: fc.nat(100),
       perToken: fc.nat(100),
       expertPerRank: fc.integer({ min: 1, max: 4 }),
       sharedPerRank: fc.integer({ min: 1, max: 3 }),
       normalised: fc.boolean(),
+      router: fc.option(
+        fc.record({
+          auxLoss: fc.constantFrom(0, 0.01, 0.5),
+          zLoss: fc.constantFrom(0, 0.001, 0.2),
+          biasRate: fc.constantFrom(0, 0.01),
+        }),
+        {
+          nil: undefined,
+          freq: 2,
+        },
+      ),
       dense: fc.subarray([0, 1, 2, 3]),
       length: fc.integer({ min: 3, max: 12 }),
       microBatch: fc.integer({ min: 1, max: 2 }),
@@ -156,6 +175,10 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
     })
     .map(({ mesh, ...random }) => {
       const { tp, cp, pp } = mesh;
+      const isMixture = mixtures.includes(random.family);
+      const shares = sizes.filter((size) => mesh.dp % size === 0);
+      const ep = isMixture ? shares[random.epPick % shares.length]! : 1;
+      const experts = ep * Math.ceil(random.experts / ep);
       const cpMode = cp === 1 ? oneRank.cpMode : random.cpMode;
       const headRanks = cpMode === 'ulysses' ? tp * cp : tp;
       const wanted = headRanks * random.headsPerRank;
@@ -174,6 +197,8 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       const size = { stages: pp, chunks, microbatches: random.microbatches };
       const layout: Layout = {
         ...mesh,
+        ep,
+        dp: mesh.dp / ep,
         sp,
         cpMode,
         schedule: random.schedule,
@@ -198,14 +223,15 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
           tied: random.tied,
           biases: random.biases,
           window: random.window,
-          ...(mixtures.includes(random.family)
+          ...(isMixture
             ? {
                 mixture: {
-                  experts: random.experts,
-                  perToken: 1 + (random.perToken % random.experts),
+                  experts,
+                  perToken: 1 + (random.perToken % experts),
                   width: tp * random.expertPerRank,
                   sharedWidth: tp * random.sharedPerRank,
                   normalised: random.normalised,
+                  ...(random.router?.biasRate ? { bias: true as const } : {}),
                   dense: random.dense,
                 },
               }
@@ -216,6 +242,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         microBatch: random.microBatch,
         microbatches: random.microbatches,
         ...workOf(random, seqLen),
+        ...(random.router && mixtures.includes(random.family) ? { router: { ...random.router } } : {}),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };

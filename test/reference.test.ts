@@ -40,16 +40,21 @@ const triedOf = (...layouts: readonly (readonly [text: string, blocks?: Blocks])
   layouts.map(([text, blocks = {}]) => ({ layout: parseLayout(text), ...blocks }));
 type Tried = ReturnType<typeof triedOf>[number];
 
+function openNumbers(path: string) {
+  const file = openSafetensors(path);
+  const numbers = (tensor: string): Float64Array => {
+    const { shape } = file.tensors.get(tensor)!;
+    const out = new Float64Array(shape.reduce((product, size) => product * size, 1));
+    file.readSlice(tensor, fullRanges(shape), out);
+    return out;
+  };
+  return { file, numbers };
+}
+
 function openFixture(name: string, configName = 'config.json') {
   const path = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
   const config = parseModelConfig(JSON.parse(readFileSync(join(path, configName), 'utf8')), path);
-  const reference = openSafetensors(join(path, 'reference.safetensors'));
-  const numbers = (tensor: string): Float64Array => {
-    const { shape } = reference.tensors.get(tensor)!;
-    const out = new Float64Array(shape.reduce((product, size) => product * size, 1));
-    reference.readSlice(tensor, fullRanges(shape), out);
-    return out;
-  };
+  const { file: reference, numbers } = openNumbers(join(path, 'reference.safetensors'));
   const ids = new BigInt64Array(batch * length);
   reference.readSlice('input_ids', fullRanges([batch, length]), ids);
   return { path, config, numbers, ids: Array.from(ids, Number), tensors: [...reference.tensors.keys()] };
@@ -76,7 +81,11 @@ async function logitsOf({ config, path, ids }: Fixture, tried: Tried, precision:
   return logits!.filter((_, i) => i % padded < config.vocabSize);
 }
 
-async function trainOnce({ config, path, ids }: Fixture, tried: Tried, precision: Precision) {
+async function trainOnce(
+  { config, path, ids }: Fixture,
+  tried: Tried & Pick<StepSettings, 'router'>,
+  precision: Precision,
+) {
   const { layout } = tried;
   const sequences = Array.from({ length: batch }, (_, row) => {
     const tokens = Int32Array.from(ids.slice(row * length, (row + 1) * length));
@@ -86,7 +95,8 @@ async function trainOnce({ config, path, ids }: Fixture, tried: Tried, precision
   const settings: StepSettings = { config, ...tried, seqLen: length - 1, microBatch: 1, microbatches, precision };
   const job: EqualityJob = { settings, optimizer: optimizerDefaults(1e-3, 1), steps: 1, sequences, weights: path };
   const results = await runEquality(job, pool);
-  return { losses: results.map(({ losses }) => losses[0]!), gradients: wholeGradients(results, config, layout) };
+  const gradients = wholeGradients(results, config, layout);
+  return { losses: results.map(({ losses }) => losses[0]!), figures: results.map(({ figures }) => figures), gradients };
 }
 
 /** By the checkpoint's names: the pieces of a fused tensor put side by side, experts apart. */
@@ -134,7 +144,9 @@ test.each(fixtures)('%s (%s): loss and every gradient', async (name, configName)
   const fixture = openFixture(name, configName);
   const named = fixture.tensors.filter((tensor) => tensor.startsWith('grad.')).map((tensor) => tensor.slice(5));
   const loss = fixture.numbers('loss')[0]!;
-  for (const tried of triedOf(['tp=1'], ['tp=2,pp=2,dp=2', cut]))
+  const isShared = (fixture.config.mixture?.experts ?? 1) % 2 === 0;
+  const ofExperts = isShared ? triedOf(['tp=2,ep=2', cut]) : [];
+  for (const tried of [...triedOf(['tp=1'], ['tp=2,pp=2,dp=2', cut]), ...ofExperts])
     for (const precision of precisions) {
       const got = await trainOnce(fixture, tried, precision);
       for (const each of got.losses) expect(Math.abs(each - loss) / loss).toBeLessThan(tolerances[precision]);
@@ -142,6 +154,37 @@ test.each(fixtures)('%s (%s): loss and every gradient', async (name, configName)
       const wrong = named
         .map((tensor) => ({ tensor, size: difference(got.gradients.get(tensor)!, fixture.numbers(`grad.${tensor}`)) }))
         .filter(({ size }) => !(size < tolerances[precision]));
+      expect(wrong).toEqual([]);
+    }
+});
+
+test('losses of routers: what they come to, how many slots each expert has, and every gradient', async () => {
+  const fixture = openFixture('qwen3-moe');
+  const { file, numbers } = openNumbers(join(fixture.path, 'routing.safetensors'));
+  const one = (tensor: string) => numbers(tensor)[0]!;
+  const router = { auxLoss: one('aux_weight'), zLoss: one('z_weight'), biasRate: 0 };
+  const named = [...file.tensors.keys()]
+    .filter((tensor) => tensor.startsWith('grad.'))
+    .map((tensor) => tensor.slice(5));
+  const tokens = one('loss') - router.auxLoss * one('aux_loss') - router.zLoss * one('z_loss');
+  const [load, { experts }] = [numbers('load'), fixture.config.mixture!];
+  for (const tried of triedOf(['tp=1'], ['tp=2', cut], ['tp=2,pp=2,dp=2,zero=2,recompute=full']))
+    for (const precision of precisions) {
+      const got = await trainOnce(fixture, { ...tried, router }, precision);
+      const limit = tolerances[precision];
+      for (const each of got.losses) expect(Math.abs(each - tokens) / tokens).toBeLessThan(limit);
+      for (const figures of got.figures) {
+        // Of each layer its load, then both losses.
+        const rows = [0, 1].map((row) => figures.slice(row * (experts + 2), (row + 1) * (experts + 2)));
+        expect(rows.flatMap((row) => row.slice(0, experts))).toEqual([...load]);
+        for (const [at, loss] of ['aux_loss', 'z_loss'].entries())
+          expect(Math.abs(rows[0]![experts + at]! + rows[1]![experts + at]! - one(loss)) / one(loss)).toBeLessThan(
+            limit,
+          );
+      }
+      const wrong = named
+        .map((tensor) => ({ tensor, size: difference(got.gradients.get(tensor)!, numbers(`grad.${tensor}`)) }))
+        .filter(({ size }) => !(size < limit));
       expect(wrong).toEqual([]);
     }
 });

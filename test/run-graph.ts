@@ -10,12 +10,11 @@ import { createSession } from '../src/runtime/onnx/session.ts';
 
 export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
 
-/** Memory for a value in a precision: integers are int32. */
+/** Memory for a value in a precision, full of what is no number: integers are int32. */
 export function memoryFor({ shape, dtype }: Value, precision: Precision): Numbers {
-  if (dtype === 'int') return new Int32Array(elements(shape));
-  return precision === 'f32' && dtype === 'float'
-    ? new Float32Array(elements(shape))
-    : new Float64Array(elements(shape));
+  if (dtype === 'int') return new Int32Array(elements(shape)).fill(2 ** 31 - 1);
+  const Floats = precision === 'f32' && dtype === 'float' ? Float32Array : Float64Array;
+  return new Floats(elements(shape)).fill(Number.NaN);
 }
 
 const toNumbers = (value: Value, { data }: NdArray, precision: Precision): Numbers => {

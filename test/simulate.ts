@@ -59,6 +59,16 @@ function collective(mesh: Mesh, nodes: readonly Node[], operands: readonly (read
       const from = (group.indexOf(rank) - shift) % group.length;
       return [parts.at(from)!];
     }
+    if (call === 'allToAllV') {
+      const own = group.indexOf(rank);
+      const { room } = attrs as { room: number };
+      const rows = group.flatMap((member) => rowsFor(operands[member]!, own));
+      const [rowsGiven] = parts as [NdArray];
+      const shape = [1, room, ...rowsGiven.shape.slice(2)];
+      const data = new Float64Array(elements(shape));
+      for (const [place, row] of rows.entries()) data.set(row, place * row.length);
+      return [{ shape, data }];
+    }
     if (call === 'allToAll') {
       const own = group.indexOf(rank);
       return [
@@ -71,6 +81,15 @@ function collective(mesh: Mesh, nodes: readonly Node[], operands: readonly (read
     if (call === 'reduceScatter') return [share(sum(parts), dim, group.indexOf(rank), group.length)];
     return [(attrs as Reduced).reduce === 'max' ? maximum(parts) : sum(parts)];
   });
+}
+
+/** The rows that a rank sends to a member of its group. */
+function rowsFor([rows, sent]: readonly NdArray[], member: number): Float64Array[] {
+  const width = elements(rows!.shape.slice(2));
+  const start = sent!.data.subarray(0, member).reduce((sum, count) => sum + count, 0);
+  return Array.from({ length: sent!.data[member]! }, (_, i) =>
+    rows!.data.subarray((start + i) * width, (start + i + 1) * width),
+  );
 }
 
 const combine = (parts: readonly NdArray[], reduce: (values: number[]) => number): NdArray => ({

@@ -27,6 +27,8 @@ export interface SmallMixture {
   readonly normalised: boolean;
   /** Layers that have an MLP. */
   readonly dense: readonly number[];
+  /** Biases by which experts are chosen. */
+  readonly bias?: true;
 }
 
 /** What differs between small models. */
@@ -80,8 +82,8 @@ export function configJson(model: SmallModel): Record<string, unknown> {
 }
 
 function mixtureJson(family: FamilyName, mixture: SmallMixture): Record<string, unknown> {
-  const { experts, perToken, width, sharedWidth, normalised, dense } = mixture;
-  const sizes = { num_experts: experts, num_experts_per_tok: perToken };
+  const { experts, perToken, width, sharedWidth, normalised, dense, bias } = mixture;
+  const sizes = { num_experts: experts, num_experts_per_tok: perToken, ...(bias ? { router_bias: true } : {}) };
   if (family === 'mixtral') return sizes;
   return {
     ...sizes,

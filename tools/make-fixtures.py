@@ -30,6 +30,14 @@ qwen3, qwen3-moe:
                          beta           F64 []
                          loss           F64 [], the mean over the pairs
                          grad.<name>    F64, the gradient of that loss
+  routing.safetensors    qwen3-moe only: losses of routers, of the input_ids of reference.safetensors without the last token
+                         aux_loss       F64 [], transformers' load_balancing_loss_func of each sequence and layer by itself:
+                                        the mean over sequences, summed over layers
+                         z_loss         F64 [], the mean over tokens of the squared log-sum-exp of router logits, summed over layers
+                         aux_weight, z_weight  F64 []
+                         loss           F64 [], mean cross entropy + aux_weight x aux_loss + z_weight x z_loss
+                         load           F64 [layers with experts, experts], tokens of each expert
+                         grad.<name>    F64, the gradient of that loss
 
 test/fixtures/llama-sharded-bf16/:
   config.json, model-0000k-of-0000n.safetensors (BF16), model.safetensors.index.json
@@ -60,8 +68,9 @@ from pathlib import Path
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers.core_model_loading import revert_weight_conversion
+from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 ROOT = Path(__file__).resolve().parent.parent / "test" / "fixtures"
@@ -325,6 +334,46 @@ def write_preference(name):
     print(f"{name}: {len(PAIRS)} pairs, loss {loss.item():.4f}, log 2 {math.log(2):.4f}")
 
 
+def write_routing(name, aux_weight=0.7, z_weight=0.2):
+    with everything_in_double():
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            ROOT / name, dtype=torch.float64, attn_implementation="eager", experts_implementation="eager"
+        ).eval()
+        config = model.config
+        experts, chosen = config.num_experts, config.num_experts_per_tok
+        input_ids = load_file(ROOT / name / "reference.safetensors")["input_ids"]
+        inputs, targets = input_ids[:, :-1], input_ids[:, 1:]
+        found = []
+
+        def note(router, given, _):
+            found.append(torch.nn.functional.linear(given[0], router.weight).reshape(*inputs.shape, experts))
+
+        for key, module in model.named_modules():
+            if key.endswith("mlp.gate"):
+                module.register_forward_hook(note)
+        logits = model(input_ids=inputs, use_cache=False).logits
+        aux_loss = sum(
+            torch.stack([load_balancing_loss_func((row,), experts, chosen) for row in layer]).mean() for layer in found
+        )
+        z_loss = sum(layer.logsumexp(-1).square().mean() for layer in found)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        loss = loss + aux_weight * aux_loss + z_weight * z_loss
+        loss.backward()
+        load = [torch.bincount(layer.topk(chosen).indices.flatten(), minlength=experts).double() for layer in found]
+        saved = {
+            "aux_loss": aux_loss.detach(),
+            "z_loss": z_loss.detach(),
+            "aux_weight": torch.tensor(aux_weight),
+            "z_weight": torch.tensor(z_weight),
+            "loss": loss.detach(),
+            "load": torch.stack(load),
+        }
+        for key, gradient in as_saved(model, {key: each.grad for key, each in model.named_parameters()}).items():
+            saved[f"grad.{key}"] = gradient
+    save_file({key: value.contiguous() for key, value in saved.items()}, ROOT / name / "routing.safetensors")
+    print(f"{name}: {len(found)} routers, balance loss {aux_loss.item():.4f}, z-loss {z_loss.item():.4f}")
+
+
 # Greedy continuations: [tokens of the prompt, or how many fewer than all positions; new tokens]. The second is longer than
 # mistral's sliding window, the third goes on beyond the last position.
 GENERATIONS = [(3, 24), (17, 28), (-9, 24)]
@@ -523,6 +572,7 @@ def main():
         write_model(name, config_class(**values))
         write_generation(name, config_class(**values))
     write_preference("llama")
+    write_routing("qwen3-moe")
     write_sampling()
     write_v4_config("llama-mqa")
     config_class, values = configs()["llama"]

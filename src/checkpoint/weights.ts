@@ -18,13 +18,19 @@ export function readWeights(
 ): void {
   readRole(checkpoint, vectors, memory, {
     role: 'parameter',
-    tensorOf: (spec) => spec,
+    tensorOf: thereIn(checkpoint),
     mesh,
     coords: coordsOf(mesh, transport.rank),
     heartbeat: (site) => transport.heartbeat(site),
   });
   checkpoint.close();
 }
+
+/** The tensor of a parameter; none where a checkpoint may be without it and is. */
+export const thereIn =
+  (checkpoint: Checkpoint) =>
+  (spec: ParamSpec): ParamSpec | undefined =>
+    spec.byLoad && !checkpoint.has(spec.tensor.name) ? undefined : spec;
 
 /** All that this rank holds of one role. `tensorOf`: the spec that points at the tensor to read, or undefined to leave it. */
 export function readRole(

@@ -137,7 +137,12 @@ const scheduled = (file: string): string[] =>
 // [what, command line, parts of the message: what was given, what is allowed, the fix]
 const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['unknown axis', train('--layout', 'zz=2'), '"zz"', 'use tp, cp, ep, dp, pp'],
-  ['an axis that is not there yet', train('--layout', 'ep=2'), 'ep=2 is not supported yet', 'use ep=1'],
+  [
+    'experts shared out that there are not',
+    train('--layout', 'ep=2'),
+    'the model has no experts',
+    'use dp in place of ep',
+  ],
   [
     'a cp mode there is not',
     train('--layout', 'cp=2,cpMode=zigzag'),
@@ -249,7 +254,12 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     'no weights',
     'checkpoint directory',
   ],
-  ['generate with dp', ['generate', '--model', path('run'), '--prompt', 'a', '--layout', 'dp=2'], 'dp=2', 'tp and pp'],
+  [
+    'generate with dp',
+    ['generate', '--model', path('run'), '--prompt', 'a', '--layout', 'dp=2'],
+    'dp=2',
+    'tp, cp, ep and pp',
+  ],
   ['generate from nothing', ['generate', '--model', path('run'), '--prompt', ''], '--prompt', 'some text'],
   ['generate from NaN', ['generate', '--model', path('nan'), '--prompt', 'a'], 'is broken', 'NaN'],
   ['generate without a model', ['generate', '--prompt', 'a'], '--model: it is missing'],
@@ -349,7 +359,7 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     '.jsonl',
   ],
   ['packing documents of nothing', ['train', '--data', path('empty.jsonl'), ...small, '--pack'], 'holds no tokens'],
-  ['an axis that scale does not have', ['scale', '--axis', 'ep'], '--axis: "ep" is not one of dp, tp, cp, pp'],
+  ['an axis that scale does not have', ['scale', '--axis', 'sp'], '--axis: "sp" is not one of dp, tp, cp, ep, pp'],
   ['a pipeline that grows with its ranks', ['scale', '--axis', 'pp', '--weak'], 'only dp is scaled, not pp'],
   [
     'chunks of one stage in a file',

@@ -49,6 +49,12 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   set: textsOption('<changes...>', "changes to the model's config.json, such as hidden_size=384"),
   objective: textOption('<name>', 'next-token, or dpo: direct preference optimization of pairs of completions'),
   beta: numberOption('<x>', 'of dpo: how much a departure from the starting weights counts'),
+  auxLoss: numberOption('<x>', "of mixtures of experts: what the loss that keeps experts' use even counts"),
+  zLoss: numberOption('<x>', "of mixtures of experts: what the loss that keeps routers' logits small counts"),
+  biasRate: numberOption(
+    '<x>',
+    'of mixtures of experts: by how much each step moves the biases by which experts are chosen',
+  ),
   data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
   mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
   pack: {
@@ -100,7 +106,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   stop: textsOption('<text...>', 'end before any of these texts'),
   stopToken: numberOption('<id>', 'end before this token'),
   microbatches: numberOption('<n>', 'microbatches of a step'),
-  axis: textOption('<name>', 'scale this axis alone: dp, tp, cp or pp; with pp schedules are compared and drawn'),
+  axis: textOption('<name>', 'scale this axis alone: dp, tp, cp, ep or pp; with pp schedules are compared and drawn'),
   maxRanks: numberOption('<n>', 'ranks of the largest run'),
   repeats: numberOption('<n>', 'times that every layout runs, in turn'),
   seconds: numberOption('<n>', 'how long the whole command takes'),

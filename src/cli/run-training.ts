@@ -126,12 +126,20 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
   }
 }
 
-/** What people look at first of a preference: how often the better completion wins, and by how much. */
-const figureTexts = (figures: Figures): string[] => [
-  `accuracy ${formatPercent(figures['rewards/accuracies']!)}`,
-  `margin ${figures['rewards/margins']!.toPrecision(3)}`,
-  `rewards ${figures['rewards/chosen']!.toPrecision(3)} and ${figures['rewards/rejected']!.toPrecision(3)}`,
-];
+/** What people look at first: of a preference how often the better completion wins and by how much, of a mixture how uneven it is. */
+function figureTexts(figures: Figures): string[] {
+  const text = (name: string) => figures[name]!.toPrecision(3);
+  return [
+    ...('rewards/margins' in figures
+      ? [
+          `accuracy ${formatPercent(figures['rewards/accuracies']!)}`,
+          `margin ${text('rewards/margins')}`,
+          `rewards ${text('rewards/chosen')} and ${text('rewards/rejected')}`,
+        ]
+      : []),
+    ...('imbalance' in figures ? [`busiest expert ${text('imbalance')}x`] : []),
+  ];
+}
 
 function evaluationText({ step, loss, figures }: EvaluationReport): string {
   const told = figures ? figureTexts(figures) : [`perplexity ${Math.exp(loss).toPrecision(4)}`];

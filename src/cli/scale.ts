@@ -7,7 +7,7 @@ import { findModel } from '../checkpoint/model-source.ts';
 import { FivefoldError, fail, option } from '../errors.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
+import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { checkFit } from '../model/fit.ts';
 import { estimateStep } from '../plan/estimate-step.ts';
@@ -64,7 +64,7 @@ Examples:
   $ fivefold scale --weak
   $ fivefold scale --axis pp
 
-The same training steps run on 1 to N ranks, split by data (dp), tensor (tp), context (cp) and pipeline (pp), where that divides. All
+The same training steps run on 1 to N ranks, split by data (dp), tensor (tp), context (cp), experts (ep) and pipeline (pp), where that divides. All
 layouts run in turn, repeatedly, so that other load on the machine hits them alike; times are medians.
 
 Beside each measured step stands an estimate: the work at the speed of the run on one rank, the bytes at the speed of an
@@ -134,7 +134,7 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
 
   const oneRankSeconds = runs[0]!.stepSeconds;
   const settingsOf = ({ layout, globalBatch: batch, microBatch }: Candidate): StepSettings => {
-    const microbatches = batch / layout.dp / microBatch;
+    const microbatches = batch / replicasOf(layout) / microBatch;
     return { config, layout, seqLen, microBatch, microbatches, precision };
   };
   const judge: Judge = { cores, weak, oneRankSeconds, rates, oneRankFlops: runs[0]!.flops };

@@ -1,7 +1,7 @@
 // Runs what `scale` compares: every layout in turn, repeatedly, and between them the rates of the machine itself.
 
 import type { Layout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
+import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import { measureTalkCost, type TalkCost } from '../runtime/all-reduce-rate.ts';
 import { measureMatrixRate } from '../runtime/matrix-rate.ts';
@@ -125,5 +125,5 @@ export async function runScaling(
 
 const pipelineRun = ({ layout, globalBatch, microBatch }: Candidate, timelines: readonly Timeline[]): PipelineRun => ({
   idleShare: median(timelines.map(idleShare)),
-  played: playMedian(scheduleOf(layout, globalBatch / layout.dp / microBatch), timelines),
+  played: playMedian(scheduleOf(layout, globalBatch / replicasOf(layout) / microBatch), timelines),
 });

@@ -6,7 +6,7 @@ import { play } from '../schedule/play.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
 
 /** Axes that are scaled, each alone. */
-export const scaledAxes = ['dp', 'tp', 'cp', 'pp'] as const satisfies readonly Axis[];
+export const scaledAxes = ['dp', 'tp', 'cp', 'ep', 'pp'] as const satisfies readonly Axis[];
 
 /** A layout and what was measured of it. */
 export interface ScaleResult extends Scaling {

@@ -20,6 +20,9 @@ const shownDefaults = {
   data: 'required, but for a run that goes on',
   objective: trainDefaults.objective,
   beta: `${trainDefaults.beta}`,
+  auxLoss: `${trainDefaults.auxLoss}`,
+  zLoss: `${trainDefaults.zLoss}`,
+  biasRate: `${trainDefaults.biasRate}`,
   mix: 'all as one stream',
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',
@@ -79,12 +82,12 @@ Examples:
   $ fivefold train --objective dpo --data pairs.jsonl --model runs/book --beta 0.1 --out runs/preferred
   $ fivefold train --data book.txt --model llama-tiny --precision f64 --layout pp=2 --steps 3 --json
 
-A layout names the sizes of its axes (tp, cp, pp, dp), and sp (tensor parallelism cuts sequences too), cpMode=ring, gather or ulysses
-(how cp ranks attend to each other's tokens), zero=1, 2 or 3 (ranks of dp and cp share out the optimizer's moments, also the
+A layout names the sizes of its axes (tp, cp, ep, pp, dp), and sp (tensor parallelism cuts sequences too), cpMode=ring, gather or ulysses
+(how cp ranks attend to each other's tokens), zero=1, 2 or 3 (ranks of dp, cp and ep share out the optimizer's moments, also the
 gradients, also the weights), recompute=selective or full, of some layers
 full:0-3+6 (backwards compute anew what is cheap, or all of a block, rather than keep it), schedule=1f1b, gpipe, zb-h1 or
 file:<path> (in double quotes if it holds a comma), virtual=2 (chunks a stage) and stages=3+5 (layers of each). With tp=1 sp changes
-nothing, with cp=1 cpMode, with one rank of dp and cp zero, with pp=1 virtual and a schedule by name. See fivefold describe.
+nothing, with cp=1 cpMode, with one rank of dp, cp and ep zero, with pp=1 virtual and a schedule by name. See fivefold describe.
 
 A run that goes on has the settings and the data it was started with. Its layout, steps, optimizer and what is measured and saved
 on the way may be given anew; a longer run stays at its last rate unless --decay-steps stretches the schedule. The run's directory
@@ -100,7 +103,8 @@ and kept with the run.
 
 With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far (with --pack, what fills sequences up counts too), "seconds": of the step}, for a
 measurement {"step", "evalLoss", "perplexity"} (of dpo "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
-"logps/chosen" and "logps/rejected" stand beside the loss, of a measurement under "eval/"), for a sample {"step", "sample"}, for a
+"logps/chosen" and "logps/rejected" stand beside the loss, of a measurement under "eval/"; of mixtures of experts "imbalance": slots of
+the busiest expert over the mean, "imbalance/<layer>", and with --aux-loss or --z-loss "auxLoss", "zLoss", which "loss" is without), for a sample {"step", "sample"}, for a
 restart {"restart": {"rank", "problem", "step": it goes on from, "layout", "left"}} (lines of steps after that one come again), and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
 "bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,

@@ -60,10 +60,11 @@ export function planGeneration(settings: GenerateSettings): GenerateJob {
       fix: `pass a checkpoint directory as ${option('model')}`,
     });
   if (layout.dp > 1)
-    fail('LAYOUT_NOT_YET', { setting: `dp=${layout.dp} for one prompt`, fix: 'split it over tp and pp' });
+    fail('LAYOUT_NOT_YET', { setting: `dp=${layout.dp} for one prompt`, fix: 'split it over tp, cp, ep and pp' });
   // The last token is not looked at again.
   const seqLen = windowLength(config.positions.max, prompt.length + maxTokens - 1, layout);
-  checkFit(config, layout, { seqLen, globalBatch: 1, microBatch: 1 });
+  // Ranks of ep have the same prompt: they share the experts out.
+  checkFit(config, layout, { seqLen, globalBatch: layout.ep, microBatch: 1 });
   // Its order is of training steps, so only its stages matter here.
   readLayoutFile(layout);
   const window: StepSettings = { config, layout, seqLen, precision, microBatch: 1, microbatches: 1 };

@@ -130,7 +130,7 @@ test('every mistake says what to write', () => {
     np=2: layout has no axis or setting "np"; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages
     =2: layout has no axis or setting ""; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages
     cp=2: parsed to cp=2
-    ep=4: ep=4 is not supported yet; use ep=1 with tp, cp, pp and dp
+    ep=4: parsed to ep=4
     zero=4: layout "zero=4": zero is 0, 1, 2 or 3, not "4"; write it like tp=2,pp=2,dp=2
     virtual=2,schedule=file:a: layout "virtual=2,schedule=file:a": virtual needs several stages; add pp=2 or more, or leave virtual out
     pp=2,virtual=0: layout "pp=2,virtual=0": virtual needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2

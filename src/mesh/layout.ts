@@ -78,7 +78,6 @@ export function parseLayout(text: string, readFile?: (path: string) => string): 
     else if (key === 'zero') layout.zero = parseZero(text, value);
     else layout.recompute = parseRecompute(text, value);
   }
-  if (layout.ep > 1) fail('LAYOUT_NOT_YET', { setting: `ep=${layout.ep}`, fix: 'use ep=1 with tp, cp, pp and dp' });
   // A setting of an axis that is 1 changes nothing, so that the same ones can be compared over any number of ranks.
   if (layout.tp === 1) layout.sp = false;
   if (layout.cp === 1) layout.cpMode = oneRank.cpMode;

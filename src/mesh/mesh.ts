@@ -31,6 +31,16 @@ export const groupKey = ({ axis, ranks }: Group): string => `${axis}:${ranks.joi
 
 export const worldSize = (mesh: Mesh): number => axes.reduce((product, axis) => product * mesh[axis], 1);
 
+/** Along these ranks take different sequences. */
+export const replicaAxes = ['ep', 'dp'] as const satisfies readonly Axis[];
+type Replicas = Pick<Mesh, (typeof replicaAxes)[number]>;
+
+/** Shares that a step's sequences are dealt out in. */
+export const replicasOf = ({ ep, dp }: Replicas): number => ep * dp;
+
+/** Which of them is a rank's. */
+export const replicaOf = ({ ep }: Replicas, coords: Replicas): number => coords.ep + ep * coords.dp;
+
 export function coordsOf(mesh: Mesh, rank: number): Coords {
   const coords: Record<Axis, number> = { tp: 0, cp: 0, ep: 0, dp: 0, pp: 0 };
   let rest = rank;

@@ -9,6 +9,7 @@ test('ring-equivalent bytes of 4 ranks', () => {
     allGather: 3000,
     reduceScatter: 750,
     allToAll: 750,
+    allToAllV: 750,
     ringShift: 1000,
     broadcast: 750,
     send: 1000,

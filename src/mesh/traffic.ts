@@ -6,6 +6,7 @@ export const countedOps = [
   'allGather',
   'reduceScatter',
   'allToAll',
+  'allToAllV',
   'ringShift',
   'broadcast',
   'send',
@@ -23,7 +24,8 @@ export type TrafficCounters = {
 
 /**
  * Bytes one rank of a group of `groupSize` sends, by the bandwidth-optimal ring algorithm whatever the transport does.
- * `bytes` is the vector's, except for allGather: the shard's, and reduceScatter: the whole's. Rounded to whole bytes.
+ * `bytes` is the vector's, except for allGather: the shard's, and reduceScatter: the whole's. Rounded to whole bytes. Of an allToAllV, whose
+ * blocks are known only when it runs, these are the bytes of even ones; counters have those that were sent.
  */
 export function trafficBytes(op: CollectiveOp, bytes: number, groupSize: number): number {
   if (op === 'send') return bytes;
@@ -36,6 +38,7 @@ export function trafficBytes(op: CollectiveOp, bytes: number, groupSize: number)
       return bytes * others;
     case 'reduceScatter':
     case 'allToAll':
+    case 'allToAllV':
     case 'broadcast':
       return Math.round((bytes * others) / groupSize);
     case 'ringShift':

@@ -11,9 +11,10 @@ import type { Value } from '../program/program.ts';
 import { at } from '../program/trace.ts';
 import type { ModelConfig } from './config.ts';
 import { type AttentionPlaces, contextAttention } from './context-attention.ts';
-import { mlpOrMixture, withBias } from './mlp.ts';
+import { type Mixed, mlpOrMixture, withBias } from './mlp.ts';
 import { enterParallel, leaveParallel } from './parallel.ts';
 import { kvSharded, type Params } from './params.ts';
+import type { RouterContext } from './router.ts';
 
 /** What a block is told besides its parameters. */
 export interface BlockContext {
@@ -22,10 +23,11 @@ export interface BlockContext {
   readonly places: AttentionPlaces;
   /** See AttentionAttrs. */
   readonly attentionBlock?: number;
+  readonly router?: RouterContext;
 }
 
-export function block(x: Value, params: Params, context: BlockContext): Value {
-  const { config, layout } = context;
+export function block(x: Value, params: Params, context: BlockContext): Mixed {
+  const { config, layout, router } = context;
   const { trace } = x;
   const attended = at(trace, 'attention', () => {
     const h = enterParallel(norm(x, 'norm1', params, config), layout);
@@ -34,8 +36,8 @@ export function block(x: Value, params: Params, context: BlockContext): Value {
   });
   return at(trace, 'mlp', () => {
     const h = enterParallel(norm(attended, 'norm2', params, config), layout);
-    const out = mlpOrMixture(h, params, config);
-    return add(attended, withBias(leaveParallel(out, layout), params['down.bias']));
+    const { out, ...told } = mlpOrMixture(h, params, config, router);
+    return { out: add(attended, withBias(leaveParallel(out, layout), params['down.bias'])), ...told };
   });
 }
 

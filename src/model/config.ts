@@ -10,7 +10,22 @@ export interface Mixture extends Routing {
   readonly sharedIntermediateSize?: number;
   /** Layers that have an MLP all the same. */
   readonly denseLayers: readonly number[];
+  /** Experts have a bias that counts when they are chosen, and in no weight. */
+  readonly chosenByBias?: true;
 }
+
+/** The model with such biases, and a config.json that says so. */
+export const withRouterBias = (config: ModelConfig): ModelConfig =>
+  config.mixture
+    ? {
+        ...config,
+        mixture: { ...config.mixture, chosenByBias: true },
+        source: { ...config.source, [routerBiasKey]: true },
+      }
+    : config;
+
+/** Of a config.json; no family of transformers has it. */
+export const routerBiasKey = 'router_bias';
 
 export interface ModelConfig {
   readonly family: string;

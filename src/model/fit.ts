@@ -1,7 +1,7 @@
 // Whether a layout fits a model and a batch: everything indivisible is refused with the nearest sizes that would divide.
 import { fail, option } from '../errors.ts';
 import { cpModes, type Layout, largestAxis } from '../mesh/layout.ts';
-import { axes } from '../mesh/mesh.ts';
+import { axes, replicasOf } from '../mesh/mesh.ts';
 import { printRecompute } from '../mesh/recompute.ts';
 import { sequencePieces } from '../mesh/sequence.ts';
 import type { ModelConfig } from './config.ts';
@@ -25,6 +25,7 @@ export function checkFit(config: ModelConfig, layout: Layout, batch: BatchShape)
   checkSequenceShares(config, layout, batch.seqLen);
   checkTensorParallel(config, layout, batch.seqLen / layout.cp);
   checkHeadShares(config, layout, batch.seqLen);
+  checkExperts(config, layout);
   checkStages(config, layout);
   checkRecompute(config, layout);
   checkLength(config, batch.seqLen);
@@ -140,6 +141,24 @@ function widthsOf(config: ModelConfig): (readonly [string, number])[] {
 
 const fitsKvHeads = (tp: number, kvHeads: number) => kvHeads % tp === 0 || tp % kvHeads === 0;
 
+function checkExperts({ mixture }: ModelConfig, { ep }: Layout): void {
+  const experts = mixture?.experts ?? 0;
+  if (experts === 0 && ep > 1)
+    fail('OPTION_INVALID', {
+      option: `${option('layout')} ep=${ep}`,
+      problem: 'the model has no experts to share out',
+      fix: 'use dp in place of ep',
+    });
+  if (experts % ep !== 0)
+    fail('LAYOUT_INDIVISIBLE', {
+      axis: 'ep',
+      size: ep,
+      what: 'the experts of a layer',
+      total: experts,
+      fix: nearest('ep=', ep, divisors(experts)),
+    });
+}
+
 function checkStages({ layers }: ModelConfig, { pp, virtual, stages }: Layout): void {
   const asked = virtual > 1 ? `${pp},virtual=${virtual}` : `${pp}`;
   const refuse = (fix: string): never => fail('LAYOUT_STAGES', { pp: asked, layers, fix });
@@ -177,20 +196,23 @@ function checkLength({ positions }: ModelConfig, seqLen: number): void {
     });
 }
 
-function microbatchesOf({ dp }: Layout, { globalBatch, microBatch }: BatchShape): number {
-  if (globalBatch % dp !== 0)
+function microbatchesOf(layout: Layout, { globalBatch, microBatch }: BatchShape): number {
+  const { ep, dp } = layout;
+  const refuse = (axis: 'ep' | 'dp', size: number, of: number): never =>
     fail('LAYOUT_INDIVISIBLE', {
-      axis: 'dp',
-      size: dp,
-      what: 'the global batch',
-      total: globalBatch,
-      fix: nearest('dp=', dp, divisors(globalBatch)),
+      axis,
+      size,
+      what: of === globalBatch ? 'the global batch' : `the ${of} sequences of each data-parallel rank`,
+      total: of,
+      fix: nearest(`${axis}=`, size, divisors(of)),
     });
-  const share = globalBatch / dp;
+  if (globalBatch % dp !== 0) refuse('dp', dp, globalBatch);
+  if ((globalBatch / dp) % ep !== 0) refuse('ep', ep, globalBatch / dp);
+  const share = globalBatch / replicasOf(layout);
   if (share % microBatch !== 0)
     fail('OPTION_INVALID', {
       option: option('microBatch'),
-      problem: `${microBatch} does not divide the ${share} sequences of each data-parallel rank`,
+      problem: `${microBatch} does not divide the ${share} sequences of each ${ep === 1 ? 'data-parallel rank' : 'rank of dp and ep'}`,
       fix: `use ${nearest(`${option('microBatch')} `, microBatch, divisors(share))}`,
     });
   return share / microBatch;

@@ -1,7 +1,7 @@
 // The keys of a config.json that describe a mixture of experts.
 import { z } from 'zod';
 import { fail } from '../errors.ts';
-import type { Mixture } from './config.ts';
+import { type Mixture, routerBiasKey } from './config.ts';
 import { checked, type MixtureNames, size } from './family.ts';
 
 const mixtureKeys = z.looseObject({
@@ -16,6 +16,7 @@ const mixtureKeys = z.looseObject({
   /** Every so many layers the last has a mixture. */
   decoder_sparse_step: size.layers.nullish(),
   mlp_only_layers: z.array(z.number().int().nonnegative()).nullish(),
+  [routerBiasKey]: z.boolean().nullish(),
 });
 
 /** Which of them a family has, and what transformers takes for those that are missing. */
@@ -39,6 +40,7 @@ export function mixtureShape({ isEverywhere, defaults }: MixtureVariant): z.ZodR
   const { moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers } = shape;
   const { shared_expert_intermediate_size } = shape;
   return {
+    [routerBiasKey]: shape[routerBiasKey],
     ...{ num_experts, num_local_experts, num_experts_per_tok },
     ...(isEverywhere ? {} : { moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers }),
     ...(defaults.shared_expert_intermediate_size === undefined ? {} : { shared_expert_intermediate_size }),
@@ -76,6 +78,7 @@ export function readMixture(json: unknown, layers: number, variant: MixtureVaria
       ? raw.intermediate_size
       : (raw.moe_intermediate_size ?? defaults.moe_intermediate_size!),
     ...(shared === undefined || isEverywhere ? {} : { sharedIntermediateSize: shared }),
+    ...(raw[routerBiasKey] ? { chosenByBias: true } : {}),
     denseLayers: isEverywhere ? [] : Array.from({ length: layers }, (_, layer) => layer).filter(isDense),
   };
 }

@@ -20,7 +20,7 @@ function rangesOf(spec: ParamSpec, mesh: Mesh, coords: Coords): [start: number, 
   });
 }
 
-test('shards tile every parameter: each element on one tp rank, or on all', () => {
+test('shards tile every parameter: each element on one rank of tp and of ep, or on all', () => {
   fc.assert(
     fc.property(anyCase, (each) => {
       const { config, layout } = settingsOf(each, 'f64');
@@ -28,17 +28,19 @@ test('shards tile every parameter: each element on one tp rank, or on all', () =
       const specs = stages.flatMap((stage) =>
         stageParts(config, layout, stage).flatMap((part) => paramSpecs(config, layout, part)),
       );
-      for (const spec of specs) expectTiles(spec);
+      for (const spec of specs) for (const axis of ['tp', 'ep'] as const) expectTiles(spec, axis);
 
-      function expectTiles(spec: ParamSpec): void {
-        const cut = varyingDim(spec.types.tp!);
+      function expectTiles(spec: ParamSpec, axis: 'tp' | 'ep'): void {
+        const cut = varyingDim(spec.types[axis]!);
+        const other = axis === 'tp' ? 'ep' : 'tp';
+        const cutByOther = layout[other] > 1 ? varyingDim(spec.types[other]!) : undefined;
         let end = 0;
-        for (let tp = 0; tp < layout.tp; tp++) {
-          const ranges = rangesOf(spec, layout, { ...coordsOf(oneRank, 0), tp });
+        for (let place = 0; place < layout[axis]; place++) {
+          const ranges = rangesOf(spec, layout, { ...coordsOf(oneRank, 0), [axis]: place });
           const held = ranges.map(([first, last]) => last - first);
           expect(count(held)).toBeLessThanOrEqual(count(shardShape(spec, layout)));
           ranges.forEach(([first, last], dim) => {
-            if (dim !== cut) expect([first, last]).toEqual([0, spec.shape[dim]]);
+            if (dim !== cut && dim !== cutByOther) expect([first, last]).toEqual([0, spec.shape[dim]]);
           });
           if (cut === undefined) continue;
           expect(ranges[cut]![0]).toBe(end);

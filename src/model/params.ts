@@ -39,6 +39,8 @@ export interface ParamSpec {
   readonly std: number;
   /** Whether AdamW decays it: matrices, not norms and biases. */
   readonly decays: boolean;
+  /** It has no gradient, and is moved by how many slots experts had. A checkpoint may be without it: it is zero then. */
+  readonly byLoad?: true;
 }
 
 /** A part's parameters by key. */
@@ -68,7 +70,7 @@ interface Draft {
   readonly key: string;
   readonly tensor: string;
   readonly shape: Shape;
-  /** Its first dim is spread over tensors, by the `{}` in the name. */
+  /** Its first dim is of experts: spread over tensors, by the `{}` in the name, and over ep. */
   readonly isSpread?: boolean;
   readonly tp: AxisType;
   readonly initial?: ParamSpec['initial'];
@@ -90,7 +92,7 @@ function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias'): Par
     ...(of === undefined ? {} : { piece: { dim: outDim, start: Number(index) * shape[outDim]! } }),
     shape,
     paddedShape: draft.paddedShape ?? shape,
-    types: { tp: draft.tp, cp: 'R', ep: 'R', dp: 'R' },
+    types: { tp: draft.tp, cp: 'R', ep: draft.isSpread ? 'V0' : 'R', dp: 'R' },
     initial: draft.initial ?? (suffix === 'bias' ? 'zeros' : 'normal'),
     std: draft.std ?? config.initialStd,
     decays: shape.length > 1,
@@ -198,6 +200,7 @@ function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, lay
       );
     return [
       ...linear('router', of.router, hiddenSize, count, false, 'none'),
+      ...(mixture.chosenByBias ? [routerBias(config, at(of.router), count)] : []),
       ...mlpMatrices[config.activation].map((matrix) =>
         matrix === 'down'
           ? expert('experts.down', of.down, [hiddenSize, width], 'V2', intoResidual)
@@ -222,6 +225,13 @@ function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, lay
     ...normSpecs(config, layout, 'norm2', at(names.norm2)),
     ...(mixture ? experts(mixture, names.mixture!) : mlp(intermediateSize, names)),
   ];
+}
+
+/** Named as that of DeepSeek-V3 is in transformers. */
+function routerBias(config: ModelConfig, router: string, experts: number): ParamSpec {
+  const name = `${router}.e_score_correction_bias`;
+  const draft = spec(config, { key: 'router', tensor: router, shape: [experts], tp: 'R' }, 'bias');
+  return { ...draft, name, tensor: { name, shape: [experts] }, byLoad: true };
 }
 
 function headSpecs(config: ModelConfig, layout: Layout, names: TensorNames): ParamSpec[] {

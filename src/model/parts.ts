@@ -10,6 +10,7 @@ import type { RecomputePolicy } from '../mesh/recompute.ts';
 import { countTokens, foreignBlocks, keyTokens } from '../mesh/sequence.ts';
 import type { TokenPlaces } from '../ops/attention.ts';
 import { grad } from '../ops/grad.ts';
+import { addAsDoubles } from '../ops/load.ts';
 import type { Node, Program, Shape, Trace, Value } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
@@ -20,7 +21,9 @@ import type { AttentionPlaces } from './context-attention.ts';
 import { embed } from './ends.ts';
 import { fetchedAgain } from './fetch-again.ts';
 import { keptFor } from './kept.ts';
+import type { Mixed } from './mlp.ts';
 import { type ParamSpec, type Params, type PartName, paramSpecs, shardShape } from './params.ts';
+import { lossSeeds, type RouterContext, type Told, toldParts, toldTypes } from './router.ts';
 
 /** What a rank's programs depend on. */
 export interface TraceSettings {
@@ -33,11 +36,13 @@ export interface TraceSettings {
   readonly seqLen: number;
   /** See StepSettings. */
   readonly attentionBlock?: number;
+  /** Of training; undefined: nothing is told of routing. */
+  readonly router?: RouterContext;
 }
 
 /**
  * Inputs by name: `x` (or `ids`), `positions`, `documents`, those of {@link keyPlaceNames}, `param:<key>`; of backward ones also `dy`, `saved:<id>`, `sum:<key>`, and of weightGradient
- * `kept:<id>`: what inputGradient hands on to it.
+ * `kept:<id>`: what inputGradient hands on to it. `told:<name>`: of what is told of routing (`toldParts`), sums that the forward program adds to.
  */
 export interface PartPrograms {
   readonly forward: Program;
@@ -99,32 +104,43 @@ export function tracePart(
   const positions = isBlock || config.positions.kind === 'learned' ? tokensInput(trace, [batch, seqLen]) : undefined;
   const documents = isBlock ? tokensInput(trace, [batch, seqLen]) : undefined;
   const foreign = isBlock ? foreignPlaces(trace, settings) : {};
-  const y = at(trace, isBlock ? '' : name, () =>
-    isBlock
-      ? block(x, params, {
-          config,
-          layout,
-          places: placesOf({ positions: positions!, documents: documents! }, foreign, layout),
-          ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
-        })
-      : embed({ ids: x, ...(positions ? { positions } : {}) }, params, config, layout),
+  const { out: y, told } = at(
+    trace,
+    isBlock ? '' : name,
+    (): Mixed =>
+      isBlock
+        ? block(x, params, {
+            config,
+            layout,
+            places: placesOf({ positions: positions!, documents: documents! }, foreign, layout),
+            ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
+            ...(settings.router ? { router: settings.router } : {}),
+          })
+        : { out: embed({ ids: x, ...(positions ? { positions } : {}) }, params, config, layout) },
   );
+  const telling = told && toldSums(trace, told, settings);
   const inputs = {
     [isBlock ? 'x' : 'ids']: x,
     ...(positions ? { positions } : {}),
     ...(documents ? { documents } : {}),
     ...foreign,
+    ...(telling ? prefixed('told', telling.before) : {}),
     ...prefixed('param', params),
   };
-  const forward = finish(trace, inputs, { y });
+  const forward = finish(trace, inputs, { y, ...(telling ? prefixed('told', telling.after) : {}) });
 
   const seed = input(trace, y.shape, dualTypes(y.types));
-  const sums = adds ? sumInputs(trace, specs, layout) : {};
-  const wrt = [...(isBlock ? [x] : []), ...specs.map((spec) => params[spec.key]!)];
-  const accumulators = [...(isBlock ? [undefined] : []), ...specs.map((spec) => sums[spec.key])];
-  const gradients = grad(trace, [{ value: y, gradient: seed }], wrt, accumulators);
+  const trained = specs.filter(({ byLoad }) => !byLoad);
+  const sums = adds ? sumInputs(trace, trained, layout) : {};
+  const wrt = [...(isBlock ? [x] : []), ...trained.map((spec) => params[spec.key]!)];
+  const accumulators = [...(isBlock ? [undefined] : []), ...trained.map((spec) => sums[spec.key])];
+  const seeds = [
+    { value: y, gradient: seed },
+    ...(told ? at(trace, 'mlp', () => lossSeeds(told, settings.router!, seed)) : []),
+  ];
+  const gradients = grad(trace, seeds, wrt, accumulators);
   const dx = isBlock ? gradients[0] : undefined;
-  const newSums = Object.fromEntries(specs.map((spec, index) => [spec.key, gradients[index + (dx ? 1 : 0)]!]));
+  const newSums = Object.fromEntries(trained.map((spec, index) => [spec.key, gradients[index + (dx ? 1 : 0)]!]));
   return cutPhases({
     forward,
     params: Object.values(params),
@@ -134,6 +150,14 @@ export function tracePart(
     sums: prefixed('sum', newSums),
     policy,
   });
+}
+
+/** Sums of what is told, before this microbatch and with it. */
+function toldSums(trace: Trace, told: Told, { config, router }: TraceSettings) {
+  const parts = toldParts(config.mixture!, router!);
+  const before = Object.fromEntries(parts.map(([name, size]) => [name, input(trace, [size], toldTypes, 'double')]));
+  const add = ([name]: (typeof parts)[number]) => [name, addAsDoubles(before[name]!, told[name]!)] as const;
+  return { before, after: at(trace, 'mlp', () => Object.fromEntries(parts.map(add))) };
 }
 
 /** Inputs that say where the keys of a block of mesh/sequence.ts stand. */

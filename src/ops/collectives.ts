@@ -42,7 +42,7 @@ const resized = ({ shape, dtype }: TensorShape, dim: number, size: number): Tens
   dtype,
 });
 
-/** Records a collective: the operand's type on every axis must be one of `from`, and becomes `to`. */
+/** Records a collective: the type of `x` on every axis must be one of `from`, and becomes `to`. `others`: what it is told besides. */
 export function transition<A extends OnAxes>(
   op: Op<A>,
   x: Value,
@@ -50,6 +50,7 @@ export function transition<A extends OnAxes>(
   from: readonly AxisType[],
   to: AxisType,
   instead: Instead,
+  others: readonly Value[] = [],
 ): Value {
   for (const axis of attrs.axes) {
     const type = x.types[axis] ?? 'R';
@@ -62,8 +63,9 @@ export function transition<A extends OnAxes>(
         fix: instead(axis, type),
       });
   }
-  const shapes = checkedShapes(op, [x], attrs, x.trace);
-  return record(op, [x], attrs, shapes, [mapTypes(x.types, (old, a) => (attrs.axes.includes(a) ? to : old))])[0]!;
+  const inputs = [x, ...others];
+  const shapes = checkedShapes(op, inputs, attrs, x.trace);
+  return record(op, inputs, attrs, shapes, [mapTypes(x.types, (old, a) => (attrs.axes.includes(a) ? to : old))])[0]!;
 }
 
 /** Those of more than one rank, in the mesh's order. */

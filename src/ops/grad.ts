@@ -1,8 +1,10 @@
 // Reverse mode: appends to a trace the ops that compute gradients, from the ops' own vjps.
 import { fail } from '../errors.ts';
 import type { Trace, Value } from '../program/program.ts';
-import { dual, sameTypes, typedAxes } from '../program/types.ts';
+import { dual, sameTypes, type TypedAxis, typedAxes } from '../program/types.ts';
+import type { OnAxes } from './collectives.ts';
 import { accumulate, add } from './elementwise.ts';
+import { enterLocal, localOps } from './local.ts';
 import { sameShape } from './shapes.ts';
 
 /** What gradients start from: a value and its gradient. */
@@ -68,12 +70,23 @@ export function grad(
 
 /** accumulator + gradient: by the gradient's own op when it can and nothing else reads the gradient, else by one more. */
 function addInto(trace: Trace, accumulator: Value, gradient: Value): Value {
-  const index = trace.nodes.findIndex((node) => node.outputs[0] === gradient);
-  const node = trace.nodes[index];
   const fits = sameTypes(accumulator.types, gradient.types) && sameShape(accumulator.shape, gradient.shape);
-  if (node?.op.accumulates === undefined || !fits || trace.nodes.some(({ inputs }) => inputs.includes(gradient)))
-    return accumulate(accumulator, gradient);
-  trace.nodes[index] = { ...node, inputs: [...node.inputs, accumulator] };
+  const read = (value: Value) => trace.nodes.filter(({ inputs }) => inputs.includes(value)).length;
+  const maker = (value: Value) => trace.nodes.findIndex(({ outputs }) => outputs[0] === value);
+  let index = maker(gradient);
+  // A gradient that leaves local regions is added up inside of them.
+  const axes: TypedAxis[] = [];
+  for (let node = trace.nodes[index]; node?.op.name === localOps.leaveLocalOp.name; node = trace.nodes[index]) {
+    const [inside] = node.inputs as [Value];
+    if (read(inside) > 1) break;
+    axes.push(...(node.attrs as OnAxes).axes);
+    index = maker(inside);
+  }
+  const node = trace.nodes[index];
+  if (node?.op.accumulates === undefined || !fits || read(gradient) > 0) return accumulate(accumulator, gradient);
+  const sum = axes.reduce((value, axis) => enterLocal(value, axis), accumulator);
+  const entering = trace.nodes.splice(trace.nodes.length - axes.length);
+  trace.nodes.splice(index, 1, ...entering, { ...node, inputs: [...node.inputs, sum] });
   return gradient;
 }
 

@@ -5,10 +5,11 @@
 //                            2 1 0 1 ..       rows of one expert are gathered, multiplied by its matrix and put back
 //
 // Work is stated by slots, whose dims are those of tokens: the order of experts exists inside of the loops (grouped-loop.ts) alone.
-// How many rows an expert has changes the products' sizes, not their sum: nothing is padded, and nothing dropped.
+// How many rows an expert has changes the products' sizes, not their sum: nothing is padded. Slots of expert -1 are left out.
 import { elements, expectShape, type NdArray, type Op, type TensorShape, type Value } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
 import {
+  type Filled,
   type Gradient,
   inOf,
   outerSumLoop,
@@ -22,6 +23,8 @@ import { float, lastDim, ndarray } from './shapes.ts';
 
 const labelsOf = (rows: Rows, features: string): string =>
   rows === 'tokens' ? `b s ${features}` : `b s k ${features}`;
+/** Those that are multiplied. */
+const slotsOf = ({ shape }: TensorShape, { filled }: Filled): number => filled ?? elements(shape);
 const printed = (shapes: readonly TensorShape[]) => shapes.map(({ shape }) => `[${shape}]`).join(', ');
 
 function expectRows(experts: TensorShape, ...rows: TensorShape[]): void {
@@ -49,12 +52,12 @@ const groupedLinearOp: Op<Product> = {
     dims: `${labelsOf(rowsAre(x!), 'i')}, b s k, e! ${order === 'out,in' ? 'o i' : 'i o'} -> ${labelsOf(into, 'o')}`,
     linear: [0, 2],
   }),
-  flops: ([, experts, w]) => 2 * elements(experts!.shape) * w!.shape[1]! * w!.shape[2]!,
+  flops: ([, experts, w], attrs) => 2 * slotsOf(experts!, attrs) * w!.shape[1]! * w!.shape[2]!,
   vjp: ({ node, gradients: [g] }) => {
     const [x, experts, w] = node.inputs as [Value, Value, Value];
-    const { order } = node.attrs;
-    const back: Product = { order: order === 'out,in' ? 'in,out' : 'out,in', into: rowsAre(x) };
-    const outer = { experts: w.shape[0]! };
+    const { order, into: _, ...filled } = node.attrs;
+    const back: Product = { order: order === 'out,in' ? 'in,out' : 'out,in', into: rowsAre(x), ...filled };
+    const outer: Gradient = { experts: w.shape[0]!, ...filled };
     const [first, second] = order === 'out,in' ? [g!, x] : [x, g!];
     return [
       apply(groupedLinearOp, [g!, experts, w], back)[0],
@@ -70,7 +73,7 @@ const groupedLinearOp: Op<Product> = {
     const leading = into === 'tokens' ? experts!.shape.slice(0, 2) : experts!.shape;
     const y = ndarray([...leading, outputs], () => 0);
     for (const [slot, expert] of experts!.data.entries())
-      for (let o = 0; o < outputs; o++) {
+      for (let o = 0; o < outputs && expert >= 0; o++) {
         const at = (into === 'tokens' ? Math.floor(slot / perToken) : slot) * outputs + o;
         for (let i = 0; i < inputs; i++) {
           const weight = order === 'out,in' ? o * inputs + i : i * outputs + o;
@@ -92,7 +95,7 @@ const groupedOuterSumOp: Op<Gradient> = {
     linear: [0, 1],
   }),
   accumulates: 3,
-  flops: ([a, b, slots]) => 2 * elements(slots!.shape) * lastDim(a!.shape) * lastDim(b!.shape),
+  flops: ([a, b, slots], attrs) => 2 * slotsOf(slots!, attrs) * lastDim(a!.shape) * lastDim(b!.shape),
   execution: { by: 'blocks', ...outerSumLoop },
   reference: ([a, b, slots], { experts }) => {
     const perToken = lastDim(slots!.shape);
@@ -100,7 +103,7 @@ const groupedOuterSumOp: Op<Gradient> = {
     const [rowOfA, rowOfB] = [rowsOfReference(a!, perToken), rowsOfReference(b!, perToken)];
     const sum = ndarray([experts, m, n], () => 0);
     for (const [slot, expert] of slots!.data.entries())
-      for (let i = 0; i < m; i++)
+      for (let i = 0; i < m && expert >= 0; i++)
         for (let j = 0; j < n; j++)
           sum.data[(expert * m + i) * n + j]! += a!.data[rowOfA(slot) * m + i]! * b!.data[rowOfB(slot) * n + j]!;
     return [sum];
@@ -113,9 +116,12 @@ const rowsOfReference =
   (slot: number): number =>
     shape.length === 3 ? Math.floor(slot / perToken) : slot;
 
-/** x [b, s, in] or [b, s, k, in] times the weights [experts, out, in] of each slot's expert -> [b, s, k, out], or the sums of tokens [b, s, out]. */
-export function groupedLinear(x: Value, experts: Value, w: Value, into: Rows): Value {
-  const attrs: Product = { order: 'out,in', into };
+/**
+ * x [b, s, in] or [b, s, k, in] times the weights [experts, out, in] of each slot's expert -> [b, s, k, out], or the sums of tokens
+ * [b, s, out]. Slots of expert -1 give zeros, whatever their row of x holds; where there are such, `filled` is how many others.
+ */
+export function groupedLinear(x: Value, experts: Value, w: Value, into: Rows, filled: Filled = {}): Value {
+  const attrs: Product = { order: 'out,in', into, ...filled };
   return apply(groupedLinearOp, [x, experts, w], attrs)[0]!;
 }
 

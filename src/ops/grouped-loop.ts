@@ -1,4 +1,5 @@
 // Plays products that are grouped by expert on this rank's memory: for every expert its rows are gathered, block by block, multiplied and put back.
+// A slot of expert -1 is of none: it is multiplied by nothing, adds nothing, and its row of a result is zero.
 import {
   type BlockLoop,
   elements,
@@ -16,14 +17,19 @@ import { lastDim } from './shapes.ts';
 /** What rows belong to: a slot each, or the token that its slots share. */
 export type Rows = 'slots' | 'tokens';
 
-export interface Product {
+/** How many slots have an expert, for FLOPs to be foretold; undefined: all. Which do is known only when it runs. */
+export interface Filled {
+  readonly filled?: number;
+}
+
+export interface Product extends Filled {
   /** How an expert's matrix is stored. */
   readonly order: WeightOrder;
   /** Whether a token's products are added up. */
   readonly into: Rows;
 }
 
-export interface Gradient {
+export interface Gradient extends Filled {
   readonly experts: number;
 }
 
@@ -59,6 +65,7 @@ export const productLoop: BlockLoop<Product> = {
       { of: scratch, offset: rows! * width },
     ];
     if (into === 'tokens') y!.fill(0);
+    else clearEmpty(experts!, outputs, y!);
     eachBlock(experts!, weights.shape[0]!, rows!, (expert, block) => {
       gather(x!, rowsAre(features), perToken, width, block, gathered);
       const result = { ...made, shape: [block.length, outputs] };
@@ -126,6 +133,12 @@ function largestOf({ inputs }: Node, experts: number): { rows: number } {
   return { rows: Math.min(rowsOfBlock, batch * length) };
 }
 
+/** Makes the rows of slots of no expert zero. */
+function clearEmpty(experts: Numbers, width: number, rows: Numbers): void {
+  for (let slot = 0; slot < experts.length; slot++)
+    if (experts[slot]! < 0) rows.fill(0, slot * width, (slot + 1) * width);
+}
+
 /** Calls `visit` with every expert's slots, in order, so many at once at most. */
 function eachBlock(
   experts: Numbers,
@@ -134,11 +147,11 @@ function eachBlock(
   visit: (expert: number, slots: Int32Array) => void,
 ): void {
   const starts = new Int32Array(count + 1);
-  for (let slot = 0; slot < experts.length; slot++) starts[experts[slot]! + 1]! += 1;
+  for (let slot = 0; slot < experts.length; slot++) if (experts[slot]! >= 0) starts[experts[slot]! + 1]! += 1;
   for (let expert = 0; expert < count; expert++) starts[expert + 1]! += starts[expert]!;
-  const sorted = new Int32Array(experts.length);
+  const sorted = new Int32Array(starts[count]!);
   const next = starts.slice();
-  for (let slot = 0; slot < experts.length; slot++) sorted[next[experts[slot]!]!++] = slot;
+  for (let slot = 0; slot < experts.length; slot++) if (experts[slot]! >= 0) sorted[next[experts[slot]!]!++] = slot;
   for (let expert = 0; expert < count; expert++) {
     const end = starts[expert + 1]!;
     for (let from = starts[expert]!; from < end; from += most)

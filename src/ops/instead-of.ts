@@ -21,10 +21,8 @@ const ofParts = (axis: TypedAxis, type: AxisType): Fixes => ({
 
 export const insteadOf = {
   local: fixes((axis) => ({
-    R: `every rank holds it whole: keep this rank's slice over ${axis} (ownSlice) first`,
-    I: `every rank holds it whole: keep this rank's slice over ${axis} (ownSlice) first`,
+    I: `every rank holds it whole: keep this rank's slice over ${axis} (ownSlice), or enter it (I -> R), first`,
     L: 'it is local already: drop this enterLocal',
-    P: `it is a partial sum: reduce-scatter it over ${axis} (P -> V) first`,
     Pmax: `all-reduce it over ${axis} by maximum (Pmax -> R) first`,
   })),
   outside: fixes((axis) => {

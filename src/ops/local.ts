@@ -1,7 +1,7 @@
 // Regions in which an axis is local: between `enterLocal` and `leaveLocal` each rank computes with what it holds, whatever the others do, and
 // says itself when they talk. Forward and backward of each:
 //
-//   enterLocal      Vd -> L  |  leaveLocal Vd            (Od -> L  |  leaveLocal POd)
+//   enterLocal      Vd -> L  |  leaveLocal Vd            (Od -> L  |  leaveLocal POd,  R -> L  |  leaveLocal P,  P -> L  |  leaveLocal R)
 //   leaveLocal Vd   L -> Vd  |  enterLocal
 //   ringShift +n    L -> L   |  ringShift -n
 //   exchangeBlocks  L -> L   |  exchangeBlocks
@@ -135,14 +135,15 @@ function placeJoined(index: number, [blocks, ...shape]: readonly number[], dim: 
   return ((outer % rows) * blocks! + Math.floor(outer / rows)) * run + within;
 }
 
-/** V or O -> L: from here on each rank works with its own part. Free. */
+/** V, O, R or P -> L: from here on each rank works with what it holds. Free. */
 export function enterLocal(x: Value, axis: TypedAxis): Value {
   if (several(x, axis).length === 0) return x;
   const type = x.types[axis]!;
-  return transition(enterLocalOp, x, { axes: [axis], type }, cutOf(type) ? [type] : [], 'L', insteadOf.local);
+  const from = cutOf(type) || type === 'R' || type === 'P' ? [type] : [];
+  return transition(enterLocalOp, x, { axes: [axis], type }, from, 'L', insteadOf.local);
 }
 
-/** L -> `type`, that of a cut: what the ranks hold are the parts of one whole again. Free. */
+/** L -> `type`, that of a cut or P: what the ranks hold are the parts of one whole again, or the terms of a sum. Free. */
 export function leaveLocal(x: Value, axis: TypedAxis, type: AxisType): Value {
   if (several(x, axis).length === 0) return x;
   return transition(leaveLocalOp, x, { axes: [axis], type }, ['L'], type, insteadOf.outside);

@@ -6,10 +6,12 @@ import { attentionOps } from './attention.ts';
 import { collectiveOps } from './collectives.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
+import { exchangeOps } from './exchange-rows.ts';
 import { finishingOps } from './finishing.ts';
 import { groupedOps } from './grouped-linear.ts';
 import { headOps } from './heads.ts';
 import { linearOps } from './linear.ts';
+import { loadOps } from './load.ts';
 import { localOps } from './local.ts';
 import { logProbOps } from './log-prob.ts';
 import { lossOps } from './loss.ts';
@@ -19,6 +21,7 @@ import { partialAttentionOps } from './partial-attention.ts';
 import { preferenceOps } from './preference.ts';
 import { ropeOps } from './rope.ts';
 import { routeOps } from './route.ts';
+import { routerLossOps } from './router-loss.ts';
 import { rowOps } from './rows.ts';
 
 const families = [
@@ -27,10 +30,12 @@ const families = [
   collectiveOps,
   elementwiseOps,
   embeddingOps,
+  exchangeOps,
   finishingOps,
   groupedOps,
   headOps,
   linearOps,
+  loadOps,
   localOps,
   logProbOps,
   lossOps,
@@ -40,6 +45,7 @@ const families = [
   preferenceOps,
   ropeOps,
   routeOps,
+  routerLossOps,
   rowOps,
 ];
 

@@ -2,13 +2,13 @@
 import type { Op, TensorShape, Value } from '../program/program.ts';
 import { expectShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
+import { eachToken, type Scores, unscored } from './router-scores.ts';
 import { float, lastDim, rowsOf } from './shapes.ts';
 
 export interface Routing {
   /** Experts of a token. */
   readonly perToken: number;
-  /** What becomes of a token's logits: shares of one, or a number from 0 to 1 each. */
-  readonly scores: 'softmax' | 'sigmoid';
+  readonly scores: Scores;
   /** Whether the weights of a token's experts are divided by their sum. */
   readonly normalised: boolean;
 }
@@ -19,44 +19,6 @@ function expectLogits(logits: TensorShape, { perToken }: Routing): void {
   expectShape(logits.shape.length === 3, `needs logits [b, s, experts], got [${logits.shape}]`);
   const experts = lastDim(logits.shape);
   expectShape(perToken >= 1 && perToken <= experts, `${perToken} experts a token of ${experts}; use 1 to ${experts}`);
-}
-
-const scored: Readonly<Record<Routing['scores'], (logits: Float64Array) => void>> = {
-  softmax(row) {
-    const most = row.reduce((a, b) => Math.max(a, b));
-    let sum = 0;
-    for (const [i, logit] of row.entries()) sum += row[i] = Math.exp(logit - most);
-    for (const i of row.keys()) row[i]! /= sum;
-  },
-  sigmoid(row) {
-    for (const [i, logit] of row.entries()) row[i] = 1 / (1 + Math.exp(-logit));
-  },
-};
-
-/** What scores' gradients make of logits', in place. */
-const unscored: Readonly<Record<Routing['scores'], (gradient: Float64Array, scores: Float64Array) => void>> = {
-  softmax(gradient, scores) {
-    const common = gradient.reduce((sum, g, i) => sum + g * scores[i]!, 0);
-    for (const i of gradient.keys()) gradient[i] = scores[i]! * (gradient[i]! - common);
-  },
-  sigmoid(gradient, scores) {
-    for (const i of gradient.keys()) gradient[i]! *= scores[i]! * (1 - scores[i]!);
-  },
-};
-
-/** Calls `visit` with every token and its scores; the array is the same for all. */
-function eachToken(
-  logits: ArrayLike<number>,
-  experts: number,
-  { scores }: Routing,
-  visit: (token: number, scores: Float64Array) => void,
-): void {
-  const row = new Float64Array(experts);
-  for (let token = 0; token * experts < logits.length; token++) {
-    for (let i = 0; i < experts; i++) row[i] = logits[token * experts + i]!;
-    scored[scores](row);
-    visit(token, row);
-  }
 }
 
 /** The sum of the scores of a token's experts, where its weights are divided by it. */
@@ -76,10 +38,20 @@ function bestOf(scores: Float64Array, count: number): number[] {
   return best;
 }
 
-function route(logits: ArrayLike<number>, experts: number, attrs: Routing, weights: Floats, chosen: Floats): void {
+type Chosen = readonly [weights: Floats, experts: Floats];
+
+function route(
+  logits: ArrayLike<number>,
+  bias: ArrayLike<number> | undefined,
+  experts: number,
+  attrs: Routing,
+  [weights, chosen]: Chosen,
+): void {
   const { perToken } = attrs;
-  eachToken(logits, experts, attrs, (token, scores) => {
-    const best = bestOf(scores, perToken);
+  const choice = new Float64Array(experts);
+  eachToken(logits, experts, attrs.scores, (token, scores) => {
+    for (let i = 0; i < experts; i++) choice[i] = scores[i]! + (bias ? bias[i]! : 0);
+    const best = bestOf(choice, perToken);
     const divisor = divisorOf(best, scores, attrs);
     for (const [place, expert] of best.entries()) {
       weights[token * perToken + place] = scores[expert]! / divisor;
@@ -94,7 +66,7 @@ function routeBack([dWeights, logits, chosen]: Given, experts: number, attrs: Ro
   const { perToken } = attrs;
   const gradient = new Float64Array(experts);
   const places = Array.from({ length: perToken }, (_, i) => i);
-  eachToken(logits, experts, attrs, (token, scores) => {
+  eachToken(logits, experts, attrs.scores, (token, scores) => {
     const best = places.map((place) => chosen[token * perToken + place]!);
     const given = places.map((place) => dWeights[token * perToken + place]!);
     const divisor = divisorOf(best, scores, attrs);
@@ -107,23 +79,30 @@ function routeBack([dWeights, logits, chosen]: Given, experts: number, attrs: Ro
   });
 }
 
-/** Results: weights [b, s, perToken, 1]; experts [b, s, perToken], which have no gradient. */
+/**
+ * Operands: logits [b, s, experts]; if there is one, a bias [experts] that is added to scores where experts are chosen.
+ * Results: weights [b, s, perToken, 1]; experts [b, s, perToken], which have no gradient.
+ */
 const routeOp: Op<Routing> = {
   name: 'route',
-  shape: ([logits], attrs) => {
+  shape: ([logits, bias], attrs) => {
     expectLogits(logits!, attrs);
+    const experts = lastDim(logits!.shape);
+    if (bias) expectShape(bias.shape.join() === `${experts}`, `needs a bias [${experts}], got [${bias.shape}]`);
     const slots = [...logits!.shape.slice(0, 2), attrs.perToken];
     return [float([...slots, 1]), { shape: slots, dtype: 'int' }];
   },
-  typing: { dims: 'b s e! -> b s k 1, b s k' },
-  vjp: ({ node: { inputs, outputs, attrs }, gradients: [g] }) =>
-    apply(routeGradOp, [g!, inputs[0]!, outputs[1]!], attrs),
+  typing: ([, bias]) => ({ dims: `b s e!${bias ? ', e!' : ''} -> b s k 1, b s k` }),
+  vjp: ({ node: { inputs, outputs, attrs }, gradients: [g] }) => [
+    apply(routeGradOp, [g!, inputs[0]!, outputs[1]!], attrs)[0],
+    undefined,
+  ],
   execution: {
     by: 'host',
-    run: ([logits], [weights, chosen], attrs, { inputs }) =>
-      route(logits!, lastDim(inputs[0]!.shape), attrs, weights!, chosen!),
+    run: ([logits, bias], [weights, chosen], attrs, { inputs }) =>
+      route(logits!, bias, lastDim(inputs[0]!.shape), attrs, [weights!, chosen!]),
   },
-  reference: ([logits], { perToken, scores, normalised }) => {
+  reference: ([logits, bias], { perToken, scores, normalised }) => {
     const [b, s, experts] = logits!.shape as [number, number, number];
     const weights = { shape: [b, s, perToken, 1], data: new Float64Array(b * s * perToken) };
     const chosen = { shape: [b, s, perToken], data: new Float64Array(b * s * perToken) };
@@ -131,9 +110,10 @@ const routeOp: Op<Routing> = {
       const exponentials = [...logits!.data.subarray(token * experts, (token + 1) * experts)].map(Math.exp);
       const all = exponentials.reduce((sum, each) => sum + each, 0);
       const score = exponentials.map((each) => each / (scores === 'softmax' ? all : 1 + each));
+      const choice = score.map((each, expert) => each + (bias ? bias.data[expert]! : 0));
       const best = score
         .map((_, expert) => expert)
-        .sort((x, y) => score[y]! - score[x]! || x - y)
+        .sort((x, y) => choice[y]! - choice[x]! || x - y)
         .slice(0, perToken);
       const sum = normalised ? best.reduce((total, expert) => total + score[expert]!, 0) : 1;
       weights.data.set(
@@ -194,10 +174,11 @@ export interface Routes {
 
 /**
  * Logits [b, s, experts] -> the experts with the highest scores, best first. Of equal scores the expert that comes first is taken, so
- * that layouts whose logits differ by rounding may take another one where two are that near.
+ * that layouts whose logits differ by rounding may take another one where two are that near. A bias [experts] is added to scores for the
+ * choice alone, and has no gradient.
  */
-export function routes(logits: Value, attrs: Routing): Routes {
-  const [weights, experts] = apply(routeOp, [logits], attrs);
+export function routes(logits: Value, attrs: Routing, bias?: Value): Routes {
+  const [weights, experts] = apply(routeOp, bias ? [logits, bias] : [logits], attrs);
   return { weights: weights!, experts: experts! };
 }
 

@@ -1,7 +1,7 @@
 // Whether a run fits one machine: its ranks, the length of its program and its memory, with what to change if it does not.
 import { fail, option } from '../errors.ts';
 import { type Layout, printLayout, type Zero } from '../mesh/layout.ts';
-import { coordsOf, worldSize } from '../mesh/mesh.ts';
+import { coordsOf, replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { Recompute } from '../mesh/recompute.ts';
 import { matrixWeights } from '../model/config.ts';
 import { divisors } from '../model/fit.ts';
@@ -38,9 +38,9 @@ const hasRoom = (settings: StepSettings, availableBytes: number): boolean =>
 
 /** Known without a program: weights, gradients and two moments, and of activations the input of every layer. */
 function leastOf({ config, layout, microBatch, seqLen, precision }: StepSettings) {
-  const copies = (sharedFrom: Zero) => (layout.zero >= sharedFrom ? 1 : layout.dp);
+  const copies = (sharedFrom: Zero) => (layout.zero >= sharedFrom ? 1 : replicasOf(layout));
   const state = (copies(3) + copies(2) + 2 * copies(1)) * matrixWeights(config);
-  const inputs = config.layers * layout.dp * microBatch * seqLen * config.hiddenSize;
+  const inputs = config.layers * replicasOf(layout) * microBatch * seqLen * config.hiddenSize;
   const width = elementBytes('float', precision);
   return { state: state * width, activations: inputs * width };
 }
@@ -108,7 +108,7 @@ const refuse = (
 function leanerLayouts({ layout, outer }: StepSettings): Layout[] {
   const full: Recompute = { policy: 'full' };
   const shared = ([1, 3] as const)
-    .filter((zero) => layout.dp > 1 && !outer && zero > layout.zero)
+    .filter((zero) => replicasOf(layout) > 1 && !outer && zero > layout.zero)
     .map((zero) => ({ ...layout, zero }));
   const anew =
     layout.recompute.policy === 'full' ? [] : [layout, ...shared].map((each) => ({ ...each, recompute: full }));
@@ -132,19 +132,20 @@ function trainingFix(settings: StepSettings, availableBytes: number): string {
   const leaner = leanerLayouts(settings).find((tried) => possible({ layout: tried }));
   if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
   // Without replicas, unless they take steps of their own, and with the smallest microbatches, a step takes the least.
-  const dp = settings.outer ? layout.dp : 1;
-  const sequences = (all * layout.dp) / dp;
+  const fewest = settings.outer ? layout : { ...layout, ep: 1, dp: 1 };
+  const sequences = (all * replicasOf(layout)) / replicasOf(fewest);
   const unit = layout.sp ? layout.tp : 1;
   const inMicrobatches = (size: number) => ({ microBatch: size, microbatches: sequences / size });
   const size =
     divisors(sequences).find((each) => passes({ ...settings, seqLen: unit, ...inMicrobatches(each) }) <= mostPasses) ??
     microBatch;
-  const least = { layout: { ...layout, dp }, ...inMicrobatches(size) };
+  const least = { layout: fewest, ...inMicrobatches(size) };
+  const isFewer = replicasOf(fewest) < replicasOf(layout);
   const changes = [
-    ...(layout.dp > dp ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
+    ...(isFewer ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
     ...(size !== microBatch ? [`${option('microBatch')} ${size}`] : []),
   ];
-  if (layout.dp > dp && possible(least)) return `use ${changes.join(' and ')}`;
+  if (isFewer && possible(least)) return `use ${changes.join(' and ')}`;
   if (settings.precision === 'f64' && possible({ precision: 'f32' })) return useF32;
   const length = unit * largest(seqLen / unit, (units) => possible({ ...least, seqLen: units * unit }));
   if (length > 0) return `use ${[`${option('seqLen')} ${length}`, ...changes].join(' and ')}`;

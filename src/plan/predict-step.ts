@@ -1,7 +1,7 @@
 // Predicts what a rank's programs will do, by walking them: bytes sent by axis and collective, FLOPs, memory.
 import type { GroupAxis } from '../mesh/mesh.ts';
 import { type CollectiveOp, trafficBytes } from '../mesh/traffic.ts';
-import { elementBytes } from '../program/program.ts';
+import { elementBytes, elements } from '../program/program.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 
 /** Bytes one rank sends, by axis (or set of axes, as `tp+dp`) and collective. */
@@ -78,8 +78,12 @@ export function sentBy(
 ): { axis: GroupAxis; op: CollectiveOp; bytes: number } | undefined {
   switch (instruction.kind) {
     case 'collective': {
-      const { call, group, input } = instruction;
-      return { axis: group.axis, op: call, bytes: trafficBytes(call, buffers[input]!.bytes, group.ranks.length) };
+      const { call, group, input, how } = instruction;
+      const { bytes, shape } = buffers[input]!;
+      // Of rows that are counted at run time: as many as there are on average.
+      const width = how.width === undefined ? undefined : (bytes / elements(shape)) * how.width;
+      const vector = width === undefined ? bytes : how.rows! * width;
+      return { axis: group.axis, op: call, bytes: trafficBytes(call, vector, group.ranks.length) };
     }
     case 'send':
       return { axis: 'pp', op: 'send', bytes: trafficBytes('send', buffers[instruction.buffer]!.bytes, 2) };

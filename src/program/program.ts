@@ -146,6 +146,9 @@ export interface CallShape {
   readonly shift?: number;
   readonly root?: number;
   readonly still?: boolean;
+  /** Elements of a row of an allToAllV, and rows that a rank is expected to send in it: how many go where is known when it runs. */
+  readonly width?: number;
+  readonly rows?: number;
 }
 
 export interface Op<A = object> {

@@ -10,6 +10,8 @@ export interface CollectiveCall {
   readonly site: string;
   readonly input: Vector;
   readonly output: Vector;
+  /** Rows to and from every member of an allToAllV. */
+  readonly counts?: { readonly sent: Int32Array; readonly received: Int32Array };
 }
 
 type Call = (transport: Transport, call: CollectiveCall) => void;
@@ -27,6 +29,8 @@ export const callOf: Readonly<Record<GroupCall, Call>> = {
   reduceScatter: (transport, { group, how, site, input, output }) =>
     transport.reduceScatter(group, input, output, cutOf(how), site),
   allToAll: (transport, { group, site, input, output }) => transport.allToAll(group, input, output, site),
+  allToAllV: (transport, { group, how, site, input, output, counts }) =>
+    transport.allToAllV(group, { input, output, ...counts!, width: how.width! }, site),
   ringShift: (transport, { group, how, site, input, output }) =>
     transport.ringShift(group, input, output, how.shift!, site),
   broadcast(transport, { group, how, site, input, output }) {

@@ -1,7 +1,7 @@
 // Runs a rank's program: every instruction is prepared once (session, tensors, views), then played in order.
 import type { Instruction, RankProgram } from '../step/step.ts';
 import { type BlockPlayer, createBlockPlayer } from './blocks.ts';
-import { callOf } from './collective-calls.ts';
+import { type CollectiveCall, callOf } from './collective-calls.ts';
 import { kernelOf } from './kernels/named.ts';
 import { layOut, type ProgramMemory, type RankMemory } from './memory.ts';
 import { type CompiledSegment, compile } from './segments.ts';
@@ -100,10 +100,12 @@ function prepare(instruction: Instruction, context: Preparing): Play {
       return () => context.count(play());
     }
     case 'collective': {
-      const { group, how, input, output } = instruction;
+      const { group, how, input, output, counts } = instruction;
       const call = callOf[instruction.call];
-      const [from, to] = [vector(input), vector(output)];
-      return () => call(transport, { group, how, site, input: from, output: to });
+      const numbers = (id: number) => memory.of(id) as Int32Array;
+      const rows = counts && { counts: { sent: numbers(counts.sent), received: numbers(counts.received) } };
+      const made: CollectiveCall = { group, how, site, input: vector(input), output: vector(output), ...rows };
+      return () => call(transport, made);
     }
     case 'send':
       return () => transport.send(instruction.rank, vector(instruction.buffer), instruction.tag, site);

@@ -7,7 +7,7 @@ import { parseModelConfig } from '../model/families.ts';
 import { paramSpecs, shardShape } from '../model/params.ts';
 import { stageParts } from '../model/stages.ts';
 import { elements } from '../program/program.ts';
-import { bucketsOf } from './buckets.ts';
+import { bucketsOf, loadBucketOf } from './buckets.ts';
 
 test('every parameter of a stage has one slot; slots start at cache lines and leave no more than a line between them', () => {
   fc.assert(
@@ -16,10 +16,15 @@ test('every parameter of a stage has one slot; slots start at cache lines and le
       for (let stage = 0; stage < layout.pp; stage++) {
         const buckets = bucketsOf(config, layout, stage);
         const specs = stageParts(config, layout, stage).flatMap((part) => paramSpecs(config, layout, part));
-        const names = buckets.flatMap(({ slots }) => slots.map(({ spec }) => spec.name));
+        const byLoad = loadBucketOf(config, layout, stage);
+        const names = [...buckets, ...(byLoad ? [byLoad] : [])].flatMap(({ slots }) =>
+          slots.map(({ spec }) => spec.name),
+        );
         expect(names.toSorted()).toEqual([...new Set(specs.map(({ name }) => name))].sort());
         expect(new Set(buckets.map(({ name }) => name)).size).toBe(buckets.length);
-        for (const { slots, size } of buckets) {
+        for (const { slots, size, types } of buckets) {
+          const ep = types.ep === 'V0' ? 1 : layout.ep;
+          const sharing = layout.cp * ep * layout.dp;
           let end = 0;
           for (const slot of slots) {
             expect(slot.size).toBe(elements(shardShape(slot.spec, layout)));
@@ -29,10 +34,9 @@ test('every parameter of a stage has one slot; slots start at cache lines and le
             end = slot.start + slot.size;
           }
           expect(size).toBeGreaterThanOrEqual(end);
-          // A cache line for each data rank at most.
-          const ranks = layout.cp * layout.dp;
-          expect(size - end).toBeLessThan(16 * (1 + ranks));
-          expect(size % (16 * ranks)).toBe(0);
+          // A cache line for each rank that may share it out at most.
+          expect(size - end).toBeLessThan(16 * (1 + sharing));
+          expect(size % (16 * sharing)).toBe(0);
         }
       }
     }),

@@ -20,7 +20,7 @@ export interface Slot {
 export interface Bucket {
   readonly name: string;
   readonly slots: readonly Slot[];
-  /** Elements of the whole vector: a multiple of the data ranks, who may share it out. What lies between and behind the slots stays zero. */
+  /** Elements of the whole vector: a multiple of the ranks that may share it out. What lies between and behind the slots stays zero. */
   readonly size: number;
   /** Of the whole vector in a program. */
   readonly types: Types;
@@ -41,9 +41,24 @@ const flat = (types: Types): Types => mapTypes(types, (type) => (varyingDim(type
  * for one part at a time only.
  */
 export function bucketsOf(config: ModelConfig, layout: Layout, stage: number): Bucket[] {
+  return bucketsWhere(config, layout, stage, ({ byLoad }) => !byLoad);
+}
+
+/** Of parameters that have no gradient, whole on every rank; undefined: there are none. */
+export function loadBucketOf(config: ModelConfig, layout: Layout, stage: number): Bucket | undefined {
+  const [bucket] = bucketsWhere(config, { ...layout, zero: 0 }, stage, ({ byLoad }) => byLoad === true);
+  return bucket && { ...bucket, name: 'by load' };
+}
+
+function bucketsWhere(
+  config: ModelConfig,
+  layout: Layout,
+  stage: number,
+  wanted: (spec: ParamSpec) => boolean,
+): Bucket[] {
   const drafts = new Map<string, { specs: Map<string, ParamSpec>; onBothEnds: boolean }>();
   for (const part of stageParts(config, layout, stage))
-    for (const spec of paramSpecs(config, layout, part)) {
+    for (const spec of paramSpecs(config, layout, part).filter(wanted)) {
       const name = bucketName(config, layout, part, spec);
       const draft = drafts.get(name) ?? { specs: new Map(), onBothEnds: isOnBothEnds(config, layout, spec) };
       // The embedding and a head tied to it are one parameter.
@@ -54,9 +69,11 @@ export function bucketsOf(config: ModelConfig, layout: Layout, stage: number): B
 }
 
 function bucketName(config: ModelConfig, layout: Layout, part: Part, spec: ParamSpec): string {
+  const types = flat(spec.types);
+  // On the data axes all but experts are replicated.
   const kind = typedAxes
-    .filter((axis) => layout[axis] > 1 && !(dataAxes as readonly string[]).includes(axis))
-    .map((axis) => `${axis}:${flat(spec.types)[axis]}`);
+    .filter((axis) => layout[axis] > 1 && (!(dataAxes as readonly string[]).includes(axis) || types[axis] === 'V0'))
+    .map((axis) => `${axis}:${types[axis]}`);
   return [unitOf(config, layout, part, spec), ...kind].join(' ');
 }
 
@@ -76,13 +93,16 @@ function bucketOf(name: string, specs: readonly ParamSpec[], layout: Layout, onB
     end = padded(start + size, grain);
     return { spec, start, size };
   });
-  const shares = dataAxes.reduce((product, axis) => product * layout[axis], 1);
+  // Of what ranks of every data axis have their own, nothing is shared out.
+  const alike = dataAxes.filter((axis) => layout[axis] > 1 && types[axis] !== 'V0');
+  const zero = alike.length > 0 ? zeroOf(layout) : 0;
+  const shares = alike.reduce((product, axis) => product * layout[axis], 1);
   return {
     name,
     slots,
     size: padded(end, grain * shares),
     types,
-    placement: placementOf(types, zeroOf(layout)),
+    placement: placementOf(types, zero),
     onBothEnds,
   };
 }

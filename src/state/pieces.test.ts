@@ -53,7 +53,8 @@ test('first holders have every element of every parameter once, other holders th
         .flat()
         .flatMap((part) => paramSpecs(config, layout, part));
       for (const role of roles) {
-        const counts = new Map(specs.map(({ name, shape }) => [name, new Uint8Array(elements(shape))]));
+        const having = specs.filter(({ byLoad }) => role === 'parameter' || !byLoad);
+        const counts = new Map(having.map(({ name, shape }) => [name, new Uint8Array(elements(shape))]));
         const firsts = new Map<string, string>();
         const held = ranks.map((coords, rank) =>
           states[rank]!.vectors.filter((vector) => vector.role === role).map(({ bucket, types }) => {

@@ -4,7 +4,7 @@ import type { Coords } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { ParamSpec } from '../model/params.ts';
 import type { Types } from '../program/types.ts';
-import { type Bucket, bucketsOf, type Slot } from './buckets.ts';
+import { type Bucket, bucketsOf, loadBucketOf, type Slot } from './buckets.ts';
 import { heldPart } from './pieces.ts';
 
 /** Of training. */
@@ -24,11 +24,13 @@ export interface StateVector {
 }
 
 /** Of which replica a vector is, where each has its own. */
-export const replicaOf = ({ types }: StateVector, { dp }: Coords): number | undefined =>
-  'dp' in types ? undefined : dp;
+export const ownerOf = ({ types }: StateVector, { dp }: Coords): number | undefined => ('dp' in types ? undefined : dp);
 
 export interface RankState {
+  /** Of parameters that have gradients. */
   readonly buckets: readonly Bucket[];
+  /** Of those that have none: parameters alone. */
+  readonly byLoad?: Bucket;
   readonly vectors: readonly StateVector[];
   /** The place of a bucket's vector in `vectors`. */
   readonly index: (role: StateRole, bucket: Bucket) => number;
@@ -63,20 +65,26 @@ export function stateOf(
   roles: readonly StateRole[] = trainingRoles,
 ): RankState {
   const buckets = bucketsOf(config, layout, coords.pp);
+  const byLoad = loadBucketOf(config, layout, coords.pp);
   const goOwnWay = roles.some(isOuter);
-  const vectors = buckets.flatMap((bucket) =>
-    roles.map((role): StateVector => {
-      const placed = typesOf[role](bucket);
-      const types = goOwnWay && role !== 'parameter' && !isOuter(role) ? withoutDp(placed) : placed;
-      return { role, bucket, types, size: heldPart(bucket, types, layout, coords).size };
-    }),
-  );
+  const vectorOf = (bucket: Bucket, role: StateRole): StateVector => {
+    const placed = typesOf[role](bucket);
+    const types = goOwnWay && role !== 'parameter' && !isOuter(role) ? withoutDp(placed) : placed;
+    return { role, bucket, types, size: heldPart(bucket, types, layout, coords).size };
+  };
+  const vectors = [
+    ...buckets.flatMap((bucket) => roles.map((role) => vectorOf(bucket, role))),
+    ...(byLoad ? [vectorOf(byLoad, 'parameter')] : []),
+  ];
   const index = new Map(vectors.map(({ role, bucket }, at) => [`${role} ${bucket.name}`, at]));
   const places = new Map(
-    buckets.flatMap((bucket) => bucket.slots.map((slot) => [slot.spec.name, { bucket, slot }] as const)),
+    [...buckets, ...(byLoad ? [byLoad] : [])].flatMap((bucket) =>
+      bucket.slots.map((slot) => [slot.spec.name, { bucket, slot }] as const),
+    ),
   );
   return {
     buckets,
+    ...(byLoad ? { byLoad } : {}),
     vectors,
     index: (role, { name }) => index.get(`${role} ${name}`)!,
     find: ({ name }) => places.get(name)!,

@@ -3,6 +3,7 @@
 //
 //   sequences   the costliest first, each to the replica that has least so far and room for one more; so again within a replica
 //   tokens      a long document in zigzag, so that every rank has as much of it; a short one whole to the rank that has least so far
+import { replicasOf } from '../mesh/mesh.ts';
 import { countTokens, eachRange, keyMembers, ownTokens, type TokenRange } from '../mesh/sequence.ts';
 import { cutIntoBlocks, keysOfTile, type Places, scoresOf } from '../ops/attention-blocks.ts';
 import type { StepSettings } from './settings.ts';
@@ -47,16 +48,17 @@ export function dealByCost(costs: readonly number[], bins: number, room: number)
 type Dealt = Costing & Pick<StepSettings, 'layout' | 'microBatch' | 'microbatches' | 'packed'>;
 
 /**
- * The order in which a step's sequences, of which `documentsOf` tells the documents, go to data-parallel ranks, then microbatches, then
+ * The order in which a step's sequences, of which `documentsOf` tells the documents, go to replicas, then microbatches, then
  * rows: for each place which of them it is.
  */
 export function stepOrder(settings: Dealt, documentsOf: (index: number) => ArrayLike<number>): number[] {
   const { layout, microBatch, microbatches, packed } = settings;
   const perRank = microBatch * microbatches;
-  const all = Array.from({ length: layout.dp * perRank }, (_, index) => index);
-  if (packed !== 'balanced' || (layout.dp === 1 && microBatch === 1)) return all;
+  const replicas = replicasOf(layout);
+  const all = Array.from({ length: replicas * perRank }, (_, index) => index);
+  if (packed !== 'balanced' || (replicas === 1 && microBatch === 1)) return all;
   const costs = all.map((index) => attentionCost(documentsOf(index), settings));
-  return dealByCost(costs, layout.dp, perRank).flatMap((replica) => {
+  return dealByCost(costs, replicas, perRank).flatMap((replica) => {
     const own = replica.map((index) => costs[index]!);
     return dealByCost(own, microbatches, microBatch).flatMap((row) => row.map((place) => replica[place]!));
   });

@@ -1,5 +1,5 @@
 // Puts sequences into a program's token buffers.
-import type { Coords } from '../mesh/mesh.ts';
+import { type Coords, replicaOf, replicasOf } from '../mesh/mesh.ts';
 import { countTokens, eachRange } from '../mesh/sequence.ts';
 import type { Numbers } from '../program/program.ts';
 import { stepOrder, tokenShares } from './balance.ts';
@@ -26,7 +26,7 @@ type MemoryOf = (buffer: number) => Numbers;
 interface Dealing {
   readonly settings: StepSettings;
   /** Where this rank is. */
-  readonly coords: Pick<Coords, 'dp'>;
+  readonly coords: Pick<Coords, 'ep' | 'dp'>;
   /** From 1. */
   readonly step: number;
   /** By its place in the run. */
@@ -35,7 +35,7 @@ interface Dealing {
   readonly referenceOf?: ReferenceOf | undefined;
 }
 
-/** Fills the microbatches of a step: sequences are dealt to data-parallel ranks, then microbatches, in order or by their cost. */
+/** Fills the microbatches of a step: sequences are dealt to replicas, then microbatches, in order or by their cost. */
 export function fillStep(
   of: MemoryOf,
   { tokens, counted }: Pick<TrainingStep, 'tokens' | 'counted'>,
@@ -43,9 +43,9 @@ export function fillStep(
 ): void {
   const { layout, microBatch, microbatches } = settings;
   const perRank = microBatch * microbatches;
-  const first = (step - 1) * layout.dp * perRank;
+  const first = (step - 1) * replicasOf(layout) * perRank;
   const order = stepOrder(settings, (index) => sequence(first + index).documents!);
-  const own = order.slice(coords.dp * perRank);
+  const own = order.slice(replicaOf(layout, coords) * perRank);
   const counts = tokens.map((buffers, m) =>
     fillMicrobatch(of, buffers, settings, (row) => sequence(first + own[m * microBatch + row]!), referenceOf),
   );

@@ -2,8 +2,10 @@
 // AdamW is applied to what this rank holds of the moments, and parameters that others updated are gathered back.
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
+import { toldTypes } from '../model/router.ts';
 import { allGather, allReduce, reduceScatter } from '../ops/collectives.ts';
 import { adamw, onFirst, optimizerSettings, squareRoot, sumOverStages, sumSquares, total } from '../ops/finishing.ts';
+import { type LoadRow, moveByLoad } from '../ops/load.ts';
 import type { Program, Value } from '../program/program.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { type TypedAxis, type Types, typedAxes } from '../program/types.ts';
@@ -11,12 +13,24 @@ import type { Bucket } from '../state/buckets.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver } from '../state/placement.ts';
 
+export interface FinishingNumbers {
+  readonly losses?: number;
+  readonly routing?: number;
+  readonly biases?: { readonly bucket: Bucket; readonly rows: readonly LoadRow[]; readonly rate: number };
+}
+
 /**
  * Inputs by bucket: `parameter:<name>` (what moments are held for), `gradient:<name>` (as microbatches left it), `first:<name>`,
  * `second:<name>`; `loss` and `optimizer`. Outputs: `finished:<name>` (the complete gradient), `whole:<name>` (the parameters as the
- * rank holds them, where others have updated a part), `loss` and `gradNorm`. `losses`: numbers in `loss`.
+ * rank holds them, where others have updated a part), `loss` and `gradNorm`. `losses`: numbers in `loss`. `routing`: numbers told of
+ * routing, of all layers; with any, `routing` is an input and an output too, and with `biases` (of this stage's routers) they are.
  */
-export function traceFinishing(buckets: readonly Bucket[], layout: Layout, coords: Coords, losses = 1): Program {
+export function traceFinishing(
+  buckets: readonly Bucket[],
+  layout: Layout,
+  coords: Coords,
+  { losses = 1, routing = 0, biases }: FinishingNumbers = {},
+): Program {
   const trace = startTrace(layout, coords);
   const inputs: Record<string, Value> = {};
   const outputs: Record<string, Value> = {};
@@ -45,6 +59,17 @@ export function traceFinishing(buckets: readonly Bucket[], layout: Layout, coord
     const mean = allReduce(inputs.loss, ['cp', 'ep', 'dp'], 'I');
     return layout.pp > 1 ? sumOverStages(mean) : mean;
   });
+  if (routing > 0)
+    outputs.routing = at(trace, 'routing', () => {
+      inputs.routing = input(trace, [routing], toldTypes, 'double');
+      const sum = allReduce(inputs.routing, ['cp', 'ep', 'dp'], 'I');
+      const all = layout.pp > 1 ? sumOverStages(sum) : sum;
+      if (biases) {
+        inputs.biases = input(trace, [biases.bucket.size], biases.bucket.placement.moments);
+        outputs.biases = moveByLoad(inputs.biases, all, biases);
+      }
+      return all;
+    });
 
   inputs.optimizer = input(trace, [optimizerSettings.length], {}, 'double');
   for (const [index, bucket] of buckets.entries())

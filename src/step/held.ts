@@ -86,7 +86,8 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
   const viewsOf = (of: Part, what: 'param' | 'sum', vectorOf: (bucket: Bucket) => Vector): Bindings => {
     const vector = once(vectorOf);
     const views: Record<string, number> = {};
-    for (const { names, bucket, start, shape } of placesOf(of)) views[names[what]] = vector(bucket)(start, shape);
+    for (const { names, bucket, start, shape } of placesOf(of))
+      if (what === 'param' || bucket !== state.byLoad) views[names[what]] = vector(bucket)(start, shape);
     return views;
   };
   const inState =
@@ -128,6 +129,8 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
     params(of, place) {
       if (zeroOf(layout) < 3) return lastingParams(of);
       return viewsOf(of, 'param', (bucket) => {
+        const sharing = sharedOver(bucket.placement.param, bucket.types);
+        if (sharing.length === 0) return inState('parameter')(bucket);
         const id = whole(bucket, 'gathered');
         const share = builder.state(state.index('parameter', bucket), 0, [part(bucket, 'param').size]);
         builder.run(gather(bucket), [{ share }], { ...place, site: `${place.site} gather` }, { whole: id });

@@ -90,25 +90,31 @@ export function traceOuterStep(
   return finish(trace, inputs, outputs);
 }
 
-/** Emits the means over the replicas of numbers that are the same on all ranks of one, each where it lies: the losses [n] and the norm [1]. */
+/**
+ * Emits the means over the replicas of numbers that are the same on all ranks of one, each where it lies: the losses [n], the norm [1] and
+ * what is told of routing [n].
+ */
 export function emitMeans(
   builder: ProgramBuilder,
   layout: Layout,
   coords: Coords,
-  figures: Readonly<Record<'loss' | 'gradNorm', number>>,
-  losses: number,
+  figures: { readonly loss: number; readonly gradNorm: number; readonly routing?: number },
+  numbers: { readonly loss: number; readonly routing: number },
 ): void {
   const trace = startTrace(layout, coords);
   const types: Types = { ...Object.fromEntries(typedAxes.map((axis) => [axis, 'I'])), dp: 'P' };
   const inputs: Record<string, Value> = {};
   const outputs: Record<string, Value> = {};
   for (const [name, size, dtype] of [
-    ['loss', losses, 'float'],
+    ['loss', numbers.loss, 'float'],
     ['gradNorm', 1, 'double'],
-  ] as const)
+    ['routing', numbers.routing, 'double'],
+  ] as const) {
+    if (size === 0) continue;
     at(trace, `mean ${name} of replicas`, () => {
       inputs[name] = input(trace, [size], types, dtype);
       outputs[name] = meanOfSum(allReduce(inputs[name], 'dp', 'I'), layout.dp);
     });
+  }
   builder.run(cutProgram(finish(trace, inputs, outputs)), [figures], { site: '', phase: 'finish' }, figures);
 }

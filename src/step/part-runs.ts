@@ -71,9 +71,11 @@ interface Context {
   readonly trace: TraceSettings;
   readonly lossBlock?: number | undefined;
   readonly preference?: PreferenceSettings | undefined;
+  /** Of training: where what is told of a layer's routing is added up. */
+  readonly told?: ((layer: number) => Bindings) | undefined;
 }
 
-export function runParts({ builder, held, trace, lossBlock, preference }: Context): PartRuns {
+export function runParts({ builder, held, trace, lossBlock, preference, told }: Context): PartRuns {
   const { layout } = trace;
   const tracedParts = once((...kind: PartKind) => cutPart(kind, trace));
   const ofKind =
@@ -152,7 +154,8 @@ export function runParts({ builder, held, trace, lossBlock, preference }: Contex
       }
       const { forward, forwardOnly } = kindOf(part);
       const params = held.params(part, place);
-      const made = builder.run(flight ? forward : forwardOnly, [inputs, params], place);
+      const sums = part.name === 'block' ? (told?.(part.layer) ?? {}) : {};
+      const made = builder.run(flight ? forward : forwardOnly, [inputs, sums, params], place);
       if (flight) flight.kept = [made];
       return made.y;
     },

@@ -180,7 +180,7 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision, sta
         return { kind: 'blocks', node: piece.node, inputs, outputs, scratch, flops, ...place, site };
       }
       case 'collective':
-        return { kind: 'collective', ...callOf(piece.node), input: inputs[0]!, output: outputs[0]!, ...place, site };
+        return { kind: 'collective', ...callOf(piece.node), ...bound(inputs), output: outputs[0]!, ...place, site };
     }
   };
   return builder;
@@ -219,6 +219,12 @@ interface ArenaPlace {
 }
 
 type Call = Pick<Extract<Instruction, { kind: 'collective' }>, 'call' | 'group' | 'how'>;
+
+/** Operands of a collective: what is sent, and counts if it has any. */
+const bound = ([input, sent, received]: readonly number[]) => ({
+  input: input!,
+  ...(sent === undefined ? {} : { counts: { sent, received: received! } }),
+});
 
 /** What a collective is on this rank, wherever its operand lies. */
 function callOn(node: Node, mesh: Mesh, rank: number): Call {
@@ -282,8 +288,10 @@ export function touched(instruction: Instruction): readonly number[] {
       return [...instruction.inputs, ...instruction.outputs];
     case 'blocks':
       return [...instruction.inputs, ...instruction.outputs, instruction.scratch];
-    case 'collective':
-      return [instruction.input, instruction.output];
+    case 'collective': {
+      const { input, output, counts } = instruction;
+      return [input, output, ...(counts ? [counts.sent, counts.received] : [])];
+    }
     case 'send':
     case 'recv':
       return [instruction.buffer];

@@ -1,9 +1,10 @@
 // What a step of training is: the model, its layout, the shape of the batch and the precision.
 import type { Layout } from '../mesh/layout.ts';
-import type { Coords } from '../mesh/mesh.ts';
+import { type Coords, replicasOf } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { TraceSettings } from '../model/parts.ts';
 import type { PreferenceSettings } from '../model/preference.ts';
+import { plainRouter, type RouterSettings } from '../model/router.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 
 /**
@@ -34,6 +35,8 @@ export interface StepSettings {
   readonly packed?: 'by-count' | 'balanced';
   /** The loss is of pairs of documents; undefined: of tokens. Its sequences are packed. */
   readonly preference?: PreferenceSettings;
+  /** Of mixtures of experts: how their routers are trained; undefined: by the loss of tokens alone. */
+  readonly router?: RouterSettings;
   /** Queries and keys of a block of attention; undefined: as many as stay near a core. It changes results by rounding only. */
   readonly attentionBlock?: number;
   /** Tokens of a block of the loss; undefined: as many as stay near a core. It changes results by rounding only. */
@@ -42,7 +45,7 @@ export interface StepSettings {
 
 /** Tokens that one step of all ranks trains on. */
 export const tokensPerStep = ({ layout, seqLen, microBatch, microbatches }: StepSettings): number =>
-  seqLen * microBatch * microbatches * layout.dp;
+  seqLen * microBatch * microbatches * replicasOf(layout);
 
 /** Whether the replicas meet at the end of a step (counted from 1). */
 export const synchronisesAt = ({ outer }: Pick<StepSettings, 'outer'>, step: number): boolean =>
@@ -71,4 +74,13 @@ export const traceSettings = (settings: StepSettings, coords: Coords): TraceSett
   batch: settings.microBatch,
   seqLen: settings.seqLen / settings.layout.cp,
   ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
+  ...(settings.config.mixture
+    ? {
+        router: {
+          ...(settings.router ?? plainRouter),
+          seqLen: settings.seqLen,
+          sequences: tokensPerStep(settings) / settings.seqLen,
+        },
+      }
+    : {}),
 });

@@ -68,6 +68,8 @@ export type Instruction = {
       readonly input: number;
       readonly output: number;
       readonly how: CallShape;
+      /** Numbers for each rank of the group: rows that go there, and that come from there. */
+      readonly counts?: { readonly sent: number; readonly received: number };
     }
   | { readonly kind: 'send' | 'recv'; readonly rank: number; readonly buffer: number; readonly tag: number }
   | { readonly kind: 'zero'; readonly buffers: readonly number[] }
@@ -135,4 +137,9 @@ export interface TrainingStep extends RankProgram {
   readonly loss: number;
   /** The gradients' global norm before clipping, a double; where replicas take steps of their own, the mean of theirs. */
   readonly gradNorm: number;
+  /**
+   * Of mixtures: what is told of every one's routing, layer by layer (model/router.ts), doubles, on every rank after the step; where
+   * replicas take steps of their own, the means of theirs.
+   */
+  readonly routing?: number;
 }

@@ -1,19 +1,22 @@
 // Builds the training step of one rank: the pipeline schedule over its parts, then what finishes the step.
-import { coordsOf } from '../mesh/mesh.ts';
+import { type Coords, coordsOf } from '../mesh/mesh.ts';
+import { paramSpecs } from '../model/params.ts';
 import { stageParts } from '../model/stages.ts';
 import { allReduce } from '../ops/collectives.ts';
 import { optimizerSettings, reciprocal } from '../ops/finishing.ts';
+import type { LoadRow } from '../ops/load.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver } from '../state/placement.ts';
 import type { RankState } from '../state/vectors.ts';
-import { traceFinishing } from './finishing.ts';
+import { type FinishingNumbers, traceFinishing } from './finishing.ts';
 import { holdState } from './held.ts';
 import { buildOuterStep, emitMeans, trainingState } from './outer-step.ts';
 import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
+import { type RoutingBuffers, routingBuffers } from './routing-buffers.ts';
 import { ownMesh, type StepSettings, traceSettings } from './settings.ts';
 import type { RankProgram, TrainingStep } from './step.ts';
 import { lossBuffers, lossNumbers, lossOperands, tokenBuffers } from './token-buffers.ts';
@@ -37,12 +40,21 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     const vector = state.index('gradient', bucket);
     return builder.state(vector, 0, [state.vectors[vector]!.size]);
   });
-  builder.emit({ kind: 'zero', buffers: [mean.loss, ...gradients], site: 'step start' });
+  const routing = routingBuffers(builder, settings);
+  const told = routing ? [routing.all] : [];
+  builder.emit({ kind: 'zero', buffers: [mean.loss, ...told, ...gradients], site: 'step start' });
   const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, own) : undefined;
 
   const play = playPipeline({
     builder,
-    runs: runParts({ builder, held: holdState({ config, builder, state, ...own }), trace, lossBlock, preference }),
+    runs: runParts({
+      builder,
+      held: holdState({ config, builder, state, ...own }),
+      trace,
+      lossBlock,
+      preference,
+      told: routing?.ofLayer,
+    }),
     trace,
     mesh: layout,
     rank,
@@ -55,10 +67,10 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     },
   });
   for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
-  const figures = { loss: mean.loss, gradNorm };
-  const losses = lossNumbers(settings);
-  finishStep(builder, state, own, { ...figures, optimizer, gradients }, losses);
-  if (settings.outer && layout.dp > 1) emitMeans(builder, layout, coords, figures, losses);
+  const figures = { loss: mean.loss, gradNorm, ...(routing ? { routing: routing.all } : {}) };
+  finishStep(builder, state, settings, own, { loss: mean.loss, gradNorm, optimizer, gradients, routing });
+  if (settings.outer && layout.dp > 1)
+    emitMeans(builder, layout, coords, figures, { loss: lossNumbers(settings), routing: routing?.numbers ?? 0 });
   return {
     ...builder.finish(),
     tokens,
@@ -94,12 +106,22 @@ function headBuffers(builder: ProgramBuilder, { preference }: StepSettings, { la
 function finishStep(
   builder: ProgramBuilder,
   state: RankState,
+  settings: StepSettings,
   { layout, coords }: OwnMesh,
-  buffers: { loss: number; optimizer: number; gradNorm: number; gradients: readonly number[] },
-  losses: number,
+  buffers: {
+    loss: number;
+    optimizer: number;
+    gradNorm: number;
+    gradients: readonly number[];
+    routing: RoutingBuffers | undefined;
+  },
 ): void {
   const inputs: Record<string, number> = { loss: buffers.loss, optimizer: buffers.optimizer };
   const into: Record<string, number> = { loss: buffers.loss, gradNorm: buffers.gradNorm };
+  if (buffers.routing) inputs.routing = into.routing = buffers.routing.all;
+  const biases = buffers.routing && biasesOf(state, settings, coords, buffers.routing);
+  if (biases)
+    inputs.biases = into.biases = builder.state(state.index('parameter', biases.bucket), 0, [biases.bucket.size]);
   for (const [index, bucket] of state.buckets.entries()) {
     const { name, placement, types } = bucket;
     const whole = (role: 'parameter' | 'firstMoment' | 'secondMoment') => {
@@ -120,6 +142,31 @@ function finishStep(
     into[`finished:${name}`] = shares(placement.gradient, gradient);
     into[`whole:${name}`] = param;
   }
-  const program = cutProgram(traceFinishing(state.buckets, layout, coords, losses));
+  const program = cutProgram(
+    traceFinishing(state.buckets, layout, coords, {
+      losses: lossNumbers(settings),
+      routing: buffers.routing?.numbers ?? 0,
+      ...(biases ? { biases } : {}),
+    }),
+  );
   builder.run(program, [inputs], { site: '', phase: 'finish' }, into);
+}
+
+/** The biases of the stage's routers, where a step moves them. */
+function biasesOf(
+  { byLoad, find }: RankState,
+  { config, layout, router }: StepSettings,
+  { pp }: Coords,
+  routing: RoutingBuffers,
+): FinishingNumbers['biases'] {
+  if (!byLoad || !router?.biasRate) return undefined;
+  const rows = stageParts(config, layout, pp).flatMap((part) =>
+    paramSpecs(config, layout, part)
+      .filter((spec) => spec.byLoad)
+      .map((spec): LoadRow => {
+        const { start, size } = find(spec).slot;
+        return { bias: start, load: routing.loadOf(part.layer), experts: size };
+      }),
+  );
+  return { bucket: byLoad, rows, rate: router.biasRate };
 }

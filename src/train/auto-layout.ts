@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
+import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { checkFit, divisors, largestBatch } from '../model/fit.ts';
 import { fitsTraining } from '../plan/machine.ts';
@@ -30,11 +30,12 @@ const largestMicroBatch = 4;
 
 /**
  * A microbatch as large as divides a rank's share, up to 4 sequences; a pipeline needs several microbatches to keep its stages
- * busy, so there it is at most a (4 · stages)-th of the share. A global batch that dp does not divide, or
+ * busy, so there it is at most a (4 · stages)-th of the share. A global batch that the replicas do not divide, or
  * beyond all bounds, gives 1 (and is refused later).
  */
-export function defaultMicroBatch(globalBatch: number, { dp, pp }: Layout): number {
-  const share = globalBatch / dp;
+export function defaultMicroBatch(globalBatch: number, layout: Layout): number {
+  const { pp } = layout;
+  const share = globalBatch / replicasOf(layout);
   if (!Number.isInteger(share) || globalBatch > largestBatch) return 1;
   const most = pp > 1 ? Math.max(1, Math.floor(share / (4 * pp))) : largestMicroBatch;
   return divisors(share).findLast((size) => size <= Math.min(most, largestMicroBatch)) ?? 1;
@@ -87,7 +88,7 @@ function fitsMemory(layout: Layout, options: AutoLayoutOptions): boolean {
     layout,
     seqLen,
     microBatch,
-    microbatches: globalBatch / layout.dp / microBatch,
+    microbatches: globalBatch / replicasOf(layout) / microBatch,
     precision,
     ...options.ofStep,
   };

@@ -110,7 +110,7 @@ const placeOf = ({ phase, microbatch, chunk }: Instruction, { pp }: Coords, isCh
 /** What the spans of an instruction have in common. */
 type Label = Required<Pick<TraceSpan, 'name' | 'category' | 'args'>>;
 
-/** `bytes` and `flops` are those that the rank's counters count for it. */
+/** `bytes` and `flops` are those that the rank's counters count for it; where rows are counted when they come, those of even counts. */
 function labelOf(instruction: Instruction, program: RankProgram, coords: Coords, isChunked: boolean): Label {
   const { kind, site, layer } = instruction;
   const talks = isCommunication(instruction);

@@ -1,6 +1,6 @@
 // The loss on held-out sequences, measured on the way: a forward pass over the weights that are being trained.
 import type { Sequence, Sequences } from '../data/sequences.ts';
-import { coordsOf, groupOf, type Mesh } from '../mesh/mesh.ts';
+import { coordsOf, groupOf, replicaOf, replicasOf } from '../mesh/mesh.ts';
 import { trafficBytes } from '../mesh/traffic.ts';
 import { addBytes, type BytesSent } from '../plan/predict-step.ts';
 import type { Executor } from '../runtime/executor.ts';
@@ -29,8 +29,8 @@ export function planEvaluation(heldOut: number, most: number, microBatch: number
 }
 
 /** Forward passes of every rank: replicas take turns, and one without a batch of its own passes its last again, uncounted. */
-export const passesOf = ({ sequences, batch }: Evaluation, { dp }: Pick<Mesh, 'dp'>): number =>
-  Math.ceil(sequences / batch / dp);
+export const passesOf = ({ sequences, batch }: Evaluation, replicas: number): number =>
+  Math.ceil(sequences / batch / replicas);
 
 export interface Evaluator {
   /** The mean loss of a token, or of a pair and then its figures, the same on every rank; all ranks call it together. */
@@ -64,7 +64,8 @@ export function createEvaluator(
 ): Evaluator {
   const { layout, preference } = settings;
   const { of } = executor.memory;
-  const { dp, cp } = coordsOf(layout, transport.rank);
+  const coords = coordsOf(layout, transport.rank);
+  const [replicas, own] = [replicasOf(layout), replicaOf(layout, coords)];
   const batches = sequences / batch;
   if (step.one !== undefined) of(step.one).fill(1);
 
@@ -82,15 +83,15 @@ export function createEvaluator(
       /** The losses of the tokens or pairs, and what they count. */
       const sums = new Float64Array(lossNumbers(settings) + 1);
       const last = sums.length - 1;
-      for (let pass = 0; pass < passesOf({ sequences, batch }, layout); pass++) {
-        const mine = pass * layout.dp + dp;
+      for (let pass = 0; pass < passesOf({ sequences, batch }, replicas); pass++) {
+        const mine = pass * replicas + own;
         const counted = fill(held, Math.min(mine, batches - 1) * batch);
         if (step.loss !== undefined) of(step.loss).fill(0);
         executor.run();
         if (step.loss === undefined || mine >= batches) continue;
         for (const [index, loss] of of(step.loss).entries()) sums[index]! += loss;
         // Ranks of cp have the same pairs, each its own tokens.
-        if (!preference || cp === 0) sums[last]! += counted;
+        if (!preference || coords.cp === 0) sums[last]! += counted;
       }
       // The last stage of each replica has its sums, of each cp rank its tokens'; other stages add nothing.
       for (const axis of talkingAxes)
@@ -101,7 +102,7 @@ export function createEvaluator(
 }
 
 /** The sums of an evaluation go over these. */
-const talkingAxes = ['cp', 'dp', 'pp'] as const;
+const talkingAxes = ['cp', 'ep', 'dp', 'pp'] as const;
 
 /** What one evaluation sends besides its passes. */
 export const evaluationTalk = (settings: StepSettings): BytesSent => {

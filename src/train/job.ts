@@ -76,7 +76,7 @@ export interface StepReport {
   readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
-  /** Of dpo: `preferenceFigures` by name. */
+  /** Of dpo `preferenceFigures`, of mixtures `routingFigures`, by name. */
   readonly figures?: Figures;
   readonly learningRate: number;
   readonly seconds: number;

@@ -1,17 +1,33 @@
 // What an objective makes of a run's settings: the sequences of a step and their loss.
 import { pairPositions } from '../data/pairs.ts';
 import { fail, option } from '../errors.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { RouterSettings } from '../model/router.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { type RunSettings, trainDefaults } from './settings.ts';
 
+type OfStep = Pick<RunSettings, 'objective' | 'beta' | 'seqLen' | 'pack' | keyof RouterSettings>;
+
+const routerKeys = ['auxLoss', 'zLoss', 'biasRate'] as const satisfies readonly (keyof RouterSettings)[];
+
+/** What of a run's settings is of routers. */
+export const routerOf = ({ auxLoss, zLoss, biasRate }: Pick<RunSettings, keyof RouterSettings>): RouterSettings => ({
+  auxLoss,
+  zLoss,
+  biasRate,
+});
+
 /** Sequences of pairs are packed and hold up to so many `pairs`. */
 export function stepSettings(
-  { objective, beta, seqLen, pack }: Pick<RunSettings, 'objective' | 'beta' | 'seqLen' | 'pack'>,
+  { objective, beta, seqLen, pack, ...run }: OfStep,
   pairs: number,
-): Pick<StepSettings, 'seqLen' | 'packed' | 'preference'> {
+): Pick<StepSettings, 'seqLen' | 'packed' | 'preference' | 'router'> {
   const packed = pack === 'balanced' ? 'balanced' : 'by-count';
-  if (objective === 'dpo') return { seqLen: pairPositions(seqLen), packed, preference: { beta: beta!, pairs } };
-  return { seqLen, ...(pack ? { packed } : {}) };
+  const given = routerOf(run);
+  const router = routerKeys.some((key) => given[key] > 0) ? { router: given } : {};
+  if (objective === 'dpo')
+    return { seqLen: pairPositions(seqLen), packed, preference: { beta: beta!, pairs }, ...router };
+  return { seqLen, ...(pack ? { packed } : {}), ...router };
 }
 
 /** Of dpo alone: the one given, that of the run gone on with, or the usual one. @throws OPTION_INVALID */
@@ -23,4 +39,15 @@ export function betaOf(objective: RunSettings['objective'], given?: number, befo
     problem: 'it says how a preference is learned',
     fix: `add ${option('objective')} dpo, or leave it out`,
   });
+}
+
+/** Settings of routers are of mixtures alone. @throws OPTION_INVALID */
+export function checkRouter(run: RouterSettings, { mixture }: ModelConfig): void {
+  for (const key of routerKeys)
+    if (run[key] > 0 && !mixture)
+      fail('OPTION_INVALID', {
+        option: option(key),
+        problem: 'it is for mixtures of experts, and the model is none',
+        fix: `leave it out, or give ${option('model')} a mixture`,
+      });
 }

@@ -1,7 +1,7 @@
 // What packed documents change of a run's work, found from the sequences that it will read: how much attention each rank computes, and how
 // evenly it is dealt out.
 import type { Sequence, Sequences } from '../data/sequences.ts';
-import { coordsOf, rankAt } from '../mesh/mesh.ts';
+import { coordsOf, rankAt, replicaOf, replicasOf } from '../mesh/mesh.ts';
 import { type PlacedWork, placedWork } from '../plan/placed-flops.ts';
 import { predictRank } from '../plan/predict-step.ts';
 import { stepOrder } from '../step/balance.ts';
@@ -58,8 +58,8 @@ export function packedWork(
 ): PackedWork {
   const { layout, microBatch, microbatches } = settings;
   const perRank = microBatch * microbatches;
-  const perStep = layout.dp * perRank;
-  const replicas = Array.from({ length: layout.dp }, (_, dp) => dp);
+  const perStep = replicasOf(layout) * perRank;
+  const replicas = Array.from({ length: replicasOf(layout) }, (_, replica) => replica);
   /** By cp: all ranks that hold the same tokens see alike, whatever their stage. */
   const work = Array.from({ length: layout.cp }, (_, cp) => {
     const rank = rankAt(layout, { tp: 0, cp, ep: 0, dp: 0, pp: 0 });
@@ -72,10 +72,10 @@ export function packedWork(
     const first = (firstStep - 1 + step) * perStep;
     const rows = Array.from({ length: perStep }, (_, index) => sequences.sequence(first + index));
     const order = stepOrder({ ...settings, packed }, (index) => rows[index]!.documents!);
-    return replicas.map((dp) =>
+    return replicas.map((replica) =>
       work.map((_, cp) =>
         order
-          .slice(dp * perRank, (dp + 1) * perRank)
+          .slice(replica * perRank, (replica + 1) * perRank)
           .reduce((sum, index) => sum + scoresOf(cp, rows[index]!, packed), 0),
       ),
     );
@@ -83,31 +83,37 @@ export function packedWork(
   const counted = Math.min(steps, Math.ceil(mostRead / perStep));
   const trained = replicas.map(() => work.map(() => 0));
   for (let step = 0; step < counted; step++)
-    for (const [dp, scores] of inStep(step, settings.packed!).entries())
-      for (const [cp, each] of scores.entries()) trained[dp]![cp]! += each - perRank * work[cp]!.scoresInOrder;
+    for (const [replica, scores] of inStep(step, settings.packed!).entries())
+      for (const [cp, each] of scores.entries()) trained[replica]![cp]! += each - perRank * work[cp]!.scoresInOrder;
   /** Scores of a head beyond those in order (none are more), by replica and cp. */
-  const beyond = (sequenceOf: (index: number) => Sequence, indices: Iterable<readonly [dp: number, index: number]>) => {
+  const beyond = (
+    sequenceOf: (index: number) => Sequence,
+    indices: Iterable<readonly [replica: number, index: number]>,
+  ) => {
     const sums = replicas.map(() => work.map(() => 0));
-    for (const [dp, index] of indices) {
+    for (const [replica, index] of indices) {
       const sequence = sequenceOf(index);
-      for (const [cp, { scoresInOrder }] of work.entries()) sums[dp]![cp]! += scoresOf(cp, sequence) - scoresInOrder;
+      for (const [cp, { scoresInOrder }] of work.entries())
+        sums[replica]![cp]! += scoresOf(cp, sequence) - scoresInOrder;
     }
     return sums;
   };
   const measured = evaluation
-    ? beyond((index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, layout.dp))
+    ? beyond((index) => measuredSequence(sequences.validation, evaluation, index), passed(evaluation, replicas.length))
     : [];
   const judgedPasses = Math.min(passes, Math.ceil(mostRead / perStep));
   const judged = beyond(sequences.all.sequence, passedOver(settings, sequences.all.count, judgedPasses));
   const flops = programs.map(({ training, measuring, judging }, rank) => {
-    const { cp, dp } = coordsOf(layout, rank);
+    const coords = coordsOf(layout, rank);
+    const { cp } = coords;
+    const replica = replicaOf(layout, coords);
     const perScore = (program: RankProgram) => placedWork(program, settings, cp)!.flopsPerScore;
-    const inTraining = Math.round((trained[dp]![cp]! * steps * perScore(training)) / counted);
-    const inEvaluation = evaluation ? measured[dp]![cp]! * evaluation.times * perScore(measuring!) : 0;
-    const inReference = judging ? Math.round((judged[dp]![cp]! * passes * perScore(judging)) / judgedPasses) : 0;
+    const inTraining = Math.round((trained[replica]![cp]! * steps * perScore(training)) / counted);
+    const inEvaluation = evaluation ? measured[replica]![cp]! * evaluation.times * perScore(measuring!) : 0;
+    const inReference = judging ? Math.round((judged[replica]![cp]! * passes * perScore(judging)) / judgedPasses) : 0;
     return inTraining + inEvaluation + inReference;
   });
-  if (layout.dp * layout.cp === 1) return { flops };
+  if (replicas.length * layout.cp === 1) return { flops };
   const compared = Array.from({ length: Math.min(counted, Math.ceil(mostCompared / perStep)) }, (_, step) => step);
   const [{ flopsPerScore, scoresInOrder }] = work as [PlacedWork];
   const dense = predictRank(programs[0]!.training).flops - perRank * scoresInOrder * flopsPerScore;
@@ -134,13 +140,13 @@ function compareDealing(
 /** The sequences of the first passes for the reference, and which replica each goes to. */
 function* passedOver(settings: StepSettings, sequences: number, passes: number): Generator<readonly [number, number]> {
   for (let pass = 0; pass < passes; pass++)
-    for (let dp = 0; dp < settings.layout.dp; dp++)
-      for (const index of passSequences(settings, sequences, pass, dp)) yield [dp, index];
+    for (let replica = 0; replica < replicasOf(settings.layout); replica++)
+      for (const index of passSequences(settings, sequences, pass, replica)) yield [replica, index];
 }
 
 /** The held-out sequences of one evaluation; a replica without a batch of its own passes the last one again. */
 function* passed({ sequences, batch }: Evaluation, replicas: number): Generator<readonly [number, number]> {
   const batches = sequences / batch;
-  for (let turn = 0; turn < passesOf({ sequences, batch }, { dp: replicas }) * replicas; turn++)
+  for (let turn = 0; turn < passesOf({ sequences, batch }, replicas) * replicas; turn++)
     for (let row = 0; row < batch; row++) yield [turn % replicas, Math.min(turn, batches - 1) * batch + row];
 }

@@ -1,7 +1,7 @@
 // What a run is predicted to take of every rank: the programs that will run, how often, and what packed documents change of them.
 import type { Sequences } from '../data/sequences.ts';
 import type { WritingJob } from '../generate/job.ts';
-import { coordsOf } from '../mesh/mesh.ts';
+import { coordsOf, replicasOf } from '../mesh/mesh.ts';
 import { estimatePrograms, type MemoryEstimate } from '../plan/memory.ts';
 import {
   addBytes,
@@ -53,7 +53,8 @@ export function predictRun(work: RunWork): RunPrediction {
     const measuring = evaluation && evaluationStep(settings, evaluation, rank);
     const judging = passes > 0 ? buildCompletionsStep(settings, rank) : undefined;
     const programs: ProgramRuns[] = [{ program: training, runs: steps }];
-    if (measuring) programs.push({ program: measuring, runs: evaluation.times * passesOf(evaluation, layout) });
+    if (measuring)
+      programs.push({ program: measuring, runs: evaluation.times * passesOf(evaluation, replicasOf(layout)) });
     if (sample)
       programs.push({ program: buildLogitsStep(sample.settings, rank), runs: sample.times * sample.maxTokens });
     if (judging) programs.push({ program: judging, runs: passes });

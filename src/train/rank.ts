@@ -2,7 +2,7 @@
 import { heldNumbers } from '../checkpoint/held-numbers.ts';
 import { openCheckpoint, openOptimizer } from '../checkpoint/hf-directory.ts';
 import { openReference, type ReferenceReader } from '../checkpoint/reference-file.ts';
-import { readRole } from '../checkpoint/weights.ts';
+import { readRole, thereIn } from '../checkpoint/weights.ts';
 import { openSequences } from '../data/sequences.ts';
 import { continuePrompt } from '../generate/rank.ts';
 import { type Coords, coordsOf, worldGroup } from '../mesh/mesh.ts';
@@ -25,6 +25,7 @@ import { hasMaster, masterSpec, momentSpec, outerMomentumSpec } from './moments.
 import { learningRateAt, writeOptimizer } from './optimizer.ts';
 import { computeReference } from './reference-pass.ts';
 import { noteAgreement } from './replicas.ts';
+import { routingFigures } from './routing-figures.ts';
 import { createSaver } from './saver.ts';
 
 /** The rank module of training: see RankFunction in runtime/world-messages.ts. */
@@ -87,6 +88,7 @@ async function trainRank(
   }
 
   const save = job.save && createSaver(transport, memory.state, step.state, { ...job, save: job.save }, report);
+  const doubles = (buffer: number) => executor.memory.of(buffer) as Float64Array;
   const total = { communication: 0, compute: 0 };
   let diverged: RankResult['diverged'];
   for (let number = job.stepsDone + 1; number <= job.lastStep; number++) {
@@ -121,17 +123,20 @@ async function trainRank(
       step: number,
       loss,
       gradNorm,
-      ...figuresOf(figures),
+      ...told({
+        ...preferred(figures),
+        ...(step.routing === undefined ? {} : routingFigures(settings, doubles(step.routing))),
+      }),
       learningRate: learningRateAt(number, optimizer),
       seconds,
       communicationSeconds: clock.communicationSeconds(),
     });
     const isDue = (every: number): boolean => number === job.lastStep || (every > 0 && number % every === 0);
     if (evaluator && isDue(job.evaluation!.every)) {
-      const [heldOut, ...told] = clock.during('evaluation', `evaluate step ${number}`, () =>
+      const [heldOut, ...more] = clock.during('evaluation', `evaluate step ${number}`, () =>
         evaluator.losses(sequences.validation),
       );
-      report({ kind: 'evaluation', step: number, loss: heldOut!, ...figuresOf(told) });
+      report({ kind: 'evaluation', step: number, loss: heldOut!, ...told(preferred(more)) });
     }
     if (sampler && isDue(job.sample!.every)) {
       const text = clock.during(
@@ -161,11 +166,13 @@ async function trainRank(
 const reportPass = (report: (message: TrainReport) => void) => (done: number, passes: number) =>
   report({ kind: 'reference', done, passes });
 
-/** By name; of no numbers nothing. */
-const figuresOf = (numbers: readonly number[]): { readonly figures?: Figures } =>
-  numbers.length === 0
-    ? {}
-    : { figures: Object.fromEntries(preferenceFigures.map((name, index) => [name, numbers[index]!])) };
+/** Of no figures nothing. */
+const told = (figures: Figures): { readonly figures?: Figures } =>
+  Object.keys(figures).length === 0 ? {} : { figures };
+
+/** Of pairs, by name. */
+const preferred = (numbers: readonly number[]): Figures =>
+  Object.fromEntries(numbers.map((number, index) => [preferenceFigures[index]!, number]));
 
 /** How long the machine's matrix rate is measured. */
 const rateSeconds = 0.1;
@@ -188,7 +195,7 @@ function startWeights(
   }
   const checkpoint = openCheckpoint(job.weights, job.weightsIdentity);
   const common = { mesh: layout, coords, heartbeat: (site: string) => transport.heartbeat(site) };
-  readRole(checkpoint, vectors, memory, { ...common, role: 'parameter', tensorOf: (spec) => spec });
+  readRole(checkpoint, vectors, memory, { ...common, role: 'parameter', tensorOf: thereIn(checkpoint) });
   checkpoint.close();
   if (!job.resume) return;
   const state = openOptimizer(job.weights, job.weightsIdentity);

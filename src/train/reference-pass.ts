@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { saving } from '../checkpoint/out-files.ts';
 import { writeReference } from '../checkpoint/reference-file.ts';
 import type { Sequences } from '../data/sequences.ts';
-import { coordsOf, groupOf, type Mesh, worldGroup } from '../mesh/mesh.ts';
+import { coordsOf, groupOf, type Mesh, replicaOf, replicasOf, worldGroup } from '../mesh/mesh.ts';
 import { trafficBytes } from '../mesh/traffic.ts';
 import { addBytes, type BytesSent } from '../plan/predict-step.ts';
 import type { Executor } from '../runtime/executor.ts';
@@ -14,7 +14,8 @@ import type { StepSettings } from '../step/settings.ts';
 import type { Reference } from './job.ts';
 
 /** Sequences of a pass of all replicas: those of a training step. */
-const perPass = ({ layout, microBatch, microbatches }: StepSettings): number => layout.dp * microBatch * microbatches;
+const perPass = ({ layout, microBatch, microbatches }: StepSettings): number =>
+  replicasOf(layout) * microBatch * microbatches;
 
 /** Passes over so many sequences; in the last, places that are left over take the last sequence again. */
 export const referencePasses = (settings: StepSettings, sequences: number): number =>
@@ -28,7 +29,7 @@ export function passSequences(settings: StepSettings, sequences: number, pass: n
 }
 
 /** Ranks of these axes have sums of their own, or none; those of tp and cp have the same. */
-const summedAxes = ['dp', 'pp'] as const;
+const summedAxes = ['ep', 'dp', 'pp'] as const;
 
 /** Log-probabilities that a pass of all replicas makes, in doubles. */
 const numbersOf = (settings: StepSettings): number => perPass(settings) * settings.preference!.pairs * 2;
@@ -57,7 +58,7 @@ interface Work {
 export function computeReference(transport: Transport, work: Work): void {
   const { settings, reference, sequences, step, executor, onPass } = work;
   const { layout, microBatch } = settings;
-  const { dp } = coordsOf(layout, transport.rank);
+  const own = replicaOf(layout, coordsOf(layout, transport.rank));
   const { count } = sequences.all;
   const { of } = executor.memory;
   const passes = referencePasses(settings, count);
@@ -65,18 +66,18 @@ export function computeReference(transport: Transport, work: Work): void {
   const made = new Float64Array(numbersOf(settings));
   const perSequence = settings.preference!.pairs * 2;
   for (let pass = 0; pass < passes; pass++) {
-    const mine = passSequences(settings, count, pass, dp);
+    const mine = passSequences(settings, count, pass, own);
     made.fill(0);
     for (const [m, buffers] of step.tokens.entries())
       fillMicrobatch(of, buffers, settings, (row) => sequences.all.sequence(mine[m * microBatch + row]!));
     executor.run();
     for (const [m, sums] of step.completions.entries())
-      made.set(of(sums), (dp * mine.length + m * microBatch) * perSequence);
+      made.set(of(sums), (own * mine.length + m * microBatch) * perSequence);
     for (const axis of summedAxes)
       if (layout[axis] > 1)
         transport.allReduce(groupOf(layout, transport.rank, axis), made, 'sum', 'reference log-probabilities');
     if (all)
-      for (let replica = 0; replica < layout.dp; replica++)
+      for (let replica = 0; replica < replicasOf(layout); replica++)
         for (const [i, index] of passSequences(settings, count, pass, replica).entries())
           for (const [k, pair] of Array.from(sequences.all.sequence(index).pairs!).entries()) {
             const from = (replica * mine.length + i) * perSequence + 2 * k;

@@ -37,7 +37,11 @@ export const outerOf = ({ syncEvery, outerLearningRate, outerMomentum }: Meeting
     : { outer: { every: syncEvery, learningRate: outerLearningRate, momentum: outerMomentum } };
 
 /** @throws for a layout in which replicas cannot take steps of their own, or not those of the run gone on with */
-export function checkReplicas({ syncEvery }: Meeting, layout: Layout, before: RunManifest | undefined): void {
+export function checkReplicas(
+  { syncEvery, biasRate }: Meeting & Pick<RunSettings, 'biasRate'>,
+  layout: Layout,
+  before: RunManifest | undefined,
+): void {
   if (syncEvery === 1) return;
   const dp = before && parseLayout(before.run.layout, () => '').dp;
   if (dp !== undefined && dp !== layout.dp)
@@ -57,6 +61,12 @@ export function checkReplicas({ syncEvery }: Meeting, layout: Layout, before: Ru
       'layout',
       `zero=${layout.zero} shares out over dp what every replica has for itself with ${option('syncEvery')} ${syncEvery}`,
       `leave zero out, or ${option('syncEvery')}`,
+    );
+  if (biasRate > 0)
+    refuse(
+      'biasRate',
+      `biases move by the load of all replicas, which know only their own with ${option('syncEvery')} ${syncEvery}`,
+      `leave it out (${option('auxLoss')} balances too), or ${option('syncEvery')}`,
     );
 }
 

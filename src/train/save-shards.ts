@@ -20,7 +20,7 @@ import { sumSquares } from '../runtime/kernels/local.ts';
 import type { StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { type SavedRole, savedRoles, savedVectors } from '../state/saved.ts';
-import { replicaOf, type StateVector } from '../state/vectors.ts';
+import { ownerOf, type StateVector } from '../state/vectors.ts';
 import { trainingState } from '../step/outer-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { TrainJob } from './job.ts';
@@ -119,7 +119,7 @@ export function piecesToSave(
     heldNumbers(saved, role, memory, mesh, coords).map((piece) => ({
       ...piece,
       role,
-      replica: replicaOf(piece.vector, coords),
+      replica: ownerOf(piece.vector, coords),
     })),
   );
 }
@@ -139,23 +139,28 @@ function planOf({ config, layout, precision, outer }: StepSettings, weightsType:
   const exact = savedDtypes[precision];
   const dtype = savedDtypes[weightsType ?? precision];
   const tensors = new Map<string, TensorSpec>();
+  const withoutMoments = new Set<string>();
   for (let stage = 0; stage < layout.pp; stage++)
     for (const part of stageParts(config, layout, stage))
-      for (const tensor of paramSpecs(config, layout, part).flatMap(storedTensors))
-        tensors.set(tensor.name, { ...tensor, dtype });
+      for (const spec of paramSpecs(config, layout, part))
+        for (const tensor of storedTensors(spec)) {
+          tensors.set(tensor.name, { ...tensor, dtype });
+          if (spec.byLoad) withoutMoments.add(tensor.name);
+        }
   const weights = [...tensors.values()];
   const rounded = dtypeBytes[dtype] < dtypeBytes[exact];
   const replicas = outer ? Array.from({ length: layout.dp }, (_, replica) => replica) : [undefined];
+  const namesOfState = (tensor: string) => [
+    ...replicas.flatMap((replica) => (['first', 'second'] as const).map((which) => momentName(tensor, which, replica))),
+    ...(outer ? [outerMomentumName(tensor)] : []),
+  ];
   const optimizer = weights.flatMap((tensor) => [
     ...(rounded ? [{ ...tensor, name: masterName(tensor.name), dtype: exact }] : []),
-    ...replicas.flatMap((replica) =>
-      (['first', 'second'] as const).map((which) => ({
-        ...tensor,
-        name: momentName(tensor.name, which, replica),
-        dtype: exact,
-      })),
-    ),
-    ...(outer ? [{ ...tensor, name: outerMomentumName(tensor.name), dtype: exact }] : []),
+    ...(withoutMoments.has(tensor.name) ? [] : namesOfState(tensor.name)).map((name) => ({
+      ...tensor,
+      name,
+      dtype: exact,
+    })),
   ]);
   return planCheckpoint({ tensors: weights, optimizer });
 }

@@ -22,7 +22,8 @@ const {
 
 test('is read as it was written, and a run from before there was a choice has what all had', () => {
   expect(runSchema.parse(saved)).toEqual(saved);
-  const { pack: _, objective: __, beta: ___, ...earlier } = saved;
-  expect(runSchema.parse(earlier)).toEqual({ ...earlier, pack: false, objective: 'next-token' });
+  const { pack: _, objective: __, beta: ___, auxLoss: ____, zLoss: _____, biasRate: ______, ...earlier } = saved;
+  const usual = { pack: false, objective: 'next-token', auxLoss: 0, zLoss: 0, biasRate: 0 };
+  expect(runSchema.parse(earlier)).toEqual({ ...earlier, ...usual });
   expect(runSchema.safeParse({ ...saved, pack: 'yes' }).success).toBe(false);
 });

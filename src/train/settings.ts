@@ -10,6 +10,15 @@ export interface RunSettings {
   readonly objective: (typeof objectives)[number];
   /** Of dpo: how much a departure from the reference, the weights that the run starts from, counts. */
   readonly beta?: number | undefined;
+  /** Of mixtures of experts: what the loss counts that keeps their use even (`judge` of model/router.ts); 0: nothing. */
+  readonly auxLoss: number;
+  /** The same of the loss that keeps routers' logits small. */
+  readonly zLoss: number;
+  /**
+   * Of mixtures: by how much every step moves biases that count where experts are chosen, towards even use; 0: there are none, or those
+   * of the checkpoint stay as they are.
+   */
+  readonly biasRate: number;
   /** A preset, a config.json or a checkpoint directory. */
   readonly model: string;
   /** Changes to the model's config.json, such as `hidden_size=384`. */
@@ -108,6 +117,9 @@ type FieldsOf<S> = { readonly [K in keyof S]-?: z.ZodType<NonNullable<S[K]>> };
 export const runFields = {
   objective: oneOf(...objectives),
   beta: real({ above: 0, most: 1e6 }, 0.1),
+  auxLoss: real({ least: 0, most: 1e6 }, 0.01),
+  zLoss: real({ least: 0, most: 1e6 }, 0.001),
+  biasRate: real({ least: 0, most: 1e6 }, 0.001),
   model: text('a preset, a config.json or a checkpoint directory'),
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
@@ -157,6 +169,9 @@ export const trainFields = {
 export const trainDefaults = {
   objective: 'next-token',
   beta: 0.1,
+  auxLoss: 0,
+  zLoss: 0,
+  biasRate: 0,
   model: 'llama-small',
   layout: 'auto',
   steps: 100,
@@ -191,6 +206,9 @@ export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   // Runs that were saved before there was a choice had none.
   objective: runFields.objective.default(trainDefaults.objective),
   beta: runFields.beta.optional(),
+  auxLoss: runFields.auxLoss.default(trainDefaults.auxLoss),
+  zLoss: runFields.zLoss.default(trainDefaults.zLoss),
+  biasRate: runFields.biasRate.default(trainDefaults.biasRate),
   pack: runFields.pack.default(trainDefaults.pack),
   syncEvery: runFields.syncEvery.default(trainDefaults.syncEvery),
   outerLearningRate: runFields.outerLearningRate.optional(),

@@ -5,6 +5,8 @@ import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
+import { replicasOf } from '../mesh/mesh.ts';
+import { withRouterBias } from '../model/config.ts';
 import { checkFit } from '../model/fit.ts';
 import { refuseDropout } from '../model/keys.ts';
 import { checkTrainingFits } from '../plan/machine.ts';
@@ -13,7 +15,7 @@ import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
-import { betaOf, stepSettings } from './objective.ts';
+import { betaOf, checkRouter, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
 import { atMeetings, checkReplicas, outerOf, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
@@ -53,19 +55,25 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
       given.mix ? 'give one for each path' : `give ${option('data')} ${mix.length} paths`,
     );
   const name = given.model ?? trainDefaults.model;
-  const model = source ?? findModel(resume ?? name, given.set ?? []);
-  const weights = resume ?? model.weights;
+  const found = source ?? findModel(resume ?? name, given.set ?? []);
+  const weights = resume ?? found.weights;
   const value = <K extends keyof RunSettings & keyof typeof trainDefaults>(key: K): RunSettings[K] =>
     (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];
 
   const objective = value('objective');
   const beta = betaOf(objective, given.beta, before?.run.beta);
-  const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, model.config.positions.max);
+  const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, found.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
   const meeting = settleMeeting(given, before);
   const text = value('layout');
-  const ofStep = { ...stepSettings({ objective, beta, seqLen, pack: value('pack') }, 1), ...outerOf(meeting) };
+  const router = { auxLoss: value('auxLoss'), zLoss: value('zLoss'), biasRate: value('biasRate') };
+  checkRouter(router, found.config);
+  const model = router.biasRate > 0 ? { ...found, config: withRouterBias(found.config) } : found;
+  const ofStep = {
+    ...stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1),
+    ...outerOf(meeting),
+  };
   const layout =
     text === 'auto'
       ? machineLayout({
@@ -81,7 +89,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     given.microBatch ?? usable(before?.run.microBatch, globalBatch, layout) ?? defaultMicroBatch(globalBatch, layout);
   const microbatches = checkFit(model.config, layout, { seqLen, globalBatch, microBatch });
   if (!before) refuseDropout(model.config);
-  checkReplicas(meeting, layout, before);
+  checkReplicas({ ...meeting, ...router }, layout, before);
   const settings = { config: model.config, layout, microBatch, microbatches, precision, ...ofStep };
   checkTrainingFits(settings, availableMemory());
   checkPlaces(given);
@@ -110,6 +118,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
     run: {
       objective,
       ...optional('beta', beta),
+      ...router,
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,
@@ -149,8 +158,8 @@ const optional = <K extends string, T>(key: K, value: T | undefined): { readonly
 const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
 
 /** The microbatch of the run gone on with, if it divides what a rank of the new layout works on. */
-function usable(microBatch: number | undefined, globalBatch: number, { dp }: Layout): number | undefined {
-  return microBatch !== undefined && (globalBatch / dp) % microBatch === 0 ? microBatch : undefined;
+function usable(microBatch: number | undefined, globalBatch: number, layout: Layout): number | undefined {
+  return microBatch !== undefined && (globalBatch / replicasOf(layout)) % microBatch === 0 ? microBatch : undefined;
 }
 
 function ratesOf(

@@ -1,7 +1,8 @@
 // The calls that are put after one another: every collective at sizes on both sides of every threshold, and messages.
 import type { Group } from '../../src/mesh/mesh.ts';
 import type { Transport, TransportLimits, Vector } from '../../src/runtime/transport/transport.ts';
-import { type Case, type Owner, ownMemory, runCase, type VectorType } from '../transport/conformance-cases.ts';
+import { type Case, runCase } from '../transport/conformance-cases.ts';
+import { type Owner, ownMemory, type VectorType } from '../transport/conformance-vectors.ts';
 
 /** Small, so that few bytes take every path: large vectors are some hundred bytes here. */
 export const smallLimits: TransportLimits = {
@@ -49,6 +50,8 @@ export function allCalls(size: number): Call[] {
   const chunk = chunkBytes / 4;
   // The most columns of which a row of all blocks is one chunk.
   const edge = Math.floor(chunk / size);
+  // Of a slot with counts.
+  const rowsChunk = chunk - 64 / 4;
   const f32 = { type: 'f32' } as const;
   const f64 = { type: 'f64' } as const;
   const sums = [0, 3, small, small + 1, chunk, chunk + 1, 2 * chunk + 20];
@@ -72,6 +75,11 @@ export function allCalls(size: number): Call[] {
     ...cuts.map(([outer, inner]): Call => ({ op: 'reduceScatter', outer, inner, ...f32 })),
     { op: 'reduceScatter', outer: 5, inner: 2, ...f64 },
     ...[0, 3, edge, edge + 1].map((block): Call => ({ op: 'allToAll', block, ...f32 })),
+    { op: 'allToAllV', pattern: 'none', rows: 0, width: 1, ...f32 },
+    { op: 'allToAllV', pattern: 'uneven', rows: 1, width: 3, spare: 1, ...f32 },
+    // What one member sends is all of a chunk, and a little more.
+    { op: 'allToAllV', pattern: 'toFirst', rows: rowsChunk, width: 1, ...f32 },
+    { op: 'allToAllV', pattern: 'fromLast', rows: rowsChunk / 2 + 1, width: 1, ...f64 },
     { op: 'ringShift', length: 0, shift: 1, ...f32 },
     { op: 'ringShift', length: 5, shift: 1, ...f32 },
     { op: 'ringShift', length: chunk + 6, shift: -1, ...f64 },
@@ -104,6 +112,10 @@ export function registeredCalls(): Call[] {
     { op: 'reduceScatter', outer: 3, inner: least + 1, ...f32 },
     { op: 'reduceScatter', outer: 1, inner: 2 * least, inside: true, ...f64 },
     { op: 'allToAll', block: least + 3, ...f32 },
+    // Some members' blocks are read in place, others go through slots.
+    { op: 'allToAllV', pattern: 'uneven', rows: 4, width: 2, ...f32 },
+    { op: 'allToAllV', pattern: 'uneven', rows: least, width: 1, spare: 2, ...f32 },
+    { op: 'allToAllV', pattern: 'uneven', rows: 3 * least, width: 1, ...mixed },
     { op: 'ringShift', length: least + 5, shift: 1, ...f32 },
     { op: 'broadcast', length: least + 5, root: 0, ...f32 },
     { op: 'broadcast', length: least + 6, root: 0, ...mixed },
@@ -118,6 +130,7 @@ export function fewRegisteredCalls(): Call[] {
     'allGather f32 1x24 inside registered',
     'allGather f32 1x21 still registered',
     'reduceScatter f32 3x13 registered',
+    'allToAllV f32 uneven 12x1 registered',
     'broadcast f32 17 registered',
   ];
   return registeredCalls().filter((call) => chosen.includes(callName(call)));
@@ -131,6 +144,7 @@ export function fewCalls(size: number): Call[] {
     'allGather f32 50x3',
     `allGather f32 1x${Math.floor(64 / size) + 1}`,
     'reduceScatter f32 50x3',
+    'allToAllV f64 fromLast 25x1',
     'broadcast f32 70',
     'exchange f64 21',
   ];
@@ -153,6 +167,8 @@ function plainName(call: Call): string {
       return `${call.op} ${call.type} ${call.outer}x${call.inner}`;
     case 'allToAll':
       return `${call.op} ${call.type} ${call.block}`;
+    case 'allToAllV':
+      return `${call.op} ${call.type} ${call.pattern} ${call.rows}x${call.width}`;
     case 'allReduce':
       return `${call.op}${call.reduce === 'max' ? '(max)' : ''} ${call.type} ${call.length}`;
     default:

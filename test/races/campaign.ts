@@ -24,7 +24,9 @@ const pieceLength = 4000;
 function part(
   name: string,
   order: 2 | 3,
-  what: Pick<Play, 'size' | 'families' | 'calls' | 'registeredBytes'> & { readonly limits?: Partial<TransportLimits> },
+  what: Pick<Play, 'size' | 'families' | 'calls' | 'registeredBytes' | 'hosts'> & {
+    readonly limits?: Partial<TransportLimits>;
+  },
 ): Part {
   const pieces = everyTuple(what.calls.length * what.families.length, order, pieceLength);
   return { name, order, tuples: tuplesIn(pieces, order), plays: pieces.map((sequence) => ({ ...what, sequence })) };
@@ -52,6 +54,22 @@ export const inGroupsOfGroups = (order: 2 | 3): Part[] => [
   }),
 ];
 
+/** All-to-alls over two hosts, some calls of every other kind, and the same of the groups that are made of members of one host. */
+export function overHosts(order: 2 | 3): Part {
+  const exchanges = [...allCalls(4), ...registeredCalls()].filter(({ op }) => op === 'allToAll' || op === 'allToAllV');
+  const others = fewCalls(4).filter(({ op }) => op !== 'allToAllV');
+  const hosts = [
+    [0, 2],
+    [1, 3],
+  ];
+  return part('4 ranks on two hosts', order, {
+    size: 4,
+    hosts,
+    families: [[wholeGroup(4)], hosts.map((ranks): Group => ({ axis: 'world', ranks }))],
+    calls: [...exchanges, ...others],
+  });
+}
+
 /** All calls as they run in earnest: thresholds of thousands of bytes, the same few elements on either side of none. */
 export const withOwnLimits = (size: number): Part =>
   part(`${size} ranks with the limits of earnest`, 2, {
@@ -65,11 +83,13 @@ export const withOwnLimits = (size: number): Part =>
       { op: 'allGather', type: 'f32', outer: 2, inner: 20_000 },
       { op: 'reduceScatter', type: 'f32', outer: 300, inner: 70 },
       { op: 'allToAll', type: 'f32', block: 20_000 },
+      { op: 'allToAllV', type: 'f32', pattern: 'uneven', rows: 900, width: 10 },
       { op: 'broadcast', type: 'f32', length: 40_000, root: 1 },
       { op: 'exchange', type: 'f64', length: 9000 },
       { op: 'allReduce', type: 'f32', reduce: 'sum', length: 150_000, memory: 'registered' },
       { op: 'allGather', type: 'f32', outer: 1, inner: 20_000, inside: true, memory: 'registered' },
       { op: 'reduceScatter', type: 'f32', outer: 2, inner: 10_000, memory: 'registered' },
+      { op: 'allToAllV', type: 'f32', pattern: 'uneven', rows: 2050, width: 2, memory: 'registered' },
     ],
     limits: {},
     registeredBytes: 1024 * 1024,

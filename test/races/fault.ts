@@ -25,7 +25,7 @@ export const changed = (end: CollectiveEnd, changes: Partial<CollectiveEnd>): Co
   },
   begin: (...call) => end.begin(...call),
   end: () => end.end(),
-  exchange: (mine) => end.exchange(mine),
+  exchange: (...mine) => end.exchange(...mine),
   pass: () => end.pass(),
   stillSources: (mine) => end.stillSources(mine),
   setStillSources: (mine, sources) => end.setStillSources(mine, sources),

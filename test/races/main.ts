@@ -7,6 +7,7 @@ import {
   messagesInTurns,
   type Outcome,
   onRegistered,
+  overHosts,
   run,
   withOwnLimits,
 } from './campaign.ts';
@@ -19,6 +20,8 @@ const parts = [
   ...[2, 3, 4].flatMap((size) => [onRegistered(size, 2), onRegistered(size, 3)]),
   ...inGroupsOfGroups(2),
   ...inGroupsOfGroups(3),
+  overHosts(2),
+  overHosts(3),
   withOwnLimits(2),
   withOwnLimits(4),
   messagesInTurns(3, 60),

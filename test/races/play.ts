@@ -2,7 +2,7 @@
 import type { Group } from '../../src/mesh/mesh.ts';
 import { firstPieceAt } from '../../src/runtime/transport/threads/registered.ts';
 import { createThreadsWorld, type ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';
-import type { TransportLimits } from '../../src/runtime/transport/transport.ts';
+import type { TransportLimits, TransportPlan } from '../../src/runtime/transport/transport.ts';
 import { runWorld } from '../../src/runtime/world.ts';
 import type { WorldPool } from '../../src/runtime/world-pool.ts';
 import { type Call, callName, channelCapacity, channelMessages, smallLimits } from './calls.ts';
@@ -19,6 +19,7 @@ export interface Play {
   readonly calls: readonly Call[];
   readonly sequence: readonly number[];
   readonly limits?: Partial<TransportLimits>;
+  readonly hosts?: TransportPlan['hosts'];
   readonly capacityBytes?: number;
   /** Of each rank: room for the vectors of one call. */
   readonly registeredBytes?: number;
@@ -54,6 +55,7 @@ export async function play(what: Play, pool: WorldPool): Promise<Played> {
     // Ranks with a fault may wait for what never comes.
     timeoutSeconds: fault ? 1 : 60,
     limits: what.limits ?? smallLimits,
+    ...(what.hosts && { hosts: what.hosts }),
   };
   const shared = createThreadsWorld(plan);
   const job: RacesJob = {

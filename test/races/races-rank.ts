@@ -3,7 +3,7 @@ import type { Group } from '../../src/mesh/mesh.ts';
 import { connectThreads } from '../../src/runtime/transport/threads/connect.ts';
 import type { ThreadsShared } from '../../src/runtime/transport/threads/world-state.ts';
 import type { Piece, Transport } from '../../src/runtime/transport/transport.ts';
-import type { Owner } from '../transport/conformance-cases.ts';
+import type { Owner } from '../transport/conformance-vectors.ts';
 import { AccessLog } from './access-log.ts';
 import { type Call, makeCall } from './calls.ts';
 import { type FaultName, withFault } from './faults.ts';

@@ -8,6 +8,7 @@ import {
   inOneGroup,
   messagesInTurns,
   onRegistered,
+  overHosts,
   run,
   wholeGroup,
   withOwnLimits,
@@ -26,6 +27,7 @@ const parts = [
   ...[2, 3, 4].map((size) => onRegistered(size, 2)),
   inOneGroup(3, 3, fewRegisteredCalls()),
   ...inGroupsOfGroups(2),
+  overHosts(2),
   withOwnLimits(2),
   messagesInTurns(3, 3),
 ];
@@ -58,7 +60,7 @@ test('what collectives do to memory is the same whatever the timing, and so is t
 });
 
 test('every access of the ends goes through the memory that is recorded', () => {
-  for (const file of ['group-end', 'channel', 'collectives', 'in-place']) {
+  for (const file of ['group-end', 'channel', 'collectives', 'all-to-all-v', 'in-place']) {
     const text = readFileSync(new URL(`../../src/runtime/transport/threads/${file}.ts`, import.meta.url), 'utf8');
     expect(text).not.toMatch(/Atomics|Int32Array|\.words|Buffer\b/);
   }

@@ -13,10 +13,10 @@ function skipMeeting(end: CollectiveEnd, skipped: number): Partial<CollectiveEnd
       meetings = Number.POSITIVE_INFINITY;
       end.begin(...call);
     },
-    exchange: (mine) => {
+    exchange: (...mine) => {
       late.run();
       meetings = 0;
-      return end.exchange(mine);
+      return end.exchange(...mine);
     },
     advance: () => {
       if (meetings !== skipped) late.run();
@@ -42,8 +42,8 @@ export const registeredFaults = {
       const late = postponed();
       return {
         // All vectors of a call lie at the same place of their ranks.
-        exchange: (mine) => {
-          late.add(() => void end.exchange(mine));
+        exchange: (mine, write) => {
+          late.add(() => void end.exchange(mine, write));
           return end.group.ranks.map((rank) => ({ ...mine!, rank }));
         },
         advance: () => {
@@ -72,6 +72,16 @@ export const registeredFaults = {
     parts: () => ({
       collectives: {
         allGather: (end, ...call) => collectives.allGather(changed(end, skipMeeting(end, 0)), ...call),
+      },
+    }),
+  },
+  'an all-to-all of rows in place returns before all have copied its rows': {
+    place: /^registered/,
+    kinds: ['in place read', 'owner write'],
+    on: 'registered',
+    parts: () => ({
+      collectives: {
+        allToAllV: (end, ...call) => collectives.allToAllV(changed(end, skipMeeting(end, 0)), ...call),
       },
     }),
   },

@@ -1,7 +1,9 @@
 // What every rank of a conformance run executes: a named program against the transport under test.
 import type { Group } from '../../src/mesh/mesh.ts';
 import type { Transport, Vector } from '../../src/runtime/transport/transport.ts';
-import { type Case, type Owner, ownMemory, runCase } from './conformance-cases.ts';
+import { type Case, runCase } from './conformance-cases.ts';
+import { disagreeOnRows } from './conformance-rows.ts';
+import { type Owner, ownMemory } from './conformance-vectors.ts';
 
 /** What a run asks of its ranks. */
 export interface ConformanceJob {
@@ -134,6 +136,8 @@ const programs: Readonly<Record<string, Program>> = {
     const whole = floats(8, owner);
     const half = floats(4, owner);
     const call = calls[transport.rank as 0 | 1];
+    const none = new Int32Array(2);
+    const rowsOf = (width: number) => ({ input: whole, sent: none, output: half, received: none, width });
     const made: Readonly<Record<string, () => void>> = {
       sum8: () => transport.allReduce(pair, whole, 'sum', 'the site'),
       sum4: () => transport.allReduce(pair, half, 'sum', 'the site'),
@@ -142,6 +146,8 @@ const programs: Readonly<Record<string, Program>> = {
       elsewhere: () => transport.allReduce(pair, whole, 'sum', 'another site'),
       gather1x4: () => transport.allGather(pair, half, whole, { outer: 1, inner: 4 }, 'the site'),
       gather2x2: () => transport.allGather(pair, half, whole, { outer: 2, inner: 2 }, 'the site'),
+      rows2: () => transport.allToAllV(pair, rowsOf(2), 'the site'),
+      rows4: () => transport.allToAllV(pair, rowsOf(4), 'the site'),
       root0: () => transport.broadcast(pair, whole, 0, 'the site'),
       root1: () => transport.broadcast(pair, whole, 1, 'the site'),
       barrier: () => transport.barrier(pair, 'the site'),
@@ -155,6 +161,8 @@ const programs: Readonly<Record<string, Program>> = {
     // Whoever sends does not learn of a wrong receive by itself.
     transport.barrier(pair, 'after');
   },
+
+  disagreeOnRows,
 
   /** Rank 1 waits for a message of rank 0 while the others wait for it in a call. */
   circle(transport, { group }: { group: Group }, owner): void {
@@ -184,6 +192,9 @@ const programs: Readonly<Record<string, Program>> = {
     transport.allGather(pair, floats(6, owner), floats(12, owner), { outer: 3, inner: 2 }, 'b');
     transport.reduceScatter(pair, floats(12, owner), floats(6, owner), { outer: 3, inner: 2 }, 'c');
     transport.allToAll(pair, new Float64Array(4), new Float64Array(4), 'd');
+    const counts = [Int32Array.of(2, 3), Int32Array.of(2, 1), Int32Array.of(1, 0), Int32Array.of(3, 0)];
+    const [sent, received] = counts.slice(2 * transport.rank) as [Int32Array, Int32Array];
+    transport.allToAllV(pair, { input: floats(10), sent, output: floats(6), received, width: 2 }, 'd');
     transport.ringShift(pair, floats(5, owner), floats(5, owner), 1, 'e');
     transport.broadcast(pair, floats(8, owner), 0, 'f');
     transport.barrier(pair, 'g');

@@ -4,8 +4,10 @@ import { type ErrorCode, FivefoldError } from '../../src/errors.ts';
 import type { Group } from '../../src/mesh/mesh.ts';
 import { trafficBytes } from '../../src/mesh/traffic.ts';
 import type { TransportPlan } from '../../src/runtime/transport/transport.ts';
-import type { Case, VectorType } from './conformance-cases.ts';
+import type { Case } from './conformance-cases.ts';
 import type { CaseResult } from './conformance-rank.ts';
+import { addRowChecks, largeRowsCases, rowsCases } from './conformance-rows.ts';
+import type { VectorType } from './conformance-vectors.ts';
 
 /** Runs `rank` of conformance-rank.ts on every rank with the job { program, args }; returns what the ranks returned. */
 export type RunConformance = (plan: TransportPlan, program: string, args: unknown) => Promise<readonly unknown[]>;
@@ -57,6 +59,7 @@ function collectiveCases(): Case[] {
       cases.push({ op: 'allGather', ...inside }, { op: 'reduceScatter', ...inside });
     }
     for (const block of [0, 1, 5, 300]) cases.push({ op: 'allToAll', type, block });
+    for (const one of rowsCases) cases.push({ type, ...one });
     for (const shift of [1, -1, 2, 0]) cases.push({ op: 'ringShift', type, length: 41 + shift, shift });
     for (const root of [0, 1, 2]) cases.push({ op: 'broadcast', type, length: 100 * t + root, root });
   });
@@ -77,6 +80,7 @@ const largeCases: readonly Case[] = [
   { op: 'reduceScatter', type: 'f32', outer: 1, inner: 40_001, inside: true },
   { op: 'allGather', type: 'f32', outer: 3, inner: 20_007, still: true },
   { op: 'allToAll', type: 'f32', block: 20_001 },
+  ...largeRowsCases,
   { op: 'ringShift', type: 'f64', length: 20_001, shift: 1 },
   { op: 'broadcast', type: 'i32', length: 40_001, root: 1 },
 ];
@@ -149,6 +153,7 @@ export function transportConformance(run: RunConformance): Check[] {
     });
   addChannelChecks(run, add);
   addErrorChecks(run, add);
+  addRowChecks((args) => run(planOf(4, [args.group]), 'disagreeOnRows', args), add);
   add('counters hold calls and ring-equivalent bytes', async () => {
     const channels = [{ from: 0, to: 1, capacityBytes: 64, messages: 1 }];
     const results = await run(planOf(2, [tp(0, 1)], channels), 'counted', {});
@@ -160,7 +165,10 @@ export function transportConformance(run: RunConformance): Check[] {
       ringShift: { calls: 1, bytes: 20 },
       broadcast: { calls: 1, bytes: 16 },
     };
-    assert.deepEqual(results, [{ tp: collectives, pp: { send: { calls: 1, bytes: 12 } } }, { tp: collectives }]);
+    // Of the rows for the other one: 3 of 2 floats, and 1.
+    const with0 = { ...collectives, allToAllV: { calls: 1, bytes: 24 } };
+    const with1 = { ...collectives, allToAllV: { calls: 1, bytes: 8 } };
+    assert.deepEqual(results, [{ tp: with0, pp: { send: { calls: 1, bytes: 12 } } }, { tp: with1 }]);
   });
   return checks;
 }
@@ -233,6 +241,7 @@ function addErrorChecks(run: RunConformance, add: Add): void {
     ['type', ['sum8', 'double8'], [/f32\[8\]/, /f64\[8\]/]],
     ['site', ['sum8', 'elsewhere'], [/"the site"/, /"another site"/]],
     ['cut', ['gather1x4', 'gather2x2'], [/cut 1x4/, /cut 2x2/]],
+    ['width of rows', ['rows2', 'rows4'], [/in rows of 2/, /in rows of 4/]],
     ['root', ['root0', 'root1'], [/from member 0/, /from member 1/]],
     ['message length', ['send8', 'recv4'], [/send f32\[8\] tag 7 at "sending"/, /recv f32\[4\] tag 7 at "receiving"/]],
     [

@@ -17,6 +17,18 @@ export interface Cut {
   readonly inner: number;
 }
 
+/** Blocks of rows, as many for and from every member of a group as the counts say: their sums may be less than the vectors hold. */
+export interface RowsToAll {
+  /** [rows, width]: sent[0] rows for member 0, sent[1] for member 1, and so on. The rows behind them are not read. */
+  readonly input: Vector;
+  readonly sent: Int32Array;
+  /** [rows, width]: received[0] rows of member 0, and so on; not over `input`. The rows behind them are not written. */
+  readonly output: Vector;
+  readonly received: Int32Array;
+  /** Elements of a row, the same on all members; at least 1. */
+  readonly width: number;
+}
+
 /** Says which of a channel's messages one is: a non-negative integer below 2^31 that both sides know. */
 export type Tag = number;
 
@@ -64,6 +76,11 @@ export interface Transport {
   reduceScatter(group: Group, whole: Vector, shard: Vector, cut: Cut, site: Site): void;
   /** Sends block i of `input` [ranks, block] to rank i; block j of `output` comes from rank j. */
   allToAll(group: Group, input: Vector, output: Vector, site: Site): void;
+  /**
+   * The same with blocks of different lengths, which only this call knows. Members whose counts differ (what one sends to another is not what
+   * that one expects), or do not fit a vector, all fail in it with COLLECTIVE_MISMATCH. Counters hold the bytes for other members.
+   */
+  allToAllV(group: Group, rows: RowsToAll, site: Site): void;
   /** Sends `input` to the rank `shift` places on in the group and receives `output` from the one `shift` places back. */
   ringShift(group: Group, input: Vector, output: Vector, shift: number, site: Site): void;
   /** Copies `data` of the group's `root`-th rank to all. */
@@ -88,6 +105,11 @@ export interface TransportPlan {
   /** Every group any rank will use, each once. */
   readonly groups: readonly Group[];
   readonly channels: readonly Channel[];
+  /**
+   * The ranks of each host; all share one if it is not given. All-to-alls of groups with as many members on each of several hosts then go first
+   * within hosts and then across them: what a member has for others of another host goes in one message.
+   */
+  readonly hosts?: readonly (readonly number[])[];
   /** How long, in seconds, nothing may move of what a call waits for, and a rank between calls may be without a heartbeat. */
   readonly timeoutSeconds: number;
   /** Where the paths through the transport part: results are the same bits whatever they are. */

@@ -8,6 +8,7 @@ export const opNames = [
   'allGather',
   'reduceScatter',
   'allToAll',
+  'allToAllV',
   'ringShift',
   'broadcast',
   'barrier',
@@ -21,11 +22,12 @@ export const opCode = {
   allGather: 3,
   reduceScatter: 4,
   allToAll: 5,
-  ringShift: 6,
-  broadcast: 7,
-  barrier: 8,
-  send: 9,
-  recv: 10,
+  allToAllV: 6,
+  ringShift: 7,
+  broadcast: 8,
+  barrier: 9,
+  send: 10,
+  recv: 11,
 } as const;
 
 const typeNames = ['', 'f32', 'f64', 'i32'];
@@ -35,7 +37,7 @@ export const typeCode = (data: Vector): number =>
 
 export const typeName = (code: number): string => typeNames[code] ?? '?';
 
-/** What a rank called. `extra`: the root of a broadcast, the shift of a ring shift, the tag of a message, 1 for a gather of still shards. */
+/** What a rank called. `inner`: also the elements of a row of an allToAllV, whose `count` is what the rank sends. `extra`: the root of a broadcast, the shift of a ring shift, the tag of a message, 1 for a gather of still shards. */
 export interface Call {
   readonly op: number;
   readonly type: number;
@@ -46,12 +48,16 @@ export interface Call {
   readonly site: string;
 }
 
-/** e.g. `allGather f32[24] cut 2x12 at "block 3 attention"` or `send f32[24] tag 3 at "stage 1"`. */
+/** e.g. `allGather f32[24] cut 2x12 at "block 3 attention"`, `allToAllV f32[24] in rows of 4 at "experts"` or `send f32[24] tag 3 at "stage 1"`. */
 export function callText(call: Call): string {
   const { op, type, count, outer, inner, extra, site } = call;
   const data = op === opCode.barrier ? '' : ` ${typeName(type)}[${count}]`;
-  const cut = op === opCode.allGather || op === opCode.reduceScatter ? ` cut ${outer}x${inner}` : '';
-  return `${opNames[op] ?? '?'}${data}${cut}${extraText(op, extra)} at "${site}"`;
+  return `${opNames[op] ?? '?'}${data}${cutText(op, outer, inner)}${extraText(op, extra)} at "${site}"`;
+}
+
+function cutText(op: number, outer: number, inner: number): string {
+  if (op === opCode.allToAllV) return ` in rows of ${inner}`;
+  return op === opCode.allGather || op === opCode.reduceScatter ? ` cut ${outer}x${inner}` : '';
 }
 
 function extraText(op: number, extra: number): string {

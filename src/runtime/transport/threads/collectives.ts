@@ -6,6 +6,8 @@ import * as inPlace from './in-place.ts';
 import type { Place } from './peer-memory.ts';
 import { chunkLength, lineElements, sliceStart } from './slices.ts';
 
+export { allToAllV } from './all-to-all-v.ts';
+
 const limitsOf = ({ context }: CollectiveEnd): TransportLimits => context.shared.map.limits;
 
 type Places = readonly (Place | undefined)[];

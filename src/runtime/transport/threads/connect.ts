@@ -2,11 +2,13 @@
 import { fail } from '../../../errors.ts';
 import { type Group, type GroupAxis, groupKey } from '../../../mesh/mesh.ts';
 import { type CollectiveOp, type TrafficCounters, trafficBytes } from '../../../mesh/traffic.ts';
-import type { Cut, Piece, ReduceOp, Site, Tag, Transport, Vector } from '../transport.ts';
+import type { Cut, Piece, ReduceOp, RowsToAll, Site, Tag, Transport, TransportPlan, Vector } from '../transport.ts';
 import { opCode, typeCode } from './calls.ts';
 import { Receiver, Sender } from './channel.ts';
 import * as collectives from './collectives.ts';
 import { type CollectiveEnd, GroupEnd } from './group-end.ts';
+import * as hierarchical from './hierarchical.ts';
+import { groupsAcross, groupsWithin, membersByHost } from './host-groups.ts';
 import type { TransportParts } from './parts.ts';
 import { RankContext } from './rank-context.ts';
 import type { ThreadsShared } from './world-state.ts';
@@ -24,6 +26,8 @@ class ThreadsTransport implements Transport {
   readonly #collectives: typeof collectives;
   readonly #ends = new Map<string, CollectiveEnd>();
   readonly #endOf = new WeakMap<Group, CollectiveEnd>();
+  /** Of groups over several hosts. */
+  readonly #hosts = new Map<CollectiveEnd, hierarchical.HostEnds>();
   readonly #senders = new Map<number, Sender>();
   readonly #receivers = new Map<number, Receiver>();
   readonly #counters: Counters = {};
@@ -40,6 +44,7 @@ class ThreadsTransport implements Transport {
       const end = new GroupEnd(this.#context, index);
       this.#ends.set(groupKey(group), parts.end?.(end) ?? end);
     });
+    for (const end of this.#ends.values()) this.#addHosts(end, shared.plan.hosts);
     shared.plan.channels.forEach(({ from, to }, index) => {
       if (from === rank) this.#senders.set(to, new Sender(this.#context, to, index));
       if (to === rank) this.#receivers.set(from, new Receiver(this.#context, from, index));
@@ -85,9 +90,30 @@ class ThreadsTransport implements Transport {
     if (input.length % end.size !== 0)
       shapeError('allToAll', site, `${input.length} elements do not divide over ${end.size} ranks`);
     end.begin(opCode.allToAll, typeCode(input), input.length, 0, 0, 0, site);
-    if (end.size > 1) this.#collectives.allToAll(end, input, output);
-    else output.set(input);
-    this.#finish(end, 'allToAll', input);
+    const hosts = this.#hosts.get(end);
+    if (hosts) hierarchical.allToAll(end, hosts, input, output, site);
+    else {
+      if (end.size > 1) this.#collectives.allToAll(end, input, output);
+      else output.set(input);
+      end.end();
+    }
+    this.#countWhole(end, 'allToAll', input);
+  }
+
+  allToAllV(group: Group, rows: RowsToAll, site: Site): void {
+    const end = this.#end(group);
+    const { input, sent, width } = rows;
+    checkRows(rows, end.size, site);
+    const count = sent.reduce((sum, rows) => sum + rows, 0) * width;
+    end.begin(opCode.allToAllV, typeCode(input), count, 0, width, 0, site);
+    const hosts = this.#hosts.get(end);
+    if (hosts) hierarchical.allToAllV(end, hosts, rows, site);
+    else {
+      this.#collectives.allToAllV(end, rows, site);
+      end.end();
+    }
+    const own = sent[end.me]! * width;
+    this.#count(end.group.axis, 'allToAllV', (count - own) * input.BYTES_PER_ELEMENT);
   }
 
   ringShift(group: Group, input: Vector, output: Vector, shift: number, site: Site): void {
@@ -147,8 +173,25 @@ class ThreadsTransport implements Transport {
     return end;
   }
 
+  #addHosts(end: CollectiveEnd, hosts: TransportPlan['hosts']): void {
+    const members = membersByHost(end.group, hosts);
+    if (!members) return;
+    const own = (groups: Group[]): CollectiveEnd =>
+      this.#ends.get(groupKey(groups.find(({ ranks }) => ranks.includes(this.rank))!))!;
+    this.#hosts.set(end, {
+      members,
+      within: own(groupsWithin(end.group, members)),
+      across: own(groupsAcross(end.group, members)),
+      exchange: this.#collectives.allToAllV,
+    });
+  }
+
   #finish(end: CollectiveEnd, op: CollectiveOp, data: Vector): void {
     end.end();
+    this.#countWhole(end, op, data);
+  }
+
+  #countWhole(end: CollectiveEnd, op: CollectiveOp, data: Vector): void {
     this.#count(end.group.axis, op, trafficBytes(op, data.byteLength, end.size));
   }
 
@@ -177,6 +220,13 @@ function checkPair(op: string, input: Vector, output: Vector, site: Site): void 
       site,
       `input has ${input.length} elements and output ${output.length}; both need the same type and length`,
     );
+}
+
+function checkRows({ input, sent, output, received, width }: RowsToAll, size: number, site: Site): void {
+  if (typeCode(input) !== typeCode(output)) shapeError('allToAllV', site, 'input and output need the same type');
+  if (sent.length !== size || received.length !== size)
+    shapeError('allToAllV', site, `${sent.length} and ${received.length} counts, where ${size} ranks need one each`);
+  if (!(Number.isInteger(width) && width >= 1)) shapeError('allToAllV', site, `a row of ${width} elements is none`);
 }
 
 function checkCut(op: string, shard: Vector, whole: Vector, cut: Cut, size: number, site: Site): void {

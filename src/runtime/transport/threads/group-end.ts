@@ -16,7 +16,7 @@
 // A call on still shards meets nobody: what it was goes into the header of the next call that does.
 import { fail } from '../../../errors.ts';
 import type { Group } from '../../../mesh/mesh.ts';
-import { type Call, callText, opNames } from './calls.ts';
+import { type Call, callText, opCode, opNames } from './calls.ts';
 import { type GroupMap, lineBytes } from './memory-map.ts';
 import type { Place } from './peer-memory.ts';
 import type { RankContext } from './rank-context.ts';
@@ -27,8 +27,12 @@ import type { Blocked } from './waiter.ts';
 // Words of a line: the phase, its sleepers, then the header.
 const phaseWord = 0;
 const headerWord = 2;
-/** op, type, count, outer, inner, extra, hash of the site, hash of all calls that met nobody: compared between ranks. */
+/**
+ * op, type, count, outer, inner, extra, hash of the site, hash of all calls that met nobody: compared between ranks, except for the count
+ * of an all-to-all of uneven blocks.
+ */
 const comparedWords = 8;
+const countWord = headerWord + 2;
 const passedWord = headerWord + comparedWords - 1;
 /** After the site's number: the heap in which the member's vector lies + 1, or 0, and the byte at which it starts there. */
 const placeWord = headerWord + comparedWords + 1;
@@ -131,10 +135,11 @@ export class GroupEnd implements Blocked {
     this.#fresh = false;
   }
 
-  /** A phase in which every member says where its vector lies; returns what they said. */
-  exchange(mine: Place | undefined): (Place | undefined)[] {
+  /** A phase in which every member says where its vector lies, and writes what else it has for it; returns what they said. */
+  exchange(mine: Place | undefined, write?: () => void): (Place | undefined)[] {
     const memory = this.#memory;
     this.advance();
+    write?.();
     const line = this.#line(this.me, this.#phase) + placeWord;
     memory.write(line, mine ? mine.heap + 1 : 0);
     memory.write(line + 1, mine ? mine.at : 0);
@@ -168,8 +173,9 @@ export class GroupEnd implements Blocked {
   #compare(member: number, theirs: number): void {
     const memory = this.#memory;
     const mine = this.#line(this.me, this.#phase);
+    const uneven = memory.read(mine + headerWord) === opCode.allToAllV;
     for (let i = headerWord; i < headerWord + comparedWords; i++) {
-      if (memory.read(mine + i) === memory.read(theirs + i)) continue;
+      if (memory.read(mine + i) === memory.read(theirs + i) || (uneven && i === countWord)) continue;
       const call = callText(this.#callOf(member, theirs));
       this.#mismatch(member, i === passedWord ? `${call}, after other gathers of still shards` : call);
     }

@@ -7,12 +7,14 @@ import type { TransportPlan } from '../transport.ts';
 import { opNames, typeName } from './calls.ts';
 import { channelBytes } from './channel-map.ts';
 import { createHeap } from './heaps.ts';
+import { withHostGroups } from './host-groups.ts';
 import { lineBytes, type MemoryMap, mapMemory, recordsAt, statusAt } from './memory-map.ts';
 import { siteName } from './sites.ts';
 import { rankState, statusWord, statusWords } from './status.ts';
 
 /** Structured-cloneable; the memory and the channels stay shared. */
 export interface ThreadsShared {
+  /** With the groups that its hosts bring. */
   readonly plan: TransportPlan;
   readonly memory: SharedWasmMemory;
   readonly kernels: WasmModule;
@@ -53,9 +55,10 @@ function checkSizes({ size, channels }: TransportPlan, map: MemoryMap): void {
 
 /** `takeHeaps`: some for each of so many ranks, empty. Throws OPTION_INVALID for a plan that is too large. */
 export function createThreadsWorld(
-  plan: TransportPlan,
+  given: TransportPlan,
   takeHeaps = (ranks: number): ThreadsShared['heaps'] => Array.from({ length: ranks }, () => [createHeap()]),
 ): ThreadsShared {
+  const plan = withHostGroups(given);
   const map = mapMemory(plan);
   checkSizes(plan, map);
   const memory = sharedMemory(map.bytes);

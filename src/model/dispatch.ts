@@ -1,0 +1,54 @@
+// Expert parallelism: ranks of ep have some of the experts each, and other sequences. What a token's experts need of it goes to their ranks
+// (dispatch), where it looks like tokens of one expert each, and what they make of it comes back (combine); as in GShard (Lepikhin et
+// al., 2020), but with as many rows as there are, not padded to a capacity.
+import { exchangeCounts, exchangeRows, packRows, sendOrder, unpackRows, usedRows } from '../ops/exchange-rows.ts';
+import type { Filled } from '../ops/grouped-loop.ts';
+import { enterLocal, leaveLocal } from '../ops/local.ts';
+import type { Routes } from '../ops/route.ts';
+import { elements, type Value } from '../program/program.ts';
+import { at } from '../program/trace.ts';
+
+/** What is computed with experts, on their ranks. */
+export interface Dispatched extends Routes {
+  /** [b, s, hidden]. */
+  readonly tokens: Value;
+  /** What is known beforehand of how many slots are this rank's: on average as many as it sends. */
+  readonly filled: Filled;
+  /** A parameter of theirs. */
+  readonly own: (param: Value) => Value;
+  /** What experts made of tokens, back at the tokens' rank and summed up there. */
+  readonly combine: (made: Value) => Value;
+}
+
+const dataAxes = ['cp', 'ep', 'dp'] as const;
+
+/** h [b, s, hidden] and where it goes -> what this rank's experts get of all ranks' tokens; `experts`: of a layer. */
+export function dispatch(h: Value, routes: Routes, experts: number): Dispatched {
+  const slots = elements(routes.experts.shape);
+  const ranks = h.trace.mesh.ep;
+  if (ranks === 1) return { ...routes, tokens: h, filled: {}, own: (param) => param, combine: (made) => made };
+  // Rows of tokens that lie over other axes are not slices of anything.
+  const local = (x: Value) => dataAxes.reduce((value, axis) => enterLocal(value, axis), x);
+  const each = experts / ranks;
+  const perToken = routes.experts.shape[2]!;
+  return at(h.trace, 'dispatch', () => {
+    const { order, experts: wanted, counts } = sendOrder(local(routes.experts), ranks, each);
+    const received = exchangeCounts(counts, 'ep');
+    // A token has an expert at most once.
+    const room = ((ranks * slots) / perToken) * Math.min(perToken, each);
+    const go = (rows: Value) => exchangeRows(rows, 'ep', counts, received, { room, sent: slots });
+    const combine = (made: Value) =>
+      at(h.trace, 'combine', () => {
+        const back = exchangeRows(made, 'ep', received, counts, { room: slots, sent: slots });
+        return dataAxes.reduce((value, axis) => leaveLocal(value, axis, h.types[axis]!), unpackRows(back, order));
+      });
+    return {
+      tokens: go(packRows(local(h), order)),
+      weights: go(packRows(local(routes.weights), order)),
+      experts: usedRows(go(wanted), received),
+      filled: { filled: slots },
+      own: local,
+      combine,
+    };
+  });
+}

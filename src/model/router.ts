@@ -1,0 +1,86 @@
+// What training adds to a mixture's router: losses that keep its experts in use, and what is told of every step.
+//
+//   told of a layer    [ load: slots of each expert .. | auxLoss | zLoss ]     the losses that count, as means of the step
+//
+// Every statistic is of one sequence, whole: of no microbatch and of no rank's tokens, so that layouts have the same.
+import { allReduce } from '../ops/collectives.ts';
+import { slotsOfAll, slotsOfSequences } from '../ops/load.ts';
+import type { Routes } from '../ops/route.ts';
+import { balanceLoss, lossGradient, zLoss } from '../ops/router-loss.ts';
+import type { Value } from '../program/program.ts';
+import type { Types } from '../program/types.ts';
+import { type Mixture, type ModelConfig, mixtureOf } from './config.ts';
+
+/** What a run is told of routing besides its model. */
+export interface RouterSettings {
+  /** What the balance loss counts in what is minimised; 0: nothing. */
+  readonly auxLoss: number;
+  /** The same of the z-loss. */
+  readonly zLoss: number;
+  /** By how much every step moves the biases by which experts are chosen; above 0 for a model that has them alone. */
+  readonly biasRate: number;
+}
+
+export const plainRouter: RouterSettings = { auxLoss: 0, zLoss: 0, biasRate: 0 };
+
+/** With what statistics are taken over. */
+export interface RouterContext extends RouterSettings {
+  /** Tokens of a whole sequence. */
+  readonly seqLen: number;
+  /** Of a step, on all ranks. */
+  readonly sequences: number;
+}
+
+export const routerLosses = ['auxLoss', 'zLoss'] as const;
+export type RouterLoss = (typeof routerLosses)[number];
+/** Those that count. */
+export const lossesOf = (settings: RouterSettings) => routerLosses.filter((name) => settings[name] > 0);
+
+/** The layers of a model that have a mixture. */
+export const mixtureLayers = (config: ModelConfig): number[] =>
+  Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => mixtureOf(config, layer));
+
+/** What is told of a layer, in order: by its name, how many numbers. */
+export const toldParts = (
+  { experts }: Mixture,
+  settings: RouterSettings,
+): (readonly [name: string, size: number])[] => [
+  ['load', experts],
+  ...lossesOf(settings).map((name) => [name, 1] as const),
+];
+
+/** Sums of them on a rank: of its own tokens, which all ranks of tp have alike. */
+export const toldTypes: Types = { tp: 'R', cp: 'P', ep: 'P', dp: 'P' };
+
+/** By the names of {@link toldParts}: slots of each expert [experts], doubles, and of losses that count the mean [1] over the step. */
+export type Told = Readonly<Record<string, Value>>;
+
+/**
+ * Logits [b, s, experts] and where they send the tokens -> what is told of them. The balance loss of a layer is the mean over sequences
+ * of experts · Σ f · P, where f is an expert's slots and P the sum of its shares, both over the sequence's tokens: what
+ * `load_balancing_loss_func` of Hugging Face transformers gives for one sequence and one layer, and Fedus et al., "Switch transformers",
+ * 2021, equation 4, for one expert a token. It is `perToken` where all experts are used alike (DeepSeek-V3's sequence-wise form divides
+ * by that). Layers are added up. Every position of a sequence counts, padding too.
+ */
+export function judge(logits: Value, { experts }: Routes, mixture: Mixture, context: RouterContext): Told {
+  const { seqLen, sequences } = context;
+  const losses: Readonly<Record<RouterLoss, () => Value>> = {
+    auxLoss: () =>
+      balanceLoss(logits, allReduce(slotsOfSequences(experts, mixture.experts), 'cp', 'R'), {
+        scores: mixture.scores,
+        by: mixture.experts / seqLen ** 2 / sequences,
+      }),
+    zLoss: () => zLoss(logits, 1 / seqLen / sequences),
+  };
+  return {
+    load: slotsOfAll(experts, mixture.experts),
+    ...Object.fromEntries(lossesOf(context).map((name) => [name, losses[name]()])),
+  };
+}
+
+/** Gradients to start from besides that of the model's output; `near`: any value that is there when they do. */
+export const lossSeeds = (told: Told, settings: RouterSettings, near: Value) =>
+  lossesOf(settings).map((name) => {
+    const value = told[name]!;
+    return { value, gradient: lossGradient(value, settings[name], near) };
+  });

@@ -73,6 +73,12 @@ const sections: readonly Section[] = [
       'llama-tiny with 8 layers, 12 sequences of 256 tokens a step on two ranks, one of which takes twice as long for everything that it computes: stages and replicas by speed against alike ones, in turns. Judged: time of the fastest step, by speed over alike; beside it the same as estimated.',
   },
   {
+    name: 'local-sgd',
+    title: 'Steps between synchronisations',
+    about:
+      'llama-tiny, 10 steps: bytes that a rank sends over dp, counted while it runs, when gradients are summed at every step (H=1) and when replicas meet every 10 (H=10); judged: their ratio.',
+  },
+  {
     name: 'resident-memory',
     title: 'Resident memory',
     about:

@@ -85,6 +85,8 @@ export const marks = {
     'growth of time over growth of FLOPs': { most: 1.2 },
     'packed documents over sequences of their own': { most: 1.3 },
   },
+  /** Bytes that replicas send each other in a step when they meet every 10, over those when they sum gradients at every step. */
+  localSgd: { 'dp=2': { most: 0.101 }, 'dp=4': { most: 0.101 }, 'tp=2,dp=2': { most: 0.101 } },
   /** Measured growth of resident memory over the predicted one. */
   resident: within(0.1),
   /** What a checkpoint adds to the steps beside which it is written, over a step. */

@@ -7,13 +7,13 @@ import { worldSize } from '../src/mesh/mesh.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
 import { opTable } from '../src/ops/op-table.ts';
-import { predictPrograms, predictRank } from '../src/plan/predict-step.ts';
+import { type ProgramRuns, predictPrograms, predictRank } from '../src/plan/predict-step.ts';
 import type { Op } from '../src/program/program.ts';
 import { runWorld } from '../src/runtime/world.ts';
-import type { StepSettings } from '../src/step/settings.ts';
+import { type StepSettings, synchronisations } from '../src/step/settings.ts';
 import type { Instruction, RankProgram } from '../src/step/step.ts';
 import { talkOf } from '../src/step/talk.ts';
-import { buildTrainingStep } from '../src/step/training-step.ts';
+import { buildTrainingStep, trainingPrograms } from '../src/step/training-step.ts';
 import { bytesSentOf } from '../src/train/launch.ts';
 import { mostAlive } from './arena-lives.ts';
 import type { AuditResult } from './audit-rank.ts';
@@ -84,6 +84,8 @@ interface Audited {
   readonly family: keyof typeof configs;
   readonly precision: StepSettings['precision'];
   readonly globalBatch?: number;
+  /** Replicas meet after so many steps. */
+  readonly every?: number;
   readonly router?: StepSettings['router'];
   /** Microbatches of each replica, where they are not alike. */
   readonly shares?: readonly number[];
@@ -142,10 +144,22 @@ const cases: readonly Audited[] = [
     ...{ shares: [2, 6], packing: 1.08 },
   },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
+  { layout: 'dp=4', family: 'llama', precision: 'f32', every: 2 },
+  { layout: 'tp=2,dp=2,pp=2,sp', family: 'gpt2', precision: 'f64', every: 2 },
+  { layout: 'cp=2,dp=2', family: 'llama', precision: 'f32', every: 1 },
+  { layout: 'pp=2,dp=2,recompute=full', family: 'qwen2_moe', precision: 'f32', every: 2 },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];
 
-function settingsOf({ layout: text, family, precision, globalBatch = 4, router, shares }: Audited): StepSettings {
+function settingsOf({
+  layout: text,
+  family,
+  precision,
+  globalBatch = 4,
+  every,
+  router,
+  shares,
+}: Audited): StepSettings {
   const [config, layout] = [configs[family], parseLayout(text)];
   const batch = { seqLen: 64, globalBatch, microBatch: 1 };
   const alike = {
@@ -154,6 +168,7 @@ function settingsOf({ layout: text, family, precision, globalBatch = 4, router, 
     ...batch,
     microbatches: checkFit(config, layout, batch),
     precision,
+    ...(every === undefined ? {} : { outer: { every, learningRate: 0.7, momentum: 0.9 } }),
     ...(router ? { router } : {}),
   };
   return shares ? { ...alike, shares, microbatches: Math.max(...shares) } : alike;
@@ -170,8 +185,21 @@ async function trained(settings: StepSettings): Promise<AuditResult[]> {
   })) as AuditResult[];
 }
 
-const programsOf = (settings: StepSettings): RankProgram[] =>
-  Array.from({ length: worldSize(settings.layout) }, (_, rank) => buildTrainingStep(settings, rank));
+/** What a rank runs, the step first. */
+type Runs = readonly [ProgramRuns, ...ProgramRuns[]];
+
+const programsOf = (settings: StepSettings): Runs[] =>
+  Array.from({ length: worldSize(settings.layout) }, (_, rank) => {
+    const [program, ...others] = trainingPrograms(settings, rank);
+    return [
+      { program, runs: steps },
+      ...others.map((outer) => ({ program: outer, runs: synchronisations(settings, 1, steps) })),
+    ];
+  });
+
+/** The same runs of other steps. */
+const changed = (all: readonly Runs[], change: (program: RankProgram) => RankProgram): Runs[] =>
+  all.map(([{ program, runs }, ...others]) => [{ program: change(program), runs }, ...others]);
 
 type Exchange = Extract<Instruction, { kind: 'collective' }>;
 const exchangesOf = ({ instructions }: RankProgram): Exchange[] =>
@@ -181,8 +209,9 @@ const exchangesOf = ({ instructions }: RankProgram): Exchange[] =>
  * What a program does in `steps` runs whose tokens went to experts as they were seen to go: bytes as they were counted, products in
  * proportion to the rows that came for their layer and microbatch.
  */
-function countedOut(program: RankProgram, exchanges: AuditResult['exchanges']) {
-  const predicted = predictPrograms([{ program, runs: steps }]);
+function countedOut(runs: Runs, exchanges: AuditResult['exchanges']) {
+  const [{ program }] = runs;
+  const predicted = predictPrograms(runs);
   const calls = exchangesOf(program);
   if (calls.length === 0) return predicted;
   expect(exchanges.length).toBe(steps * calls.length);
@@ -230,10 +259,10 @@ const openBytes = ({ buffers, instructions }: RankProgram): number =>
   );
 
 /** What the ranks did otherwise than their programs say; bytes, FLOPs and memory are to be exact. */
-const surprises = (programs: readonly RankProgram[], ranks: readonly AuditResult[]): string[] =>
+const surprises = (programs: readonly Runs[], ranks: readonly AuditResult[]): string[] =>
   ranks.flatMap(({ counters, flops, peakBytes, arena, exchanges }, rank) => {
-    const program = programs[rank]!;
-    const predicted = countedOut(program, exchanges);
+    const [{ program }] = programs[rank]!;
+    const predicted = countedOut(programs[rank]!, exchanges);
     const open = openBytes(program) + roomBytes(program);
     const sent = bytesSentOf(counters);
     return [
@@ -255,7 +284,7 @@ const surprises = (programs: readonly RankProgram[], ranks: readonly AuditResult
 test('over ranks that share experts out, FLOPs add up to those that were predicted', async () => {
   const settings = settingsOf({ layout: 'ep=2', family: 'mixtral', precision: 'f32' });
   const ranks = await trained(settings);
-  const predicted = programsOf(settings).map((program) => predictPrograms([{ program, runs: steps }]));
+  const predicted = programsOf(settings).map((runs) => predictPrograms(runs));
   const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
   expect(sum(ranks.map(({ flops }) => flops))).toBe(sum(predicted.map(({ flops }) => flops)));
   // Tokens do not go to experts evenly, or the audit would not have been told apart from the prediction.
@@ -272,8 +301,9 @@ test.each(cases)('$layout, $family in $precision', async (each) => {
     expect(diverged).toBeUndefined();
     // What V8 says the thread holds; besides buffers (a graph not yet collected, constants) that is 60 KB at the most.
     expect(Math.abs(heldBytes - peakBytes)).toBeLessThan(2e5);
-    const alive = mostAlive(programs[rank]!);
-    expect(programs[rank]!.livePeakBytes).toBe(alive);
+    const [{ program }] = programs[rank]!;
+    const alive = mostAlive(program);
+    expect(program.livePeakBytes).toBe(alive);
     expect(arena.bytes / alive).toBeLessThan(each.packing ?? 1.04);
   }
 });
@@ -302,7 +332,7 @@ describe('the audit sees a wrong formula', () => {
 
   test.each(['allReduce', 'allGather', 'reduceScatter'])('of the bytes of %s', (call) => {
     /** Sized by its result, where a reduce-scatter and an all-gather differ from their operands; or one call forgotten. */
-    const wrong = programsOf(settings).map((program) => {
+    const wrong = changed(programsOf(settings), (program) => {
       const at = program.instructions.findIndex((each) => each.kind === 'collective' && each.call === call);
       expect(at).toBeGreaterThanOrEqual(0);
       const one = program.instructions[at] as Extract<Instruction, { kind: 'collective' }>;
@@ -315,7 +345,10 @@ describe('the audit sees a wrong formula', () => {
   });
 
   test('of what is allocated', () => {
-    const wrong = programsOf(settings).map((program) => ({ ...program, arenaBytes: program.arenaBytes + 64 }));
+    const wrong = changed(programsOf(settings), (program) => ({
+      ...program,
+      arenaBytes: program.arenaBytes + 64,
+    }));
     const found = surprises(wrong, ranks);
     for (const what of ['held', 'wrote']) expect(found.filter((each) => each.includes(what)).length).toBe(4);
   });

@@ -38,7 +38,8 @@ const ownRounding = { times: 10, most: 1e-3 };
 const optimizerOf = (precision: Precision): OptimizerSettings =>
   precision === 'f64' ? optimizerDefaults(1e-3, steps) : { ...optimizerDefaults(0.1, steps), epsilon: 1 };
 
-function sequencesOf(each: Case): Sequence[] {
+/** Sequences of so many steps. */
+export function sequencesOf(each: Case, ofSteps = steps): Sequence[] {
   const { model, seqLen, microBatch, documents, preference, uncounted } = each;
   const perStep = sequencesPerStep(each);
   // Of the second step's sequences, so that the optimizer has moments to go on with.
@@ -47,7 +48,7 @@ function sequencesOf(each: Case): Sequence[] {
     : 0;
   const counts = (row: number): boolean => row < perStep || row >= perStep + none;
   const hashed = (i: number) => Math.imul(i + 7, 0x9e3779b1) >>> 8;
-  return Array.from({ length: steps * perStep }, (_, row) => {
+  return Array.from({ length: ofSteps * perStep }, (_, row) => {
     const tokens = Int32Array.from({ length: seqLen + 1 }, (_, i) => hashed(row * (seqLen + 1) + i) % model.vocab);
     const plain = { inputs: tokens.subarray(0, seqLen), targets: tokens.subarray(1) };
     if (preference) {
@@ -147,7 +148,8 @@ async function run(
   return { results, tensors: assemble(results) };
 }
 
-const heldUp = (talk: Talk, { limits, seed, every, fault }: Harder): HeldUp => ({
+/** Memory of its own for ranks that are held up. */
+export const heldUp = (talk: Talk, { limits, seed, every, fault }: Harder): HeldUp => ({
   shared: createThreadsWorld({ ...talk, limits, timeoutSeconds: 60 }),
   seed,
   every,

@@ -17,11 +17,14 @@ import { heldPart, piecesOf } from '../src/state/pieces.ts';
 import { zeroOf } from '../src/state/placement.ts';
 import type { StateRole, StateVector } from '../src/state/vectors.ts';
 import { fillStep, type ReferenceOf } from '../src/step/fill-tokens.ts';
-import type { StepSettings } from '../src/step/settings.ts';
+import { buildOuterStep } from '../src/step/outer-step.ts';
+import { type StepSettings, synchronisesAt } from '../src/step/settings.ts';
 import { buildTrainingStep } from '../src/step/training-step.ts';
 import { type OptimizerSettings, writeOptimizer } from '../src/train/optimizer.ts';
+import { noteAgreement } from '../src/train/replicas.ts';
 import { type FaultName, withFault } from './races/faults.ts';
 import { delaying, delays } from './races/paces.ts';
+import type { WholeTensors } from './whole-tensors.ts';
 
 export interface HeldUp {
   readonly shared: ThreadsShared;
@@ -44,9 +47,14 @@ export interface EqualityJob {
   readonly heldUp?: HeldUp;
   /** A checkpoint; undefined: numbers made from names and indices. */
   readonly weights?: string;
+  /** On one rank: what it goes on from, after so many steps. */
+  readonly after?: { readonly steps: number; readonly tensors: WholeTensors };
 }
 
-/** A box of a parameter, of its gradient after a step (finished, before clipping), or of its moments, as a rank holds it. */
+/**
+ * A box of a parameter, of its gradient after a step (finished, before clipping), or of its moments, as a rank holds it; of which replica,
+ * where each has its own.
+ */
 export interface Shard {
   readonly name: string;
   readonly what: string;
@@ -81,8 +89,10 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
   const step = buildTrainingStep(settings, transport.rank);
-  const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
+  const outer = settings.outer && buildOuterStep(settings, settings.outer, transport.rank);
+  const memory = allocateMemory([step, ...(outer ? [outer] : [])], (bytes) => transport.allocate(bytes));
   const executor = createExecutor(step, { transport, memory });
+  const outerExecutor = outer && createExecutor(outer, { transport, memory });
   const { of } = executor.memory;
   const { reference } = job;
   const referenceOf: ReferenceOf = (pair) =>
@@ -96,27 +106,35 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
       fillByIndex(numbers, spec, ranges);
   else readWeights(openCheckpoint(job.weights), step.state, memory.state, layout, transport);
 
+  for (const [role, wholes] of job.after?.tensors ?? [])
+    for (const { spec, numbers } of heldNumbers(step.state, role as StateRole, memory.state, layout, coords))
+      numbers.set(wholes.get(spec.name)!);
+  noteAgreement(step.state, memory.state, layout, coords);
+  const stepsDone = job.after?.steps ?? 0;
+
   const losses: number[] = [];
   const gradNorms: number[] = [];
   const figures: number[] = [];
   const gradients = new Map<string, Float64Array[]>();
-  for (let number = 1; number <= steps; number++) {
+  for (let number = stepsDone + 1; number <= stepsDone + steps; number++) {
     fillStep(of, step, { settings, coords, step: number, sequence, referenceOf });
     writeOptimizer(of(step.optimizer), number, optimizer);
     executor.run();
     const [loss, ...told] = of(step.loss);
     losses.push(loss!);
     figures.push(...told, ...(step.routing === undefined ? [] : of(step.routing)));
-    gradNorms.push(Math.sqrt(of(step.squaredNorm)[0]!));
+    gradNorms.push(of(step.gradNorm)[0]!);
     for (const { key, numbers } of finishedGradients(step.state, memory.state, layout, coords))
       gradients.set(key, [...(gradients.get(key) ?? []), Float64Array.from(numbers)]);
+    if (synchronisesAt(settings, number)) outerExecutor!.run();
   }
+  const ofReplica = outer && layout.dp > 1 ? ` of replica ${coords.dp}` : '';
   const pieces = (role: StateRole) => heldNumbers(step.state, role, memory.state, layout, coords);
   const shards = (['parameter', 'firstMoment', 'secondMoment'] as const).flatMap((role) =>
     pieces(role).map(
       ({ spec, ranges, numbers }): Shard => ({
         name: spec.name,
-        what: role,
+        what: role.endsWith('Moment') ? `${role}${ofReplica}` : role,
         shape: spec.shape,
         ranges,
         numbers: Float64Array.from(numbers),
@@ -124,18 +142,20 @@ async function equalityRank(transport: Transport, job: EqualityJob): Promise<Equ
     ),
   );
   const finished = finishedGradients(step.state, memory.state, layout, coords).flatMap(({ key, spec, ranges }) =>
-    gradients.get(key)!.map(
+    (gradients.get(key) ?? []).map(
       (numbers, index): Shard => ({
         name: spec.name,
-        what: `gradient ${index + 1}`,
+        what: `gradient ${index + 1}${ofReplica}`,
         shape: spec.shape,
         ranges,
         numbers,
       }),
     ),
   );
-  const padding = Math.max(0, ...step.state.map((vector) => paddingOf(vector, memory.state, layout, coords)));
+  const kept = step.state.filter(({ role }) => role !== 'gradient' || !leavesGradients(settings));
+  const padding = Math.max(0, ...kept.map((vector) => paddingOf(vector, memory.state, layout, coords)));
   executor.dispose();
+  outerExecutor?.dispose();
   return { losses, gradNorms, figures, shards: [...finished, ...shards], padding };
 }
 
@@ -155,13 +175,15 @@ function finishedGradients(vectors: readonly StateVector[], memory: StateMemory,
     });
 }
 
+/** Of whole gradients that were summed in parts, what other ranks finish is left over; of an outer step, parts of the parameters. */
+const leavesGradients = ({ layout, outer }: StepSettings): boolean =>
+  zeroOf(layout) === 1 || (outer !== undefined && layout.dp > 1);
+
 /** The largest number of a vector that belongs to no parameter; all must stay zero. */
 function paddingOf(vector: StateVector, memory: StateMemory, mesh: Layout, coords: Coords): number {
   const numbers = Float64Array.from(memory.of(vector));
   for (const { start, count } of piecesOf(vector.bucket, vector.types, mesh, coords))
     numbers.fill(0, start, start + count);
-  // Of whole gradients that were summed in parts, what other ranks finish is left over.
-  if (vector.role === 'gradient' && zeroOf(mesh) === 1) return 0;
   return numbers.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 

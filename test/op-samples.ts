@@ -279,6 +279,12 @@ const ofOps: Readonly<Record<string, readonly Sample[]>> = {
     sample('another', [doubles(3)], { axes: ['dp'], counts: false }),
   ],
   total: [sample('even, one', [doubles(2)]), sample('even, three', [doubles(2), doubles(-7), doubles(0.5)])],
+  squareRoot: [sample('even', [doubles(2, 3, 0.25, 0)])],
+  meanOfSum: [sample('even', [floats([8])], { replicas: 3 }), sample('of doubles', [doubles(2)], { replicas: 2 })],
+  outerStep: [
+    sample('even', [floats([8]), floats([8]), floats([8])], { replicas: 2, learningRate: 0.7, momentum: 0.9 }),
+    sample('plain averaging', [floats([5]), floats([5]), floats([5])], { replicas: 3, learningRate: 1, momentum: 0 }),
+  ],
   reciprocal: [sample('even', [doubles(2, 3, 0.25, 0)]), sample('of nothing', [doubles(0)])],
   adamw: [
     adamwSample('even, some decay', 8, 'clipping', [[2, 6]]),

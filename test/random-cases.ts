@@ -215,7 +215,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         ...(random.schedule === 'file' ? { scheduleFile: { path: 'drawn', text: orderText(size, random.picks) } } : {}),
         ...(random.uneven === null ? {} : { stages: cutAt(layers, pp * chunks, random.uneven) }),
       };
-      const canDiffer = random.shares !== null && mesh.dp > 1 && sharesProblem(layout) === undefined;
+      const canDiffer = random.shares !== null && mesh.dp > 1 && sharesProblem({ layout }) === undefined;
       const shares = canDiffer ? Array.from({ length: mesh.dp }, (_, dp) => random.shares![dp % 8]!) : undefined;
       const speeds = random.speeds && Array.from({ length: worldSize(mesh) }, (_, at) => random.speeds![at % 8]! / 8);
       const parts = leastMultiple(sequencePieces({ cp, cpMode }), sp ? cp * tp : 1);

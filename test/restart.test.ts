@@ -141,6 +141,40 @@ describe('pairs', () => {
   });
 });
 
+describe('replicas that meet every four steps', () => {
+  const given = { layout: 'tp=2,dp=2', syncEvery: 4, saveEvery: 4, timeoutSeconds: 60 } as const;
+  let whole: Ran;
+  beforeAll(async () => {
+    whole = await run(given);
+  });
+
+  test('a rank is lost between two meetings, and the run ends as if it had not been, from a checkpoint written beside the steps', async () => {
+    const ran = await run({ ...given, restart: 1 }, 'rank=3&step=6&death=throw');
+    expect(restartsOf(ran)).toMatchObject([{ rank: 3, step: 4, layout: 'tp=2,dp=2', givenUp: false }]);
+    expect(lossesOf(ran)).toEqual(lossesOf(whole));
+    expect(savedNumbers(ran.out)).toEqual(savedNumbers(whole.out));
+    const { bytesSent, predicted } = ran.summary;
+    expect(bytesSent).toEqual(predicted.map((each) => each.bytesSent));
+  });
+
+  test('a rank is given up: as many replicas go on, each on fewer ranks', async () => {
+    const ran = await run({ ...given, restart: 3 }, 'rank=3&step=6&death=throw&again');
+    expect(restartsOf(ran)).toMatchObject([
+      { rank: 3, step: 4, layout: 'tp=2,dp=2', givenUp: false },
+      { rank: 3, step: 4, layout: 'dp=2', givenUp: true },
+    ]);
+    // Sums are taken in another order.
+    expect(difference(lossesOf(ran), lossesOf(whole))).toBeLessThan(1e-10);
+  });
+
+  test('with fewer ranks than replicas the run ends', async () => {
+    const reports: TrainReport[] = [];
+    const lost = run({ ...given, layout: 'dp=2', restart: 9 }, 'rank=1&step=6&death=throw&again', reports);
+    await expect(lost).rejects.toMatchObject({ code: 'RANK_FAILED', values: { rank: 1, problem: 'no more' } });
+    expect(restartsOf({ reports })).toMatchObject([{ rank: 1, step: 4, layout: 'dp=2', givenUp: false }]);
+  });
+});
+
 test('a rank that is lost again and again is given up: the others go on in a layout for fewer', async () => {
   const ran = await run({ layout: 'dp=2,zero=1', saveEvery: 3, restart: 5 }, 'rank=1&step=5&death=throw&again');
   expect(restartsOf(ran)).toMatchObject([

@@ -525,6 +525,8 @@ test('the whole table of typings', () => {
     total: P, P, P -> P
     reciprocal: V0 -> V0
     reciprocal: O0 -> O0
+    squareRoot: V0 -> V0
+    squareRoot: O0 -> O0
     adamw: V0, V0, V0, V0, R, R -> V0, V0, V0
     adamw: O0, O0, O0, O0, R, R -> O0, O0, O0
     groupedLinear: P, R, R -> P
@@ -774,6 +776,12 @@ test('the whole table of typings', () => {
     layerNormGrad: PO0, O0, R, O0, O0 -> PO0, P, P
     layerNormGrad: V1, V1, R, V1, V1 -> V1, P, P
     layerNormGrad: PO1, O1, R, O1, O1 -> PO1, P, P
+    meanOfSum: R -> R
+    meanOfSum: I -> I
+    meanOfSum: V0 -> V0
+    meanOfSum: O0 -> O0
+    outerStep: V0, V0, V0 -> V0, V0, V0
+    outerStep: O0, O0, O0 -> O0, O0, O0
     mergeAttention: V0, V0, V0, V0 -> V0, V0
     mergeAttention: O0, O0, O0, O0 -> O0, O0
     mergeAttention: V1, V1, V1, V1 -> V1, V1

@@ -83,6 +83,9 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   epsilon: numberOption('<x>', "AdamW's epsilon"),
   weightDecay: numberOption('<x>', 'weight decay of matrices'),
   clipNorm: numberOption('<x>', "the gradients' largest global norm, 0 for any"),
+  syncEvery: numberOption('<n>', 'bring replicas (dp) together every n steps; between, each trains by itself (DiLoCo)'),
+  outerLearningRate: numberOption('<x>', 'learning rate of the step that brings replicas together'),
+  outerMomentum: numberOption('<x>', 'its Nesterov momentum'),
   seed: numberOption('<n>', 'decides initial weights, the order of the data and sampling'),
   precision: textOption('<name>', 'f32, or f64 to compare layouts to the last digits'),
   evalEvery: numberOption('<n>', 'measure the loss on the held-out data after every n steps'),
@@ -123,6 +126,7 @@ const shortFlags: Readonly<Record<string, string>> = {
   minLearningRate: '--min-lr',
   warmupSteps: '--warmup',
   clipNorm: '--clip',
+  outerLearningRate: '--outer-lr',
   timeoutSeconds: '--timeout',
 };
 

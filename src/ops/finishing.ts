@@ -65,6 +65,19 @@ const reciprocalOp: Op = {
   reference: ([x]) => [ndarray(x!.shape, (i) => 1 / Math.max(1, x!.data[i]!))],
 };
 
+const squareRootOp: Op = {
+  name: 'squareRoot',
+  shape: ([x]) => [x!],
+  typing: { dims: 'n -> n' },
+  execution: {
+    by: 'host',
+    run: ([x], [out]) => {
+      for (let i = 0; i < out!.length; i++) out![i] = Math.sqrt(x![i]!);
+    },
+  },
+  reference: ([x]) => [ndarray(x!.shape, (i) => Math.sqrt(x!.data[i]!))],
+};
+
 /** The sum over the stages of the pipeline, or over its first and last: the pp axis has no types, as stages run different programs. */
 const sumOverStagesOp: Op<{ axes: readonly ['pp']; ends: boolean }> = {
   name: 'sumOverStages',
@@ -162,6 +175,9 @@ export const total = (parts: readonly Value[]): Value =>
 /** Doubles -> 1 / x as floats; where x is below 1 (nothing was counted) 1. */
 export const reciprocal = (x: Value): Value => apply(reciprocalOp, [x], {})[0]!;
 
+/** Doubles -> their square roots. */
+export const squareRoot = (x: Value): Value => apply(squareRootOp, [x], {})[0]!;
+
 /** The sum over all stages, or (`ends`) over the first and the last. */
 export const sumOverStages = (x: Value, ends = false): Value =>
   record(sumOverStagesOp, [x], { axes: ['pp'], ends }, [x], [x.types])[0]!;
@@ -178,4 +194,4 @@ export const adamw = (
   return { param: results[0]!, first: results[1]!, second: results[2]! };
 };
 
-export const finishingOps = { sumSquaresOp, onFirstOp, totalOp, reciprocalOp, sumOverStagesOp, adamwOp };
+export const finishingOps = { sumSquaresOp, onFirstOp, totalOp, reciprocalOp, squareRootOp, sumOverStagesOp, adamwOp };

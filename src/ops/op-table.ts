@@ -17,6 +17,7 @@ import { localOps } from './local.ts';
 import { logProbOps } from './log-prob.ts';
 import { lossOps } from './loss.ts';
 import { normOps } from './norm.ts';
+import { outerOps } from './outer.ts';
 import { partialAttentionOps } from './partial-attention.ts';
 import { preferenceOps } from './preference.ts';
 import { ropeOps } from './rope.ts';
@@ -40,6 +41,7 @@ const families = [
   logProbOps,
   lossOps,
   normOps,
+  outerOps,
   partialAttentionOps,
   preferenceOps,
   ropeOps,

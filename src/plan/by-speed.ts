@@ -22,7 +22,8 @@ export function stagesBySpeed(settings: Uneven): Layout {
 }
 
 /** Why replicas do not differ in their number of microbatches; undefined: they may. */
-export function sharesProblem(layout: Layout): string | undefined {
+export function sharesProblem({ layout, outer }: Pick<StepSettings, 'layout' | 'outer'>): string | undefined {
+  if (outer) return 'all replicas do as many microbatches: the mean of what they learn is of replicas alike';
   if (zeroOf(layout) >= 2)
     return `all replicas do as many microbatches: zero=${layout.zero} sums gradients over them in each`;
   if (layout.ep > 1) return 'all replicas do as many microbatches: ranks of ep exchange tokens in each';

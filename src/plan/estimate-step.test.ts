@@ -5,7 +5,7 @@ import { worldSize } from '../mesh/mesh.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { checkFit } from '../model/fit.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { buildTrainingStep, trainingPrograms } from '../step/training-step.ts';
 import { estimateStep } from './estimate-step.ts';
 import { predictRank } from './predict-step.ts';
 
@@ -65,6 +65,20 @@ test('every byte that is predicted to be sent takes its time', () => {
   expect(estimateStep(settingsOf('pp=2'), { ...free, secondsPerByte: 1e-6 })).toBeGreaterThan(
     estimateStep(settingsOf('pp=2'), free),
   );
+});
+
+test('of what replicas send when they meet, every step has its share', () => {
+  const outer = { every: 10, learningRate: 0.7, momentum: 0.9 };
+  const settings = { ...settingsOf('dp=4'), outer };
+  const [step, meeting] = trainingPrograms(settings, 0).map((program) => {
+    const { bytesSent, flops } = predictRank(program);
+    const bytes = Object.values(bytesSent.dp ?? {}).reduce((a, b) => a + b);
+    return { bytes, flops };
+  });
+  const talking = estimateStep(settings, { ...free, secondsPerByte: 1e-9 }) - step!.flops / oneFlops;
+  expect(talking).toBeCloseTo((step!.bytes + meeting!.bytes / 10) * 1e-9, 12);
+  const together = estimateStep(settingsOf('dp=4'), { ...free, secondsPerByte: 1e-9 }) - step!.flops / oneFlops;
+  expect(talking / together).toBeCloseTo(0.1, 2);
 });
 
 test('recomputation takes the time of the FLOPs it adds, ZeRO that of the bytes', () => {

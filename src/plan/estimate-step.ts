@@ -6,7 +6,7 @@ import { scheduleOf } from '../schedule/schedules.ts';
 import { alikeReplicas, microbatchesOn, type StepSettings } from '../step/settings.ts';
 import { slowestAt } from '../step/speeds.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { trainingPrograms } from '../step/training-step.ts';
 import { flopsOf, sentBy } from './predict-step.ts';
 import { stageRanks } from './stage-ranks.ts';
 
@@ -23,7 +23,7 @@ export interface StepRates {
 interface StageSeconds {
   /** What one microbatch takes in a chunk. */
   readonly work: (work: Pick<Work, 'kind' | 'chunk'>) => Cost;
-  /** Tokens counted, gradients summed, norms taken and weights updated: before and after the microbatches. */
+  /** Tokens counted, gradients summed, norms taken and weights updated, before and after the microbatches; and its share of an outer step. */
   readonly once: Cost;
   readonly send: number;
 }
@@ -40,7 +40,10 @@ interface Cost {
  */
 export function estimateStep(settings: StepSettings, rates: StepRates): number {
   const { layout } = settings;
-  const costs = stageRanks(layout).map((rank) => stageSeconds(buildTrainingStep(shortened(settings), rank), rates));
+  const costs = stageRanks(layout).map((rank) => {
+    const [step, outerStep] = trainingPrograms(shortened(settings), rank);
+    return stageSeconds(step, rates, outerStep ? costAll(outerStep, rates, settings.outer!.every) : nothing);
+  });
   const perStage = worldSize(layout) / layout.pp / layout.dp;
   const replicas = replicasAlike(settings).map(({ dp, replicas: count }) => {
     const stages = costs.map((each, pp) => atSpeed(each, slowestAt(settings, { dp, pp })));
@@ -99,8 +102,14 @@ const nothing: Cost = { compute: 0, talk: 0 };
 const addUp = (costs: readonly Cost[]): Cost =>
   costs.reduce((sum, { compute, talk }) => ({ compute: sum.compute + compute, talk: sum.talk + talk }), nothing);
 
+/** Of all of a program, shared by so many steps. */
+function costAll(program: RankProgram, rates: StepRates, steps: number): Cost {
+  const { compute, talk } = addUp(program.instructions.map((each) => costOf(each, program, rates)));
+  return { compute: compute / steps, talk: talk / steps };
+}
+
 /** Microbatches are alike, so the first of each chunk stands for all. */
-function stageSeconds(program: RankProgram, rates: StepRates): StageSeconds {
+function stageSeconds(program: RankProgram, rates: StepRates, outer: Cost): StageSeconds {
   const costs = new Map<string, Cost>();
   let send = 0;
   for (const instruction of program.instructions) {
@@ -113,7 +122,7 @@ function stageSeconds(program: RankProgram, rates: StepRates): StageSeconds {
   }
   return {
     work: ({ kind, chunk }) => costs.get(`${kind} ${chunk}`) ?? nothing,
-    once: costs.get('once') ?? nothing,
+    once: addUp([costs.get('once') ?? nothing, outer]),
     send,
   };
 }

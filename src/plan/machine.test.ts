@@ -44,6 +44,12 @@ test('the fix is computed: smaller microbatches, then no replicas, then shorter 
   expect(train({ layout: parseLayout('tp=2,sp'), microBatch: 1 }, 0.9 * GB)).toMatchInlineSnapshot(`"fits"`);
 });
 
+test('replicas that take steps of their own are told no fewer of them, nor to share anything out', () => {
+  const outer = { every: 10, learningRate: 0.7, momentum: 0.9 };
+  expect(train({ outer }, 5 * GB)).toMatch(/; use microBatch 4$/);
+  expect(train({ outer }, 1.6 * GB)).toMatch(/; use seqLen \d+ and microBatch 1$/);
+});
+
 test('in f64, f32 is offered where it fits', () => {
   const wide = { precision: 'f64', layout: parseLayout('recompute=full'), microBatch: 1, microbatches: 1 } as const;
   const f32 = train({ ...wide, precision: 'f32' }, 0.9 * GB);

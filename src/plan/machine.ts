@@ -106,10 +106,10 @@ const refuse = (
 ): never => fail('MEMORY_SHORT', { neededBytes, parts, availableBytes, fix });
 
 /** The same split with less held on each rank: more shared out, more computed anew. */
-function leanerLayouts(layout: Layout): Layout[] {
+function leanerLayouts({ layout, outer }: StepSettings): Layout[] {
   const full: Recompute = { policy: 'full' };
   const shared = ([1, 3] as const)
-    .filter((zero) => replicasOf(layout) > 1 && zero > layout.zero)
+    .filter((zero) => replicasOf(layout) > 1 && !outer && zero > layout.zero)
     .map((zero) => ({ ...layout, zero }));
   const anew =
     layout.recompute.policy === 'full' ? [] : [layout, ...shared].map((each) => ({ ...each, recompute: full }));
@@ -131,22 +131,23 @@ function trainingFix(given: StepSettings, availableBytes: number): string {
     .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
-  const leaner = leanerLayouts(layout).find((tried) => possible({ layout: tried }));
+  const leaner = leanerLayouts(settings).find((tried) => possible({ layout: tried }));
   if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
-  // Without replicas, and with the smallest microbatches, a step takes the least.
-  const replicas = replicasOf(layout);
-  const sequences = sequencesPerStep(given);
+  // Without replicas, unless they take steps of their own, and with the smallest microbatches, a step takes the least.
+  const fewest = settings.outer ? layout : { ...layout, ep: 1, dp: 1 };
+  const sequences = sequencesPerStep(given) / replicasOf(fewest);
   const unit = layout.sp ? layout.tp : 1;
   const inMicrobatches = (size: number) => ({ microBatch: size, microbatches: sequences / size });
   const size =
     divisors(sequences).find((each) => passes({ ...settings, seqLen: unit, ...inMicrobatches(each) }) <= mostPasses) ??
     microBatch;
-  const least = { layout: { ...layout, ep: 1, dp: 1 }, ...inMicrobatches(size) };
+  const least = { layout: fewest, ...inMicrobatches(size) };
+  const isFewer = replicasOf(fewest) < replicasOf(layout);
   const changes = [
-    ...(replicas > 1 ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
+    ...(isFewer ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
     ...(size !== microBatch ? [`${option('microBatch')} ${size}`] : []),
   ];
-  if (replicas > 1 && possible(least)) return `use ${changes.join(' and ')}`;
+  if (isFewer && possible(least)) return `use ${changes.join(' and ')}`;
   if (settings.precision === 'f64' && possible({ precision: 'f32' })) return useF32;
   const length = unit * largest(seqLen / unit, (units) => possible({ ...least, seqLen: units * unit }));
   if (length > 0) return `use ${[`${option('seqLen')} ${length}`, ...changes].join(' and ')}`;

@@ -6,12 +6,13 @@ import { lowerKernel } from '../program/lower-kernel.ts';
 import { elementBytes, elements } from '../program/program.ts';
 import { scratchBytes } from '../program/scratch.ts';
 import { savedVectors } from '../state/saved.ts';
-import { type StateRole, stateOf } from '../state/vectors.ts';
+import { outerRoles, type StateRole } from '../state/vectors.ts';
 import { buildLogitsStep } from '../step/forward-step.ts';
+import { trainingState } from '../step/outer-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RankProgram } from '../step/step.ts';
 import { forwardTalkOf, type Talk, talkOf } from '../step/talk.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { trainingPrograms } from '../step/training-step.ts';
 import { memoryOf } from './predict-step.ts';
 import { rankClasses } from './stage-ranks.ts';
 
@@ -62,7 +63,7 @@ const heldOverUsed = 1.2;
 /** Of a training step. */
 export const estimateTraining = (settings: StepSettings): MemoryEstimate =>
   estimatePrograms(
-    rankClasses(settings).map(({ rank, ranks }) => ({ ranks, programs: [buildTrainingStep(settings, rank)] })),
+    rankClasses(settings).map(({ rank, ranks }) => ({ ranks, programs: trainingPrograms(settings, rank) })),
     talkOf(settings),
   );
 
@@ -100,12 +101,13 @@ export function estimatePrograms(classes: readonly AlikePrograms[], talk: Talk):
 }
 
 /** The same for a run that saves while its steps run. */
-export function withSnapshots(estimate: MemoryEstimate, { config, layout, precision }: StepSettings): MemoryEstimate {
+export function withSnapshots(estimate: MemoryEstimate, settings: StepSettings): MemoryEstimate {
+  const { layout, precision } = settings;
   const width = elementBytes('float', precision);
   let snapshots = writerBytes;
   for (let rank = 0; rank < worldSize(layout); rank++) {
     const coords = coordsOf(layout, rank);
-    for (const { size } of savedVectors(stateOf(config, layout, coords).vectors, coords)) snapshots += size * width;
+    for (const { size } of savedVectors(trainingState(settings, coords).vectors, coords)) snapshots += size * width;
   }
   const { total, processBytes } = estimate;
   return { ...estimate, snapshots, total: total + snapshots, processBytes: processBytes + snapshots };
@@ -124,7 +126,7 @@ function partsOf(programs: readonly RankProgram[]): Parts {
   return {
     weights: held('parameter'),
     gradients: held('gradient'),
-    optimizer: held('firstMoment', 'secondMoment'),
+    optimizer: held('firstMoment', 'secondMoment', ...outerRoles),
     activations: memory.reduce((sum, { own }) => sum + own, Math.max(...memory.map(({ activations }) => activations))),
     scratch: heldOverUsed * Math.max(...needs.map(({ scratch }) => scratch)),
     runtime: needs.reduce((sum, { atRest }) => sum + atRest, rankBytes),

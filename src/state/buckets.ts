@@ -20,7 +20,7 @@ export interface Slot {
 export interface Bucket {
   readonly name: string;
   readonly slots: readonly Slot[];
-  /** Elements of the whole vector: a multiple of the ranks that share it out. What lies between and behind the slots stays zero. */
+  /** Elements of the whole vector: a multiple of the ranks that may share it out. What lies between and behind the slots stays zero. */
   readonly size: number;
   /** Of the whole vector in a program. */
   readonly types: Types;
@@ -100,7 +100,7 @@ function bucketOf(name: string, specs: readonly ParamSpec[], layout: Layout, onB
   return {
     name,
     slots,
-    size: zero > 0 ? padded(end, grain * shares) : end,
+    size: padded(end, grain * shares),
     types,
     placement: placementOf(types, zero),
     onBothEnds,

@@ -1,7 +1,8 @@
 // How what a rank keeps from step to step lies over every axis: parameters, their gradients and the optimizer's moments.
 //
 // On the axes of the model (tp) all three lie as the parameter does. On the data axes, where parameters are replicated, ZeRO's
-// levels decide: what is shared out there is flat, each rank holding its part of a bucket's vector (V0).
+// levels decide: what is shared out there is flat, each rank holding its part of a bucket's vector (V0). What the outer optimizer keeps
+// (see step/outer-step.ts) is needed at synchronisations alone, and always shared out over dp.
 import type { Layout, Zero } from '../mesh/layout.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
 import { dualTypes, mapTypes, type TypedAxis, type Types, varyingDim } from '../program/types.ts';
@@ -19,6 +20,8 @@ export interface Placement {
   /** When it is complete: what the norm counts and the optimizer reads. */
   readonly finished: Types;
   readonly moments: Types;
+  /** The outer optimizer's state: what is held of the parameters, shared out over dp. */
+  readonly outer: Types;
 }
 
 const isData = (axis: TypedAxis): boolean => (dataAxes as readonly TypedAxis[]).includes(axis);
@@ -34,6 +37,7 @@ export function placementOf(types: Types, zero: Zero): Placement {
     gradient: shared(dualTypes(types), 2),
     finished: shared(complete, 1),
     moments: shared(complete, 1),
+    outer: mapTypes(shared(complete, 3), (type, axis) => (axis === 'dp' ? 'V0' : type)),
   };
 }
 

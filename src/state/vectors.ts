@@ -7,18 +7,24 @@ import type { Types } from '../program/types.ts';
 import { type Bucket, bucketsOf, loadBucketOf, type Slot } from './buckets.ts';
 import { heldPart } from './pieces.ts';
 
-export const stateRoles = ['parameter', 'gradient', 'firstMoment', 'secondMoment'] as const;
-export type StateRole = (typeof stateRoles)[number];
+/** Of training. */
+export const trainingRoles = ['parameter', 'gradient', 'firstMoment', 'secondMoment'] as const;
+/** What replicas that take steps of their own keep besides: the parameters that they last agreed on, and the outer optimizer's momentum. */
+export const outerRoles = ['synchronised', 'outerMomentum'] as const;
+export type StateRole = (typeof trainingRoles)[number] | (typeof outerRoles)[number];
 
-/** A bucket's parameters, gradients or moments as this rank holds them. */
+/** A bucket's parameters, gradients, moments or outer state as this rank holds them. */
 export interface StateVector {
   readonly role: StateRole;
   readonly bucket: Bucket;
-  /** How it lies over the mesh. */
+  /** How it lies over the mesh; no type on dp: every replica has its own. */
   readonly types: Types;
   /** Elements. */
   readonly size: number;
 }
+
+/** Of which replica a vector is, where each has its own. */
+export const ownerOf = ({ types }: StateVector, { dp }: Coords): number | undefined => ('dp' in types ? undefined : dp);
 
 export interface RankState {
   /** Of parameters that have gradients. */
@@ -37,19 +43,33 @@ const typesOf: Readonly<Record<StateRole, (bucket: Bucket) => Types>> = {
   gradient: ({ placement }) => placement.gradient,
   firstMoment: ({ placement }) => placement.moments,
   secondMoment: ({ placement }) => placement.moments,
+  synchronised: ({ placement }) => placement.outer,
+  outerMomentum: ({ placement }) => placement.outer,
 };
 
-/** `roles`: parameters alone for programs that only run forward. */
+const isOuter = (role: StateRole): boolean => (outerRoles as readonly StateRole[]).includes(role);
+
+const withoutDp = (types: Types): Types => {
+  const { dp: _, ...rest } = types;
+  return rest;
+};
+
+/**
+ * `roles`: parameters alone for programs that only run forward. With those of an outer optimizer, gradients and moments are each
+ * replica's own; so are parameters, but wherever they are read or saved the replicas agree on them.
+ */
 export function stateOf(
   config: ModelConfig,
   layout: Layout,
   coords: Coords,
-  roles: readonly StateRole[] = stateRoles,
+  roles: readonly StateRole[] = trainingRoles,
 ): RankState {
   const buckets = bucketsOf(config, layout, coords.pp);
   const byLoad = loadBucketOf(config, layout, coords.pp);
+  const goOwnWay = roles.some(isOuter);
   const vectorOf = (bucket: Bucket, role: StateRole): StateVector => {
-    const types = typesOf[role](bucket);
+    const placed = typesOf[role](bucket);
+    const types = goOwnWay && role !== 'parameter' && !isOuter(role) ? withoutDp(placed) : placed;
     return { role, bucket, types, size: heldPart(bucket, types, layout, coords).size };
   };
   const vectors = [

@@ -4,7 +4,7 @@ import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import { toldTypes } from '../model/router.ts';
 import { allGather, allReduce, reduceScatter } from '../ops/collectives.ts';
-import { adamw, onFirst, optimizerSettings, sumOverStages, sumSquares, total } from '../ops/finishing.ts';
+import { adamw, onFirst, optimizerSettings, squareRoot, sumOverStages, sumSquares, total } from '../ops/finishing.ts';
 import { type LoadRow, moveByLoad } from '../ops/load.ts';
 import type { Program, Value } from '../program/program.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
@@ -22,7 +22,7 @@ export interface FinishingNumbers {
 /**
  * Inputs by bucket: `parameter:<name>` (what moments are held for), `gradient:<name>` (as microbatches left it), `first:<name>`,
  * `second:<name>`; `loss` and `optimizer`. Outputs: `finished:<name>` (the complete gradient), `whole:<name>` (the parameters as the
- * rank holds them, where others have updated a part), `loss` and `squaredNorm`. `losses`: numbers in `loss`. `routing`: numbers told of
+ * rank holds them, where others have updated a part), `loss` and `gradNorm`. `losses`: numbers in `loss`. `routing`: numbers told of
  * routing, of all layers; with any, `routing` is an input and an output too, and with `biases` (of this stage's routers) they are.
  */
 export function traceFinishing(
@@ -53,7 +53,7 @@ export function traceFinishing(
     const sum = sumOnce(counted.map(sumSquares));
     return layout.pp > 1 ? sumOverStages(sum) : sum;
   });
-  outputs.squaredNorm = squaredNorm;
+  outputs.gradNorm = at(trace, 'gradient norm', () => squareRoot(squaredNorm));
   outputs.loss = at(trace, 'loss', () => {
     inputs.loss = input(trace, [losses], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' });
     const mean = allReduce(inputs.loss, ['cp', 'ep', 'dp'], 'I');

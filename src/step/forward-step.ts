@@ -93,6 +93,7 @@ function startForward(settings: StepSettings, rank: number, endOf: (tokens: read
     builder,
     runs: runParts({ builder, held, trace, lossBlock, preference }),
     trace,
+    mesh: layout,
     rank,
     tokens: (microbatch) => tokens[microbatch]!,
     end,

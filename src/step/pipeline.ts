@@ -1,5 +1,5 @@
 // Plays a stage's list of actions: what flows between the parts is kept in one flight a microbatch and chunk.
-import { coordsOf, rankAt } from '../mesh/mesh.ts';
+import { coordsOf, type Mesh, rankAt } from '../mesh/mesh.ts';
 import type { Part } from '../model/params.ts';
 import { residualShape, type TraceSettings } from '../model/parts.ts';
 import { chunkParts } from '../model/stages.ts';
@@ -25,6 +25,8 @@ interface Pipeline {
   readonly builder: ProgramBuilder;
   readonly runs: PartRuns;
   readonly trace: TraceSettings;
+  /** Of all ranks: the programs may be typed on a part of it. */
+  readonly mesh: Mesh;
   readonly rank: number;
   readonly end: End;
   /** The inputs of parts besides x. */
@@ -43,9 +45,9 @@ interface Flight {
 }
 
 /** Emits what one action does. */
-export function playPipeline({ builder, runs, trace, rank, end, tokens }: Pipeline): (action: Action) => void {
+export function playPipeline({ builder, runs, trace, mesh, rank, end, tokens }: Pipeline): (action: Action) => void {
   const { config, layout } = trace;
-  const coords = coordsOf(layout, rank);
+  const coords = coordsOf(mesh, rank);
   const stage = coords.pp;
   const chunks = Array.from({ length: layout.virtual }, (_, chunk) => chunkParts(config, layout, stage, chunk));
   const flights = new Map<string, Flight>();
@@ -98,7 +100,7 @@ export function playPipeline({ builder, runs, trace, rank, end, tokens }: Pipeli
   const message = (action: Message): void => {
     const { kind, what, microbatch, chunk } = action;
     const flight = flightOf(action);
-    const peer = rankAt(layout, { ...coords, pp: action.stage });
+    const peer = rankAt(mesh, { ...coords, pp: action.stage });
     const site = `microbatch ${microbatch} ${what} ${kind === 'send' ? 'to' : 'from'} stage ${action.stage}`;
     const place: Place = { site, phase: what === 'activation' ? 'forward' : 'backward', microbatch, chunk };
     const tag = messageTag(layout.pp, stage, action);

@@ -7,6 +7,16 @@ import type { PreferenceSettings } from '../model/preference.ts';
 import { plainRouter, type RouterSettings } from '../model/router.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 
+/**
+ * Replicas (the ranks of dp) take steps of their own; after every so many a step of all moves what they last agreed on (DiLoCo, Douillard
+ * et al., 2023): SGD with Nesterov momentum, whose gradient is how far the replicas have come away from it, on average.
+ */
+export interface OuterSettings {
+  readonly every: number;
+  readonly learningRate: number;
+  readonly momentum: number;
+}
+
 export interface StepSettings {
   readonly config: ModelConfig;
   readonly layout: Layout;
@@ -20,6 +30,8 @@ export interface StepSettings {
   /** How fast each rank computes, the fastest being 1; undefined: all alike. Documents that are balanced are dealt out by it. */
   readonly speeds?: readonly number[];
   readonly precision: Precision;
+  /** Undefined: gradients are summed over the replicas at every step. */
+  readonly outer?: OuterSettings;
   /**
    * Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. They are dealt out by their
    * number of tokens, or by what their attention costs (see balance.ts).
@@ -57,6 +69,25 @@ export const tokensPerStep = (settings: StepSettings): number => settings.seqLen
 export function alikeReplicas<S extends Pick<StepSettings, 'shares' | 'speeds'>>(settings: S) {
   const { shares: _, speeds: __, ...alike } = settings;
   return alike;
+}
+
+/** Whether the replicas meet at the end of a step (counted from 1). */
+export const synchronisesAt = ({ outer }: Pick<StepSettings, 'outer'>, step: number): boolean =>
+  outer !== undefined && step % outer.every === 0;
+
+/** How often they meet in so many steps. */
+export const synchronisations = ({ outer }: Pick<StepSettings, 'outer'>, firstStep: number, steps: number): number =>
+  outer ? Math.floor((firstStep - 1 + steps) / outer.every) - Math.floor((firstStep - 1) / outer.every) : 0;
+
+/**
+ * What the programs of a step are typed on. Between synchronisations a replica is a model of its own: its programs know no dp axis, so
+ * none of them can take for the same what replicas hold each for itself, nor talk over dp.
+ */
+export function ownMesh(
+  { layout, outer }: StepSettings,
+  coords: Coords,
+): { readonly layout: Layout; readonly coords: Coords } {
+  return outer ? { layout: { ...layout, dp: 1 }, coords: { ...coords, dp: 0 } } : { layout, coords };
 }
 
 /** What a rank's programs depend on. */

@@ -130,10 +130,16 @@ export interface TrainingStep extends RankProgram {
   readonly one?: number;
   /** See `optimizerSettings` in ops/finishing.ts: to be filled before a step. */
   readonly optimizer: number;
-  /** Mean loss of the step, on every rank after the step; where the loss is of pairs, then their `preferenceFigures`. */
+  /**
+   * Mean loss of the step, on every rank after the step; where the loss is of pairs, then their `preferenceFigures`. Where replicas take
+   * steps of their own, the means of theirs.
+   */
   readonly loss: number;
-  /** Square of the gradients' global norm before clipping. */
-  readonly squaredNorm: number;
-  /** Of mixtures: what is told of every one's routing, layer by layer (model/router.ts), doubles, on every rank after the step. */
+  /** The gradients' global norm before clipping, a double; where replicas take steps of their own, the mean of theirs. */
+  readonly gradNorm: number;
+  /**
+   * Of mixtures: what is told of every one's routing, layer by layer (model/router.ts), doubles, on every rank after the step; where
+   * replicas take steps of their own, the means of theirs.
+   */
   readonly routing?: number;
 }

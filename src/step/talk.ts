@@ -22,7 +22,7 @@ import { verify } from '../schedule/verify.ts';
 import { bucketsOf } from '../state/buckets.ts';
 import { dataAxes } from '../state/placement.ts';
 import { once } from './once.ts';
-import { alikeReplicas, microbatchesOn, type StepSettings, traceSettings } from './settings.ts';
+import { alikeReplicas, microbatchesOn, ownMesh, type StepSettings, traceSettings } from './settings.ts';
 
 export interface Talk {
   readonly size: number;
@@ -31,7 +31,9 @@ export interface Talk {
 }
 
 /** The sets of axes that a step's collectives go over: each axis, those over which gradients are summed together, and all of data. */
-function setsOf({ config, layout }: StepSettings): (readonly (typeof axes)[number][])[] {
+function setsOf(settings: StepSettings): (readonly (typeof axes)[number][])[] {
+  const { config } = settings;
+  const { layout } = ownMesh(settings, coordsOf(settings.layout, 0));
   const sets: (readonly (typeof axes)[number][])[] = axes.map((axis) => [axis]);
   for (let stage = 0; stage < layout.pp; stage++)
     for (const { placement } of bucketsOf(config, layout, stage))

@@ -9,30 +9,34 @@ import { at, finish, input, startTrace } from '../program/trace.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver } from '../state/placement.ts';
-import { type RankState, stateOf } from '../state/vectors.ts';
+import type { RankState } from '../state/vectors.ts';
 import { type FinishingNumbers, traceFinishing } from './finishing.ts';
 import { holdState } from './held.ts';
+import { buildOuterStep, emitMeans, trainingState } from './outer-step.ts';
 import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
 import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
 import { type RoutingBuffers, routingBuffers } from './routing-buffers.ts';
-import { microbatchesOn, type StepSettings, traceSettings } from './settings.ts';
-import type { TrainingStep } from './step.ts';
+import { microbatchesOn, ownMesh, type StepSettings, traceSettings } from './settings.ts';
+import type { RankProgram, TrainingStep } from './step.ts';
 import { lossBuffers, lossNumbers, lossOperands, tokenBuffers } from './token-buffers.ts';
+
+type OwnMesh = ReturnType<typeof ownMesh>;
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
   const { config, layout, precision, lossBlock, preference } = settings;
   const coords = coordsOf(layout, rank);
   const microbatches = microbatchesOn(settings, replicaOf(settings.layout, coords));
-  const state = stateOf(config, layout, coords);
+  const state = trainingState(settings, coords);
   const builder = startProgram(layout, rank, precision, state);
-  const trace = traceSettings(settings, coords);
+  const own = ownMesh(settings, coords);
+  const trace = traceSettings({ ...settings, layout: own.layout }, own.coords);
   const parts = stageParts(config, layout, coords.pp);
 
   const tokens = tokenBuffers(builder, parts, { ...settings, microbatches }, coords, 'loss');
   const mean = lossBuffers(builder, settings);
   const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
-  const squaredNorm = builder.own('squared gradient norm', [1], 'double');
+  const gradNorm = builder.own('gradient norm', [1], 'double');
   const gradients = state.buckets.map((bucket) => {
     const vector = state.index('gradient', bucket);
     return builder.state(vector, 0, [state.vectors[vector]!.size]);
@@ -40,19 +44,20 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
   const routing = routingBuffers(builder, settings);
   const told = routing ? [routing.all] : [];
   builder.emit({ kind: 'zero', buffers: [mean.loss, ...told, ...gradients], site: 'step start' });
-  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, rank) : undefined;
+  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, own) : undefined;
 
   const play = playPipeline({
     builder,
     runs: runParts({
       builder,
-      held: holdState({ config, layout, builder, state, coords }),
+      held: holdState({ config, builder, state, ...own }),
       trace,
       lossBlock,
       preference,
       told: routing?.ofLayer,
     }),
     trace,
+    mesh: layout,
     rank,
     tokens: (microbatch) => tokens[microbatch]!,
     end: {
@@ -63,21 +68,28 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     },
   });
   for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
-  finishStep(builder, state, settings, rank, { loss: mean.loss, optimizer, squaredNorm, gradients, routing });
+  const figures = { loss: mean.loss, gradNorm, ...(routing ? { routing: routing.all } : {}) };
+  finishStep(builder, state, settings, own, { loss: mean.loss, gradNorm, optimizer, gradients, routing });
+  if (settings.outer && layout.dp > 1)
+    emitMeans(builder, layout, coords, figures, { loss: lossNumbers(settings), routing: routing?.numbers ?? 0 });
   return {
     ...builder.finish(),
     tokens,
     ...(head ? { counted: head.counted, one: head.one } : {}),
     optimizer,
-    loss: mean.loss,
-    squaredNorm,
-    ...(routing ? { routing: routing.all } : {}),
+    ...figures,
   };
 }
 
-/** What losses are multiplied by: one over what the tokens (or pairs, which ranks of cp have alike) of all replicas count. */
-function headBuffers(builder: ProgramBuilder, { layout, preference }: StepSettings, rank: number) {
-  const trace = startTrace(layout, coordsOf(layout, rank));
+/** All programs that training runs: the step, and the outer step where there is one. */
+export const trainingPrograms = (settings: StepSettings, rank: number): [TrainingStep, ...RankProgram[]] => [
+  buildTrainingStep(settings, rank),
+  ...(settings.outer ? [buildOuterStep(settings, settings.outer, rank)] : []),
+];
+
+/** What losses are multiplied by: one over what the tokens (or pairs, which ranks of cp have alike) of all ranks that train together count. */
+function headBuffers(builder: ProgramBuilder, { preference }: StepSettings, { layout, coords }: OwnMesh) {
+  const trace = startTrace(layout, coords);
   const counted = input(trace, [1], { tp: 'I', cp: preference ? 'I' : 'P', ep: 'P', dp: 'P' }, 'double');
   const over = preference ? (['ep', 'dp'] as const) : (['cp', 'ep', 'dp'] as const);
   const scale = at(trace, 'tokens counted', () => reciprocal(allReduce(counted, over, 'R')));
@@ -96,19 +108,17 @@ function finishStep(
   builder: ProgramBuilder,
   state: RankState,
   settings: StepSettings,
-  rank: number,
+  { layout, coords }: OwnMesh,
   buffers: {
     loss: number;
     optimizer: number;
-    squaredNorm: number;
+    gradNorm: number;
     gradients: readonly number[];
     routing: RoutingBuffers | undefined;
   },
 ): void {
-  const { layout } = settings;
-  const coords = coordsOf(layout, rank);
   const inputs: Record<string, number> = { loss: buffers.loss, optimizer: buffers.optimizer };
-  const into: Record<string, number> = { loss: buffers.loss, squaredNorm: buffers.squaredNorm };
+  const into: Record<string, number> = { loss: buffers.loss, gradNorm: buffers.gradNorm };
   if (buffers.routing) inputs.routing = into.routing = buffers.routing.all;
   const biases = buffers.routing && biasesOf(state, settings, coords, buffers.routing);
   if (biases)

@@ -110,6 +110,17 @@ test('replicas that memory cannot hold share out their moments, then their weigh
   expect(chosen(1000)).toBe('tp=1');
 });
 
+test('replicas that take steps of their own share nothing out', () => {
+  const large = parseModelConfig({ ...presets['llama-medium'], num_hidden_layers: 24 }, 'large');
+  const ofStep = { outer: { every: 10, learningRate: 0.7, momentum: 0.9 } };
+  const rates = ratesOf(2, { secondsPerCall: 1e-4, secondsPerByte: 0 });
+  const chosen = (memoryBytes: number) =>
+    choose(2, 8, { config: large, microBatch: 1, ofStep, memoryBytes, rates }).layout;
+  // They hold what they agreed on and the outer momentum besides: 0.6 GB.
+  expect(printLayout(chosen(4e9))).toBe('dp=2');
+  expect(chosen(2.8e9)).toMatchObject({ dp: 1, zero: 0 });
+});
+
 test('blocks are computed anew where memory is too short for what they keep', () => {
   const shape = { config, seqLen: 1024, microBatch: 4, precision: 'f32' } as const;
   const needs = (text: string) => estimateTraining({ ...shape, microbatches: 1, layout: parseLayout(text) }).total;

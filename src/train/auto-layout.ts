@@ -21,7 +21,7 @@ export interface AutoLayoutOptions {
   /** `defaultMicroBatch` when not given. */
   readonly microBatch?: number | undefined;
   readonly precision: Precision;
-  /** What an objective changes of a step's settings. */
+  /** What an objective and replicas that take steps of their own change of a step's settings. */
   readonly ofStep?: Partial<StepSettings>;
   readonly cores: number;
   /** So many, whatever the cores; undefined: no more than there are cores. */
@@ -68,7 +68,7 @@ export function autoLayout(options: AutoLayoutOptions): AutoLayout {
   const isSlow = (seconds: number) => found.length > 1 && seconds >= found[1]!.seconds;
   for (const { layout, settings, atLeast } of byTime) {
     if (isSlow(atLeast) || isSlow(secondsOf(settings))) continue;
-    const fitting = leaner(layout)
+    const fitting = leaner(layout, options.ofStep?.outer === undefined)
       .map((each) => ({ layout: each, settings: dividedBy(each, options)! }))
       .find((each) => fitsTraining(each.settings, options.memoryBytes));
     if (!fitting) continue;
@@ -97,8 +97,8 @@ function inAllOrders(grid: Layout): Layout[] {
 }
 
 /** The layout, then the same with less held on each rank, what costs least time first. */
-function leaner(layout: Layout): Layout[] {
-  const shared = replicasOf(layout) * layout.cp > 1;
+function leaner(layout: Layout, canShare: boolean): Layout[] {
+  const shared = canShare && replicasOf(layout) * layout.cp > 1;
   const zero1: Layout = { ...layout, zero: 1 };
   const zero3: Layout = { ...layout, zero: 3 };
   const anew = (each: Layout, policy: 'selective' | 'full'): Layout => ({ ...each, recompute: { policy } });

@@ -26,12 +26,17 @@ export function rankName(mesh: Mesh, rank: number): string {
   return `rank ${rank}${told.length > 0 ? ` (${told.map(([axis, at]) => `${axis} ${at}`).join(', ')})` : ''}`;
 }
 
-export function createClock(program: RankProgram, layout: Layout, trace: boolean): Clock {
-  const { rank } = program;
+/** Of the programs that make up a step. */
+export function createClock(programs: readonly [RankProgram, ...RankProgram[]], layout: Layout, trace: boolean): Clock {
+  const [{ rank }] = programs;
   const coords = coordsOf(layout, rank);
   const isChunked = layout.virtual > 1;
   const labels = new Map(
-    trace ? program.instructions.map((each) => [each, labelOf(each, program, coords, isChunked)]) : [],
+    trace
+      ? programs.flatMap((program) =>
+          program.instructions.map((each) => [each, labelOf(each, program, coords, isChunked)] as const),
+        )
+      : [],
   );
   let [step, communication, compute] = [0, 0, 0];
   let spans: TraceSpan[] = [];
@@ -86,7 +91,7 @@ export function createClock(program: RankProgram, layout: Layout, trace: boolean
 const isCommunication = ({ kind }: Instruction): boolean => kind === 'collective' || kind === 'send' || kind === 'recv';
 
 const isOptimizer = (instruction: Instruction): boolean =>
-  instruction.kind === 'host' && instruction.node.op.name === 'adamw';
+  instruction.kind === 'host' && ['adamw', 'outerStep'].includes(instruction.node.op.name);
 
 /** The stretch of a step that an instruction is part of. Messages are between them: a stage waits there for another. */
 function phaseOf({ kind, phase, microbatch, chunk }: Instruction, isChunked: boolean): string | undefined {

@@ -5,6 +5,7 @@ import { option } from '../errors.ts';
 import { changesOf } from './go-on.ts';
 import { defaultWarmup } from './optimizer.ts';
 import { refuse } from './refuse.ts';
+import { atMeetings, checkEnd, meetingNotes } from './replicas.ts';
 import { mostSteps, type RunSettings, trainDefaults } from './settings.ts';
 import type { Settled } from './settle.ts';
 
@@ -19,7 +20,8 @@ export interface Steps {
 export function decideSteps({ given, before, run }: Settled, sequences: readonly SourceSequences[]): Steps {
   if (given.steps !== undefined && given.epochs !== undefined)
     refuse('epochs', `${option('steps')} says already how long the run is`, 'give one of the two');
-  const byEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
+  const inEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
+  const byEpochs = atMeetings(inEpochs, run);
   const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
   const stepsDone = before?.step ?? 0;
   const nothingLeft = stepsDone === steps && given.restart !== undefined;
@@ -29,6 +31,7 @@ export function decideSteps({ given, before, run }: Settled, sequences: readonly
       `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,
       `use ${option('steps')} ${stepsDone + 1} or more`,
     );
+  checkEnd(steps, run);
   const decaySteps = given.decaySteps ?? before?.run.decaySteps ?? steps;
   const warmupSteps = given.warmupSteps ?? before?.run.warmupSteps ?? defaultWarmup(decaySteps);
   return {
@@ -36,6 +39,12 @@ export function decideSteps({ given, before, run }: Settled, sequences: readonly
     stepsDone,
     notes: [
       ...(before ? changesOf(before.run, { ...run, steps, decaySteps, warmupSteps }) : []),
+      ...(byEpochs === inEpochs
+        ? []
+        : [
+            `${option('epochs')} ${given.epochs} are ${inEpochs} steps; it takes ${byEpochs}, so that its replicas agree at the end`,
+          ]),
+      ...meetingNotes(given, run),
       ...scheduleNotes(run.learningRate, { steps, decaySteps, warmupSteps }),
     ],
   };

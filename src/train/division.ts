@@ -51,7 +51,7 @@ function divideBySpeed(whole: Whole, { speeds }: Pick<Uneven, 'speeds'>): Divisi
   const layout = stagesBySpeed(settings);
   const stageNotes = layout === whole.layout ? [] : [`by speed, stages have ${layout.stages!.join(', ')} layers`];
   const times = dp === 1 ? [] : replicaTimes({ ...settings, layout });
-  const problem = sharesProblem(layout);
+  const problem = sharesProblem({ ...whole, layout });
   if (dp === 1 || problem !== undefined) {
     const notes = new Set(times).size > 1 ? [...stageNotes, problem!] : stageNotes;
     return { ...divideAlike({ ...whole, layout }), speeds, notes };

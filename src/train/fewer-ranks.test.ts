@@ -40,6 +40,14 @@ test('a schedule out of a file goes with its stages', () => {
   expect(printLayout(layoutOnFewer(layout, 3, { config, batch })!.layout)).toBe('pp=2');
 });
 
+test('so many replicas stay as are asked for, each on fewer ranks', () => {
+  const on = (text: string, ranks: number) =>
+    layoutOnFewer(parseLayout(text), ranks, { config, batch, replicas: parseLayout(text).dp })?.layout;
+  expect(printLayout(on('tp=2,dp=2', 3)!)).toBe('dp=2');
+  expect(printLayout(on('tp=4,dp=2', 7)!)).toBe('dp=2,pp=3');
+  expect(on('dp=4', 3)).toBeUndefined();
+});
+
 test('there is none for no ranks', () => {
   expect(layoutOnFewer(parseLayout('tp=1'), 0, { config, batch })).toBeUndefined();
 });

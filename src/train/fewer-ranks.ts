@@ -14,15 +14,17 @@ export interface FewerRanks {
 
 /**
  * A layout of at most `ranks` ranks that divides the model and the batch, the same one for the same arguments; undefined if there is
- * none, for no ranks. Replicas go first: as many as divide the batch stay, each split as it was; then experts are shared out over fewer. Where there is but one, the model is
- * split anew, over as many ranks as can be, without replicas if possible (they would hold more), by tp before pp.
+ * none, for no ranks. Replicas go first: as many as divide the batch stay, each split as it was; then experts are shared out over fewer.
+ * Where there is but one, the model is split anew, over as many ranks as can be, without replicas if possible (they would hold more), by
+ * tp before pp. `replicas`: that many places of dp, no fewer.
  */
 export function layoutOnFewer(
   layout: Layout,
   ranks: number,
-  { config, batch }: { readonly config: ModelConfig; readonly batch: BatchShape },
+  { config, batch, replicas }: { readonly config: ModelConfig; readonly batch: BatchShape; readonly replicas?: number },
 ): FewerRanks | undefined {
   for (const tried of candidates(layout, ranks)) {
+    if (replicas !== undefined && tried.dp !== replicas) continue;
     const found = fitted(tried, config, batch, layout);
     if (found) return found;
   }

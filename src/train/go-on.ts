@@ -45,6 +45,7 @@ export const fixedSettings = [
   'pack',
   'heldOut',
   'mix',
+  'syncEvery',
 ] as const;
 
 /** The notes of a run; what would make it another run is refused. */
@@ -82,6 +83,8 @@ export function changesOf(before: RunSettings, run: RunSettings): string[] {
     'auxLoss',
     'zLoss',
     'biasRate',
+    'outerLearningRate',
+    'outerMomentum',
     'microBatch',
   ] as const;
   const changed = keys

@@ -21,6 +21,7 @@ import type { Balance } from './packed-work.ts';
 import { predictRun } from './predict-run.ts';
 import { planReference } from './reference.ts';
 import { referencePasses } from './reference-pass.ts';
+import { outerOf } from './replicas.ts';
 import { planSample } from './sample.ts';
 import type { Settled } from './settle.ts';
 
@@ -85,6 +86,7 @@ function planWith(
     ...(shares ? { shares } : {}),
     ...(speeds ? { speeds } : {}),
     precision,
+    ...outerOf(run),
     ...ofStep,
   };
   const reference =

@@ -14,9 +14,9 @@ import {
 } from '../plan/predict-step.ts';
 import { byRank, rankClasses } from '../plan/stage-ranks.ts';
 import { buildCompletionsStep, buildLogitsStep } from '../step/forward-step.ts';
-import type { StepSettings } from '../step/settings.ts';
+import { type StepSettings, synchronisations } from '../step/settings.ts';
 import { talkOf } from '../step/talk.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { trainingPrograms } from '../step/training-step.ts';
 import { type Evaluation, evaluationStep, evaluationTalk, passesOf } from './evaluate.ts';
 import { type Balance, packedWork } from './packed-work.ts';
 import { referenceTalk } from './reference-pass.ts';
@@ -46,10 +46,10 @@ export interface RunPrediction {
 }
 
 export function predictRun(work: RunWork): RunPrediction {
-  const { settings, steps, evaluation, sample, referencePasses: passes } = work;
+  const { settings, firstStep, steps, evaluation, sample, referencePasses: passes } = work;
   const { layout } = settings;
   const ranks = byRank(settings, (rank) => {
-    const training = buildTrainingStep(settings, rank);
+    const [training, outer] = trainingPrograms(settings, rank);
     const measuring = evaluation && evaluationStep(settings, evaluation, rank);
     const judging = passes > 0 ? buildCompletionsStep(settings, rank) : undefined;
     const programs: ProgramRuns[] = [{ program: training, runs: steps }];
@@ -58,6 +58,7 @@ export function predictRun(work: RunWork): RunPrediction {
     if (sample)
       programs.push({ program: buildLogitsStep(sample.settings, rank), runs: sample.times * sample.maxTokens });
     if (judging) programs.push({ program: judging, runs: passes });
+    if (outer) programs.push({ program: outer, runs: synchronisations(settings, firstStep, steps) });
     const flops = predictRank(training).flops;
     return { training, measuring, judging, programs, prediction: predictPrograms(programs), flops };
   });

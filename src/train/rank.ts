@@ -14,15 +14,17 @@ import { allocateMemory, type StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { fillStep } from '../step/fill-tokens.ts';
 import { buildCompletionsStep, buildLogitsStep } from '../step/forward-step.ts';
+import { synchronisesAt } from '../step/settings.ts';
 import type { RankProgram, TrainingStep } from '../step/step.ts';
-import { buildTrainingStep } from '../step/training-step.ts';
+import { trainingPrograms } from '../step/training-step.ts';
 import { createClock } from './clock.ts';
 import { createEvaluator, evaluationStep } from './evaluate.ts';
 import { initialise } from './initial.ts';
 import type { Figures, RankResult, TrainJob, TrainReport } from './job.ts';
-import { hasMaster, masterSpec, momentSpec } from './moments.ts';
+import { hasMaster, masterSpec, momentSpec, outerMomentumSpec } from './moments.ts';
 import { learningRateAt, writeOptimizer } from './optimizer.ts';
 import { computeReference } from './reference-pass.ts';
+import { noteAgreement } from './replicas.ts';
 import { routingFigures } from './routing-figures.ts';
 import { createSaver } from './saver.ts';
 
@@ -49,22 +51,23 @@ async function trainRank(
   const { settings, optimizer } = job;
   const { layout } = settings;
   const coords = coordsOf(layout, transport.rank);
-  const step = buildTrainingStep(settings, transport.rank);
+  const [step, outerStep] = trainingPrograms(settings, transport.rank);
   const evaluation = job.evaluation && evaluationStep(settings, job.evaluation, transport.rank);
   const sample = job.sample && buildLogitsStep(job.sample.settings, transport.rank);
   const judging = job.reference?.isNew ? buildCompletionsStep(settings, transport.rank) : undefined;
-  const programs = [step, evaluation, sample, judging].filter((program) => program !== undefined);
+  const programs = [step, outerStep, evaluation, sample, judging].filter((program) => program !== undefined);
   const memory = allocateMemory(programs, (bytes) => transport.allocate(bytes));
-  const clock = createClock(step, layout, job.trace);
+  const clock = createClock([step, ...(outerStep ? [outerStep] : [])], layout, job.trace);
   const executors: Executor[] = [];
   const execute = (program: RankProgram, observe?: Observer): Executor => {
     const executor = createExecutor(program, { transport, memory, ...(observe ? { observe } : {}) });
     executors.push(executor);
     return executor;
   };
-  const executor = execute(step, (instruction, start, end) =>
-    clock.observe(instruction, start, pace(instruction, start, end)),
-  );
+  const observed: Observer = (instruction, start, end) =>
+    clock.observe(instruction, start, pace(instruction, start, end));
+  const executor = execute(step, observed);
+  const outerExecutor = outerStep && execute(outerStep, observed);
   let reference: ReferenceReader | undefined;
   const referenceOf = job.reference && ((pair: number) => reference!.of(pair));
   const evaluator =
@@ -79,6 +82,7 @@ async function trainRank(
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
   if (step.one !== undefined) executor.memory.of(step.one).fill(1);
   startWeights(step, memory.state, job, coords, transport);
+  noteAgreement(step.state, memory.state, layout, coords);
   if (transport.size > 1) transport.barrier(worldGroup(layout), 'ready');
   const setupSeconds = (performance.now() - started) / 1000;
   const rates = job.measuresRate ? matrixRateOfRank(transport, settings.precision, rateSeconds) : undefined;
@@ -109,10 +113,11 @@ async function trainRank(
       );
       writeOptimizer(executor.memory.of(step.optimizer), number, optimizer);
       executor.run();
+      if (synchronisesAt(settings, number)) outerExecutor!.run();
     });
     const seconds = (performance.now() - start) / 1000;
     const [loss, ...figures] = executor.memory.of(step.loss) as unknown as readonly [number, ...number[]];
-    const gradNorm = Math.sqrt(executor.memory.of(step.squaredNorm)[0]!);
+    const gradNorm = executor.memory.of(step.gradNorm)[0]!;
     // Every rank has the same two numbers, so all stop here.
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
       diverged = { step: number, loss, gradNorm };
@@ -187,7 +192,7 @@ function startWeights(
   coords: Coords,
   transport: Transport,
 ): void {
-  const { layout } = job.settings;
+  const { layout, outer } = job.settings;
   if (job.weights === undefined) {
     for (const { spec, ranges, numbers } of heldNumbers(vectors, 'parameter', memory, layout, coords)) {
       transport.heartbeat(`initialising ${spec.name}`);
@@ -203,10 +208,12 @@ function startWeights(
   const state = openOptimizer(job.weights, job.weightsIdentity);
   const masterOf = (spec: ParamSpec) => (hasMaster(state, checkpoint, spec) ? masterSpec(spec) : undefined);
   readRole(state, vectors, memory, { ...common, role: 'parameter', tensorOf: masterOf });
+  const replica = outer && coords.dp;
   for (const [role, which] of [
     ['firstMoment', 'first'],
     ['secondMoment', 'second'],
   ] as const)
-    readRole(state, vectors, memory, { ...common, role, tensorOf: (spec) => momentSpec(spec, which) });
+    readRole(state, vectors, memory, { ...common, role, tensorOf: (spec) => momentSpec(spec, which, replica) });
+  readRole(state, vectors, memory, { ...common, role: 'outerMomentum', tensorOf: outerMomentumSpec });
   state.close();
 }

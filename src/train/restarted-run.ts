@@ -22,7 +22,9 @@ export function goOnFrom(plan: RunPlan, ranks?: number): RunPlan | undefined {
 
 function onFewer(settled: Settled, ranks: number): Settled | undefined {
   const { layout, run, model } = settled;
-  const found = layoutOnFewer(layout, ranks, { config: model.config, batch: run });
+  // Replicas that take steps of their own each have their moments: with fewer it would be another run.
+  const replicas = run.syncEvery > 1 ? { replicas: layout.dp } : {};
+  const found = layoutOnFewer(layout, ranks, { config: model.config, batch: run, ...replicas });
   if (!found) return undefined;
   const { microBatch, microbatches } = found;
   const text = printLayout(found.layout);

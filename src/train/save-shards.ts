@@ -20,13 +20,14 @@ import { sumSquares } from '../runtime/kernels/local.ts';
 import type { StateMemory } from '../runtime/memory.ts';
 import type { Transport } from '../runtime/transport/transport.ts';
 import { type SavedRole, savedRoles, savedVectors } from '../state/saved.ts';
-import { type StateVector, stateOf } from '../state/vectors.ts';
+import { ownerOf, type StateVector } from '../state/vectors.ts';
+import { trainingState } from '../step/outer-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { TrainJob } from './job.ts';
-import { masterName, momentName } from './moments.ts';
+import { masterName, momentName, outerMomentumName } from './moments.ts';
 
-/** A piece of a rank's state that it writes. */
-type SavedPiece = HeldNumbers & { readonly role: SavedRole };
+/** A piece of a rank's state that it writes; `replica`: whose it is, where each has its own. */
+type SavedPiece = HeldNumbers & { readonly role: SavedRole; readonly replica: number | undefined };
 type Save = NonNullable<TrainJob['save']>;
 type Beat = (site: string) => void;
 
@@ -63,11 +64,11 @@ export function saveCopies(
   number: number,
   beat: Beat,
 ): void {
-  const { config, layout } = settings;
+  const { layout } = settings;
   const plan = planOf(settings, save.weightsType);
   beginSave(save.out, plan, number, save.claim);
   for (const [rank, copy] of copies.entries()) {
-    const { vectors } = stateOf(config, layout, coordsOf(layout, rank));
+    const { vectors } = trainingState(settings, coordsOf(layout, rank));
     writePieces(piecesToSave(vectors, copy, layout, rank), plan, save, number, beat);
   }
   commit(plan, save, number, beat);
@@ -77,11 +78,11 @@ function writePieces(own: readonly SavedPiece[], plan: CheckpointPlan, save: Sav
   if (own.length === 0) return;
   let site = 'saving';
   const writer = openWriter(save.out, plan, number, () => beat(site));
-  for (const { role, spec, ranges, numbers } of own) {
+  for (const { role, spec, ranges, numbers, replica } of own) {
     site = `saving ${spec.name}`;
     beat(site);
     for (const { tensor, ranges: own, start, end } of storedBoxes(spec, ranges))
-      for (const name of tensorsOf[role](tensor.name))
+      for (const name of tensorsOf[role](tensor.name, replica))
         if (plan.tensors.has(name)) writer.writeSlice(name, own, numbers.subarray(start, end));
   }
   writer.finish();
@@ -98,10 +99,11 @@ const commit = (plan: CheckpointPlan, save: Save, number: number, beat: Beat): v
   });
 
 /** The tensors that a piece of a role is written to. */
-const tensorsOf: Readonly<Record<SavedRole, (tensor: string) => readonly string[]>> = {
+const tensorsOf: Readonly<Record<SavedRole, (tensor: string, replica?: number) => readonly string[]>> = {
   parameter: (tensor) => [tensor, masterName(tensor)],
-  firstMoment: (tensor) => [momentName(tensor, 'first')],
-  secondMoment: (tensor) => [momentName(tensor, 'second')],
+  firstMoment: (tensor, replica) => [momentName(tensor, 'first', replica)],
+  secondMoment: (tensor, replica) => [momentName(tensor, 'second', replica)],
+  outerMomentum: (tensor) => [outerMomentumName(tensor)],
 };
 
 /** All that a rank writes. */
@@ -114,7 +116,11 @@ export function piecesToSave(
   const coords = coordsOf(mesh, rank);
   const saved = savedVectors(vectors, coords);
   return savedRoles.flatMap((role) =>
-    heldNumbers(saved, role, memory, mesh, coords).map((piece) => ({ ...piece, role })),
+    heldNumbers(saved, role, memory, mesh, coords).map((piece) => ({
+      ...piece,
+      role,
+      replica: ownerOf(piece.vector, coords),
+    })),
   );
 }
 
@@ -129,7 +135,7 @@ export function expectFinite(own: readonly SavedPiece[], step: number): void {
 }
 
 /** Every tensor of the model, whatever stage holds it. Weights that are rounded are also kept as they are, for a resumed run. */
-function planOf({ config, layout, precision }: StepSettings, weightsType: WeightsType | undefined) {
+function planOf({ config, layout, precision, outer }: StepSettings, weightsType: WeightsType | undefined) {
   const exact = savedDtypes[precision];
   const dtype = savedDtypes[weightsType ?? precision];
   const tensors = new Map<string, TensorSpec>();
@@ -143,11 +149,16 @@ function planOf({ config, layout, precision }: StepSettings, weightsType: Weight
         }
   const weights = [...tensors.values()];
   const rounded = dtypeBytes[dtype] < dtypeBytes[exact];
+  const replicas = outer ? Array.from({ length: layout.dp }, (_, replica) => replica) : [undefined];
+  const namesOfState = (tensor: string) => [
+    ...replicas.flatMap((replica) => (['first', 'second'] as const).map((which) => momentName(tensor, which, replica))),
+    ...(outer ? [outerMomentumName(tensor)] : []),
+  ];
   const optimizer = weights.flatMap((tensor) => [
     ...(rounded ? [{ ...tensor, name: masterName(tensor.name), dtype: exact }] : []),
-    ...(withoutMoments.has(tensor.name) ? [] : (['first', 'second'] as const)).map((which) => ({
+    ...(withoutMoments.has(tensor.name) ? [] : namesOfState(tensor.name)).map((name) => ({
       ...tensor,
-      name: momentName(tensor.name, which),
+      name,
       dtype: exact,
     })),
   ]);

@@ -103,3 +103,17 @@ test.each(['tp=1', 'tp=2,sp', 'dp=2', 'dp=2,zero=3', 'tp=2,pp=2,dp=2,zero=1'])(
     expect(worldSize(split.layout)).toBe(makeSnapshots(split).length);
   },
 );
+
+test('of replicas that take steps of their own the copies hold the moments of each, and the outer momentum once', () => {
+  const outer = { every: 2, learningRate: 0.7, momentum: 0.9 };
+  const split = { ...shape, layout: parseLayout('tp=2,dp=2'), outer };
+  const bytes = makeSnapshots(split)
+    .flat()
+    .reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const { vectors } = stateOf(config, settings.layout, coordsOf(settings.layout, 0));
+  const weights = 4 * vectors.reduce((sum, { role, size }) => sum + (role === 'parameter' ? size : 0), 0);
+  // The weights, two moments of two replicas, the momentum; padded a little where they are cut.
+  expect(bytes / weights).toBeGreaterThan(0.999 * 6);
+  expect(bytes / weights).toBeLessThan(1.02 * 6);
+  expect(withSnapshots(estimateTraining(split), split).snapshots).toBeGreaterThan(bytes);
+});

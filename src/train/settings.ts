@@ -67,6 +67,11 @@ export interface RunSettings {
   readonly clipNorm: number;
   /** Decides initial weights, the order of the data and samples: a whole number below 2^21. */
   readonly seed: number;
+  /** Steps that replicas (the ranks of dp) take each for itself before they are brought together; 1: gradients are summed at every step. */
+  readonly syncEvery: number;
+  /** Of the step that brings them together, SGD with Nesterov momentum. */
+  readonly outerLearningRate?: number | undefined;
+  readonly outerMomentum?: number | undefined;
   readonly precision: 'f32' | 'f64';
   /** Measure the loss on the held-out data after every so many steps, and after the last. */
   readonly evalEvery?: number | undefined;
@@ -146,6 +151,9 @@ export const runFields = {
   weightDecay: real({ least: 0 }, 0.1),
   clipNorm: real({ least: 0 }, 1),
   seed: whole(0, 2 ** 21 - 1),
+  syncEvery: whole(1, mostSteps, 10),
+  outerLearningRate: real({ above: 0 }, 0.7),
+  outerMomentum: decay.meta({ rule: 'a number of at least 0 and below 1', example: '0.9' }),
   precision: oneOf('f32', 'f64'),
   evalEvery: whole(1, mostSteps, 50),
   evalSequences: whole(1, mostSequences, 64),
@@ -187,6 +195,9 @@ export const trainDefaults = {
   weightDecay: 0.1,
   clipNorm: 1,
   seed: 0,
+  syncEvery: 1,
+  outerLearningRate: 0.7,
+  outerMomentum: 0.9,
   precision: 'f32',
   pack: false,
   heldOut: 0,
@@ -210,6 +221,9 @@ export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   zLoss: runFields.zLoss.default(trainDefaults.zLoss),
   biasRate: runFields.biasRate.default(trainDefaults.biasRate),
   pack: runFields.pack.default(trainDefaults.pack),
+  syncEvery: runFields.syncEvery.default(trainDefaults.syncEvery),
+  outerLearningRate: runFields.outerLearningRate.optional(),
+  outerMomentum: runFields.outerMomentum.optional(),
   tokenizer: runFields.tokenizer.optional(),
   evalEvery: runFields.evalEvery.optional(),
   sampleEvery: runFields.sampleEvery.optional(),

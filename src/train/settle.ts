@@ -19,6 +19,7 @@ import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
 import { betaOf, checkRouter, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
+import { atMeetings, checkReplicas, outerOf, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 
 /** Decided by the number of steps, which `epochs` leaves open until the data are known: see decide-steps.ts. */
@@ -82,11 +83,15 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
   const seqLen = given.seqLen ?? before?.run.seqLen ?? Math.min(trainDefaults.seqLen, found.config.positions.max);
   const globalBatch = value('globalBatch');
   const precision = value('precision');
+  const meeting = settleMeeting(given, before);
   const text = value('layout');
   const router = { auxLoss: value('auxLoss'), zLoss: value('zLoss'), biasRate: value('biasRate') };
   checkRouter(router, found.config);
   const model = router.biasRate > 0 ? { ...found, config: withRouterBias(found.config) } : found;
-  const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1);
+  const ofStep = {
+    ...stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1),
+    ...outerOf(meeting),
+  };
   // Speeds are of the ranks that the layout had.
   const kept = given.layout === undefined || before?.run.speeds === 'measure' ? before?.run.speeds : undefined;
   const speeds = given.speeds ?? kept;
@@ -111,6 +116,7 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
     ...optional('speeds', speeds === 'measure' ? await measured(asked, precision, settling) : speeds),
   });
   if (!before) refuseDropout(model.config);
+  checkReplicas({ ...meeting, ...router }, division.layout, before);
   checkTrainingFits({ config: model.config, precision, ...ofStep, ...division }, availableMemory());
   checkPlaces(given);
   const namedTokenizer = given.tokenizer ?? model.tokenizerPath;
@@ -161,12 +167,13 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
       weightDecay: value('weightDecay'),
       clipNorm: value('clipNorm'),
       seed: value('seed'),
+      ...meeting,
       precision,
-      ...optional('evalEvery', given.evalEvery ?? before?.run.evalEvery),
+      ...optional('evalEvery', atMeetings(given.evalEvery ?? before?.run.evalEvery, meeting)),
       evalSequences: value('evalSequences'),
-      ...optional('sampleEvery', given.sampleEvery ?? before?.run.sampleEvery),
+      ...optional('sampleEvery', atMeetings(given.sampleEvery ?? before?.run.sampleEvery, meeting)),
       samplePrompt: value('samplePrompt'),
-      ...optional('saveEvery', given.saveEvery ?? before?.run.saveEvery),
+      ...optional('saveEvery', atMeetings(given.saveEvery ?? before?.run.saveEvery, meeting)),
       keep: value('keep'),
       ...optional('weightsType', given.weightsType ?? before?.run.weightsType),
     },

@@ -10,7 +10,7 @@ import { elementBytes } from '../program/program.ts';
 import type { Floats } from '../runtime/kernels/local-kernels.ts';
 import type { StateMemory } from '../runtime/memory.ts';
 import { type SavedVector, savedVectors } from '../state/saved.ts';
-import { stateOf } from '../state/vectors.ts';
+import { trainingState } from '../step/outer-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 
 /** A rank's copy: a buffer for each of its saved vectors, in their order. Nothing is resident of it before the first copy. */
@@ -23,9 +23,9 @@ export interface RankSnapshot {
   readonly written: SharedArrayBuffer;
 }
 
-const savedOf = ({ config, layout }: StepSettings, rank: number) => {
-  const coords = coordsOf(layout, rank);
-  return savedVectors(stateOf(config, layout, coords).vectors, coords);
+const savedOf = (settings: StepSettings, rank: number) => {
+  const coords = coordsOf(settings.layout, rank);
+  return savedVectors(trainingState(settings, coords).vectors, coords);
 };
 
 /** Room for the copies of all ranks. */

@@ -22,7 +22,8 @@ export interface LossReport {
   readonly wrong: readonly string[];
 }
 
-const layouts = ['tp=2', 'dp=2,zero=1', 'pp=2', 'dp=2,zero=3'] as const;
+/** The replicas of the last take steps of their own. */
+const layouts = ['tp=2', 'dp=2,zero=1', 'pp=2', 'dp=2,zero=3', 'dp=2'] as const;
 const program = fileURLToPath(new URL('./losing-run.ts', import.meta.url));
 
 /** Runs of so many steps, one after the other, until there were so many kills and the last run has ended. */
@@ -42,6 +43,7 @@ export async function loseRanks(options: {
   const settingsOf = (layout: string, out: string): TrainOptions => ({
     ...{ model, data, layout, steps, out, seqLen: 16, globalBatch: 4, precision: 'f64' },
     ...{ saveEvery: Math.max(2, Math.floor(steps / 40)), restart: 10_000, timeoutSeconds: 30 },
+    ...(layout === 'dp=2' ? { syncEvery: 2 } : {}),
   });
   while (count.ranks + count.processes < kills) {
     const layout = random.pick(layouts);

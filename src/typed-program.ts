@@ -5,6 +5,7 @@ export { type Axis, axes, type Coords, coordsOf, type Mesh } from './mesh/mesh.t
 export { gelu, logistic, swiglu } from './ops/activation.ts';
 export { attention, partialAttention, type TokenPlaces } from './ops/attention.ts';
 export type { AttentionAttrs } from './ops/attention-size.ts';
+export { withinCapacity } from './ops/capacity.ts';
 export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from './ops/collectives.ts';
 export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';

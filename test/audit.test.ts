@@ -189,6 +189,24 @@ test.each(cases)('$layout, $family in $precision', async (each) => {
   }
 });
 
+test('FLOPs of dropped slots are predicted and not run: the share that a step tells is what is missing', async () => {
+  const router = { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.8 };
+  const settings = settingsOf({ layout: 'tp=2,dp=2,recompute=full', family: 'qwen2_moe', precision: 'f32', router });
+  const [ranks, programs] = [await trained(settings), programsOf(settings)];
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+  const ofExperts = ({ instructions }: RankProgram) =>
+    sum(
+      instructions.map((each) => (each.kind === 'blocks' && each.node.op.name.startsWith('grouped') ? each.flops : 0)),
+    );
+  const [{ dropped }] = ranks as [AuditResult];
+  expect(dropped.length).toBe(steps);
+  for (const share of dropped) expect(share).toBeGreaterThan(0.1);
+  const predicted = sum(programs.map((program) => predictRank(program).flops)) * steps;
+  const missing = sum(dropped) * sum(programs.map(ofExperts));
+  // Shares are quotients of whole numbers.
+  expect(Math.round(missing)).toBe(predicted - sum(ranks.map(({ flops }) => flops)));
+});
+
 describe('the audit sees a wrong formula', () => {
   const settings = settingsOf({ layout: 'tp=2,dp=2,zero=2', family: 'llama', precision: 'f32' });
   let ranks: AuditResult[];

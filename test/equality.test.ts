@@ -163,6 +163,30 @@ const nastyCases: readonly (readonly [string, Case])[] = [
       { router: { auxLoss: 0.1, zLoss: 0, biasRate: 0.05 } },
     ),
   ],
+  [
+    'capacity of experts over a ring of three, documents in the order that they stand in',
+    nasty(
+      'cp=3,dp=2,recompute=full',
+      { family: 'qwen2_moe', mixture: { ...few, experts: 4 } },
+      { seqLen: 18, documents: 7, router: { auxLoss: 0.1, zLoss: 0, biasRate: 0, capacity: 0.7 } },
+    ),
+  ],
+  [
+    'capacity of experts, sequences dealt out by cost over a ring',
+    nasty(
+      'tp=2,cp=2,dp=2,sp,zero=3',
+      { family: 'mixtral', mixture: { ...few, experts: 4 } },
+      { seqLen: 16, documents: 5, balanced: true, router: { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.6 } },
+    ),
+  ],
+  [
+    'capacity of experts under ulysses in stages, gradients in halves',
+    nasty(
+      'cp=2,cpMode=ulysses,pp=2,schedule=zb-h1,recompute=selective',
+      { family: 'mixtral', mixture: { ...few, experts: 4 } },
+      { router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, capacity: 1 } },
+    ),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -7,6 +7,7 @@ import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } fr
 import {
   balanceGradSamples,
   balanceSamples,
+  capacitySamples,
   countSamples,
   doublesSamples,
   groupedSamples,
@@ -134,6 +135,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     const [weights, experts] = routeOps.routeOp.reference!(inputs, attrs as Routing);
     return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
   }),
+  withinCapacity: capacitySamples,
   slotCounts: countSamples,
   addAsDoubles: doublesSamples,
   moveByLoad: moveSamples,

@@ -8,6 +8,7 @@ import { parseModelConfig } from '../src/model/families.ts';
 import type { PreferenceSettings } from '../src/model/preference.ts';
 import type { RouterSettings } from '../src/model/router.ts';
 import type { StepSettings } from '../src/step/settings.ts';
+import { routerOf } from '../src/train/objective.ts';
 import { orderText } from './random-order.ts';
 import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
 
@@ -157,6 +158,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
           auxLoss: fc.constantFrom(0, 0.01, 0.5),
           zLoss: fc.constantFrom(0, 0.001, 0.2),
           biasRate: fc.constantFrom(0, 0.01),
+          capacity: fc.constantFrom(undefined, 0.5, 1, 1.5),
         }),
         {
           nil: undefined,
@@ -231,7 +233,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         microBatch: random.microBatch,
         microbatches: random.microbatches,
         ...workOf(random, seqLen),
-        ...(random.router && mixtures.includes(random.family) ? { router: { ...random.router } } : {}),
+        ...(random.router && mixtures.includes(random.family) ? { router: routerOf(random.router) } : {}),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };

@@ -385,6 +385,8 @@ test('the whole table of typings', () => {
     attentionGrad: O1, O1, O1, R, R, R, R, O1, PO1, PO1 -> PO1, PO1, PO1
     attentionGrad: V2, R, R, V1, V1, R, R, V2, V2, V2 -> V2, P, P
     attentionGrad: O2, R, R, O1, O1, R, R, O2, PO2, PO2 -> PO2, P, P
+    withinCapacity: V0, V0, V0 -> V0
+    withinCapacity: O0, O0, O0 -> O0
     add: P, P -> P
     add: V0, V0 -> V0
     add: O0, O0 -> O0

@@ -1,5 +1,7 @@
 // What follows attention in a block: an MLP, or a mixture of experts that are one each.
+
 import { gelu, logistic, swiglu } from '../ops/activation.ts';
+import type { TokenPlaces } from '../ops/attention.ts';
 import { add, multiply } from '../ops/elementwise.ts';
 import { groupedLinear } from '../ops/grouped-linear.ts';
 import { linear } from '../ops/linear.ts';
@@ -8,7 +10,7 @@ import { scaleRows } from '../ops/rows.ts';
 import type { Value } from '../program/program.ts';
 import type { ModelConfig } from './config.ts';
 import type { Params } from './params.ts';
-import { judge, type RouterContext, type Told } from './router.ts';
+import { judge, keptSlots, type RouterContext, type Told } from './router.ts';
 
 export const withBias = (x: Value, bias: Value | undefined): Value => (bias ? add(x, bias) : x);
 
@@ -25,9 +27,15 @@ export interface Mixed {
   readonly told?: Told;
 }
 
-/** h [b, s, hidden] -> the same; what a layer has says which it is. `router`: where something is to be told. */
-export const mlpOrMixture = (h: Value, params: Params, config: ModelConfig, router?: RouterContext): Mixed =>
-  params['router.weight'] ? mixture(h, params, config, router) : { out: mlp(h, params, config) };
+/** What a mixture is told besides its model: where the tokens stand, and of runs that train or measure it the router's settings. */
+interface Routing {
+  readonly tokens: TokenPlaces;
+  readonly router?: RouterContext | undefined;
+}
+
+/** h [b, s, hidden] -> the same; what a layer has says which it is. */
+export const mlpOrMixture = (h: Value, params: Params, config: ModelConfig, routing: Routing): Mixed =>
+  params['router.weight'] ? mixture(h, params, config, routing) : { out: mlp(h, params, config) };
 
 function mlp(h: Value, params: Params, config: ModelConfig): Value {
   return linear(activated(h, params, config, ''), params['down.weight']!, config.weightOrder);
@@ -42,15 +50,16 @@ const activated = (h: Value, params: Params, { activation, weightOrder }: ModelC
  * Every token by its own experts, of which each counts by its weight. Weights are applied before the last matrix, where they meet fewer
  * features and their gradient needs no output of an expert. Over tp every rank routes alike and has its share of every expert.
  */
-function mixture(h: Value, params: Params, config: ModelConfig, router: RouterContext | undefined): Mixed {
+function mixture(h: Value, params: Params, config: ModelConfig, { tokens, router }: Routing): Mixed {
   const { perToken, scores, normalised } = config.mixture!;
   const logits = linear(h, params['router.weight']!);
   const { weights, experts } = routes(logits, { perToken, scores, normalised }, params['router.bias']);
-  const told = router && judge(logits, { weights, experts }, config.mixture!, router);
+  const kept = router ? keptSlots(experts, tokens, config.mixture!, router) : experts;
+  const told = router && judge(logits, { experts, kept }, config.mixture!, router);
   const features = activations[config.activation]((matrix) =>
-    groupedLinear(h, experts, params[`experts.${matrix}.weight`]!, 'slots'),
+    groupedLinear(h, kept, params[`experts.${matrix}.weight`]!, 'slots'),
   );
-  const out = groupedLinear(scaleRows(features, weights), experts, params['experts.down.weight']!, 'tokens');
+  const out = groupedLinear(scaleRows(features, weights), kept, params['experts.down.weight']!, 'tokens');
   const all = params['shared.router.weight'] ? add(out, shared(h, params, config)) : out;
   return { out: all, ...(told && { told }) };
 }

@@ -1,11 +1,13 @@
 // What training adds to a mixture's router: losses that keep its experts in use, and what is told of every step.
 //
-//   told of a layer    [ load: slots of each expert .. | auxLoss | zLoss ]     the losses that count, as means of the step
+//   told of a layer    [ load: slots of each expert .. | kept: those that it takes .. | auxLoss | zLoss ]
+//                      kept where there is a capacity, the losses that count as means of the step
 //
 // Every statistic is of one sequence, whole: of no microbatch and of no rank's tokens, so that layouts have the same.
-import { allReduce } from '../ops/collectives.ts';
+import type { TokenPlaces } from '../ops/attention.ts';
+import { withinCapacity } from '../ops/capacity.ts';
+import { allGather, allReduce, ownSlice } from '../ops/collectives.ts';
 import { slotsOfAll, slotsOfSequences } from '../ops/load.ts';
-import type { Routes } from '../ops/route.ts';
 import { balanceLoss, lossGradient, zLoss } from '../ops/router-loss.ts';
 import type { Value } from '../program/program.ts';
 import type { Types } from '../program/types.ts';
@@ -19,6 +21,8 @@ export interface RouterSettings {
   readonly zLoss: number;
   /** By how much every step moves the biases by which experts are chosen; above 0 for a model that has them alone. */
   readonly biasRate: number;
+  /** An expert takes so many times its even share of a sequence's slots at most, rounded up; undefined: all. */
+  readonly capacity?: number;
 }
 
 export const plainRouter: RouterSettings = { auxLoss: 0, zLoss: 0, biasRate: 0 };
@@ -46,13 +50,14 @@ export const toldParts = (
   settings: RouterSettings,
 ): (readonly [name: string, size: number])[] => [
   ['load', experts],
+  ...(settings.capacity === undefined ? [] : [['kept', experts] as const]),
   ...lossesOf(settings).map((name) => [name, 1] as const),
 ];
 
 /** Sums of them on a rank: of its own tokens, which all ranks of tp have alike. */
 export const toldTypes: Types = { tp: 'R', cp: 'P', ep: 'P', dp: 'P' };
 
-/** By the names of {@link toldParts}: slots of each expert [experts], doubles, and of losses that count the mean [1] over the step. */
+/** By the names of {@link toldParts}: slots of each expert, and those that it takes [experts], doubles, and of losses that count the mean [1] over the step. */
 export type Told = Readonly<Record<string, Value>>;
 
 /**
@@ -62,7 +67,12 @@ export type Told = Readonly<Record<string, Value>>;
  * 2021, equation 4, for one expert a token. It is `perToken` where all experts are used alike (DeepSeek-V3's sequence-wise form divides
  * by that). Layers are added up. Every position of a sequence counts, padding too.
  */
-export function judge(logits: Value, { experts }: Routes, mixture: Mixture, context: RouterContext): Told {
+export function judge(
+  logits: Value,
+  { experts, kept }: { readonly experts: Value; readonly kept: Value },
+  mixture: Mixture,
+  context: RouterContext,
+): Told {
   const { seqLen, sequences } = context;
   const losses: Readonly<Record<RouterLoss, () => Value>> = {
     auxLoss: () =>
@@ -74,8 +84,26 @@ export function judge(logits: Value, { experts }: Routes, mixture: Mixture, cont
   };
   return {
     load: slotsOfAll(experts, mixture.experts),
+    ...(context.capacity === undefined ? {} : { kept: slotsOfAll(kept, mixture.experts) }),
     ...Object.fromEntries(lossesOf(context).map((name) => [name, losses[name]()])),
   };
+}
+
+/**
+ * Experts [b, s, k] of this rank's tokens, and where those stand -> without the slots that are over an expert's capacity. Over cp what
+ * is gathered for it are these three: all of them integers.
+ */
+export function keptSlots(
+  experts: Value,
+  tokens: TokenPlaces,
+  mixture: Mixture,
+  { capacity, seqLen }: RouterContext,
+): Value {
+  if (capacity === undefined) return experts;
+  const whole = (x: Value) => allGather(x, 'cp', 1);
+  const most = Math.ceil((capacity * seqLen * mixture.perToken) / mixture.experts);
+  const places = { positions: whole(tokens.positions), documents: whole(tokens.documents) };
+  return ownSlice(withinCapacity(whole(experts), places, { experts: mixture.experts, most }), 'cp', 1);
 }
 
 /** Gradients to start from besides that of the model's output; `near`: any value that is there when they do. */

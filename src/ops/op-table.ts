@@ -3,6 +3,7 @@
 import type { Op } from '../program/program.ts';
 import { activationOps } from './activation.ts';
 import { attentionOps } from './attention.ts';
+import { capacityOps } from './capacity.ts';
 import { collectiveOps } from './collectives.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
@@ -25,6 +26,7 @@ import { rowOps } from './rows.ts';
 const families = [
   activationOps,
   attentionOps,
+  capacityOps,
   collectiveOps,
   elementwiseOps,
   embeddingOps,

@@ -45,6 +45,7 @@ export const fixedSettings = [
   'pack',
   'heldOut',
   'mix',
+  'capacity',
 ] as const;
 
 /** The notes of a run; what would make it another run is refused. */

@@ -6,15 +6,17 @@ import type { RouterSettings } from '../model/router.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { type RunSettings, trainDefaults } from './settings.ts';
 
-type OfStep = Pick<RunSettings, 'objective' | 'beta' | 'seqLen' | 'pack' | keyof RouterSettings>;
+type RouterKeys = Pick<RunSettings, keyof RouterSettings>;
+type OfStep = Pick<RunSettings, 'objective' | 'beta' | 'seqLen' | 'pack'> & RouterKeys;
 
-const routerKeys = ['auxLoss', 'zLoss', 'biasRate'] as const satisfies readonly (keyof RouterSettings)[];
+const routerKeys = ['auxLoss', 'zLoss', 'biasRate', 'capacity'] as const satisfies readonly (keyof RouterSettings)[];
 
 /** What of a run's settings is of routers. */
-export const routerOf = ({ auxLoss, zLoss, biasRate }: Pick<RunSettings, keyof RouterSettings>): RouterSettings => ({
+export const routerOf = ({ auxLoss, zLoss, biasRate, capacity }: RouterKeys): RouterSettings => ({
   auxLoss,
   zLoss,
   biasRate,
+  ...(capacity === undefined ? {} : { capacity }),
 });
 
 /** Sequences of pairs are packed and hold up to so many `pairs`. */
@@ -24,7 +26,7 @@ export function stepSettings(
 ): Pick<StepSettings, 'seqLen' | 'packed' | 'preference' | 'router'> {
   const packed = pack === 'balanced' ? 'balanced' : 'by-count';
   const given = routerOf(run);
-  const router = routerKeys.some((key) => given[key] > 0) ? { router: given } : {};
+  const router = routerKeys.some((key) => given[key]) ? { router: given } : {};
   if (objective === 'dpo')
     return { seqLen: pairPositions(seqLen), packed, preference: { beta: beta!, pairs }, ...router };
   return { seqLen, ...(pack ? { packed } : {}), ...router };
@@ -44,7 +46,7 @@ export function betaOf(objective: RunSettings['objective'], given?: number, befo
 /** Settings of routers are of mixtures alone. @throws OPTION_INVALID */
 export function checkRouter(run: RouterSettings, { mixture }: ModelConfig): void {
   for (const key of routerKeys)
-    if (run[key] > 0 && !mixture)
+    if (run[key] && !mixture)
       fail('OPTION_INVALID', {
         option: option(key),
         problem: 'it is for mixtures of experts, and the model is none',

@@ -19,6 +19,8 @@ export interface RunSettings {
    * of the checkpoint stay as they are.
    */
   readonly biasRate: number;
+  /** Of mixtures: an expert takes so many times its even share of a sequence's slots at most; all without it. */
+  readonly capacity?: number | undefined;
   /** A preset, a config.json or a checkpoint directory. */
   readonly model: string;
   /** Changes to the model's config.json, such as `hidden_size=384`. */
@@ -115,6 +117,7 @@ export const runFields = {
   auxLoss: real({ least: 0, most: 1e6 }, 0.01),
   zLoss: real({ least: 0, most: 1e6 }, 0.001),
   biasRate: real({ least: 0, most: 1e6 }, 0.001),
+  capacity: real({ above: 0, most: 1e6 }, 1.25),
   model: text('a preset, a config.json or a checkpoint directory'),
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
@@ -198,6 +201,7 @@ export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   auxLoss: runFields.auxLoss.default(trainDefaults.auxLoss),
   zLoss: runFields.zLoss.default(trainDefaults.zLoss),
   biasRate: runFields.biasRate.default(trainDefaults.biasRate),
+  capacity: runFields.capacity.optional(),
   pack: runFields.pack.default(trainDefaults.pack),
   tokenizer: runFields.tokenizer.optional(),
   evalEvery: runFields.evalEvery.optional(),

@@ -64,7 +64,12 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const globalBatch = value('globalBatch');
   const precision = value('precision');
   const text = value('layout');
-  const router = { auxLoss: value('auxLoss'), zLoss: value('zLoss'), biasRate: value('biasRate') };
+  const router = {
+    auxLoss: value('auxLoss'),
+    zLoss: value('zLoss'),
+    biasRate: value('biasRate'),
+    ...optional('capacity', given.capacity ?? before?.run.capacity),
+  };
   checkRouter(router, found.config);
   const model = router.biasRate > 0 ? { ...found, config: withRouterBias(found.config) } : found;
   const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1);

@@ -117,6 +117,10 @@ const cases: readonly Audited[] = [
     packing: 1.06,
   },
   { layout: 'dp=2,zero=3,recompute=full', family: 'qwen2_moe', precision: 'f32' },
+  {
+    ...{ layout: 'tp=2,dp=2', family: 'qwen2_moe', precision: 'f32' },
+    router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, routing: 'experts' },
+  },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'tp=2,pp=2,virtual=2,recompute=full', family: 'llama', precision: 'f32', globalBatch: 6 },
 ];

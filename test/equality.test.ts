@@ -187,6 +187,22 @@ const nastyCases: readonly (readonly [string, Case])[] = [
       { router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, capacity: 1 } },
     ),
   ],
+  [
+    'experts that choose their tokens over a ring, sequences dealt out by cost',
+    nasty(
+      'tp=2,cp=2,dp=2,sp,zero=2,recompute=full',
+      { family: 'qwen2_moe', mixture: { ...few, experts: 5 } },
+      { seqLen: 16, documents: 5, balanced: true, router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, routing: 'experts' } },
+    ),
+  ],
+  [
+    'experts that choose few tokens in stages, gradients in halves',
+    nasty(
+      'cp=2,cpMode=gather,pp=2,schedule=zb-h1,recompute=selective',
+      { family: 'mixtral', mixture: { ...few, experts: 5 } },
+      { router: { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.4, routing: 'experts' } },
+    ),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -100,6 +100,26 @@ export const capacitySamples = [
   const [b, s] = experts.shape as [number, number, number];
   return sample(label, [experts, places(b, s, at), places(b, s, of)], { experts: 5, most });
 });
+export const choiceSamples = (['softmax', 'sigmoid'] as const).flatMap((scores) => {
+  const logits = floats([2, 4, 5], 3);
+  // The first two tokens are alike.
+  logits.data.copyWithin(5, 0, 5);
+  return [1, 3, 4].map((most) =>
+    sample(`even, ${most} by ${scores}`, [logits, places(2, 4, (token) => 3 - token), places(2, 4, () => 0)], {
+      scores,
+      most,
+    }),
+  );
+});
+export const weightSamples = [false, true].flatMap((normalised) =>
+  (['softmax', 'sigmoid'] as const).map((scores) =>
+    sample(
+      `even, some of no expert, ${scores}${normalised ? ', normalised' : ''}`,
+      [floats([2, 4, 5], 3), thinned(slots(2, 4, 2))],
+      { perToken: 2, scores, normalised },
+    ),
+  ),
+);
 export const moveSamples = [
   sample('even, two layers', [floats([9]), doubles(3, 1, 2, 2, 9, 0, 5, 5, 5)], {
     rows: [

@@ -8,12 +8,14 @@ import {
   balanceGradSamples,
   balanceSamples,
   capacitySamples,
+  choiceSamples,
   countSamples,
   doublesSamples,
   groupedSamples,
   moveSamples,
   outerSamples,
   routeSamples,
+  weightSamples,
   zGradSamples,
   zSamples,
 } from './mixture-samples.ts';
@@ -130,11 +132,16 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   sigmoid: elementwise(1),
   sigmoidGrad: elementwise(2),
   route: routeSamples,
-  routeGrad: routeSamples.map(({ label, inputs, attrs }) => {
-    const [logits] = inputs;
-    const [weights, experts] = routeOps.routeOp.reference!(inputs, attrs as Routing);
-    return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
-  }),
+  routeGrad: [
+    ...routeSamples.map(({ label, inputs, attrs }) => {
+      const [logits] = inputs;
+      const [weights, experts] = routeOps.routeOp.reference!(inputs, attrs as Routing);
+      return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
+    }),
+    ...weightSamples.map(({ label, inputs: [logits, experts], attrs }) =>
+      sample(label, [floats([...experts!.shape, 1]), logits!, experts!], attrs),
+    ),
+  ],
   withinCapacity: capacitySamples,
   slotCounts: countSamples,
   addAsDoubles: doublesSamples,
@@ -144,6 +151,8 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   zLoss: zSamples,
   zLossGrad: zGradSamples,
   constant: [sample('a number', [floats([2, 3])], { value: 0.5 })],
+  chooseTokens: choiceSamples,
+  slotWeights: weightSamples,
   groupedLinear: groupedSamples,
   groupedOuterSum: outerSamples,
   scaleRows: [

@@ -387,6 +387,8 @@ test('the whole table of typings', () => {
     attentionGrad: O2, R, R, O1, O1, R, R, O2, PO2, PO2 -> PO2, P, P
     withinCapacity: V0, V0, V0 -> V0
     withinCapacity: O0, O0, O0 -> O0
+    chooseTokens: V0, V0, V0 -> V0
+    chooseTokens: O0, O0, O0 -> O0
     add: P, P -> P
     add: V0, V0 -> V0
     add: O0, O0 -> O0
@@ -801,6 +803,10 @@ test('the whole table of typings', () => {
     routeGrad: V1, V1, V1 -> V1
     routeGrad: O1, O1, O1 -> O1
     routeGrad: PO1, O1, O1 -> PO1
+    slotWeights: V0, V0 -> V0
+    slotWeights: O0, O0 -> O0
+    slotWeights: V1, V1 -> V1
+    slotWeights: O1, O1 -> O1
     balanceLoss: V1, R -> P
     balanceLoss: V0, V0 -> P
     balanceLossGrad: P, R, R -> P

@@ -24,6 +24,7 @@ const shownDefaults = {
   zLoss: `${trainDefaults.zLoss}`,
   biasRate: `${trainDefaults.biasRate}`,
   capacity: 'none is dropped',
+  routing: trainDefaults.routing,
   mix: 'all as one stream',
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',

@@ -5,12 +5,11 @@ import type { TokenPlaces } from '../ops/attention.ts';
 import { add, multiply } from '../ops/elementwise.ts';
 import { groupedLinear } from '../ops/grouped-linear.ts';
 import { linear } from '../ops/linear.ts';
-import { routes } from '../ops/route.ts';
 import { scaleRows } from '../ops/rows.ts';
 import type { Value } from '../program/program.ts';
 import type { ModelConfig } from './config.ts';
 import type { Params } from './params.ts';
-import { judge, keptSlots, type RouterContext, type Told } from './router.ts';
+import { judge, type RouterContext, send, type Told } from './router.ts';
 
 export const withBias = (x: Value, bias: Value | undefined): Value => (bias ? add(x, bias) : x);
 
@@ -51,15 +50,14 @@ const activated = (h: Value, params: Params, { activation, weightOrder }: ModelC
  * features and their gradient needs no output of an expert. Over tp every rank routes alike and has its share of every expert.
  */
 function mixture(h: Value, params: Params, config: ModelConfig, { tokens, router }: Routing): Mixed {
-  const { perToken, scores, normalised } = config.mixture!;
   const logits = linear(h, params['router.weight']!);
-  const { weights, experts } = routes(logits, { perToken, scores, normalised }, params['router.bias']);
-  const kept = router ? keptSlots(experts, tokens, config.mixture!, router) : experts;
-  const told = router && judge(logits, { experts, kept }, config.mixture!, router);
+  const sent = send(logits, params['router.bias'], tokens, config.mixture!, router);
+  const told = router && judge(logits, sent, config.mixture!, router);
+  const { weights, kept, filled } = sent;
   const features = activations[config.activation]((matrix) =>
-    groupedLinear(h, kept, params[`experts.${matrix}.weight`]!, 'slots'),
+    groupedLinear(h, kept, params[`experts.${matrix}.weight`]!, 'slots', filled),
   );
-  const out = groupedLinear(scaleRows(features, weights), kept, params['experts.down.weight']!, 'tokens');
+  const out = groupedLinear(scaleRows(features, weights), kept, params['experts.down.weight']!, 'tokens', filled);
   const all = params['shared.router.weight'] ? add(out, shared(h, params, config)) : out;
   return { out: all, ...(told && { told }) };
 }

@@ -3,20 +3,12 @@
 import { expectShape, type Op, type Value } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
 import { ndarray } from './shapes.ts';
+import { inOrder } from './token-order.ts';
 
 interface Capacity {
   readonly experts: number;
   /** Slots of a sequence that an expert takes. */
   readonly most: number;
-}
-
-type Ints = ArrayLike<number>;
-
-/** The tokens of a sequence by document, then position, wherever they lie in memory. */
-function inOrder(positions: Ints, documents: Ints, first: number, length: number): Int32Array {
-  return Int32Array.from({ length }, (_, i) => first + i).sort(
-    (a, b) => documents[a]! - documents[b]! || positions[a]! - positions[b]!,
-  );
 }
 
 /** Operands: experts [b, s, k], and of their tokens positions and documents [b, s]: of whole sequences. */

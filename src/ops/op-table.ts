@@ -4,6 +4,7 @@ import type { Op } from '../program/program.ts';
 import { activationOps } from './activation.ts';
 import { attentionOps } from './attention.ts';
 import { capacityOps } from './capacity.ts';
+import { chooseTokensOps } from './choose-tokens.ts';
 import { collectiveOps } from './collectives.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
@@ -27,6 +28,7 @@ const families = [
   activationOps,
   attentionOps,
   capacityOps,
+  chooseTokensOps,
   collectiveOps,
   elementwiseOps,
   embeddingOps,

@@ -46,6 +46,7 @@ export const fixedSettings = [
   'heldOut',
   'mix',
   'capacity',
+  'routing',
 ] as const;
 
 /** The notes of a run; what would make it another run is refused. */

@@ -9,14 +9,21 @@ import { type RunSettings, trainDefaults } from './settings.ts';
 type RouterKeys = Pick<RunSettings, keyof RouterSettings>;
 type OfStep = Pick<RunSettings, 'objective' | 'beta' | 'seqLen' | 'pack'> & RouterKeys;
 
-const routerKeys = ['auxLoss', 'zLoss', 'biasRate', 'capacity'] as const satisfies readonly (keyof RouterSettings)[];
+const routerKeys = [
+  'auxLoss',
+  'zLoss',
+  'biasRate',
+  'capacity',
+  'routing',
+] as const satisfies readonly (keyof RouterSettings)[];
 
 /** What of a run's settings is of routers. */
-export const routerOf = ({ auxLoss, zLoss, biasRate, capacity }: RouterKeys): RouterSettings => ({
+export const routerOf = ({ auxLoss, zLoss, biasRate, capacity, routing }: RouterKeys): RouterSettings => ({
   auxLoss,
   zLoss,
   biasRate,
   ...(capacity === undefined ? {} : { capacity }),
+  ...(routing === 'experts' ? { routing } : {}),
 });
 
 /** Sequences of pairs are packed and hold up to so many `pairs`. */
@@ -43,13 +50,22 @@ export function betaOf(objective: RunSettings['objective'], given?: number, befo
   });
 }
 
-/** Settings of routers are of mixtures alone. @throws OPTION_INVALID */
+/** Settings of routers are of mixtures alone; experts that choose are used evenly as it is. @throws OPTION_INVALID */
 export function checkRouter(run: RouterSettings, { mixture }: ModelConfig): void {
+  const refuse = (key: keyof RouterSettings, problem: string, fix: string) =>
+    fail('OPTION_INVALID', { option: option(key), problem, fix });
   for (const key of routerKeys)
     if (run[key] && !mixture)
-      fail('OPTION_INVALID', {
-        option: option(key),
-        problem: 'it is for mixtures of experts, and the model is none',
-        fix: `leave it out, or give ${option('model')} a mixture`,
-      });
+      refuse(
+        key,
+        'it is for mixtures of experts, and the model is none',
+        `leave it out, or give ${option('model')} a mixture`,
+      );
+  for (const key of ['auxLoss', 'biasRate'] as const)
+    if (run[key] && run.routing === 'experts')
+      refuse(
+        key,
+        'experts that choose their tokens are used evenly without it',
+        `leave it or ${option('routing')} out`,
+      );
 }

@@ -1,5 +1,5 @@
 // What a step's routing came to, as figures: how unevenly experts are used, layer by layer, and the losses of routers.
-import { lossesOf, mixtureLayers, plainRouter, toldParts } from '../model/router.ts';
+import { drops, lossesOf, mixtureLayers, plainRouter, toldParts } from '../model/router.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Figures } from './job.ts';
 
@@ -32,7 +32,7 @@ export function routingFigures({ config, layout, router = plainRouter }: StepSet
           loads.map((load) => byRank(load, ep)),
         )
       : {}),
-    ...(router.capacity === undefined ? {} : { dropped: 1 - allOf('kept') / Math.max(1, allOf('load')) }),
+    ...(!drops(router) ? {} : { dropped: 1 - allOf('kept') / Math.max(1, allOf('load')) }),
     ...Object.fromEntries(lossesOf(router).map((name) => [name, allOf(name)])),
   };
 }

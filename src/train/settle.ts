@@ -14,7 +14,7 @@ import { defaultMicroBatch, machineLayout } from './auto-layout.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
-import { betaOf, checkRouter, stepSettings } from './objective.ts';
+import { betaOf, checkRouter, routerOf, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 
@@ -64,15 +64,19 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
   const globalBatch = value('globalBatch');
   const precision = value('precision');
   const text = value('layout');
-  const router = {
+  const router = routerOf({
     auxLoss: value('auxLoss'),
     zLoss: value('zLoss'),
     biasRate: value('biasRate'),
-    ...optional('capacity', given.capacity ?? before?.run.capacity),
-  };
+    capacity: given.capacity ?? before?.run.capacity,
+    routing: value('routing'),
+  });
   checkRouter(router, found.config);
   const model = router.biasRate > 0 ? { ...found, config: withRouterBias(found.config) } : found;
-  const ofStep = stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1);
+  const ofStep = stepSettings(
+    { objective, beta, seqLen, pack: value('pack'), ...router, routing: value('routing') },
+    1,
+  );
   const layout =
     text === 'auto'
       ? machineLayout({
@@ -117,6 +121,7 @@ export function settle(given: TrainSettings, source?: ModelSource, readSchedule 
       objective,
       ...optional('beta', beta),
       ...router,
+      routing: value('routing'),
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,

@@ -8,8 +8,8 @@ import { parseModelConfig } from '../src/model/families.ts';
 import type { PreferenceSettings } from '../src/model/preference.ts';
 import type { RouterSettings } from '../src/model/router.ts';
 import type { StepSettings } from '../src/step/settings.ts';
-import { routerOf } from '../src/train/objective.ts';
 import { orderText } from './random-order.ts';
+import { anyRouter, inPrecision, routerFor } from './random-routers.ts';
 import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
 
 export interface Case {
@@ -54,11 +54,6 @@ export const settingsOf = (
   ...(documents === undefined && shape.preference === undefined ? {} : { packed: balanced ? 'balanced' : 'by-count' }),
   ...(router ? { router: inPrecision(router, precision) } : {}),
 });
-
-/** Of tokens that are alike but for the rounding of f32, experts that choose may take another on another layout. */
-function inPrecision({ routing, ...router }: RouterSettings, precision: StepSettings['precision']): RouterSettings {
-  return routing && precision === 'f64' ? { ...router, routing } : router;
-}
 
 /** The same work on one rank. */
 export const onOneRank = ({ attentionBlock: _, lossBlock: __, ...settings }: StepSettings): StepSettings => ({
@@ -159,19 +154,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       expertPerRank: fc.integer({ min: 1, max: 4 }),
       sharedPerRank: fc.integer({ min: 1, max: 3 }),
       normalised: fc.boolean(),
-      router: fc.option(
-        fc.record({
-          auxLoss: fc.constantFrom(0, 0.01, 0.5),
-          zLoss: fc.constantFrom(0, 0.001, 0.2),
-          biasRate: fc.constantFrom(0, 0.01),
-          capacity: fc.constantFrom(undefined, 0.5, 1, 1.5),
-          routing: fc.constantFrom('tokens' as const, 'tokens' as const, 'experts' as const),
-        }),
-        {
-          nil: undefined,
-          freq: 2,
-        },
-      ),
+      router: anyRouter,
       dense: fc.subarray([0, 1, 2, 3]),
       length: fc.integer({ min: 3, max: 12 }),
       microBatch: fc.integer({ min: 1, max: 2 }),
@@ -179,6 +162,8 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
     })
     .map(({ mesh, ...random }) => {
       const { tp, cp, pp } = mesh;
+      const perToken = 1 + (random.perToken % random.experts);
+      const router = random.router && routerFor(random.router, { perToken, experts: random.experts });
       const cpMode = cp === 1 ? oneRank.cpMode : random.cpMode;
       const headRanks = cpMode === 'ulysses' ? tp * cp : tp;
       const wanted = headRanks * random.headsPerRank;
@@ -225,11 +210,11 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
             ? {
                 mixture: {
                   experts: random.experts,
-                  perToken: 1 + (random.perToken % random.experts),
+                  perToken,
                   width: tp * random.expertPerRank,
                   sharedWidth: tp * random.sharedPerRank,
                   normalised: random.normalised,
-                  ...(random.router?.biasRate ? { bias: true as const } : {}),
+                  ...(router?.biasRate ? { bias: true as const } : {}),
                   dense: random.dense,
                 },
               }
@@ -240,7 +225,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         microBatch: random.microBatch,
         microbatches: random.microbatches,
         ...workOf(random, seqLen),
-        ...(random.router && mixtures.includes(random.family) ? { router: routerOf(random.router) } : {}),
+        ...(router && mixtures.includes(random.family) ? { router } : {}),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };

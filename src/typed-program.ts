@@ -5,6 +5,8 @@ export { type Axis, axes, type Coords, coordsOf, type Mesh } from './mesh/mesh.t
 export { gelu, logistic, swiglu } from './ops/activation.ts';
 export { attention, partialAttention, type TokenPlaces } from './ops/attention.ts';
 export type { AttentionAttrs } from './ops/attention-size.ts';
+export { withinCapacity } from './ops/capacity.ts';
+export { chooseTokens } from './ops/choose-tokens.ts';
 export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } from './ops/collectives.ts';
 export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
@@ -28,7 +30,7 @@ export { layerNorm, rmsNorm } from './ops/norm.ts';
 export { finishAttention, mergeAttention, type PartialAttention } from './ops/partial-attention.ts';
 export { preferenceFigures, preferenceLoss } from './ops/preference.ts';
 export { type RopeAttrs, rope } from './ops/rope.ts';
-export { type Routes, type Routing, routes } from './ops/route.ts';
+export { type Routes, type Routing, routes, slotWeights } from './ops/route.ts';
 export { balanceLoss, zLoss } from './ops/router-loss.ts';
 export { rowProduct, scaleRows } from './ops/rows.ts';
 export { print } from './program/print.ts';

@@ -8,6 +8,8 @@ import { rank as trainRank } from '../src/train/rank.ts';
 export interface AuditResult extends RankResult {
   /** Most bytes held at the end of a step over those before the run: array buffers, as V8 counts them, and registered memory. */
   readonly heldBytes: number;
+  /** Of every step: the share of slots that no expert took; nothing without a capacity. */
+  readonly dropped: readonly number[];
   /** Of activations: what was allocated, and what of it the first step wrote to. */
   readonly arena: { readonly bytes: number; readonly writtenBytes: number };
   /** Every all-to-all whose rows are counted at run time, in order: rows that came, and bytes that went to others. */
@@ -34,6 +36,7 @@ export async function rank(
   let [heldBytes, registered, writtenBytes] = [0, 0, 0];
   /** What is allocated last: the arena. */
   let arena: Uint32Array = new Uint32Array();
+  const dropped: number[] = [];
   const { allocate } = transport;
   transport.allocate = (bytes) => {
     registered += bytes;
@@ -53,10 +56,11 @@ export async function rank(
   const result = await trainRank(transport, job, (message) => {
     if (message.kind === 'ready') arena.fill(unwritten);
     if (message.kind === 'step') {
+      if (message.figures?.dropped !== undefined) dropped.push(message.figures.dropped);
       heldBytes = Math.max(heldBytes, registered + held() - before);
       if (message.step === 1) writtenBytes = 4 * arena.reduce((sum, word) => sum + (word === unwritten ? 0 : 1), 0);
     }
     report(message);
   });
-  return { ...result, heldBytes, arena: { bytes: arena.byteLength, writtenBytes }, exchanges };
+  return { ...result, heldBytes, dropped, arena: { bytes: arena.byteLength, writtenBytes }, exchanges };
 }

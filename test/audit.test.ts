@@ -143,6 +143,10 @@ const cases: readonly Audited[] = [
     ...{ layout: 'tp=2,pp=2,dp=2,zero=1,stages=3+1', family: 'gpt2', precision: 'f32', globalBatch: 8 },
     ...{ shares: [2, 6], packing: 1.08 },
   },
+  {
+    ...{ layout: 'tp=2,dp=2', family: 'qwen2_moe', precision: 'f32' },
+    router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, routing: 'experts' },
+  },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'dp=4', family: 'llama', precision: 'f32', every: 2 },
   { layout: 'tp=2,dp=2,pp=2,sp', family: 'gpt2', precision: 'f64', every: 2 },
@@ -306,6 +310,25 @@ test.each(cases)('$layout, $family in $precision', async (each) => {
     expect(program.livePeakBytes).toBe(alive);
     expect(arena.bytes / alive).toBeLessThan(each.packing ?? 1.04);
   }
+});
+
+test('FLOPs of dropped slots are predicted and not run: the share that a step tells is what is missing', async () => {
+  const router = { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.8 };
+  const settings = settingsOf({ layout: 'tp=2,dp=2,recompute=full', family: 'qwen2_moe', precision: 'f32', router });
+  const ranks = await trained(settings);
+  const programs = programsOf(settings).map(([{ program }]) => program);
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+  const ofExperts = ({ instructions }: RankProgram) =>
+    sum(
+      instructions.map((each) => (each.kind === 'blocks' && each.node.op.name.startsWith('grouped') ? each.flops : 0)),
+    );
+  const [{ dropped }] = ranks as [AuditResult];
+  expect(dropped.length).toBe(steps);
+  for (const share of dropped) expect(share).toBeGreaterThan(0.1);
+  const predicted = sum(programs.map((program) => predictRank(program).flops)) * steps;
+  const missing = sum(dropped) * sum(programs.map(ofExperts));
+  // Shares are quotients of whole numbers.
+  expect(Math.round(missing)).toBe(predicted - sum(ranks.map(({ flops }) => flops)));
 });
 
 describe('the audit sees a wrong formula', () => {

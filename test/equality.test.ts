@@ -212,6 +212,46 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     'pairs of completions on replicas with other numbers of microbatches',
     nasty('dp=2,tp=2', {}, { seqLen: 12, microbatches: 3, shares: [3, 1], preference: { beta: 0.5, pairs: 2 } }),
   ],
+  [
+    'capacity of experts over a ring of three, documents in the order that they stand in',
+    nasty(
+      'cp=3,dp=2,recompute=full',
+      { family: 'qwen2_moe', mixture: { ...few, experts: 4 } },
+      { seqLen: 18, documents: 7, router: { auxLoss: 0.1, zLoss: 0, biasRate: 0, capacity: 0.7 } },
+    ),
+  ],
+  [
+    'capacity of experts, sequences dealt out by cost over a ring',
+    nasty(
+      'tp=2,cp=2,dp=2,sp,zero=3',
+      { family: 'mixtral', mixture: { ...few, experts: 4 } },
+      { seqLen: 16, documents: 5, balanced: true, router: { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.6 } },
+    ),
+  ],
+  [
+    'capacity of experts under ulysses in stages, gradients in halves',
+    nasty(
+      'cp=2,cpMode=ulysses,pp=2,schedule=zb-h1,recompute=selective',
+      { family: 'mixtral', mixture: { ...few, experts: 4 } },
+      { router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, capacity: 1 } },
+    ),
+  ],
+  [
+    'experts that choose their tokens over a ring, sequences dealt out by cost',
+    nasty(
+      'tp=2,cp=2,dp=2,sp,zero=2,recompute=full',
+      { family: 'qwen2_moe', mixture: { ...few, experts: 5 } },
+      { seqLen: 16, documents: 5, balanced: true, router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, routing: 'experts' } },
+    ),
+  ],
+  [
+    'experts that choose few tokens in stages, gradients in halves',
+    nasty(
+      'cp=2,cpMode=gather,pp=2,schedule=zb-h1,recompute=selective',
+      { family: 'mixtral', mixture: { ...few, experts: 5 } },
+      { router: { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.4, routing: 'experts' } },
+    ),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 

@@ -1,6 +1,6 @@
 // Small operands for the ops of mixtures of experts.
 import type { Routing } from '../src/ops/route.ts';
-import { doubles, floats, type Operand, positive, sample } from './operands.ts';
+import { doubles, floats, type Operand, places, positive, sample } from './operands.ts';
 
 const routings: readonly Routing[] = [
   { perToken: 1, scores: 'softmax', normalised: false },
@@ -116,6 +116,41 @@ export const doublesSamples = [
   sample('even, doubles', [doubles(1, 2, 3, 4), doubles(5, 6, 7, 8)]),
   sample('a float', [doubles(3), floats([1])]),
 ];
+export const capacitySamples = [
+  { label: 'even, in order', experts: slots(2, 4, 2), at: (token: number) => token, of: () => 0, most: 1 },
+  { label: 'even, backwards', experts: slots(2, 4, 2, true), at: (token: number) => 3 - token, of: () => 0, most: 2 },
+  {
+    label: 'documents in pieces',
+    experts: slots(1, 6, 2, true),
+    at: (i: number) => [1, 0, 0, 2, 1, 0][i]!,
+    of: (i: number) => [1, 1, 0, 0, 0, 2][i]!,
+    most: 3,
+  },
+  { label: 'room for all', experts: slots(1, 3, 1), at: (token: number) => token, of: () => 0, most: 9 },
+].map(({ label, experts, at, of, most }) => {
+  const [b, s] = experts.shape as [number, number, number];
+  return sample(label, [experts, places(b, s, at), places(b, s, of)], { experts: 5, most });
+});
+export const choiceSamples = (['softmax', 'sigmoid'] as const).flatMap((scores) => {
+  const logits = floats([2, 4, 5], 3);
+  // The first two tokens are alike.
+  logits.data.copyWithin(5, 0, 5);
+  return [1, 3, 4].map((most) =>
+    sample(`even, ${most} by ${scores}`, [logits, places(2, 4, (token) => 3 - token), places(2, 4, () => 0)], {
+      scores,
+      most,
+    }),
+  );
+});
+export const weightSamples = [false, true].flatMap((normalised) =>
+  (['softmax', 'sigmoid'] as const).map((scores) =>
+    sample(
+      `even, some of no expert, ${scores}${normalised ? ', normalised' : ''}`,
+      [floats([2, 4, 5], 3), thinned(slots(2, 4, 2))],
+      { perToken: 2, scores, normalised },
+    ),
+  ),
+);
 export const moveSamples = [
   sample('even, two layers', [floats([9]), doubles(3, 1, 2, 2, 9, 0, 5, 5, 5)], {
     rows: [

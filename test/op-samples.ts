@@ -9,6 +9,8 @@ import { attentionGradSamples, attentionSamples, mergeSamples, shareSamples } fr
 import {
   balanceGradSamples,
   balanceSamples,
+  capacitySamples,
+  choiceSamples,
   countSamples,
   doublesSamples,
   groupedSamples,
@@ -19,6 +21,7 @@ import {
   sendSamples,
   unpackSamples,
   usedSamples,
+  weightSamples,
   zGradSamples,
   zSamples,
 } from './mixture-samples.ts';
@@ -135,11 +138,17 @@ const ofOps: Readonly<Record<string, readonly Sample[]>> = {
   sigmoid: elementwise(1),
   sigmoidGrad: elementwise(2),
   route: routeSamples,
-  routeGrad: routeSamples.map(({ label, inputs, attrs }) => {
-    const [logits] = inputs;
-    const [weights, experts] = routeOps.routeOp.reference!(inputs, attrs as Routing);
-    return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
-  }),
+  routeGrad: [
+    ...routeSamples.map(({ label, inputs, attrs }) => {
+      const [logits] = inputs;
+      const [weights, experts] = routeOps.routeOp.reference!(inputs, attrs as Routing);
+      return sample(label, [floats(weights!.shape), logits!, { ...experts!, dtype: 'int' }], attrs);
+    }),
+    ...weightSamples.map(({ label, inputs: [logits, experts], attrs }) =>
+      sample(label, [floats([...experts!.shape, 1]), logits!, experts!], attrs),
+    ),
+  ],
+  withinCapacity: capacitySamples,
   slotCounts: countSamples,
   addAsDoubles: doublesSamples,
   moveByLoad: moveSamples,
@@ -148,6 +157,8 @@ const ofOps: Readonly<Record<string, readonly Sample[]>> = {
   zLoss: zSamples,
   zLossGrad: zGradSamples,
   constant: [sample('a number', [floats([2, 3])], { value: 0.5 })],
+  chooseTokens: choiceSamples,
+  slotWeights: weightSamples,
   groupedLinear: groupedSamples,
   groupedOuterSum: outerSamples,
   sendOrder: sendSamples,

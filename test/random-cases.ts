@@ -10,6 +10,7 @@ import type { RouterSettings } from '../src/model/router.ts';
 import { sharesProblem } from '../src/plan/by-speed.ts';
 import { alikeReplicas, type StepSettings, sequencesPerStep } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
+import { anyRouter, inPrecision, routerFor } from './random-routers.ts';
 import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
 
 export interface Case {
@@ -48,13 +49,14 @@ export function caseOf(line: string): Case {
 }
 
 export const settingsOf = (
-  { model, documents, balanced, uncounted: _, ...shape }: Case,
+  { model, documents, balanced, uncounted: _, router, ...shape }: Case,
   precision: StepSettings['precision'],
 ): StepSettings => ({
   ...shape,
   config: parseModelConfig(configJson(model), model.family),
   precision,
   ...(documents === undefined && shape.preference === undefined ? {} : { packed: balanced ? 'balanced' : 'by-count' }),
+  ...(router ? { router: inPrecision(router, precision) } : {}),
 });
 
 /** The same work on one rank. */
@@ -164,17 +166,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       expertPerRank: fc.integer({ min: 1, max: 4 }),
       sharedPerRank: fc.integer({ min: 1, max: 3 }),
       normalised: fc.boolean(),
-      router: fc.option(
-        fc.record({
-          auxLoss: fc.constantFrom(0, 0.01, 0.5),
-          zLoss: fc.constantFrom(0, 0.001, 0.2),
-          biasRate: fc.constantFrom(0, 0.01),
-        }),
-        {
-          nil: undefined,
-          freq: 2,
-        },
-      ),
+      router: anyRouter,
       dense: fc.subarray([0, 1, 2, 3]),
       length: fc.integer({ min: 3, max: 12 }),
       microBatch: fc.integer({ min: 1, max: 2 }),
@@ -186,6 +178,8 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
       const sharings = sizes.filter((size) => mesh.dp % size === 0);
       const ep = isMixture ? sharings[random.epPick % sharings.length]! : 1;
       const experts = ep * Math.ceil(random.experts / ep);
+      const perToken = 1 + (random.perToken % experts);
+      const router = random.router && routerFor(random.router, { perToken, experts });
       const cpMode = cp === 1 ? oneRank.cpMode : random.cpMode;
       const headRanks = cpMode === 'ulysses' ? tp * cp : tp;
       const wanted = headRanks * random.headsPerRank;
@@ -237,11 +231,11 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
             ? {
                 mixture: {
                   experts,
-                  perToken: 1 + (random.perToken % experts),
+                  perToken,
                   width: tp * random.expertPerRank,
                   sharedWidth: tp * random.sharedPerRank,
                   normalised: random.normalised,
-                  ...(random.router?.biasRate ? { bias: true as const } : {}),
+                  ...(router?.biasRate ? { bias: true as const } : {}),
                   dense: random.dense,
                 },
               }
@@ -254,7 +248,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         ...(shares ? { shares } : {}),
         ...(speeds ? { speeds } : {}),
         ...workOf(random, seqLen),
-        ...(random.router && mixtures.includes(random.family) ? { router: { ...random.router } } : {}),
+        ...(router && mixtures.includes(random.family) ? { router } : {}),
         ...(random.lossBlock === undefined ? {} : { lossBlock: random.lossBlock }),
         ...(random.attentionBlock === undefined ? {} : { attentionBlock: random.attentionBlock }),
       };

@@ -401,6 +401,10 @@ test('the whole table of typings', () => {
     attentionGrad: O1, O1, O1, R, R, R, R, O1, PO1, PO1 -> PO1, PO1, PO1
     attentionGrad: V2, R, R, V1, V1, R, R, V2, V2, V2 -> V2, P, P
     attentionGrad: O2, R, R, O1, O1, R, R, O2, PO2, PO2 -> PO2, P, P
+    withinCapacity: V0, V0, V0 -> V0
+    withinCapacity: O0, O0, O0 -> O0
+    chooseTokens: V0, V0, V0 -> V0
+    chooseTokens: O0, O0, O0 -> O0
     add: P, P -> P
     add: V0, V0 -> V0
     add: O0, O0 -> O0
@@ -848,6 +852,10 @@ test('the whole table of typings', () => {
     routeGrad: V1, V1, V1 -> V1
     routeGrad: O1, O1, O1 -> O1
     routeGrad: PO1, O1, O1 -> PO1
+    slotWeights: V0, V0 -> V0
+    slotWeights: O0, O0 -> O0
+    slotWeights: V1, V1 -> V1
+    slotWeights: O1, O1 -> O1
     balanceLoss: V1, R -> P
     balanceLoss: V0, V0 -> P
     balanceLossGrad: P, R, R -> P

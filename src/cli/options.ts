@@ -55,6 +55,11 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
     '<x>',
     'of mixtures of experts: by how much each step moves the biases by which experts are chosen',
   ),
+  capacity: numberOption(
+    '<x>',
+    "of mixtures of experts: an expert takes so many times its even share of a sequence's slots, the rest are dropped",
+  ),
+  routing: textOption('<name>', 'of mixtures of experts: tokens choose their experts, or experts their tokens'),
   data: textsOption('<files...>', 'text, .jsonl, .u16.bin or .i32.bin files, or folders of them'),
   mix: numbersOption('<weights>', 'how much of the training comes from each path of --data, such as 0.7,0.3'),
   pack: {

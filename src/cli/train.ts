@@ -23,6 +23,8 @@ const shownDefaults = {
   auxLoss: `${trainDefaults.auxLoss}`,
   zLoss: `${trainDefaults.zLoss}`,
   biasRate: `${trainDefaults.biasRate}`,
+  capacity: 'none is dropped',
+  routing: trainDefaults.routing,
   mix: 'all as one stream',
   model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
   set: '',
@@ -110,7 +112,7 @@ and kept with the run.
 With --json, a line a step: {"step", "loss", "gradNorm", "tokens": trained on so far (with --pack, what fills sequences up counts too), "seconds": of the step}, for a
 measurement {"step", "evalLoss", "perplexity"} (of dpo "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins",
 "logps/chosen" and "logps/rejected" stand beside the loss, of a measurement under "eval/"; of mixtures of experts "imbalance": slots of
-the busiest expert over the mean, "imbalance/<layer>", and with --aux-loss or --z-loss "auxLoss", "zLoss", which "loss" is without), for a sample {"step", "sample"}, for a
+the busiest expert over the mean, "imbalance/<layer>", with --capacity "dropped": the share of slots that no expert took, and with --aux-loss or --z-loss "auxLoss", "zLoss", which "loss" is without), for a sample {"step", "sample"}, for a
 restart {"restart": {"rank", "problem", "step": it goes on from, "layout", "left"}} (lines of steps after that one come again), and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
 "bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,

@@ -36,7 +36,7 @@ export function block(x: Value, params: Params, context: BlockContext): Mixed {
   });
   return at(trace, 'mlp', () => {
     const h = enterParallel(norm(attended, 'norm2', params, config), layout);
-    const { out, ...told } = mlpOrMixture(h, params, config, router);
+    const { out, ...told } = mlpOrMixture(h, params, config, { tokens: context.places.own, router });
     return { out: add(attended, withBias(leaveParallel(out, layout), params['down.bias'])), ...told };
   });
 }

@@ -7,6 +7,7 @@ import { enterLocal, leaveLocal } from '../ops/local.ts';
 import type { Routes } from '../ops/route.ts';
 import { elements, type Value } from '../program/program.ts';
 import { at } from '../program/trace.ts';
+import type { Sent } from './router.ts';
 
 /** What is computed with experts, on their ranks. */
 export interface Dispatched extends Routes {
@@ -23,30 +24,31 @@ export interface Dispatched extends Routes {
 const dataAxes = ['cp', 'ep', 'dp'] as const;
 
 /** h [b, s, hidden] and where it goes -> what this rank's experts get of all ranks' tokens; `experts`: of a layer. */
-export function dispatch(h: Value, routes: Routes, experts: number): Dispatched {
-  const slots = elements(routes.experts.shape);
+export function dispatch(h: Value, { weights, kept, filled }: Sent, experts: number): Dispatched {
+  const slots = elements(kept.shape);
   const ranks = h.trace.mesh.ep;
-  if (ranks === 1) return { ...routes, tokens: h, filled: {}, own: (param) => param, combine: (made) => made };
+  if (ranks === 1) return { tokens: h, weights, experts: kept, filled, own: (param) => param, combine: (made) => made };
   // Rows of tokens that lie over other axes are not slices of anything.
   const local = (x: Value) => dataAxes.reduce((value, axis) => enterLocal(value, axis), x);
   const each = experts / ranks;
-  const perToken = routes.experts.shape[2]!;
+  const perToken = kept.shape[2]!;
+  const { filled: sent = slots } = filled;
   return at(h.trace, 'dispatch', () => {
-    const { order, experts: wanted, counts } = sendOrder(local(routes.experts), ranks, each);
+    const { order, experts: wanted, counts } = sendOrder(local(kept), ranks, each);
     const received = exchangeCounts(counts, 'ep');
     // A token has an expert at most once.
     const room = ((ranks * slots) / perToken) * Math.min(perToken, each);
-    const go = (rows: Value) => exchangeRows(rows, 'ep', counts, received, { room, sent: slots });
+    const go = (rows: Value) => exchangeRows(rows, 'ep', counts, received, { room, sent });
     const combine = (made: Value) =>
       at(h.trace, 'combine', () => {
-        const back = exchangeRows(made, 'ep', received, counts, { room: slots, sent: slots });
+        const back = exchangeRows(made, 'ep', received, counts, { room: slots, sent });
         return dataAxes.reduce((value, axis) => leaveLocal(value, axis, h.types[axis]!), unpackRows(back, order));
       });
     return {
       tokens: go(packRows(local(h), order)),
-      weights: go(packRows(local(routes.weights), order)),
+      weights: go(packRows(local(weights), order)),
       experts: usedRows(go(wanted), received),
-      filled: { filled: slots },
+      filled: { filled: sent },
       own: local,
       combine,
     };

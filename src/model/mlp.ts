@@ -1,16 +1,17 @@
 // What follows attention in a block: an MLP, or a mixture of experts that are one each.
+
 import { gelu, logistic, swiglu } from '../ops/activation.ts';
+import type { TokenPlaces } from '../ops/attention.ts';
 import { add, multiply } from '../ops/elementwise.ts';
 import { groupedLinear } from '../ops/grouped-linear.ts';
 import { linear } from '../ops/linear.ts';
-import { routes } from '../ops/route.ts';
 import { scaleRows } from '../ops/rows.ts';
 import type { Value } from '../program/program.ts';
 import { at } from '../program/trace.ts';
 import type { ModelConfig } from './config.ts';
 import { dispatch } from './dispatch.ts';
 import type { Params } from './params.ts';
-import { judge, type RouterContext, type Told } from './router.ts';
+import { judge, type RouterContext, send, type Told } from './router.ts';
 
 export const withBias = (x: Value, bias: Value | undefined): Value => (bias ? add(x, bias) : x);
 
@@ -27,9 +28,15 @@ export interface Mixed {
   readonly told?: Told;
 }
 
-/** h [b, s, hidden] -> the same; what a layer has says which it is. `router`: where something is to be told. */
-export const mlpOrMixture = (h: Value, params: Params, config: ModelConfig, router?: RouterContext): Mixed =>
-  params['router.weight'] ? mixture(h, params, config, router) : { out: mlp(h, params, config) };
+/** What a mixture is told besides its model: where the tokens stand, and of runs that train or measure it the router's settings. */
+interface Routing {
+  readonly tokens: TokenPlaces;
+  readonly router?: RouterContext | undefined;
+}
+
+/** h [b, s, hidden] -> the same; what a layer has says which it is. */
+export const mlpOrMixture = (h: Value, params: Params, config: ModelConfig, routing: Routing): Mixed =>
+  params['router.weight'] ? mixture(h, params, config, routing) : { out: mlp(h, params, config) };
 
 function mlp(h: Value, params: Params, config: ModelConfig): Value {
   return linear(activated(h, params, config, ''), params['down.weight']!, config.weightOrder);
@@ -44,16 +51,17 @@ const activated = (h: Value, params: Params, { activation, weightOrder }: ModelC
  * Every token by its own experts, of which each counts by its weight. Weights are applied before the last matrix, where they meet fewer
  * features and their gradient needs no output of an expert. Over tp every rank routes alike and has its share of every expert.
  */
-function mixture(h: Value, params: Params, config: ModelConfig, router: RouterContext | undefined): Mixed {
-  const { experts, perToken, scores, normalised } = config.mixture!;
+function mixture(h: Value, params: Params, config: ModelConfig, { tokens, router }: Routing): Mixed {
   const logits = linear(h, params['router.weight']!);
-  const routed = routes(logits, { perToken, scores, normalised }, params['router.bias']);
-  const told = router && judge(logits, routed, config.mixture!, router);
-  const { tokens, weights, experts: of, filled, own, combine } = dispatch(h, routed, experts);
+  const sent = send(logits, params['router.bias'], tokens, config.mixture!, router);
+  const told = router && judge(logits, sent, config.mixture!, router);
+  const there = dispatch(h, sent, config.mixture!.experts);
   const product = (x: Value, matrix: string, into: 'slots' | 'tokens') =>
-    at(h.trace, 'experts', () => groupedLinear(x, of, own(params[`experts.${matrix}.weight`]!), into, filled));
-  const features = activations[config.activation]((matrix) => product(tokens, matrix, 'slots'));
-  const out = combine(product(scaleRows(features, weights), 'down', 'tokens'));
+    at(h.trace, 'experts', () =>
+      groupedLinear(x, there.experts, there.own(params[`experts.${matrix}.weight`]!), into, there.filled),
+    );
+  const features = activations[config.activation]((matrix) => product(there.tokens, matrix, 'slots'));
+  const out = there.combine(product(scaleRows(features, there.weights), 'down', 'tokens'));
   const all = params['shared.router.weight'] ? add(out, shared(h, params, config)) : out;
   return { out: all, ...(told && { told }) };
 }

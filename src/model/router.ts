@@ -1,11 +1,16 @@
 // What training adds to a mixture's router: losses that keep its experts in use, and what is told of every step.
 //
-//   told of a layer    [ load: slots of each expert .. | auxLoss | zLoss ]     the losses that count, as means of the step
+//   told of a layer    [ load: slots of each expert .. | kept: those that it takes .. | auxLoss | zLoss ]
+//                      kept where there is a capacity, the losses that count as means of the step
 //
 // Every statistic is of one sequence, whole: of no microbatch and of no rank's tokens, so that layouts have the same.
-import { allReduce } from '../ops/collectives.ts';
+import type { TokenPlaces } from '../ops/attention.ts';
+import { withinCapacity } from '../ops/capacity.ts';
+import { chooseTokens } from '../ops/choose-tokens.ts';
+import { allGather, allReduce, ownSlice } from '../ops/collectives.ts';
+import type { Filled } from '../ops/grouped-loop.ts';
 import { slotsOfAll, slotsOfSequences } from '../ops/load.ts';
-import type { Routes } from '../ops/route.ts';
+import { type Routes, routes, slotWeights } from '../ops/route.ts';
 import { balanceLoss, lossGradient, zLoss } from '../ops/router-loss.ts';
 import type { Value } from '../program/program.ts';
 import type { Types } from '../program/types.ts';
@@ -19,6 +24,10 @@ export interface RouterSettings {
   readonly zLoss: number;
   /** By how much every step moves the biases by which experts are chosen; above 0 for a model that has them alone. */
   readonly biasRate: number;
+  /** An expert takes so many times its even share of a sequence's slots at most, rounded up; undefined: all. */
+  readonly capacity?: number;
+  /** Experts choose their tokens, each `capacity` times its even share (1 if there is none); undefined: tokens their experts. */
+  readonly routing?: 'experts';
 }
 
 export const plainRouter: RouterSettings = { auxLoss: 0, zLoss: 0, biasRate: 0 };
@@ -40,19 +49,24 @@ export const lossesOf = (settings: RouterSettings) => routerLosses.filter((name)
 export const mixtureLayers = (config: ModelConfig): number[] =>
   Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => mixtureOf(config, layer));
 
+/** Whether slots may be dropped: experts that choose take just what they may. */
+export const drops = ({ capacity, routing }: RouterSettings): boolean =>
+  capacity !== undefined && routing === undefined;
+
 /** What is told of a layer, in order: by its name, how many numbers. */
 export const toldParts = (
   { experts }: Mixture,
   settings: RouterSettings,
 ): (readonly [name: string, size: number])[] => [
   ['load', experts],
+  ...(drops(settings) ? [['kept', experts] as const] : []),
   ...lossesOf(settings).map((name) => [name, 1] as const),
 ];
 
 /** Sums of them on a rank: of its own tokens, which all ranks of tp have alike. */
 export const toldTypes: Types = { tp: 'R', cp: 'P', ep: 'P', dp: 'P' };
 
-/** By the names of {@link toldParts}: slots of each expert [experts], doubles, and of losses that count the mean [1] over the step. */
+/** By the names of {@link toldParts}: slots of each expert, and those that it takes [experts], doubles, and of losses that count the mean [1] over the step. */
 export type Told = Readonly<Record<string, Value>>;
 
 /**
@@ -62,7 +76,7 @@ export type Told = Readonly<Record<string, Value>>;
  * 2021, equation 4, for one expert a token. It is `perToken` where all experts are used alike (DeepSeek-V3's sequence-wise form divides
  * by that). Layers are added up. Every position of a sequence counts, padding too.
  */
-export function judge(logits: Value, { experts }: Routes, mixture: Mixture, context: RouterContext): Told {
+export function judge(logits: Value, { experts, kept }: Sent, mixture: Mixture, context: RouterContext): Told {
   const { seqLen, sequences } = context;
   const losses: Readonly<Record<RouterLoss, () => Value>> = {
     auxLoss: () =>
@@ -74,9 +88,52 @@ export function judge(logits: Value, { experts }: Routes, mixture: Mixture, cont
   };
   return {
     load: slotsOfAll(experts, mixture.experts),
+    ...(drops(context) ? { kept: slotsOfAll(kept, mixture.experts) } : {}),
     ...Object.fromEntries(lossesOf(context).map((name) => [name, losses[name]()])),
   };
 }
+
+/** Where tokens go. */
+export interface Sent extends Routes {
+  /** As `experts`, without the slots that are over an expert's capacity. */
+  readonly kept: Value;
+  /** How many slots of `kept` have an expert, where it is known that not all do. */
+  readonly filled: Filled;
+}
+
+/**
+ * Logits [b, s, experts] of this rank's tokens, and where those stand -> where they go. What must be seen whole of a sequence is gathered
+ * over cp: integers that say where its tokens stand and where they go, or logits where experts choose.
+ */
+export function send(
+  logits: Value,
+  bias: Value | undefined,
+  tokens: TokenPlaces,
+  mixture: Mixture,
+  router: RouterContext | undefined,
+): Sent {
+  const { perToken, scores, normalised, experts: count } = mixture;
+  const whole = (x: Value) => allGather(x, 'cp', 1);
+  const own = (x: Value) => ownSlice(x, 'cp', 1);
+  const places = () => ({ positions: whole(tokens.positions), documents: whole(tokens.documents) });
+  if (router?.routing === 'experts') {
+    const most = Math.min(router.seqLen, capacityOf(mixture, router, 1));
+    const experts = own(chooseTokens(whole(logits), places(), { scores, most }));
+    const weights = slotWeights(logits, experts, { perToken: count, scores, normalised: false });
+    // Over cp a rank's tokens have this many on average, and exactly all ranks together.
+    const filled = (logits.shape[0]! * count * most * logits.shape[1]!) / router.seqLen;
+    return { weights, experts, kept: experts, filled: { filled } };
+  }
+  const { weights, experts } = routes(logits, { perToken, scores, normalised }, bias);
+  if (router?.capacity === undefined) return { weights, experts, kept: experts, filled: {} };
+  const most = capacityOf(mixture, router, router.capacity);
+  const kept = own(withinCapacity(whole(experts), places(), { experts: count, most }));
+  return { weights, experts, kept, filled: {} };
+}
+
+/** Slots of a sequence that an expert takes. */
+const capacityOf = ({ experts, perToken }: Mixture, { capacity, seqLen }: RouterContext, usual: number): number =>
+  Math.ceil(((capacity ?? usual) * seqLen * perToken) / experts);
 
 /** Gradients to start from besides that of the model's output; `near`: any value that is there when they do. */
 export const lossSeeds = (told: Told, settings: RouterSettings, near: Value) =>

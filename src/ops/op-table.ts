@@ -4,6 +4,8 @@ import { onCountedRows } from '../program/counted-rows.ts';
 import type { Op } from '../program/program.ts';
 import { activationOps } from './activation.ts';
 import { attentionOps } from './attention.ts';
+import { capacityOps } from './capacity.ts';
+import { chooseTokensOps } from './choose-tokens.ts';
 import { collectiveOps } from './collectives.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
@@ -28,6 +30,8 @@ import { rowOps } from './rows.ts';
 const families = [
   activationOps,
   attentionOps,
+  capacityOps,
+  chooseTokensOps,
   collectiveOps,
   elementwiseOps,
   embeddingOps,

@@ -3,7 +3,7 @@ import type { Op, TensorShape, Value } from '../program/program.ts';
 import { expectShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
 import { eachToken, type Scores, unscored } from './router-scores.ts';
-import { float, lastDim, rowsOf } from './shapes.ts';
+import { float, lastDim, ndarray, rowsOf } from './shapes.ts';
 
 export interface Routing {
   /** Experts of a token. */
@@ -23,7 +23,7 @@ function expectLogits(logits: TensorShape, { perToken }: Routing): void {
 
 /** The sum of the scores of a token's experts, where its weights are divided by it. */
 function divisorOf(chosen: readonly number[], scores: Float64Array, { normalised }: Routing): number {
-  return normalised ? chosen.reduce((sum, expert) => sum + scores[expert]!, 0) : 1;
+  return normalised ? chosen.reduce((sum, expert) => sum + (expert < 0 ? 0 : scores[expert]!), 0) : 1;
 }
 
 /** Best first; of equal scores the expert that comes first. */
@@ -71,9 +71,11 @@ function routeBack([dWeights, logits, chosen]: Given, experts: number, attrs: Ro
     const given = places.map((place) => dWeights[token * perToken + place]!);
     const divisor = divisorOf(best, scores, attrs);
     // w = score / sum: a score also lowers the weights of the others. The weight of one expert alone is 1, and its gradient 0, exactly.
-    const common = attrs.normalised ? given.reduce((sum, g, i) => sum + g * (scores[best[i]!]! / divisor), 0) : 0;
+    const share = (expert: number) => (expert < 0 ? 0 : scores[expert]! / divisor);
+    const common = attrs.normalised ? given.reduce((sum, g, i) => sum + g * share(best[i]!), 0) : 0;
     gradient.fill(0);
-    for (const [place, expert] of best.entries()) gradient[expert] = (given[place]! - common) / divisor;
+    for (const [place, expert] of best.entries())
+      if (expert >= 0) gradient[expert] = (given[place]! - common) / divisor;
     unscored[attrs.scores](gradient, scores);
     for (let i = 0; i < experts; i++) dLogits[token * experts + i] = gradient[i]!;
   });
@@ -146,7 +148,8 @@ const routeGradOp: Op<Routing> = {
       const exponentials = [...logits!.data.subarray(token * experts, (token + 1) * experts)].map(Math.exp);
       const all = exponentials.reduce((sum, each) => sum + each, 0);
       const score = exponentials.map((each) => each / (scores === 'softmax' ? all : 1 + each));
-      const own = [...chosen!.data.subarray(token * perToken, (token + 1) * perToken)];
+      const own = [...chosen!.data.subarray(token * perToken, (token + 1) * perToken)].filter((expert) => expert >= 0);
+      const placeOf = (expert: number) => chosen!.data.indexOf(expert, token * perToken);
       const sum = own.reduce((total, expert) => total + score[expert]!, 0);
       const byScore = (of: number, by: number) =>
         normalised ? (of === by ? 1 / sum : 0) - score[of]! / sum ** 2 : of === by ? 1 : 0;
@@ -157,12 +160,56 @@ const routeGradOp: Op<Routing> = {
             ? score[of]! * (1 - score[of]!)
             : 0;
       for (let by = 0; by < experts; by++)
-        for (const [place, of] of own.entries())
+        for (const of of own)
           for (const through of own)
             gradient.data[token * experts + by]! +=
-              dWeights!.data[token * perToken + place]! * byScore(of, through) * byLogit(through, by);
+              dWeights!.data[placeOf(of)]! * byScore(of, through) * byLogit(through, by);
     }
     return [gradient];
+  },
+};
+
+/** Operands: logits [b, s, experts] and the experts of slots [b, s, k], of which -1 is none and weighs nothing. */
+const slotWeightsOp: Op<Routing> = {
+  name: 'slotWeights',
+  shape: ([logits, chosen], attrs) => {
+    expectLogits(logits!, attrs);
+    const slots = [...logits!.shape.slice(0, 2), attrs.perToken];
+    expectShape(chosen!.shape.join() === slots.join(), `needs experts [${slots}], got [${chosen!.shape}]`);
+    return [float([...slots, 1])];
+  },
+  typing: { dims: 'b s e!, b s k! -> b s k 1' },
+  vjp: ({ node: { inputs, attrs }, gradients: [g] }) => [
+    apply(routeGradOp, [g!, inputs[0]!, inputs[1]!], attrs)[0],
+    undefined,
+  ],
+  execution: {
+    by: 'host',
+    run: ([logits, chosen], [weights], attrs, { inputs }) => {
+      const { perToken } = attrs;
+      eachToken(logits!, lastDim(inputs[0]!.shape), attrs.scores, (token, scores) => {
+        const own = Array.from(chosen!.subarray(token * perToken, (token + 1) * perToken));
+        const divisor = divisorOf(own, scores, attrs);
+        for (const [place, expert] of own.entries())
+          weights![token * perToken + place] = expert < 0 ? 0 : scores[expert]! / divisor;
+      });
+    },
+  },
+  reference: ([logits, chosen], { perToken, scores, normalised }) => {
+    const experts = lastDim(logits!.shape);
+    const score = (token: number, expert: number) => {
+      const row = logits!.data.subarray(token * experts, (token + 1) * experts);
+      const all = scores === 'softmax' ? row.reduce((sum, z) => sum + Math.exp(z), 0) : 1 + Math.exp(row[expert]!);
+      return expert < 0 ? 0 : Math.exp(row[expert]!) / all;
+    };
+    return [
+      ndarray([...chosen!.shape, 1], (slot) => {
+        const token = Math.floor(slot / perToken);
+        const own = chosen!.data.subarray(token * perToken, (token + 1) * perToken);
+        const sum = normalised ? own.reduce((total, expert) => total + score(token, expert), 0) : 1;
+        return chosen!.data[slot]! < 0 ? 0 : score(token, chosen!.data[slot]!) / sum;
+      }),
+    ];
   },
 };
 
@@ -182,4 +229,8 @@ export function routes(logits: Value, attrs: Routing, bias?: Value): Routes {
   return { weights: weights!, experts: experts! };
 }
 
-export const routeOps = { routeOp, routeGradOp };
+/** Logits [b, s, experts] and the experts of slots [b, s, perToken] -> what each slot counts [b, s, perToken, 1]; one of expert -1 nothing. */
+export const slotWeights = (logits: Value, experts: Value, attrs: Routing): Value =>
+  apply(slotWeightsOp, [logits, experts], attrs)[0]!;
+
+export const routeOps = { routeOp, routeGradOp, slotWeightsOp };

@@ -46,6 +46,8 @@ export const fixedSettings = [
   'heldOut',
   'mix',
   'syncEvery',
+  'capacity',
+  'routing',
 ] as const;
 
 /** The notes of a run; what would make it another run is refused. */

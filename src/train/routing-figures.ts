@@ -1,11 +1,11 @@
 // What a step's routing came to, as figures: how unevenly experts are used, layer by layer, and the losses of routers.
-import { lossesOf, mixtureLayers, plainRouter, toldParts } from '../model/router.ts';
+import { drops, lossesOf, mixtureLayers, plainRouter, toldParts } from '../model/router.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { Figures } from './job.ts';
 
 /**
  * By name, from the numbers that a step tells (`TrainingStep.routing`). `imbalance/<layer>`: slots of the busiest expert over the mean;
- * `imbalance`: of the worst layer. Where ranks of ep have experts of their own, `rankImbalance` says the same of them. Losses are sums
+ * `imbalance`: of the worst layer. `dropped`: the share of all slots that no expert took, where there is a capacity. Where ranks of ep have experts of their own, `rankImbalance` says the same of them. Losses are sums
  * over layers, without what they count by.
  */
 export function routingFigures({ config, layout, router = plainRouter }: StepSettings, numbers: Float64Array): Figures {
@@ -22,7 +22,7 @@ export function routingFigures({ config, layout, router = plainRouter }: StepSet
     return Object.fromEntries(parts.map(([name, count]) => [name, next(count)]));
   });
   const loads = rows.map(({ load }) => load!);
-  const sumOf = (name: string) => rows.reduce((sum, row) => sum + row[name]![0]!, 0);
+  const allOf = (name: string) => rows.reduce((sum, row) => sum + total(row[name]!), 0);
   return {
     ...unevenness('imbalance', layers, loads),
     ...(ep > 1
@@ -32,7 +32,8 @@ export function routingFigures({ config, layout, router = plainRouter }: StepSet
           loads.map((load) => byRank(load, ep)),
         )
       : {}),
-    ...Object.fromEntries(lossesOf(router).map((name) => [name, sumOf(name)])),
+    ...(!drops(router) ? {} : { dropped: 1 - allOf('kept') / Math.max(1, allOf('load')) }),
+    ...Object.fromEntries(lossesOf(router).map((name) => [name, allOf(name)])),
   };
 }
 

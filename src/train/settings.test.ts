@@ -22,8 +22,17 @@ const {
 
 test('is read as it was written, and a run from before there was a choice has what all had', () => {
   expect(runSchema.parse(saved)).toEqual(saved);
-  const { pack: _, objective: __, beta: ___, auxLoss: ____, zLoss: _____, biasRate: ______, ...earlier } = saved;
-  const usual = { pack: false, objective: 'next-token', auxLoss: 0, zLoss: 0, biasRate: 0 };
+  const {
+    pack: _,
+    objective: __,
+    beta: ___,
+    auxLoss: ____,
+    zLoss: _____,
+    biasRate: ______,
+    routing: _______,
+    ...earlier
+  } = saved;
+  const usual = { pack: false, objective: 'next-token', auxLoss: 0, zLoss: 0, biasRate: 0, routing: 'tokens' };
   expect(runSchema.parse(earlier)).toEqual({ ...earlier, ...usual });
   expect(runSchema.safeParse({ ...saved, pack: 'yes' }).success).toBe(false);
 });

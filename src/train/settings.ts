@@ -4,6 +4,8 @@ import { list, oneOf, real, ruled, text, toggle, whole } from '../settings.ts';
 
 export const objectives = ['next-token', 'dpo'] as const;
 
+export const routings = ['tokens', 'experts'] as const;
+
 /** A run's settings when all is decided: what is saved with its checkpoints and written to its run.json. */
 export interface RunSettings {
   /** What is learned: to predict the next token of a text, or (dpo) to prefer one completion of a prompt to another. */
@@ -19,6 +21,10 @@ export interface RunSettings {
    * of the checkpoint stay as they are.
    */
   readonly biasRate: number;
+  /** Of mixtures: an expert takes so many times its even share of a sequence's slots at most; all without it. */
+  readonly capacity?: number | undefined;
+  /** Of mixtures: whether tokens choose their experts, or experts their tokens. */
+  readonly routing: (typeof routings)[number];
   /** A preset, a config.json or a checkpoint directory. */
   readonly model: string;
   /** Changes to the model's config.json, such as `hidden_size=384`. */
@@ -125,6 +131,8 @@ export const runFields = {
   auxLoss: real({ least: 0, most: 1e6 }, 0.01),
   zLoss: real({ least: 0, most: 1e6 }, 0.001),
   biasRate: real({ least: 0, most: 1e6 }, 0.001),
+  capacity: real({ above: 0, most: 1e6 }, 1.25),
+  routing: oneOf(...routings),
   model: text('a preset, a config.json or a checkpoint directory'),
   set: z.array(z.string()).meta({ rule: 'a list of changes to the model, such as hidden_size=384' }),
   data: list(z.string().min(1), 'a list of files and folders'),
@@ -182,6 +190,7 @@ export const trainDefaults = {
   auxLoss: 0,
   zLoss: 0,
   biasRate: 0,
+  routing: 'tokens',
   model: 'llama-small',
   layout: 'auto',
   steps: 100,
@@ -220,6 +229,8 @@ export const runSchema: z.ZodType<RunSettings> = z.strictObject({
   auxLoss: runFields.auxLoss.default(trainDefaults.auxLoss),
   zLoss: runFields.zLoss.default(trainDefaults.zLoss),
   biasRate: runFields.biasRate.default(trainDefaults.biasRate),
+  capacity: runFields.capacity.optional(),
+  routing: runFields.routing.default(trainDefaults.routing),
   pack: runFields.pack.default(trainDefaults.pack),
   syncEvery: runFields.syncEvery.default(trainDefaults.syncEvery),
   outerLearningRate: runFields.outerLearningRate.optional(),

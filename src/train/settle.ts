@@ -17,7 +17,7 @@ import { chooseLayout, type Measuring } from './choose-layout.ts';
 import { divide } from './division.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
 import type { RunManifest } from './manifest.ts';
-import { betaOf, checkRouter, stepSettings } from './objective.ts';
+import { betaOf, checkRouter, routerOf, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
 import { atMeetings, checkReplicas, outerOf, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
@@ -85,11 +85,17 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
   const precision = value('precision');
   const meeting = settleMeeting(given, before);
   const text = value('layout');
-  const router = { auxLoss: value('auxLoss'), zLoss: value('zLoss'), biasRate: value('biasRate') };
+  const router = routerOf({
+    auxLoss: value('auxLoss'),
+    zLoss: value('zLoss'),
+    biasRate: value('biasRate'),
+    capacity: given.capacity ?? before?.run.capacity,
+    routing: value('routing'),
+  });
   checkRouter(router, found.config);
   const model = router.biasRate > 0 ? { ...found, config: withRouterBias(found.config) } : found;
   const ofStep = {
-    ...stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router }, 1),
+    ...stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router, routing: value('routing') }, 1),
     ...outerOf(meeting),
   };
   // Speeds are of the ranks that the layout had.
@@ -149,6 +155,7 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
       objective,
       ...optional('beta', beta),
       ...router,
+      routing: value('routing'),
       model: before?.run.model ?? name,
       set: before?.run.set ?? given.set ?? [],
       data,

@@ -1,6 +1,7 @@
 // The simulator on small numbers, and with it every collective's gradient, on every mesh and beside every type of another axis.
 import { describe, expect, test } from 'vitest';
 import { coordsOf, type Mesh } from '../src/mesh/mesh.ts';
+import { dispatch } from '../src/model/dispatch.ts';
 import {
   allGather,
   allReduce,
@@ -10,11 +11,13 @@ import {
   ownSlice,
   reduceScatter,
 } from '../src/ops/collectives.ts';
+import { groupedLinear } from '../src/ops/grouped-linear.ts';
 import { enterLocal, exchangeBlocks, leaveLocal, localOps, ringShift } from '../src/ops/local.ts';
 import { vocabMax } from '../src/ops/loss.ts';
+import { scaleRows } from '../src/ops/rows.ts';
 import type { NdArray, Op, Shape, Trace, Value } from '../src/program/program.ts';
 import { apply, finish, input, startTrace } from '../src/program/trace.ts';
-import type { AxisType } from '../src/program/types.ts';
+import type { AxisType, Types } from '../src/program/types.ts';
 import { checkGradients } from './check-gradients.ts';
 import { simulate } from './simulate.ts';
 
@@ -283,6 +286,30 @@ const transitions: readonly Transition[] = [
     move: (x) => leaveLocal(x, 'tp', 'V1'),
   },
   {
+    name: 'into a local region, what all hold',
+    op: 'enterLocal',
+    from: 'R',
+    to: 'L',
+    backward: ['leaveLocal'],
+    move: (x) => enterLocal(x, 'tp'),
+  },
+  {
+    name: 'into a local region, terms of a sum',
+    op: 'enterLocal',
+    from: 'P',
+    to: 'L',
+    backward: ['leaveLocal'],
+    move: (x) => enterLocal(x, 'tp'),
+  },
+  {
+    name: 'out of a local region, as terms of a sum',
+    op: 'leaveLocal',
+    from: 'L',
+    to: 'P',
+    backward: ['enterLocal'],
+    move: (x) => leaveLocal(x, 'tp', 'P'),
+  },
+  {
     name: 'a shift round the ring',
     op: 'ringShift',
     from: 'L',
@@ -335,6 +362,31 @@ describe('the gradient of every collective', () => {
         .map(({ name }) => name)
         .sort(),
     );
+  });
+
+  test('rows go to the ranks of their experts and back, with the gradients of tokens, weights and experts', () => {
+    // Two experts on each of two ranks, tokens of two replicas on rings of two: slots of one rank, of another, and of none (-1).
+    const cut: Types = { ep: 'V0', dp: 'V0', cp: 'V1' };
+    const { error, compared, program } = checkGradients({
+      mesh: { ...one, ep: 2, dp: 2, cp: 2 },
+      given: {
+        h: { shape: [1, 3, 2], types: cut },
+        experts: { shape: [1, 3, 2], types: cut, below: 4 },
+        weights: { shape: [1, 3, 2, 1], types: cut },
+        up: { shape: [2, 3, 2], types: { ep: 'V0' } },
+        down: { shape: [2, 2, 3], types: { ep: 'V0' } },
+      },
+      write: ({ h, experts, weights, up, down }) => {
+        const there = dispatch(h!, { weights: weights!, experts: experts!, kept: experts!, filled: {} }, 4);
+        const made = groupedLinear(there.tokens, there.experts, there.own(up!), 'slots', there.filled);
+        const scaled = scaleRows(made, there.weights);
+        return [there.combine(groupedLinear(scaled, there.experts, there.own(down!), 'tokens', there.filled))];
+      },
+    });
+    // Products of four: differences of a polynomial, by steps of 1e-4.
+    expect(error).toBeLessThan(1e-7);
+    expect(compared).toBeGreaterThan(8 * (6 + 6) + 2 * 24 - 1);
+    expect(program.nodes.filter(({ op }) => op.name === 'exchangeRows').length).toBeGreaterThan(4);
   });
 
   test('the check notices a wrong gradient', () => {

@@ -1,4 +1,5 @@
 // How a run's work is divided between its ranks: alike, or by their speeds.
+import { pairPositions } from '../data/pairs.ts';
 import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { replicasOf, worldSize } from '../mesh/mesh.ts';
@@ -35,18 +36,23 @@ export function divide(whole: Whole): Division {
   return divideBySpeed(whole, { speeds: speeds.map((speed) => speed / fastest) });
 }
 
-function divideAlike({ config, layout, seqLen, globalBatch, microBatch: asked }: Whole): Division {
+/** As it was asked for: a sequence of pairs is as long as two. */
+const askedLength = ({ seqLen, preference }: Whole): number => (preference ? seqLen / pairPositions(1) : seqLen);
+
+function divideAlike(whole: Whole): Division {
+  const { config, layout, globalBatch, microBatch: asked } = whole;
   const fits = (size: number) => (globalBatch / replicasOf(layout)) % size === 0;
   const before = asked?.before !== undefined && fits(asked.before) ? asked.before : undefined;
   const microBatch = asked?.given ?? before ?? defaultMicroBatch(globalBatch, layout);
-  return { layout, microBatch, microbatches: checkFit(config, layout, { seqLen, globalBatch, microBatch }), notes: [] };
+  const microbatches = checkFit(config, layout, { seqLen: askedLength(whole), globalBatch, microBatch });
+  return { layout, microBatch, microbatches, notes: [] };
 }
 
 function divideBySpeed(whole: Whole, { speeds }: Pick<Uneven, 'speeds'>): Division {
   const { seqLen, globalBatch, microBatch: _, ...rest } = whole;
   const { dp } = whole.layout;
   // Replicas need not have as much each.
-  checkFit(whole.config, { ...whole.layout, dp: 1 }, { seqLen, globalBatch, microBatch: 1 });
+  checkFit(whole.config, { ...whole.layout, dp: 1 }, { seqLen: askedLength(whole), globalBatch, microBatch: 1 });
   const settings: Uneven = { ...rest, seqLen, speeds, microBatch: 1, microbatches: 1 };
   const layout = stagesBySpeed(settings);
   const stageNotes = layout === whole.layout ? [] : [`by speed, stages have ${layout.stages!.join(', ')} layers`];

@@ -42,7 +42,6 @@ export const errorTable = {
   // Layout and mesh
   LAYOUT_SYNTAX: { exit: 2, message: (e) => `layout "${v(e.text)}": ${v(e.reason)}; write it like tp=2,pp=2,dp=2` },
   LAYOUT_UNKNOWN: { exit: 2, message: (e) => `layout has no axis or setting "${v(e.key)}"; use ${v(e.allowed)}` },
-  LAYOUT_NOT_YET: { exit: 2, message: (e) => `${v(e.setting)} is not supported yet; ${v(e.fix)}` },
   LAYOUT_INDIVISIBLE: {
     exit: 2,
     message: (e) => `${v(e.axis)}=${v(e.size)} does not divide ${v(e.what)} (${v(e.total)}); use ${v(e.fix)}`,

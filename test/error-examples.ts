@@ -22,7 +22,6 @@ const fitting = (layout: string) => () =>
 export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   LAYOUT_SYNTAX: { when: 'a layout cannot be read', from: () => parseLayout('tp=two') },
   LAYOUT_UNKNOWN: { when: 'a layout names an axis or setting there is not', from: () => parseLayout('tp=2,xp=2') },
-  LAYOUT_NOT_YET: { when: 'a layout asks for what is still to come', from: () => parseLayout('ep=2') },
   LAYOUT_INDIVISIBLE: { when: 'an axis does not divide what it cuts', from: fitting('tp=3') },
   LAYOUT_STAGES: { when: 'a pipeline has more stages than the model has layers', from: fitting('pp=4') },
   LAYOUT_SCHEDULE: {

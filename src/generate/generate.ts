@@ -60,7 +60,11 @@ export function planGeneration(settings: GenerateSettings): GenerateJob {
       fix: `pass a checkpoint directory as ${option('model')}`,
     });
   if (layout.dp > 1)
-    fail('LAYOUT_NOT_YET', { setting: `dp=${layout.dp} for one prompt`, fix: 'split it over tp, cp, ep and pp' });
+    fail('OPTION_INVALID', {
+      option: `${option('layout')} dp=${layout.dp}`,
+      problem: 'one prompt leaves nothing for replicas',
+      fix: 'split it over tp, cp, ep and pp',
+    });
   // The last token is not looked at again.
   const seqLen = windowLength(config.positions.max, prompt.length + maxTokens - 1, layout);
   // Ranks of ep have the same prompt: they share the experts out.

@@ -61,7 +61,7 @@ export const largestAxis = 2 ** 20;
 
 /**
  * Parses a layout's text; `readFile` gives the text of the file that `schedule=file:<path>` names.
- * @throws LAYOUT_SYNTAX, LAYOUT_UNKNOWN, LAYOUT_SCHEDULE or LAYOUT_NOT_YET
+ * @throws LAYOUT_SYNTAX, LAYOUT_UNKNOWN or LAYOUT_SCHEDULE
  */
 export function parseLayout(text: string, readFile?: (path: string) => string): Layout {
   const layout: { -readonly [K in keyof Layout]: Layout[K] } = { ...oneRank };

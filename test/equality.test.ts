@@ -136,6 +136,10 @@ const nastyCases: readonly (readonly [string, Case])[] = [
     nasty('tp=2,ep=2,dp=2,sp,zero=3,recompute=full', { family: 'qwen2_moe', mixture: few, tied: true }),
   ],
   [
+    'experts over ranks of rings and replicas, moments shared out over both',
+    nasty('cp=2,ep=2,dp=2,zero=1', { family: 'qwen2_moe', mixture: few, tied: true }, { documents: 4 }),
+  ],
+  [
     'experts over ranks of a ring in stages, gradients in halves',
     nasty(
       'cp=2,ep=2,pp=2,schedule=zb-h1,zero=2',

@@ -20,7 +20,7 @@ import type { Schedule } from '../schedule/schedule.ts';
 import { forwardScheduleOf, scheduleOf } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
 import { bucketsOf } from '../state/buckets.ts';
-import { dataAxes } from '../state/placement.ts';
+import { dataAxes, sharedOver } from '../state/placement.ts';
 import { once } from './once.ts';
 import { alikeReplicas, microbatchesOn, ownMesh, type StepSettings, traceSettings } from './settings.ts';
 
@@ -36,13 +36,14 @@ function setsOf(settings: StepSettings): (readonly (typeof axes)[number][])[] {
   const { layout } = ownMesh(settings, coordsOf(settings.layout, 0));
   const sets: (readonly (typeof axes)[number][])[] = axes.map((axis) => [axis]);
   for (let stage = 0; stage < layout.pp; stage++)
-    for (const { placement } of bucketsOf(config, layout, stage))
+    for (const { placement, types } of bucketsOf(config, layout, stage))
       sets.push(
         typedAxes.filter(
           (axis) => layout[axis] > 1 && placement.gradient[axis] === 'P' && placement.finished[axis] === 'I',
         ),
+        sharedOver(placement.moments, types).filter((axis) => layout[axis] > 1),
       );
-  // Of the loss, of what its tokens count, and of what ZeRO shares out.
+  // Of the loss, and of what its tokens count.
   sets.push(dataAxes.filter((axis) => layout[axis] > 1));
   // The norm is summed over all axes on which some gradient varies.
   for (let stage = 0; stage < layout.pp; stage++) {

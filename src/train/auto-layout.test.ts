@@ -97,6 +97,18 @@ test('cores that slow each other down are still used, unless talking costs more 
   expect(printLayout(choose(2, 8, { rates: { ...together, talk } }).layout)).toBe('tp=1');
 });
 
+test('replicas of a mixture share the experts out where summing their gradients costs more than sending tokens', () => {
+  // One layer, one head and an odd length: nothing else divides.
+  const one = { num_hidden_layers: 1, num_attention_heads: 1, num_key_value_heads: 1 };
+  const mixture = parseModelConfig({ ...presets['mixtral-tiny'], ...one }, 'mixtral-tiny');
+  const shape = { config: mixture, microBatch: 1 };
+  const slow = ratesOf(2, { secondsPerCall: 0, secondsPerByte: 1e-10 });
+  const text = (globalBatch: number, rates = slow) =>
+    printLayout(choose(2, globalBatch, { ...shape, rates, seqLen: 7 }).layout);
+  expect(text(2)).toBe('ep=2');
+  expect(text(2, ratesOf(2, { secondsPerCall: 1, secondsPerByte: 0 }))).toBe('tp=1');
+});
+
 test('replicas that memory cannot hold share out their moments, then their weights', () => {
   const large = parseModelConfig({ ...presets['llama-medium'], num_hidden_layers: 24 }, 'large');
   // Calls cost, bytes do not: replicas talk least.

@@ -4,6 +4,7 @@ import { FivefoldError } from '../errors.ts';
 import { type Layout, oneRank } from '../mesh/layout.ts';
 import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { divisors } from '../model/fit.ts';
 import { estimateStep, type StepRates } from '../plan/estimate-step.ts';
 import { fitsTraining } from '../plan/machine.ts';
 import { stageWork } from '../plan/stage-work.ts';
@@ -53,6 +54,7 @@ export function autoLayout(options: AutoLayoutOptions): AutoLayout {
   const { ranks, cores } = options;
   const wanted = grids(ranks ?? cores)
     .filter((grid) => ranks === undefined || worldSize(grid) === ranks)
+    .flatMap((grid) => [grid, ...(options.config.mixture ? sharingExperts(grid) : [])])
     .flatMap(inAllOrders)
     .flatMap((layout) => {
       const settings = dividedBy(layout, options);
@@ -88,6 +90,12 @@ export function grids(cores: number): Layout[] {
         for (let pp = 1; dp * tp * cp * pp <= cores; pp++) found.push({ ...oneRank, dp, tp, cp, pp });
   return found.sort((a, b) => worldSize(b) - worldSize(a) || b.dp - a.dp || b.tp - a.tp || b.cp - a.cp);
 }
+
+/** The same with replicas that share the experts out: all of them, or groups. */
+const sharingExperts = (grid: Layout): Layout[] =>
+  divisors(grid.dp)
+    .filter((ep) => ep > 1)
+    .map((ep) => ({ ...grid, ep, dp: grid.dp / ep }));
 
 /** The ways in which ranks of cp can attend, and stages work. */
 function inAllOrders(grid: Layout): Layout[] {

@@ -37,6 +37,7 @@ export { type BytesSent, predictPrograms, predictRank, type RankPrediction } fro
 export { printScaling, type Scaling, scalingOf, serialShare } from './plan/scaling.ts';
 export { type CompiledProgram, type CompileOptions, compileProgram } from './runtime/compile-program.ts';
 export { isRank } from './runtime/is-rank.ts';
+export { type MachineRates, machineRates } from './runtime/machine-rates.ts';
 export { type ProgramRun, runProgram } from './runtime/run-program.ts';
 export { type RanksOptions, runRanks } from './runtime/run-ranks.ts';
 export type { Transport } from './runtime/transport/transport.ts';
@@ -51,7 +52,7 @@ export { verify } from './schedule/verify.ts';
 export { type StepSettings, tokensPerStep } from './step/settings.ts';
 export type { RankProgram, TrainingStep } from './step/step.ts';
 export { buildTrainingStep } from './step/training-step.ts';
-export { autoLayout } from './train/auto-layout.ts';
+export { type AutoLayoutOptions, autoLayout } from './train/auto-layout.ts';
 export type { RankResult, RestartReport, StepReport, TrainReport } from './train/job.ts';
 export type { TrainHooks, TrainSummary } from './train/launch.ts';
 export { defaultMicroBatch } from './train/micro-batch.ts';

@@ -138,7 +138,7 @@ writeFileSync(
 test('experts that learn to prefer, in replicas that split every sequence: predicted, saved beside the steps and gone on with', async () => {
   const preferring = {
     ...{ ...small, model: mixture, data: pairs, seqLen: 16, layout: 'cp=2,dp=2', syncEvery: 2 },
-    ...({ objective: 'dpo', pack: 'balanced', steps: 8 } as const),
+    ...({ objective: 'dpo', steps: 8 } as const),
   } as const satisfies TrainOptions;
   const unbroken = await train(preferring);
   expect(unbroken.bytesSent).toEqual(unbroken.predicted.map(({ bytesSent }) => bytesSent));

@@ -123,9 +123,9 @@ const outerOf = fc.record({
   learningRate: fc.double({ min: 0.1, max: 1, noNaN: true }),
   momentum: fc.double({ min: 0, max: 0.95, noNaN: true }),
 });
-/** ZeRO shares out over dp what replicas hold each for itself; biases move by the load of all of them. */
+/** ZeRO shares out over dp what replicas hold each for itself; biases move by the load of all of them, who do as much each. */
 const cases = anyCase.map(
-  ({ router, ...each }): Case => ({
+  ({ router, shares: _, speeds: __, ...each }): Case => ({
     ...each,
     layout: { ...each.layout, zero: 0 },
     ...(router ? { router: { ...router, biasRate: 0 } } : {}),

@@ -25,6 +25,8 @@ export interface SmallMixture {
   /** Of the expert that all tokens have, where the family has one. */
   readonly sharedWidth: number;
   readonly normalised: boolean;
+  /** Scores are sigmoids of the logits, each by itself; undefined: their softmax. */
+  readonly sigmoid?: boolean;
   /** Layers that have an MLP. */
   readonly dense: readonly number[];
   /** Biases by which experts are chosen. */
@@ -82,8 +84,13 @@ export function configJson(model: SmallModel): Record<string, unknown> {
 }
 
 function mixtureJson(family: FamilyName, mixture: SmallMixture): Record<string, unknown> {
-  const { experts, perToken, width, sharedWidth, normalised, dense, bias } = mixture;
-  const sizes = { num_experts: experts, num_experts_per_tok: perToken, ...(bias ? { router_bias: true } : {}) };
+  const { experts, perToken, width, sharedWidth, normalised, dense, bias, sigmoid } = mixture;
+  const sizes = {
+    num_experts: experts,
+    num_experts_per_tok: perToken,
+    ...(bias ? { router_bias: true } : {}),
+    ...(sigmoid ? { scoring_func: 'sigmoid' } : {}),
+  };
   if (family === 'mixtral') return sizes;
   return {
     ...sizes,

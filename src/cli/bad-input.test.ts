@@ -167,6 +167,14 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     'cp=3 does not divide the attention heads',
     'cpMode=ring',
   ],
+  [
+    'experts that ep does not divide',
+    [...train('--layout', 'ep=3', '--global-batch', '6'), '--set', 'num_local_experts=4'].map((each) =>
+      each === path('config.json') ? 'mixtral-tiny' : each,
+    ),
+    'ep=3 does not divide the experts of a layer (4)',
+    'use ep=2 or ep=4',
+  ],
   ['a layout that is none', train('--layout', 'tp=two'), 'tp=two', 'write it like tp=2,pp=2,dp=2'],
   ['tp that does not divide the heads', train('--layout', 'tp=3'), 'tp=3', 'attention heads (4)', 'use tp=2 or tp=4'],
   ['dp that does not divide the batch', train('--layout', 'dp=3'), 'dp=3', 'global batch (4)', 'use dp=2 or dp=4'],
@@ -212,6 +220,12 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['half a step', train('--sync-every', '1.5'), '--sync-every: 1.5', 'a whole number from 1'],
   ['steps that are no number', train('--sync-every', 'H'), '--sync-every: "H"', 'use --sync-every 10'],
   ['one replica', train('--sync-every', '2'), '--sync-every', 'with dp=1 there is one replica', 'use --layout dp=2'],
+  [
+    'documents dealt out by cost to replicas that learn alone',
+    train('--sync-every', '2', '--layout', 'dp=2', '--pack', 'balanced', '--steps', '2'),
+    '--pack',
+    'use --pack, or leave --sync-every out',
+  ],
   ['--outer-lr alone', train('--outer-lr', '0.5'), '--outer-lr', 'no outer step', 'add --sync-every 10'],
   ['--outer-momentum of 1', train('--sync-every', '2', '--outer-momentum', '1'), '--outer-momentum: 1', 'below 1'],
   [

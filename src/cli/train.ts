@@ -99,7 +99,7 @@ holds its settings (run.json, for --config) and its figures (metrics.jsonl).
 Without --layout, or with auto, the machine is measured for half a second, and the layout is taken whose step is estimated to be the
 shortest of those that fit. With --speeds, a number for each rank or measure, stages have as many layers and replicas as many
 microbatches as their slowest rank does in the time of the others, unless stages= says how many layers (replicas keep as many with
-zero=2, zero=3 or a schedule out of a file).
+zero=2, zero=3, ep, --sync-every or a schedule out of a file).
 
 With --restart, a rank that dies, hangs past --timeout or runs out of memory is started again; one that is lost twice without a
 step between is given up, for a layout of fewer ranks. When the process itself was killed, the same command goes on.

@@ -111,6 +111,9 @@ function countWeights(config: ModelConfig, expertsOf: (mixture: Mixture) => numb
 
 export const matrixWeights = (config: ModelConfig): number => countWeights(config, ({ experts }) => experts);
 
+/** Of them, those of experts. */
+export const expertWeights = (config: ModelConfig): number => matrixWeights(config) - countWeights(config, () => 0);
+
 /** Weights of matrices that a token is multiplied by: what 2 FLOPs a weight and token count. */
 export const weightsOfToken = (config: ModelConfig): number => countWeights(config, ({ perToken }) => perToken);
 

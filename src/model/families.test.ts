@@ -103,7 +103,7 @@ test('what cannot be read is refused', () => {
     config.json: num_experts_per_tok 9 is more than the 8 experts; use 8 or less
     config.json: num_experts 5 and num_local_experts 4 differ; keep one of them
     config.json: num_local_experts: Too small: expected number to be >0; use the config.json of a Hugging Face model
-    config.json: scoring_func "tanh" is not supported; use "softmax"
+    config.json: scoring_func: Invalid option: expected one of "softmax"|"sigmoid"; use the config.json of a Hugging Face model
     config.json: output_router_logits true is not supported; use false
     config.json: router_jitter_noise 0.1 is not supported; use 0
     config.json: sliding_window 0 is not supported; use null for none

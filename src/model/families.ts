@@ -12,7 +12,7 @@ const noBiases: FixedKeys = { attention_bias: [false], mlp_bias: [false] };
 const noWindow: FixedKeys = { sliding_window: [], use_sliding_window: [false] };
 
 /** Noise and losses of routers that are not there. */
-const plainRouter: FixedKeys = { output_router_logits: [false], router_jitter_noise: [0], scoring_func: ['softmax'] };
+const plainRouter: FixedKeys = { output_router_logits: [false], router_jitter_noise: [0] };
 
 const qwenExperts: MixtureNames = {
   router: 'model.layers.{}.mlp.gate',

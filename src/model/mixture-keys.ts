@@ -13,6 +13,8 @@ const mixtureKeys = z.looseObject({
   moe_intermediate_size: size.mlp.nullish(),
   shared_expert_intermediate_size: size.mlp.nullish(),
   norm_topk_prob: z.boolean().nullish(),
+  /** What becomes of a token's logits, as configs of DeepSeek-V3 say it. */
+  scoring_func: z.enum(['softmax', 'sigmoid']).nullish(),
   /** Every so many layers the last has a mixture. */
   decoder_sparse_step: size.layers.nullish(),
   mlp_only_layers: z.array(z.number().int().nonnegative()).nullish(),
@@ -36,12 +38,12 @@ export interface MixtureVariant {
 /** Those of {@link mixtureKeys} that the family reads. */
 export function mixtureShape({ isEverywhere, defaults }: MixtureVariant): z.ZodRawShape {
   const { shape } = mixtureKeys;
-  const { num_experts, num_local_experts, num_experts_per_tok } = shape;
+  const { num_experts, num_local_experts, num_experts_per_tok, scoring_func } = shape;
   const { moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers } = shape;
   const { shared_expert_intermediate_size } = shape;
   return {
     [routerBiasKey]: shape[routerBiasKey],
-    ...{ num_experts, num_local_experts, num_experts_per_tok },
+    ...{ num_experts, num_local_experts, num_experts_per_tok, scoring_func },
     ...(isEverywhere ? {} : { moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers }),
     ...(defaults.shared_expert_intermediate_size === undefined ? {} : { shared_expert_intermediate_size }),
   };
@@ -72,7 +74,7 @@ export function readMixture(json: unknown, layers: number, variant: MixtureVaria
   return {
     experts,
     perToken,
-    scores: 'softmax',
+    scores: raw.scoring_func ?? 'softmax',
     normalised: isEverywhere ? defaults.norm_topk_prob : (raw.norm_topk_prob ?? defaults.norm_topk_prob),
     intermediateSize: isEverywhere
       ? raw.intermediate_size

@@ -3,7 +3,7 @@ import { fail, option } from '../errors.ts';
 import { type Layout, printLayout, type Zero } from '../mesh/layout.ts';
 import { coordsOf, replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { Recompute } from '../mesh/recompute.ts';
-import { matrixWeights } from '../model/config.ts';
+import { expertWeights, matrixWeights } from '../model/config.ts';
 import { divisors } from '../model/fit.ts';
 import { tokenBlocks } from '../model/head.ts';
 import { elementBytes } from '../program/program.ts';
@@ -32,14 +32,25 @@ export function fitsTraining(settings: StepSettings, availableBytes: number): bo
   return hasRoom(settings, availableBytes);
 }
 
+/** Whether it can be looked at closer: it is short enough, and even with all shared out its weights have room. */
+export const isPlannable = (settings: StepSettings, availableBytes: number): boolean =>
+  worldSize(settings.layout) <= mostRanks &&
+  passes(settings) <= mostPasses &&
+  leastShare * sum(leastOf({ ...settings, layout: { ...settings.layout, zero: 3 } })) <= availableBytes;
+
 /** What needs too much is not even traced: its program may be as long as its sequences are. */
 const hasRoom = (settings: StepSettings, availableBytes: number): boolean =>
   leastShare * sum(leastOf(settings)) <= availableBytes && fits(estimateTraining(settings), availableBytes);
 
 /** Known without a program: weights, gradients and two moments, and of activations the input of every layer. */
 function leastOf({ config, layout, microBatch, seqLen, precision }: StepSettings) {
-  const copies = (sharedFrom: Zero) => (layout.zero >= sharedFrom ? 1 : replicasOf(layout));
-  const state = (copies(3) + copies(2) + 2 * copies(1)) * matrixWeights(config);
+  const copies = (replicas: number) => {
+    const of = (sharedFrom: Zero) => (layout.zero >= sharedFrom ? 1 : replicas);
+    return of(3) + of(2) + 2 * of(1);
+  };
+  // Ranks of ep share experts out.
+  const experts = layout.ep > 1 ? expertWeights(config) : 0;
+  const state = copies(replicasOf(layout)) * (matrixWeights(config) - experts) + copies(layout.dp) * experts;
   const inputs = config.layers * replicasOf(layout) * microBatch * seqLen * config.hiddenSize;
   const width = elementBytes('float', precision);
   return { state: state * width, activations: inputs * width };
@@ -78,7 +89,7 @@ export function checkRanks({ layout }: Pick<StepSettings, 'layout'>): void {
     });
 }
 
-function checkPasses(settings: StepSettings): void {
+export function checkPasses(settings: StepSettings): void {
   const { config, microBatch, microbatches } = settings;
   if (passes(settings) <= mostPasses) return;
   const fewer = divisors(microbatches).find(

@@ -36,6 +36,19 @@ test.each([0, 1, 2, 3])('of tp, cp and dp together, with zero=%i', (zero) => {
     expectGroups(settingsOf({ ...shape, layout: parseLayout(`tp=2,cp=2,dp=2,zero=${zero}${more}`) }, 'f64'));
 });
 
+test.each([0, 1, 2, 3])('of cp, ep and dp together, with zero=%i, of tokens and of pairs', (zero) => {
+  const mixture = { experts: 4, perToken: 2, width: 4, sharedWidth: 4, normalised: true, dense: [] };
+  const shape = {
+    model: { ...model, family: 'mixtral', mixture },
+    seqLen: 12,
+    microBatch: 1,
+    microbatches: 1,
+  } as const;
+  const layout = parseLayout(`cp=2,ep=2,dp=2,zero=${zero}`);
+  expectGroups(settingsOf({ ...shape, layout }, 'f64'));
+  expectGroups(settingsOf({ ...shape, layout, preference: { beta: 0.1, pairs: 1 } }, 'f64'));
+});
+
 test('of random models and layouts of up to twelve ranks', () => {
   fc.assert(
     fc.property(casesOf(12), (each) => expectGroups(settingsOf(each, 'f64'))),

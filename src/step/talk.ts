@@ -8,6 +8,7 @@ import {
   groupKey,
   groupOf,
   rankAt,
+  replicaAxes,
   replicaOf,
   worldGroup,
   worldSize,
@@ -43,8 +44,8 @@ function setsOf(settings: StepSettings): (readonly (typeof axes)[number][])[] {
         ),
         sharedOver(placement.moments, types).filter((axis) => layout[axis] > 1),
       );
-  // Of the loss, and of what its tokens count.
-  sets.push(dataAxes.filter((axis) => layout[axis] > 1));
+  // Of the loss, and of what its tokens count, or its pairs, which ranks of cp have alike.
+  for (const over of [dataAxes, replicaAxes]) sets.push(over.filter((axis) => layout[axis] > 1));
   // The norm is summed over all axes on which some gradient varies.
   for (let stage = 0; stage < layout.pp; stage++) {
     const buckets = bucketsOf(config, layout, stage);

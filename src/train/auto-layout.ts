@@ -6,7 +6,7 @@ import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { divisors } from '../model/fit.ts';
 import { estimateStep, type StepRates } from '../plan/estimate-step.ts';
-import { fitsTraining } from '../plan/machine.ts';
+import { fitsTraining, isPlannable } from '../plan/machine.ts';
 import { stageWork } from '../plan/stage-work.ts';
 import type { Precision } from '../program/onnx-builder.ts';
 import type { MachineRates } from '../runtime/machine-rates.ts';
@@ -54,12 +54,14 @@ export function autoLayout(options: AutoLayoutOptions): AutoLayout {
   const { ranks, cores } = options;
   const wanted = grids(ranks ?? cores)
     .filter((grid) => ranks === undefined || worldSize(grid) === ranks)
+    .filter(({ dp }) => dp > 1 || options.ofStep?.outer === undefined)
     .flatMap((grid) => [grid, ...(options.config.mixture ? sharingExperts(grid) : [])])
     .flatMap(inAllOrders)
     .flatMap((layout) => {
       const settings = dividedBy(layout, options);
-      return settings ? [{ layout, settings }] : [];
+      return settings && isPlannable(settings, options.memoryBytes) ? [{ layout, settings }] : [];
     });
+  if (wanted.length === 0) return { layout: oneRank, seconds: Number.NaN };
   const least = leastTimes(options);
   const byTime = wanted
     .map((each) => ({ ...each, atLeast: least(each.settings) }))

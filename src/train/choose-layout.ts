@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import type { AbortSignalLike } from '../abort-signal.ts';
 import { option } from '../errors.ts';
-import { type Layout, printLayout } from '../mesh/layout.ts';
+import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
+import { checkRanks } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { machineRates } from '../runtime/machine-rates.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
@@ -33,6 +34,7 @@ export async function chooseLayout(
 ): Promise<ChosenLayout> {
   const cores = availableParallelism();
   const ranks = speeds === 'measure' ? undefined : speeds?.length;
+  if (ranks !== undefined) checkRanks({ layout: { ...oneRank, dp: ranks } });
   const memoryBytes = availableMemory();
   const most = ranks ?? cores;
   // One rank is laid out in one way, however fast it is.

@@ -38,7 +38,7 @@ export const outerOf = ({ syncEvery, outerLearningRate, outerMomentum }: Meeting
 
 /** @throws for a layout in which replicas cannot take steps of their own, or not those of the run gone on with */
 export function checkReplicas(
-  { syncEvery, biasRate }: Meeting & Pick<RunSettings, 'biasRate'>,
+  { syncEvery, biasRate, pack }: Meeting & Pick<RunSettings, 'biasRate' | 'pack'>,
   layout: Layout,
   before: RunManifest | undefined,
 ): void {
@@ -61,6 +61,12 @@ export function checkReplicas(
       'layout',
       `zero=${layout.zero} shares out over dp what every replica has for itself with ${option('syncEvery')} ${syncEvery}`,
       `leave zero out, or ${option('syncEvery')}`,
+    );
+  if (pack === 'balanced')
+    refuse(
+      'pack',
+      `what every replica learns alone with ${option('syncEvery')} ${syncEvery} must not depend on how documents are dealt out to ranks`,
+      `use ${option('pack')}, or leave ${option('syncEvery')} out`,
     );
   if (biasRate > 0)
     refuse(

@@ -5,7 +5,7 @@ import type { Figures } from './job.ts';
 
 /**
  * By name, from the numbers that a step tells (`TrainingStep.routing`). `imbalance/<layer>`: slots of the busiest expert over the mean;
- * `imbalance`: of the worst layer. `dropped`: the share of all slots that no expert took, where there is a capacity. Where ranks of ep have experts of their own, `rankImbalance` says the same of them. Losses are sums
+ * `imbalance`: of the worst layer; `load/<layer>/<expert>`: an expert's share of the slots. `dropped`: the share of all slots that no expert took, where there is a capacity. Where ranks of ep have experts of their own, `rankImbalance` says the same of them. Losses are sums
  * over layers, without what they count by.
  */
 export function routingFigures({ config, layout, router = plainRouter }: StepSettings, numbers: Float64Array): Figures {
@@ -25,6 +25,11 @@ export function routingFigures({ config, layout, router = plainRouter }: StepSet
   const allOf = (name: string) => rows.reduce((sum, row) => sum + total(row[name]!), 0);
   return {
     ...unevenness('imbalance', layers, loads),
+    ...Object.fromEntries(
+      layers.flatMap((layer, index) =>
+        sharesOf(loads[index]!).map((share, expert) => [`load/${layer}/${expert}`, share]),
+      ),
+    ),
     ...(ep > 1
       ? unevenness(
           'rankImbalance',
@@ -38,6 +43,9 @@ export function routingFigures({ config, layout, router = plainRouter }: StepSet
 }
 
 const total = (numbers: Float64Array): number => numbers.reduce((sum, each) => sum + each, 0);
+
+/** Of all slots, each expert's. */
+const sharesOf = (load: Float64Array): number[] => Array.from(load, (slots) => slots / Math.max(1, total(load)));
 
 /** Experts lie in order on the ranks, as many on each. */
 const byRank = (load: Float64Array, ranks: number): Float64Array =>

@@ -122,7 +122,7 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
     ...optional('speeds', speeds === 'measure' ? await measured(asked, precision, settling) : speeds),
   });
   if (!before) refuseDropout(model.config);
-  checkReplicas({ ...meeting, ...router }, division.layout, before);
+  checkReplicas({ ...meeting, ...router, pack: value('pack') }, division.layout, before);
   checkTrainingFits({ config: model.config, precision, ...ofStep, ...division }, availableMemory());
   checkPlaces(given);
   const namedTokenizer = given.tokenizer ?? model.tokenizerPath;

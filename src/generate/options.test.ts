@@ -61,7 +61,7 @@ test('the line says what was given, what is allowed and what to do', async () =>
 test('what the model or the layout refuses', async () => {
   expect(await refusal({ ...least, model: 'gone' })).toMatch(/^CHECKPOINT_MISSING /);
   expect(await refusal({ ...least, model: 'llama-tiny' })).toContain('the model has no weights');
-  expect(await refusal({ ...least, layout: 'dp=2' })).toContain('dp=2 for one prompt');
+  expect(await refusal({ ...least, layout: 'dp=2' })).toContain('dp=2: one prompt leaves nothing for replicas');
   expect(await refusal({ ...least, layout: 'tp=3' })).toMatch(/^LAYOUT_INDIVISIBLE /);
   expect(await refusal({ ...least, layout: 'zz=3' })).toMatch(/^LAYOUT_UNKNOWN /);
   expect(await refusal({ ...least, tokenizer: 'gone.json' })).toMatch(/^CONFIG_INVALID |^OPTION_INVALID /);

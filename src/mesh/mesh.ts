@@ -31,6 +31,9 @@ export const groupKey = ({ axis, ranks }: Group): string => `${axis}:${ranks.joi
 
 export const worldSize = (mesh: Mesh): number => axes.reduce((product, axis) => product * mesh[axis], 1);
 
+/** Ranks along these see different data. */
+export const dataAxes = ['cp', 'ep', 'dp'] as const satisfies readonly Axis[];
+
 /** Along these ranks take different sequences. */
 export const replicaAxes = ['ep', 'dp'] as const satisfies readonly Axis[];
 type Replicas = Pick<Mesh, (typeof replicaAxes)[number]>;

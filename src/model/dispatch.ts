@@ -1,6 +1,7 @@
 // Expert parallelism: ranks of ep have some of the experts each, and other sequences. What a token's experts need of it goes to their ranks
 // (dispatch), where it looks like tokens of one expert each, and what they make of it comes back (combine); as in GShard (Lepikhin et
 // al., 2020), but with as many rows as there are, not padded to a capacity.
+import { dataAxes } from '../mesh/mesh.ts';
 import { exchangeCounts, exchangeRows, packRows, sendOrder, unpackRows, usedRows } from '../ops/exchange-rows.ts';
 import type { Filled } from '../ops/grouped-loop.ts';
 import { enterLocal, leaveLocal } from '../ops/local.ts';
@@ -20,8 +21,6 @@ export interface Dispatched extends Routes {
   /** What experts made of tokens, back at the tokens' rank and summed up there. */
   readonly combine: (made: Value) => Value;
 }
-
-const dataAxes = ['cp', 'ep', 'dp'] as const;
 
 /** h [b, s, hidden] and where it goes -> what this rank's experts get of all ranks' tokens; `experts`: of a layer. */
 export function dispatch(h: Value, { weights, kept, filled }: Sent, experts: number): Dispatched {

@@ -3,12 +3,13 @@
 //   bucket   │ q.weight │ k.weight │ .. │ down.weight │ padding │      with ZeRO, cut evenly over the data ranks:
 //            │  rank 0's part   │  rank 1's part   │               parts do not end where parameters do
 import type { Layout } from '../mesh/layout.ts';
+import { dataAxes } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { type ParamSpec, type Part, paramSpecs, shardShape } from '../model/params.ts';
 import { isOnBothEnds, isTied, stageParts } from '../model/stages.ts';
 import { elements } from '../program/program.ts';
 import { mapTypes, type Types, typedAxes, varyingDim } from '../program/types.ts';
-import { dataAxes, type Placement, placementOf, zeroOf } from './placement.ts';
+import { type Placement, placementOf, zeroOf } from './placement.ts';
 
 /** A parameter's place in its bucket: elements [start, start + size) of the vector hold its shard. */
 export interface Slot {

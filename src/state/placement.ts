@@ -4,11 +4,8 @@
 // levels decide: what is shared out there is flat, each rank holding its part of a bucket's vector (V0). What the outer optimizer keeps
 // (see step/outer-step.ts) is needed at synchronisations alone, and always shared out over dp.
 import type { Layout, Zero } from '../mesh/layout.ts';
-import type { Coords, Mesh } from '../mesh/mesh.ts';
+import { type Coords, dataAxes, type Mesh } from '../mesh/mesh.ts';
 import { dualTypes, mapTypes, type TypedAxis, type Types, varyingDim } from '../program/types.ts';
-
-/** Ranks along these see different data. */
-export const dataAxes = ['cp', 'ep', 'dp'] as const satisfies readonly TypedAxis[];
 
 /** ZeRO's level where there is anybody to share with. */
 export const zeroOf = (layout: Layout): Zero => (dataAxes.some((axis) => layout[axis] > 1) ? layout.zero : 0);

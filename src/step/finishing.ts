@@ -1,7 +1,7 @@
 // What follows the microbatches of a step, as one typed program: gradients are completed by their types, their norm is taken,
 // AdamW is applied to what this rank holds of the moments, and parameters that others updated are gathered back.
 import type { Layout } from '../mesh/layout.ts';
-import type { Coords } from '../mesh/mesh.ts';
+import { type Coords, dataAxes } from '../mesh/mesh.ts';
 import { toldTypes } from '../model/router.ts';
 import { allGather, allReduce, reduceScatter } from '../ops/collectives.ts';
 import { adamw, onFirst, optimizerSettings, squareRoot, sumOverStages, sumSquares, total } from '../ops/finishing.ts';
@@ -56,13 +56,13 @@ export function traceFinishing(
   outputs.gradNorm = at(trace, 'gradient norm', () => squareRoot(squaredNorm));
   outputs.loss = at(trace, 'loss', () => {
     inputs.loss = input(trace, [losses], { tp: 'I', cp: 'P', ep: 'P', dp: 'P' });
-    const mean = allReduce(inputs.loss, ['cp', 'ep', 'dp'], 'I');
+    const mean = allReduce(inputs.loss, dataAxes, 'I');
     return layout.pp > 1 ? sumOverStages(mean) : mean;
   });
   if (routing > 0)
     outputs.routing = at(trace, 'routing', () => {
       inputs.routing = input(trace, [routing], toldTypes, 'double');
-      const sum = allReduce(inputs.routing, ['cp', 'ep', 'dp'], 'I');
+      const sum = allReduce(inputs.routing, dataAxes, 'I');
       const all = layout.pp > 1 ? sumOverStages(sum) : sum;
       if (biases) {
         inputs.biases = input(trace, [biases.bucket.size], biases.bucket.placement.moments);

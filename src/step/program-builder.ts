@@ -180,7 +180,14 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision, sta
         return { kind: 'blocks', node: piece.node, inputs, outputs, scratch, flops, ...place, site };
       }
       case 'collective':
-        return { kind: 'collective', ...callOf(piece.node), ...bound(inputs), output: outputs[0]!, ...place, site };
+        return {
+          kind: 'collective',
+          ...callOf(piece.node),
+          ...operandsOf(inputs),
+          output: outputs[0]!,
+          ...place,
+          site,
+        };
     }
   };
   return builder;
@@ -221,10 +228,8 @@ interface ArenaPlace {
 type Call = Pick<Extract<Instruction, { kind: 'collective' }>, 'call' | 'group' | 'how'>;
 
 /** Operands of a collective: what is sent, and counts if it has any. */
-const bound = ([input, sent, received]: readonly number[]) => ({
-  input: input!,
-  ...(sent === undefined ? {} : { counts: { sent, received: received! } }),
-});
+const operandsOf = ([input, sent, received]: readonly number[]) =>
+  sent === undefined ? { input: input! } : { input: input!, counts: { sent, received: received! } };
 
 /** What a collective is on this rank, wherever its operand lies. */
 function callOn(node: Node, mesh: Mesh, rank: number): Call {

@@ -4,6 +4,7 @@ import {
   axes,
   type Channel,
   coordsOf,
+  dataAxes,
   type Group,
   groupKey,
   groupOf,
@@ -21,7 +22,7 @@ import type { Schedule } from '../schedule/schedule.ts';
 import { forwardScheduleOf, scheduleOf } from '../schedule/schedules.ts';
 import { verify } from '../schedule/verify.ts';
 import { bucketsOf } from '../state/buckets.ts';
-import { dataAxes, sharedOver } from '../state/placement.ts';
+import { sharedOver } from '../state/placement.ts';
 import { once } from './once.ts';
 import { alikeReplicas, microbatchesOn, ownMesh, type StepSettings, traceSettings } from './settings.ts';
 

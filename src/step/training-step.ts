@@ -1,5 +1,5 @@
 // Builds the training step of one rank: the pipeline schedule over its parts, then what finishes the step.
-import { type Coords, coordsOf, replicaAxes, replicaOf } from '../mesh/mesh.ts';
+import { type Coords, coordsOf, dataAxes, replicaAxes, replicaOf } from '../mesh/mesh.ts';
 import { paramSpecs } from '../model/params.ts';
 import { stageParts } from '../model/stages.ts';
 import { allReduce } from '../ops/collectives.ts';
@@ -8,7 +8,7 @@ import type { LoadRow } from '../ops/load.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { scheduleOf } from '../schedule/schedules.ts';
 import { heldPart } from '../state/pieces.ts';
-import { dataAxes, sharedOver } from '../state/placement.ts';
+import { sharedOver } from '../state/placement.ts';
 import type { RankState } from '../state/vectors.ts';
 import { type FinishingNumbers, traceFinishing } from './finishing.ts';
 import { holdState } from './held.ts';

@@ -16,7 +16,16 @@ import {
 import { type Piece, segment } from '../program/segment.ts';
 import type { RankState } from '../state/vectors.ts';
 import { once } from './once.ts';
-import type { Buffer, BufferPlace, ComputePiece, Instruction, Place, RankProgram, Segment } from './step.ts';
+import {
+  type Buffer,
+  type BufferPlace,
+  type ComputePiece,
+  type Instruction,
+  type Place,
+  type RankProgram,
+  type Segment,
+  touched,
+} from './step.ts';
 
 export interface ProgramBuilder {
   /** Memory of its own, outside the arena. */
@@ -283,24 +292,4 @@ function planArena(buffers: readonly Buffer[], instructions: readonly Instructio
   const offsets = new Float64Array(buffers.length);
   for (const [index, { id }] of roots.entries()) offsets[id] = plan.offsets[index]!;
   return { offsets, arenaBytes: plan.bytes, livePeakBytes: plan.peakBytes };
-}
-
-/** The buffers an instruction reads or writes. */
-export function touched(instruction: Instruction): readonly number[] {
-  switch (instruction.kind) {
-    case 'compute':
-    case 'host':
-      return [...instruction.inputs, ...instruction.outputs];
-    case 'blocks':
-      return [...instruction.inputs, ...instruction.outputs, instruction.scratch];
-    case 'collective': {
-      const { input, output, counts } = instruction;
-      return [input, output, ...(counts ? [counts.sent, counts.received] : [])];
-    }
-    case 'send':
-    case 'recv':
-      return [instruction.buffer];
-    case 'zero':
-      return instruction.buffers;
-  }
 }

@@ -143,3 +143,23 @@ export interface TrainingStep extends RankProgram {
    */
   readonly routing?: number;
 }
+
+/** The buffers an instruction reads or writes. */
+export function touched(instruction: Instruction): readonly number[] {
+  switch (instruction.kind) {
+    case 'compute':
+    case 'host':
+      return [...instruction.inputs, ...instruction.outputs];
+    case 'blocks':
+      return [...instruction.inputs, ...instruction.outputs, instruction.scratch];
+    case 'collective': {
+      const { input, output, counts } = instruction;
+      return [input, output, ...(counts ? [counts.sent, counts.received] : [])];
+    }
+    case 'send':
+    case 'recv':
+      return [instruction.buffer];
+    case 'zero':
+      return instruction.buffers;
+  }
+}

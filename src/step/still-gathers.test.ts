@@ -4,8 +4,8 @@ import { parseLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { buildLogitsStep, buildLossStep } from './forward-step.ts';
-import { touched } from './program-builder.ts';
 import type { Instruction, RankProgram } from './step.ts';
+import { touched } from './step.ts';
 import { buildTrainingStep } from './training-step.ts';
 
 type Collective = Extract<Instruction, { kind: 'collective' }>;

@@ -4,8 +4,8 @@ import { parseLayout } from '../mesh/layout.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { elements } from '../program/program.ts';
 import type { StateRole } from '../state/vectors.ts';
-import { touched } from './program-builder.ts';
 import type { RankProgram } from './step.ts';
+import { touched } from './step.ts';
 import { buildTrainingStep } from './training-step.ts';
 
 const layers = 4;

@@ -303,7 +303,7 @@ test.each([
 );
 
 test.each([
-  ['tp=2', 'a sum in place returns before all have copied its vector', 16],
+  ['tp=2', 'a sum in place returns before all have written their slices of its vector', 16],
   ['tp=2,sp', 'a gather in place returns before all have copied its shard', 16],
   ['tp=2,sp', 'slots are kept once, not by parity', 2 ** 30],
 ] as const)('in %s it is seen when ranks are held up that %s', async (layout, fault, inPlaceBytes) => {

@@ -152,11 +152,15 @@ const unpackRowsOp: Op = {
     by: 'host',
     run: ([packed, order], [x], _, { inputs: [of, slots] }) => {
       const width = lastDim(of!.shape);
-      x!.fill(0);
+      const written = new Uint8Array(x!.length / width);
       eachSent(order!, rowsAre(of!), lastDim(slots!.shape), (place, row) => {
         const [from, to] = [place * width, row * width];
-        for (let i = 0; i < width; i++) x![to + i]! += packed![from + i]!;
+        // The first is copied: several times as fast as adding.
+        if (!written[row]) x!.set(packed!.subarray(from, from + width), to);
+        else for (let i = 0; i < width; i++) x![to + i]! += packed![from + i]!;
+        written[row] = 1;
       });
+      for (const [row, there] of written.entries()) if (!there) x!.fill(0, row * width, (row + 1) * width);
     },
   },
   reference: ([packed, order]) => {

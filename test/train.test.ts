@@ -117,6 +117,47 @@ test.each(wrong)('%s is refused in the words of the library', async (_, options,
   expect((error as Error).message).not.toContain('--');
 });
 
+/** The pool, and how many workers it was asked for. */
+function watchPool() {
+  let count = 0;
+  const take: typeof pool.take = (workers) => {
+    count += workers;
+    return pool.take(workers);
+  };
+  return { watched: { ...pool, take }, taken: () => count };
+}
+
+const measuredLast: readonly (readonly [string, TrainOptions, RegExp])[] = [
+  ['no data', { data: join(root, 'gone.txt') }, /gone\.txt/],
+  ['a microbatch that does not divide', { microBatch: 3 }, /^microBatch: 3 does not divide/],
+  ['a sequence beyond the positions', { seqLen: 65 }, /^seqLen: 65 is longer/],
+  ['steps and epochs', { steps: 2, epochs: 2 }, /^epochs/],
+  ['steps between synchronisations', { syncEvery: 2, steps: 3 }, /^steps: 3 is no multiple/],
+  ['a trace that cannot be', { trace: join(root, 'gone', 'trace.json') }, /^trace/],
+  ['saving nowhere', { saveEvery: 1 }, /^saveEvery: .*add out/],
+  ['a restart from nothing', { restart: 1 }, /^restart/],
+  ['a lowest rate above the highest', { minLearningRate: 1 }, /^minLearningRate/],
+  ['measuring nothing', { evalEvery: 1, heldOut: 0 }, /^evalEvery/],
+];
+test.each(measuredLast)('%s is refused before the machine is measured', async (_, options, message) => {
+  const { watched, taken } = watchPool();
+  // No other test has measured ranks in f64.
+  const good = { model, data, seqLen: 8, globalBatch: 4, steps: 2, precision: 'f64', pool: watched } as const;
+  for (const asked of [{ layout: 'auto' }, { layout: 'dp=2', speeds: 'measure' }] as const) {
+    const error = await train({ ...good, ...asked, ...options }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(message) });
+  }
+  expect(taken()).toBe(0);
+});
+
+test('the machine is measured on ranks of the pool', async () => {
+  const { watched, taken } = watchPool();
+  const given = { model, data, seqLen: 8, globalBatch: 4, steps: 1, precision: 'f64', pool: watched } as const;
+  await train({ ...given, layout: 'dp=2', speeds: 'measure' });
+  // One alone, both, both talking; then the run.
+  expect(taken()).toBe(7);
+});
+
 test('epochs decide the steps', async () => {
   let planned = { steps: 0, epochs: 0, seen: [] as readonly number[] };
   await train({

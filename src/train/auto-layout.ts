@@ -15,7 +15,8 @@ import { scheduleOf } from '../schedule/schedules.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { divide } from './division.ts';
 
-export interface AutoLayoutOptions {
+/** What a layout is chosen from. */
+export interface LayoutChoice {
   readonly config: ModelConfig;
   readonly seqLen: number;
   readonly globalBatch: number;
@@ -31,6 +32,9 @@ export interface AutoLayoutOptions {
   readonly speeds?: readonly number[] | undefined;
   /** What the whole run may take. */
   readonly memoryBytes: number;
+}
+
+export interface AutoLayoutOptions extends LayoutChoice {
   /** Of as many ranks as a layout may have. */
   readonly rates: MachineRates;
 }
@@ -48,20 +52,12 @@ export interface AutoLayout extends Estimated {
 
 /**
  * Of equally short ones the one with the most replicas, then tp, then cp. Only what memory cannot hold otherwise is shared out (zero=1,
- * zero=3) or computed anew (recompute). When nothing fits, one rank: that is refused by `train`, which says what would fit.
+ * zero=3) or computed anew (recompute). When nothing fits, {@link layoutOfNone}.
  */
 export function autoLayout(options: AutoLayoutOptions): AutoLayout {
-  const { ranks, cores } = options;
-  const wanted = grids(ranks ?? cores)
-    .filter((grid) => ranks === undefined || worldSize(grid) === ranks)
-    .filter(({ dp }) => dp > 1 || options.ofStep?.outer === undefined)
-    .flatMap((grid) => [grid, ...(options.config.mixture ? sharingExperts(grid) : [])])
-    .flatMap(inAllOrders)
-    .flatMap((layout) => {
-      const settings = dividedBy(layout, options);
-      return settings && isPlannable(settings, options.memoryBytes) ? [{ layout, settings }] : [];
-    });
-  if (wanted.length === 0) return { layout: oneRank, seconds: Number.NaN };
+  const wanted = [...dividing(options)];
+  const none = { layout: layoutOfNone(options), seconds: Number.NaN };
+  if (wanted.length === 0) return none;
   const least = leastTimes(options);
   const byTime = wanted
     .map((each) => ({ ...each, atLeast: least(each.settings) }))
@@ -80,7 +76,33 @@ export function autoLayout(options: AutoLayoutOptions): AutoLayout {
     found.sort((a, b) => a.seconds - b.seconds);
   }
   const [best, next] = found;
-  return best ? { ...best, ...(next ? { next } : {}) } : { layout: oneRank, seconds: Number.NaN };
+  return best ? { ...best, ...(next ? { next } : {}) } : none;
+}
+
+/** Whether there is a layout that divides the model and the batch, and may fit. */
+export const isThereAny = (choice: LayoutChoice): boolean => dividing(choice).next().done !== true;
+
+/** Where nothing fits: `train` refuses it and says what would. Of one rank, unless there have to be more. */
+export const layoutOfNone = ({ ranks = 1 }: LayoutChoice): Layout => ({ ...oneRank, dp: ranks });
+
+interface Divided {
+  readonly layout: Layout;
+  readonly settings: StepSettings;
+}
+
+/** The layouts that divide the model and the batch, less those for which memory is too short by far; the most wanted first. */
+function* dividing(choice: LayoutChoice): Generator<Divided> {
+  const { ranks, cores, ofStep, config, memoryBytes } = choice;
+  for (const grid of grids(ranks ?? cores)) {
+    if (ranks !== undefined && worldSize(grid) !== ranks) continue;
+    for (const shared of [grid, ...(config.mixture ? sharingExperts(grid) : [])]) {
+      if (shared.dp === 1 && ofStep?.outer) continue;
+      for (const layout of inAllOrders(shared)) {
+        const settings = dividedBy(layout, choice);
+        if (settings && isPlannable(settings, memoryBytes)) yield { layout, settings };
+      }
+    }
+  }
 }
 
 /** Every grid of at most so many ranks, the most wanted first. */
@@ -123,7 +145,7 @@ function leaner(layout: Layout, canShare: boolean): Layout[] {
 }
 
 /** A step in this layout; undefined where something does not divide. */
-function dividedBy(layout: Layout, options: AutoLayoutOptions): StepSettings | undefined {
+function dividedBy(layout: Layout, options: LayoutChoice): StepSettings | undefined {
   const { config, seqLen, globalBatch, microBatch, precision, ofStep, speeds } = options;
   const step = { config, layout, seqLen, precision, ...ofStep };
   try {

@@ -7,7 +7,7 @@ import { checkRanks } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { machineRates } from '../runtime/machine-rates.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
-import { type AutoLayout, type AutoLayoutOptions, autoLayout } from './auto-layout.ts';
+import { type AutoLayout, autoLayout, isThereAny, type LayoutChoice, layoutOfNone } from './auto-layout.ts';
 import type { RunSettings } from './settings.ts';
 
 export interface ChosenLayout {
@@ -22,29 +22,38 @@ export interface Measuring {
   readonly pool?: WorldPool | undefined;
 }
 
-type Step = Pick<AutoLayoutOptions, 'config' | 'seqLen' | 'globalBatch' | 'microBatch' | 'precision' | 'ofStep'>;
+/** What of a step is known before it is laid out. */
+export type AskedStep = Pick<LayoutChoice, 'config' | 'seqLen' | 'globalBatch' | 'microBatch' | 'precision' | 'ofStep'>;
 
 const oneRankRates = { alone: 1, together: [1], talk: { secondsPerCall: 0, secondsPerByte: 0 } };
 
+/** What is chosen from; speeds that are to be measured are alike. */
+function choiceOf(step: AskedStep, speeds: RunSettings['speeds']): LayoutChoice {
+  const cores = availableParallelism();
+  const memoryBytes = availableMemory();
+  if (speeds === 'measure') return { ...step, cores, memoryBytes, speeds: Array<number>(cores).fill(1) };
+  if (speeds) checkRanks({ layout: { ...oneRank, dp: speeds.length } });
+  return { ...step, cores, memoryBytes, speeds, ranks: speeds?.length };
+}
+
+/** Where there is nothing to choose: the layout that says why when it is refused. */
+export function layoutIfNone(step: AskedStep, speeds: RunSettings['speeds']): Layout | undefined {
+  const choice = choiceOf(step, speeds);
+  return isThereAny(choice) ? undefined : layoutOfNone(choice);
+}
+
 /** Throws what runWorld throws. */
 export async function chooseLayout(
-  step: Step,
+  step: AskedStep,
   speeds: RunSettings['speeds'],
   { pool, signal }: Measuring,
 ): Promise<ChosenLayout> {
-  const cores = availableParallelism();
-  const ranks = speeds === 'measure' ? undefined : speeds?.length;
-  if (ranks !== undefined) checkRanks({ layout: { ...oneRank, dp: ranks } });
-  const memoryBytes = availableMemory();
-  const most = ranks ?? cores;
+  const choice = choiceOf(step, speeds);
+  const most = choice.ranks ?? choice.cores;
   // One rank is laid out in one way, however fast it is.
   const rates =
     most === 1 ? oneRankRates : await machineRates({ ranks: most, precision: step.precision, pool, signal });
-  const chosen = autoLayout({
-    ...step,
-    ...{ cores, ranks, rates, memoryBytes },
-    speeds: speeds === 'measure' ? rates.together : speeds,
-  });
+  const chosen = autoLayout({ ...choice, rates, ...(speeds === 'measure' ? { speeds: rates.together } : {}) });
   return { layout: chosen.layout, because: reasonOf(chosen) };
 }
 

@@ -94,11 +94,11 @@ export const meetingNotes = (
         `${option(key)} is ${run[key]}, not ${given[key]}: replicas agree on a model every ${run.syncEvery} steps`,
     );
 
-/** @throws when a run would end between synchronisations */
-export function checkEnd(steps: number, { syncEvery }: Meeting): void {
+/** @throws when a run that has done so many of its steps would end between synchronisations */
+export function checkEnd(steps: number, done: number, { syncEvery }: Meeting): void {
   if (steps % syncEvery === 0) return;
   const next = Math.ceil(steps / syncEvery) * syncEvery;
-  const possible = [next - syncEvery, next].filter((each) => each > 0 && each <= mostSteps);
+  const possible = [next - syncEvery, next].filter((each) => each > done && each <= mostSteps);
   refuse(
     'steps',
     `${steps} is no multiple of ${option('syncEvery')} ${syncEvery}, and a run ends when its replicas agree`,

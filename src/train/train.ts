@@ -1,4 +1,4 @@
-// Trains a model on the ranks of one machine: settings are settled, data made tokens, the run planned, then launched.
+// Trains a model on the ranks of one machine: settings are settled, data made tokens, the run laid out and planned, then launched.
 
 import { join } from 'node:path';
 import { configName } from '../checkpoint/index-file.ts';
@@ -14,6 +14,7 @@ import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { callback, callFields, checkObject, checkSettings } from '../settings.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
+import { layOut } from './lay-out.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { goingOn } from './restarted-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
@@ -62,7 +63,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
   const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
   const readSchedule = (path: string, fix?: string) =>
     path === given?.path ? given.text : readScheduleFile(path, fix);
-  const settled = await settle(settings, { source, readSchedule, signal, pool });
+  const settled = settle(settings, { source, readSchedule });
   return withTemporary(async (folder) => {
     const { run, tokenizer, model } = settled;
     const options = {
@@ -78,7 +79,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
       run.objective === 'dpo'
         ? await preparePairs({ ...options, seqLen, pack: pack !== false, template: loadChatTemplate(run.tokenizer) })
         : await prepareTokens({ ...options, ...(pack ? { packTo: seqLen } : {}) });
-    const plan = planRun(settled, tokens, folder);
+    const plan = planRun(await layOut(settled, { signal, pool }), tokens, folder);
     onPlan?.(plan);
     return launch(plan, hooks);
   });

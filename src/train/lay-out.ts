@@ -1,0 +1,79 @@
+// How a run is laid out over ranks: as it is asked for, or by what this machine is measured to do.
+import { type Layout, printLayout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
+import { availableMemory } from '../runtime/available-memory.ts';
+import { machineRates } from '../runtime/machine-rates.ts';
+import { type AskedStep, chooseLayout, layoutIfNone, type Measuring } from './choose-layout.ts';
+import { type Division, divide } from './division.ts';
+import { checkReplicas } from './replicas.ts';
+import type { RunSettings } from './settings.ts';
+import type { ByStep, Settled } from './settle.ts';
+
+export interface AskedLayout {
+  readonly layout: Layout | 'auto';
+  readonly speeds?: RunSettings['speeds'];
+  readonly step: AskedStep;
+  /** Of the run gone on with. */
+  readonly microBatchBefore?: number | undefined;
+}
+
+export interface LaidOut extends Omit<Settled, 'run' | 'asked'> {
+  /** With its stages as long as they are. */
+  readonly layout: Layout;
+  /** Why it was chosen, where nobody said which. */
+  readonly because?: string;
+  readonly microbatches: number;
+  /** See StepSettings. */
+  readonly shares?: readonly number[];
+  readonly speeds?: readonly number[];
+  /** What a person should know before the run starts. */
+  readonly notes: readonly string[];
+  readonly run: Omit<RunSettings, ByStep>;
+}
+
+/** @throws an error of exit status 2 for what cannot be, whatever the machine is measured to do */
+export function checkLayout(settled: Settled): void {
+  const { layout, speeds, step } = settled.asked;
+  const tried = layout === 'auto' ? layoutIfNone(step, speeds) : layout;
+  if (!tried) return;
+  checkRanks({ layout: tried });
+  const isMeasured = speeds === 'measure';
+  const division = divideAs(settled, tried, isMeasured ? Array<number>(worldSize(tried)).fill(1) : speeds);
+  if (!isMeasured) checkMemory(settled, division);
+}
+
+/**
+ * Measures the machine where the settings ask for it.
+ * @throws an error of exit status 2 when the run does not fit the machine; RUN_ABORTED
+ */
+export async function layOut(settled: Settled, measuring: Measuring): Promise<LaidOut> {
+  const { asked, run, ...rest } = settled;
+  const { step, speeds } = asked;
+  const chosen = asked.layout === 'auto' ? await chooseLayout(step, speeds, measuring) : undefined;
+  const layout = chosen?.layout ?? (asked.layout as Layout);
+  const ranks = worldSize(layout);
+  const ofRanks =
+    speeds === 'measure' ? (await machineRates({ ranks, precision: step.precision, ...measuring })).together : speeds;
+  const { microBatch, ...division } = divideAs(settled, layout, ofRanks);
+  if (chosen || speeds === 'measure') checkMemory(settled, { microBatch, ...division });
+  return {
+    ...rest,
+    ...division,
+    ...(chosen ? { because: chosen.because } : {}),
+    run: { ...run, layout: printLayout(layout), ...(speeds ? { speeds } : {}), microBatch },
+  };
+}
+
+function divideAs({ asked, run, before }: Settled, layout: Layout, speeds: readonly number[] | undefined): Division {
+  const { microBatch: given, ofStep, ...step } = asked.step;
+  const microBatch = { given, before: asked.microBatchBefore };
+  const division = divide({ ...step, ...ofStep, layout, microBatch, ...(speeds ? { speeds } : {}) });
+  checkReplicas(run, division.layout, before);
+  return division;
+}
+
+function checkMemory({ asked }: Settled, { notes: _, ...division }: Division): void {
+  const { config, precision, seqLen, ofStep } = asked.step;
+  checkTrainingFits({ config, precision, seqLen, ...ofStep, ...division }, availableMemory());
+}

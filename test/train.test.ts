@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generate } from '../src/generate/generate.ts';
+import type { LayoutProgress } from '../src/train/choose-layout.ts';
 import type { EvaluationReport } from '../src/train/job.ts';
 import type { RunPlan } from '../src/train/plan-run.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
@@ -152,10 +153,26 @@ test.each(measuredLast)('%s is refused before the machine is measured', async (_
 
 test('the machine is measured on ranks of the pool', async () => {
   const { watched, taken } = watchPool();
+  const told: LayoutProgress[] = [];
+  const onLayOut = (progress: LayoutProgress) => void told.push(progress);
   const given = { model, data, seqLen: 8, globalBatch: 4, steps: 1, precision: 'f64', pool: watched } as const;
-  await train({ ...given, layout: 'dp=2', speeds: 'measure' });
+  await train({ ...given, layout: 'dp=2', speeds: 'measure', onLayOut });
+  expect(told).toEqual([0, 1, 2].map((done) => ({ doing: 'measuring', done, total: 3 })));
   // One alone, both, both talking; then the run.
   expect(taken()).toBe(7);
+});
+
+test('stopped while a layout is chosen, it ends', async () => {
+  const stop = new AbortController();
+  const told: LayoutProgress[] = [];
+  const onLayOut = (progress: LayoutProgress) => {
+    told.push(progress);
+    if (progress.doing === 'estimating') stop.abort(new Error('enough'));
+  };
+  const run = train({ model, data, seqLen: 8, globalBatch: 4, speeds: [1, 1], pool, signal: stop.signal, onLayOut });
+  await expect(run).rejects.toMatchObject({ code: 'RUN_ABORTED', message: 'run aborted: enough' });
+  const estimates = told.filter(({ doing }) => doing === 'estimating');
+  expect(estimates).toEqual([{ doing: 'estimating', done: 0, total: expect.any(Number) }]);
 });
 
 test('epochs decide the steps', async () => {

@@ -19,11 +19,18 @@ const ratesOf = (cores: number, talk = { secondsPerCall: 1e-5, secondsPerByte: 2
   together: alike(cores),
   talk,
 });
-const choose = (cores: number, globalBatch: number, more: Partial<AutoLayoutOptions> = {}) =>
+const choosing = (cores: number, globalBatch: number, more: Partial<AutoLayoutOptions> = {}) =>
   autoLayout({
     ...{ config, seqLen: 64, globalBatch, precision: 'f32', cores, memoryBytes: Number.POSITIVE_INFINITY },
     ...{ rates: ratesOf(cores), ...more },
   });
+function choose(...given: Parameters<typeof choosing>) {
+  const steps = choosing(...given);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
 
 test.each([
   [1, 8, 'tp=1'],
@@ -32,6 +39,13 @@ test.each([
   [2, 1, 'tp=2'],
 ])('%d cores, a batch of %d: %s', (cores, batch, expected) => {
   expect(printLayout(choose(cores, batch).layout)).toBe(expected);
+});
+
+test('every layout that is looked at is told, one after the other', () => {
+  const told = [...choosing(4, 8)];
+  expect(told.map(({ done }) => done)).toEqual([...told.keys()]);
+  expect(told.length).toBeGreaterThan(2);
+  expect(Math.max(...told.map(({ total }) => total))).toBeGreaterThanOrEqual(told.length);
 });
 
 test.each([

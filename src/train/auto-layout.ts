@@ -50,11 +50,18 @@ export interface AutoLayout extends Estimated {
   readonly next?: Estimated;
 }
 
+/** Of the layouts that may be the best, how many have been looked at. */
+export interface Estimating {
+  readonly done: number;
+  readonly total: number;
+}
+
 /**
  * Of equally short ones the one with the most replicas, then tp, then cp. Only what memory cannot hold otherwise is shared out (zero=1,
- * zero=3) or computed anew (recompute). When nothing fits, {@link layoutOfNone}.
+ * zero=3) or computed anew (recompute). When nothing fits, {@link layoutOfNone}. Of many ranks it takes seconds: it stops at every layout,
+ * to be gone on with.
  */
-export function autoLayout(options: AutoLayoutOptions): AutoLayout {
+export function* autoLayout(options: AutoLayoutOptions): Generator<Estimating, AutoLayout, void> {
   const wanted = [...dividing(options)];
   const none = { layout: layoutOfNone(options), seconds: Number.NaN };
   if (wanted.length === 0) return none;
@@ -66,8 +73,10 @@ export function autoLayout(options: AutoLayoutOptions): AutoLayout {
   const secondsOf = (settings: StepSettings) => estimateStep(settings, ratesFor(settings, options));
   // What cannot be among the two best is not looked at closer.
   const isSlow = (seconds: number) => found.length > 1 && seconds >= found[1]!.seconds;
-  for (const { layout, settings, atLeast } of byTime) {
-    if (isSlow(atLeast) || isSlow(secondsOf(settings))) continue;
+  for (const [done, { layout, settings, atLeast }] of byTime.entries()) {
+    yield { done, total: byTime.length };
+    if (isSlow(atLeast)) break;
+    if (isSlow(secondsOf(settings))) continue;
     const fitting = leaner(layout, options.ofStep?.outer === undefined)
       .map((each) => ({ layout: each, settings: dividedBy(each, options)! }))
       .find((each) => fitsTraining(each.settings, options.memoryBytes));

@@ -1,11 +1,13 @@
 // `--layout auto`: what this machine can do is measured, a layout chosen by it, and said why.
 import { availableParallelism } from 'node:os';
-import type { AbortSignalLike } from '../abort-signal.ts';
+import { setImmediate } from 'node:timers/promises';
+import { type AbortSignalLike, throwIfAborted } from '../abort-signal.ts';
 import { option } from '../errors.ts';
 import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
 import { checkRanks } from '../plan/machine.ts';
+import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
-import { machineRates } from '../runtime/machine-rates.ts';
+import { type MachineRates, machineRates } from '../runtime/machine-rates.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
 import { type AutoLayout, autoLayout, isThereAny, type LayoutChoice, layoutOfNone } from './auto-layout.ts';
 import type { RunSettings } from './settings.ts';
@@ -16,11 +18,31 @@ export interface ChosenLayout {
   readonly because: string;
 }
 
+/** How far it is, for whoever waits: measurements of the machine, then estimates of layouts. */
+export interface LayoutProgress {
+  readonly doing: 'measuring' | 'estimating';
+  readonly done: number;
+  /** At most. */
+  readonly total: number;
+}
+
 /** What measuring the machine may need. */
 export interface Measuring {
   readonly signal?: AbortSignalLike | undefined;
   readonly pool?: WorldPool | undefined;
+  readonly onProgress?: ((progress: LayoutProgress) => void) | undefined;
 }
+
+/** Throws what runWorld throws. */
+export const measureMachine = (
+  ranks: number,
+  precision: Precision,
+  { onProgress, ...measuring }: Measuring,
+): Promise<MachineRates> =>
+  machineRates({
+    ...{ ranks, precision, ...measuring },
+    onProgress: (progress) => onProgress?.({ doing: 'measuring', ...progress }),
+  });
 
 /** What of a step is known before it is laid out. */
 export type AskedStep = Pick<LayoutChoice, 'config' | 'seqLen' | 'globalBatch' | 'microBatch' | 'precision' | 'ofStep'>;
@@ -46,15 +68,31 @@ export function layoutIfNone(step: AskedStep, speeds: RunSettings['speeds']): La
 export async function chooseLayout(
   step: AskedStep,
   speeds: RunSettings['speeds'],
-  { pool, signal }: Measuring,
+  measuring: Measuring,
 ): Promise<ChosenLayout> {
   const choice = choiceOf(step, speeds);
   const most = choice.ranks ?? choice.cores;
   // One rank is laid out in one way, however fast it is.
-  const rates =
-    most === 1 ? oneRankRates : await machineRates({ ranks: most, precision: step.precision, pool, signal });
-  const chosen = autoLayout({ ...choice, rates, ...(speeds === 'measure' ? { speeds: rates.together } : {}) });
+  const rates = most === 1 ? oneRankRates : await measureMachine(most, step.precision, measuring);
+  const chosen = await estimated(
+    autoLayout({ ...choice, rates, ...(speeds === 'measure' ? { speeds: rates.together } : {}) }),
+    measuring,
+  );
   return { layout: chosen.layout, because: reasonOf(chosen) };
+}
+
+/** Estimates to the end, letting a signal in between. @throws RUN_ABORTED */
+async function estimated(
+  estimating: ReturnType<typeof autoLayout>,
+  { signal, onProgress }: Measuring,
+): Promise<AutoLayout> {
+  for (;;) {
+    const { done, value } = estimating.next();
+    if (done) return value;
+    onProgress?.({ doing: 'estimating', ...value });
+    await setImmediate();
+    throwIfAborted(signal);
+  }
 }
 
 function reasonOf({ layout, seconds, next }: AutoLayout): string {

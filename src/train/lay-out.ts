@@ -3,8 +3,7 @@ import { type Layout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
-import { machineRates } from '../runtime/machine-rates.ts';
-import { type AskedStep, chooseLayout, layoutIfNone, type Measuring } from './choose-layout.ts';
+import { type AskedStep, chooseLayout, layoutIfNone, type Measuring, measureMachine } from './choose-layout.ts';
 import { type Division, divide } from './division.ts';
 import { checkReplicas } from './replicas.ts';
 import type { RunSettings } from './settings.ts';
@@ -52,9 +51,8 @@ export async function layOut(settled: Settled, measuring: Measuring): Promise<La
   const { step, speeds } = asked;
   const chosen = asked.layout === 'auto' ? await chooseLayout(step, speeds, measuring) : undefined;
   const layout = chosen?.layout ?? (asked.layout as Layout);
-  const ranks = worldSize(layout);
   const ofRanks =
-    speeds === 'measure' ? (await machineRates({ ranks, precision: step.precision, ...measuring })).together : speeds;
+    speeds === 'measure' ? (await measureMachine(worldSize(layout), step.precision, measuring)).together : speeds;
   const { microBatch, ...division } = divideAs(settled, layout, ofRanks);
   if (chosen || speeds === 'measure') checkMemory(settled, { microBatch, ...division });
   return {

@@ -147,6 +147,22 @@ test('replicas that take steps of their own share nothing out', () => {
   expect(chosen(2.8e9)).toMatchObject({ dp: 1, zero: 0 });
 });
 
+test.each([
+  [2, 3, 'dp=3'],
+  [4, 2, 'tp=2,dp=2'],
+])('on %d cores a run of %d replicas keeps them: %s', (cores, replicas, expected) => {
+  const ofStep = { outer: { every: 10, learningRate: 0.7, momentum: 0.9 } };
+  expect(printLayout(choose(cores, 12, { ofStep, replicas, microBatch: 1 }).layout)).toBe(expected);
+});
+
+test('ranks that share experts out leave replicas to take steps of their own', () => {
+  const mixture = parseModelConfig(presets['mixtral-tiny'], 'mixtral-tiny');
+  const ofStep = { outer: { every: 10, learningRate: 0.7, momentum: 0.9 } };
+  const rates = ratesOf(4, { secondsPerCall: 0, secondsPerByte: 1e-7 });
+  const { layout, next } = choose(4, 4, { config: mixture, microBatch: 1, seqLen: 8, ofStep, rates });
+  for (const { dp } of [layout, next!.layout]) expect(dp).toBeGreaterThan(1);
+});
+
 test('blocks are computed anew where memory is too short for what they keep', () => {
   const shape = { config, seqLen: 1024, microBatch: 4, precision: 'f32' } as const;
   const needs = (text: string) => estimateTraining({ ...shape, microbatches: 1, layout: parseLayout(text) }).total;

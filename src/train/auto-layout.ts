@@ -28,6 +28,8 @@ export interface LayoutChoice {
   readonly cores: number;
   /** So many, whatever the cores; undefined: no more than there are cores. */
   readonly ranks?: number | undefined;
+  /** So many places of dp, each with a rank at least; undefined: any number. */
+  readonly replicas?: number | undefined;
   /** Of at least as many ranks as a layout may have. */
   readonly speeds?: readonly number[] | undefined;
   /** What the whole run may take. */
@@ -91,8 +93,11 @@ export function* autoLayout(options: AutoLayoutOptions): Generator<Estimating, A
 /** Whether there is a layout that divides the model and the batch, and may fit. */
 export const isThereAny = (choice: LayoutChoice): boolean => dividing(choice).next().done !== true;
 
+/** Of a layout. */
+export const mostRanks = ({ ranks, cores, replicas = 1 }: LayoutChoice): number => ranks ?? Math.max(cores, replicas);
+
 /** Where nothing fits: `train` refuses it and says what would. Of one rank, unless there have to be more. */
-export const layoutOfNone = ({ ranks = 1 }: LayoutChoice): Layout => ({ ...oneRank, dp: ranks });
+export const layoutOfNone = ({ ranks, replicas = 1 }: LayoutChoice): Layout => ({ ...oneRank, dp: ranks ?? replicas });
 
 interface Divided {
   readonly layout: Layout;
@@ -101,11 +106,11 @@ interface Divided {
 
 /** The layouts that divide the model and the batch, less those for which memory is too short by far; the most wanted first. */
 function* dividing(choice: LayoutChoice): Generator<Divided> {
-  const { ranks, cores, ofStep, config, memoryBytes } = choice;
-  for (const grid of grids(ranks ?? cores)) {
+  const { ranks, replicas, ofStep, config, memoryBytes } = choice;
+  for (const grid of grids(mostRanks(choice))) {
     if (ranks !== undefined && worldSize(grid) !== ranks) continue;
     for (const shared of [grid, ...(config.mixture ? sharingExperts(grid) : [])]) {
-      if (shared.dp === 1 && ofStep?.outer) continue;
+      if (replicas === undefined ? shared.dp === 1 && ofStep?.outer : shared.dp !== replicas) continue;
       for (const layout of inAllOrders(shared)) {
         const settings = dividedBy(layout, choice);
         if (settings && isPlannable(settings, memoryBytes)) yield { layout, settings };

@@ -9,7 +9,7 @@ import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { type MachineRates, machineRates } from '../runtime/machine-rates.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
-import { type AutoLayout, autoLayout, isThereAny, type LayoutChoice, layoutOfNone } from './auto-layout.ts';
+import { type AutoLayout, autoLayout, isThereAny, type LayoutChoice, layoutOfNone, mostRanks } from './auto-layout.ts';
 import type { RunSettings } from './settings.ts';
 
 export interface ChosenLayout {
@@ -45,17 +45,19 @@ export const measureMachine = (
   });
 
 /** What of a step is known before it is laid out. */
-export type AskedStep = Pick<LayoutChoice, 'config' | 'seqLen' | 'globalBatch' | 'microBatch' | 'precision' | 'ofStep'>;
+export type AskedStep = Pick<
+  LayoutChoice,
+  'config' | 'seqLen' | 'globalBatch' | 'microBatch' | 'precision' | 'ofStep' | 'replicas'
+>;
 
 const oneRankRates = { alone: 1, together: [1], talk: { secondsPerCall: 0, secondsPerByte: 0 } };
 
 /** What is chosen from; speeds that are to be measured are alike. */
 function choiceOf(step: AskedStep, speeds: RunSettings['speeds']): LayoutChoice {
-  const cores = availableParallelism();
-  const memoryBytes = availableMemory();
-  if (speeds === 'measure') return { ...step, cores, memoryBytes, speeds: Array<number>(cores).fill(1) };
+  const choice = { ...step, cores: availableParallelism(), memoryBytes: availableMemory() };
+  if (speeds === 'measure') return { ...choice, speeds: Array<number>(mostRanks(choice)).fill(1) };
   if (speeds) checkRanks({ layout: { ...oneRank, dp: speeds.length } });
-  return { ...step, cores, memoryBytes, speeds, ranks: speeds?.length };
+  return { ...choice, speeds, ranks: speeds?.length };
 }
 
 /** Where there is nothing to choose: the layout that says why when it is refused. */
@@ -71,7 +73,7 @@ export async function chooseLayout(
   measuring: Measuring,
 ): Promise<ChosenLayout> {
   const choice = choiceOf(step, speeds);
-  const most = choice.ranks ?? choice.cores;
+  const most = mostRanks(choice);
   // One rank is laid out in one way, however fast it is.
   const rates = most === 1 ? oneRankRates : await measureMachine(most, step.precision, measuring);
   const chosen = await estimated(

@@ -64,7 +64,7 @@ export async function layOut(settled: Settled, measuring: Measuring): Promise<La
 }
 
 function divideAs({ asked, run, before }: Settled, layout: Layout, speeds: readonly number[] | undefined): Division {
-  const { microBatch: given, ofStep, ...step } = asked.step;
+  const { microBatch: given, replicas: _, ofStep, ...step } = asked.step;
   const microBatch = { given, before: asked.microBatchBefore };
   const division = divide({ ...step, ...ofStep, layout, microBatch, ...(speeds ? { speeds } : {}) });
   checkReplicas(run, division.layout, before);

@@ -36,14 +36,19 @@ export const outerOf = ({ syncEvery, outerLearningRate, outerMomentum }: Meeting
     ? {}
     : { outer: { every: syncEvery, learningRate: outerLearningRate, momentum: outerMomentum } };
 
+/** As many as the run gone on with has, where every one goes on with its own moments; undefined: any number. */
+export const replicasBefore = ({ syncEvery }: Meeting, before: RunManifest | undefined): number | undefined =>
+  before && syncEvery > 1 ? parseLayout(before.run.layout, () => '').dp : undefined;
+
 /** @throws for a layout in which replicas cannot take steps of their own, or not those of the run gone on with */
 export function checkReplicas(
-  { syncEvery, biasRate, pack }: Meeting & Pick<RunSettings, 'biasRate' | 'pack'>,
+  run: Meeting & Pick<RunSettings, 'biasRate' | 'pack'>,
   layout: Layout,
   before: RunManifest | undefined,
 ): void {
+  const { syncEvery, biasRate, pack } = run;
   if (syncEvery === 1) return;
-  const dp = before && parseLayout(before.run.layout, () => '').dp;
+  const dp = replicasBefore(run, before);
   if (dp !== undefined && dp !== layout.dp)
     refuse(
       'layout',

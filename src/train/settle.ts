@@ -15,7 +15,7 @@ import { type AskedLayout, checkLayout } from './lay-out.ts';
 import type { RunManifest } from './manifest.ts';
 import { betaOf, checkRouter, routerOf, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
-import { atMeetings, outerOf, settleMeeting } from './replicas.ts';
+import { atMeetings, outerOf, replicasBefore, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
 
 /** Decided by the number of steps, which `epochs` leaves open until the data are known: see decide-steps.ts. */
@@ -144,7 +144,7 @@ export function settle(given: TrainSettings, settling: Settling = {}): Settled {
       ...optional('speeds', given.speeds ?? speedsOf(before, given.layout)),
       step: {
         ...{ config: model.config, seqLen: ofStep.seqLen, globalBatch, precision, ofStep },
-        microBatch: given.microBatch,
+        ...{ microBatch: given.microBatch, replicas: replicasBefore(meeting, before) },
       },
       microBatchBefore: before?.run.microBatch,
     },

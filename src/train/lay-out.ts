@@ -1,17 +1,21 @@
 // How a run is laid out over ranks: as it is asked for, or by what this machine is measured to do.
+import { option } from '../errors.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { type AskedStep, chooseLayout, layoutIfNone, type Measuring, measureMachine } from './choose-layout.ts';
 import { type Division, divide } from './division.ts';
+import type { RunManifest } from './manifest.ts';
 import { checkReplicas } from './replicas.ts';
-import type { RunSettings } from './settings.ts';
+import type { RunSettings, TrainSettings } from './settings.ts';
 import type { ByStep, Settled } from './settle.ts';
 
 export interface AskedLayout {
   readonly layout: Layout | 'auto';
   readonly speeds?: RunSettings['speeds'];
+  /** What a person should know of these. */
+  readonly notes: readonly string[];
   readonly step: AskedStep;
   /** Of the run gone on with. */
   readonly microBatchBefore?: number | undefined;
@@ -29,6 +33,20 @@ export interface LaidOut extends Omit<Settled, 'run' | 'asked'> {
   /** What a person should know before the run starts. */
   readonly notes: readonly string[];
   readonly run: Omit<RunSettings, ByStep>;
+}
+
+/** Speeds of the run gone on with are of its ranks: they stay where there are as many. */
+export function speedsOf(
+  { speeds }: TrainSettings,
+  before: RunManifest | undefined,
+  layout: AskedLayout['layout'],
+): Pick<AskedLayout, 'speeds' | 'notes'> {
+  const kept = speeds ?? before?.run.speeds;
+  if (kept === undefined) return { notes: [] };
+  const ofOthers = speeds === undefined && kept !== 'measure' && layout !== 'auto' && worldSize(layout) !== kept.length;
+  if (!ofOthers) return { speeds: kept, notes: [] };
+  const gone = `${option('speeds')} ${kept.join()} was of the ${kept.length} ranks that the run had`;
+  return { notes: [`${gone}: those of ${printLayout(layout)} are taken for alike`] };
 }
 
 /** @throws an error of exit status 2 for what cannot be, whatever the machine is measured to do */
@@ -53,11 +71,13 @@ export async function layOut(settled: Settled, measuring: Measuring): Promise<La
   const layout = chosen?.layout ?? (asked.layout as Layout);
   const ofRanks =
     speeds === 'measure' ? (await measureMachine(worldSize(layout), step.precision, measuring)).together : speeds;
-  const { microBatch, ...division } = divideAs(settled, layout, ofRanks);
-  if (chosen || speeds === 'measure') checkMemory(settled, { microBatch, ...division });
+  const division = divideAs(settled, layout, ofRanks);
+  if (chosen || speeds === 'measure') checkMemory(settled, division);
+  const { microBatch, notes, ...divided } = division;
   return {
     ...rest,
-    ...division,
+    ...divided,
+    notes: [...asked.notes, ...notes],
     ...(chosen ? { because: chosen.because } : {}),
     run: { ...run, layout: printLayout(layout), ...(speeds ? { speeds } : {}), microBatch },
   };

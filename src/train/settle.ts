@@ -11,7 +11,7 @@ import { refuseDropout } from '../model/keys.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
 import { checkSteps } from './decide-steps.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
-import { type AskedLayout, checkLayout } from './lay-out.ts';
+import { type AskedLayout, checkLayout, speedsOf } from './lay-out.ts';
 import type { RunManifest } from './manifest.ts';
 import { betaOf, checkRouter, routerOf, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
@@ -74,6 +74,7 @@ export function settle(given: TrainSettings, settling: Settling = {}): Settled {
   const precision = value('precision');
   const meeting = settleMeeting(given, before);
   const text = value('layout');
+  const layout = text === 'auto' ? text : layoutOf(text, given, readSchedule);
   const router = routerOf({
     auxLoss: value('auxLoss'),
     zLoss: value('zLoss'),
@@ -140,8 +141,8 @@ export function settle(given: TrainSettings, settling: Settling = {}): Settled {
       ...optional('weightsType', given.weightsType ?? before?.run.weightsType),
     },
     asked: {
-      layout: text === 'auto' ? text : layoutOf(text, given, readSchedule),
-      ...optional('speeds', given.speeds ?? speedsOf(before, given.layout)),
+      layout,
+      ...speedsOf(given, before, layout),
       step: {
         ...{ config: model.config, seqLen: ofStep.seqLen, globalBatch, precision, ofStep },
         ...{ microBatch: given.microBatch, replicas: replicasBefore(meeting, before) },
@@ -157,10 +158,6 @@ export function settle(given: TrainSettings, settling: Settling = {}): Settled {
 /** A file that is gone is named where the run gone on with has it. */
 const layoutOf = (text: string, given: TrainSettings, readSchedule: typeof readScheduleFile) =>
   parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
-
-/** Speeds are of the ranks that the layout had. */
-const speedsOf = (before: RunManifest | undefined, layout: string | undefined): RunSettings['speeds'] =>
-  layout === undefined || before?.run.speeds === 'measure' ? before?.run.speeds : undefined;
 
 /** For the schedule of a run gone on with. */
 const goneFix = `put it back, or give another ${option('layout')}`;

@@ -3,12 +3,11 @@ import { stepsForEpochs } from '../data/epochs.ts';
 import type { SourceSequences } from '../data/sequences.ts';
 import { option } from '../errors.ts';
 import { changesOf } from './go-on.ts';
-import type { LaidOut } from './lay-out.ts';
 import { defaultWarmup } from './optimizer.ts';
 import { refuse } from './refuse.ts';
 import { atMeetings, checkEnd, meetingNotes } from './replicas.ts';
 import { mostSteps, type RunSettings, trainDefaults } from './settings.ts';
-import type { Settled } from './settle.ts';
+import type { LaidOut, Settled } from './settled.ts';
 
 export interface Steps {
   readonly run: RunSettings;

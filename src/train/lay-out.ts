@@ -4,36 +4,12 @@ import { type Layout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
-import { type AskedStep, chooseLayout, layoutIfNone, type Measuring, measureMachine } from './choose-layout.ts';
+import { chooseLayout, layoutIfNone, type Measuring, measureMachine } from './choose-layout.ts';
 import { type Division, divide } from './division.ts';
 import type { RunManifest } from './manifest.ts';
 import { checkReplicas } from './replicas.ts';
-import type { RunSettings, TrainSettings } from './settings.ts';
-import type { ByStep, Settled } from './settle.ts';
-
-export interface AskedLayout {
-  readonly layout: Layout | 'auto';
-  readonly speeds?: RunSettings['speeds'];
-  /** What a person should know of these. */
-  readonly notes: readonly string[];
-  readonly step: AskedStep;
-  /** Of the run gone on with. */
-  readonly microBatchBefore?: number | undefined;
-}
-
-export interface LaidOut extends Omit<Settled, 'run' | 'asked'> {
-  /** With its stages as long as they are. */
-  readonly layout: Layout;
-  /** Why it was chosen, where nobody said which. */
-  readonly because?: string;
-  readonly microbatches: number;
-  /** See StepSettings. */
-  readonly shares?: readonly number[];
-  readonly speeds?: readonly number[];
-  /** What a person should know before the run starts. */
-  readonly notes: readonly string[];
-  readonly run: Omit<RunSettings, ByStep>;
-}
+import type { TrainSettings } from './settings.ts';
+import type { AskedLayout, LaidOut, Settled } from './settled.ts';
 
 /** Speeds of the run gone on with are of its ranks: they stay where there are as many. */
 export function speedsOf(

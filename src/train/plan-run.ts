@@ -15,7 +15,6 @@ import type { StepSettings } from '../step/settings.ts';
 import { decideSteps, type Steps } from './decide-steps.ts';
 import { type Evaluation, planEvaluation } from './evaluate.ts';
 import type { Reference } from './job.ts';
-import type { LaidOut } from './lay-out.ts';
 import type { RunManifest } from './manifest.ts';
 import { stepSettings } from './objective.ts';
 import type { Balance } from './packed-work.ts';
@@ -24,6 +23,7 @@ import { planReference } from './reference.ts';
 import { referencePasses } from './reference-pass.ts';
 import { outerOf } from './replicas.ts';
 import { planSample } from './sample.ts';
+import type { LaidOut } from './settled.ts';
 
 export interface RunPlan extends Steps {
   readonly settled: LaidOut;

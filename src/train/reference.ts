@@ -10,7 +10,7 @@ import { readReferenceNotes } from '../checkpoint/reference-file.ts';
 import type { PairStatistics } from '../data/pair-file.ts';
 import { fail, option } from '../errors.ts';
 import type { Reference } from './job.ts';
-import type { LaidOut } from './lay-out.ts';
+import type { LaidOut } from './settled.ts';
 
 export const referenceName = 'reference-logps.safetensors';
 

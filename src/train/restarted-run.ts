@@ -7,11 +7,11 @@ import { holdsWeights } from '../checkpoint/out-directory.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { layoutOnFewer } from './fewer-ranks.ts';
 import { fixedSettings } from './go-on.ts';
-import type { LaidOut } from './lay-out.ts';
 import { readRun } from './manifest.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { absoluteModel } from './run-paths.ts';
 import { type TrainSettings, trainDefaults } from './settings.ts';
+import type { LaidOut } from './settled.ts';
 
 /** The plan of what is left to do, on at most `ranks` ranks if that is given; undefined: no layout has so few. */
 export function goOnFrom(plan: RunPlan, ranks?: number): RunPlan | undefined {

@@ -8,7 +8,7 @@ import { trafficBytes } from '../mesh/traffic.ts';
 import { partsOfSequence } from '../model/fit.ts';
 import { addBytes, type BytesSent } from '../plan/predict-step.ts';
 import { elementBytes } from '../program/program.ts';
-import type { LaidOut } from './lay-out.ts';
+import type { LaidOut } from './settled.ts';
 
 /** Tokens of a sample, at most: as many as the model has positions for. */
 const sampleTokens = 64;

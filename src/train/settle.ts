@@ -2,7 +2,7 @@
 // share the work may depend on what the machine can do: see lay-out.ts.
 import { identityOf } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
-import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.ts';
+import { loadTokenizer, tokenizerFile } from '../data/tokenizer.ts';
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { parseLayout } from '../mesh/layout.ts';
@@ -11,29 +11,13 @@ import { refuseDropout } from '../model/keys.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
 import { checkSteps } from './decide-steps.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
-import { type AskedLayout, checkLayout, speedsOf } from './lay-out.ts';
+import { checkLayout, speedsOf } from './lay-out.ts';
 import type { RunManifest } from './manifest.ts';
 import { betaOf, checkRouter, routerOf, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
 import { atMeetings, outerOf, replicasBefore, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
-
-/** Decided by the number of steps, which `epochs` leaves open until the data are known: see decide-steps.ts. */
-export type ByStep = 'steps' | 'warmupSteps' | 'decaySteps';
-/** Decided when the run is laid out. */
-export type ByLayout = 'layout' | 'speeds' | 'microBatch';
-
-export interface Settled {
-  readonly given: TrainSettings;
-  /** The run gone on with. */
-  readonly before?: RunManifest;
-  readonly model: ModelSource;
-  /** The weights to start from, and what they were when the run was settled: see `identityOf`. */
-  readonly weights?: { readonly path: string; readonly identity: string };
-  readonly tokenizer: Tokenizer;
-  readonly run: Omit<RunSettings, ByStep | ByLayout>;
-  readonly asked: AskedLayout;
-}
+import type { Settled } from './settled.ts';
 
 /** What settling a run may need besides its settings. */
 export interface Settling {

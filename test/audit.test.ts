@@ -147,6 +147,10 @@ const cases: readonly Audited[] = [
     ...{ layout: 'tp=2,dp=2', family: 'qwen2_moe', precision: 'f32' },
     router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, routing: 'experts' },
   },
+  {
+    ...{ layout: 'ep=2,dp=2', family: 'mixtral', precision: 'f32', globalBatch: 8 },
+    router: { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.5, routing: 'experts' },
+  },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'dp=4', family: 'llama', precision: 'f32', every: 2 },
   { layout: 'tp=2,dp=2,pp=2,sp', family: 'gpt2', precision: 'f64', every: 2 },
@@ -310,6 +314,17 @@ test.each(cases)('$layout, $family in $precision', async (each) => {
     expect(program.livePeakBytes).toBe(alive);
     expect(arena.bytes / alive).toBeLessThan(each.packing ?? 1.04);
   }
+});
+
+test('experts that choose need about the memory of tokens that choose: no room for every expert of a token', () => {
+  const heldWith = (router: StepSettings['router']): number => {
+    const [[{ program }]] = programsOf(settingsOf({ layout: 'tp=1', family: 'mixtral', precision: 'f32', router })) as [
+      Runs,
+    ];
+    return predictRank(program).peakBytes;
+  };
+  const even = { auxLoss: 0, zLoss: 0, biasRate: 0 };
+  expect(heldWith({ ...even, routing: 'experts' }) / heldWith(even)).toBeLessThan(1.1);
 });
 
 test('FLOPs of dropped slots are predicted and not run: the share that a step tells is what is missing', async () => {

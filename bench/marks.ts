@@ -60,10 +60,10 @@ export const marks = {
   },
   /** Time of an exchange of rows in registered memory over a copy of as many bytes that the other has written, by bytes each way. */
   exchange: {
-    '16 KB': { most: 6 },
-    '64 KB': { most: 3 },
-    '256 KB': { most: 2 },
-    '1 MB': { most: 1.5 },
+    '16 KB': { most: 4 },
+    '64 KB': { most: 2.5 },
+    '256 KB': { most: 1.6 },
+    '1 MB': { most: 1.4 },
     '4 MB': { most: 1.25 },
     '16 MB': { most: 1.25 },
   },

@@ -9,6 +9,7 @@ import { prepareTokens } from '../src/data/tokens.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import type { Figures, RestartReport, TrainReport } from '../src/train/job.ts';
 import { launch, type TrainSummary } from '../src/train/launch.ts';
+import { layOut } from '../src/train/lay-out.ts';
 import { planRun } from '../src/train/plan-run.ts';
 import type { TrainSettings } from '../src/train/settings.ts';
 import { settle } from '../src/train/settle.ts';
@@ -51,7 +52,7 @@ interface Ran {
 async function run(given: TrainSettings, lost?: string, reports: TrainReport[] = []): Promise<Ran> {
   const out = join(mkdtempSync(join(root, 'run-')), 'out');
   const experts = given.layout?.includes('ep=') ? { model: mixture } : {};
-  const settled = await settle({ ...common, ...experts, out, ...given });
+  const settled = settle({ ...common, ...experts, out, ...given });
   const cacheDirectory = mkdtempSync(join(root, 'tokens-'));
   const { objective, seqLen } = settled.run;
   const options = {
@@ -64,7 +65,7 @@ async function run(given: TrainSettings, lost?: string, reports: TrainReport[] =
     objective === 'dpo' ? await preparePairs({ ...options, seqLen, pack: false }) : await prepareTokens(options);
   const module = lost === undefined ? [] : [new URL(`./lost-rank.ts?${lost}`, import.meta.url)];
   const summary = await launch(
-    planRun(settled, tokens, cacheDirectory),
+    planRun(await layOut(settled, {}), tokens, cacheDirectory),
     { pool, onReport: (report) => reports.push(report) },
     ...module,
   );

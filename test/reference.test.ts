@@ -4,21 +4,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { forEachRun } from '../src/checkpoint/ranges.ts';
-import { openSafetensors } from '../src/checkpoint/safetensors.ts';
 import { storedBoxes } from '../src/checkpoint/shards.ts';
 import { type Layout, parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
 import { type Part, paramSpecs } from '../src/model/params.ts';
 import { stageParts } from '../src/model/stages.ts';
-import { runWorld } from '../src/runtime/world.ts';
 import type { StepSettings } from '../src/step/settings.ts';
-import { forwardTalkOf } from '../src/step/talk.ts';
 import { optimizerDefaults } from '../src/train/optimizer.ts';
 import type { EqualityJob, EqualityResult } from './equality-rank.ts';
 import { runEquality } from './equality-run.ts';
 import { fullRanges } from './full-ranges.ts';
-import type { LogitsJob } from './logits-rank.ts';
+import { logitsOf } from './logits.ts';
+import { openNumbers } from './open-numbers.ts';
 import { sharedPool } from './shared-pool.ts';
 import { assemble, difference } from './whole-tensors.ts';
 
@@ -40,46 +38,17 @@ const triedOf = (...layouts: readonly (readonly [text: string, blocks?: Blocks])
   layouts.map(([text, blocks = {}]) => ({ layout: parseLayout(text), ...blocks }));
 type Tried = ReturnType<typeof triedOf>[number];
 
-function openNumbers(path: string) {
-  const file = openSafetensors(path);
-  const numbers = (tensor: string): Float64Array => {
-    const { shape } = file.tensors.get(tensor)!;
-    const out = new Float64Array(shape.reduce((product, size) => product * size, 1));
-    file.readSlice(tensor, fullRanges(shape), out);
-    return out;
-  };
-  return { file, numbers };
-}
-
 function openFixture(name: string, configName = 'config.json') {
   const path = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
   const config = parseModelConfig(JSON.parse(readFileSync(join(path, configName), 'utf8')), path);
-  const { file: reference, numbers } = openNumbers(join(path, 'reference.safetensors'));
-  const ids = new BigInt64Array(batch * length);
-  reference.readSlice('input_ids', fullRanges([batch, length]), ids);
-  return { path, config, numbers, ids: Array.from(ids, Number), tensors: [...reference.tensors.keys()] };
+  const { file, numbers, integers } = openNumbers(join(path, 'reference.safetensors'));
+  return { path, config, numbers, ids: integers('input_ids'), tensors: [...file.tensors.keys()] };
 }
 
 type Fixture = ReturnType<typeof openFixture>;
 
-async function logitsOf({ config, path, ids }: Fixture, tried: Tried, precision: Precision): Promise<Float64Array> {
-  // Two windows, as two microbatches.
-  const settings: StepSettings = { config, ...tried, microBatch: 1, microbatches: batch, seqLen: length, precision };
-  const talk = forwardTalkOf(settings);
-  const job: LogitsJob = { settings, weights: path, ids };
-  const results = (await runWorld({
-    plan: { ...talk, timeoutSeconds: 60 },
-    rankModule: new URL('./logits-rank.ts', import.meta.url),
-    jobs: Array.from({ length: talk.size }, () => job),
-    pool,
-  })) as (Float64Array | undefined)[];
-  const found = results.filter((logits) => logits !== undefined);
-  expect(found.length).toBe(tried.layout.tp);
-  const [logits] = found;
-  for (const other of found) expect(other).toEqual(logits);
-  const padded = logits!.length / (batch * length);
-  return logits!.filter((_, i) => i % padded < config.vocabSize);
-}
+const logitsOfFixture = ({ config, path, ids }: Fixture, tried: Tried, precision: Precision): Promise<Float64Array> =>
+  logitsOf({ config, ...tried, seqLen: length, precision, weights: path, ids }, pool);
 
 async function trainOnce(
   { config, path, ids }: Fixture,
@@ -135,7 +104,7 @@ test.each(fixtures)('%s (%s): logits', async (name, configName) => {
   const reference = fixture.numbers('logits');
   for (const tried of triedOf(['tp=1'], ['tp=2,pp=2,sp', cut], ['tp=4']))
     for (const precision of precisions) {
-      const logits = await logitsOf(fixture, tried, precision);
+      const logits = await logitsOfFixture(fixture, tried, precision);
       expect(difference(logits, reference)).toBeLessThan(tolerances[precision]);
     }
 });
@@ -195,5 +164,7 @@ test('logits from a sharded bf16 directory', async () => {
   // The weights are bf16 and exactly what transformers used; all arithmetic is wider.
   for (const tried of triedOf(['tp=1'], ['tp=2,pp=2']))
     for (const precision of precisions)
-      expect(difference(await logitsOf(fixture, tried, precision), reference)).toBeLessThan(tolerances[precision]);
+      expect(difference(await logitsOfFixture(fixture, tried, precision), reference)).toBeLessThan(
+        tolerances[precision],
+      );
 });

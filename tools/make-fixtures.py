@@ -3,7 +3,8 @@
 Run from the project root (the files it writes are kept in git, so only a change here needs a run):
 
     pip install torch transformers tokenizers safetensors numpy
-    OMP_NUM_THREADS=1 python3 tools/make-fixtures.py
+    OMP_NUM_THREADS=1 python3 tools/make-fixtures.py             # all of them
+    OMP_NUM_THREADS=1 python3 tools/make-fixtures.py trained     # mixtral-trained alone
 
 On another CPU the last digits of reference.safetensors change, and nothing else does.
 
@@ -43,6 +44,15 @@ test/fixtures/llama-sharded-bf16/:
   config.json, model-0000k-of-0000n.safetensors (BF16), model.safetensors.index.json
   reference.safetensors  input_ids and logits as above, computed in double from the rounded weights
 
+test/fixtures/mixtral-trained/: a model before training, and what some steps of PyTorch's AdamW make of it
+  config.json, model.safetensors  before training, as above
+  training.json          {seqLen, globalBatch, steps, learningRate, betas, epsilon, weightDecay, clipNorm, losses, gradNorms}: every
+                         step takes all sequences, at the same rate, and matrices alone decay; loss and norm of every step, the norm
+                         before clipping
+  trained.safetensors    tokens         I64 [globalBatch x seqLen + 1]: sequence w is the seqLen + 1 tokens from w x seqLen on
+                         logits         F64 [globalBatch, seqLen, vocabulary] after the last step, loss F64 []: as above
+                         trained.<name> F64, the weights after the last step, for each parameter of model.safetensors
+
 test/fixtures/tokenizer/:
   tokenizer.json         byte-level BPE of about 300 tokens, <|endoftext|> is the last one
   reference.json         {vocabSize, endOfText, cases: [{text, ids, decoded}]}
@@ -62,8 +72,8 @@ import json
 import math
 import random
 import shutil
+import sys
 import zlib
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -72,6 +82,8 @@ from safetensors.torch import load_file, save_file
 from transformers.core_model_loading import revert_weight_conversion
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+from in_double import be_repeatable, everything_in_double
 
 ROOT = Path(__file__).resolve().parent.parent / "test" / "fixtures"
 BATCH, LENGTH = 2, 12
@@ -207,20 +219,6 @@ def configs():
     }
 
 
-@contextmanager
-def everything_in_double():
-    """Inside, code that asks torch for float32 by name gets float64."""
-    saved = (torch.float32, torch.float, torch.Tensor.float, torch.get_default_dtype())
-    torch.float32 = torch.float = torch.float64
-    torch.Tensor.float = torch.Tensor.double
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.float32, torch.float, torch.Tensor.float = saved[:3]
-        torch.set_default_dtype(saved[3])
-
-
 def build(name, config, rounded_to=None):
     """A model in double with random weights (rounded to another dtype first, if given), and its generator."""
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
@@ -278,6 +276,63 @@ def write_model(name, config):
     (folder / "generation_config.json").unlink(missing_ok=True)
     save_file({key: value.contiguous() for key, value in reference.items()}, folder / "reference.safetensors")
     print(f"{name}: {len(reference) - 3} parameters, loss {loss.item():.4f}, log vocabulary {math.log(config.vocab_size):.4f}")
+
+
+TRAINING = dict(
+    seqLen=10, globalBatch=4, steps=6, learningRate=1e-2, betas=[0.9, 0.95], epsilon=1e-8, weightDecay=0.1, clipNorm=1.0
+)
+
+
+def write_trained(name):
+    config = transformers.MixtralConfig(
+        **COMMON,
+        vocab_size=23,
+        intermediate_size=8,
+        num_key_value_heads=2,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        sliding_window=7,
+    )
+    folder = fresh(name)
+    length, sequences = TRAINING["seqLen"], TRAINING["globalBatch"]
+    losses, norms = [], []
+    with everything_in_double():
+        model, generator = build(name, config)
+        model.save_pretrained(folder)
+        tokens = torch.randint(0, config.vocab_size, (sequences * length + 1,), generator=generator)
+        rows = torch.stack([tokens[at : at + length + 1] for at in range(0, sequences * length, length)])
+        every = list(model.parameters())
+        matrices = [each for each in every if each.ndim > 1]
+        optimizer = torch.optim.AdamW(
+            [
+                dict(params=matrices, weight_decay=TRAINING["weightDecay"]),
+                dict(params=[each for each in every if each.ndim == 1], weight_decay=0.0),
+            ],
+            lr=TRAINING["learningRate"],
+            betas=tuple(TRAINING["betas"]),
+            eps=TRAINING["epsilon"],
+        )
+
+        def next_token_loss():
+            logits = model(input_ids=rows[:, :-1], use_cache=False).logits
+            return logits, torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
+
+        for _ in range(TRAINING["steps"]):
+            optimizer.zero_grad()
+            loss = next_token_loss()[1]
+            loss.backward()
+            losses.append(loss.item())
+            norms.append(torch.nn.utils.clip_grad_norm_(every, TRAINING["clipNorm"]).item())
+            optimizer.step()
+        with torch.no_grad():
+            logits, loss = next_token_loss()
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    saved = {"tokens": tokens, "logits": logits, "loss": loss}
+    for key, value in as_saved(model, {key: each.detach() for key, each in model.named_parameters()}).items():
+        saved[f"trained.{key}"] = value
+    save_file({key: value.contiguous() for key, value in saved.items()}, folder / "trained.safetensors")
+    write_lists(folder / "training.json", {**TRAINING, "losses": losses, "gradNorms": norms})
+    print(f"{name}: loss {losses[0]:.4f}, after {len(losses)} steps {loss.item():.4f}, norms {norms[0]:.2f} to {norms[-1]:.2f}")
 
 
 # Tokens of the prompt, of the chosen and of the rejected completion.
@@ -563,11 +618,7 @@ def fresh(name):
     return folder
 
 
-def main():
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+def write_all_else():
     for name, (config_class, values) in configs().items():
         write_model(name, config_class(**values))
         write_generation(name, config_class(**values))
@@ -578,6 +629,15 @@ def main():
     config_class, values = configs()["llama"]
     write_sharded("llama-sharded-bf16", config_class(**values))
     write_tokenizer()
+
+
+def main(only=None):
+    be_repeatable()
+    if only not in (None, "trained"):
+        raise SystemExit(f"there is no {only}; use trained, or nothing for all")
+    if only is None:
+        write_all_else()
+    write_trained("mixtral-trained")
     files = [path for path in ROOT.rglob("*") if path.is_file()]
     for path in files:
         path.chmod(0o644)
@@ -586,4 +646,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-// A mixture of experts on one rank and on two that share the experts out, in turns: `npx tsx bench/experts.ts [--rounds <n>]` (half a
+// A mixture of experts on one rank and on two that share the experts out, in turns: `npx tsx bench/experts.ts [--rounds <n>]` (a
 // minute a round).
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,10 @@ import { openMatMulBench } from './matmul.ts';
 import { median, withTokens } from './model.ts';
 
 const layouts = ['tp=1', 'ep=2'] as const;
+/** Experts that choose have as many tokens each; of tokens that choose, those of a model that has just begun, most have the same two. */
+const routings = ['experts', 'tokens'] as const;
+type Layout = (typeof layouts)[number];
+type Routing = (typeof routings)[number];
 const shape = { seqLen: 512, globalBatch: 8, microBatch: 4 } as const;
 const model = findModel('mixtral-tiny', [
   ...['hidden_size=512', 'intermediate_size=704', 'num_attention_heads=8', 'num_key_value_heads=8'],
@@ -61,7 +65,8 @@ function measured(path: string, ranks: number, seconds: number, steps: number): 
 }
 
 const steps = 4;
-const runs = new Map<string, Run[]>(layouts.map((layout) => [layout, []]));
+const keyOf = (layout: Layout, routing: Routing): string => `${layout} ${routing}`;
+const runs = new Map<string, Run[]>();
 const bare: number[] = [];
 /** Rows of an expert where tokens go to them evenly, on one rank; on two each expert has those of both. */
 const rows = (shape.microBatch * shape.seqLen * perToken) / experts;
@@ -78,15 +83,17 @@ await withTokens((data) =>
       for (let round = 0; round < rounds; round++) {
         process.stderr.write(`experts, round ${round + 1} of ${rounds}\n`);
         bare.push(products.runFar());
-        for (const layout of layouts) {
-          const parsed = parseLayout(layout);
-          const ran = await train({
-            ...shape,
-            ...{ model, data, pool, precision: 'f32', steps, seed: 1, layout: parsed, trace },
-          });
-          const seconds = median(ran.steps.slice(1).map((step) => step.seconds));
-          runs.get(layout)!.push(measured(trace, worldSize(parsed), seconds, steps));
-        }
+        for (const routing of routings)
+          for (const layout of layouts) {
+            const parsed = parseLayout(layout);
+            const ran = await train({
+              ...shape,
+              ...{ model, data, pool, precision: 'f32', steps, seed: 1, layout: parsed, trace, routing },
+            });
+            const seconds = median(ran.steps.slice(1).map((step) => step.seconds));
+            const key = keyOf(layout, routing);
+            runs.set(key, [...(runs.get(key) ?? []), measured(trace, worldSize(parsed), seconds, steps)]);
+          }
       }
     } finally {
       await pool.close();
@@ -96,26 +103,30 @@ await withTokens((data) =>
 );
 
 /** In the same round: a shared machine changes its pace. */
-const inRounds = (layout: string, value: (run: Run, round: number) => number): number =>
-  median(runs.get(layout)!.map(value));
-const efficiency = (layout: string): number =>
-  inRounds(layout, ({ seconds }, round) => runs.get('tp=1')![round]!.seconds / seconds) /
+const inRounds = (layout: Layout, routing: Routing, value: (run: Run, round: number) => number): number =>
+  median(runs.get(keyOf(layout, routing))!.map(value));
+const efficiency = (layout: Layout, routing: Routing = 'experts'): number =>
+  inRounds(layout, routing, ({ seconds }, round) => runs.get(keyOf('tp=1', routing))![round]!.seconds / seconds) /
   worldSize(parseLayout(layout));
-const overBare = (layout: string): number => inRounds(layout, ({ productRate }, round) => productRate / bare[round]!);
-const share = (layout: string): number => inRounds(layout, ({ dispatchShare }) => dispatchShare);
+const overBare = (layout: Layout, routing: Routing = 'experts'): number =>
+  inRounds(layout, routing, ({ productRate }, round) => productRate / bare[round]!);
+const share = (layout: Layout, routing: Routing = 'experts'): number =>
+  inRounds(layout, routing, ({ dispatchShare }) => dispatchShare);
 
-const table = layouts.map((layout) => [
-  layout,
-  formatSeconds(inRounds(layout, ({ seconds }) => seconds)),
-  efficiency(layout).toFixed(3),
-  formatFlopsPerSecond(inRounds(layout, ({ productRate }) => productRate)),
-  overBare(layout).toFixed(3),
-  `${(100 * share(layout)).toFixed(1)} %`,
-]);
+const table = routings.flatMap((routing) =>
+  layouts.map((layout) => [
+    `${layout}, ${routing} choose`,
+    formatSeconds(inRounds(layout, routing, ({ seconds }) => seconds)),
+    efficiency(layout, routing).toFixed(3),
+    formatFlopsPerSecond(inRounds(layout, routing, ({ productRate }) => productRate)),
+    overBare(layout, routing).toFixed(3),
+    `${(100 * share(layout, routing)).toFixed(1)} %`,
+  ]),
+);
 const head = ['', 'a step', 'efficiency', "experts' products", 'over bare MatMul', 'dispatch and combine'];
 console.log(`${formatTable({ head, rows: table })}\n`);
 printVerdicts([
-  ...judge(marks.experts, efficiency),
+  ...judge(marks.experts, (layout) => efficiency(layout)),
   ...judge(marks.expertProducts, (layout) => overBare(layout === 'one rank' ? 'tp=1' : layout)),
   ...judge(marks.dispatch, () => share('ep=2')),
 ]);

@@ -58,7 +58,7 @@ const sections: readonly Section[] = [
     name: 'experts',
     title: 'Mixtures of experts',
     about:
-      'Mixtral, hidden 512, 4 layers of 8 experts of width 704 (two a token), sequence 512, 8 sequences a step in microbatches of 4, f32: two ranks that share the experts out against one, in turns, and bare MatMul of the sizes that experts have when tokens go to them evenly. Products, and what goes between ranks (waiting for the other included), from the trace of the same runs; medians. Routing is that of a model that has just begun, in which most tokens of a layer go to two experts (imbalance near 4), often those of one rank, for which the other waits.',
+      'Mixtral, hidden 512, 4 layers of 8 experts of width 704 (two a token), sequence 512, 8 sequences a step in microbatches of 4, f32: two ranks that share the experts out against one, in turns, and bare MatMul of the sizes that experts have when tokens go to them evenly. Products, and what goes between ranks (waiting for the other included), from the trace of the same runs; medians. Where experts choose, all have as many tokens: judged. Where tokens choose, routing is that of a model that has just begun: most tokens of a layer go to two experts (imbalance near 4), often those of one rank, for which the other waits.',
   },
   {
     name: 'balance',

@@ -11,6 +11,7 @@ import { prepareTokens } from '../src/data/tokens.ts';
 import { estimateStep } from '../src/plan/estimate-step.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { launch } from '../src/train/launch.ts';
+import { layOut } from '../src/train/lay-out.ts';
 import { planRun, type RunPlan } from '../src/train/plan-run.ts';
 import { settle } from '../src/train/settle.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
@@ -47,8 +48,8 @@ const tried = await withTokens(async (data) => {
     for (const layout of layouts)
       for (const way of ways) {
         const given = { data: [data], layout, seqLen: 256, globalBatch: 12, microBatch: 1, steps: 9, seed: 1 } as const;
-        const settled = await settle({ ...given, ...(way === 'alike' ? {} : { speeds }) }, { source: model });
-        const plan = planRun(settled, tokens, dirname(data));
+        const settled = settle({ ...given, ...(way === 'alike' ? {} : { speeds }) }, { source: model });
+        const plan = planRun(await layOut(settled, {}), tokens, dirname(data));
         all.push({ layout, way, plan, seconds: [] });
       }
     for (let round = 0; round < Number(values.rounds); round++)

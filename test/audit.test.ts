@@ -147,6 +147,10 @@ const cases: readonly Audited[] = [
     ...{ layout: 'tp=2,dp=2', family: 'qwen2_moe', precision: 'f32' },
     router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, routing: 'experts' },
   },
+  {
+    ...{ layout: 'ep=2,dp=2', family: 'mixtral', precision: 'f32', globalBatch: 8 },
+    router: { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.5, routing: 'experts' },
+  },
   { layout: 'pp=2,virtual=2', family: 'llama', precision: 'f32' },
   { layout: 'dp=4', family: 'llama', precision: 'f32', every: 2 },
   { layout: 'tp=2,dp=2,pp=2,sp', family: 'gpt2', precision: 'f64', every: 2 },
@@ -312,7 +316,15 @@ test.each(cases)('$layout, $family in $precision', async (each) => {
   }
 });
 
-test('FLOPs of dropped slots are predicted and not run: the share that a step tells is what is missing', async () => {
+test('experts that choose need about the memory of tokens that choose: no room for every expert of a token', () => {
+  const arenaWith = (router: StepSettings['router']): number =>
+    programsOf(settingsOf({ layout: 'tp=1', family: 'mixtral', precision: 'f32', router }))[0]![0].program.arenaBytes;
+  const even = { auxLoss: 0, zLoss: 0, biasRate: 0 };
+  // Above 1: a token lies there once for each of its experts. With room for all of them it is 1.7.
+  expect(arenaWith({ ...even, routing: 'experts' }) / arenaWith(even)).toBeLessThan(1.3);
+});
+
+test('FLOPs of slots that are dropped though experts have room are predicted and not run: the share that a step tells is what is missing', async () => {
   const router = { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.8 };
   const settings = settingsOf({ layout: 'tp=2,dp=2,recompute=full', family: 'qwen2_moe', precision: 'f32', router });
   const ranks = await trained(settings);
@@ -324,11 +336,26 @@ test('FLOPs of dropped slots are predicted and not run: the share that a step te
     );
   const [{ dropped }] = ranks as [AuditResult];
   expect(dropped.length).toBe(steps);
-  for (const share of dropped) expect(share).toBeGreaterThan(0.1);
+  // Of 64 tokens with 3 experts each of 7, an expert has 27.4 slots, and takes 22 of them.
+  const kept = (7 * 22) / (64 * 3);
+  for (const share of dropped) expect(share).toBeGreaterThan(1 - kept);
   const predicted = sum(programs.map((program) => predictRank(program).flops)) * steps;
-  const missing = sum(dropped) * sum(programs.map(ofExperts));
+  const missing = sum(dropped.map((share) => share - (1 - kept))) * (sum(programs.map(ofExperts)) / kept);
   // Shares are quotients of whole numbers.
   expect(Math.round(missing)).toBe(predicted - sum(ranks.map(({ flops }) => flops)));
+});
+
+test('a capacity below 1 is predicted to send as much less; one above 1 drops nothing of even routing', () => {
+  const predictedWith = (capacity?: number) => {
+    const router = { auxLoss: 0, zLoss: 0, biasRate: 0, ...(capacity === undefined ? {} : { capacity }) };
+    const settings = settingsOf({ layout: 'ep=2', family: 'mixtral', precision: 'f32', router });
+    return programsOf(settings).map((runs) => predictPrograms(runs).bytesSent.ep!.allToAllV!);
+  };
+  const all = predictedWith();
+  expect(Math.min(...all)).toBeGreaterThan(0);
+  // Of 64 tokens with 2 experts each of 6, an expert takes half of 21.3 slots, rounded up.
+  expect(predictedWith(0.5)).toEqual(all.map((bytes) => (bytes * 6 * 11) / (64 * 2)));
+  expect(predictedWith(1.25)).toEqual(all);
 });
 
 describe('the audit sees a wrong formula', () => {

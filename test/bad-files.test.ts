@@ -152,13 +152,31 @@ test('a byte order mark before config.json and tokenizer.json changes nothing', 
   expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
 });
 
-test('epochs on the command line take the place of the steps of a run.json', async () => {
-  writeFileSync(
-    path('steps.json'),
-    JSON.stringify({ model: path('config.json'), seqLen: 16, globalBatch: 4, steps: 7 }),
+test.each([
+  ['epochs take the place of steps', { steps: 7 }, ['--epochs', '0.01']],
+  ['steps take the place of epochs', { epochs: 7 }, ['--steps', '2']],
+  [
+    'no outer step: what is said of it says nothing',
+    { syncEvery: 2, outerLearningRate: 0.5, outerMomentum: 0.8 },
+    ['--sync-every', '1', '--steps', '2'],
+  ],
+  ['texts: a beta says nothing', { objective: 'dpo', beta: 0.2 }, ['--objective', 'next-token', '--steps', '2']],
+])('beside a run.json on the command line, %s', async (_, inFile, given) => {
+  const settings = { model: path('config.json'), data: [path('text.txt')], seqLen: 16, globalBatch: 4, ...inFile };
+  writeFileSync(path('run.json'), JSON.stringify(settings));
+  const { exit, stdout, stderr } = await run(
+    ...['train', '--config', path('run.json'), '--layout', 'dp=2', '--json', ...given],
   );
-  const argv = ['--config', path('steps.json'), '--data', path('text.txt'), '--layout', 'tp=1', '--json'];
-  const { exit, stdout, stderr } = await run('train', ...argv, '--epochs', '0.01');
   expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
   expect(jsonLines(stdout).filter((line) => 'loss' in line).length).toBeLessThan(7);
+});
+
+test('an outer rate on the command line needs an outer step there too', async () => {
+  const inFile = { model: path('config.json'), data: [path('text.txt')], syncEvery: 2, outerLearningRate: 0.5 };
+  writeFileSync(path('run.json'), JSON.stringify(inFile));
+  const { exit, stderr } = await run(
+    ...['train', '--config', path('run.json'), '--sync-every', '1', '--outer-lr', '0.7', '--layout', 'dp=2'],
+  );
+  expect(exit).toBe(2);
+  expect(stderr).toMatch(/^fivefold: --outer-lr: there is no outer step .*\n$/);
 });

@@ -256,6 +256,22 @@ const nastyCases: readonly (readonly [string, Case])[] = [
       { router: { auxLoss: 0, zLoss: 0, biasRate: 0, capacity: 0.4, routing: 'experts' } },
     ),
   ],
+  [
+    'experts that choose few tokens on ranks of their own, over a ring and replicas',
+    nasty(
+      'cp=2,ep=2,dp=2,zero=3,recompute=full',
+      { family: 'mixtral', mixture: { ...few, experts: 4 } },
+      { seqLen: 16, router: { auxLoss: 0, zLoss: 0.1, biasRate: 0, capacity: 0.75, routing: 'experts' } },
+    ),
+  ],
+  [
+    'capacity of experts on ranks of their own in stages, gradients in halves',
+    nasty(
+      'tp=2,sp,ep=2,pp=2,schedule=zb-h1',
+      { family: 'qwen2_moe', mixture: { ...few, experts: 4 } },
+      { seqLen: 16, documents: 5, router: { auxLoss: 0.1, zLoss: 0.1, biasRate: 0, capacity: 0.6 } },
+    ),
+  ],
   ['one layer on eight ranks of data', nasty('dp=8', { layers: 1 }, { microbatches: 1 })],
 ];
 
@@ -303,7 +319,7 @@ test.each([
 );
 
 test.each([
-  ['tp=2', 'a sum in place returns before all have copied its vector', 16],
+  ['tp=2', 'a sum in place returns before all have written their slices of its vector', 16],
   ['tp=2,sp', 'a gather in place returns before all have copied its shard', 16],
   ['tp=2,sp', 'slots are kept once, not by parity', 2 ** 30],
 ] as const)('in %s it is seen when ranks are held up that %s', async (layout, fault, inPlaceBytes) => {

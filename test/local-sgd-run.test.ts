@@ -200,3 +200,18 @@ const refusals: readonly (readonly [string, TrainOptions, RegExp])[] = [
 test.each(refusals)('refused: %s', async (_, options, message) => {
   await expect(train(options)).rejects.toMatchObject({ exit: 2, message: expect.stringMatching(message) });
 });
+
+test('of the steps a run could end with, those that are still to come are named', async () => {
+  const { step } = readRun(stopped);
+  const refusal = (steps: number) => train({ resume: stopped, steps, pool }).catch((reason: Error) => reason.message);
+  expect(await refusal(step + 1)).toMatch(new RegExp(`^steps: ${step + 1} is no multiple .* use steps ${step + 3}$`));
+  expect(await refusal(step)).toMatch(new RegExp(`^steps: .* use steps ${step + 3} or more$`));
+});
+
+test('the layout chosen for a run that goes on has as many replicas, also on fewer cores', async () => {
+  const out = newOut();
+  await train({ ...small, syncEvery: 2, steps: 2, layout: 'dp=3', globalBatch: 6, out });
+  const planned: string[] = [];
+  await train({ resume: out, layout: 'auto', steps: 4, pool, onPlan: ({ run }) => void planned.push(run.layout) });
+  expect(planned).toEqual([expect.stringMatching(/\bdp=3\b/)]);
+});

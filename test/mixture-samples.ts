@@ -87,22 +87,29 @@ const ints = (shape: readonly number[], data: readonly number[]): Operand => ({
 /** Experts of 6 on three ranks; some slots have none. */
 const wanted = ints([2, 4, 2], [5, 0, 1, 3, -1, -1, 2, 5, 4, -1, 0, 1, 3, 5, -1, 2]);
 export const sendSamples = [
-  sample('even, some of none', [wanted], { ranks: 3, each: 2 }),
-  sample('all on one rank', [ints([1, 3, 1], [1, 0, 1])], { ranks: 2, each: 2 }),
-  sample('none', [ints([1, 2, 1], [-1, -1])], { ranks: 2, each: 1 }),
+  sample('even, some of none', [wanted], { ranks: 3, each: 2, room: wanted.data.length }),
+  sample('all on one rank', [ints([1, 3, 1], [1, 0, 1])], { ranks: 2, each: 2, room: 3 }),
+  sample('none', [ints([1, 2, 1], [-1, -1])], { ranks: 2, each: 1, room: 2 }),
+  sample('room for fewer than all', [ints([2, 2, 3], [0, -1, -1, -1, 1, -1, 2, 0, -1, -1, -1, 1])], {
+    ...{ ranks: 1, each: 3, room: 6 },
+  }),
 ];
 
 /** Slots [2, 4, 2] in some order, three of them left out. */
 const order = ints([2, 4, 2], [3, 14, 0, 7, 1, 9, 10, 4, 15, 2, 12, 5, 8, -1, -1, -1]);
+const sentCounts = ints([1, 1, 2], [6, 7]);
 const ofTokens = floats([2, 4, 6]);
 const ofSlots = floats([2, 4, 2, 6]);
 export const packSamples = [
-  sample('even, tokens, once for each of their slots', [ofTokens, order]),
-  sample('even, slots', [ofSlots, order]),
+  sample('even, tokens, once for each of their slots', [ofTokens, order, sentCounts], { room: 16 }),
+  sample('even, slots', [ofSlots, order, sentCounts], { room: 16 }),
+  sample('tokens, room for those that are sent', [ofTokens, order, sentCounts], { room: 13 }),
+  sample('slots, room for those that are sent', [ofSlots, order, sentCounts], { room: 13 }),
 ];
 export const unpackSamples = [
-  sample('even, into tokens', [floats([1, 16, 6]), order]),
-  sample('even, into slots', [floats([1, 16, 1, 6]), order]),
+  sample('even, into tokens', [floats([1, 16, 6]), order, sentCounts]),
+  sample('even, into slots', [floats([1, 16, 1, 6]), order, sentCounts]),
+  sample('into slots, of fewer rows', [floats([1, 13, 1, 6]), order, sentCounts]),
 ];
 export const usedSamples = [
   sample('even, more than half', [ints([1, 8, 1], [0, 1, 1, 0, 2, 0, 1, 1]), ints([1, 1, 2], [3, 2])]),

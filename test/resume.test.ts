@@ -252,3 +252,27 @@ test('run.json starts the same run again; metrics.jsonl has a line a step, and n
     expect(line.communicationShare).toBe(0);
   }
 });
+
+test('a run keeps the speeds of its ranks in any layout of as many, and says where they are gone', async () => {
+  const out = newOut();
+  await train({ ...small, out, layout: 'dp=2', speeds: [1, 0.5], steps: 1 });
+  const planned = async (more: TrainOptions): Promise<RunPlan> => {
+    const plans: RunPlan[] = [];
+    const onPlan = (plan: RunPlan): void => {
+      plans.push(plan);
+      throw new Error('seen');
+    };
+    await expect(train({ resume: out, steps: 2, pool, ...more, onPlan })).rejects.toThrow('seen');
+    return plans[0]!;
+  };
+  for (const layout of [undefined, 'dp=2', 'tp=2', 'pp=2', 'auto']) {
+    const { run, settings, notes } = await planned({ layout });
+    expect([layout, run.speeds, settings.speeds]).toEqual([layout, [1, 0.5], [1, 0.5]]);
+    expect(notes.join()).not.toContain('speeds');
+  }
+  const one = await planned({ layout: 'tp=1' });
+  expect([one.run.speeds, one.settings.speeds]).toEqual([undefined, undefined]);
+  expect(one.notes.join()).toMatch(/speeds\S* 1,0\.5 was of the 2 ranks that .*: those of tp=1 are taken for alike/);
+  const four = await planned({ layout: 'dp=4', speeds: [1, 1, 1, 0.5] });
+  expect([four.run.speeds, four.notes.join().includes('taken for alike')]).toEqual([[1, 1, 1, 0.5], false]);
+});

@@ -377,7 +377,7 @@ describe('the gradient of every collective', () => {
         down: { shape: [2, 2, 3], types: { ep: 'V0' } },
       },
       write: ({ h, experts, weights, up, down }) => {
-        const there = dispatch(h!, { weights: weights!, experts: experts!, kept: experts!, filled: {} }, 4);
+        const there = dispatch(h!, { weights: weights!, experts: experts!, kept: experts!, filled: {}, most: 3 }, 4);
         const made = groupedLinear(there.tokens, there.experts, there.own(up!), 'slots', there.filled);
         const scaled = scaleRows(made, there.weights);
         return [there.combine(groupedLinear(scaled, there.experts, there.own(down!), 'tokens', there.filled))];

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { generate } from '../src/generate/generate.ts';
+import type { LayoutProgress } from '../src/train/choose-layout.ts';
 import type { EvaluationReport } from '../src/train/job.ts';
 import type { RunPlan } from '../src/train/plan-run.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
@@ -115,6 +116,63 @@ test.each(wrong)('%s is refused in the words of the library', async (_, options,
   const error = await train(given).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(message) });
   expect((error as Error).message).not.toContain('--');
+});
+
+/** The pool, and how many workers it was asked for. */
+function watchPool() {
+  let count = 0;
+  const take: typeof pool.take = (workers) => {
+    count += workers;
+    return pool.take(workers);
+  };
+  return { watched: { ...pool, take }, taken: () => count };
+}
+
+const measuredLast: readonly (readonly [string, TrainOptions, RegExp])[] = [
+  ['no data', { data: join(root, 'gone.txt') }, /gone\.txt/],
+  ['a microbatch that does not divide', { microBatch: 3 }, /^microBatch: 3 does not divide/],
+  ['a sequence beyond the positions', { seqLen: 65 }, /^seqLen: 65 is longer/],
+  ['steps and epochs', { steps: 2, epochs: 2 }, /^epochs/],
+  ['steps between synchronisations', { syncEvery: 2, steps: 3 }, /^steps: 3 is no multiple/],
+  ['a trace that cannot be', { trace: join(root, 'gone', 'trace.json') }, /^trace/],
+  ['saving nowhere', { saveEvery: 1 }, /^saveEvery: .*add out/],
+  ['a restart from nothing', { restart: 1 }, /^restart/],
+  ['a lowest rate above the highest', { minLearningRate: 1 }, /^minLearningRate/],
+  ['measuring nothing', { evalEvery: 1, heldOut: 0 }, /^evalEvery/],
+];
+test.each(measuredLast)('%s is refused before the machine is measured', async (_, options, message) => {
+  const { watched, taken } = watchPool();
+  // No other test has measured ranks in f64.
+  const good = { model, data, seqLen: 8, globalBatch: 4, steps: 2, precision: 'f64', pool: watched } as const;
+  for (const asked of [{ layout: 'auto' }, { layout: 'dp=2', speeds: 'measure' }] as const) {
+    const error = await train({ ...good, ...asked, ...options }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ exit: 2, message: expect.stringMatching(message) });
+  }
+  expect(taken()).toBe(0);
+});
+
+test('the machine is measured on ranks of the pool', async () => {
+  const { watched, taken } = watchPool();
+  const told: LayoutProgress[] = [];
+  const onLayOut = (progress: LayoutProgress) => void told.push(progress);
+  const given = { model, data, seqLen: 8, globalBatch: 4, steps: 1, precision: 'f64', pool: watched } as const;
+  await train({ ...given, layout: 'dp=2', speeds: 'measure', onLayOut });
+  expect(told).toEqual([0, 1, 2].map((done) => ({ doing: 'measuring', done, total: 3 })));
+  // One alone, both, both talking; then the run.
+  expect(taken()).toBe(7);
+});
+
+test('stopped while a layout is chosen, it ends', async () => {
+  const stop = new AbortController();
+  const told: LayoutProgress[] = [];
+  const onLayOut = (progress: LayoutProgress) => {
+    told.push(progress);
+    if (progress.doing === 'estimating') stop.abort(new Error('enough'));
+  };
+  const run = train({ model, data, seqLen: 8, globalBatch: 4, speeds: [1, 1], pool, signal: stop.signal, onLayOut });
+  await expect(run).rejects.toMatchObject({ code: 'RUN_ABORTED', message: 'run aborted: enough' });
+  const estimates = told.filter(({ doing }) => doing === 'estimating');
+  expect(estimates).toEqual([{ doing: 'estimating', done: 0, total: expect.any(Number) }]);
 });
 
 test('epochs decide the steps', async () => {

@@ -510,20 +510,20 @@ test('the whole table of typings', () => {
     embeddingGrad: O2, R, O1 -> O1
     embeddingGrad: PO2, R, O1 -> PO1
     sendOrder: R -> R, R, R
-    packRows: P, R -> P
-    packRows: V2, R -> V2
-    packRows: O2, R -> O2
-    packRows: PO2, R -> PO2
-    packRows: V3, R -> V3
-    packRows: O3, R -> O3
-    packRows: PO3, R -> PO3
-    unpackRows: P, R -> P
-    unpackRows: V2, R -> V2
-    unpackRows: O2, R -> O2
-    unpackRows: PO2, R -> PO2
-    unpackRows: V3, R -> V3
-    unpackRows: O3, R -> O3
-    unpackRows: PO3, R -> PO3
+    packRows: P, R, R -> P
+    packRows: V2, R, R -> V2
+    packRows: O2, R, R -> O2
+    packRows: PO2, R, R -> PO2
+    packRows: V3, R, R -> V3
+    packRows: O3, R, R -> O3
+    packRows: PO3, R, R -> PO3
+    unpackRows: P, R, R -> P
+    unpackRows: V2, R, R -> V2
+    unpackRows: O2, R, R -> O2
+    unpackRows: PO2, R, R -> PO2
+    unpackRows: V3, R, R -> V3
+    unpackRows: O3, R, R -> O3
+    unpackRows: PO3, R, R -> PO3
     sumSquares: V0 -> P
     total: P -> P
     total: P, P, P -> P

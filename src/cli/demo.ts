@@ -16,7 +16,7 @@ import { train } from '../train/train.ts';
 import { continueText } from './generate.ts';
 import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
 import { addOptions } from './options.ts';
-import { showPreparing } from './preparing.ts';
+import { readingText, showPreparing } from './preparing.ts';
 import { formatFigures } from './report.ts';
 import { measuredFigures, predictedFigures } from './results.ts';
 import { runTraining } from './run-training.ts';
@@ -150,7 +150,7 @@ async function tokensIn(folder: string, files: readonly string[], io: CliIo): Pr
       tokenizer: byteTokenizer,
       cacheDirectory: folder,
       signal: io.signal,
-      onProgress: preparing.show,
+      onProgress: (progress) => preparing.show(readingText(progress)),
     });
     return sources[0]!.path;
   } catch (error) {

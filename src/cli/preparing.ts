@@ -1,30 +1,47 @@
-// Says how far the data of a run are, when that takes longer than a moment.
+// Says what is done before a run's first step, when that takes longer than a moment.
 import type { PrepareProgress } from '../data/progress.ts';
+import type { LayoutProgress } from '../train/choose-layout.ts';
 import type { CliIo } from './io.ts';
 import { formatCount, formatPercent } from './ui/units.ts';
 
 export interface Preparing {
-  show(progress: PrepareProgress): void;
+  show(line: string): void;
   end(): void;
 }
+
+export const readingText = ({ bytes, totalBytes, tokens }: PrepareProgress): string =>
+  `reading data ${formatPercent(totalBytes > 0 ? bytes / totalBytes : 1)}  ${formatCount(tokens)} tokens`;
+
+const doingTexts = { measuring: 'measuring this machine', estimating: 'estimating layouts' } as const;
+
+export const layoutText = ({ doing, done, total }: LayoutProgress): string =>
+  `${doingTexts[doing]} ${done + 1} of ${total}`;
 
 /** On a stream that is no terminal every line stays, so there are fewer. */
 const everySeconds = { terminal: 0.2, other: 10 };
 
-/** `quiet`: says nothing; else nothing before `silentSeconds` have gone. */
+/** `quiet`: says nothing; else nothing before `silentSeconds` have gone, then what was said last. */
 export function showPreparing(quiet: boolean, { stderr }: CliIo, silentSeconds = 2): Preparing {
   const terminal = stderr.isTTY === true;
   let next = performance.now() + silentSeconds * 1000;
   let shown = false;
+  let waiting: NodeJS.Timeout | undefined;
+  const write = (line: string): void => {
+    next = performance.now() + (terminal ? everySeconds.terminal : everySeconds.other) * 1000;
+    stderr.write(terminal ? `\r\x1b[2K${line}` : `${line}\n`);
+    shown = true;
+  };
   return {
-    show({ bytes, totalBytes, tokens }) {
-      if (quiet || performance.now() < next) return;
-      next = performance.now() + (terminal ? everySeconds.terminal : everySeconds.other) * 1000;
-      const line = `reading data ${formatPercent(totalBytes > 0 ? bytes / totalBytes : 1)}  ${formatCount(tokens)} tokens`;
-      stderr.write(terminal ? `\r\x1b[2K${line}` : `${line}\n`);
-      shown = true;
+    show(line) {
+      if (quiet) return;
+      clearTimeout(waiting);
+      const left = next - performance.now();
+      if (left <= 0) write(line);
+      // What takes long may say no more.
+      else waiting = setTimeout(write, left, line).unref();
     },
     end() {
+      clearTimeout(waiting);
       if (shown && terminal) stderr.write('\r\x1b[2K');
       shown = false;
     },

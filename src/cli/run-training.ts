@@ -15,7 +15,7 @@ import type { RunPlan } from '../train/plan-run.ts';
 import { type TrainOptions, train } from '../train/train.ts';
 import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
-import { showPreparing } from './preparing.ts';
+import { layoutText, readingText, showPreparing } from './preparing.ts';
 import { createProgress, type Progress } from './ui/progress.ts';
 import { formatCount, formatPercent } from './ui/units.ts';
 
@@ -52,7 +52,8 @@ export async function runTraining(run: RunTraining, io: CliIo): Promise<{ summar
       ...options,
       signal: io.signal,
       recorderDir,
-      onPrepare: preparing.show,
+      onPrepare: (progress) => preparing.show(readingText(progress)),
+      onLayOut: (progress) => preparing.show(layoutText(progress)),
       onPlan(planned) {
         preparing.end();
         throwIfStopped(io);

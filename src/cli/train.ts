@@ -123,10 +123,10 @@ restart {"restart": {"rank", "problem", "step": it goes on from, "layout", "left
 async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
   const { json: wantsJson, debug: _, config, ...given } = values;
   const json = wantsJson === true;
-  const { steps, ...others } = config === undefined ? {} : readConfig(config);
-  // Two settings that say the same: the one of the command line wins.
-  const length = given.epochs === undefined ? { steps } : {};
-  const options: TrainOptions = { ...others, ...(defined(length) as Pick<TrainOptions, 'steps'>), ...defined(given) };
+  const inFile = config === undefined ? {} : readConfig(config);
+  const beside = meaninglessBeside(given);
+  const others = Object.fromEntries(Object.entries(inFile).filter(([key]) => !beside.includes(key)));
+  const options: TrainOptions = { ...others, ...defined(given) };
   const { summary, plan } = await runTraining(
     {
       options,
@@ -161,6 +161,14 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
       .join('\n')}`,
   );
 }
+
+/** Settings of a file that say nothing beside those of the command line, which wins. */
+const meaninglessBeside = ({ steps, epochs, syncEvery, objective }: TrainingValues): readonly string[] => [
+  ...(steps === undefined ? [] : ['epochs']),
+  ...(epochs === undefined ? [] : ['steps']),
+  ...(syncEvery === 1 ? ['outerLearningRate', 'outerMomentum'] : []),
+  ...(objective === 'next-token' ? ['beta'] : []),
+];
 
 /** What was given. */
 const defined = <T extends object>(values: T): T =>

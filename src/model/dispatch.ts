@@ -23,29 +23,34 @@ export interface Dispatched extends Routes {
 }
 
 /** h [b, s, hidden] and where it goes -> what this rank's experts get of all ranks' tokens; `experts`: of a layer. */
-export function dispatch(h: Value, { weights, kept, filled }: Sent, experts: number): Dispatched {
+export function dispatch(h: Value, { weights, kept, filled, most }: Sent, experts: number): Dispatched {
   const slots = elements(kept.shape);
   const ranks = h.trace.mesh.ep;
-  if (ranks === 1) return { tokens: h, weights, experts: kept, filled, own: (param) => param, combine: (made) => made };
+  const room = Math.min(slots, experts * most);
+  // Where many slots have no expert, only those that do are laid side by side, as if they were sent.
+  if (ranks === 1 && room === slots)
+    return { tokens: h, weights, experts: kept, filled, own: (param) => param, combine: (made) => made };
   // Rows of tokens that lie over other axes are not slices of anything.
   const local = (x: Value) => dataAxes.reduce((value, axis) => enterLocal(value, axis), x);
   const each = experts / ranks;
   const perToken = kept.shape[2]!;
   const { filled: sent = slots } = filled;
   return at(h.trace, 'dispatch', () => {
-    const { order, experts: wanted, counts } = sendOrder(local(kept), ranks, each);
-    const received = exchangeCounts(counts, 'ep');
+    const { experts: wanted, ...order } = sendOrder(local(kept), { ranks, each, room });
+    const received = ranks === 1 ? order.counts : exchangeCounts(order.counts, 'ep');
     // A token has an expert at most once.
-    const room = ((ranks * slots) / perToken) * Math.min(perToken, each);
-    const go = (rows: Value) => exchangeRows(rows, 'ep', counts, received, { room, sent });
+    const arriving = ranks * Math.min(each * most, (slots / perToken) * Math.min(perToken, each));
+    const exchange = (rows: Value, from: Value, to: Value, into: number) =>
+      ranks === 1 ? rows : exchangeRows(rows, 'ep', from, to, { room: into, sent });
+    const go = (rows: Value) => exchange(rows, order.counts, received, arriving);
     const combine = (made: Value) =>
       at(h.trace, 'combine', () => {
-        const back = exchangeRows(made, 'ep', received, counts, { room: slots, sent });
+        const back = exchange(made, received, order.counts, room);
         return dataAxes.reduce((value, axis) => leaveLocal(value, axis, h.types[axis]!), unpackRows(back, order));
       });
     return {
-      tokens: go(packRows(local(h), order)),
-      weights: go(packRows(local(weights), order)),
+      tokens: go(packRows(local(h), order, room)),
+      weights: go(packRows(local(weights), order, room)),
       experts: usedRows(go(wanted), received),
       filled: { filled: sent },
       own: local,

@@ -97,8 +97,10 @@ export function judge(logits: Value, { experts, kept }: Sent, mixture: Mixture, 
 export interface Sent extends Routes {
   /** As `experts`, without the slots that are over an expert's capacity. */
   readonly kept: Value;
-  /** How many slots of `kept` have an expert, where it is known that not all do. */
+  /** How many slots of `kept` have an expert, where not all do: where experts choose, or of tokens that go to experts evenly. */
   readonly filled: Filled;
+  /** Slots that an expert has of them, at most. */
+  readonly most: number;
 }
 
 /**
@@ -115,20 +117,26 @@ export function send(
   const { perToken, scores, normalised, experts: count } = mixture;
   const whole = (x: Value) => allGather(x, 'cp', 1);
   const own = (x: Value) => ownSlice(x, 'cp', 1);
+  const [rows, length] = logits.shape as [number, number];
+  /** Of this rank's tokens, where an expert takes so many of a sequence; a token has an expert at most once. */
+  const atMost = (ofSequence: number) => rows * Math.min(length, ofSequence);
+  /** Slots with an expert where each has so many of a sequence: over cp this many on average, and exactly all ranks together. */
+  const slotsOf = (ofSequence: number, seqLen: number) => (rows * count * ofSequence * length) / seqLen;
   const places = () => ({ positions: whole(tokens.positions), documents: whole(tokens.documents) });
   if (router?.routing === 'experts') {
     const most = Math.min(router.seqLen, capacityOf(mixture, router, 1));
     const experts = own(chooseTokens(whole(logits), places(), { scores, most }));
     const weights = slotWeights(logits, experts, { perToken: count, scores, normalised: false });
-    // Over cp a rank's tokens have this many on average, and exactly all ranks together.
-    const filled = (logits.shape[0]! * count * most * logits.shape[1]!) / router.seqLen;
-    return { weights, experts, kept: experts, filled: { filled } };
+    const filled = slotsOf(most, router.seqLen);
+    return { weights, experts, kept: experts, filled: { filled }, most: atMost(most) };
   }
   const { weights, experts } = routes(logits, { perToken, scores, normalised }, bias);
-  if (router?.capacity === undefined) return { weights, experts, kept: experts, filled: {} };
+  if (router?.capacity === undefined) return { weights, experts, kept: experts, filled: {}, most: atMost(length) };
   const most = capacityOf(mixture, router, router.capacity);
   const kept = own(withinCapacity(whole(experts), places(), { experts: count, most }));
-  return { weights, experts, kept, filled: {} };
+  // That much is kept of tokens that go to experts evenly.
+  const fewer = most < (router.seqLen * perToken) / count ? { filled: slotsOf(most, router.seqLen) } : {};
+  return { weights, experts, kept, filled: fewer, most: atMost(most) };
 }
 
 /** Slots of a sequence that an expert takes. */

@@ -31,6 +31,10 @@ export function sharesProblem({ layout, outer }: Pick<StepSettings, 'layout' | '
   return undefined;
 }
 
+/** Whether replicas have microbatches by their speeds. */
+export const hasShares = (settings: StepSettings): settings is Uneven =>
+  settings.speeds !== undefined && settings.layout.dp > 1 && sharesProblem(settings) === undefined;
+
 /** What each replica takes for a microbatch, relative to the others: as long as the stage that takes longest. */
 export function replicaTimes(settings: Uneven): number[] {
   const { layout } = settings;

@@ -50,6 +50,16 @@ test('replicas that take steps of their own are told no fewer of them, nor to sh
   expect(train({ outer }, 1.6 * GB)).toMatch(/; use seqLen \d+ and microBatch 1$/);
 });
 
+test('replicas with microbatches by their speeds are told no fewer of them, nor to have as many each where they cannot', () => {
+  const uneven = { speeds: [1, 0.5], shares: [3, 2], microbatches: 3, microBatch: 4 } as const;
+  expect(train(uneven, 3 * GB)).toMatch(/; use microBatch 2$/);
+  const one = { ...uneven, microBatch: 1 };
+  expect(train(one, GB)).toMatch(/; use layout dp=2,zero=1,recompute=full$/);
+  // Three and two microbatches are no even number of each.
+  expect(train({ ...one, shares: [3, 1] }, 0.8 * GB)).toMatch(/; use layout dp=2,zero=3,recompute=full$/);
+  expect(train(one, 0.8 * GB)).toMatch(/; use a smaller model/);
+});
+
 test('in f64, f32 is offered where it fits', () => {
   const wide = { precision: 'f64', layout: parseLayout('recompute=full'), microBatch: 1, microbatches: 1 } as const;
   const f32 = train({ ...wide, precision: 'f32' }, 0.9 * GB);

@@ -1,24 +1,17 @@
 // Whether a run fits one machine: its ranks, the length of its program and its memory, with what to change if it does not.
 import { fail, option } from '../errors.ts';
 import { type Layout, printLayout, type Zero } from '../mesh/layout.ts';
-import { coordsOf, replicasOf, worldSize } from '../mesh/mesh.ts';
+import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { Recompute } from '../mesh/recompute.ts';
 import { expertWeights, matrixWeights } from '../model/config.ts';
 import { divisors } from '../model/fit.ts';
-import { tokenBlocks } from '../model/head.ts';
 import { elementBytes } from '../program/program.ts';
-import { alikeReplicas, type StepSettings, sequencesPerStep, traceSettings } from '../step/settings.ts';
+import { alikeReplicas, type StepSettings, sequencesPerStep } from '../step/settings.ts';
 import { estimateGeneration, estimateTraining, type MemoryEstimate } from './memory.ts';
+import { checkPasses, isShort } from './passes.ts';
 
 /** Threads of one process. */
 export const mostRanks = 1024;
-/** Of a microbatch through a layer, an end or a block of the loss: a step is planned instruction by instruction, this many in seconds. */
-const mostPasses = 2 ** 13;
-function passes(settings: StepSettings): number {
-  const blocks = tokenBlocks(traceSettings(settings, coordsOf(settings.layout, 0)), settings.lossBlock);
-  return (settings.config.layers + 2 + blocks.length) * settings.microbatches;
-}
-
 /** Runs stay within 10 % of their estimate (test/resident-memory.test.ts): one of which so much is not there cannot run. */
 const leastShare = 0.9;
 
@@ -28,14 +21,14 @@ export const fits = ({ total }: MemoryEstimate, availableBytes: number): boolean
 /** Whether a run is short enough to plan and fits in memory. */
 export function fitsTraining(settings: StepSettings, availableBytes: number): boolean {
   const { layout } = settings;
-  if (worldSize(layout) > mostRanks || passes(settings) > mostPasses) return false;
+  if (worldSize(layout) > mostRanks || !isShort(settings)) return false;
   return hasRoom(settings, availableBytes);
 }
 
 /** Whether it can be looked at closer: it is short enough, and even with all shared out its weights have room. */
 export const isPlannable = (settings: StepSettings, availableBytes: number): boolean =>
   worldSize(settings.layout) <= mostRanks &&
-  passes(settings) <= mostPasses &&
+  isShort(settings) &&
   leastShare * sum(leastOf({ ...settings, layout: { ...settings.layout, zero: 3 } })) <= availableBytes;
 
 /** What needs too much is not even traced: its program may be as long as its sequences are. */
@@ -61,7 +54,7 @@ const sum = (parts: Readonly<Record<string, number>>): number => Object.values(p
 /** Throws OPTION_INVALID or MEMORY_SHORT. `known`: what the run takes, if more than its training step. */
 export function checkTrainingFits(settings: StepSettings, availableBytes: number, known?: MemoryEstimate): void {
   checkRanks(settings);
-  checkPasses(settings);
+  checkPasses(settings, (tried) => hasRoom(tried, availableBytes));
   const least = leastOf(settings);
   if (leastShare * sum(least) > availableBytes)
     refuse(sum(least), least, availableBytes, trainingFix(settings, availableBytes));
@@ -89,24 +82,6 @@ export function checkRanks({ layout }: Pick<StepSettings, 'layout'>): void {
     });
 }
 
-export function checkPasses(settings: StepSettings): void {
-  const { config, microBatch, microbatches } = settings;
-  if (passes(settings) <= mostPasses) return;
-  const fewer = divisors(microbatches).find(
-    (times) =>
-      passes({ ...settings, microBatch: microBatch * times, microbatches: microbatches / times }) <= mostPasses,
-  );
-  const most = Math.floor((mostPasses * microbatches) / passes(settings));
-  fail('OPTION_INVALID', {
-    option: option(fewer === undefined ? 'model' : 'microBatch'),
-    problem: `a step of ${microbatches} microbatches of ${config.layers} layers is longer than can be planned (${most} microbatches)`,
-    fix:
-      fewer === undefined
-        ? 'use a model of fewer layers'
-        : `use ${option('microBatch')} ${microBatch * fewer}, or a smaller ${option('globalBatch')}`,
-  });
-}
-
 const partsOf = ({ total: _, processBytes: __, ...parts }: MemoryEstimate) => parts;
 
 const refuse = (
@@ -117,10 +92,13 @@ const refuse = (
 ): never => fail('MEMORY_SHORT', { neededBytes, parts, availableBytes, fix });
 
 /** The same split with less held on each rank: more shared out, more computed anew. */
-function leanerLayouts({ layout, outer }: StepSettings): Layout[] {
+function leanerLayouts(settings: StepSettings): Layout[] {
+  const { layout, outer, microBatch } = settings;
   const full: Recompute = { policy: 'full' };
+  // With zero=3 replicas have as many microbatches each.
+  const isEven = sequencesPerStep(settings) % (replicasOf(layout) * microBatch) === 0;
   const shared = ([1, 3] as const)
-    .filter((zero) => replicasOf(layout) > 1 && !outer && zero > layout.zero)
+    .filter((zero) => replicasOf(layout) > 1 && !outer && zero > layout.zero && (zero === 1 || isEven))
     .map((zero) => ({ ...layout, zero }));
   const anew =
     layout.recompute.policy === 'full' ? [] : [layout, ...shared].map((each) => ({ ...each, recompute: full }));
@@ -135,25 +113,28 @@ function trainingFix(given: StepSettings, availableBytes: number): string {
     const tried = { ...settings, ...changed };
     // A schedule out of a file is for one number of microbatches.
     const isForFile = layout.schedule !== 'file' || tried.microbatches === microbatches;
-    return isForFile && passes(tried) <= mostPasses && hasRoom(tried, availableBytes);
+    return isForFile && isShort(tried) && hasRoom(tried, availableBytes);
   };
   const all = microBatch * microbatches;
-  const smaller = divisors(given.shares ? microBatch : all)
+  const sizes = divisors(given.shares ? microBatch : all);
+  const smaller = sizes
     .filter((size) => size < microBatch)
     .findLast((size) => possible({ microBatch: size, microbatches: all / size }));
   if (smaller !== undefined) return `use ${option('microBatch')} ${smaller}`;
-  const leaner = leanerLayouts(settings).find((tried) => possible({ layout: tried }));
+  const leaner = leanerLayouts(given).find((tried) => possible({ layout: tried }));
   if (leaner) return `use ${option('layout')} ${printLayout(leaner)}`;
-  // Without replicas, unless they take steps of their own, and with the smallest microbatches, a step takes the least.
-  const fewest = settings.outer ? layout : { ...layout, ep: 1, dp: 1 };
-  const sequences = sequencesPerStep(given) / replicasOf(fewest);
+  // Without replicas, unless they take steps of their own or speeds are of so many ranks, and with the smallest microbatches, a step takes
+  // the least.
+  const fewest = settings.outer || given.speeds ? layout : { ...layout, ep: 1, dp: 1 };
+  const isFewer = replicasOf(fewest) < replicasOf(layout);
+  const sequences = isFewer ? sequencesPerStep(given) / replicasOf(fewest) : all;
   const unit = layout.sp ? layout.tp : 1;
   const inMicrobatches = (size: number) => ({ microBatch: size, microbatches: sequences / size });
   const size =
-    divisors(sequences).find((each) => passes({ ...settings, seqLen: unit, ...inMicrobatches(each) }) <= mostPasses) ??
-    microBatch;
+    (isFewer ? divisors(sequences) : sizes).find((each) =>
+      isShort({ ...settings, seqLen: unit, ...inMicrobatches(each) }),
+    ) ?? microBatch;
   const least = { layout: fewest, ...inMicrobatches(size) };
-  const isFewer = replicasOf(fewest) < replicasOf(layout);
   const changes = [
     ...(isFewer ? [`${option('layout')} ${printLayout(least.layout)}`] : []),
     ...(size !== microBatch ? [`${option('microBatch')} ${size}`] : []),

@@ -176,6 +176,8 @@ export interface Op<A = object> {
   readonly rowwise?: true;
   /** The operand whose rows the results have, where the op itself leaves out those that there are not. */
   readonly rowsOf?: number;
+  /** The operand that counts the results' rows, in the same way. */
+  readonly countedBy?: number;
   readonly execution: Execution<A>;
   /** A naive implementation, kept for ever to test the fast one against. */
   readonly reference?: (inputs: readonly NdArray[], attrs: A) => NdArray[];

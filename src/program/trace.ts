@@ -27,7 +27,9 @@ export const input = (trace: Trace, shape: Shape, types: Types, dtype: Dtype = '
 export function apply<A extends object>(op: Op<A>, inputs: readonly Value[], attrs: A): Value[] {
   const counted = op.rowwise && inputs.every((x) => x.counted) ? inputs[0]!.counted : undefined;
   if (counted) return applyPlain(onCountedRows(op as unknown as Op), [...inputs, counted], attrs, counted);
-  return applyPlain(op, inputs, attrs, op.rowsOf === undefined ? undefined : inputs[op.rowsOf]!.counted);
+  const { rowsOf, countedBy } = op;
+  if (countedBy !== undefined) return applyPlain(op, inputs, attrs, inputs[countedBy]);
+  return applyPlain(op, inputs, attrs, rowsOf === undefined ? undefined : inputs[rowsOf]!.counted);
 }
 
 function applyPlain<A extends object>(op: Op<A>, inputs: readonly Value[], attrs: A, counted?: Value): Value[] {

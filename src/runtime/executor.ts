@@ -7,8 +7,20 @@ import { layOut, type ProgramMemory, type RankMemory } from './memory.ts';
 import { type CompiledSegment, compile } from './segments.ts';
 import type { Transport, Vector } from './transport/transport.ts';
 
+/** What counters say that an instruction did, once it was played. */
+export interface Counted {
+  readonly flops: number;
+  /** Sent. */
+  readonly bytes: number;
+}
+
 /** Told about every instruction played, with its times on the process's clock in milliseconds. */
-export type Observer = (instruction: Instruction, startMilliseconds: number, endMilliseconds: number) => void;
+export type Observer = (
+  instruction: Instruction,
+  startMilliseconds: number,
+  endMilliseconds: number,
+  counted: Counted,
+) => void;
 
 export interface Executor {
   readonly memory: ProgramMemory;
@@ -58,12 +70,25 @@ export function createExecutor(program: RankProgram, context: Context): Executor
     for (const [index, play] of plays.entries()) {
       const instruction = program.instructions[index]!;
       transport.heartbeat(instruction.site);
-      const start = observe ? performance.now() : 0;
+      if (!observe) {
+        play();
+        continue;
+      }
+      const before = { flops, bytes: bytesOf(instruction, transport) };
+      const start = performance.timeOrigin + performance.now();
       play();
-      if (observe) observe(instruction, performance.timeOrigin + start, performance.timeOrigin + performance.now());
+      const end = performance.timeOrigin + performance.now();
+      const bytes = bytesOf(instruction, transport) - before.bytes;
+      observe(instruction, start, end, { flops: flops - before.flops, bytes });
     }
   };
   return { memory, flops: () => flops, run, dispose };
+}
+
+/** Sent so far by calls like this one. */
+function bytesOf(instruction: Instruction, { counters }: Transport): number {
+  if (instruction.kind === 'collective') return counters[instruction.group.axis]?.[instruction.call]?.bytes ?? 0;
+  return instruction.kind === 'send' ? (counters.pp?.send?.bytes ?? 0) : 0;
 }
 
 interface Preparing {

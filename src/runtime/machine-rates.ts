@@ -19,6 +19,8 @@ interface Measuring {
   readonly precision: Precision;
   readonly pool?: WorldPool | undefined;
   readonly signal?: AbortSignalLike | undefined;
+  /** Called before each measurement. */
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
 }
 
 const freeTalk: TalkCost = { secondsPerCall: 0, secondsPerByte: 0 };
@@ -29,16 +31,22 @@ const seconds = 0.15;
 const known = new Map<string, MachineRates>();
 
 /** Takes half a second, besides starting the ranks, once in a process. Throws what runWorld throws. */
-export async function machineRates({ ranks, precision, pool: given, signal }: Measuring): Promise<MachineRates> {
+export async function machineRates({ onProgress, ...measuring }: Measuring): Promise<MachineRates> {
+  const { ranks, precision, pool: given, signal } = measuring;
   const key = `${ranks} ${precision}`;
+  const before = known.get(key);
+  if (before) return before;
   const pool = given ?? createPool();
-  const common = { precision, seconds, pool, ...(signal ? { signal } : {}) };
+  const common = { seconds, pool, ...(signal ? { signal } : {}) };
+  const total = ranks > 1 ? 3 : 2;
   try {
-    const rates = known.get(key) ?? {
-      alone: await measureMatrixRate({ ranks: 1, ...common }),
-      together: await measureSpeeds({ ranks, ...common }),
-      talk: ranks > 1 ? await measureTalkCost({ ranks, pool, ...(signal ? { signal } : {}) }) : freeTalk,
-    };
+    onProgress?.({ done: 0, total });
+    const alone = await measureMatrixRate({ ranks: 1, precision, ...common });
+    onProgress?.({ done: 1, total });
+    const together = await measureSpeeds({ ranks, precision, ...common });
+    if (ranks > 1) onProgress?.({ done: 2, total });
+    const talk = ranks > 1 ? await measureTalkCost({ ranks, ...common }) : freeTalk;
+    const rates = { alone, together, talk };
     known.set(key, rates);
     return rates;
   } finally {

@@ -19,11 +19,18 @@ const ratesOf = (cores: number, talk = { secondsPerCall: 1e-5, secondsPerByte: 2
   together: alike(cores),
   talk,
 });
-const choose = (cores: number, globalBatch: number, more: Partial<AutoLayoutOptions> = {}) =>
+const choosing = (cores: number, globalBatch: number, more: Partial<AutoLayoutOptions> = {}) =>
   autoLayout({
     ...{ config, seqLen: 64, globalBatch, precision: 'f32', cores, memoryBytes: Number.POSITIVE_INFINITY },
     ...{ rates: ratesOf(cores), ...more },
   });
+function choose(...given: Parameters<typeof choosing>) {
+  const steps = choosing(...given);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
 
 test.each([
   [1, 8, 'tp=1'],
@@ -32,6 +39,13 @@ test.each([
   [2, 1, 'tp=2'],
 ])('%d cores, a batch of %d: %s', (cores, batch, expected) => {
   expect(printLayout(choose(cores, batch).layout)).toBe(expected);
+});
+
+test('every layout that is looked at is told, one after the other', () => {
+  const told = [...choosing(4, 8)];
+  expect(told.map(({ done }) => done)).toEqual([...told.keys()]);
+  expect(told.length).toBeGreaterThan(2);
+  expect(Math.max(...told.map(({ total }) => total))).toBeGreaterThanOrEqual(told.length);
 });
 
 test.each([
@@ -131,6 +145,22 @@ test('replicas that take steps of their own share nothing out', () => {
   // They hold what they agreed on and the outer momentum besides: 0.6 GB.
   expect(printLayout(chosen(4e9))).toBe('dp=2');
   expect(chosen(2.8e9)).toMatchObject({ dp: 1, zero: 0 });
+});
+
+test.each([
+  [2, 3, 'dp=3'],
+  [4, 2, 'tp=2,dp=2'],
+])('on %d cores a run of %d replicas keeps them: %s', (cores, replicas, expected) => {
+  const ofStep = { outer: { every: 10, learningRate: 0.7, momentum: 0.9 } };
+  expect(printLayout(choose(cores, 12, { ofStep, replicas, microBatch: 1 }).layout)).toBe(expected);
+});
+
+test('ranks that share experts out leave replicas to take steps of their own', () => {
+  const mixture = parseModelConfig(presets['mixtral-tiny'], 'mixtral-tiny');
+  const ofStep = { outer: { every: 10, learningRate: 0.7, momentum: 0.9 } };
+  const rates = ratesOf(4, { secondsPerCall: 0, secondsPerByte: 1e-7 });
+  const { layout, next } = choose(4, 4, { config: mixture, microBatch: 1, seqLen: 8, ofStep, rates });
+  for (const { dp } of [layout, next!.layout]) expect(dp).toBeGreaterThan(1);
 });
 
 test('blocks are computed anew where memory is too short for what they keep', () => {

@@ -15,7 +15,8 @@ import { scheduleOf } from '../schedule/schedules.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { divide } from './division.ts';
 
-export interface AutoLayoutOptions {
+/** What a layout is chosen from. */
+export interface LayoutChoice {
   readonly config: ModelConfig;
   readonly seqLen: number;
   readonly globalBatch: number;
@@ -27,10 +28,15 @@ export interface AutoLayoutOptions {
   readonly cores: number;
   /** So many, whatever the cores; undefined: no more than there are cores. */
   readonly ranks?: number | undefined;
+  /** So many places of dp, each with a rank at least; undefined: any number. */
+  readonly replicas?: number | undefined;
   /** Of at least as many ranks as a layout may have. */
   readonly speeds?: readonly number[] | undefined;
   /** What the whole run may take. */
   readonly memoryBytes: number;
+}
+
+export interface AutoLayoutOptions extends LayoutChoice {
   /** Of as many ranks as a layout may have. */
   readonly rates: MachineRates;
 }
@@ -46,22 +52,21 @@ export interface AutoLayout extends Estimated {
   readonly next?: Estimated;
 }
 
+/** Of the layouts that may be the best, how many have been looked at. */
+export interface Estimating {
+  readonly done: number;
+  readonly total: number;
+}
+
 /**
  * Of equally short ones the one with the most replicas, then tp, then cp. Only what memory cannot hold otherwise is shared out (zero=1,
- * zero=3) or computed anew (recompute). When nothing fits, one rank: that is refused by `train`, which says what would fit.
+ * zero=3) or computed anew (recompute). When nothing fits, {@link layoutOfNone}. Of many ranks it takes seconds: it stops at every layout,
+ * to be gone on with.
  */
-export function autoLayout(options: AutoLayoutOptions): AutoLayout {
-  const { ranks, cores } = options;
-  const wanted = grids(ranks ?? cores)
-    .filter((grid) => ranks === undefined || worldSize(grid) === ranks)
-    .filter(({ dp }) => dp > 1 || options.ofStep?.outer === undefined)
-    .flatMap((grid) => [grid, ...(options.config.mixture ? sharingExperts(grid) : [])])
-    .flatMap(inAllOrders)
-    .flatMap((layout) => {
-      const settings = dividedBy(layout, options);
-      return settings && isPlannable(settings, options.memoryBytes) ? [{ layout, settings }] : [];
-    });
-  if (wanted.length === 0) return { layout: oneRank, seconds: Number.NaN };
+export function* autoLayout(options: AutoLayoutOptions): Generator<Estimating, AutoLayout, void> {
+  const wanted = [...dividing(options)];
+  const none = { layout: layoutOfNone(options), seconds: Number.NaN };
+  if (wanted.length === 0) return none;
   const least = leastTimes(options);
   const byTime = wanted
     .map((each) => ({ ...each, atLeast: least(each.settings) }))
@@ -70,8 +75,10 @@ export function autoLayout(options: AutoLayoutOptions): AutoLayout {
   const secondsOf = (settings: StepSettings) => estimateStep(settings, ratesFor(settings, options));
   // What cannot be among the two best is not looked at closer.
   const isSlow = (seconds: number) => found.length > 1 && seconds >= found[1]!.seconds;
-  for (const { layout, settings, atLeast } of byTime) {
-    if (isSlow(atLeast) || isSlow(secondsOf(settings))) continue;
+  for (const [done, { layout, settings, atLeast }] of byTime.entries()) {
+    yield { done, total: byTime.length };
+    if (isSlow(atLeast)) break;
+    if (isSlow(secondsOf(settings))) continue;
     const fitting = leaner(layout, options.ofStep?.outer === undefined)
       .map((each) => ({ layout: each, settings: dividedBy(each, options)! }))
       .find((each) => fitsTraining(each.settings, options.memoryBytes));
@@ -80,7 +87,36 @@ export function autoLayout(options: AutoLayoutOptions): AutoLayout {
     found.sort((a, b) => a.seconds - b.seconds);
   }
   const [best, next] = found;
-  return best ? { ...best, ...(next ? { next } : {}) } : { layout: oneRank, seconds: Number.NaN };
+  return best ? { ...best, ...(next ? { next } : {}) } : none;
+}
+
+/** Whether there is a layout that divides the model and the batch, and may fit. */
+export const isThereAny = (choice: LayoutChoice): boolean => dividing(choice).next().done !== true;
+
+/** Of a layout. */
+export const mostRanks = ({ ranks, cores, replicas = 1 }: LayoutChoice): number => ranks ?? Math.max(cores, replicas);
+
+/** Where nothing fits: `train` refuses it and says what would. Of one rank, unless there have to be more. */
+export const layoutOfNone = ({ ranks, replicas = 1 }: LayoutChoice): Layout => ({ ...oneRank, dp: ranks ?? replicas });
+
+interface Divided {
+  readonly layout: Layout;
+  readonly settings: StepSettings;
+}
+
+/** The layouts that divide the model and the batch, less those for which memory is too short by far; the most wanted first. */
+function* dividing(choice: LayoutChoice): Generator<Divided> {
+  const { ranks, replicas, ofStep, config, memoryBytes } = choice;
+  for (const grid of grids(mostRanks(choice))) {
+    if (ranks !== undefined && worldSize(grid) !== ranks) continue;
+    for (const shared of [grid, ...(config.mixture ? sharingExperts(grid) : [])]) {
+      if (replicas === undefined ? shared.dp === 1 && ofStep?.outer : shared.dp !== replicas) continue;
+      for (const layout of inAllOrders(shared)) {
+        const settings = dividedBy(layout, choice);
+        if (settings && isPlannable(settings, memoryBytes)) yield { layout, settings };
+      }
+    }
+  }
 }
 
 /** Every grid of at most so many ranks, the most wanted first. */
@@ -123,7 +159,7 @@ function leaner(layout: Layout, canShare: boolean): Layout[] {
 }
 
 /** A step in this layout; undefined where something does not divide. */
-function dividedBy(layout: Layout, options: AutoLayoutOptions): StepSettings | undefined {
+function dividedBy(layout: Layout, options: LayoutChoice): StepSettings | undefined {
   const { config, seqLen, globalBatch, microBatch, precision, ofStep, speeds } = options;
   const step = { config, layout, seqLen, precision, ...ofStep };
   try {

@@ -7,13 +7,15 @@ import { temporaryFolder, writeTokens } from '../../test/temporary-folder.ts';
 import { tinyLlama } from '../../test/tiny-llama.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { parseModelConfig } from '../model/families.ts';
+import { presets } from '../model/presets.ts';
 import { rankName } from './clock.ts';
 import { train } from './train.ts';
 
 const folder = temporaryFolder('clock');
 const pool = sharedPool();
 const tokenFile = writeTokens(join(folder, 'tokens.i32.bin'), 2000, tinyLlama.vocab_size);
-const config = parseModelConfig(tinyLlama, 'llama');
+const dense = parseModelConfig(tinyLlama, 'llama');
+const mixture = parseModelConfig({ ...presets['mixtral-tiny'], vocab_size: tinyLlama.vocab_size }, 'mixture');
 
 interface Event {
   readonly name: string;
@@ -29,7 +31,7 @@ interface Event {
 async function traced(layout: string) {
   const file = join(folder, `${layout}.json`);
   const summary = await train({
-    model: { config },
+    model: { config: layout.startsWith('ep') ? mixture : dense },
     data: tokenFile,
     layout: parseLayout(layout),
     precision: 'f32',
@@ -47,7 +49,8 @@ async function traced(layout: string) {
   return { summary, events, spans: events.filter(({ ph }) => ph === 'X') };
 }
 
-const layouts = ['dp=2', 'tp=2,pp=2,sp'] as const;
+// Over ep as many rows are sent and multiplied as tokens chose.
+const layouts = ['dp=2', 'tp=2,pp=2,sp', 'ep=2'] as const;
 const runs = new Map<string, Awaited<ReturnType<typeof traced>>>();
 beforeAll(async () => {
   for (const layout of layouts) runs.set(layout, await traced(layout));

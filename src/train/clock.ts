@@ -1,7 +1,7 @@
 // The clock of one rank: how long its steps compute and talk, and, for a trace, what every instruction did when.
 import type { Layout } from '../mesh/layout.ts';
 import { type Coords, coordsOf, type Mesh } from '../mesh/mesh.ts';
-import { flopsOf, sentBy } from '../plan/predict-step.ts';
+import type { Counted } from '../runtime/executor.ts';
 import type { TraceCategory, TraceSpan } from '../runtime/perfetto.ts';
 import type { Instruction, RankProgram } from '../step/step.ts';
 
@@ -9,7 +9,7 @@ export interface Clock {
   /** Begins a step: times count from here, and spans carry its number. */
   begin(step: number): void;
   /** An instruction was played; in milliseconds on a clock that all ranks share. */
-  observe(instruction: Instruction, start: number, end: number): void;
+  observe(instruction: Instruction, start: number, end: number, counted: Counted): void;
   /** Does what is no instruction; in a trace it has a span of its own. */
   during<T>(category: TraceCategory, name: string, work: () => T): T;
   /** Of the step, inside collectives and messages, waiting included. */
@@ -58,12 +58,12 @@ export function createClock(programs: readonly [RankProgram, ...RankProgram[]], 
     begin(number) {
       [step, communication, compute] = [number, 0, 0];
     },
-    observe(instruction, start, end) {
+    observe(instruction, start, end, counted) {
       if (isCommunication(instruction)) communication += end - start;
       else compute += end - start;
       const label = labels.get(instruction);
       if (!label) return;
-      add(label, start, end);
+      add({ ...label, args: { ...label.args, ...countedOf(instruction, counted) } }, start, end);
       const name = phaseOf(instruction, isChunked);
       if (phase && phase.name !== name) endPhase();
       if (name === undefined) return;
@@ -110,11 +110,24 @@ const placeOf = ({ phase, microbatch, chunk }: Instruction, { pp }: Coords, isCh
 /** What the spans of an instruction have in common. */
 type Label = Required<Pick<TraceSpan, 'name' | 'category' | 'args'>>;
 
-/** `bytes` and `flops` are those that the rank's counters count for it; where rows are counted when they come, those of even counts. */
+/** What is shown of an instruction's counters. */
+function countedOf(instruction: Instruction, { bytes, flops }: Counted): TraceSpan['args'] {
+  switch (instruction.kind) {
+    case 'collective':
+      return { axis: instruction.group.axis, bytes };
+    case 'send':
+      return { axis: 'pp', bytes };
+    case 'compute':
+    case 'blocks':
+      return { flops };
+    default:
+      return {};
+  }
+}
+
 function labelOf(instruction: Instruction, program: RankProgram, coords: Coords, isChunked: boolean): Label {
   const { kind, site, layer } = instruction;
   const talks = isCommunication(instruction);
-  const sent = sentBy(instruction, program);
   const buffer =
     kind === 'send' || kind === 'recv' ? instruction.buffer : 'group' in instruction ? instruction.input : undefined;
   const shape = buffer === undefined ? undefined : program.buffers[buffer]!.shape;
@@ -124,9 +137,7 @@ function labelOf(instruction: Instruction, program: RankProgram, coords: Coords,
     args: {
       ...placeOf(instruction, coords, isChunked),
       ...(layer !== undefined && { layer }),
-      ...(sent && { axis: sent.axis, bytes: sent.bytes }),
       ...(shape && { shape: shape.join(' × ') }),
-      ...((kind === 'compute' || kind === 'blocks') && { flops: flopsOf(instruction, program) }),
     },
   };
 }

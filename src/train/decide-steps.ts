@@ -7,7 +7,7 @@ import { defaultWarmup } from './optimizer.ts';
 import { refuse } from './refuse.ts';
 import { atMeetings, checkEnd, meetingNotes } from './replicas.ts';
 import { mostSteps, type RunSettings, trainDefaults } from './settings.ts';
-import type { Settled } from './settle.ts';
+import type { LaidOut, Settled } from './settled.ts';
 
 export interface Steps {
   readonly run: RunSettings;
@@ -16,27 +16,26 @@ export interface Steps {
   readonly notes: readonly string[];
 }
 
-/** The steps of the run and the schedule of its learning rate; `sequences`: how those of each source are used. */
-export function decideSteps({ given, before, run }: Settled, sequences: readonly SourceSequences[]): Steps {
-  if (given.steps !== undefined && given.epochs !== undefined)
+/** What is known of the steps before the data are. @throws OPTION_INVALID */
+export function checkSteps(asked: Pick<Settled, 'given' | 'before' | 'run'>): void {
+  const { given, before } = asked;
+  if (given.epochs === undefined) checkLength(given.steps ?? before?.run.steps ?? trainDefaults.steps, asked);
+  else if (given.steps !== undefined)
     refuse('epochs', `${option('steps')} says already how long the run is`, 'give one of the two');
+}
+
+/** The steps of the run and the schedule of its learning rate; `sequences`: how those of each source are used. */
+export function decideSteps(laidOut: LaidOut, sequences: readonly SourceSequences[]): Steps {
+  const { given, before, run } = laidOut;
   const inEpochs = given.epochs === undefined ? undefined : stepsFor(given.epochs, sequences, run.globalBatch);
   const byEpochs = atMeetings(inEpochs, run);
   const steps = given.steps ?? byEpochs ?? before?.run.steps ?? trainDefaults.steps;
-  const stepsDone = before?.step ?? 0;
-  const nothingLeft = stepsDone === steps && given.restart !== undefined;
-  if (stepsDone >= steps && !nothingLeft)
-    refuse(
-      'steps',
-      `the run in ${given.resume} has done ${stepsDone} steps, and ${steps} are asked for in all`,
-      `use ${option('steps')} ${stepsDone + 1} or more`,
-    );
-  checkEnd(steps, run);
+  checkLength(steps, laidOut);
   const decaySteps = given.decaySteps ?? before?.run.decaySteps ?? steps;
   const warmupSteps = given.warmupSteps ?? before?.run.warmupSteps ?? defaultWarmup(decaySteps);
   return {
     run: { ...run, steps, decaySteps, warmupSteps },
-    stepsDone,
+    stepsDone: before?.step ?? 0,
     notes: [
       ...(before ? changesOf(before.run, { ...run, steps, decaySteps, warmupSteps }) : []),
       ...(byEpochs === inEpochs
@@ -48,6 +47,18 @@ export function decideSteps({ given, before, run }: Settled, sequences: readonly
       ...scheduleNotes(run.learningRate, { steps, decaySteps, warmupSteps }),
     ],
   };
+}
+
+/** With `restart`, a run that is done has nothing left to do. */
+function checkLength(steps: number, { given, before, run }: Pick<Settled, 'given' | 'before' | 'run'>): void {
+  const done = before?.step ?? 0;
+  if (steps < done || (steps === done && given.restart === undefined))
+    refuse(
+      'steps',
+      `the run in ${given.resume} has done ${done} steps, and ${steps} are asked for in all`,
+      `use ${option('steps')} ${done + run.syncEvery} or more`,
+    );
+  checkEnd(steps, done, run);
 }
 
 /** The steps of so many epochs of the data's sequences. */

@@ -5,7 +5,7 @@ import { printLayout } from '../mesh/layout.ts';
 import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import { checkFit, divisors } from '../model/fit.ts';
 import { replicaTimes, sharesProblem, stagesBySpeed, type Uneven } from '../plan/by-speed.ts';
-import { checkPasses } from '../plan/machine.ts';
+import { checkPasses } from '../plan/passes.ts';
 import { replicaShares } from '../plan/replica-shares.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { defaultMicroBatch, mostSequences } from './micro-batch.ts';
@@ -55,7 +55,7 @@ function divideBySpeed(whole: Whole, { speeds }: Pick<Uneven, 'speeds'>): Divisi
   // Replicas need not have as much each.
   checkFit(whole.config, { ...whole.layout, dp: 1 }, { seqLen: askedLength(whole), globalBatch, microBatch: 1 });
   const settings: Uneven = { ...rest, seqLen, speeds, microBatch: 1, microbatches: 1 };
-  checkPasses(settings);
+  checkPasses(settings, () => true);
   const layout = stagesBySpeed(settings);
   const stageNotes = layout === whole.layout ? [] : [`by speed, stages have ${layout.stages!.join(', ')} layers`];
   const times = dp === 1 ? [] : replicaTimes({ ...settings, layout });
@@ -103,5 +103,5 @@ function refuseMicroBatch(size: number, globalBatch: number, replicas: number): 
         problem,
         `use ${option('microBatch')} ${usable.findLast((each) => each < size) ?? usable[0]}`,
       )
-    : refuse('globalBatch', problem, `use ${option('globalBatch')} ${replicas} or more`);
+    : refuse('globalBatch', problem, `use ${option('globalBatch')} ${size * replicas}${size === 1 ? ' or more' : ''}`);
 }

@@ -2,10 +2,10 @@
 
 import { type AbortSignalLike, stoppedBy } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
+import { configText } from '../checkpoint/config-text.ts';
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { checkFree } from '../checkpoint/out-directory.ts';
 import { committedStep } from '../checkpoint/out-files.ts';
-import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
 import { FivefoldError, fail } from '../errors.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
@@ -272,12 +272,6 @@ function jobOf(plan: RunPlan, claim: string): TrainJob {
     measuresRate: out !== undefined,
     trace: given.trace !== undefined,
   };
-}
-
-/** The model's config.json, naming the type that its weights are saved in, whatever it was trained from. */
-function configText(source: Readonly<Record<string, unknown>>, type: WeightsType): string {
-  const { torch_dtype: _, ...rest } = source;
-  return `${JSON.stringify({ ...rest, dtype: configDtypes[type] }, null, 2)}\n`;
 }
 
 /** Bytes alone of the transport's counters; what was never sent is left out, as in predictions. */

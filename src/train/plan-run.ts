@@ -23,10 +23,10 @@ import { planReference } from './reference.ts';
 import { referencePasses } from './reference-pass.ts';
 import { outerOf } from './replicas.ts';
 import { planSample } from './sample.ts';
-import type { Settled } from './settle.ts';
+import type { LaidOut } from './settled.ts';
 
 export interface RunPlan extends Steps {
-  readonly settled: Settled;
+  readonly settled: LaidOut;
   readonly settings: StepSettings;
   readonly tokens: PreparedData;
   /** Sequences of an epoch. */
@@ -52,7 +52,7 @@ export interface RunPlan extends Steps {
 }
 
 /** `folder`: for what a run that saves nothing writes on the way. @throws an error of exit status 2 when the run cannot start; nothing is written */
-export function planRun(settled: Settled, tokens: PreparedData, folder: string): RunPlan {
+export function planRun(settled: LaidOut, tokens: PreparedData, folder: string): RunPlan {
   const { seed, heldOut } = settled.run;
   const ofStep = stepSettings(settled.run, tokens.ofPairs?.most ?? 0);
   const sequences = openSequences(tokens.sources, { seqLen: ofStep.seqLen, seed, heldOut });
@@ -70,7 +70,7 @@ interface PlanContext {
 
 function planWith(
   sequences: Sequences,
-  settled: Settled,
+  settled: LaidOut,
   tokens: PreparedData,
   { ofStep, folder }: PlanContext,
 ): RunPlan {

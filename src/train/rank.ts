@@ -64,8 +64,8 @@ async function trainRank(
     executors.push(executor);
     return executor;
   };
-  const observed: Observer = (instruction, start, end) =>
-    clock.observe(instruction, start, pace(instruction, start, end));
+  const observed: Observer = (instruction, start, end, counted) =>
+    clock.observe(instruction, start, pace(instruction, start, end, counted), counted);
   const executor = execute(step, observed);
   const outerExecutor = outerStep && execute(outerStep, observed);
   let reference: ReferenceReader | undefined;

@@ -10,13 +10,13 @@ import { readReferenceNotes } from '../checkpoint/reference-file.ts';
 import type { PairStatistics } from '../data/pair-file.ts';
 import { fail, option } from '../errors.ts';
 import type { Reference } from './job.ts';
-import type { Settled } from './settle.ts';
+import type { LaidOut } from './settled.ts';
 
 export const referenceName = 'reference-logps.safetensors';
 
 /** `sha256` of the data; `folder`: where the file of a run goes that saves nothing. @throws CHECKPOINT_MISMATCH */
 export function planReference(
-  { given, run, weights, before }: Settled,
+  { given, run, weights, before }: LaidOut,
   { pairs }: PairStatistics,
   sha256: readonly string[],
   folder: string,

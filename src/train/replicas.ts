@@ -36,14 +36,19 @@ export const outerOf = ({ syncEvery, outerLearningRate, outerMomentum }: Meeting
     ? {}
     : { outer: { every: syncEvery, learningRate: outerLearningRate, momentum: outerMomentum } };
 
+/** As many as the run gone on with has, where every one goes on with its own moments; undefined: any number. */
+export const replicasBefore = ({ syncEvery }: Meeting, before: RunManifest | undefined): number | undefined =>
+  before && syncEvery > 1 ? parseLayout(before.run.layout, () => '').dp : undefined;
+
 /** @throws for a layout in which replicas cannot take steps of their own, or not those of the run gone on with */
 export function checkReplicas(
-  { syncEvery, biasRate, pack }: Meeting & Pick<RunSettings, 'biasRate' | 'pack'>,
+  run: Meeting & Pick<RunSettings, 'biasRate' | 'pack'>,
   layout: Layout,
   before: RunManifest | undefined,
 ): void {
+  const { syncEvery, biasRate, pack } = run;
   if (syncEvery === 1) return;
-  const dp = before && parseLayout(before.run.layout, () => '').dp;
+  const dp = replicasBefore(run, before);
   if (dp !== undefined && dp !== layout.dp)
     refuse(
       'layout',
@@ -94,11 +99,11 @@ export const meetingNotes = (
         `${option(key)} is ${run[key]}, not ${given[key]}: replicas agree on a model every ${run.syncEvery} steps`,
     );
 
-/** @throws when a run would end between synchronisations */
-export function checkEnd(steps: number, { syncEvery }: Meeting): void {
+/** @throws when a run that has done so many of its steps would end between synchronisations */
+export function checkEnd(steps: number, done: number, { syncEvery }: Meeting): void {
   if (steps % syncEvery === 0) return;
   const next = Math.ceil(steps / syncEvery) * syncEvery;
-  const possible = [next - syncEvery, next].filter((each) => each > 0 && each <= mostSteps);
+  const possible = [next - syncEvery, next].filter((each) => each > done && each <= mostSteps);
   refuse(
     'steps',
     `${steps} is no multiple of ${option('syncEvery')} ${syncEvery}, and a run ends when its replicas agree`,

@@ -11,7 +11,7 @@ import { readRun } from './manifest.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { absoluteModel } from './run-paths.ts';
 import { type TrainSettings, trainDefaults } from './settings.ts';
-import type { Settled } from './settle.ts';
+import type { LaidOut } from './settled.ts';
 
 /** The plan of what is left to do, on at most `ranks` ranks if that is given; undefined: no layout has so few. */
 export function goOnFrom(plan: RunPlan, ranks?: number): RunPlan | undefined {
@@ -20,7 +20,7 @@ export function goOnFrom(plan: RunPlan, ranks?: number): RunPlan | undefined {
   return fewer && planRun(fromCheckpoint(fewer), tokens, outOf(settled));
 }
 
-function onFewer(settled: Settled, ranks: number): Settled | undefined {
+function onFewer(settled: LaidOut, ranks: number): LaidOut | undefined {
   const { layout, run, model } = settled;
   // Replicas that take steps of their own each have their moments: with fewer it would be another run.
   const replicas = run.syncEvery > 1 ? { replicas: layout.dp } : {};
@@ -34,10 +34,10 @@ function onFewer(settled: Settled, ranks: number): Settled | undefined {
   return { ...alike, notes: [], layout: found.layout, microbatches, run: { ...kept, layout: text, microBatch } };
 }
 
-const outOf = ({ given }: Settled): string => given.out ?? given.resume!;
+const outOf = ({ given }: LaidOut): string => given.out ?? given.resume!;
 
 /** Until the run has saved a step, it goes on from where it began. */
-function fromCheckpoint(settled: Settled): Settled {
+function fromCheckpoint(settled: LaidOut): LaidOut {
   const { given } = settled;
   const out = outOf(settled);
   if (readManifest(out) === undefined) return settled;

@@ -8,13 +8,13 @@ import { trafficBytes } from '../mesh/traffic.ts';
 import { partsOfSequence } from '../model/fit.ts';
 import { addBytes, type BytesSent } from '../plan/predict-step.ts';
 import { elementBytes } from '../program/program.ts';
-import type { Settled } from './settle.ts';
+import type { LaidOut } from './settled.ts';
 
 /** Tokens of a sample, at most: as many as the model has positions for. */
 const sampleTokens = 64;
 
 /** The sample that a run's settings ask for; OPTION_INVALID when its prompt cannot be one. */
-export function planSample({ run, model, layout, tokenizer }: Settled): WritingJob {
+export function planSample({ run, model, layout, tokenizer }: LaidOut): WritingJob {
   const prompt = Array.from(tokenizer.encode(run.samplePrompt, { addSpecialTokens: true }));
   const outside = prompt.find((token) => token >= model.config.vocabSize);
   if (prompt.length === 0 || outside !== undefined)

@@ -1,53 +1,26 @@
-// From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default.
+// From what was given to what will be done: every setting gets its value, from the call, the run gone on with, or its default. How ranks
+// share the work may depend on what the machine can do: see lay-out.ts.
 import { identityOf } from '../checkpoint/hf-directory.ts';
 import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
-import { loadTokenizer, type Tokenizer, tokenizerFile } from '../data/tokenizer.ts';
+import { loadTokenizer, tokenizerFile } from '../data/tokenizer.ts';
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
-import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
+import { parseLayout } from '../mesh/layout.ts';
 import { withRouterBias } from '../model/config.ts';
 import { refuseDropout } from '../model/keys.ts';
-import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
-import type { Precision } from '../program/onnx-builder.ts';
-import { availableMemory } from '../runtime/available-memory.ts';
-import { machineRates } from '../runtime/machine-rates.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
-import { chooseLayout, type Measuring } from './choose-layout.ts';
-import { divide } from './division.ts';
+import { checkSteps } from './decide-steps.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
+import { checkLayout, speedsOf } from './lay-out.ts';
 import type { RunManifest } from './manifest.ts';
 import { betaOf, checkRouter, routerOf, stepSettings } from './objective.ts';
 import { refuse } from './refuse.ts';
-import { atMeetings, checkReplicas, outerOf, settleMeeting } from './replicas.ts';
+import { atMeetings, outerOf, replicasBefore, settleMeeting } from './replicas.ts';
 import { type RunSettings, type TrainSettings, trainDefaults } from './settings.ts';
-
-/** Decided by the number of steps, which `epochs` leaves open until the data are known: see decide-steps.ts. */
-type ByStep = 'steps' | 'warmupSteps' | 'decaySteps';
-
-export interface Settled {
-  readonly given: TrainSettings;
-  /** The run gone on with. */
-  readonly before?: RunManifest;
-  readonly model: ModelSource;
-  /** The weights to start from, and what they were when the run was settled: see `identityOf`. */
-  readonly weights?: { readonly path: string; readonly identity: string };
-  /** With its stages as long as they are. */
-  readonly layout: Layout;
-  /** Why it was chosen, where nobody said which. */
-  readonly because?: string;
-  readonly microbatches: number;
-  /** See StepSettings. */
-  readonly shares?: readonly number[];
-  readonly speeds?: readonly number[];
-  /** What a person should know before the run starts. */
-  readonly notes: readonly string[];
-  readonly tokenizer: Tokenizer;
-  readonly run: Omit<RunSettings, ByStep>;
-}
+import type { Settled } from './settled.ts';
 
 /** What settling a run may need besides its settings. */
-export interface Settling extends Measuring {
+export interface Settling {
   /** The model when it is not named but given. */
   readonly source?: ModelSource | undefined;
   /** Gives the text of the file that a layout names. */
@@ -55,10 +28,10 @@ export interface Settling extends Measuring {
 }
 
 /**
- * Checks all that can be checked without reading the data; writes nothing, and measures the machine where the settings ask for it.
- * @throws an error of exit status 2 that names the setting; RUN_ABORTED
+ * Checks all that can be checked without reading the data or measuring the machine; writes nothing.
+ * @throws an error of exit status 2 that names the setting
  */
-export async function settle(given: TrainSettings, settling: Settling = {}): Promise<Settled> {
+export function settle(given: TrainSettings, settling: Settling = {}): Settled {
   const { source, readSchedule = readScheduleFile } = settling;
   const { resume } = given;
   // Before the notes are read: a step saved after them must not pass for theirs.
@@ -85,6 +58,7 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
   const precision = value('precision');
   const meeting = settleMeeting(given, before);
   const text = value('layout');
+  const layout = text === 'auto' ? text : layoutOf(text, given, readSchedule);
   const router = routerOf({
     auxLoss: value('auxLoss'),
     zLoss: value('zLoss'),
@@ -98,32 +72,7 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
     ...stepSettings({ objective, beta, seqLen, pack: value('pack'), ...router, routing: value('routing') }, 1),
     ...outerOf(meeting),
   };
-  // Speeds are of the ranks that the layout had.
-  const kept = given.layout === undefined || before?.run.speeds === 'measure' ? before?.run.speeds : undefined;
-  const speeds = given.speeds ?? kept;
-  const chosen =
-    text === 'auto'
-      ? await chooseLayout(
-          { config: model.config, seqLen, globalBatch, microBatch: given.microBatch, precision, ofStep },
-          speeds,
-          settling,
-        )
-      : undefined;
-  const asked =
-    chosen?.layout ??
-    parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
-  const { notes, ...division } = divide({
-    config: model.config,
-    layout: asked,
-    precision,
-    ...ofStep,
-    globalBatch,
-    microBatch: { given: given.microBatch, before: before?.run.microBatch },
-    ...optional('speeds', speeds === 'measure' ? await measured(asked, precision, settling) : speeds),
-  });
   if (!before) refuseDropout(model.config);
-  checkReplicas({ ...meeting, ...router, pack: value('pack') }, division.layout, before);
-  checkTrainingFits({ config: model.config, precision, ...ofStep, ...division }, availableMemory());
   checkPlaces(given);
   const namedTokenizer = given.tokenizer ?? model.tokenizerPath;
   const tokenizerPath = namedTokenizer === undefined ? undefined : tokenizerFile(namedTokenizer);
@@ -139,17 +88,11 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
       'no data are held out to measure the loss on',
       before ? 'leave it out, or start a new run from its weights' : `give ${option('heldOut')} a share above 0`,
     );
-  return {
+  const settled: Settled = {
     given,
     ...(before ? { before } : {}),
     model,
     ...(weights === undefined ? {} : { weights: { path: weights, identity: resumed ?? identityOf(weights) } }),
-    layout: division.layout,
-    microbatches: division.microbatches,
-    ...optional('shares', division.shares),
-    ...optional('speeds', division.speeds),
-    ...optional('because', chosen?.because),
-    notes,
     tokenizer: loadTokenizer(tokenizerPath),
     run: {
       objective,
@@ -163,11 +106,8 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
       pack: value('pack'),
       heldOut,
       ...optional('tokenizer', tokenizerPath),
-      layout: printLayout(asked),
-      ...optional('speeds', speeds),
       seqLen,
       globalBatch,
-      microBatch: division.microBatch,
       ...rates,
       betas: value('betas'),
       epsilon: value('epsilon'),
@@ -184,8 +124,24 @@ export async function settle(given: TrainSettings, settling: Settling = {}): Pro
       keep: value('keep'),
       ...optional('weightsType', given.weightsType ?? before?.run.weightsType),
     },
+    asked: {
+      layout,
+      ...speedsOf(given, before, layout),
+      step: {
+        ...{ config: model.config, seqLen: ofStep.seqLen, globalBatch, precision, ofStep },
+        ...{ microBatch: given.microBatch, replicas: replicasBefore(meeting, before) },
+      },
+      microBatchBefore: before?.run.microBatch,
+    },
   };
+  checkSteps(settled);
+  checkLayout(settled);
+  return settled;
 }
+
+/** A file that is gone is named where the run gone on with has it. */
+const layoutOf = (text: string, given: TrainSettings, readSchedule: typeof readScheduleFile) =>
+  parseLayout(text, given.layout === undefined ? (path) => readSchedule(path, goneFix) : readSchedule);
 
 /** For the schedule of a run gone on with. */
 const goneFix = `put it back, or give another ${option('layout')}`;
@@ -194,12 +150,6 @@ const optional = <K extends string, T>(key: K, value: T | undefined): { readonly
   value === undefined ? {} : ({ [key]: value } as { [key in K]: T });
 
 const missing = (key: string, fix: string): never => refuse(key, 'it is missing', fix);
-
-/** How fast the ranks of a layout are, all computing at once. */
-async function measured(layout: Layout, precision: Precision, { signal, pool }: Measuring): Promise<readonly number[]> {
-  checkRanks({ layout });
-  return (await machineRates({ ranks: worldSize(layout), precision, signal, pool })).together;
-}
 
 function ratesOf(
   given: TrainSettings,

@@ -8,6 +8,7 @@ import { dataSources } from '../data/source.ts';
 import { prepareTokens } from '../data/tokens.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { launch } from './launch.ts';
+import { layOut } from './lay-out.ts';
 import { planRun } from './plan-run.ts';
 import { settle } from './settle.ts';
 import { train } from './train.ts';
@@ -28,11 +29,11 @@ const tiny = {
 /** Starts a run, but for its ranks only after `meanwhile`. */
 const launchAfter = (settings: Parameters<typeof settle>[0], meanwhile: () => Promise<unknown>) =>
   withTemporary(async (cacheDirectory) => {
-    const settled = await settle(settings);
+    const settled = settle(settings);
     const { run, tokenizer, model } = settled;
     const { vocabSize } = model.config;
     const tokens = await prepareTokens({ sources: dataSources(run.data), tokenizer, cacheDirectory, vocabSize });
-    const plan = planRun(settled, tokens, cacheDirectory);
+    const plan = planRun(await layOut(settled, {}), tokens, cacheDirectory);
     await meanwhile();
     return launch(plan, {});
   });

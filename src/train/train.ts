@@ -1,4 +1,4 @@
-// Trains a model on the ranks of one machine: settings are settled, data made tokens, the run planned, then launched.
+// Trains a model on the ranks of one machine: settings are settled, data made tokens, the run laid out and planned, then launched.
 
 import { join } from 'node:path';
 import { configName } from '../checkpoint/index-file.ts';
@@ -13,7 +13,9 @@ import { readScheduleFile } from '../files/schedule-file.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { callback, callFields, checkObject, checkSettings } from '../settings.ts';
+import type { LayoutProgress } from './choose-layout.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
+import { layOut } from './lay-out.ts';
 import { planRun, type RunPlan } from './plan-run.ts';
 import { goingOn } from './restarted-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
@@ -27,6 +29,8 @@ export interface TrainOptions extends Omit<TrainSettings, 'model' | 'data' | 'la
   readonly data?: string | readonly string[] | undefined;
   readonly layout?: string | Layout | undefined;
   readonly onPrepare?: (progress: PrepareProgress) => void;
+  /** While the machine is measured and a layout chosen. */
+  readonly onLayOut?: (progress: LayoutProgress) => void;
   /** Called when nothing is left to check but the weights, before the ranks start. */
   readonly onPlan?: (plan: RunPlan) => void;
 }
@@ -38,13 +42,14 @@ export interface TrainOptions extends Omit<TrainSettings, 'model' | 'data' | 'la
  */
 export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
   checkObject(options);
-  const { onReport, signal, pool, recorderDir, onPrepare, onPlan, ...rest } = options;
+  const { onReport, signal, pool, recorderDir, onPrepare, onLayOut, onPlan, ...rest } = options;
   checkSettings(hookFields, {
     signal,
     pool,
     recorderDir,
     onReport,
     onPrepare,
+    onLayOut,
     onPlan,
     model: rest.model,
     layout: rest.layout,
@@ -62,7 +67,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
   const given = typeof rest.layout === 'object' ? rest.layout.scheduleFile : undefined;
   const readSchedule = (path: string, fix?: string) =>
     path === given?.path ? given.text : readScheduleFile(path, fix);
-  const settled = await settle(settings, { source, readSchedule, signal, pool });
+  const settled = settle(settings, { source, readSchedule });
   return withTemporary(async (folder) => {
     const { run, tokenizer, model } = settled;
     const options = {
@@ -78,13 +83,13 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
       run.objective === 'dpo'
         ? await preparePairs({ ...options, seqLen, pack: pack !== false, template: loadChatTemplate(run.tokenizer) })
         : await prepareTokens({ ...options, ...(pack ? { packTo: seqLen } : {}) });
-    const plan = planRun(settled, tokens, folder);
+    const plan = planRun(await layOut(settled, { signal, pool, onProgress: onLayOut }), tokens, folder);
     onPlan?.(plan);
     return launch(plan, hooks);
   });
 }
 
-const hookFields = { ...callFields, onReport: callback, onPrepare: callback, onPlan: callback };
+const hookFields = { ...callFields, onReport: callback, onPrepare: callback, onLayOut: callback, onPlan: callback };
 
 /** Options as plain settings, each checked; a model that was given as an object goes beside them. */
 function settingsOf(options: Pick<TrainOptions, 'model' | 'data' | 'layout' | 'set' | 'out'>): {

@@ -59,11 +59,12 @@ export function recording(shared: ThreadsShared, log: AccessLog, pace: Pace): Re
           recordVector('in place write', target, start, count);
           peers.copy(from, target, start, count);
         },
-        reduce: (op, from, target, start, count) => {
+        reduce: (op, from, target, start, count, also = []) => {
           pace.pause();
           for (const place of from) record('in place read', place, count * target.BYTES_PER_ELEMENT);
           recordVector('in place write', target, start, count);
-          peers.reduce(op, from, target, start, count);
+          for (const place of also) record('in place write', place, count * target.BYTES_PER_ELEMENT);
+          peers.reduce(op, from, target, start, count, also);
         },
       };
     },

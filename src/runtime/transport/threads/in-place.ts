@@ -1,10 +1,11 @@
 // The collectives on vectors in registered memory: no slots, every member reads its peers' vectors where they are.
 //
 // The rule of group-end.ts for them: `sources` has met, so all vectors are complete. A member reads peers' vectors from then on and until
-// it posts its last phase; its own it changes only where no peer reads before a meeting, and after the call's last meeting as it likes.
+// it posts its last phase, and writes of all vectors only what is its own to write in this call; after the call's last meeting a vector is
+// its owner's again.
 //
-//   sources               meet                 meet
-//   all have posted ─► reduce own slice ─► all are reduced ─► copy others' slices ─► all have read: vectors are their owners' again
+//   sources               meet
+//   all have posted ─► reduce own slice of all vectors, into all ─► all slices are reduced
 //
 // Still shards are read without any of that, once it is known where they lie: meetings of other calls stand before and behind.
 import type { ReduceOp, Vector } from '../transport.ts';
@@ -24,25 +25,15 @@ function othersOf({ me, size }: CollectiveEnd): number[] {
   return Array.from({ length: size - 1 }, (_, i) => (me + 1 + i) % size);
 }
 
+/** Every member reduces its own slice of all vectors, and writes it into all: nobody else reads or writes those slices. */
 export function reduceAll(end: CollectiveEnd, sources: Sources, data: Vector, op: ReduceOp): void {
   const { me, size } = end;
-  const { peers } = end.context;
   const width = data.BYTES_PER_ELEMENT;
   const startOf = (member: number): number => sliceStart(data.length, member, size, lineElements(data));
   const [low, high] = [startOf(me), startOf(me + 1)];
-  if (high > low)
-    peers.reduce(
-      op,
-      sources.map((source) => further(source, low * width)),
-      data,
-      low,
-      high - low,
-    );
-  meet(end);
-  for (const member of othersOf(end)) {
-    const start = startOf(member);
-    peers.copy(further(sources[member]!, start * width), data, start, startOf(member + 1) - start);
-  }
+  const slices = sources.map((source) => further(source, low * width));
+  const others = othersOf(end).map((member) => slices[member]!);
+  if (high > low) end.context.peers.reduce(op, slices, data, low, high - low, others);
   meet(end);
 }
 

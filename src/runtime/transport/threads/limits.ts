@@ -14,8 +14,8 @@ const defaults: TransportLimits = {
   loopElements: 32,
 };
 
-/** An all-reduce in place meets once more than one through slots, which costs more where ranks outnumber cores. */
-const crowdedReduceBytes = 512 * 1024;
+/** The same where ranks outnumber cores: measured, too. */
+const crowdedReduceBytes = 256 * 1024;
 
 export function limitsOf(plan: TransportPlan): TransportLimits {
   const largest = plan.groups.reduce((most, { ranks }) => Math.max(most, ranks.length), 1);

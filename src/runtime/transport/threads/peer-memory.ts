@@ -15,9 +15,16 @@ export interface PeerMemory {
   copy(from: Place, target: Vector, start: number, count: number): void;
   /**
    * Reduces what lies at all places, in their order, into target[start .. start + count). The target is in this rank's registered memory
-   * and may be one of the places.
+   * and may be one of the places. Then copies the result to each of `also`.
    */
-  reduce(op: ReduceOp, from: readonly Place[], target: Vector, start: number, count: number): void;
+  reduce(
+    op: ReduceOp,
+    from: readonly Place[],
+    target: Vector,
+    start: number,
+    count: number,
+    also?: readonly Place[],
+  ): void;
 }
 
 /** The place `bytes` further on. */

@@ -23,7 +23,7 @@ test('pieces are aligned and apart, and say where they lie', () => {
 });
 
 test('what does not fit into one heap lies in the next, and then in ordinary memory', () => {
-  const memory = registered([[growableMemory(4), growableMemory(3)]]);
+  const memory = registered([[2, 1].map((pages) => growableMemory(firstPieceAt / pageBytes + pages))]);
   const heapOf = (bytes: number): number | undefined =>
     memory.placeOf(new Int32Array(memory.allocate(bytes).buffer, 0, 1))?.heap;
   expect([2, 1, 1, 0.5].map((pages) => heapOf(pages * pageBytes))).toEqual([0, 1, undefined, undefined]);

@@ -11,11 +11,11 @@ import type { ThreadsShared } from './world-state.ts';
 /** Heaps grow by no less: every growth interrupts all ranks. */
 const growthBytes = 16 * 1024 * 1024;
 
-/** Bytes of a vector that are reduced at a time: two of them stay in the nearest cache. */
-const pieceBytes = 16 * 1024;
-/** A heap begins with a page for the constants of kernels that work in it, and a page for copies of peers' pieces. */
+/** Bytes of a vector that are reduced at a time: few enough to stay in a core's cache, enough that copies between cores go at full speed. */
+const pieceBytes = 64 * 1024;
+/** A heap begins with a page for the constants of kernels that work in it, and pages for copies of peers' pieces. */
 const scratchAt = (operand: number): number => pageBytes + operand * (pieceBytes + 320);
-export const firstPieceAt = 2 * pageBytes;
+export const firstPieceAt = 4 * pageBytes;
 
 const roundUp = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 
@@ -66,7 +66,14 @@ export class RegisteredMemory implements PeerMemory {
     to.fill(new Uint8Array(this.#buffer(from, bytes), from.at, bytes));
   }
 
-  reduce(op: ReduceOp, from: readonly Place[], target: Vector, start: number, count: number): void {
+  reduce(
+    op: ReduceOp,
+    from: readonly Place[],
+    target: Vector,
+    start: number,
+    count: number,
+    also: readonly Place[] = [],
+  ): void {
     const { heap, at } = this.placeOf(target)!;
     const width = target.BYTES_PER_ELEMENT;
     const kernel = reduceKernel(this.#kernelsIn(heap), target, op);
@@ -77,7 +84,7 @@ export class RegisteredMemory implements PeerMemory {
       // The next operand as the kernel can reach it: this heap's own memory, or a copy of a piece.
       const reach = (place: Place, scratch: number): number => {
         if (place.rank === this.#rank && place.heap === heap) return place.at + done;
-        this.#fetch(further(place, done), heap, scratch, bytes);
+        this.#move(further(place, done), { rank: this.#rank, heap, at: scratch }, bytes);
         return scratch;
       };
       let total = reach(from[0]!, scratchAt(0));
@@ -88,13 +95,15 @@ export class RegisteredMemory implements PeerMemory {
         kernel(out, total, operand - total, 2, bytes / width, 1, 0);
         total = out;
       }
+      // While the piece is in the nearest cache.
+      const result = { rank: this.#rank, heap, at: to + done };
+      for (const place of also) this.#move(result, further(place, done), bytes);
     }
   }
 
-  /** Copies bytes from a place to a byte of one of the own heaps. */
-  #fetch(from: Place, heap: number, at: number, bytes: number): void {
-    const to = Buffer.from(this.#buffer({ rank: this.#rank, heap, at }, bytes), at, bytes);
-    to.fill(new Uint8Array(this.#buffer(from, bytes), from.at, bytes));
+  #move(from: Place, to: Place, bytes: number): void {
+    const target = Buffer.from(this.#buffer(to, bytes), to.at, bytes);
+    target.fill(new Uint8Array(this.#buffer(from, bytes), from.at, bytes));
   }
 
   #kernelsIn(heap: number): TransportKernels {

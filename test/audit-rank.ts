@@ -29,7 +29,7 @@ export async function rank(
   const collect = runInNewContext('gc') as () => void;
   const held = (): number => {
     // The first collection sweeps in the background; the next one waits for it.
-    for (let i = 0; i < 3; i++) collect();
+    for (let i = 0; i < 2; i++) collect();
     return process.memoryUsage().arrayBuffers;
   };
   const before = held();

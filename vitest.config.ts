@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    setupFiles: ['test/late-compiler.mjs'],
     globalSetup: ['tools/build-kernels.mjs'],
     testTimeout: 120_000,
     hookTimeout: 60_000,

@@ -317,14 +317,11 @@ test.each(cases)('$layout, $family in $precision', async (each) => {
 });
 
 test('experts that choose need about the memory of tokens that choose: no room for every expert of a token', () => {
-  const heldWith = (router: StepSettings['router']): number => {
-    const [[{ program }]] = programsOf(settingsOf({ layout: 'tp=1', family: 'mixtral', precision: 'f32', router })) as [
-      Runs,
-    ];
-    return predictRank(program).peakBytes;
-  };
+  const arenaWith = (router: StepSettings['router']): number =>
+    programsOf(settingsOf({ layout: 'tp=1', family: 'mixtral', precision: 'f32', router }))[0]![0].program.arenaBytes;
   const even = { auxLoss: 0, zLoss: 0, biasRate: 0 };
-  expect(heldWith({ ...even, routing: 'experts' }) / heldWith(even)).toBeLessThan(1.1);
+  // Above 1: a token lies there once for each of its experts. With room for all of them it is 1.7.
+  expect(arenaWith({ ...even, routing: 'experts' }) / arenaWith(even)).toBeLessThan(1.3);
 });
 
 test('FLOPs of slots that are dropped though experts have room are predicted and not run: the share that a step tells is what is missing', async () => {

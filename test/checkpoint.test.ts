@@ -6,13 +6,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { readManifest } from '../src/checkpoint/commit.ts';
-import { type Checkpoint, openCheckpoint, openOptimizer } from '../src/checkpoint/hf-directory.ts';
+import { openCheckpoint } from '../src/checkpoint/hf-directory.ts';
 import { keptSteps } from '../src/checkpoint/keep.ts';
 import { findModel } from '../src/checkpoint/model-source.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { type TrainOptions, train } from '../src/train/train.ts';
-import { fullRanges } from './full-ranges.ts';
+import { savedTensors } from './saved-numbers.ts';
 import { sharedPool } from './shared-pool.ts';
 import { temporaryFolder, writeTokens } from './temporary-folder.ts';
 import { typescript } from './typescript.ts';
@@ -74,20 +74,6 @@ const run = (family: Family, layout: string, options: Partial<TrainOptions> = {}
   });
 
 const lossesOf = async (summary: ReturnType<typeof run>) => (await summary).steps.map(({ loss }) => loss);
-
-/** Every tensor of a checkpoint, its optimizer state too. */
-function tensorsOf(directory: string): Map<string, Float64Array> {
-  const opened: Checkpoint[] = [openCheckpoint(directory), openOptimizer(directory)];
-  const tensors = opened.flatMap((checkpoint) =>
-    [...checkpoint.tensors].map(([name, { shape }]) => {
-      const values = new Float64Array(shape.reduce((product, size) => product * size, 1));
-      checkpoint.read(name, fullRanges(shape), values);
-      return [name, values] as const;
-    }),
-  );
-  for (const checkpoint of opened) checkpoint.close();
-  return new Map(tensors);
-}
 
 /** The contents of a directory's weight and optimizer files. */
 const savedBytes = (directory: string) =>
@@ -160,7 +146,7 @@ test('what any layout saves is the same tensors', async () => {
     await run('gpt2', layout, { out, steps: 3, globalBatch: 12 });
     directories.push(out);
   }
-  const [one, ...others] = directories.map(tensorsOf);
+  const [one, ...others] = directories.map(savedTensors);
   for (const other of others) {
     expect([...other.keys()].sort()).toEqual([...one!.keys()].sort());
     const wrong = [...one!]
@@ -219,7 +205,7 @@ test('weights saved in bf16 are the rounded ones, and the run goes on bit for bi
     const second = { ...bf16, steps: 4, out: out('half'), resume: out('half') };
     expect(await lossesOf(run('gpt2', layout, second))).toEqual(whole.slice(2));
 
-    const [exact, saved] = [tensorsOf(out('whole')), tensorsOf(out('half'))];
+    const [exact, saved] = [savedTensors(out('whole')), savedTensors(out('half'))];
     const checkpoint = openCheckpoint(out('half'));
     checkpoint.close();
     expect(checkpoint.tensors.size).toBeGreaterThan(10);
@@ -323,7 +309,7 @@ test('a run killed in the middle of a save goes on from the last one it finished
   const step = Number(readManifest(out)?.step);
   expect(step).toBeGreaterThanOrEqual(said);
   expect(said).toBeGreaterThanOrEqual(2);
-  for (const values of tensorsOf(out).values()) expect(values.every(Number.isFinite)).toBe(true);
+  for (const values of savedTensors(out).values()) expect(values.every(Number.isFinite)).toBe(true);
 
   // Again, now resumed, into the same directory; then to the end in another layout.
   const saidAgain = await killedInASave(out, 1, out);

@@ -135,7 +135,7 @@ test('ranks and processes killed at any moment change nothing of what comes out'
     random: createRandom(3),
     kills: 3,
     steps: 40,
-    model: path('config.json'),
+    runs: [{ layout: 'ep=2', biasRate: 0.01 }],
     data: path('text.txt'),
     folder: path('killed'),
   });

@@ -111,6 +111,7 @@ function fillWithNaN(file: string): void {
 
 /** Later options win over those of `small`. */
 const train = (...argv: string[]): string[] => ['train', ...data, ...small, ...argv];
+const mixture = (...argv: string[]): string[] => train('--model', 'mixtral-tiny', ...argv);
 const resume = (dir: string, ...argv: string[]): string[] => [
   'train',
   ...data,
@@ -169,12 +170,19 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ],
   [
     'experts that ep does not divide',
-    [...train('--layout', 'ep=3', '--global-batch', '6'), '--set', 'num_local_experts=4'].map((each) =>
-      each === path('config.json') ? 'mixtral-tiny' : each,
-    ),
+    mixture('--layout', 'ep=3', '--global-batch', '6', '--set', 'num_local_experts=4'),
     'ep=3 does not divide the experts of a layer (4)',
     'use ep=2 or ep=4',
   ],
+  [
+    'more experts a token than there are',
+    mixture('--set', 'num_experts_per_tok=9'),
+    'num_experts_per_tok 9 is more than the 8 experts',
+    'use 8 or less',
+  ],
+  ['experts that take nothing', mixture('--capacity', '0'), '--capacity: 0', 'above 0', 'use --capacity 1.25'],
+  ['a capacity below 0', mixture('--capacity', '-1'), '--capacity: -1', 'above 0', 'use --capacity 1.25'],
+  ['a capacity that is no number', mixture('--capacity', 'all'), '--capacity: "all"', 'use --capacity 1.25'],
   ['a layout that is none', train('--layout', 'tp=two'), 'tp=two', 'write it like tp=2,pp=2,dp=2'],
   ['tp that does not divide the heads', train('--layout', 'tp=3'), 'tp=3', 'attention heads (4)', 'use tp=2 or tp=4'],
   ['dp that does not divide the batch', train('--layout', 'dp=3'), 'dp=3', 'global batch (4)', 'use dp=2 or dp=4'],

@@ -67,7 +67,8 @@ export function createPool(options: { readonly resourceLimits?: HeapLimits } = {
   };
   return {
     take(count) {
-      const taken = [...idle].slice(0, count);
+      // Those that have worked longest: they have compiled most of what a rank runs.
+      const taken = [...idle].sort((a, b) => a.threadId - b.threadId).slice(0, count);
       for (const worker of taken) {
         idle.delete(worker);
         worker.ref();

@@ -1,5 +1,5 @@
 // What the ranks of a planned run are told.
-import { configDtypes, type WeightsType } from '../checkpoint/plan.ts';
+import { configText } from '../checkpoint/config-text.ts';
 import type { TrainJob } from './job.ts';
 import type { RunManifest } from './manifest.ts';
 import type { RunPlan } from './plan-run.ts';
@@ -56,10 +56,4 @@ export function jobOf(plan: RunPlan, claim: string): TrainJob {
     measuresRate: out !== undefined,
     trace: given.trace !== undefined,
   };
-}
-
-/** The model's config.json, naming the type that its weights are saved in, whatever it was trained from. */
-function configText(source: Readonly<Record<string, unknown>>, type: WeightsType): string {
-  const { torch_dtype: _, ...rest } = source;
-  return `${JSON.stringify({ ...rest, dtype: configDtypes[type] }, null, 2)}\n`;
 }

@@ -1,13 +1,16 @@
 // Ends ranks of runs, and the runs themselves (SIGKILL), at moments a seed chooses, with nothing done but giving the same command again:
 // the weights are those of a run that nothing happened to.
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { committedStep } from '../../src/checkpoint/out-files.ts';
+import { parseLayout } from '../../src/mesh/layout.ts';
 import { type TrainOptions, train } from '../../src/train/train.ts';
 import { savedNumbers } from '../saved-numbers.ts';
+import { tinyLlama } from '../tiny-llama.ts';
+import { tinyMixtral } from '../tiny-mixtral.ts';
 import type { Random } from './random.ts';
 
 export interface LossReport {
@@ -22,58 +25,76 @@ export interface LossReport {
   readonly wrong: readonly string[];
 }
 
-/** The replicas of the last take steps of their own. */
-const layouts = ['tp=2', 'dp=2,zero=1', 'pp=2', 'dp=2,zero=3', 'dp=2'] as const;
+type LosingRun = TrainOptions & { readonly layout: string };
+
+/** Every axis, ZeRO, replicas that take steps of their own, and of routers what they save, what they drop and who chooses. */
+export const runsToLose = [
+  { layout: 'tp=2' },
+  { layout: 'dp=2,zero=1' },
+  { layout: 'pp=2' },
+  { layout: 'cp=2,zero=3' },
+  { layout: 'dp=2', syncEvery: 2 },
+  { layout: 'ep=2', biasRate: 0.01 },
+  { layout: 'ep=2,dp=2,zero=2', auxLoss: 0.1, capacity: 1 },
+  { layout: 'tp=2,ep=2', routing: 'experts' },
+  { layout: 'ep=2,dp=2', syncEvery: 2 },
+] as const satisfies readonly LosingRun[];
+
 const program = fileURLToPath(new URL('./losing-run.ts', import.meta.url));
 
-/** Runs of so many steps, one after the other, until there were so many kills and the last run has ended. */
+/** Each of these runs, with its share of the kills, and again until there were so many; a run that has begun is played to its end. */
 export async function loseRanks(options: {
   readonly random: Random;
   readonly kills: number;
   readonly steps: number;
-  readonly model: string;
   readonly data: string;
   readonly folder: string;
+  readonly runs?: readonly LosingRun[];
   readonly onProgress?: (done: number) => void;
 }): Promise<LossReport> {
-  const { random, kills, steps, model, data, folder } = options;
+  const { random, kills, steps, data, folder, runs = runsToLose } = options;
   const count = { ranks: 0, processes: 0, crashes: 0, runs: 0 };
   const wrong: string[] = [];
   const whole = new Map<string, readonly string[]>();
-  const settingsOf = (layout: string, out: string): TrainOptions => ({
-    ...{ model, data, layout, steps, out, seqLen: 16, globalBatch: 4, precision: 'f64' },
-    ...{ saveEvery: Math.max(2, Math.floor(steps / 40)), restart: 10_000, timeoutSeconds: 30 },
-    ...(layout === 'dp=2' ? { syncEvery: 2 } : {}),
-  });
-  while (count.ranks + count.processes < kills) {
-    const layout = random.pick(layouts);
-    const untouched = join(folder, `untouched-${layout}`);
-    if (!whole.has(layout)) {
-      await train(settingsOf(layout, untouched));
-      whole.set(layout, savedNumbers(untouched));
+  const configs = { llama: join(folder, 'llama.json'), mixtral: join(folder, 'mixtral.json') };
+  writeFileSync(configs.llama, JSON.stringify(tinyLlama));
+  writeFileSync(configs.mixtral, JSON.stringify(tinyMixtral));
+  const killed = (): number => count.ranks + count.processes;
+  while (killed() < kills || count.runs < runs.length) {
+    const drawn = runs[count.runs % runs.length]!;
+    const name = JSON.stringify(drawn);
+    const model = parseLayout(drawn.layout).ep > 1 ? configs.mixtral : configs.llama;
+    const settings: TrainOptions = {
+      ...{ model, data, steps, seqLen: 16, globalBatch: 4, precision: 'f64', ...drawn },
+      ...{ saveEvery: Math.max(2, Math.floor(steps / 40)), restart: 10_000, timeoutSeconds: 30 },
+    };
+    if (!whole.has(name)) {
+      const out = join(folder, `untouched-${whole.size}`);
+      await train({ ...settings, out });
+      whole.set(name, savedNumbers(out));
     }
     const out = join(folder, `losing-${count.runs++}`);
     mkdirSync(out, { recursive: true });
-    for (let starts = 0; ; starts++) {
-      const before = count.ranks + count.processes;
+    const share = killed() + Math.ceil(kills / runs.length);
+    for (let starts = 1; ; starts++) {
       // Enough: the run may end.
-      const spared = before >= kills;
-      const ended = await start(settingsOf(layout, out), spared ? undefined : random, () => {
+      const spared = killed() >= share;
+      const ended = await start({ ...settings, out }, spared ? undefined : random, () => {
         count.ranks++;
-        options.onProgress?.(count.ranks + count.processes);
+        options.onProgress?.(killed());
       });
       if (ended.signal !== null) {
         if (ended.signal === 'SIGKILL') count.processes++;
         else count.crashes++;
-        options.onProgress?.(count.ranks + count.processes);
+        options.onProgress?.(killed());
         continue;
       }
-      const name = `run ${count.runs} (${layout}), start ${starts + 1}`;
+      const run = `run ${count.runs} (${name}), start ${starts}`;
       if (ended.exit !== 0)
-        wrong.push(`${name}: ended with status ${ended.exit} after ${before} kills: ${ended.stderr}`);
-      else if (committedStep(out) !== steps) wrong.push(`${name}: ended at step ${committedStep(out)}`);
-      else if (savedNumbers(out).join() !== whole.get(layout)!.join())
-        wrong.push(`${name}: other weights or moments than those of a run that nothing happened to`);
+        wrong.push(`${run}: ended with status ${ended.exit} after ${killed()} kills: ${ended.stderr}`);
+      else if (committedStep(out) !== steps) wrong.push(`${run}: ended at step ${committedStep(out)}`);
+      else if (savedNumbers(out).join() !== whole.get(name)!.join())
+        wrong.push(`${run}: other weights or moments than those of a run that nothing happened to`);
       break;
     }
     rmSync(out, { recursive: true, force: true });

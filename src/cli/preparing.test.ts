@@ -40,12 +40,16 @@ test('silent at first, then a line that a terminal sees overwritten', () => {
   expect(quiet.text()).toBe('');
 });
 
-test('what is said once is shown when it has taken long, in its last words', async () => {
-  const { io, text, written } = listen(false);
-  const preparing = showPreparing(false, io, 0.01);
-  preparing.show(layoutText({ doing: 'measuring', done: 0, total: 3 }));
-  preparing.show(layoutText({ doing: 'measuring', done: 1, total: 3 }));
-  expect(text()).toBe('');
-  await written;
-  expect(text()).toBe('measuring this machine 2 of 3\n');
+test('what is said once is shown on a terminal when it has taken long, in its last words', async () => {
+  const pipe = listen(false);
+  const terminal = listen(true);
+  for (const { io } of [pipe, terminal]) {
+    const preparing = showPreparing(false, io, 0.01);
+    preparing.show(layoutText({ doing: 'measuring', done: 0, total: 3 }));
+    preparing.show(layoutText({ doing: 'measuring', done: 1, total: 3 }));
+  }
+  expect(terminal.text()).toBe('');
+  await terminal.written;
+  expect(terminal.text()).toBe('\r\x1b[2Kmeasuring this machine 2 of 3');
+  expect(pipe.text()).toBe('');
 });

@@ -20,7 +20,7 @@ export const layoutText = ({ doing, done, total }: LayoutProgress): string =>
 /** On a stream that is no terminal every line stays, so there are fewer. */
 const everySeconds = { terminal: 0.2, other: 10 };
 
-/** `quiet`: says nothing; else nothing before `silentSeconds` have gone, then what was said last. */
+/** `quiet`: says nothing; else nothing before `silentSeconds` have gone, then, on a terminal, what was said last. */
 export function showPreparing(quiet: boolean, { stderr }: CliIo, silentSeconds = 2): Preparing {
   const terminal = stderr.isTTY === true;
   let next = performance.now() + silentSeconds * 1000;
@@ -38,7 +38,7 @@ export function showPreparing(quiet: boolean, { stderr }: CliIo, silentSeconds =
       const left = next - performance.now();
       if (left <= 0) write(line);
       // What takes long may say no more.
-      else waiting = setTimeout(write, left, line).unref();
+      else if (terminal) waiting = setTimeout(write, left, line).unref();
     },
     end() {
       clearTimeout(waiting);

@@ -2,7 +2,6 @@
 
 import { type AbortSignalLike, stoppedBy } from '../abort-signal.ts';
 import { claimOut } from '../checkpoint/claim.ts';
-import { configText } from '../checkpoint/config-text.ts';
 import { openCheckpoint } from '../checkpoint/hf-directory.ts';
 import { checkFree } from '../checkpoint/out-directory.ts';
 import { committedStep } from '../checkpoint/out-files.ts';
@@ -21,12 +20,11 @@ import { talkOf } from '../step/talk.ts';
 import { type BackgroundSaves, createBackgroundSaves } from './background-saves.ts';
 import { rankName } from './clock.ts';
 import type { RankResult, StepReport, TrainJob, TrainReport } from './job.ts';
-import type { RunManifest } from './manifest.ts';
+import { jobOf } from './job-of.ts';
 import type { RunPlan } from './plan-run.ts';
 import { takeOverReference } from './reference.ts';
 import { type OnStep, withRestarts } from './restart.ts';
 import { evaluationMetrics, metricsOf, openRunDirectory, type RunDirectory } from './run-directory.ts';
-import { withAbsolutePaths } from './run-paths.ts';
 import { type TrainSettings, trainDefaults } from './settings.ts';
 import { withTrace } from './trace-file.ts';
 
@@ -220,58 +218,6 @@ function tracing(given: TrainSettings, write: () => void): void {
     if (!code) throw error;
     fail('TRACE_FAILED', { path: given.trace, problem: reasonOf(code), ...savedOf(given) });
   }
-}
-
-function jobOf(plan: RunPlan, claim: string): TrainJob {
-  const { settings, settled, run, stepsDone, tokens, reference, evaluation, sample } = plan;
-  const { given, model, weights } = settled;
-  const out = given.out ?? given.resume;
-  const [beta1, beta2] = run.betas;
-  const { learningRate, minLearningRate, warmupSteps, decaySteps, epsilon, weightDecay, clipNorm } = run;
-  const manifest: Omit<RunManifest, 'step'> = {
-    run: withAbsolutePaths(run),
-    data: tokens.sources.map(({ tokens: count, sha256 }) => ({ tokens: count, sha256 })),
-  };
-  return {
-    settings,
-    optimizer: {
-      learningRate,
-      minLearningRate,
-      warmupSteps,
-      decaySteps,
-      beta1,
-      beta2,
-      epsilon,
-      weightDecay,
-      clipNorm,
-    },
-    seed: run.seed,
-    sources: tokens.sources,
-    heldOut: run.heldOut,
-    stepsDone,
-    lastStep: run.steps,
-    ...(weights === undefined ? {} : { weights: weights.path, weightsIdentity: weights.identity }),
-    resume: given.resume !== undefined,
-    ...(out === undefined
-      ? {}
-      : {
-          save: {
-            out,
-            claim,
-            keepLast: run.keep,
-            ...(run.weightsType ? { weightsType: run.weightsType } : {}),
-            every: run.saveEvery ?? 0,
-            config: configText(model.config.source, run.weightsType ?? run.precision),
-            ...(run.tokenizer ? { tokenizerPath: run.tokenizer } : {}),
-            manifest,
-          },
-        }),
-    ...(reference ? { reference } : {}),
-    ...(evaluation ? { evaluation } : {}),
-    ...(sample ? { sample } : {}),
-    measuresRate: out !== undefined,
-    trace: given.trace !== undefined,
-  };
 }
 
 /** Bytes alone of the transport's counters; what was never sent is left out, as in predictions. */

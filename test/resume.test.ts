@@ -60,7 +60,7 @@ const settings = fc.record(
   { requiredKeys: ['layout', 'microBatch'] },
 );
 
-test('a run by speed goes on by it; in another layout its ranks are alike', async () => {
+test('a run by speed goes on by it in any layout of as many ranks; others are alike', async () => {
   const options: TrainOptions = { ...small, layout: 'dp=2', speeds: [1, 0.3], microBatch: 1, steps: 4 };
   const whole = await train(options);
   const out = newOut();
@@ -69,12 +69,14 @@ test('a run by speed goes on by it; in another layout its ranks are alike', asyn
   const onPlan = (planned: RunPlan) => {
     plan = planned;
   };
-  const copied = `${out}-copy`;
-  cpSync(out, copied, { recursive: true });
+  const [inStages, alone] = [`${out}-in-stages`, `${out}-alone`];
+  for (const copied of [inStages, alone]) cpSync(out, copied, { recursive: true });
   const rest = await train({ resume: out, pool, onPlan });
   expect(plan!.settings.shares).toEqual([3, 1]);
   expect(lossesOf(rest)).toEqual(lossesOf(whole).slice(-rest.steps.length));
-  await train({ resume: copied, layout: 'pp=2', pool, onPlan });
+  await train({ resume: inStages, layout: 'pp=2', pool, onPlan });
+  expect([plan!.settings.shares, plan!.settings.speeds, plan!.run.speeds]).toEqual([undefined, [1, 0.3], [1, 0.3]]);
+  await train({ resume: alone, layout: 'tp=1', pool, onPlan });
   expect([plan!.settings.shares, plan!.settings.speeds, plan!.run.speeds]).toEqual([undefined, undefined, undefined]);
 });
 

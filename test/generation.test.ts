@@ -93,16 +93,20 @@ const layouts = [
  */
 const leastMargin = { f64: 1e-9, f32: 1e-4 } as const;
 
+const fewTokens = 8;
+
 test.each(layouts)('%s: greedy text of every family is that of transformers', async (layout) => {
   const ofLayout = models.filter(({ name }) => !layout.startsWith('ep=') || name.endsWith('-moe'));
   const texts = ofLayout.flatMap(({ name, model, cases }, family) =>
     cases.flatMap(({ prompt, tokens, margin }, index) => {
-      // In f64 every prompt, in f32 one a family, in a window of its own: every prompt is had in f32 too, by layouts in turn.
+      // In f64 every prompt, in f32 one a family, in a window of its own: every prompt is had in f32 too, by layouts in turn. Those whose
+      // turn it is not are written for a few tokens.
       const inTurn = index === (family + layouts.indexOf(layout)) % cases.length;
+      const first = inTurn || layout === 'tp=1' ? tokens : tokens.slice(0, fewTokens);
       return (inTurn ? (['f64', 'f32'] as const) : (['f64'] as const)).map((precision) => {
         expect(margin).toBeGreaterThan(leastMargin[precision]);
-        const options = { model, prompt, maxTokens: tokens.length, temperature: 0, layout, precision };
-        return { what: `${name} ${precision} from ${prompt.length}`, tokens, options };
+        const options = { model, prompt, maxTokens: first.length, temperature: 0, layout, precision };
+        return { what: `${name} ${precision} from ${prompt.length}`, tokens: first, options };
       });
     }),
   );

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { keptSteps } from '../src/checkpoint/keep.ts';
 import { FivefoldError } from '../src/errors.ts';
+import { printLayout } from '../src/mesh/layout.ts';
 import type { TrainSummary } from '../src/train/launch.ts';
 import { readRun } from '../src/train/manifest.ts';
 import type { RunPlan } from '../src/train/plan-run.ts';
@@ -78,6 +79,18 @@ test('a run by speed goes on by it in any layout of as many ranks; others are al
   expect([plan!.settings.shares, plan!.settings.speeds, plan!.run.speeds]).toEqual([undefined, [1, 0.3], [1, 0.3]]);
   await train({ resume: alone, layout: 'tp=1', pool, onPlan });
   expect([plan!.settings.shares, plan!.settings.speeds, plan!.run.speeds]).toEqual([undefined, undefined, undefined]);
+});
+
+test('a command that lost ranks of given speeds goes on when it is given again, in the layout that it was left in', async () => {
+  const options: TrainOptions = { ...small, microBatch: 1, steps: 4, restart: 1 };
+  const out = newOut();
+  await stoppedAfter(2, { ...options, out, layout: 'tp=1' });
+  let plan: RunPlan | undefined;
+  const onPlan = (planned: RunPlan) => {
+    plan = planned;
+  };
+  await train({ ...options, out, layout: 'auto', speeds: [1, 0.5], onPlan });
+  expect([printLayout(plan!.settings.layout), plan!.run.speeds]).toEqual(['tp=1', undefined]);
 });
 
 test('stopped anywhere, a run goes on bit for bit, whatever its optimizer', async () => {

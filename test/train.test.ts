@@ -139,6 +139,7 @@ const measuredLast: readonly (readonly [string, TrainOptions, RegExp])[] = [
   ['a restart from nothing', { restart: 1 }, /^restart/],
   ['a lowest rate above the highest', { minLearningRate: 1 }, /^minLearningRate/],
   ['measuring nothing', { evalEvery: 1, heldOut: 0 }, /^evalEvery/],
+  ['a step that is too long to plan', { globalBatch: 999_982, microBatch: 1 }, /longer than can be planned/],
 ];
 test.each(measuredLast)('%s is refused before the machine is measured', async (_, options, message) => {
   const { watched, taken } = watchPool();

@@ -1,5 +1,7 @@
 // The command that trains: `fivefold train`.
 import type { Command } from 'commander';
+import { parseLayout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
 import { presets } from '../model/presets.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import type { RunPlan } from '../train/plan-run.ts';
@@ -124,7 +126,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
   const { json: wantsJson, debug: _, config, ...given } = values;
   const json = wantsJson === true;
   const inFile = config === undefined ? {} : readConfig(config);
-  const beside = meaninglessBeside(given);
+  const beside = meaninglessBeside(given, inFile);
   const others = Object.fromEntries(Object.entries(inFile).filter(([key]) => !beside.includes(key)));
   const options: TrainOptions = { ...others, ...defined(given) };
   const { summary, plan } = await runTraining(
@@ -163,8 +165,18 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
 }
 
 /** Settings of a file that say nothing beside those of the command line, which wins. */
-const meaninglessBeside = ({ steps, epochs, syncEvery, objective }: TrainingValues): readonly string[] => [
+const meaninglessBeside = (
+  { steps, epochs, syncEvery, objective, heldOut, layout }: TrainingValues,
+  { speeds }: TrainOptions,
+): readonly string[] => [
   ...(steps === undefined ? [] : ['epochs']),
+  ...(heldOut === 0 ? ['evalEvery'] : []),
+  ...(layout !== undefined &&
+  layout !== 'auto' &&
+  Array.isArray(speeds) &&
+  speeds.length !== worldSize(parseLayout(layout))
+    ? ['speeds']
+    : []),
   ...(epochs === undefined ? [] : ['steps']),
   ...(syncEvery === 1 ? ['outerLearningRate', 'outerMomentum'] : []),
   ...(objective === 'next-token' ? ['beta'] : []),

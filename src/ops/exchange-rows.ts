@@ -37,13 +37,14 @@ const sendOrderOp: Op<Sharing> = {
   typing: { dims: 'b! s! k! -> b s k, b s k, b s r' },
   execution: {
     by: 'host',
-    run: ([experts], [order, local, counts], { each }) => {
+    run: ([experts], [order, local, counts], { each, room }) => {
       counts!.fill(0);
       for (let slot = 0; slot < experts!.length; slot++)
         if (experts![slot]! >= 0) counts![Math.floor(experts![slot]! / each)]! += 1;
       const next = new Int32Array(counts!.length);
       for (let rank = 1; rank < next.length; rank++) next[rank] = next[rank - 1]! + counts![rank - 1]!;
       const sent = next.at(-1)! + counts!.at(-1)!;
+      if (sent > room) throw new RangeError(`sendOrder: ${sent} slots have an expert, and there is room for ${room}`);
       for (let slot = 0; slot < experts!.length; slot++) {
         const expert = experts![slot]!;
         if (expert < 0) continue;

@@ -51,10 +51,14 @@ function leastOf({ config, layout, microBatch, seqLen, precision }: StepSettings
 
 const sum = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((a, b) => a + b, 0);
 
+/** Throws OPTION_INVALID for a step that is too long to plan. */
+export const checkLength = (settings: StepSettings, availableBytes: number): void =>
+  checkPasses(settings, (tried) => hasRoom(tried, availableBytes));
+
 /** Throws OPTION_INVALID or MEMORY_SHORT. `known`: what the run takes, if more than its training step. */
 export function checkTrainingFits(settings: StepSettings, availableBytes: number, known?: MemoryEstimate): void {
   checkRanks(settings);
-  checkPasses(settings, (tried) => hasRoom(tried, availableBytes));
+  checkLength(settings, availableBytes);
   const least = leastOf(settings);
   if (leastShare * sum(least) > availableBytes)
     refuse(sum(least), least, availableBytes, trainingFix(settings, availableBytes));

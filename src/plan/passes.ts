@@ -17,7 +17,7 @@ function passes(settings: StepSettings): number {
 
 export const isShort = (settings: StepSettings): boolean => passes(settings) <= mostPasses;
 
-/** `hasRoom`: whether what is offered fits in memory. @throws OPTION_INVALID */
+/** `hasRoom`: whether what is offered fits in memory; it is asked of few microbatches where more hold no more. @throws OPTION_INVALID */
 export function checkPasses(settings: StepSettings, hasRoom: (offered: StepSettings) => boolean): void {
   if (isShort(settings)) return;
   const { config, microBatch, microbatches } = settings;
@@ -31,12 +31,21 @@ export function checkPasses(settings: StepSettings, hasRoom: (offered: StepSetti
   if (most === 0) refuse('model', 'use a model of fewer layers');
   const batch = batchOf(settings);
   const larger = batch.sizes.find((size) => isShort(batch.inSizesOf(size)));
-  if (larger !== undefined && hasRoom(batch.inSizesOf(larger)))
+  if (larger !== undefined && hasRoom(asFewAsHoldAll(batch.inSizesOf(larger))))
     refuse('microBatch', `use ${option('microBatch')} ${larger}, or a smaller ${option('globalBatch')}`);
   refuse(
     'globalBatch',
     `use ${option('globalBatch')} ${microBatch * batch.countWithin(most)} and ${option('microBatch')} ${microBatch}`,
   );
+}
+
+/** As much is held at once of a step of so many microbatches; only gpipe holds all of them, and who knows of a schedule out of a file. */
+function asFewAsHoldAll(settings: StepSettings): StepSettings {
+  const { schedule, pp, virtual } = settings.layout;
+  if (schedule !== '1f1b' && schedule !== 'zb-h1') return settings;
+  const few = (microbatches: number): number => Math.min(microbatches, 2 * pp * virtual);
+  const { microbatches, shares } = settings;
+  return { ...settings, microbatches: few(microbatches), ...(shares ? { shares: shares.map(few) } : {}) };
 }
 
 /** The sequences of a step, as they could be divided. */
@@ -67,7 +76,7 @@ function batchOf(settings: StepSettings): Batch {
     sizes: divisors(all).filter((size) => size > microBatch && all / size >= replicas),
     inSizesOf: (size) => ({ ...settings, microBatch: size, ...dealt(all / size) }),
     countWithin(most) {
-      let count = Math.floor((all / microBatch / microbatches) * most);
+      let count = Math.max(replicas, Math.floor((all / microBatch / microbatches) * most));
       while (dealt(count).microbatches > most) count--;
       return count;
     },

@@ -2,8 +2,9 @@
 import { option } from '../errors.ts';
 import { type Layout, printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { checkRanks, checkTrainingFits } from '../plan/machine.ts';
+import { checkLength, checkRanks, checkTrainingFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
+import type { StepSettings } from '../step/settings.ts';
 import { chooseLayout, layoutIfNone, type Measuring, measureMachine } from './choose-layout.ts';
 import { type Division, divide } from './division.ts';
 import type { RunManifest } from './manifest.ts';
@@ -33,7 +34,9 @@ export function checkLayout(settled: Settled): void {
   checkRanks({ layout: tried });
   const isMeasured = speeds === 'measure';
   const division = divideAs(settled, tried, isMeasured ? Array<number>(worldSize(tried)).fill(1) : speeds);
-  if (!isMeasured) checkMemory(settled, division);
+  // Ranks that are alike have the fewest microbatches, the longest of any.
+  if (isMeasured) checkLength(stepOf(settled, division), availableMemory());
+  else checkMemory(settled, division);
 }
 
 /**
@@ -67,7 +70,10 @@ function divideAs({ asked, run, before }: Settled, layout: Layout, speeds: reado
   return division;
 }
 
-function checkMemory({ asked }: Settled, { notes: _, ...division }: Division): void {
+function stepOf({ asked }: Settled, { notes: _, ...division }: Division): StepSettings {
   const { config, precision, seqLen, ofStep } = asked.step;
-  checkTrainingFits({ config, precision, seqLen, ...ofStep, ...division }, availableMemory());
+  return { config, precision, seqLen, ...ofStep, ...division };
 }
+
+const checkMemory = (settled: Settled, division: Division): void =>
+  checkTrainingFits(stepOf(settled, division), availableMemory());

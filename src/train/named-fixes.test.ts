@@ -33,6 +33,14 @@ const batches: readonly (readonly [string, TrainSettings])[] = [
   ['a prime number of sequences', { layout: 'tp=1', globalBatch: 999_983 }],
   ['replicas by speed', { layout: 'dp=2', speeds: [1, 2], globalBatch: 1_000_000 }],
   ['replicas by speed, a prime number of sequences', { layout: 'dp=3', speeds: [1, 2, 2], globalBatch: 999_983 }],
+  [
+    'replicas by speed, of which more than there may be microbatches have hardly any',
+    {
+      ...{ layout: 'dp=16', speeds: [1, ...Array<number>(15).fill(0.001)], globalBatch: 9973 },
+      set: [...tiny.set!, 'num_hidden_layers=600'],
+    },
+  ],
+  ['in stages of two chunks', { layout: 'pp=2,virtual=2', globalBatch: 1_000_000 }],
   ['any layout of ranks of these speeds', { layout: 'auto', speeds: [1, 2], globalBatch: 1_000_000 }],
   ['fewer sequences than replicas', { layout: 'dp=3', speeds: [1, 1, 0.5], globalBatch: 2 }],
   ['fewer than replicas, in microbatches', { layout: 'dp=3', speeds: [1, 1, 0.5], globalBatch: 2, microBatch: 2 }],

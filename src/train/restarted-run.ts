@@ -4,7 +4,8 @@ import { existsSync, realpathSync } from 'node:fs';
 import { readManifest } from '../checkpoint/commit.ts';
 import { identityOf } from '../checkpoint/hf-directory.ts';
 import { holdsWeights } from '../checkpoint/out-directory.ts';
-import { printLayout } from '../mesh/layout.ts';
+import { parseLayout, printLayout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
 import { layoutOnFewer } from './fewer-ranks.ts';
 import { fixedSettings } from './go-on.ts';
 import { readRun } from './manifest.ts';
@@ -52,8 +53,12 @@ function fromCheckpoint(settled: LaidOut): LaidOut {
  */
 export function goingOn(given: TrainSettings): TrainSettings {
   const going = whereItWas(given);
-  // Chosen anew its layout could be another one.
-  return going !== given && given.layout === 'auto' ? { ...going, layout: undefined } : going;
+  if (going === given || given.layout !== 'auto') return going;
+  // Chosen anew its layout could be another one. Where that has lost ranks, whose speeds they were is not known any more.
+  const ranks = worldSize(parseLayout(readRun(given.out!).run.layout));
+  const { speeds } = given;
+  const ofOthers = Array.isArray(speeds) && speeds.length !== ranks;
+  return { ...going, layout: undefined, ...(ofOthers ? { speeds: undefined } : {}) };
 }
 
 function whereItWas(given: TrainSettings): TrainSettings {

@@ -21,7 +21,7 @@ export const memoryNumber = (name: string): number => (name === 'world' ? 0 : Nu
 
 const memoriesOf = ({ memory, channels }: ThreadsShared): SharedArrayBuffer[] => [memory.buffer, ...channels];
 
-/** What is recorded of all memories: of registered memory, so many bytes after its first page. */
+/** What is recorded of all memories: of registered memory, so many bytes after its first pages. */
 export function watchedBytes(shared: ThreadsShared, registeredBytes: number): Uint8Array[] {
   const heaps = shared.heaps.map(([heap]) => {
     // A rank has grown it.

@@ -128,6 +128,8 @@ function watchPool() {
   return { watched: { ...pool, take }, taken: () => count };
 }
 
+const short = join(root, 'short.txt');
+writeFileSync(short, 'short');
 const measuredLast: readonly (readonly [string, TrainOptions, RegExp])[] = [
   ['no data', { data: join(root, 'gone.txt') }, /gone\.txt/],
   ['a microbatch that does not divide', { microBatch: 3 }, /^microBatch: 3 does not divide/],
@@ -139,6 +141,7 @@ const measuredLast: readonly (readonly [string, TrainOptions, RegExp])[] = [
   ['a restart from nothing', { restart: 1 }, /^restart/],
   ['a lowest rate above the highest', { minLearningRate: 1 }, /^minLearningRate/],
   ['measuring nothing', { evalEvery: 1, heldOut: 0 }, /^evalEvery/],
+  ['data that are too few', { data: short }, /needs at least 9 tokens but the data hold/],
   ['a step that is too long to plan', { globalBatch: 999_982, microBatch: 1 }, /longer than can be planned/],
 ];
 test.each(measuredLast)('%s is refused before the machine is measured', async (_, options, message) => {

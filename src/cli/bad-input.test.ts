@@ -268,7 +268,7 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   [
     'resume on shorter data',
     ['train', '--data', path('short.txt'), '--resume', path('run'), '--steps', '4'],
-    'hold 10',
+    'the data (10 tokens) are not those of the run',
   ],
   [
     'generate without weights',

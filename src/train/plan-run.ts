@@ -23,7 +23,7 @@ import { planReference } from './reference.ts';
 import { referencePasses } from './reference-pass.ts';
 import { outerOf } from './replicas.ts';
 import { planSample } from './sample.ts';
-import type { LaidOut } from './settled.ts';
+import type { LaidOut, Settled } from './settled.ts';
 
 export interface RunPlan extends Steps {
   readonly settled: LaidOut;
@@ -51,16 +51,26 @@ export interface RunPlan extends Steps {
   readonly processBytes: number;
 }
 
+/** Before the run is laid out, which may take seconds. @throws an error of exit status 2 for data that are too few or not those of the run gone on with */
+export function checkData({ run, given, before }: Settled, tokens: PreparedData): void {
+  if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
+  openData(run, tokens).sequences.close();
+}
+
 /** `folder`: for what a run that saves nothing writes on the way. @throws an error of exit status 2 when the run cannot start; nothing is written */
 export function planRun(settled: LaidOut, tokens: PreparedData, folder: string): RunPlan {
-  const { seed, heldOut } = settled.run;
-  const ofStep = stepSettings(settled.run, tokens.ofPairs?.most ?? 0);
-  const sequences = openSequences(tokens.sources, { seqLen: ofStep.seqLen, seed, heldOut });
+  const { sequences, ofStep } = openData(settled.run, tokens);
   try {
     return planWith(sequences, settled, tokens, { ofStep, folder });
   } finally {
     sequences.close();
   }
+}
+
+function openData(run: Settled['run'], tokens: PreparedData) {
+  const { seed, heldOut } = run;
+  const ofStep = stepSettings(run, tokens.ofPairs?.most ?? 0);
+  return { ofStep, sequences: openSequences(tokens.sources, { seqLen: ofStep.seqLen, seed, heldOut }) };
 }
 
 interface PlanContext {
@@ -74,9 +84,8 @@ function planWith(
   tokens: PreparedData,
   { ofStep, folder }: PlanContext,
 ): RunPlan {
-  const { run, given, before, model, layout, microbatches, shares, speeds } = settled;
+  const { run, model, layout, microbatches, shares, speeds } = settled;
   const { seqLen, microBatch, globalBatch, precision } = run;
-  if (before && given.dataChanged !== true) checkSameData(before, tokens, given.resume!);
   const steps = decideSteps(settled, sequences.sources);
   const settings: StepSettings = {
     config: model.config,

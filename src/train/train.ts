@@ -16,7 +16,7 @@ import { callback, callFields, checkObject, checkSettings } from '../settings.ts
 import type { LayoutProgress } from './choose-layout.ts';
 import { launch, type TrainHooks, type TrainSummary } from './launch.ts';
 import { layOut } from './lay-out.ts';
-import { planRun, type RunPlan } from './plan-run.ts';
+import { checkData, planRun, type RunPlan } from './plan-run.ts';
 import { goingOn } from './restarted-run.ts';
 import { type TrainSettings, trainFields } from './settings.ts';
 import { settle } from './settle.ts';
@@ -83,6 +83,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainSummary> {
       run.objective === 'dpo'
         ? await preparePairs({ ...options, seqLen, pack: pack !== false, template: loadChatTemplate(run.tokenizer) })
         : await prepareTokens({ ...options, ...(pack ? { packTo: seqLen } : {}) });
+    checkData(settled, tokens);
     const plan = planRun(await layOut(settled, { signal, pool, onProgress: onLayOut }), tokens, folder);
     onPlan?.(plan);
     return launch(plan, hooks);

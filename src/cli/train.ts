@@ -170,6 +170,7 @@ const meaninglessBeside = (
   { speeds }: TrainOptions,
 ): readonly string[] => [
   ...(steps === undefined ? [] : ['epochs']),
+  ...(epochs === undefined ? [] : ['steps']),
   ...(heldOut === 0 ? ['evalEvery'] : []),
   ...(layout !== undefined &&
   layout !== 'auto' &&
@@ -177,7 +178,6 @@ const meaninglessBeside = (
   speeds.length !== worldSize(parseLayout(layout))
     ? ['speeds']
     : []),
-  ...(epochs === undefined ? [] : ['steps']),
   ...(syncEvery === 1 ? ['outerLearningRate', 'outerMomentum'] : []),
   ...(objective === 'next-token' ? ['beta'] : []),
 ];

@@ -37,15 +37,13 @@ export function dispatch(h: Value, { weights, kept, filled, most }: Sent, expert
   const { filled: sent = slots } = filled;
   return at(h.trace, 'dispatch', () => {
     const { experts: wanted, ...order } = sendOrder(local(kept), { ranks, each, room });
-    const received = ranks === 1 ? order.counts : exchangeCounts(order.counts, 'ep');
+    const received = exchangeCounts(order.counts, 'ep');
     // A token has an expert at most once.
     const arriving = ranks * Math.min(each * most, (slots / perToken) * Math.min(perToken, each));
-    const exchange = (rows: Value, from: Value, to: Value, into: number) =>
-      ranks === 1 ? rows : exchangeRows(rows, 'ep', from, to, { room: into, sent });
-    const go = (rows: Value) => exchange(rows, order.counts, received, arriving);
+    const go = (rows: Value) => exchangeRows(rows, 'ep', order.counts, received, { room: arriving, sent });
     const combine = (made: Value) =>
       at(h.trace, 'combine', () => {
-        const back = exchange(made, received, order.counts, room);
+        const back = exchangeRows(made, 'ep', received, order.counts, { room, sent });
         return dataAxes.reduce((value, axis) => leaveLocal(value, axis, h.types[axis]!), unpackRows(back, order));
       });
     return {

@@ -239,9 +239,11 @@ export function sendOrder(experts: Value, sharing: Sharing): SendOrder & { reado
   return { order: order!, experts: local!, counts: counts! };
 }
 
-/** L -> L: counts [1, 1, ranks], one for each rank of the axis -> those that they have for this rank. */
+/** L -> L: counts [1, 1, ranks], one for each rank of the axis -> those that they have for this rank. Of one rank they stay. */
 export const exchangeCounts = (counts: Value, axis: TypedAxis): Value =>
-  transition(exchangeCountsOp, counts, { axes: [axis] }, ['L'], 'L', insteadOf.outside);
+  counts.trace.mesh[axis] === 1
+    ? counts
+    : transition(exchangeCountsOp, counts, { axes: [axis] }, ['L'], 'L', insteadOf.outside);
 
 /** Features of tokens [b, s, f] -> [1, room, f]; of slots [b, s, k, f] -> [1, room, 1, f]. */
 export const packRows = (x: Value, { order, counts }: SendOrder, room: number): Value =>
@@ -251,7 +253,7 @@ export const packRows = (x: Value, { order, counts }: SendOrder, room: number): 
 export const unpackRows = (packed: Value, { order, counts }: SendOrder): Value =>
   apply(unpackRowsOp, [packed, order, counts], {})[0]!;
 
-/** L -> L: rows [1, n, ..] in the order of the ranks they go to -> [1, room, ..], in the order of those they come from. */
+/** L -> L: rows [1, n, ..] in the order of the ranks they go to -> [1, room, ..], in the order of those they come from. Of one rank they stay. */
 export function exchangeRows(
   rows: Value,
   axis: TypedAxis,
@@ -259,6 +261,7 @@ export function exchangeRows(
   received: Value,
   how: Pick<RowsExchanged, 'room' | 'sent'>,
 ): Value {
+  if (rows.trace.mesh[axis] === 1) return rows;
   const attrs = { axes: [axis], room: how.room, sent: how.sent };
   return transition(exchangeRowsOp, rows, attrs, ['L'], 'L', insteadOf.outside, [sent, received], received);
 }

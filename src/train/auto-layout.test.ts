@@ -8,7 +8,7 @@ import { presets } from '../model/presets.ts';
 import { estimateStep } from '../plan/estimate-step.ts';
 import { estimateTraining } from '../plan/memory.ts';
 import type { StepSettings } from '../step/settings.ts';
-import { type AutoLayoutOptions, autoLayout } from './auto-layout.ts';
+import { type AutoLayoutOptions, autoLayout, searchLayouts } from './auto-layout.ts';
 import { defaultMicroBatch } from './micro-batch.ts';
 
 const config = parseModelConfig(presets['llama-tiny'], 'llama-tiny');
@@ -19,18 +19,11 @@ const ratesOf = (cores: number, talk = { secondsPerCall: 1e-5, secondsPerByte: 2
   together: alike(cores),
   talk,
 });
-const choosing = (cores: number, globalBatch: number, more: Partial<AutoLayoutOptions> = {}) =>
-  autoLayout({
-    ...{ config, seqLen: 64, globalBatch, precision: 'f32', cores, memoryBytes: Number.POSITIVE_INFINITY },
-    ...{ rates: ratesOf(cores), ...more },
-  });
-function choose(...given: Parameters<typeof choosing>) {
-  const steps = choosing(...given);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
+const optionsOf = (cores: number, globalBatch: number, more: Partial<AutoLayoutOptions> = {}): AutoLayoutOptions => ({
+  ...{ config, seqLen: 64, globalBatch, precision: 'f32', cores, memoryBytes: Number.POSITIVE_INFINITY },
+  ...{ rates: ratesOf(cores), ...more },
+});
+const choose = (...given: Parameters<typeof optionsOf>) => autoLayout(optionsOf(...given));
 
 test.each([
   [1, 8, 'tp=1'],
@@ -42,7 +35,7 @@ test.each([
 });
 
 test('every layout that is looked at is told, one after the other', () => {
-  const told = [...choosing(4, 8)];
+  const told = [...searchLayouts(optionsOf(4, 8))];
   expect(told.map(({ done }) => done)).toEqual([...told.keys()]);
   expect(told.length).toBeGreaterThan(2);
   expect(Math.max(...told.map(({ total }) => total))).toBeGreaterThanOrEqual(told.length);

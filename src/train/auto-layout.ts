@@ -60,10 +60,18 @@ export interface Estimating {
 
 /**
  * Of equally short ones the one with the most replicas, then tp, then cp. Only what memory cannot hold otherwise is shared out (zero=1,
- * zero=3) or computed anew (recompute). When nothing fits, {@link layoutOfNone}. Of many ranks it takes seconds: it stops at every layout,
- * to be gone on with.
+ * zero=3) or computed anew (recompute). When nothing fits, {@link layoutOfNone}.
  */
-export function* autoLayout(options: AutoLayoutOptions): Generator<Estimating, AutoLayout, void> {
+export function autoLayout(options: AutoLayoutOptions): AutoLayout {
+  const search = searchLayouts(options);
+  for (;;) {
+    const { done, value } = search.next();
+    if (done) return value;
+  }
+}
+
+/** The same, which takes seconds where ranks are many: it stops at every layout, to be gone on with. */
+export function* searchLayouts(options: AutoLayoutOptions): Generator<Estimating, AutoLayout, void> {
   const wanted = [...dividing(options)];
   const none = { layout: layoutOfNone(options), seconds: Number.NaN };
   if (wanted.length === 0) return none;

@@ -9,7 +9,14 @@ import type { Precision } from '../program/onnx-builder.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { type MachineRates, machineRates } from '../runtime/machine-rates.ts';
 import type { WorldPool } from '../runtime/world-pool.ts';
-import { type AutoLayout, autoLayout, isThereAny, type LayoutChoice, layoutOfNone, mostRanks } from './auto-layout.ts';
+import {
+  type AutoLayout,
+  isThereAny,
+  type LayoutChoice,
+  layoutOfNone,
+  mostRanks,
+  searchLayouts,
+} from './auto-layout.ts';
 import type { RunSettings } from './settings.ts';
 
 export interface ChosenLayout {
@@ -77,7 +84,7 @@ export async function chooseLayout(
   // One rank is laid out in one way, however fast it is.
   const rates = most === 1 ? oneRankRates : await measureMachine(most, step.precision, measuring);
   const chosen = await estimated(
-    autoLayout({ ...choice, rates, ...(speeds === 'measure' ? { speeds: rates.together } : {}) }),
+    searchLayouts({ ...choice, rates, ...(speeds === 'measure' ? { speeds: rates.together } : {}) }),
     measuring,
   );
   return { layout: chosen.layout, because: reasonOf(chosen) };
@@ -85,7 +92,7 @@ export async function chooseLayout(
 
 /** Estimates to the end, letting a signal in between. @throws RUN_ABORTED */
 async function estimated(
-  estimating: ReturnType<typeof autoLayout>,
+  estimating: ReturnType<typeof searchLayouts>,
   { signal, onProgress }: Measuring,
 ): Promise<AutoLayout> {
   for (;;) {

@@ -1,0 +1,26 @@
+// What a cluster is to the planner: alike devices joined by tiers of links, the fastest first.
+import type { Device } from './device.ts';
+
+/** Links that join so many devices, those of all tiers inside included: a node, a rack, the cluster. */
+export interface Tier {
+  readonly name: string;
+  readonly devices: number;
+  /** Of one device to others of its tier, one direction, all at once. */
+  readonly bytesPerSecond: number;
+  readonly latencySeconds: number;
+  /** Switches add up what passes through them (NVLS, SHARP). */
+  readonly reducesInSwitches?: boolean;
+  /** Where the figures are from. */
+  readonly source: string;
+}
+
+export interface Cluster {
+  /** As given, e.g. `1024xh100`. */
+  readonly name: string;
+  readonly device: Device;
+  readonly devices: number;
+  /** Innermost first; the last joins all devices. */
+  readonly tiers: readonly Tier[];
+  /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */
+  readonly others?: readonly { readonly device: Device; readonly devices: number }[];
+}

@@ -1,0 +1,27 @@
+// What a device is to the planner: its rates, its memory and what it costs.
+import type { ProductRate } from './number-format.ts';
+
+export type Architecture = 'volta' | 'ampere' | 'ada' | 'hopper' | 'blackwell' | 'cdna3' | 'tpu' | 'cpu';
+
+export interface Device {
+  /** As clusters and the command line name it, e.g. `h100-sxm`. */
+  readonly name: string;
+  readonly title: string;
+  readonly architecture: Architecture;
+  readonly memoryBytes: number;
+  readonly memoryBytesPerSecond: number;
+  /** Peak FLOP/s of dense products; a rate that is missing is none it has. */
+  readonly flopsPerSecond: Readonly<Partial<Record<ProductRate, number>>>;
+  /** Streaming multiprocessors, compute units or cores: what tiles of a product are dealt out to. */
+  readonly multiprocessors: number;
+  /** On-chip cache that all of them share. */
+  readonly cacheBytes: number;
+  /** Of its board, at most. */
+  readonly watts: number;
+  /** Of one device in a rented node; undefined: nobody rents it out. */
+  readonly dollarsPerHour?: number;
+  /** To its host, one direction. */
+  readonly hostBytesPerSecond: number;
+  /** Where the figures are from. */
+  readonly source: string;
+}

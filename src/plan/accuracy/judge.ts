@@ -6,13 +6,12 @@ import type { TrainingPrediction, TrainingScenario } from '../training/scenario.
 import type { JudgedRow } from './figures.ts';
 import { servingCase } from './serving-row.ts';
 import type { Row, Table } from './table.ts';
-import { type ClusterOf, trainingCase } from './training-row.ts';
+import { trainingCase } from './training-row.ts';
 
 /** What is judged. A scenario that cannot be is an error, and its row is skipped with what the error says. */
 export interface Predictors {
   readonly training: (scenario: TrainingScenario) => TrainingPrediction;
   readonly serving: (scenario: ServingScenario) => ServingPrediction;
-  readonly clusterOf: ClusterOf;
 }
 
 /** Judges the rows in turn, each when it is asked for. */
@@ -36,8 +35,8 @@ function judgeRow(kind: Table['kind'], row: Row, predictors: Predictors): Judgem
   }
 }
 
-function judgeTraining(row: Row, { training, clusterOf }: Predictors): Judgement {
-  const found = trainingCase(row, clusterOf);
+function judgeTraining(row: Row, { training }: Predictors): Judgement {
+  const found = trainingCase(row);
   if (typeof found === 'string') return { skipped: found };
   const { scenarios, measured, assumed } = found;
   const { scenario, prediction, fits } = firstThatFits(scenarios, training);
@@ -86,8 +85,8 @@ function groupOf({ config, cluster, seqLen, layout, microBatch, microbatches, fo
   return JSON.stringify([sizes, cluster.device.name, cluster.devices, seqLen, sequences, formats.products]);
 }
 
-function judgeServing(kind: 'latencies' | 'throughputs', row: Row, { serving, clusterOf }: Predictors): Judgement {
-  const found = servingCase(kind, row, clusterOf);
+function judgeServing(kind: 'latencies' | 'throughputs', row: Row, { serving }: Predictors): Judgement {
+  const found = servingCase(kind, row);
   if (typeof found === 'string') return { skipped: found };
   const { scenario, figure, measured, secondsToFirstToken } = found;
   const prediction = serving(scenario);

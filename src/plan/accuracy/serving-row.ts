@@ -2,13 +2,13 @@
 import { FivefoldError } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { parseModelConfig } from '../../model/families.ts';
+import { parseCluster } from '../hardware/cluster-name.ts';
 import { type EngineName, engineNames } from '../serving/engines.ts';
 import type { Deployment, ServingFormats, ServingScenario } from '../serving/scenario.ts';
 import { namedModel } from './named-models.ts';
-import { clusterWords } from './row-cluster.ts';
+import { clusterNameOf } from './row-cluster.ts';
 import { columnDeployment, devicesOf, misfit, poolsOf, writtenLayout } from './serving-layout.ts';
 import { numberIn, type Row } from './table.ts';
-import type { ClusterOf } from './training-row.ts';
 
 /** What was measured of served requests. */
 export type ServingFigure = 'seconds an output token' | 'output tokens a second';
@@ -21,20 +21,20 @@ export interface ServingCase {
 }
 
 /** @returns the case, or why there is none, in words that follow `row:` */
-export function servingCase(kind: 'latencies' | 'throughputs', row: Row, clusterOf: ClusterOf): ServingCase | string {
+export function servingCase(kind: 'latencies' | 'throughputs', row: Row): ServingCase | string {
   try {
-    return kind === 'latencies' ? latencyCase(row, clusterOf) : throughputCase(row, clusterOf);
+    return kind === 'latencies' ? latencyCase(row) : throughputCase(row);
   } catch (error) {
     if (error instanceof FivefoldError) return error.message;
     throw error;
   }
 }
 
-function latencyCase(row: Row, clusterOf: ClusterOf): ServingCase | string {
+function latencyCase(row: Row): ServingCase | string {
   const deployment = columnDeployment(row);
   if (typeof deployment === 'string') return deployment;
   const named = { ...row, gpu: row.system ?? '', model: row.model_path ?? '', engine: row.backend ?? '' };
-  const common = commonOf(named, deployment, clusterOf);
+  const common = commonOf(named, deployment);
   if (typeof common === 'string') return common;
   const concurrency = numberIn(row, 'concurrency');
   const measured = numberIn(row, 'silicon_tpot_ms');
@@ -49,11 +49,11 @@ function latencyCase(row: Row, clusterOf: ClusterOf): ServingCase | string {
   };
 }
 
-function throughputCase(row: Row, clusterOf: ClusterOf): ServingCase | string {
+function throughputCase(row: Row): ServingCase | string {
   const layout = writtenLayout(row.parallelism ?? '');
   if (typeof layout === 'string') return layout;
   const deployment: Deployment = { kind: 'aggregated', pool: { layout, instances: 1 } };
-  const common = commonOf(row, deployment, clusterOf);
+  const common = commonOf(row, deployment);
   if (typeof common === 'string') return common;
   const measured = figureOf(row.metric ?? '', numberIn(row, 'value'), devicesOf(deployment));
   if (measured === undefined) return `what it measures (${row.metric ?? 'nothing'}) is not predicted`;
@@ -83,11 +83,11 @@ function loadOf(row: Row): ServingScenario['load'] | string {
 }
 
 /** All but the load. */
-function commonOf(row: Row, deployment: Deployment, clusterOf: ClusterOf): Omit<ServingScenario, 'load'> | string {
+function commonOf(row: Row, deployment: Deployment): Omit<ServingScenario, 'load'> | string {
   const engine = engineOf(row.engine ?? '');
   if (engine === undefined) return `${row.engine ?? 'its engine'} is not an engine that is known`;
-  const words = clusterWords({ ...row, num_gpus: `${devicesOf(deployment)}` });
-  if (typeof words === 'string') return words;
+  const named = clusterNameOf(row, devicesOf(deployment));
+  if ('problem' in named) return named.problem;
   const model = servedModel(row.model ?? '');
   if (typeof model === 'string') return model;
   const wrong = poolsOf(deployment).flatMap(({ layout }) => misfit(model, layout) ?? [])[0];
@@ -98,7 +98,7 @@ function commonOf(row: Row, deployment: Deployment, clusterOf: ClusterOf): Omit<
   const formats = servedFormats(row, engine, model);
   if (typeof formats === 'string') return formats;
   const lengths = { inputTokens, outputTokens, shortest: shortestOf(row) };
-  return { model, cluster: clusterOf(words), engine, formats, deployment, lengths };
+  return { model, cluster: parseCluster(named.name), engine, formats, deployment, lengths };
 }
 
 const engineOf = (written: string): EngineName | undefined =>

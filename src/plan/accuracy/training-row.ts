@@ -1,10 +1,10 @@
 // A row of a training table as what is asked of a prediction, and what was measured; or why it cannot be.
 import { FivefoldError } from '../../errors.ts';
-import type { Cluster } from '../hardware/cluster.ts';
+import { parseCluster } from '../hardware/cluster-name.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
 import { mixedPrecision, type Software, type TrainingFormats, type TrainingScenario } from '../training/scenario.ts';
 import { measuredBy, type TrainingMeasured } from './measured.ts';
-import { clusterWords, type RowCluster } from './row-cluster.ts';
+import { clusterNameOf } from './row-cluster.ts';
 import { factsOf, type RowFacts } from './row-facts.ts';
 import { layoutsOf } from './row-layout.ts';
 import { modelOf } from './row-model.ts';
@@ -18,13 +18,10 @@ export interface TrainingCase {
   readonly assumed: readonly string[];
 }
 
-/** Builds the cluster that a row speaks of; a device that the catalogue lacks is an error. */
-export type ClusterOf = (words: RowCluster) => Cluster;
-
 /** @returns the case, or why there is none, in words that follow `row:` */
-export function trainingCase(row: Row, clusterOf: ClusterOf): TrainingCase | string {
+export function trainingCase(row: Row): TrainingCase | string {
   try {
-    return caseOf(row, clusterOf);
+    return caseOf(row);
   } catch (error) {
     // What no layout or model can be is said by those who check it.
     if (error instanceof FivefoldError) return error.message;
@@ -32,22 +29,22 @@ export function trainingCase(row: Row, clusterOf: ClusterOf): TrainingCase | str
   }
 }
 
-function caseOf(row: Row, clusterOf: ClusterOf): TrainingCase | string {
+function caseOf(row: Row): TrainingCase | string {
   const facts = factsOf(row);
   if (facts.unfit !== undefined) return facts.unfit;
-  const words = clusterWords(row);
-  if (typeof words === 'string') return words;
+  const named = clusterNameOf(row);
+  if ('problem' in named) return named.problem;
+  const cluster = parseCluster(named.name);
   const seqLen = numberIn(row, 'seq_len');
   if (seqLen === undefined) return 'it does not say how long sequences are';
   const config = modelOf(row);
   if (typeof config === 'string') return config;
-  const laid = layoutsOf(row, facts, config, words.devices);
+  const laid = layoutsOf(row, facts, config, cluster.devices);
   if (typeof laid === 'string') return laid;
   const { layouts, assumed } = laid;
   const { dp, ep } = layouts[0]!;
   const batch = batchOf(row, dp * ep);
   if (typeof batch === 'string') return batch;
-  const cluster = clusterOf(words);
   const formats = formatsOf(row, facts);
   const software = softwareOf(facts);
   const scenarios = layouts.map((layout) => ({ config, layout, seqLen, ...batch.sizes, cluster, formats, software }));

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { FivefoldError } from '../errors.ts';
+import { addAccuracy } from './accuracy.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
 import { addGenerate } from './generate.ts';
@@ -40,7 +41,7 @@ function createProgram(io: CliIo): Command {
       writeErr: () => {},
     })
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addDemo]) add(program, io);
+  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addAccuracy, addDemo]) add(program, io);
   program.addHelpText(
     'after',
     `\nSee how a command is used: fivefold train --help\nTry it out, without any data of your own: fivefold demo`,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { factsOf, type RowFacts } from './row-facts.ts';
 import type { Row } from './table.ts';
 
-const megatron2021 = { flashAttention: false, dropout: true, overlapsGradients: false, sp: false };
+const megatron2021 = { attention: 'scores', dropout: true, overlapsGradients: false, sp: false } as const;
 
 test.each<[string, Row, Partial<RowFacts>]>([
   ['Megatron of 2021', { source_group: 'Megatron-LM SC21', sharding: 'none' }, { ...megatron2021, zero: 0 }],
@@ -24,7 +24,7 @@ test.each<[string, Row, Partial<RowFacts>]>([
   [
     'NeMo',
     { source_group: 'NVIDIA NeMo / Megatron-Bridge', recompute: 'not stated' },
-    { zero: 1, sp: true, flashAttention: true },
+    { zero: 1, sp: true, attention: 'tuned' },
   ],
   [
     'its FSDP',

@@ -43,7 +43,7 @@ test('a row is a scenario and what was measured', () => {
   expect(cluster.name).toBe('128xa100-80-sxm@8xinfiniband-hdr');
   expect([microBatch, microbatches]).toEqual([16, 1]);
   expect(formats.products).toBe('fp16');
-  expect(software.flashAttention).toBe(false);
+  expect(software.attention).toBe('scores');
   expect(assumed).toEqual([]);
   // The paper's 96·B·s·l·h²·(1 + s/6h + V/16lh), equation 3, over its rate.
   const flops = 96 * 512 * 2048 * 36 * 4096 ** 2 * (1 + 2048 / (6 * 4096) + 51200 / (16 * 36 * 4096));

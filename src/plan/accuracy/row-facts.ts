@@ -44,10 +44,24 @@ const noOverlap = {
 } as const;
 
 /** Megatron-LM before 2023, and what was made of it: attention writes its scores, dropout is on, nothing overlaps. */
-const before2023 = { ...noOverlap, attention: 'scores', dropout: true, sp: false, zero: 0 } as const;
+const before2023 = {
+  ...noOverlap,
+  attention: 'scores',
+  launches: 'interpreted',
+  dropout: true,
+  sp: false,
+  zero: 0,
+} as const;
 
 /** Eager PyTorch that shares parameters out: every op a kernel of its own. */
-const shardedEager = { overlapsTensor: false, fuses: false, attention: 'flash-2', zero: 3, sp: true } as const;
+const shardedEager = {
+  overlapsTensor: false,
+  fuses: false,
+  launches: 'interpreted',
+  attention: 'flash-2',
+  zero: 3,
+  sp: true,
+} as const;
 
 const rules: readonly Rule[] = [
   // Frameworks and their time.
@@ -58,7 +72,18 @@ const rules: readonly Rule[] = [
   { in: 'framework', says: /korthikanti|calculon/i, means: before2023 },
   { in: 'framework', says: /bigscience|megatron-deepspeed/i, means: { ...before2023, zero: 1, narrowGradients: true } },
   { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true } },
-  { in: 'framework', says: /nanotron/i, means: { fuses: false, sp: true, zero: 0, overlapsParameters: false } },
+  {
+    in: 'framework',
+    says: /nanotron/i,
+    means: {
+      fuses: false,
+      launches: 'interpreted',
+      attention: 'flash-2',
+      sp: true,
+      zero: 0,
+      overlapsParameters: false,
+    },
+  },
   {
     in: 'framework',
     says: /internevo/i,
@@ -102,7 +127,7 @@ const rules: readonly Rule[] = [
   { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
   { says: /1f1b overlap/i, means: { overlapsExperts: true } },
   // Kernels, numbers and conventions.
-  { says: /torch\.compile/i, means: { fuses: true } },
+  { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
   { says: /fused ce|liger/i, means: { lossInBlocks: true } },
   { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },

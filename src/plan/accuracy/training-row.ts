@@ -123,6 +123,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   overlapsExperts: facts.overlapsExperts,
   attention: facts.attention,
   fuses: facts.fuses,
+  launches: facts.launches,
   lossInBlocks: facts.lossInBlocks,
   dropout: facts.dropout,
 });

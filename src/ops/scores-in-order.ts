@@ -42,7 +42,10 @@ function spansOf(ranges: readonly TokenRange[], size: number): Span[] {
   return spans;
 }
 
-const byPosition = (spans: readonly Span[], by: 'least' | 'most'): { readonly position: number; readonly tokens: number }[] => {
+const byPosition = (
+  spans: readonly Span[],
+  by: 'least' | 'most',
+): { readonly position: number; readonly tokens: number }[] => {
   const all = spans.map((span) => ({ position: span[by], tokens: span.tokens }));
   return all.sort((a, b) => a.position - b.position);
 };

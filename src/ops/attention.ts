@@ -46,9 +46,18 @@ const statistics = (q: TensorShape): TensorShape => float([...q.shape.slice(0, 4
 /** Scores of all heads and rows of the batch that are computed when the tokens of every row are one document. */
 function scoresOfAll(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): number {
   const { batch, kvHeads, queries, keys, group } = sizeOf(q, k);
-  const stand = attrs.stand ?? { queries: [[0, queries]], keys: [[0, keys]] };
-  return batch * kvHeads * scoresInOrder(stand.queries, stand.keys, { ...attrs, group });
+  const size = `${queries} ${keys} ${group}`;
+  let counted = countedFor.get(attrs);
+  if (counted?.size !== size) {
+    const stand = attrs.stand ?? { queries: [[0, queries]], keys: [[0, keys]] };
+    counted = { size, scores: scoresInOrder(stand.queries, stand.keys, { ...attrs, group }) };
+    countedFor.set(attrs, counted);
+  }
+  return batch * kvHeads * counted.scores;
 }
+
+/** Of long sequences they take long to count, and they are asked for again: an op and its gradient have the same attributes. */
+const countedFor = new WeakMap<AttentionAttrs, { readonly size: string; readonly scores: number }>();
 
 function attentionKernel(
   pass: 'forward' | 'backward',

@@ -4,8 +4,9 @@ import { cpModes, type Layout, oneRank } from '../src/mesh/layout.ts';
 import { recomputePolicies } from '../src/mesh/recompute.ts';
 import type { ModelConfig } from '../src/model/config.ts';
 import { parseModelConfig } from '../src/model/families.ts';
-import { estimate } from '../src/plan/summary/estimate.ts';
-import { summariseStage } from '../src/plan/summary/stage-summary.ts';
+import { actionsOf } from '../src/plan/summary/actions.ts';
+import { estimate, livePeak } from '../src/plan/summary/estimate.ts';
+import { summariseStage, summariseStages } from '../src/plan/summary/stage-summary.ts';
 import type { WorkKind } from '../src/plan/summary/summary.ts';
 import type { StepSettings } from '../src/step/settings.ts';
 
@@ -86,17 +87,34 @@ const kinds = kindsOf(config);
 timed(`stage 5 of all ${kinds.length} kinds, cold`, () => kinds.forEach((each) => void touch(each, 5)), kinds.length);
 for (let round = 0; round < 3; round++)
   timed(`the same, known`, () => kinds.forEach((each) => void touch(each, 5)), kinds.length);
-const one = settingsFor(config, first);
-timed('estimates of 16 stages, cold', () => estimate(one, widths));
-timed('estimates of 16 stages, known', () => estimate(one, widths));
-const layouts = kinds.flatMap((each) => [1, 2, 4, 8, 16].map((pp) => ({ ...each, layout: { ...each.layout, pp } })));
-timed(
-  `estimates of ${layouts.length} layouts, first`,
-  () => layouts.forEach((each) => void estimate(each, widths)),
-  layouts.length,
+
+/** What a search asks of every layout: what each stage holds, at most, of state and activations. */
+const heldAtMost = (settings: StepSettings): number => {
+  const actions = actionsOf(settings.layout, settings.microbatches);
+  let most = 0;
+  for (const [pp, stage] of summariseStages(settings, widths).entries()) {
+    const { weights, gradients, optimizer } = stage.state;
+    most = Math.max(most, weights + gradients + optimizer + livePeak(stage, actions[pp]!));
+  }
+  return most;
+};
+const layouts = kinds.flatMap((each) =>
+  [1, 2, 4, 8, 16].flatMap((pp) =>
+    ([1, 3] as const).map((zero) => {
+      const { tp, cp } = each.layout;
+      const dp = Math.max(1, 16384 / tp / cp / pp);
+      return { ...each, microbatches: Math.max(1, 4096 / dp), layout: { ...each.layout, pp, dp, zero } };
+    }),
+  ),
 );
+const all = (what: (settings: StepSettings) => unknown) => () => {
+  for (const each of layouts) what(each);
+};
+timed(`memory of ${layouts.length} layouts, first`, all(heldAtMost), layouts.length);
+for (let round = 0; round < 3; round++)
+  timed(`memory of ${layouts.length} layouts, parts known`, all(heldAtMost), layouts.length);
 timed(
-  `estimates of ${layouts.length} layouts, again`,
-  () => layouts.forEach((each) => void estimate(each, widths)),
+  `estimates of ${layouts.length} layouts`,
+  all((each) => estimate(each, widths)),
   layouts.length,
 );

@@ -54,8 +54,7 @@ export function workOf(stage: StageSummary, { counts }: StageActions): Pick<Rank
   let flops = 0;
   const add = (run: RunSummary, count: number): void => {
     flops += run.flops * count;
-    for (const { axis, call, bytes, ranks, count: calls } of run.talk)
-      send(axis, call, trafficBytes(call, bytes, ranks) * calls * count);
+    for (const { axis, call, bytes } of sentBy(run)) send(axis, call, bytes * count);
   };
   add(stage.once, 1);
   for (const { act, count } of counts) {
@@ -64,6 +63,28 @@ export function workOf(stage: StageSummary, { counts }: StageActions): Pick<Rank
   }
   return { bytesSent, flops };
 }
+
+interface Sent {
+  readonly axis: string;
+  readonly call: string;
+  bytes: number;
+}
+
+/** What a run sends by axis and collective. */
+function sentBy(run: RunSummary): readonly Sent[] {
+  const known = sent.get(run);
+  if (known) return known;
+  const found = new Map<string, Sent>();
+  for (const { axis, call, bytes, ranks, count } of run.talk) {
+    const all = trafficBytes(call, bytes, ranks) * count;
+    const same = found.get(`${axis} ${call}`);
+    if (same) same.bytes += all;
+    else found.set(`${axis} ${call}`, { axis, call, bytes: all });
+  }
+  sent.set(run, [...found.values()]);
+  return sent.get(run)!;
+}
+const sent = new WeakMap<RunSummary, readonly Sent[]>();
 
 /** Most bytes of activations alive at once in a step. */
 export function livePeak(stage: StageSummary, { words }: StageActions): number {

@@ -47,14 +47,21 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
     ...(place === layers.length - 1 ? [{ ...end, name: 'head' } as const] : []),
   ];
 
+  // Of alike layers a stage is what is first and last in it, and how many there are of them.
+  const likeness = (stage: number): string => {
+    let text = `${stage === 0} ${stage === pp - 1}`;
+    for (let place = stage; place < layers.length; place += pp) {
+      const [first, end] = layers[place]!;
+      text += alike ? ` ${end - first}` : ` ${first}-${end}`;
+    }
+    return text;
+  };
   const known = new Map<string, StageSummary>();
   return (some ?? Array.from({ length: pp }, (_, stage) => stage)).map((stage) => {
-    const chunks = Array.from({ length: virtual }, (_, chunk) => chunkOf(chunk * pp + stage));
-    const key = chunks
-      .map((chunk) => chunk.map(({ name, layer, policy, count }) => `${name}${layer}${policy}${count}`).join())
-      .join('/');
+    const key = likeness(stage);
     const found = known.get(key);
     if (found) return found;
+    const chunks = Array.from({ length: virtual }, (_, chunk) => chunkOf(chunk * pp + stage));
     const parts = alikeParts(chunks);
     const partsKey = parts.map(({ part, count }) => `${part.name}${part.layer}*${count}`).join();
     const { once, state, scalars } = onceSummary(parts, settings, stage, widths, `${partsKey} ${bytes}`);

@@ -69,6 +69,10 @@ for (const [name, part] of [
     table(part, costs, ({ gpu, talk }) => `${gpu} ${talk.call}`),
   );
   show(
+    `${name}: by link and size`,
+    table(part, costs, (row) => `${kindOf(row)} ${sizeClass(row)}`),
+  );
+  show(
     `${name}: by collective and size`,
     table(part, costs, (row) => `${row.talk.call} ${sizeClass(row)}`),
   );

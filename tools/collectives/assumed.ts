@@ -13,17 +13,17 @@ const nvlink: LinkCost = {
   own: 0.4,
   ownExchanged: 0.4,
   peerSeconds: 0.15 * us,
-  sendShare: 0.77,
+  messageShare: 0.77,
   source: 'not fitted',
 };
 const switches = { startSeconds: 20 * us, share: 0.67 };
 
-const network = (start: number, share: number, sendShare: number, source: string): LinkCost => ({
+const network = (start: number, share: number, messageShare: number, source: string): LinkCost => ({
   protocols: protocols([start, 1, share / 4], [start * 1.5, 1.2, share * 0.8], [start * 2.5, 2, share]),
   own: 0,
   ownExchanged: 0,
   peerSeconds: 0.5 * us,
-  sendShare,
+  messageShare,
   source,
 });
 
@@ -63,7 +63,7 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
     own: 0,
     ownExchanged: 0,
     peerSeconds: 0,
-    sendShare: 0.9,
+    messageShare: 0.9,
     source: 'two threads: 4 microseconds to meet, then the memory of the machine',
   },
 };

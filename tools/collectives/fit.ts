@@ -1,7 +1,7 @@
 // Numbers that make predictions nearest to measurements, by a random search of ever smaller steps.
 import type { LinkCost } from '../../src/plan/cost/link-cost.ts';
 import type { LinkKind } from '../../src/plan/hardware/link.ts';
-import { errorOf } from './errors.ts';
+import { errorOf, wholeBytes } from './errors.ts';
 import type { Row } from './rows.ts';
 
 /** A fitted number: read from a link's cost, and put there; within bounds. */
@@ -30,7 +30,7 @@ const ofProtocol = (index: number, key: ProtocolKey): Knob => ({
   most: bounds[key][1],
 });
 
-const ofLink = (key: 'own' | 'ownExchanged' | 'peerSeconds' | 'sendShare', least: number, most: number): Knob => ({
+const ofLink = (key: 'own' | 'ownExchanged' | 'peerSeconds' | 'messageShare', least: number, most: number): Knob => ({
   get: (cost) => cost[key],
   set: (cost, value) => ({ ...cost, [key]: value }),
   least,
@@ -48,7 +48,7 @@ function knobsOf(rows: readonly Row[], { switched }: LinkCost): readonly Knob[] 
     ...ofProtocols,
     ...(has('allReduce', 'allGather', 'reduceScatter') ? [ofLink('own', 0.01, 1.5)] : []),
     ...(has('allToAll') ? [ofLink('ownExchanged', 0.01, 1.5), ofLink('peerSeconds', 1e-8, 1e-5)] : []),
-    ...(has('send') ? [ofLink('sendShare', 0.1, 1)] : []),
+    ...(has('send', 'allToAll') ? [ofLink('messageShare', 0.1, 1)] : []),
     ...(switched ? ofSwitches : []),
   ];
 }
@@ -62,12 +62,13 @@ const ofSwitches: readonly Knob[] = (['startSeconds', 'share'] as const).map((ke
 
 /**
  * The mean size of the logarithm of predicted over measured: twice as much is as bad as half, outliers count once, and below 3 % little is won.
- * Large messages count twice, they are what takes time.
+ * Large messages count more, they are what takes time.
  */
 function lossOf(rows: readonly Row[], costs: Readonly<Record<LinkKind, LinkCost>>): number {
   let [sum, weights] = [0, 0];
   for (const row of rows) {
-    const weight = row.talk.bytes > 2 ** 20 ? 2 : 1;
+    const bytes = wholeBytes(row);
+    const weight = bytes > 2 ** 26 ? 4 : bytes > 2 ** 20 ? 2 : 1;
     sum += weight * Math.hypot(Math.log1p(errorOf(row, costs)), 0.03);
     weights += weight;
   }

@@ -153,7 +153,8 @@ function protocolOf(cost: LinkCost, index: number, kind: Way['kind'], leg: numbe
   const last = cost.protocols.length - 1;
   const by = cost.protocols[Math.min(index, last)]!;
   if (kind === 'switched' && leg === 0) return { ...by, ...cost.switched };
-  return kind === 'send' && index >= last ? { ...by, share: cost.sendShare } : by;
+  const isMessage = kind === 'send' || kind === 'exchange';
+  return isMessage && index >= last ? { ...by, share: cost.messageShare } : by;
 }
 
 function linksShare({ cost, ranks }: Leg, kind: Way['kind']): number {

@@ -25,7 +25,9 @@ export function heldBesides(scenario: TrainingScenario, { parts }: ChunkSummary)
 function layerBytes({ config, layout, seqLen, microBatch, software }: TrainingScenario): number {
   const tokens = (microBatch * seqLen) / layout.cp;
   const scores = ((tokens * config.heads) / layout.tp) * seqLen;
-  const perScore = software.attention === 'scores' ? 2 + (software.dropout ? 3 : 0) : 0;
+  // A selection computes attention's scores anew first of all (Korthikanti et al., 2022).
+  const keeps = software.attention === 'scores' && layout.recompute.policy !== 'selective';
+  const perScore = keeps ? 2 + (software.dropout ? 3 : 0) : 0;
   const masks = software.dropout ? (2 * tokens * config.hiddenSize) / (layout.sp ? layout.tp : 1) : 0;
   return perScore * scores + (mixtureOf(config, 0) ? 0 : masks);
 }

@@ -153,18 +153,25 @@ test.each([
   ['forward', 64, false, [460, 476, 496, 497]],
   ['backward', 128, false, [501, 542, 559, 561]],
   ['backward', 64, false, [422, 453, 472, 474]],
-] as const)('attention %s on an H100, heads of %i, causal %s: within 15 %% of the published', (pass, headDim, causal, published) => {
-  for (const [at, tera] of published.entries()) {
-    const queries = 2048 << at;
-    const scores = causal ? (queries * (queries + 1)) / 2 : queries ** 2;
-    const heads = 2048 / headDim;
-    const batch = 16_384 / queries;
-    const dims = { headDim, valueDim: headDim, queries, keys: queries, scores };
-    const seconds = kernelSeconds({ kind: 'attention', pass, batch, heads, kvHeads: heads, ...dims }, deviceOf('h100'), bf16);
-    const flops = 4 * batch * heads * headDim * scores * (pass === 'forward' ? 1 : 2.5);
-    expect(Math.abs(flops / seconds / (tera * 1e12) - 1)).toBeLessThan(0.15);
-  }
-});
+] as const)(
+  'attention %s on an H100, heads of %i, causal %s: within 15 %% of the published',
+  (pass, headDim, causal, published) => {
+    for (const [at, tera] of published.entries()) {
+      const queries = 2048 << at;
+      const scores = causal ? (queries * (queries + 1)) / 2 : queries ** 2;
+      const heads = 2048 / headDim;
+      const batch = 16_384 / queries;
+      const dims = { headDim, valueDim: headDim, queries, keys: queries, scores };
+      const seconds = kernelSeconds(
+        { kind: 'attention', pass, batch, heads, kvHeads: heads, ...dims },
+        deviceOf('h100'),
+        bf16,
+      );
+      const flops = 4 * batch * heads * headDim * scores * (pass === 'forward' ? 1 : 2.5);
+      expect(Math.abs(flops / seconds / (tera * 1e12) - 1)).toBeLessThan(0.15);
+    }
+  },
+);
 
 test('a device that lacks power for its peak sustains a share of it, and only products pay', () => {
   const h100 = deviceOf('h100');

@@ -37,7 +37,8 @@ function fitTo(architecture: Architecture, rows: readonly Row[]): Values {
 /** As it is kept: three digits; formats that an architecture's tables lack are the next wider one that they have. */
 function kept(architecture: Architecture, rows: readonly Row[], values: Values): object {
   const { products, ...others } = parametersOf(architecture, values);
-  const round = (of: object) => Object.fromEntries(Object.entries(of).map(([name, x]) => [name, Number(x.toPrecision(3))]));
+  const round = (of: object) =>
+    Object.fromEntries(Object.entries(of).map(([name, x]) => [name, Number(x.toPrecision(3))]));
   const seen = new Set(rows.map((row) => row.formats.products));
   let last: object = products.bf16;
   const filled = formats.map((format) => {
@@ -54,7 +55,10 @@ const found: Record<string, object> = {};
 const fitted = new Map<Architecture, Values>();
 for (const architecture of new Set(rows.map(({ device }) => device.architecture))) {
   const mine = rows.filter(({ device }) => device.architecture === architecture);
-  const values = fitTo(architecture, mine.filter((row) => !heldOut(row)));
+  const values = fitTo(
+    architecture,
+    mine.filter((row) => !heldOut(row)),
+  );
   fitted.set(architecture, values);
   found[architecture] = kept(architecture, mine, values);
   printErrors(mine, parametersOf(architecture, values), values);

@@ -75,8 +75,8 @@ export const tableNames = ({ table, gpu, kind }: Row): string[] =>
         ? [`writing.${kind}`]
         : []
       : table === 'moe'
-      ? [`besidePasses.${kind}`, `besideSeconds.${kind.split(' ')[0]}`]
-      : [];
+        ? [`besidePasses.${kind}`, `besideSeconds.${kind.split(' ')[0]}`]
+        : [];
 
 /** Of libraries' kernels: those for Blackwell's data-centre GPUs work on two tiles of 128 at a time. */
 const queryRowsOf: Partial<Record<Architecture, number>> = { blackwell: 256, 'blackwell-ultra': 256 };
@@ -118,7 +118,8 @@ export function predict(parameters: KernelParameters, values: Values, row: Row):
   }
   const [first, second] = row.kernels;
   const writing = values[`writing.${row.kind}`];
-  if (writing !== undefined && second) beside += (writing - 1) * secondsWith(parameters, second, device, row.formats, { sustained: 1 });
+  if (writing !== undefined && second)
+    beside += (writing - 1) * secondsWith(parameters, second, device, row.formats, { sustained: 1 });
   const narrowing = values[`narrowing.${row.kind}`];
   if (narrowing !== undefined && first?.kind === 'matmul') {
     const bytes = first.m * first.k * (2 + formatBytes[row.formats.products]);

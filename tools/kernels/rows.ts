@@ -160,7 +160,7 @@ export const moeRows = (folder: string): Row[] =>
       return {
         table: 'moe',
         gpu: row.gpu!,
-      device: deviceOf(row.gpu!),
+        device: deviceOf(row.gpu!),
         kind: `${row.kernel_source!.includes('triton') ? 'triton' : 'trtllm'} ${row.dtype}`,
         shape: `${row.model} ${tp} ${ep}`,
         size: classOf(rows / groups, [8, 256], 'rows'),

@@ -5,7 +5,6 @@ import type { KernelConditions } from '../cost/kernels.ts';
 import { sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
-import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
@@ -30,13 +29,15 @@ export function trainingCosts(
   const { portableAttention, fusedPasses, unfusedPasses } = trainingParameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
   const kernelFormats = { products: formats.products, activations: formats.activations };
-  const conditions = { sustained: sustainedShare(device, rateOf[formats.products]) };
+  const conditions = { sustained: sustainedShare(device) };
   const fused = (kernel: KernelShape): number => model.kernelSeconds(kernel, device, kernelFormats, conditions);
-  const slower = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
+  const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
+  // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
+  const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'memory') return passes * fused(kernel);
     if (kernel.kind !== 'attention') return fused(kernel);
-    if (attention !== 'scores') return slower * fused(kernel);
+    if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(
       (sum, each) => sum + fused(each),
       0,

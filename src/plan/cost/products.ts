@@ -22,9 +22,9 @@ const sumBytes = 4;
  * of 64 elements (Matrix Multiplication Background, 2023); BigScience measured 108 TFLOP/s where rows are 1,800 long and 157 where they
  * are 1,792, and steps half as long again with heads of 108 features (BLOOM's chronicles, 2022).
  */
-const alignedShare: readonly number[] = [0.12, 0.12, 0.15, 0.68, 0.87, 0.95];
+const alignedShare: readonly number[] = [0.1, 0.1, 0.12, 0.65, 0.85, 0.95];
 
-/** By the greatest power of two that divides a row's length. */
+/** By the greatest power of two that divides a row's length. Of a product's two sides the better counts: either can be that of its rows. */
 const alignment = (length: number): number => alignedShare[31 - Math.clz32(length & -length)] ?? 1;
 
 /** `flopsPerSecond`: of all multiprocessors at best. */
@@ -46,7 +46,7 @@ export function matmulSeconds(
     n,
     k,
     operand,
-    flopsPerSecond * product.share * Math.min(alignment(n), alignment(accumulates ? m : k)),
+    flopsPerSecond * product.share * Math.min(alignment(k), Math.max(alignment(m), alignment(n))),
     device,
     parameters,
     product.rampDepth,

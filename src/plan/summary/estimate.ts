@@ -86,16 +86,18 @@ function sentBy(run: RunSummary): readonly Sent[] {
 }
 const sent = new WeakMap<RunSummary, readonly Sent[]>();
 
-/** Most bytes of activations alive at once in a step. */
-export function livePeak(stage: StageSummary, { words }: StageActions): number {
+/** Most bytes of activations alive at once in a step. `works`: what is alive of each work, that of the program if it is not given. */
+export function livePeak(
+  stage: StageSummary,
+  { words }: StageActions,
+  works = ({ chunk, kind }: ActOfChunk): LiveProfile => stage.chunks[chunk]![kind].live,
+): number {
+  const message = Math.ceil(stage.sendBytes / alignment) * alignment;
+  const ofMessage = { send: { peak: 0, net: -message }, recv: { peak: message, net: message } };
+  const profileOf = (act: Act): LiveProfile => ('chunk' in act ? works(act) : ofMessage[act.kind]);
   let live = nothingAlive;
-  for (const { acts, times: count } of words)
-    live = followedBy(live, times(inTurn(acts.map((act) => profileOf(stage, act))), count));
+  for (const { acts, times: count } of words) live = followedBy(live, times(inTurn(acts.map(profileOf)), count));
   return Math.max(stage.once.live.peak, live.peak);
 }
 
-function profileOf({ chunks, sendBytes }: StageSummary, act: Act): LiveProfile {
-  if ('chunk' in act) return chunks[act.chunk]![act.kind].live;
-  const message = Math.ceil(sendBytes / alignment) * alignment;
-  return act.kind === 'send' ? { peak: 0, net: -message } : { peak: message, net: message };
-}
+type ActOfChunk = Extract<Act, { readonly chunk: number }>;

@@ -13,6 +13,7 @@ import {
   choiceSamples,
   countSamples,
   doublesSamples,
+  groupedRouteSamples,
   groupedSamples,
   moveSamples,
   outerSamples,
@@ -143,7 +144,7 @@ const ofOps: Readonly<Record<string, readonly Sample[]>> = {
   squaredReluGrad: elementwise(2),
   sigmoid: elementwise(1),
   sigmoidGrad: elementwise(2),
-  route: routeSamples,
+  route: [...routeSamples, ...groupedRouteSamples],
   routeGrad: [
     ...routeSamples.map(({ label, inputs, attrs }) => {
       const [logits] = inputs;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { Groups } from '../ops/route.ts';
 import { type Mixture, routerBiasKey } from './config.ts';
-import { checked, type Family, type MixtureNames, size, type TensorNames, unsupported } from './family.ts';
+import { checked, type Family, type MixtureNames, silent, size, type TensorNames, unsupported } from './family.ts';
 import { llamaFamily, llamaNames } from './llama-like.ts';
 import { expectChoice, type MixtureReader } from './mixture-keys.ts';
 
@@ -99,12 +99,7 @@ const common = {
   windowed: false,
   latent: true,
   // Code that comes with a checkpoint, predictions of later tokens, and how it was trained: no number of the model.
-  adapts: Object.fromEntries(
-    ['auto_map', 'num_nextn_predict_layers', 'num_mtp_layers', 'ep_size', 'aux_loss_alpha', 'seq_aux'].map((key) => [
-      key,
-      z.unknown(),
-    ]),
-  ),
+  adapts: silent('auto_map', 'num_nextn_predict_layers', 'num_mtp_layers', 'ep_size', 'aux_loss_alpha', 'seq_aux'),
 } as const;
 
 const fixed = { attention_bias: [false], mlp_bias: [false], moe_layer_freq: [1], output_router_logits: [false] };

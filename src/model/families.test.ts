@@ -1,15 +1,10 @@
 // Config files of the families: what is read, and what is refused with which words.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { oneRank } from '../mesh/layout.ts';
-import { elements } from '../program/program.ts';
 import { layerLike, windowOf } from './config.ts';
 import { families, parseModelConfig } from './families.ts';
 import { refuseDropout } from './keys.ts';
-import { paramSpecs } from './params.ts';
 import { refusePlanOnly } from './plan-only.ts';
-import { findPreset, presets } from './presets.ts';
-import { matrixWeights } from './weights.ts';
 
 const llama = {
   model_type: 'llama',
@@ -101,7 +96,7 @@ test('what cannot be read is refused', () => {
   expect(refused.map(refusal).join('\n')).toMatchInlineSnapshot(`
     "config.json: Invalid input: expected object, received array; use the config.json of a Hugging Face model
     config.json: model_type: Invalid input: expected string, received undefined; use the config.json of a Hugging Face model
-    config.json: model_type "bert" is not supported; use one of gpt2, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, llama, mistral, mixtral, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
+    config.json: model_type "bert" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, gpt_oss, grok-1, llama, llama4_text, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
     config.json: hidden_size: Invalid input: expected number, received undefined; use the config.json of a Hugging Face model
     config.json: hidden_size: Too small: expected number to be >0; use the config.json of a Hugging Face model
     config.json: num_hidden_layers: Invalid input: expected int, received number; use the config.json of a Hugging Face model
@@ -118,8 +113,8 @@ test('what cannot be read is refused', () => {
     config.json: scale_attn_by_inverse_layer_idx true is not supported; use false
     config.json: hidden_size 64 is not supported; leave it out if the model does without it
     config.json: resid_pdrop is a probability, not -1; use a number from 0 up to 1
-    config.json: model_type "constructor" is not supported; use one of gpt2, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, llama, mistral, mixtral, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
-    config.json: model_type "__proto__" is not supported; use one of gpt2, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, llama, mistral, mixtral, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
+    config.json: model_type "constructor" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, gpt_oss, grok-1, llama, llama4_text, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
+    config.json: model_type "__proto__" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, gpt_oss, grok-1, llama, llama4_text, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
     config.json: partial_rotary_factor 0.5 is not supported; use 1
     config.json: partial_rotary_factor 0.5 is not supported; use 1
     config.json: rope_theta: Too small: expected number to be >=1; use the config.json of a Hugging Face model
@@ -217,8 +212,8 @@ test('switches of the families', () => {
     denseLayers: [],
   });
   expect(Object.keys(families)).toEqual([
-    ...['gpt2', 'deepseek_v2', 'deepseek_v3', 'gemma', 'gemma2', 'gemma3_text', 'llama', 'mistral', 'mixtral'],
-    ...['nemotron', 'qwen2', 'qwen2_moe', 'qwen3', 'qwen3_moe'],
+    ...['gpt2', 'bloom', 'deepseek_v2', 'deepseek_v3', 'gemma', 'gemma2', 'gemma3_text', 'gpt_oss', 'grok-1', 'llama'],
+    ...['llama4_text', 'mistral', 'mixtral', 'mpt', 'nemotron', 'qwen2', 'qwen2_moe', 'qwen3', 'qwen3_moe'],
   ]);
 });
 
@@ -303,6 +298,22 @@ test('what changes numbers and no size leaves a model that can be planned for an
   refusePlanOnly(plain);
 });
 
+test('of a model of texts and pictures the model of texts is planned for', () => {
+  const text = { ...llama, num_key_value_heads: 4 };
+  const config = parseModelConfig({ model_type: 'gemma3', text_config: text, vision_config: {} }, 'config.json');
+  expect(config).toMatchObject({ family: 'gemma3_text', planOnly: 'its model of pictures is missing' });
+  const llama4 = { ...text, intermediate_size_mlp: 96, num_local_experts: 4, attention_chunk_size: 8, head_dim: 8 };
+  const chunks = parseModelConfig(
+    { model_type: 'llama4', text_config: { ...llama4, num_hidden_layers: 5, interleave_moe_layer_step: 2 } },
+    'config.json',
+  );
+  expect(chunks).toMatchObject({
+    ...{ family: 'llama4_text', intermediateSize: 96, window: 8, wholeLayers: [3] },
+    mixture: { experts: 4, perToken: 1, intermediateSize: 64, sharedIntermediateSize: 64, denseLayers: [0, 2, 4] },
+  });
+  expect(chunks.planOnly).toContain('chunks');
+});
+
 test('latent attention, groups of experts and sharpened scores', () => {
   const config = parseModelConfig(
     { ...deepseek, n_group: 4, topk_group: 2, first_k_dense_replace: 1, n_shared_experts: 2, rope_scaling: yarnAll },
@@ -344,44 +355,4 @@ test('keys that nobody knows are named, dropout is refused for training alone', 
     `[FivefoldError: the llama config: it asks for dropout (attention_dropout=0.2), and training here applies none; train without it: set attention_dropout=0]`,
   );
   expect(() => refuseDropout(parseModelConfig({ ...llama, attention_dropout: 0 }, 'c'))).not.toThrow();
-});
-
-test('presets of published models have as many parameters as those', () => {
-  const parameters = (name: string): number => {
-    const config = parseModelConfig(findPreset(name), name);
-    const parts = [
-      ['embedding', 1],
-      ['block', config.layers],
-      ['head', 1],
-    ] as const;
-    const sizes = new Map<string, number>();
-    for (const [part, count] of parts)
-      for (const spec of paramSpecs(config, oneRank, { name: part, layer: 0 }))
-        sizes.set(spec.name, (part === 'block' ? count : 1) * elements(spec.shape));
-    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  };
-  expect(parameters('gpt2')).toBe(124_439_808);
-  expect(parameters('smollm2-135m')).toBe(134_515_008);
-  expect(parameters('tinyllama-1.1b')).toBe(1_100_048_384);
-  expect(parameters('llama-3.2-1b')).toBe(1_235_814_400);
-  expect(parameters('qwen3-0.6b')).toBe(596_049_920);
-  expect(findPreset('constructor')).toBeUndefined();
-  expect(findPreset('__proto__')).toBeUndefined();
-});
-
-test('presets parse', () => {
-  const weights = Object.entries(presets).map(([name, json]) => [name, matrixWeights(parseModelConfig(json, name))]);
-  expect(Object.fromEntries(weights)).toMatchInlineSnapshot(`
-    {
-      "gpt2": 123532032,
-      "llama-3.2-1b": 1235746816,
-      "llama-medium": 25853952,
-      "llama-small": 4505600,
-      "llama-tiny": 778240,
-      "mixtral-tiny": 2404352,
-      "qwen3-0.6b": 595984384,
-      "smollm2-135m": 134479872,
-      "tinyllama-1.1b": 1034420224,
-    }
-  `);
 });

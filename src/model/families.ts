@@ -8,6 +8,8 @@ import { gpt2 } from './gpt2.ts';
 import type { FixedKeys } from './keys.ts';
 import { llamaFamily, llamaNames, qkNormNames } from './llama-like.ts';
 import { mixtureReader } from './mixture-keys.ts';
+import { bloom, mpt } from './planned-gpts.ts';
+import { gptOss, grok1, llama4 } from './planned-llamas.ts';
 
 /** Keys of transformers' Llama that other families' code does not have. */
 const noBiases: FixedKeys = { attention_bias: [false], mlp_bias: [false] };
@@ -34,6 +36,7 @@ const qwenExperts: MixtureNames = {
 /** Families by `model_type`. */
 export const families: Readonly<Record<string, Family>> = {
   gpt2,
+  bloom,
   deepseek_v2: deepseekV2,
   deepseek_v3: deepseekV3,
   gemma: llamaFamily({
@@ -80,12 +83,15 @@ export const families: Readonly<Record<string, Family>> = {
     },
     defaultTheta: 1000000,
   }),
+  gpt_oss: gptOss,
+  'grok-1': grok1,
   llama: llamaFamily({
     switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: false }),
     windowed: false,
     fixed: noWindow,
     defaults: { max_position_embeddings: 2048 },
   }),
+  llama4_text: llama4,
   mistral: llamaFamily({
     switches: () => ({ qkvBias: false, outputBias: false, qkNorm: false }),
     windowed: true,
@@ -109,6 +115,7 @@ export const families: Readonly<Record<string, Family>> = {
     defaults: { max_position_embeddings: 131072, num_key_value_heads: 8, rms_norm_eps: 1e-5 },
     defaultTheta: 1000000,
   }),
+  mpt,
   nemotron: llamaFamily({
     switches: (raw) => ({ qkvBias: raw.attention_bias, outputBias: raw.attention_bias, qkNorm: false }),
     activation: { is: 'squared relu', names: ['relu2'] },
@@ -170,6 +177,9 @@ export const families: Readonly<Record<string, Family>> = {
   }),
 };
 
+/** Models of texts and pictures, by the family of the model of texts in them. */
+const texts: Readonly<Record<string, string>> = { gemma3: 'gemma3_text', llama4: 'llama4_text' };
+
 /** The family of a config.json; FAMILY_UNSUPPORTED or CONFIG_INVALID. */
 export function familyOf(json: unknown, path: string): Family {
   const { model_type: family } = checked(z.looseObject({ model_type: z.string() }), json, path);
@@ -178,7 +188,15 @@ export function familyOf(json: unknown, path: string): Family {
 }
 
 /** Reads a Hugging Face config.json; FAMILY_UNSUPPORTED or CONFIG_INVALID with the fix. */
-export const parseModelConfig = (json: unknown, path: string): ModelConfig =>
-  familyOf(json, path).parse(json as Record<string, unknown>, path);
+export function parseModelConfig(json: unknown, path: string): ModelConfig {
+  const { model_type: type, text_config: text } = checked(ofPictures, json, path);
+  if (text === undefined || !Object.hasOwn(texts, type))
+    return familyOf(json, path).parse(json as Record<string, unknown>, path);
+  const config = parseModelConfig({ ...text, model_type: texts[type] }, path);
+  const planOnly = [config.planOnly, 'its model of pictures is missing'].filter((each) => each !== undefined);
+  return { ...config, planOnly: planOnly.join(', '), source: json as ModelConfig['source'] };
+}
+
+const ofPictures = z.looseObject({ model_type: z.string(), text_config: z.looseObject({}).optional() });
 
 export const tensorNames = (config: ModelConfig): TensorNames => families[config.family]!.names;

@@ -103,5 +103,12 @@ export function checked<T extends z.ZodType>(schema: T, json: unknown, path: str
   });
 }
 
+/**
+ * Keys that a family's config.json has and that say nothing of its sizes.
+ * @internal
+ */
+export const silent = (...keys: readonly string[]): z.ZodRawShape =>
+  Object.fromEntries(keys.map((key) => [key, z.unknown().optional()]));
+
 export const unsupported = (path: string, key: string, given: string, allowed: string): never =>
   fail('CONFIG_INVALID', { path, problem: `${key} ${given} is not supported`, fix: `use ${allowed}` });

@@ -26,12 +26,12 @@ function count(config: ModelConfig, share: (spec: ParamSpec) => number): number 
   return layerKinds(config).reduce((sum, { specs, layers }) => sum + layers * of(specs), head);
 }
 
-/** All parameters: of embedding and head that are tied, once; without biases by which experts are chosen, which no gradient moves. */
+/** All parameters: of embedding and head that are tied, once. */
 export function parameterCount(config: ModelConfig): number {
   const embedding = paramSpecs(config, oneRank, { name: 'embedding', layer: 0 });
   const tied = config.tiedHead ? config.vocabSize * config.hiddenSize : 0;
   const ofEmbedding = embedding.reduce((sum, { shape }) => sum + elements(shape), 0);
-  return count(config, ({ byLoad }) => (byLoad ? 0 : 1)) + ofEmbedding - tied;
+  return count(config, () => 1) + ofEmbedding - tied;
 }
 
 /** Weights of all matrices but the embedding's. */

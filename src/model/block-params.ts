@@ -4,8 +4,7 @@ import type { Shape } from '../program/program.ts';
 import type { AxisType } from '../program/types.ts';
 import { type Mixture, type ModelConfig, mixtureOf, mlpMatrices, valueDimOf } from './config.ts';
 import type { MixtureNames, MlpNames, TensorNames } from './family.ts';
-import { initialGain, type LinearDraft, linearSpecs, normSpecs, spec } from './param-drafts.ts';
-import type { ParamSpec } from './params.ts';
+import { initialGain, type LinearDraft, linearSpecs, normSpecs, type ParamSpec, spec } from './param-spec.ts';
 
 /** Whether each tp rank has key-value heads of its own; otherwise all hold all of them and slice what they need. */
 export const kvSharded = (config: ModelConfig, layout: Layout): boolean => config.kvHeads % layout.tp === 0;

@@ -3,12 +3,14 @@
 import type { Layout } from '../mesh/layout.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
 import type { Shape, Value } from '../program/program.ts';
-import { type Types, typedAxes } from '../program/types.ts';
+import { typedAxes } from '../program/types.ts';
 import { blockSpecs } from './block-params.ts';
 import type { ModelConfig } from './config.ts';
 import { tensorNames } from './families.ts';
 import type { TensorNames } from './family.ts';
-import { normSpecs, onResidual, spec } from './param-drafts.ts';
+import { normSpecs, onResidual, type ParamSpec, spec } from './param-spec.ts';
+
+export type { ParamSpec } from './param-spec.ts';
 
 /** What a stage is made of. */
 export type PartName = 'embedding' | 'block' | 'head';
@@ -16,33 +18,6 @@ export type PartName = 'embedding' | 'block' | 'head';
 export interface Part {
   readonly name: PartName;
   readonly layer: number;
-}
-
-export interface ParamSpec {
-  /** The part's own name for it, e.g. `q.weight`. */
-  readonly key: string;
-  /** Unique in the model: the checkpoint tensor's name, with `#q` behind it when it is a piece of a fused one. */
-  readonly name: string;
-  /**
-   * The checkpoint tensor it is stored in, and its shape there. With `{}` in the name every index of the parameter's first dim has a
-   * tensor, whose name has the index in that place and whose dims are the others.
-   */
-  readonly tensor: { readonly name: string; readonly shape: Shape };
-  /** The part of the tensor it is: elements [start, start + shape[dim]) of `dim`; undefined: all. */
-  readonly piece?: { readonly dim: number; readonly start: number };
-  /** Its whole shape, without the rows that pad a vocabulary. */
-  readonly shape: Shape;
-  /** Its whole shape with padding: what is cut evenly over tp. */
-  readonly paddedShape: Shape;
-  /** How it lies over every axis when a program computes with it. */
-  readonly types: Types;
-  readonly initial: 'normal' | 'zeros' | 'ones';
-  /** Standard deviation for `normal`. */
-  readonly std: number;
-  /** Whether AdamW decays it: matrices, not norms and biases. */
-  readonly decays: boolean;
-  /** It has no gradient, and is moved by how many slots experts had. A checkpoint may be without it: it is zero then. */
-  readonly byLoad?: true;
 }
 
 /** A part's parameters by key. */

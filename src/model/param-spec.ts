@@ -1,11 +1,37 @@
-// Makes the spec of a parameter from the little that differs between parameters.
+// What a parameter is, and how its spec is made from the little that differs between parameters.
 import type { Layout } from '../mesh/layout.ts';
 import type { Shape } from '../program/program.ts';
-import type { AxisType } from '../program/types.ts';
+import type { AxisType, Types } from '../program/types.ts';
 import { type ModelConfig, normParams } from './config.ts';
-import type { ParamSpec } from './params.ts';
 
-export interface Draft {
+export interface ParamSpec {
+  /** The part's own name for it, e.g. `q.weight`. */
+  readonly key: string;
+  /** Unique in the model: the checkpoint tensor's name, with `#q` behind it when it is a piece of a fused one. */
+  readonly name: string;
+  /**
+   * The checkpoint tensor it is stored in, and its shape there. With `{}` in the name every index of the parameter's first dim has a
+   * tensor, whose name has the index in that place and whose dims are the others.
+   */
+  readonly tensor: { readonly name: string; readonly shape: Shape };
+  /** The part of the tensor it is: elements [start, start + shape[dim]) of `dim`; undefined: all. */
+  readonly piece?: { readonly dim: number; readonly start: number };
+  /** Its whole shape, without the rows that pad a vocabulary. */
+  readonly shape: Shape;
+  /** Its whole shape with padding: what is cut evenly over tp. */
+  readonly paddedShape: Shape;
+  /** How it lies over every axis when a program computes with it. */
+  readonly types: Types;
+  readonly initial: 'normal' | 'zeros' | 'ones';
+  /** Standard deviation for `normal`. */
+  readonly std: number;
+  /** Whether AdamW decays it: matrices, not norms and biases. */
+  readonly decays: boolean;
+  /** It has no gradient, and is moved by how many slots experts had. A checkpoint may be without it: it is zero then. */
+  readonly byLoad?: true;
+}
+
+interface Draft {
   readonly key: string;
   readonly tensor: string;
   readonly shape: Shape;

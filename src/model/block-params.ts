@@ -1,17 +1,24 @@
 // The parameters of a block: of attention, of latent attention, and of an MLP or a mixture of experts.
-import type { Layout } from '../mesh/layout.ts';
 import type { Shape } from '../program/program.ts';
 import type { AxisType } from '../program/types.ts';
 import { type Mixture, type ModelConfig, mixtureOf, mlpMatrices, valueDimOf } from './config.ts';
 import type { MixtureNames, MlpNames, TensorNames } from './family.ts';
-import { initialGain, type LinearDraft, linearSpecs, normSpecs, type ParamSpec, spec } from './param-spec.ts';
+import {
+  initialGain,
+  type LinearDraft,
+  linearSpecs,
+  normSpecs,
+  type ParamSpec,
+  type Sharding,
+  spec,
+} from './param-spec.ts';
 
 /** Whether each tp rank has key-value heads of its own; otherwise all hold all of them and slice what they need. */
-export const kvSharded = (config: ModelConfig, layout: Layout): boolean => config.kvHeads % layout.tp === 0;
+export const kvSharded = (config: ModelConfig, layout: Sharding): boolean => config.kvHeads % layout.tp === 0;
 
 interface Block {
   readonly config: ModelConfig;
-  readonly layout: Layout;
+  readonly layout: Sharding;
   readonly names: TensorNames;
   readonly layer: number;
 }

@@ -141,9 +141,11 @@ export const windowOf = ({ window, wholeLayers }: ModelConfig, layer: number): n
 
 /** The first layer that is built like this one, which can stand for it. */
 export function layerLike(config: ModelConfig, layer: number): number {
-  const kind = (each: number) => `${mixtureOf(config, each) === undefined} ${windowOf(config, each)}`;
-  const own = kind(layer);
+  if (!config.mixture && !config.wholeLayers) return 0;
+  const isAlike = (other: number) =>
+    (mixtureOf(config, other) === undefined) === (mixtureOf(config, layer) === undefined) &&
+    windowOf(config, other) === windowOf(config, layer);
   let first = 0;
-  while (kind(first) !== own) first++;
+  while (!isAlike(first)) first++;
   return first;
 }

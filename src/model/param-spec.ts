@@ -31,6 +31,9 @@ export interface ParamSpec {
   readonly byLoad?: true;
 }
 
+/** What of a layout decides how parameters are cut in a program. */
+export type Sharding = Pick<Layout, 'tp' | 'sp'>;
+
 interface Draft {
   readonly key: string;
   readonly tensor: string;
@@ -65,7 +68,7 @@ export function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias
 }
 
 /** What all tp ranks use on a residual: each on its own slice of the sequence under sp, otherwise alike. */
-export const onResidual = (layout: Layout): AxisType => (layout.sp ? 'R' : 'I');
+export const onResidual = (layout: Sharding): AxisType => (layout.sp ? 'R' : 'I');
 
 /** Gains start at 1 in all. */
 export const initialGain = ({ gainOffset }: ModelConfig): ParamSpec['initial'] => (gainOffset === 0 ? 'ones' : 'zeros');
@@ -73,7 +76,7 @@ export const initialGain = ({ gainOffset }: ModelConfig): ParamSpec['initial'] =
 /** Of the residual, or of what is made of it before the tensor-parallel region. */
 export function normSpecs(
   config: ModelConfig,
-  layout: Layout,
+  layout: Sharding,
   { key, tensor, size = config.hiddenSize }: { readonly key: string; readonly tensor: string; readonly size?: number },
 ): ParamSpec[] {
   const draft = { key, tensor, shape: [size], tp: onResidual(layout) } as const;
@@ -93,7 +96,7 @@ export interface LinearDraft {
 }
 
 /** A linear layer's weight and bias. */
-export function linearSpecs(config: ModelConfig, layout: Layout, draft: LinearDraft): ParamSpec[] {
+export function linearSpecs(config: ModelConfig, layout: Sharding, draft: LinearDraft): ParamSpec[] {
   const { key, tensor, inputs, outputs, bias, cut, std } = draft;
   const outFirst = config.weightOrder === 'out,in';
   const dim = (cut === 'out') === outFirst ? 0 : 1;

@@ -1,6 +1,5 @@
 // The parameters of a model as specs: what each is called, how it is cut over the mesh and how it starts.
 // Shards, initial values, checkpoints and the finishing of gradients all come from the spec.
-import type { Layout } from '../mesh/layout.ts';
 import type { Coords, Mesh } from '../mesh/mesh.ts';
 import type { Shape, Value } from '../program/program.ts';
 import { typedAxes } from '../program/types.ts';
@@ -8,7 +7,7 @@ import { blockSpecs } from './block-params.ts';
 import type { ModelConfig } from './config.ts';
 import { tensorNames } from './families.ts';
 import type { TensorNames } from './family.ts';
-import { normSpecs, onResidual, type ParamSpec, spec } from './param-spec.ts';
+import { normSpecs, onResidual, type ParamSpec, type Sharding, spec } from './param-spec.ts';
 
 export type { ParamSpec } from './param-spec.ts';
 
@@ -24,11 +23,22 @@ export interface Part {
 export type Params = Readonly<Record<string, Value>>;
 
 /** The vocabulary's rows after padding to whole shards. */
-export const paddedVocab = (config: ModelConfig, layout: Layout): number =>
+export const paddedVocab = (config: ModelConfig, layout: Sharding): number =>
   Math.ceil(config.vocabSize / layout.tp) * layout.tp;
 
-/** The specs of a part, in the order in which they are stored, initialised and reduced. */
-export function paramSpecs(config: ModelConfig, layout: Layout, part: Part): ParamSpec[] {
+/** The specs of a part, in the order in which they are stored, initialised and reduced. Of a layout they depend on tp and sp alone. */
+export function paramSpecs(config: ModelConfig, layout: Sharding, part: Part): readonly ParamSpec[] {
+  const ofModel = known.get(config) ?? new Map<string, readonly ParamSpec[]>();
+  known.set(config, ofModel);
+  const key = `${layout.tp} ${layout.sp} ${part.name} ${part.layer}`;
+  const found = ofModel.get(key) ?? specsOf(config, layout, part);
+  ofModel.set(key, found);
+  return found;
+}
+
+const known = new WeakMap<ModelConfig, Map<string, readonly ParamSpec[]>>();
+
+function specsOf(config: ModelConfig, layout: Sharding, part: Part): readonly ParamSpec[] {
   const names = tensorNames(config);
   switch (part.name) {
     case 'embedding':
@@ -40,7 +50,7 @@ export function paramSpecs(config: ModelConfig, layout: Layout, part: Part): Par
   }
 }
 
-function embeddingSpecs(config: ModelConfig, layout: Layout, names: TensorNames): ParamSpec[] {
+function embeddingSpecs(config: ModelConfig, layout: Sharding, names: TensorNames): ParamSpec[] {
   const table = vocabularySpec(config, layout, 'table', names.embedding);
   const norm = config.embeddingNorm ? normSpecs(config, layout, { key: 'norm', tensor: names.embeddingNorm! }) : [];
   if (config.positions.kind !== 'learned') return [table, ...norm];
@@ -53,7 +63,7 @@ function embeddingSpecs(config: ModelConfig, layout: Layout, names: TensorNames)
   return [table, spec(config, draft, 'weight'), ...norm];
 }
 
-function vocabularySpec(config: ModelConfig, layout: Layout, key: string, tensor: string): ParamSpec {
+function vocabularySpec(config: ModelConfig, layout: Sharding, key: string, tensor: string): ParamSpec {
   const shape = [config.vocabSize, config.hiddenSize];
   return spec(
     config,
@@ -62,7 +72,7 @@ function vocabularySpec(config: ModelConfig, layout: Layout, key: string, tensor
   );
 }
 
-function headSpecs(config: ModelConfig, layout: Layout, names: TensorNames): ParamSpec[] {
+function headSpecs(config: ModelConfig, layout: Sharding, names: TensorNames): ParamSpec[] {
   const norm = normSpecs(config, layout, { key: 'norm', tensor: names.finalNorm });
   return [...norm, vocabularySpec(config, layout, 'head', config.tiedHead ? names.embedding : names.head)];
 }

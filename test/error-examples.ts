@@ -3,7 +3,13 @@ import { type ErrorCode, FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
+
+import { parseTable } from '../src/plan/accuracy/table.ts';
+
+import { kernelSeconds } from '../src/plan/cost/kernels.ts';
+import { deviceOf } from '../src/plan/hardware/catalogue/devices.ts';
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
+
 import { gpipe } from '../src/schedule/gpipe.ts';
 import { parseSchedule } from '../src/schedule/parse.ts';
 import { verify } from '../src/schedule/verify.ts';
@@ -112,6 +118,10 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
     when: 'training data hold less than one sequence',
     from: { seqLen: 256, needed: 257, tokens: 100, fix: 'use a sequence length of 99 or less, or give more data' },
   },
+  TABLE_INVALID: {
+    when: 'a table of measurements cannot be read',
+    from: () => parseTable('runs', 'a,b\n1,2\n'),
+  },
   OUT_EXISTS: { when: 'a new run is to be written where there is one', from: { path: 'runs/book' } },
   OUT_UNWRITABLE: {
     when: 'a directory cannot be written to',
@@ -137,6 +147,14 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   DEVICE_UNKNOWN: {
     when: 'a cluster is of a device that is not in the catalogue',
     from: () => parseCluster('8xh1000'),
+  },
+  DEVICE_FORMAT: {
+    when: 'products are planned in a format that a device does not multiply',
+    from: () =>
+      kernelSeconds({ kind: 'matmul', batch: 1, m: 64, n: 64, k: 64 }, deviceOf('a100'), {
+        products: 'fp8',
+        activations: 'bf16',
+      }),
   },
   CLUSTER_INVALID: {
     when: 'the name or the file of a cluster cannot be read, or contradicts itself',

@@ -33,7 +33,8 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
   'nvlink-3': nvlink,
   'nvlink-4': { ...nvlink, switched: switches },
   'nvlink-5': { ...nvlink, switched: switches },
-  pcie: { ...nvlink, protocols: protocols([4, 1, 0.2], [7, 1.3, 0.4], [20, 3, 0.7]) },
+  // More than two cards share the ways between switches and sockets.
+  pcie: { ...nvlink, protocols: protocols([4, 1, 0.2], [7, 1.3, 0.4], [20, 3, 0.7]), shareOfRanks: [1, 0.7] },
   xgmi: {
     ...nvlink,
     protocols: protocols([8, 1, 0.1], [12, 1.3, 0.4], [25, 3, 0.72]),

@@ -41,8 +41,16 @@ const ofProtocols = [0, 1, 2].flatMap((index) =>
   (['startSeconds', 'perHop', 'share'] as const).map((key) => ofProtocol(index, key)),
 );
 
+/** Of more than two ranks, where that is one number. */
+const ofCrowd: Knob = {
+  get: ({ shareOfRanks }) => shareOfRanks![1]!,
+  set: (cost, value) => ({ ...cost, shareOfRanks: [1, value] }),
+  least: 0.1,
+  most: 1,
+};
+
 /** Of what rows show. */
-function knobsOf(rows: readonly Row[], { switched }: LinkCost): readonly Knob[] {
+function knobsOf(rows: readonly Row[], { switched, shareOfRanks }: LinkCost): readonly Knob[] {
   const has = (...calls: readonly string[]) => rows.some(({ talk }) => calls.includes(talk.call));
   return [
     ...ofProtocols,
@@ -50,6 +58,7 @@ function knobsOf(rows: readonly Row[], { switched }: LinkCost): readonly Knob[] 
     ...(has('allToAll') ? [ofLink('ownExchanged', 0.01, 1.5), ofLink('peerSeconds', 1e-8, 1e-5)] : []),
     ...(has('send', 'allToAll') ? [ofLink('messageShare', 0.1, 1)] : []),
     ...(switched ? ofSwitches : []),
+    ...(shareOfRanks?.length === 2 ? [ofCrowd] : []),
   ];
 }
 

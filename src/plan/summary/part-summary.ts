@@ -4,15 +4,15 @@ import type { Layout } from '../../mesh/layout.ts';
 import { coordsOf } from '../../mesh/mesh.ts';
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import type { ModelConfig } from '../../model/config.ts';
-import type { PartName } from '../../model/params.ts';
-import { isTied } from '../../model/stages.ts';
+import type { Part, PartName } from '../../model/params.ts';
+import { bucketsOfParts } from '../../state/buckets.ts';
 import { zeroOf } from '../../state/placement.ts';
 import { once } from '../../step/once.ts';
 import { cutPrograms } from '../../step/part-programs.ts';
 import { type StepSettings, traceSettings } from '../../step/settings.ts';
 import { remember } from './known.ts';
 import { inTurn, times } from './live.ts';
-import { type Halves, type PartRecording, recordPart } from './part-recording.ts';
+import { type Halves, type PartRecording, recordPart, sharedBy } from './part-recording.ts';
 import { profilesOf, summarise, sumOf } from './run-summary.ts';
 import type { ChunkSummary, CountedPart, PartSummary, RunSummary, Widths, WorkKind } from './summary.ts';
 
@@ -30,14 +30,13 @@ const traced = (settings: StepSettings): StepSettings => ({
   microbatches: 1,
 });
 
-/** How parameters and their gradients are held. */
-function holdKey(config: ModelConfig, layout: Layout, name: PartName): string {
+/** How parameters and their gradients are held: from ZeRO 2 on they are whole for a while, by bucket. */
+function holdKey(config: ModelConfig, layout: Layout, part: Part): string {
   const zero = zeroOf(layout);
   if (zero < 2) return '';
-  const isEnd = name !== 'block' && layout.pp > 1 && isTied(config, { key: tiedKey[name] });
-  return `${zero} ${layout.dp} ${isEnd}`;
+  const sizes = bucketsOfParts(config, layout, [part]).map(({ name, size }) => `${name}=${size}`);
+  return `${zero} ${layout.dp > 1} ${sizes.join()}`;
 }
-const tiedKey = { embedding: 'table.weight', head: 'head.weight' } as const;
 
 /** Those of the parts of a rank. `settings`: with the replica's own mesh. */
 export function partSummaries(
@@ -49,16 +48,18 @@ export function partSummaries(
   const bytes = widthsKey(widths);
   const ofHead = `${lossBlock} ${preference ? JSON.stringify(preference) : ''}`;
   return (name, layer, policy) => {
-    const kind = `${name} ${layer} ${policy} ${name === 'head' ? ofHead : ''}|${trace}|${holdKey(config, layout, name)}`;
-    return remember(config, `part ${kind}|${bytes}`, () => {
+    const kind = `${name} ${layer} ${policy} ${name === 'head' ? ofHead : ''}|${trace}`;
+    const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${layout.pp > 1}`;
+    return remember(config, `part ${kind}|${shared}|${bytes}`, () => {
       const alike = { ...settings, layout: { ...layout, recompute: { policy } } };
       const origin = coordsOf(layout, 0);
+      const held = holdKey(config, layout, { name, layer });
       const recordingOf = (halves: Halves): PartRecording =>
-        remember(config, `recording ${kind}|${halves}`, () => {
+        remember(config, `recording ${kind}|${held}|${halves}`, () => {
           const cut = remember(config, `programs ${trace}`, () => cutPrograms(traceSettings(traced(settings), origin)));
           return recordPart({ name, layer }, alike, traceSettings(alike, origin), cut, halves);
         });
-      const runsOf = once((halves: Halves) => phaseSummaries(recordingOf(halves), widths));
+      const runsOf = once((halves: Halves) => phaseSummaries(sharedBy(recordingOf(halves), layout.dp), widths));
       return {
         name,
         get forward() {

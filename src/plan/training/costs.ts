@@ -5,6 +5,7 @@ import type { KernelConditions } from '../cost/kernels.ts';
 import { sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
+import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
@@ -26,11 +27,15 @@ export function trainingCosts(
 ): TrainingCosts {
   const { device } = cluster;
   const { attention, dropout, fuses } = software;
-  const { portableAttention, fusedPasses, unfusedPasses } = trainingParameters;
+  const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = trainingParameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
   const kernelFormats = { products: formats.products, activations: formats.activations };
-  const conditions = { sustained: sustainedShare(device) };
-  const fused = (kernel: KernelShape): number => model.kernelSeconds(kernel, device, kernelFormats, conditions);
+  const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products]), groupedShare };
+  const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations]) };
+  const fused = (kernel: KernelShape): number =>
+    model.kernelSeconds(kernel, device, kernelFormats, kernel.kind === 'attention' ? ofAttention : ofProducts);
+  // What is sent to experts is of a rank's own tokens, where tensor-parallel ranks share them out (Megatron).
+  const folded = layout.sp && software.gathersAgain ? layout.tp : 1;
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
@@ -46,6 +51,9 @@ export function trainingCosts(
   return {
     kernel,
     talk: ({ axis, call, bytes }) =>
-      model.talkSeconds({ call, bytes, spread: groupSpread(layout, axis, cluster) }, cluster),
+      model.talkSeconds(
+        { call, bytes: call === 'allToAllV' ? bytes / folded : bytes, spread: groupSpread(layout, axis, cluster) },
+        cluster,
+      ),
   };
 }

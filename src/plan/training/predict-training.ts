@@ -1,5 +1,6 @@
 // Predicts a step of training on a cluster: the schedule is played with what its works cost, and what comes after it added.
 import { worldSize } from '../../mesh/mesh.ts';
+import { plainRouter } from '../../model/router.ts';
 import { trainingFlopsPerToken } from '../../model/weights.ts';
 import { play } from '../../schedule/play.ts';
 import { isMessage } from '../../schedule/schedule.ts';
@@ -35,6 +36,8 @@ export const stepSettings = ({
   microBatch,
   microbatches,
   precision: 'f32',
+  // Rooms for tokens that experts get are as large as even routing needs, which is what frameworks' are that allocate as they go.
+  ...(config.mixture ? { router: { ...plainRouter, capacity: 1 } } : {}),
   ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
 });
 

@@ -115,7 +115,8 @@ export const errorTable = {
   },
   DEVICE_FORMAT: {
     exit: 2,
-    message: (e) => `${v(e.device)} has no rate for products of ${v(e.format)}; take them in one it has a rate for: ${v(e.rates)}`,
+    message: (e) =>
+      `${v(e.device)} has no rate for products of ${v(e.format)}; take them in one it has a rate for: ${v(e.rates)}`,
   },
   CLUSTER_INVALID: { exit: 2, message: (e) => `cluster ${v(e.cluster)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running

@@ -75,8 +75,8 @@ export const tableNames = ({ table, gpu, kind }: Row): string[] =>
         ? [`writing.${kind}`]
         : []
       : table === 'moe'
-      ? [`besidePasses.${kind}`, `besideSeconds.${kind.split(' ')[0]}`]
-      : [];
+        ? [`besidePasses.${kind}`, `besideSeconds.${kind.split(' ')[0]}`]
+        : [];
 
 /** Of libraries' kernels: those for Blackwell's data-centre GPUs work on two tiles of 128 at a time. */
 const queryRowsOf: Partial<Record<Architecture, number>> = { blackwell: 256, 'blackwell-ultra': 256 };
@@ -87,6 +87,7 @@ export const parametersOf = (architecture: Architecture, values: Values): Kernel
   cacheRatio: values.cacheRatio!,
   exposed: values.exposed!,
   tail: values.tail!,
+  copiesTiles: architecture === 'hopper' || architecture.startsWith('blackwell'),
   attentionShare,
   attentionNarrow: values.attentionNarrow!,
   queryRows: queryRowsOf[architecture] ?? 128,
@@ -118,7 +119,8 @@ export function predict(parameters: KernelParameters, values: Values, row: Row):
   }
   const [first, second] = row.kernels;
   const writing = values[`writing.${row.kind}`];
-  if (writing !== undefined && second) beside += (writing - 1) * secondsWith(parameters, second, device, row.formats, { sustained: 1 });
+  if (writing !== undefined && second)
+    beside += (writing - 1) * secondsWith(parameters, second, device, row.formats, { sustained: 1 });
   const narrowing = values[`narrowing.${row.kind}`];
   if (narrowing !== undefined && first?.kind === 'matmul') {
     const bytes = first.m * first.k * (2 + formatBytes[row.formats.products]);
@@ -129,7 +131,7 @@ export function predict(parameters: KernelParameters, values: Values, row: Row):
       (sum, kernel) => sum + secondsWith(parameters, kernel, device, row.formats, { sustained }),
       beside,
     );
-  const start = limited.has(row.gpu) ? sustainedShare(device) : 1;
+  const start = limited.has(row.gpu) ? sustainedShare(device, 'bf16') : 1;
   const cool = at(start);
   const hot = values[`hot.${row.gpu}.${row.kind}`];
   return hot === undefined ? cool : at(start * (1 - (hot * cool) / (cool + hotSeconds)));

@@ -21,8 +21,17 @@ export function attentionSeconds(
   parameters: KernelParameters,
   flopsPerSecond: number,
 ): number {
-  const { launchSeconds, memoryShare, cacheRatio, queryRows, attentionShare, attentionNarrow, scoreFlops, rampKeys, exposed } =
-    parameters;
+  const {
+    launchSeconds,
+    memoryShare,
+    cacheRatio,
+    queryRows,
+    attentionShare,
+    attentionNarrow,
+    scoreFlops,
+    rampKeys,
+    exposed,
+  } = parameters;
   const back = pass === 'backward';
   const units = device.multiprocessors;
   const dims = headDim + valueDim;

@@ -12,6 +12,8 @@ const keeps: Readonly<Record<Architecture, { readonly share: number; readonly wa
   ada: { share: 0.85, watts: 350 },
   hopper: { share: 0.76, watts: 700 },
   blackwell: { share: 0.66, watts: 1000 },
+  'blackwell-ultra': { share: 0.66, watts: 1000 },
+  'blackwell-rtx': { share: 0.9, watts: 600 },
   cdna3: { share: 0.8, watts: 750 },
   tpu: { share: 0.95, watts: 300 },
   cpu: { share: 1, watts: 200 },

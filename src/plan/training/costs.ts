@@ -21,7 +21,11 @@ export interface TrainingCosts {
 }
 
 /** FlashAttention 2 on devices that later kernels were made for: its paper's successor has it 1.5 to 2 times as fast (arXiv 2407.08608). */
-const portableAttention: Readonly<Record<string, number>> = { hopper: 1.65, blackwell: 2.2 };
+const portableAttention: Readonly<Record<string, number>> = {
+  hopper: 1.65,
+  blackwell: 2.2,
+  'blackwell-ultra': 2.2,
+};
 /** Ops that are a kernel each, of which a fused one is made: a norm's squares, mean, quotient and product; a rotation's halves. */
 const unfusedPasses = 2.5;
 

@@ -11,8 +11,8 @@ import type { Program, Trace, Value } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { dualTypes, type Types } from '../program/types.ts';
-import { norm } from './block.ts';
 import { blockLoss, wholeLogits } from './ends.ts';
+import { norm } from './norm.ts';
 import { enterParallel } from './parallel.ts';
 import { type ParamSpec, paramSpecs } from './params.ts';
 import {
@@ -40,7 +40,7 @@ const scalarTypes: Types = { tp: 'I' };
 
 const isNorm = ({ key }: ParamSpec): boolean => key !== 'head.weight';
 
-const headSpecs = ({ config, layout }: TraceSettings): ParamSpec[] =>
+const headSpecs = ({ config, layout }: TraceSettings): readonly ParamSpec[] =>
   paramSpecs(config, layout, { name: 'head', layer: 0 });
 
 export function traceHead(settings: TraceSettings): HeadPrograms {

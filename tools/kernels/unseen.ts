@@ -5,7 +5,12 @@ import { parametersOf } from './model.ts';
 import { printUnseen } from './report.ts';
 import { measuredRows } from './rows.ts';
 
-const rows = measuredRows(process.argv[2]);
+const [folder] = process.argv.slice(2);
+if (!folder) {
+  console.error('usage: npx tsx tools/kernels/unseen.ts <folder of tables>');
+  process.exit(2);
+}
+const rows = measuredRows(folder);
 for (const gpu of new Set(rows.map((row) => row.gpu))) {
   const mine = rows.filter((row) => row.gpu === gpu);
   const { architecture } = mine[0]!.device;

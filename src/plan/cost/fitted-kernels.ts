@@ -1,4 +1,4 @@
-// Written by tools/kernels/fit.ts; kernel-parameters.ts says what the numbers are.
+// Written by tools/fit-kernels.ts; kernel-parameters.ts says what the numbers are.
 import type { KernelParameters } from './kernel-parameters.ts';
 
 export const fittedKernels = {

@@ -10,10 +10,10 @@ import { zeroOf } from '../../state/placement.ts';
 import { once } from '../../step/once.ts';
 import { cutPrograms } from '../../step/part-programs.ts';
 import { type StepSettings, traceSettings } from '../../step/settings.ts';
-import { remember } from './known.ts';
+import { remember, rememberIn } from './known.ts';
 import { inTurn, times } from './live.ts';
 import { type Halves, type PartRecording, recordPart, sharedBy } from './part-recording.ts';
-import { profilesOf, summarise, sumOf } from './run-summary.ts';
+import { profilesOf, summarise, sumOf, widthsKey } from './run-summary.ts';
 import type { ChunkSummary, CountedPart, PartSummary, RunSummary, Widths, WorkKind } from './summary.ts';
 
 /** The settings that programs of parts are traced with. */
@@ -47,13 +47,14 @@ export function partSummaries(
   const trace = traceKey(settings);
   const bytes = widthsKey(widths);
   const ofHead = `${lossBlock} ${preference ? JSON.stringify(preference) : ''}`;
+  const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${layout.pp > 1}`;
+  const ofLayout = rememberIn<PartSummary>(config, `parts ${trace}|${ofHead}|${shared}|${bytes}`);
   return (name, layer, policy) => {
-    const kind = `${name} ${layer} ${policy} ${name === 'head' ? ofHead : ''}|${trace}`;
-    const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${layout.pp > 1}`;
-    return remember(config, `part ${kind}|${shared}|${bytes}`, () => {
+    return ofLayout(`${name} ${layer} ${policy}`, () => {
       const alike = { ...settings, layout: { ...layout, recompute: { policy } } };
       const origin = coordsOf(layout, 0);
       const held = holdKey(config, layout, { name, layer });
+      const kind = `${name} ${layer} ${policy} ${name === 'head' ? ofHead : ''}|${trace}`;
       const recordingOf = (halves: Halves): PartRecording =>
         remember(config, `recording ${kind}|${held}|${halves}`, () => {
           const cut = remember(config, `programs ${trace}`, () => cutPrograms(traceSettings(traced(settings), origin)));
@@ -78,9 +79,6 @@ export function partSummaries(
     });
   };
 }
-
-export const widthsKey = ({ activations, parameters, gradients, moments, master }: Widths): string =>
-  `${activations} ${parameters} ${gradients} ${moments} ${master}`;
 
 function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Record<WorkKind, RunSummary>> {
   const { steps, ends } = recording;

@@ -8,8 +8,8 @@ import { residualShape } from '../../model/parts.ts';
 import { elements } from '../../program/program.ts';
 import type { AlikeParts } from '../../state/buckets.ts';
 import { type StepSettings, traceSettings } from '../../step/settings.ts';
-import { onceSummary, tokenBytes } from './once-summary.ts';
-import { chunkSummary, partSummaries, widthsKey } from './part-summary.ts';
+import { onceSummaries, tokenBytes } from './once-summary.ts';
+import { chunkSummary, partSummaries } from './part-summary.ts';
 import type { CountedPart, StageSummary, Widths } from './summary.ts';
 
 /** Of stage `pp`: see {@link summariseStages}. */
@@ -25,7 +25,8 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
   const { pp, virtual, recompute } = layout;
   const layers = virtualLayers(layout, config.layers);
   const summaryOf = partSummaries(settings, widths);
-  const bytes = widthsKey(widths);
+  const onceOf = onceSummaries(settings, widths);
+  const tokensOf = tokenBytes(settings, widths);
   const sendBytes = elements(residualShape(traceSettings(settings, coordsOf(layout, 0)))) * widths.activations;
   const alike = !config.mixture && recompute.layers === undefined;
 
@@ -64,8 +65,8 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
     const chunks = Array.from({ length: virtual }, (_, chunk) => chunkOf(chunk * pp + stage));
     const parts = alikeParts(chunks);
     const partsKey = parts.map(({ part, count }) => `${part.name}${part.layer}*${count}`).join();
-    const { once, state, scalars } = onceSummary(parts, settings, stage, widths, `${partsKey} ${bytes}`);
-    const tokens = tokenBytes(parts, settings, widths);
+    const { once, state, scalars } = onceOf(parts, stage, partsKey);
+    const tokens = tokensOf(parts, partsKey);
     const made: StageSummary = {
       chunks: chunks.map((chunk) =>
         chunkSummary(

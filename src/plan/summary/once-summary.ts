@@ -25,7 +25,7 @@ export interface OnceSummary {
 export function onceSummaries(
   settings: StepSettings,
   widths: Widths,
-): (parts: readonly AlikeParts[], pp: number, key: string) => OnceSummary {
+): (parts: () => readonly AlikeParts[], pp: number, key: string) => OnceSummary {
   const { config, layout, router, preference } = settings;
   const { tp, sp, cp, ep, dp, zero } = layout;
   const told = config.mixture ? JSON.stringify(router) : '';
@@ -37,11 +37,11 @@ export function onceSummaries(
   return (parts, pp, key) =>
     ofLayout(key, () => {
       const coords = { ...coordsOf(layout, 0), pp };
-      const { byLoad: _, ...state } = stateOfParts(config, layout, coords, parts);
+      const { byLoad: _, ...state } = stateOfParts(config, layout, coords, parts());
       const { builder, recording } = startRecording(layout, state.vectors);
       const step = { builder, state, settings, own: ownMesh(settings, coords) };
       // Biases that are moved by load send nothing: they are left out.
-      endStep(step, beginStep({ ...step, hasHead: parts.some(({ part }) => part.name === 'head') }));
+      endStep(step, beginStep({ ...step, hasHead: parts().some(({ part }) => part.name === 'head') }));
       const { steps, own } = recording;
       const live = inTurn(profilesOf(recording, [steps.length], widths, { given: [], left: [] }));
       return {
@@ -56,14 +56,14 @@ export function onceSummaries(
 export function tokenBytes(
   settings: StepSettings,
   widths: Widths,
-): (parts: readonly AlikeParts[], key: string) => OwnBytes {
+): (parts: () => readonly AlikeParts[], key: string) => OwnBytes {
   const { config, layout, microBatch, seqLen, packed, preference } = settings;
   const { cp, cpMode } = layout;
   const shape = `${microBatch} ${seqLen} ${packed} ${preference?.pairs} ${cp} ${cpMode} ${widths.activations}`;
   const ofLayout = rememberIn<OwnBytes>(config, `tokens ${shape}`);
   return (parts, key) =>
     ofLayout(key, () => {
-      const named = parts.map(({ part }) => part);
+      const named = parts().map(({ part }) => part);
       const of = (microbatches: number): number => {
         const { builder, recording } = startRecording(layout, []);
         tokenBuffers(builder, named, { ...settings, microbatches }, coordsOf(layout, 0), 'loss');

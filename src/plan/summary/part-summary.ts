@@ -38,18 +38,24 @@ function holdKey(config: ModelConfig, layout: Layout, part: Part): string {
   return `${zero} ${layout.dp > 1} ${sizes.join()}`;
 }
 
-/** Those of the parts of a rank. `settings`: with the replica's own mesh. */
-export function partSummaries(
-  settings: StepSettings,
-  widths: Widths,
-): (name: PartName, layer: number, policy: RecomputePolicy) => PartSummary {
+/** Of the parts and chunks of a rank. */
+export interface Summaries {
+  readonly part: (name: PartName, layer: number, policy: RecomputePolicy) => PartSummary;
+  /** Chunks of one `key` have the same parts. */
+  readonly chunk: (key: string, parts: () => readonly CountedPart[]) => ChunkSummary;
+}
+
+/** `settings`: with the replica's own mesh. */
+export function summariesFor(settings: StepSettings, widths: Widths): Summaries {
   const { config, layout, lossBlock, preference } = settings;
   const trace = traceKey(settings);
   const bytes = widthsKey(widths);
   const ofHead = `${lossBlock} ${preference ? JSON.stringify(preference) : ''}`;
   const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${layout.pp > 1}`;
-  const ofLayout = rememberIn<PartSummary>(config, `parts ${trace}|${ofHead}|${shared}|${bytes}`);
-  return (name, layer, policy) => {
+  const common = `parts ${trace}|${ofHead}|${shared}|${bytes}`;
+  const ofLayout = rememberIn<PartSummary>(config, common);
+  const chunks = rememberIn<ChunkSummary>(config, `${common}|${JSON.stringify(layout.recompute)}`);
+  const part: Summaries['part'] = (name, layer, policy) => {
     return ofLayout(`${name} ${layer} ${policy}`, () => {
       const alike = { ...settings, layout: { ...layout, recompute: { policy } } };
       const origin = coordsOf(layout, 0);
@@ -78,6 +84,7 @@ export function partSummaries(
       };
     });
   };
+  return { part, chunk: (key, parts) => chunks(key, () => chunkSummary(parts())) };
 }
 
 function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Record<WorkKind, RunSummary>> {
@@ -97,36 +104,25 @@ function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Recor
 }
 
 /** Of parts side by side. */
-export function chunkSummary(config: ModelConfig, parts: readonly CountedPart[]): ChunkSummary {
-  const key = parts.map(({ part, count }) => `${idOf(part)}*${count}`).join();
-  return remember(config, `chunk ${key}`, () => {
-    const runOf = once((kind: WorkKind) => {
-      const all = parts.map(({ part, count }) => ({ run: part[kind], count }));
-      const inOrder = kind === 'forward' ? all : all.toReversed();
-      return sumOf(all, inTurn(inOrder.map(({ run, count }) => times(run.live, count))));
-    });
-    return {
-      parts,
-      get forward() {
-        return runOf('forward');
-      },
-      get backward() {
-        return runOf('backward');
-      },
-      get inputGradient() {
-        return runOf('inputGradient');
-      },
-      get weightGradient() {
-        return runOf('weightGradient');
-      },
-    };
+function chunkSummary(parts: readonly CountedPart[]): ChunkSummary {
+  const runOf = once((kind: WorkKind) => {
+    const all = parts.map(({ part, count }) => ({ run: part[kind], count }));
+    const inOrder = kind === 'forward' ? all : all.toReversed();
+    return sumOf(all, inTurn(inOrder.map(({ run, count }) => times(run.live, count))));
   });
-}
-
-const ids = new WeakMap<PartSummary, number>();
-let nextId = 0;
-function idOf(part: PartSummary): number {
-  const id = ids.get(part) ?? nextId++;
-  ids.set(part, id);
-  return id;
+  return {
+    parts,
+    get forward() {
+      return runOf('forward');
+    },
+    get backward() {
+      return runOf('backward');
+    },
+    get inputGradient() {
+      return runOf('inputGradient');
+    },
+    get weightGradient() {
+      return runOf('weightGradient');
+    },
+  };
 }

@@ -105,11 +105,16 @@ function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Recor
 
 /** Of parts side by side. */
 function chunkSummary(parts: readonly CountedPart[]): ChunkSummary {
-  const runOf = once((kind: WorkKind) => {
+  const known: { [kind in WorkKind]?: RunSummary } = {};
+  const runOf = (kind: WorkKind): RunSummary => {
+    const found = known[kind];
+    if (found) return found;
     const all = parts.map(({ part, count }) => ({ run: part[kind], count }));
     const inOrder = kind === 'forward' ? all : all.toReversed();
-    return sumOf(all, inTurn(inOrder.map(({ run, count }) => times(run.live, count))));
-  });
+    const made = sumOf(all, inTurn(inOrder.map(({ run, count }) => times(run.live, count))));
+    known[kind] = made;
+    return made;
+  };
   return {
     parts,
     get forward() {

@@ -75,12 +75,15 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
     };
   };
   const known = new Map<string, StageSummary>();
-  return (some ?? Array.from({ length: pp }, (_, stage) => stage)).map((stage) => {
-    const names = Array.from({ length: virtual }, (_, chunk) => namesOf(chunk * pp + stage));
-    const key = names.join('/');
-    const found = known.get(key) ?? summaryOf(stage, names);
-    known.set(key, found);
-    return found;
+  const inOrder = some ?? Array.from({ length: pp }, (_, stage) => stage);
+  return inOrder.map((stage) => {
+    let key = namesOf(stage);
+    for (let chunk = 1; chunk < virtual; chunk++) key += `/${namesOf(chunk * pp + stage)}`;
+    const found = known.get(key);
+    if (found) return found;
+    const made = summaryOf(stage, key.split('/'));
+    known.set(key, made);
+    return made;
   });
 }
 

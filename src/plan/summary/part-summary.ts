@@ -17,9 +17,9 @@ import { profilesOf, summarise, sumOf, widthsKey } from './run-summary.ts';
 import type { ChunkSummary, CountedPart, PartSummary, RunSummary, Widths, WorkKind } from './summary.ts';
 
 /** The settings that programs of parts are traced with. */
-function traceKey({ config, layout, microBatch, seqLen, attentionBlock, router }: StepSettings): string {
+function traceKey({ config, layout, microBatch, seqLen, attentionBlock, router, expertRoom }: StepSettings): string {
   const { tp, sp, cp, cpMode, ep } = layout;
-  const routing = config.mixture ? JSON.stringify(router) : '';
+  const routing = config.mixture ? `${JSON.stringify(router)} ${expertRoom}` : '';
   return `${tp} ${sp} ${cp} ${cpMode} ${ep} ${microBatch} ${seqLen} ${attentionBlock} ${routing}`;
 }
 

@@ -1,6 +1,5 @@
 // Predicts a step of training on a cluster: the schedule is played with what its works cost, and what comes after it added.
 import { worldSize } from '../../mesh/mesh.ts';
-import { plainRouter } from '../../model/router.ts';
 import { trainingFlopsPerToken } from '../../model/weights.ts';
 import { play } from '../../schedule/play.ts';
 import { isMessage } from '../../schedule/schedule.ts';
@@ -38,7 +37,7 @@ export const stepSettings = ({
   precision: 'f32',
   ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
   // Devices make room for the rows of experts when they know how many come.
-  ...(config.mixture ? { router: { ...plainRouter, room: 'even' } as const } : {}),
+  ...(config.mixture ? { expertRoom: 'even' as const } : {}),
 });
 
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {

@@ -39,6 +39,8 @@ export const stepSettings = ({
   // Rooms for tokens that experts get are as large as even routing needs, which is what frameworks' are that allocate as they go.
   ...(config.mixture ? { router: { ...plainRouter, capacity: 1 } } : {}),
   ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+  // Devices make room for the rows of experts when they know how many come.
+  ...(config.mixture ? { expertRoom: 'even' as const } : {}),
 });
 
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {

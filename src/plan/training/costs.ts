@@ -22,7 +22,7 @@ export interface TrainingCosts {
 }
 
 export function trainingCosts(
-  { cluster, formats, layout, software }: TrainingScenario,
+  { cluster, config, formats, layout, software }: TrainingScenario,
   model: CostModel,
 ): TrainingCosts {
   const { device } = cluster;
@@ -34,8 +34,15 @@ export function trainingCosts(
   const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations]) };
   const fused = (kernel: KernelShape): number =>
     model.kernelSeconds(kernel, device, kernelFormats, kernel.kind === 'attention' ? ofAttention : ofProducts);
-  // What is sent to experts is of a rank's own tokens, where tensor-parallel ranks share them out (Megatron).
-  const folded = layout.sp && software.gathersAgain ? layout.tp : 1;
+  /** Bytes for experts: of a rank's own tokens, where tensor-parallel ranks share them out, and once to a node, where they go so. */
+  const toExperts = (bytes: number, spread: readonly number[]): number =>
+    bytes / (layout.sp && software.gathersAgain ? layout.tp : 1) / (software.sendsOnce ? copies(spread) : 1);
+  /** Of what leaves a node, on average over tokens whose experts lie anywhere: rows for each node that has any. */
+  const copies = (spread: readonly number[]): number => {
+    const wanted = config.mixture?.perToken ?? 1;
+    const nodes = spread.slice(1).reduce((a, b) => a * b, 1);
+    return nodes === 1 ? 1 : wanted / nodes / (1 - (1 - 1 / nodes) ** wanted);
+  };
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
@@ -50,10 +57,12 @@ export function trainingCosts(
   };
   return {
     kernel,
-    talk: ({ axis, call, bytes }) =>
-      model.talkSeconds(
-        { call, bytes: call === 'allToAllV' ? bytes / folded : bytes, spread: groupSpread(layout, axis, cluster) },
+    talk({ axis, call, bytes }) {
+      const spread = groupSpread(layout, axis, cluster);
+      return model.talkSeconds(
+        { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
         cluster,
-      ),
+      );
+    },
   };
 }

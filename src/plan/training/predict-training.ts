@@ -1,6 +1,5 @@
 // Predicts a step of training on a cluster: the schedule is played with what its works cost, and what comes after it added.
 import { worldSize } from '../../mesh/mesh.ts';
-import { plainRouter } from '../../model/router.ts';
 import { trainingFlopsPerToken } from '../../model/weights.ts';
 import { play } from '../../schedule/play.ts';
 import { isMessage } from '../../schedule/schedule.ts';
@@ -36,8 +35,6 @@ export const stepSettings = ({
   microBatch,
   microbatches,
   precision: 'f32',
-  // Rooms for tokens that experts get are as large as even routing needs, which is what frameworks' are that allocate as they go.
-  ...(config.mixture ? { router: { ...plainRouter, capacity: 1 } } : {}),
   ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
   // Devices make room for the rows of experts when they know how many come.
   ...(config.mixture ? { expertRoom: 'even' as const } : {}),

@@ -92,7 +92,16 @@ const rules: readonly Rule[] = [
   {
     in: 'framework',
     says: /internevo/i,
-    means: { zero: 1, sp: false, overlapsTensor: false, overlapsParameters: false },
+    means: {
+      zero: 1,
+      sp: false,
+      overlapsTensor: false,
+      overlapsParameters: false,
+      narrowGradients: true,
+      attention: 'flash-2',
+      fuses: false,
+      launches: 'interpreted',
+    },
   },
   {
     in: 'framework',

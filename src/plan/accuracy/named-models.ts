@@ -26,9 +26,37 @@ const names: readonly { readonly says: RegExp; readonly name: string }[] = [
   { says: /gpt-?3-?175b/, name: 'gpt3-175b' },
 ];
 
+/** What is in no table of the planner: models that rows name, by their config.json. */
+const others: readonly { readonly says: RegExp; readonly config: Readonly<Record<string, unknown>> }[] = [
+  {
+    says: /internlm-?7b/,
+    config: {
+      model_type: 'llama',
+      vocab_size: 103168,
+      hidden_size: 4096,
+      intermediate_size: 11008,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      tie_word_embeddings: false,
+    },
+  },
+  {
+    says: /internlm-?20b/,
+    config: {
+      model_type: 'llama',
+      vocab_size: 103168,
+      hidden_size: 5120,
+      intermediate_size: 13824,
+      num_hidden_layers: 60,
+      num_attention_heads: 40,
+      tie_word_embeddings: false,
+    },
+  },
+];
+
 /** The config.json of the model that a table names so; undefined: none that is known. */
 export function namedModel(written: string): Readonly<Record<string, unknown>> | undefined {
   const plain = written.toLowerCase().replace(/[_\s./]+/g, '-');
   const found = names.find(({ says }) => says.test(plain));
-  return found && findPreset(found.name);
+  return found ? findPreset(found.name) : others.find(({ says }) => says.test(plain))?.config;
 }

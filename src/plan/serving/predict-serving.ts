@@ -1,4 +1,22 @@
 // Seconds and bytes of serving a model: the one function that everything else asks.
+import { deploy } from './deployed.ts';
+import { withoutRoom } from './explained.ts';
+import type { ServingCosts } from './iteration.ts';
+import { playedServing } from './played-serving.ts';
 import type { ServingPrediction, ServingScenario } from './scenario.ts';
+import { steadyServing } from './steady-serving.ts';
 
 export type PredictServing = (scenario: ServingScenario) => ServingPrediction;
+
+/** Predictions with these costs of kernels, collectives and engines. */
+export const servingPredictor =
+  (costs: ServingCosts): PredictServing =>
+  (scenario) => {
+    const deployed = deploy(scenario, costs);
+    const { readers, writers, devices, lengths } = deployed;
+    for (const pool of [readers, writers])
+      if (pool?.instance.room === 0) return withoutRoom(pool.instance, devices, lengths);
+    return scenario.load.kind === 'saturated'
+      ? steadyServing(deployed, deployed.mostWritten)
+      : playedServing(deployed, scenario);
+  };

@@ -1,0 +1,131 @@
+// Seconds of products of matrices: tiles dealt out to multiprocessors in waves, or the memory that they are read from.
+import type { KernelShape } from '../../program/kernel-shape.ts';
+import type { Device } from '../hardware/device.ts';
+import { formatBytes } from '../hardware/number-format.ts';
+import type { KernelFormats } from './cost-model.ts';
+import { type KernelParameters, measuredAs } from './kernel-parameters.ts';
+
+type Shape<Kind extends KernelShape['kind']> = Extract<KernelShape, { readonly kind: Kind }>;
+
+/** Rows and columns of the tiles that libraries choose from, one after the other. */
+const tiles = [256, 128, 128, 256, 128, 128, 128, 64, 64, 128, 64, 64, 16, 64];
+/** Depth is not split into parts of fewer. */
+const leastDepth = 256;
+/** Of a gradient of a weight, and of partial results: sums are fp32. */
+const sumBytes = 4;
+
+/** `flopsPerSecond`: of all multiprocessors at best. */
+export function matmulSeconds(
+  { batch, m, n, k, accumulates }: Shape<'matmul'>,
+  device: Device,
+  formats: KernelFormats,
+  parameters: KernelParameters,
+  flopsPerSecond: number,
+): number {
+  const product = parameters.products[measuredAs[formats.products]];
+  const operand = formatBytes[formats.products];
+  const result = accumulates ? 2 * sumBytes : formatBytes[formats.activations];
+  const second = batch === 1 && !accumulates ? weightBytes(formats) : operand;
+  const bytes = batch * (m * k * operand + k * n * second + m * n * result);
+  const compute = tiledSeconds(
+    batch,
+    m,
+    n,
+    k,
+    operand,
+    flopsPerSecond * product.share,
+    device,
+    parameters,
+    product.rampDepth,
+  );
+  const narrowing = accumulates ? 0 : narrowingSeconds(batch * m * k, device, formats, parameters);
+  return narrowing + overlapped(compute, bytes, device, parameters);
+}
+
+/** Groups without rows are not read. */
+export function groupedSeconds(
+  { groups, rows, n, k, weights }: Shape<'grouped'>,
+  device: Device,
+  formats: KernelFormats,
+  parameters: KernelParameters,
+  flopsPerSecond: number,
+  groupedShare?: number,
+): number {
+  const product = parameters.products[measuredAs[formats.products]];
+  const operand = formatBytes[formats.products];
+  const used = Math.min(groups, rows);
+  const rate = flopsPerSecond * product.share * (groupedShare ?? product.groupedShare);
+  if (weights) {
+    const compute = tiledSeconds(used, k, n, rows / used, operand, rate, device, parameters, product.rampDepth);
+    return overlapped(compute, rows * (k + n) * operand + used * k * n * 2 * sumBytes, device, parameters);
+  }
+  const bytes = rows * (k * operand + n * formatBytes[formats.activations]) + used * k * n * weightBytes(formats);
+  const compute = tiledSeconds(used, rows / used, n, k, operand, rate, device, parameters, product.rampDepth);
+  return narrowingSeconds(rows * k, device, formats, parameters) + overlapped(compute, bytes, device, parameters);
+}
+
+/** Bound by memory: a kernel that reads and writes so many bytes. */
+export const movedSeconds = (bytes: number, device: Device, { launchSeconds, memoryShare }: KernelParameters): number =>
+  launchSeconds + bytes / (device.memoryBytesPerSecond * memoryShare);
+
+const weightBytes = ({ weights, products }: KernelFormats): number => formatBytes[weights ?? products];
+
+/** Activations are read, scaled and written in the format of products, where that is narrower. */
+function narrowingSeconds(
+  elements: number,
+  device: Device,
+  { products, activations }: KernelFormats,
+  parameters: KernelParameters,
+): number {
+  const bytes = formatBytes[products];
+  const before = formatBytes[activations];
+  return bytes < before ? movedSeconds(elements * (before + bytes), device, parameters) : 0;
+}
+
+/** The longer of work and memory traffic hides the other, but for a part. */
+function overlapped(compute: number, bytes: number, device: Device, parameters: KernelParameters): number {
+  const { launchSeconds, memoryShare, exposed } = parameters;
+  const memory = bytes / (device.memoryBytesPerSecond * memoryShare);
+  return launchSeconds + (compute > memory ? compute + exposed * memory : memory + exposed * compute);
+}
+
+/**
+ * Seconds in which multiprocessors do `batch` products [m, k] · [k, n], with the tiles that do it soonest. Few tiles are split over depth.
+ * `operand`: bytes of an element as it is multiplied; `flopsPerSecond`: of all multiprocessors, on whole tiles of much depth.
+ */
+function tiledSeconds(
+  batch: number,
+  m: number,
+  n: number,
+  k: number,
+  operand: number,
+  flopsPerSecond: number,
+  device: Device,
+  { cacheRatio, tail }: KernelParameters,
+  rampDepth: number,
+): number {
+  const units = device.multiprocessors;
+  const perFlop = units / flopsPerSecond;
+  const perByte = units / (device.memoryBytesPerSecond * cacheRatio);
+  let least = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < tiles.length; at += 2) {
+    const rows = tiles[at]!;
+    const columns = tiles[at + 1]!;
+    let count = batch * Math.ceil(m / rows) * Math.ceil(n / columns);
+    let depth = k;
+    let merging = 0;
+    if (2 * count <= units && k >= 2 * leastDepth) {
+      const parts = Math.floor(Math.min(units / count, k / leastDepth));
+      count *= parts;
+      depth = k / parts;
+      merging = 2 * Math.min(m, rows) * Math.min(n, columns) * sumBytes * perByte;
+    }
+    const waves = count / units;
+    const rounds = waves > 1 ? waves + tail * (Math.ceil(waves) - waves) : 1;
+    const read = (Math.min(m, rows) + Math.min(n, columns)) * operand * perByte;
+    const perDepth = Math.max(2 * rows * columns * perFlop, read);
+    const seconds = rounds * (depth + rampDepth) * perDepth + merging;
+    if (seconds < least) least = seconds;
+  }
+  return least;
+}

@@ -4,6 +4,7 @@ import { attentionFlops } from '../src/ops/attention.ts';
 import { type AttentionAttrs, sizeOf } from '../src/ops/attention-size.ts';
 import { grad } from '../src/ops/grad.ts';
 import { opTable } from '../src/ops/op-table.ts';
+import { kernelFlops, kernelOf } from '../src/program/kernel-of.ts';
 import type { NdArray, Op, Program } from '../src/program/program.ts';
 import { apply, at, finish, input, startTrace } from '../src/program/trace.ts';
 import { samples } from './op-samples.ts';
@@ -93,6 +94,10 @@ describe('what runs equals the reference, and its FLOPs are those the op claims'
       expect(relativeError(outputs, expected)).toBeLessThan(tolerance[precision]);
       expect(flops).toBe(flopsOf(op, sample));
     }
+    // What a cost model is told of is the work that was done.
+    const [node] = program.nodes;
+    const kernel = kernelOf(node!);
+    expect(kernel ? kernelFlops(kernel) : 0).toBe(op.flops?.(sample.inputs, sample.attrs) ?? 0);
     // One result alone: ONNX Runtime then drops and fuses other nodes.
     for (const [name, value] of Object.entries(program.outputs)) {
       const { outputs } = await runProgram(

@@ -64,15 +64,22 @@ export function rankAt(mesh: Mesh, coords: Coords): number {
   return rank;
 }
 
+const inOrder = (along: Axis | readonly Axis[]): Axis[] =>
+  axes.filter((axis) => (typeof along === 'string' ? axis === along : along.includes(axis)));
+
+/** What a group along these is called. */
+export function groupAxis(along: readonly Axis[]): GroupAxis {
+  const [first, ...rest] = inOrder(along) as [Axis, ...Axis[]];
+  return rest.length === 0 ? first : `${first}+${rest.join('+')}`;
+}
+
 /** The ranks that share all of `rank`'s coordinates but those on the axes: one, or several with more than one rank each. */
 export function groupOf(mesh: Mesh, rank: number, along: Axis | readonly Axis[]): Group {
-  const set = axes.filter((axis) => (typeof along === 'string' ? axis === along : along.includes(axis)));
-  const [first, ...rest] = set as [Axis, ...Axis[]];
+  const set = inOrder(along);
   let members = [coordsOf(mesh, rank)];
   for (const axis of set.toReversed())
     members = members.flatMap((coords) => Array.from({ length: mesh[axis] }, (_, i) => ({ ...coords, [axis]: i })));
-  const name: GroupAxis = rest.length === 0 ? first : `${first}+${rest.join('+')}`;
-  return { axis: name, ranks: members.map((coords) => rankAt(mesh, coords)) };
+  return { axis: groupAxis(set), ranks: members.map((coords) => rankAt(mesh, coords)) };
 }
 
 /** The group of every rank of a mesh, or of so many ranks. */

@@ -22,7 +22,7 @@ export const stageParts = (config: ModelConfig, layout: Layout, stage: number): 
   Array.from({ length: layout.virtual }, (_, chunk) => chunkParts(config, layout, stage, chunk)).flat();
 
 /** The one parameter that the embedding and the head have between them. */
-export const isTied = (config: ModelConfig, { key }: ParamSpec): boolean =>
+export const isTied = (config: ModelConfig, { key }: Pick<ParamSpec, 'key'>): boolean =>
   config.tiedHead && (key === 'table.weight' || key === 'head.weight');
 
 /** It is held by the first and the last stage. */

@@ -2,6 +2,7 @@
 // How it is cut into blocks is in attention-blocks.ts, what a block runs in attention-kernels.ts, the loop in attention-loop.ts.
 
 import type { TokenRange } from '../mesh/sequence.ts';
+import type { KernelShape } from '../program/kernel-shape.ts';
 import type { Value } from '../program/program.ts';
 import { expectShape, type Op, type TensorShape } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
@@ -56,6 +57,18 @@ function scoresInOrder(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): n
   return batch * kvHeads * scoresOf(strips, group);
 }
 
+function attentionKernel(
+  pass: 'forward' | 'backward',
+  q: TensorShape,
+  k: TensorShape,
+  attrs: AttentionAttrs,
+): KernelShape {
+  const { batch, kvHeads, queries, keys, group, headDim } = sizeOf(q, k);
+  const heads = kvHeads * group;
+  const scores = scoresInOrder(q, k, attrs) / batch / heads;
+  return { kind: 'attention', pass, batch, heads, kvHeads, headDim, valueDim: headDim, queries, keys, scores };
+}
+
 const operandDims = 'b h s g! d!, b h~ t! 1 d!, b h~ t! 1 d!, b s, b s, b t!, b t!';
 const perScore = { forward: 2 * 2, backward: 5 * 2 } as const;
 
@@ -73,6 +86,7 @@ const attentionOp: Op<AttentionAttrs> = {
   typing: { dims: `${operandDims} -> b h s g d, b h s g 1` },
   differentiable: [0, 1],
   flops: ([q, k], attrs) => perScore.forward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
+  kernel: ([q, k], attrs) => attentionKernel('forward', q!, k!, attrs),
   vjp: ({ node: { inputs, outputs, attrs }, gradients: [sum, logSumExp] }) => {
     const [out, lse] = outputs as [Value, Value];
     const dSum = sum ?? scale(out, 0);
@@ -94,6 +108,7 @@ const attentionGradOp: Op<AttentionAttrs> = {
     linear: [[8, 9]],
   },
   flops: ([q, k], attrs) => perScore.backward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
+  kernel: ([q, k], attrs) => attentionKernel('backward', q!, k!, attrs),
   execution: { by: 'blocks', ...backwardLoop },
   reference: attentionGradReference,
 };

@@ -11,6 +11,7 @@
 //   ownSlice d     R -> Vd   |  ownPad: Vd -> P
 //   ownSlice part  R -> Od   |  ownPad: POd -> P
 import { fail } from '../errors.ts';
+import { memoryKernel } from '../program/kernel-of.ts';
 import { elements, expectShape, type Op, type TensorShape, type Value } from '../program/program.ts';
 import { checkedShapes, record } from '../program/trace.ts';
 import { type AxisType, dual, mapTypes, type TypedAxis, typedAxes } from '../program/types.ts';
@@ -159,6 +160,7 @@ const ownSliceOp: Op<OwnPart> = {
     const from = [dual(node.outputs[0]!.types[axes[0]!]!)];
     return [transition(ownPadOp, g!, { axes, dim, start, size: x.shape[dim]! }, from, 'P', insteadOf.gather)];
   },
+  kernel: ([x], { dim, size }) => memoryKernel([resized(x!, dim, size), resized(x!, dim, size)]),
   execution: { by: 'onnx', lower: (onnx, [x], { dim, start, size }) => [onnx.slice(x!, dim, start, start + size)] },
   reference: ([x], { dim, start, size }) => {
     const inner = elements(x!.shape.slice(dim + 1));

@@ -1,7 +1,8 @@
 // Token embedding from a table that may be sharded by vocabulary: rows outside the shard give zeros, so the result is partial.
 
-import type { Value } from '../program/program.ts';
-import { expectShape, type Numbers, type Op } from '../program/program.ts';
+import type { KernelShape } from '../program/kernel-shape.ts';
+import type { TensorShape, Value } from '../program/program.ts';
+import { elementBytes, elements, expectShape, type Numbers, type Op } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
 import { float, lastDim, ndarray } from './shapes.ts';
 
@@ -39,6 +40,7 @@ const embeddingOp: Op<VocabularyShard> = {
     undefined,
     embeddingGrad(g!, node.inputs[0]!, node.inputs[1]!, node.attrs.offset),
   ],
+  kernel: ([ids, table]) => ofRows(ids!, table!, 2),
   execution: {
     by: 'host',
     run: ([ids, table], [out], { offset }, node) => {
@@ -60,12 +62,20 @@ const embeddingOp: Op<VocabularyShard> = {
   },
 };
 
+/** Goes so many times through the rows of the tokens, and not through the whole table. */
+const ofRows = (ids: TensorShape, table: TensorShape, times: number, more = 0): KernelShape => ({
+  kind: 'memory',
+  floats: times * elements(ids.shape) * lastDim(table.shape) + more,
+  bytes: elements(ids.shape) * elementBytes('int', 'f32'),
+});
+
 /** The table is an operand for its shape and typing only. */
 const embeddingGradOp: Op<VocabularyShard> = {
   name: 'embeddingGrad',
   shape: ([, , table]) => [float(table!.shape)],
   typing: { dims: 'b s h, b s, v h -> v h', linear: [0] },
   accumulates: 3,
+  kernel: ([, ids, table, accumulator]) => ofRows(ids!, table!, 3, accumulator ? 0 : elements(table!.shape)),
   execution: {
     by: 'host',
     run: ([dy, ids, , accumulator], [out], { offset }, node) => {

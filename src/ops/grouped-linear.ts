@@ -53,6 +53,13 @@ const groupedLinearOp: Op<Product> = {
     linear: [0, 2],
   }),
   flops: ([, experts, w], attrs) => 2 * slotsOf(experts!, attrs) * w!.shape[1]! * w!.shape[2]!,
+  kernel: ([, experts, w], attrs) => ({
+    kind: 'grouped',
+    groups: w!.shape[0]!,
+    rows: slotsOf(experts!, attrs),
+    n: outOf(w!, attrs.order),
+    k: inOf(w!, attrs.order),
+  }),
   vjp: ({ node, gradients: [g] }) => {
     const [x, experts, w] = node.inputs as [Value, Value, Value];
     const { order, into: _, ...filled } = node.attrs;
@@ -97,6 +104,14 @@ const groupedOuterSumOp: Op<Gradient> = {
   }),
   accumulates: 3,
   flops: ([a, b, slots], attrs) => 2 * slotsOf(slots!, attrs) * lastDim(a!.shape) * lastDim(b!.shape),
+  kernel: ([a, b, slots], attrs) => ({
+    kind: 'grouped',
+    groups: attrs.experts,
+    rows: slotsOf(slots!, attrs),
+    n: lastDim(b!.shape),
+    k: lastDim(a!.shape),
+    weights: true,
+  }),
   execution: { by: 'blocks', ...outerSumLoop },
   reference: ([a, b, slots], { experts }) => {
     const perToken = lastDim(slots!.shape);

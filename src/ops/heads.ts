@@ -20,6 +20,7 @@ const splitHeadsOp: Op<{ headDim: number }> = {
   },
   typing: { dims: 'b s h -> b s h d', linear: 'all' },
   vjp: ({ gradients: [g] }) => [mergeHeads(g!)],
+  kernel: () => undefined,
   execution: { by: 'onnx', lower: (onnx, [x], _, node) => [onnx.reshape(x!, node.outputs[0]!.shape)] },
   reference: ([x], { headDim }) => [
     { shape: [x!.shape[0]!, x!.shape[1]!, x!.shape[2]! / headDim, headDim], data: x!.data.slice() },
@@ -34,6 +35,7 @@ const mergeHeadsOp: Op = {
   },
   typing: { dims: 'b s h d! -> b s h', linear: 'all' },
   vjp: ({ node, gradients: [g] }) => [splitHeads(g!, node.inputs[0]!.shape[3]!)],
+  kernel: () => undefined,
   execution: { by: 'onnx', lower: (onnx, [x], _, node) => [onnx.reshape(x!, node.outputs[0]!.shape)] },
   reference: ([x]) => [{ shape: [x!.shape[0]!, x!.shape[1]!, x!.shape[2]! * x!.shape[3]!], data: x!.data.slice() }],
 };

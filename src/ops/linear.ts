@@ -29,6 +29,13 @@ const linearOp: Op<{ order: WeightOrder }> = {
     linear: [0, 1],
   }),
   flops: ([x, w], { order }) => 2 * rowsOf(x!.shape) * inOf(w!, order) * outOf(w!, order),
+  kernel: ([x, w], { order }) => ({
+    kind: 'matmul',
+    batch: 1,
+    m: rowsOf(x!.shape),
+    n: outOf(w!, order),
+    k: inOf(w!, order),
+  }),
   vjp: ({ node, gradients: [g] }) => {
     const [x, w] = node.inputs as [Value, Value];
     const { order } = node.attrs;
@@ -71,6 +78,14 @@ const outerSumOp: Op = {
   typing: { dims: 'b s m, b s n -> m n', linear: [0, 1] },
   accumulates: 2,
   flops: ([a, b]) => 2 * rowsOf(a!.shape) * lastDim(a!.shape) * lastDim(b!.shape),
+  kernel: ([a, b, accumulator]) => ({
+    kind: 'matmul',
+    batch: 1,
+    m: lastDim(a!.shape),
+    n: lastDim(b!.shape),
+    k: rowsOf(a!.shape),
+    ...(accumulator && { accumulates: true }),
+  }),
   execution: {
     by: 'onnx',
     lower: (onnx, [a, b, accumulator], _, node) => {

@@ -2,6 +2,7 @@
 // cost, their gradient and how they are executed.
 import type { Coords, Mesh } from '../mesh/mesh.ts';
 import type { GroupCall } from '../mesh/traffic.ts';
+import type { KernelShape } from './kernel-shape.ts';
 import type { DimSizes, OnnxBuilder, Precision } from './onnx-builder.ts';
 import type { OnnxDim } from './onnx-graph.ts';
 import type { Types, Typing } from './types.ts';
@@ -161,6 +162,11 @@ export interface Op<A = object> {
   readonly typing?: Typing | ((inputs: readonly TensorShape[], attrs: A) => Typing);
   /** Matrix-multiply FLOPs this rank executes: 2 per multiply-add, elementwise work not counted. */
   readonly flops?: (inputs: readonly TensorShape[], attrs: A) => number;
+  /**
+   * What a device has to do: a product, attention, or less memory than operands and results are; undefined: it goes through all of these once.
+   * Of an op that has it, undefined as a result is nothing to do, as of a view.
+   */
+  readonly kernel?: (inputs: readonly TensorShape[], attrs: A) => KernelShape | undefined;
   /** Gradients of the operands (undefined: none), given the results' gradients (undefined where nothing depends on a result). */
   readonly vjp?: (args: { node: Node<A>; gradients: readonly (Value | undefined)[] }) => (Value | undefined)[];
   /**

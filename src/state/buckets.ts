@@ -28,6 +28,8 @@ export interface Bucket {
   readonly placement: Placement;
   /** Held by the first and the last stage: gradients are summed over the two. */
   readonly onBothEnds: boolean;
+  /** So many are alike, of which this one stands for all: 1 but in summaries. */
+  readonly count: number;
 }
 
 /** Shards start at multiples of it: a cache line of 64-bit numbers. */
@@ -41,32 +43,72 @@ const flat = (types: Types): Types => mapTypes(types, (type) => (varyingDim(type
  * The buckets of a stage. From ZeRO 2 on each part of the model has its own, since gradients (and from 3 on parameters) are whole
  * for one part at a time only.
  */
-export function bucketsOf(config: ModelConfig, layout: Layout, stage: number): Bucket[] {
-  return bucketsWhere(config, layout, stage, ({ byLoad }) => !byLoad);
+export const bucketsOf = (config: ModelConfig, layout: Layout, stage: number): Bucket[] =>
+  bucketsOfParts(config, layout, stageParts(config, layout, stage));
+
+/** The same where a stage has these parts. */
+export const bucketsOfParts = (config: ModelConfig, layout: Layout, parts: readonly Part[]): Bucket[] =>
+  alikeBuckets(config, layout, parts.map(once));
+
+/** Parts that are built alike: so many, of which one is named. */
+export interface AlikeParts {
+  readonly part: Part;
+  readonly count: number;
 }
 
+const once = (part: Part): AlikeParts => ({ part, count: 1 });
+
+/** The same, where of buckets that are alike one stands for so many. Of parts that are not named the slots are left out. */
+export const alikeBuckets = (config: ModelConfig, layout: Layout, parts: readonly AlikeParts[]): Bucket[] =>
+  bucketsWhere(config, layout, parts, ({ byLoad }) => !byLoad);
+
 /** Of parameters that have no gradient, whole on every rank; undefined: there are none. */
-export function loadBucketOf(config: ModelConfig, layout: Layout, stage: number): Bucket | undefined {
-  const [bucket] = bucketsWhere(config, { ...layout, zero: 0 }, stage, ({ byLoad }) => byLoad === true);
-  return bucket && { ...bucket, name: 'by load' };
+export const loadBucketOf = (config: ModelConfig, layout: Layout, stage: number): Bucket | undefined =>
+  loadBucketOfParts(config, layout, stageParts(config, layout, stage).map(once));
+
+export function loadBucketOfParts(
+  config: ModelConfig,
+  layout: Layout,
+  parts: readonly AlikeParts[],
+): Bucket | undefined {
+  const [found] = bucketsWhere(config, { ...layout, zero: 0 }, parts, ({ byLoad }) => byLoad === true);
+  return found && { ...found, name: 'by load' };
 }
 
 function bucketsWhere(
   config: ModelConfig,
   layout: Layout,
-  stage: number,
+  parts: readonly AlikeParts[],
   wanted: (spec: ParamSpec) => boolean,
 ): Bucket[] {
-  const drafts = new Map<string, { specs: Map<string, ParamSpec>; onBothEnds: boolean }>();
-  for (const part of stageParts(config, layout, stage))
+  const drafts = new Map<string, { specs: Map<string, Held>; onBothEnds: boolean; count: number }>();
+  for (const { part, count } of parts)
     for (const spec of paramSpecs(config, layout, part).filter(wanted)) {
       const name = bucketName(config, layout, part, spec);
-      const draft = drafts.get(name) ?? { specs: new Map(), onBothEnds: isOnBothEnds(config, layout, spec) };
+      // Those of a block are its own from ZeRO 2 on.
+      const [times, buckets] = hasOwnBuckets(layout, part) ? [1, count] : [count, 1];
+      const draft = drafts.get(name) ?? {
+        specs: new Map(),
+        onBothEnds: isOnBothEnds(config, layout, spec),
+        count: buckets,
+      };
       // The embedding and a head tied to it are one parameter.
-      if (!draft.specs.has(spec.name)) draft.specs.set(spec.name, spec);
+      if (!draft.specs.has(spec.name)) draft.specs.set(spec.name, { spec, times });
       drafts.set(name, draft);
     }
-  return [...drafts].map(([name, { specs, onBothEnds }]) => bucketOf(name, [...specs.values()], layout, onBothEnds));
+  return [...drafts].map(([name, { specs, onBothEnds, count }]) => ({
+    ...bucketOf(name, [...specs.values()], layout),
+    onBothEnds,
+    count,
+  }));
+}
+
+const hasOwnBuckets = (layout: Layout, { name }: Part): boolean => zeroOf(layout) >= 2 && name === 'block';
+
+/** So many parameters that are alike. */
+interface Held {
+  readonly spec: ParamSpec;
+  readonly times: number;
 }
 
 function bucketName(config: ModelConfig, layout: Layout, part: Part, spec: ParamSpec): string {
@@ -81,17 +123,17 @@ function bucketName(config: ModelConfig, layout: Layout, part: Part, spec: Param
 /** What a bucket's parameters must have in common, besides how they lie over the model's axes. */
 function unitOf(config: ModelConfig, layout: Layout, part: Part, spec: ParamSpec): string {
   if (isOnBothEnds(config, layout, spec)) return 'both ends';
+  if (hasOwnBuckets(layout, part)) return `block ${part.layer}`;
   if (zeroOf(layout) < 2) return 'stage';
-  if (part.name === 'block') return `block ${part.layer}`;
   return isTied(config, spec) ? 'tied' : part.name;
 }
 
-function bucketOf(name: string, specs: readonly ParamSpec[], layout: Layout, onBothEnds: boolean): Bucket {
-  const types = flat(specs[0]!.types);
+function bucketOf(name: string, held: readonly Held[], layout: Layout): Omit<Bucket, 'onBothEnds' | 'count'> {
+  const types = flat(held[0]!.spec.types);
   let end = 0;
-  const slots = specs.map((spec): Slot => {
+  const slots = held.map(({ spec, times }): Slot => {
     const [start, size] = [end, elements(shardShape(spec, layout))];
-    end = padded(start + size, grain);
+    end += times * padded(size, grain);
     return { spec, start, size };
   });
   // Of what ranks of every data axis have their own, nothing is shared out.
@@ -104,6 +146,5 @@ function bucketOf(name: string, specs: readonly ParamSpec[], layout: Layout, onB
     size: padded(end, grain * shares),
     types,
     placement: placementOf(types, zero),
-    onBothEnds,
   };
 }

@@ -3,8 +3,9 @@ import type { Layout } from '../mesh/layout.ts';
 import type { Coords } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { ParamSpec } from '../model/params.ts';
+import { stageParts } from '../model/stages.ts';
 import type { Types } from '../program/types.ts';
-import { type Bucket, bucketsOf, loadBucketOf, type Slot } from './buckets.ts';
+import { type AlikeParts, alikeBuckets, type Bucket, loadBucketOfParts, type Slot } from './buckets.ts';
 import { heldPart } from './pieces.ts';
 
 /** Of training. */
@@ -64,8 +65,20 @@ export function stateOf(
   coords: Coords,
   roles: readonly StateRole[] = trainingRoles,
 ): RankState {
-  const buckets = bucketsOf(config, layout, coords.pp);
-  const byLoad = loadBucketOf(config, layout, coords.pp);
+  const parts = stageParts(config, layout, coords.pp).map((part) => ({ part, count: 1 }));
+  return stateOfParts(config, layout, coords, parts, roles);
+}
+
+/** The same where a rank has these parts. Of those that are not named parameters are not found. */
+export function stateOfParts(
+  config: ModelConfig,
+  layout: Layout,
+  coords: Coords,
+  parts: readonly AlikeParts[],
+  roles: readonly StateRole[] = trainingRoles,
+): RankState {
+  const buckets = alikeBuckets(config, layout, parts);
+  const byLoad = loadBucketOfParts(config, layout, parts);
   const goOwnWay = roles.some(isOuter);
   const vectorOf = (bucket: Bucket, role: StateRole): StateVector => {
     const placed = typesOf[role](bucket);

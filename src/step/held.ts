@@ -17,8 +17,9 @@ import type { Bucket } from '../state/buckets.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver, zeroOf } from '../state/placement.ts';
 import type { RankState } from '../state/vectors.ts';
+import { type Bindings, type CutProgram, cutProgram } from './cut-program.ts';
 import { once } from './once.ts';
-import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
 export interface Held {
@@ -41,7 +42,7 @@ interface Context {
   readonly config: ModelConfig;
   readonly layout: Layout;
   readonly builder: ProgramBuilder;
-  readonly state: RankState;
+  readonly state: Pick<RankState, 'find' | 'index' | 'byLoad'>;
   readonly coords: Coords;
 }
 
@@ -95,7 +96,8 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
     (bucket: Bucket): Vector =>
     (start, shape) =>
       builder.state(state.index(role, bucket), start, shape);
-  const whole = (bucket: Bucket, name: string): number => builder.activation(`${name} ${bucket.name}`, [bucket.size]);
+  const whole = (bucket: Bucket, name: string, copyOf: 'parameter' | 'gradient'): number =>
+    builder.activation(`${name} ${bucket.name}`, [bucket.size], 'float', copyOf);
   const inside =
     (id: number): Vector =>
     (start, shape) =>
@@ -108,7 +110,7 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
   const wholeSums = (of: Part, place: Place) => {
     const wholes = new Map<Bucket, number>();
     const bindings = viewsOf(of, 'sum', (bucket) => {
-      const id = whole(bucket, 'gradients');
+      const id = whole(bucket, 'gradients', 'gradient');
       wholes.set(bucket, id);
       return inside(id);
     });
@@ -131,7 +133,7 @@ export function holdState({ config, layout, builder, state, coords }: Context): 
       return viewsOf(of, 'param', (bucket) => {
         const sharing = sharedOver(bucket.placement.param, bucket.types);
         if (sharing.length === 0) return inState('parameter')(bucket);
-        const id = whole(bucket, 'gathered');
+        const id = whole(bucket, 'gathered', 'parameter');
         const share = builder.state(state.index('parameter', bucket), 0, [part(bucket, 'param').size]);
         builder.run(gather(bucket), [{ share }], { ...place, site: `${place.site} gather` }, { whole: id });
         return inside(id);

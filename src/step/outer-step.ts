@@ -19,7 +19,8 @@ import { type Types, typedAxes } from '../program/types.ts';
 import type { Bucket } from '../state/buckets.ts';
 import { heldPart } from '../state/pieces.ts';
 import { outerRoles, type RankState, stateOf, trainingRoles } from '../state/vectors.ts';
-import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
+import { cutProgram } from './cut-program.ts';
+import { type ProgramBuilder, startProgram } from './program-builder.ts';
 import type { OuterSettings, StepSettings } from './settings.ts';
 import type { RankProgram } from './step.ts';
 

@@ -9,8 +9,9 @@ import {
   traceLogProbsGradient,
   tracePreference,
 } from '../model/preference.ts';
+import { type Bindings, cutProgram } from './cut-program.ts';
 import { once } from './once.ts';
-import { type Bindings, cutProgram, type ProgramBuilder } from './program-builder.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
 /** What says which tokens are of which completion. */

@@ -1,23 +1,15 @@
 // Runs the parts of the model for one microbatch: each phase of a part is one call, whatever ZeRO, recomputation and blocks do inside.
-import { type RecomputePolicy, recomputeOf } from '../mesh/recompute.ts';
-import { layerLike } from '../model/config.ts';
-import {
-  type TokenBlock,
-  tokenBlocks,
-  traceHead,
-  traceLogits,
-  traceLoss,
-  traceLossAndGradient,
-} from '../model/head.ts';
+import { type TokenBlock, tokenBlocks } from '../model/head.ts';
 import type { Part } from '../model/params.ts';
-import { type TraceSettings, tracePart } from '../model/parts.ts';
+import type { TraceSettings } from '../model/parts.ts';
 import type { PreferenceSettings } from '../model/preference.ts';
-import type { Program, Shape } from '../program/program.ts';
-import { slice } from '../program/slice.ts';
+import type { Shape } from '../program/program.ts';
+import type { Bindings, CutProgram } from './cut-program.ts';
 import { type Held, sharesGradients } from './held.ts';
 import { once } from './once.ts';
 import { type CompletionTokens, type PairBuffers, runPairs } from './pair-runs.ts';
-import { type Bindings, type CutProgram, cutProgram, type ProgramBuilder } from './program-builder.ts';
+import { type CutPrograms, cutPrograms, kindOf } from './part-programs.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 import type { Place } from './step.ts';
 
 /** What the loss is made of on this rank. */
@@ -69,42 +61,23 @@ interface Context {
   readonly builder: ProgramBuilder;
   readonly held: Held;
   readonly trace: TraceSettings;
+  /** Of the parts, where they are known. */
+  readonly programs?: CutPrograms;
   readonly lossBlock?: number | undefined;
   readonly preference?: PreferenceSettings | undefined;
   /** Of training: where what is told of a layer's routing is added up. */
   readonly told?: ((layer: number) => Bindings) | undefined;
 }
 
-export function runParts({ builder, held, trace, lossBlock, preference, told }: Context): PartRuns {
+export function runParts(context: Context): PartRuns {
+  const { builder, held, trace, programs = cutPrograms(context.trace), lossBlock, preference, told } = context;
   const { layout } = trace;
-  const tracedParts = once((...kind: PartKind) => cutPart(kind, trace));
-  const ofKind =
-    <T>(get: (...kind: PartKind) => T) =>
-    ({ name, layer }: Part): T =>
-      name === 'block'
-        ? get('block', layerLike(trace.config, layer), recomputeOf(layout.recompute, layer))
-        : get('embedding', 0, 'none');
-  const kindOf = ofKind(tracedParts);
-  /** Backward where gradients are written, not added to others. */
-  const writing = ofKind(
-    once((...[name, layer, policy]: PartKind) =>
-      cutProgram(tracePart(name, trace, { policy, layer, sums: false }).backward),
-    ),
-  );
-  const head = once(() => {
-    const { open, close } = traceHead(trace);
-    return { open: cutProgram(open), close: cutProgram(close), openOnly: cutProgram(only(open, 'h')) };
-  });
-  const logitsProgram = once(() => cutProgram(traceLogits(trace)));
-  const lossPrograms = once((rows: number, length: number) => cutProgram(traceLoss(trace, { rows, length })));
-  const gradientPrograms = once((rows: number, length: number) =>
-    cutProgram(traceLossAndGradient(trace, { rows, length })),
-  );
+  const programsOf = (part: Part) => programs.of(...kindOf(part, trace));
   const within = (place: Place, site: string): Place => ({ ...place, site: `${place.site} ${site}`.trim() });
 
   /** What the backward phases of a part read, computed anew where it was not kept. */
   const savedOf = (part: Part, { kept }: PartFlight, params: Bindings, place: Place): readonly Bindings[] => {
-    const { recompute } = kindOf(part);
+    const { recompute } = programsOf(part);
     return recompute ? [...kept, builder.run(recompute, [...kept, params], within(place, 'recompute'))] : kept;
   };
 
@@ -124,7 +97,7 @@ export function runParts({ builder, held, trace, lossBlock, preference, told }: 
 
   /** The head backward: opened, its loss and gradients block by block, closed. */
   const headBackward = (part: Part, flight: PartFlight, place: Place, loss: LossBuffers): number => {
-    const { open, close } = head();
+    const { open, close } = programs.head();
     const { hiddenSize } = trace.config;
     const params = held.params(part, place);
     const { bindings: sums, done } = held.sums(part, place);
@@ -135,7 +108,7 @@ export function runParts({ builder, held, trace, lossBlock, preference, told }: 
       for (const block of lossBlocks()) {
         const { rows, length, first } = block;
         builder.run(
-          gradientPrograms(rows, length),
+          programs.lossAndGradient(rows, length),
           [blockInputs(block, opened.h!, loss), { one: loss.one }, params, sums],
           place,
           { dh: builder.view(dh, first * hiddenSize, [rows, length, hiddenSize]) },
@@ -152,7 +125,7 @@ export function runParts({ builder, held, trace, lossBlock, preference, told }: 
         flight!.kept = [{ x: inputs.x! }];
         return undefined;
       }
-      const { forward, forwardOnly } = kindOf(part);
+      const { forward, forwardOnly } = programsOf(part);
       const params = held.params(part, place);
       const sums = part.name === 'block' ? (told?.(part.layer) ?? {}) : {};
       const made = builder.run(flight ? forward : forwardOnly, [inputs, sums, params], place);
@@ -164,14 +137,14 @@ export function runParts({ builder, held, trace, lossBlock, preference, told }: 
       const params = held.params(part, place);
       const saved = savedOf(part, flight, params, place);
       const { inputs, outputs, done } = held.gradients(part, place);
-      const program = sharesGradients(layout) ? writing(part) : kindOf(part).backward;
+      const program = sharesGradients(layout) ? programs.writing(...kindOf(part, trace)) : programsOf(part).backward;
       const { dx } = builder.run(program, [{ dy: dy! }, ...saved, params, inputs], place, outputs);
       done();
       return dx;
     },
     inputGradient(part, flight, dy, place, loss) {
       if (part.name === 'head') return headBackward(part, flight, place, loss!);
-      const { inputGradient } = kindOf(part);
+      const { inputGradient } = programsOf(part);
       if (inputGradient.pieces.length === 0) return undefined;
       const params = held.params(part, place);
       const saved = savedOf(part, flight, params, place);
@@ -181,7 +154,7 @@ export function runParts({ builder, held, trace, lossBlock, preference, told }: 
     },
     weightGradient(part, flight, dy, place) {
       if (part.name === 'head') return;
-      const { weightGradient } = kindOf(part);
+      const { weightGradient } = programsOf(part);
       const params = readsParams(weightGradient) ? held.params(part, place) : {};
       const { bindings, done } = held.sums(part, place);
       builder.run(weightGradient, [{ dy: dy! }, ...flight.kept, params, bindings], place);
@@ -189,44 +162,23 @@ export function runParts({ builder, held, trace, lossBlock, preference, told }: 
     },
     loss(part, x, place, loss) {
       const params = held.params(part, place);
-      const { h } = builder.run(head().openOnly, [{ x }, params], place);
+      const { h } = builder.run(programs.head().openOnly, [{ x }, params], place);
       if (loss.pairs) pairRuns().loss({ h: h!, params, loss: { ...loss, ...loss.pairs }, place });
       else
         for (const block of lossBlocks())
-          builder.run(lossPrograms(block.rows, block.length), [blockInputs(block, h!, loss), params], place);
+          builder.run(programs.loss(block.rows, block.length), [blockInputs(block, h!, loss), params], place);
     },
     completions(part, x, place, tokens) {
       const params = held.params(part, place);
-      const { h } = builder.run(head().openOnly, [{ x }, params], place);
+      const { h } = builder.run(programs.head().openOnly, [{ x }, params], place);
       return pairRuns().completions({ h: h!, params, tokens, place });
     },
     logits(part, x, place) {
       const params = held.params(part, place);
-      const { h } = builder.run(head().openOnly, [{ x }, params], place);
-      return builder.run(logitsProgram(), [{ h: h! }, params], place).logits!;
+      const { h } = builder.run(programs.head().openOnly, [{ x }, params], place);
+      return builder.run(programs.logits(), [{ h: h! }, params], place).logits!;
     },
   };
-}
-
-/** What parts with the same programs have in common; the layer is the first of its kind. */
-type PartKind = [name: 'embedding' | 'block', layer: number, policy: RecomputePolicy];
-
-function cutPart([name, layer, policy]: PartKind, trace: TraceSettings) {
-  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, { policy, layer });
-  return {
-    forward: cutProgram(forward),
-    forwardOnly: cutProgram(only(forward, 'y')),
-    recompute: recompute && cutProgram(recompute),
-    backward: cutProgram(backward),
-    inputGradient: cutProgram(inputGradient),
-    weightGradient: cutProgram(weightGradient),
-  };
-}
-
-/** A program without what only its other outputs need. */
-function only({ inputs, nodes, outputs }: Program, name: string): Program {
-  const wanted = outputs[name]!;
-  return { inputs, nodes: slice(nodes, [wanted]), outputs: { [name]: wanted } };
 }
 
 const readsParams = ({ inputs }: CutProgram): boolean => [...inputs.keys()].some((name) => name.startsWith('param:'));

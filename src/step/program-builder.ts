@@ -4,17 +4,10 @@ import { endsGroup } from '../model/stages.ts';
 import { planMemory } from '../program/liveness.ts';
 import { structureOf } from '../program/lower.ts';
 import type { Precision } from '../program/onnx-builder.ts';
-import {
-  type Dtype,
-  elementBytes,
-  elements,
-  type Node,
-  type Program,
-  type Shape,
-  type Value,
-} from '../program/program.ts';
-import { type Piece, segment } from '../program/segment.ts';
+import { type Dtype, elementBytes, elements, type Node, type Shape } from '../program/program.ts';
+import type { Piece } from '../program/segment.ts';
 import type { RankState } from '../state/vectors.ts';
+import { type Bindings, type CutProgram, runCut } from './cut-program.ts';
 import { once } from './once.ts';
 import {
   type Buffer,
@@ -30,8 +23,11 @@ import {
 export interface ProgramBuilder {
   /** Memory of its own, outside the arena. */
   own(name: string, shape: Shape, dtype?: Dtype): number;
-  /** Memory in the arena, from the first instruction that touches it to the last. */
-  activation(name: string, shape: Shape, dtype?: Dtype): number;
+  /**
+   * Memory in the arena, from the first instruction that touches it to the last. `copyOf`: of vectors of the state that are whole there
+   * for a while.
+   */
+  activation(name: string, shape: Shape, dtype?: Dtype, copyOf?: 'parameter' | 'gradient'): number;
   /** A part of another buffer, from this element on. */
   view(of: number, start: number, shape: Shape): number;
   /** A part of a vector of the state. */
@@ -45,58 +41,6 @@ export interface ProgramBuilder {
    */
   run(cut: CutProgram, inputs: readonly Bindings[], place: Place, into?: Bindings): Bindings;
   finish(): RankProgram;
-}
-
-/** Buffers by the names of a program's inputs or outputs. */
-export type Bindings = Readonly<Record<string, number>>;
-
-/** A program cut into pieces once, run many times. */
-export interface CutProgram {
-  readonly pieces: readonly CutPiece[];
-  /** By name: those that a piece reads or that are results. */
-  readonly inputs: ReadonlyMap<string, Value>;
-  /** By name: the values whose memory they are. */
-  readonly outputs: ReadonlyMap<string, Value>;
-}
-
-interface CutPiece {
-  readonly piece: Piece;
-  /** All that it holds, in the order in which it is computed. */
-  readonly site: string;
-  /** `over[i]`: what output i is written over. */
-  readonly over: readonly (Value | undefined)[];
-}
-
-export function cutProgram(program: Program): CutProgram {
-  const { pieces, memoryOf } = segment(program);
-  const inputs = Object.entries(program.inputs);
-  const outputs = new Map(Object.entries(program.outputs).map(([name, value]) => [name, memoryOf(value)]));
-  const readers = new Map<number, number>();
-  for (const { id } of [...pieces.flatMap((piece) => piece.inputs), ...outputs.values()])
-    readers.set(id, (readers.get(id) ?? 0) + 1);
-  const given = new Set(inputs.map(([, { id }]) => id));
-  /** A sum is taken where its operand lies, if that was made in the program and nothing else reads it. */
-  const overOf = (piece: Piece): CutPiece['over'] => {
-    const [operand] = piece.inputs;
-    const isOwn = operand && readers.get(operand.id) === 1 && !given.has(operand.id);
-    return isOwn && isSum(piece) ? [operand] : piece.over;
-  };
-  return {
-    pieces: pieces.map((piece) => ({ piece, site: siteOf(piece), over: overOf(piece) })),
-    inputs: new Map(inputs.filter(([, { id }]) => readers.has(id))),
-    outputs,
-  };
-}
-
-function isSum(piece: Piece): boolean {
-  if (piece.kind !== 'collective') return false;
-  const { execution } = piece.node.op;
-  return execution.by === 'transport' && execution.call === 'allReduce';
-}
-
-function siteOf(piece: Piece): string {
-  const nodes = piece.kind === 'compute' ? piece.nodes : [piece.node];
-  return [...new Set(nodes.map((node) => node.site))].filter((name) => name !== '').join(' + ');
 }
 
 export function startProgram(mesh: Mesh, rank: number, precision: Precision, state: RankState): ProgramBuilder {
@@ -136,34 +80,11 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision, sta
       }),
     emit: (instruction) => void instructions.push(instruction),
     keep: (id) => void kept.push(id),
-    run(cut, inputs, place, into) {
-      const bound: number[] = [];
-      for (const [name, { id }] of cut.inputs) {
-        const given = inputs.find((each) => each[name] !== undefined);
-        if (given) bound[id] = given[name]!;
-      }
-      const wanted = into && wantedBy(cut, into, place);
-      for (const { piece, site: own, over } of cut.pieces) {
-        const site = joined(place.site, own);
-        const reads = piece.inputs.map((value) => bufferOf(bound, value, place));
-        const writes = piece.outputs.map((value, index) => {
-          const under = over[index];
-          const id = under
-            ? bufferOf(bound, under, place)
-            : (wanted?.get(value.id) ?? builder.activation(site, value.shape, value.dtype));
-          bound[value.id] = id;
-          return id;
-        });
-        instructions.push(instructionOf(piece, reads, writes, place, site));
-      }
-      const results: Record<string, number> = {};
-      for (const [name, value] of cut.outputs) {
-        results[name] = bufferOf(bound, value, place);
-        if (into && (into[name] ?? results[name]) !== results[name])
-          throw new Error(`${place.site}: ${name} is not made where it is wanted`);
-      }
-      return results;
-    },
+    run: (cut, inputs, place, into) =>
+      runCut(cut, inputs, place, into, {
+        activation: builder.activation,
+        piece: (piece, reads, writes, site) => instructions.push(instructionOf(piece, reads, writes, place, site)),
+      }),
     finish() {
       const { offsets, ...plan } = planArena(buffers, instructions, kept);
       for (const place of places) place.arena += offsets[place.root]!;
@@ -201,33 +122,6 @@ export function startProgram(mesh: Mesh, rank: number, precision: Precision, sta
   };
   return builder;
 }
-
-/** The buffer that a run has bound to a value. */
-function bufferOf(bound: readonly number[], { id, shape }: Value, { site }: Place): number {
-  const buffer = bound[id];
-  if (buffer === undefined) throw new Error(`${site}: a value of shape [${shape}] is read before it is made`);
-  return buffer;
-}
-
-/** The buffers wanted for values: what is written over another value must be made where that lies. */
-function wantedBy({ pieces, outputs }: CutProgram, into: Bindings, { site }: Place): ReadonlyMap<number, number> {
-  const wanted = new Map<number, number>();
-  for (const [name, buffer] of Object.entries(into)) {
-    const { id } = outputs.get(name)!;
-    if (wanted.has(id)) throw new Error(`${site}: ${name} is wanted in two places`);
-    wanted.set(id, buffer);
-  }
-  for (const { piece, over } of pieces.toReversed())
-    for (const [index, { id }] of piece.outputs.entries()) {
-      const buffer = wanted.get(id);
-      const under = over[index];
-      if (under && buffer !== undefined) wanted.set(under.id, buffer);
-    }
-  return wanted;
-}
-
-const joined = (site: string, inner: string): string =>
-  inner === '' ? site : site === '' ? inner : `${site} ${inner}`;
 
 interface ArenaPlace {
   arena: number;

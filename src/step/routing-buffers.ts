@@ -1,6 +1,7 @@
 // Where a step adds up what is told of routing: a row of numbers for every layer that has a mixture, in one vector.
 import { mixtureLayers, plainRouter, toldParts } from '../model/router.ts';
-import type { Bindings, ProgramBuilder } from './program-builder.ts';
+import type { Bindings } from './cut-program.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 import type { StepSettings } from './settings.ts';
 
 export interface RoutingBuffers {

@@ -5,7 +5,8 @@ import type { Part } from '../model/params.ts';
 import { keyPlaceNames } from '../model/parts.ts';
 import type { PreferenceSettings } from '../model/preference.ts';
 import { preferenceFigures } from '../ops/preference.ts';
-import type { Bindings, ProgramBuilder } from './program-builder.ts';
+import type { Bindings } from './cut-program.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 import type { StepSettings } from './settings.ts';
 import type { PlaceBuffers, TokenBuffers } from './step.ts';
 

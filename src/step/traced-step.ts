@@ -5,7 +5,8 @@ import type { Precision } from '../program/onnx-builder.ts';
 import { type Program, type Trace, type Value, writesOver } from '../program/program.ts';
 import { segment } from '../program/segment.ts';
 import type { RankState } from '../state/vectors.ts';
-import { type Bindings, cutProgram, startProgram } from './program-builder.ts';
+import { type Bindings, cutProgram } from './cut-program.ts';
+import { startProgram } from './program-builder.ts';
 import type { RankProgram } from './step.ts';
 
 export interface TracedStep extends RankProgram {

@@ -10,12 +10,13 @@ import { scheduleOf } from '../schedule/schedules.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver } from '../state/placement.ts';
 import type { RankState } from '../state/vectors.ts';
+import { cutProgram } from './cut-program.ts';
 import { type FinishingNumbers, traceFinishing } from './finishing.ts';
 import { holdState } from './held.ts';
 import { buildOuterStep, emitMeans, trainingState } from './outer-step.ts';
 import { runParts } from './part-runs.ts';
 import { playPipeline } from './pipeline.ts';
-import { cutProgram, type ProgramBuilder, startProgram } from './program-builder.ts';
+import { type ProgramBuilder, startProgram } from './program-builder.ts';
 import { type RoutingBuffers, routingBuffers } from './routing-buffers.ts';
 import { microbatchesOn, ownMesh, type StepSettings, traceSettings } from './settings.ts';
 import type { RankProgram, TrainingStep } from './step.ts';
@@ -34,17 +35,8 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
   const parts = stageParts(config, layout, coords.pp);
 
   const tokens = tokenBuffers(builder, parts, { ...settings, microbatches }, coords, 'loss');
-  const mean = lossBuffers(builder, settings);
-  const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
-  const gradNorm = builder.own('gradient norm', [1], 'double');
-  const gradients = state.buckets.map((bucket) => {
-    const vector = state.index('gradient', bucket);
-    return builder.state(vector, 0, [state.vectors[vector]!.size]);
-  });
-  const routing = routingBuffers(builder, settings);
-  const told = routing ? [routing.all] : [];
-  builder.emit({ kind: 'zero', buffers: [mean.loss, ...told, ...gradients], site: 'step start' });
-  const head = parts.some(({ name }) => name === 'head') ? headBuffers(builder, settings, own) : undefined;
+  const begun = beginStep({ builder, state, settings, own, hasHead: parts.some(({ name }) => name === 'head') });
+  const { mean, routing, head } = begun;
 
   const play = playPipeline({
     builder,
@@ -68,8 +60,9 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     },
   });
   for (const action of scheduleOf(layout, microbatches).stages[coords.pp]!) play(action);
+  endStep({ builder, state, settings, own }, begun);
+  const { optimizer, gradNorm } = begun;
   const figures = { loss: mean.loss, gradNorm, ...(routing ? { routing: routing.all } : {}) };
-  finishStep(builder, state, settings, own, { loss: mean.loss, gradNorm, optimizer, gradients, routing });
   if (settings.outer && layout.dp > 1)
     emitMeans(builder, layout, coords, figures, { loss: lossNumbers(settings), routing: routing?.numbers ?? 0 });
   return {
@@ -79,6 +72,32 @@ export function buildTrainingStep(settings: StepSettings, rank: number): Trainin
     optimizer,
     ...figures,
   };
+}
+
+/** A rank's step. */
+interface OwnStep {
+  readonly builder: ProgramBuilder;
+  readonly state: Pick<RankState, 'buckets' | 'byLoad' | 'vectors' | 'index' | 'find'>;
+  readonly settings: StepSettings;
+  readonly own: OwnMesh;
+}
+
+type Begun = ReturnType<typeof beginStep>;
+
+/** Buffers of what serves all microbatches, and what is done before them. */
+export function beginStep({ builder, state, settings, own, hasHead }: OwnStep & { readonly hasHead: boolean }) {
+  const mean = lossBuffers(builder, settings);
+  const optimizer = builder.own('optimizer', [optimizerSettings.length], 'double');
+  const gradNorm = builder.own('gradient norm', [1], 'double');
+  const gradients = state.buckets.map((bucket) => {
+    const vector = state.index('gradient', bucket);
+    return builder.state(vector, 0, [state.vectors[vector]!.size]);
+  });
+  const routing = routingBuffers(builder, settings);
+  const told = routing ? [routing.all] : [];
+  builder.emit({ kind: 'zero', buffers: [mean.loss, ...told, ...gradients], site: 'step start' });
+  const head = hasHead ? headBuffers(builder, settings, own) : undefined;
+  return { mean, optimizer, gradNorm, gradients, routing, head };
 }
 
 /** All programs that training runs: the step, and the outer step where there is one. */
@@ -104,21 +123,9 @@ function headBuffers(builder: ProgramBuilder, { preference }: StepSettings, { la
 }
 
 /** Emits the finishing program on the rank's state. */
-function finishStep(
-  builder: ProgramBuilder,
-  state: RankState,
-  settings: StepSettings,
-  { layout, coords }: OwnMesh,
-  buffers: {
-    loss: number;
-    optimizer: number;
-    gradNorm: number;
-    gradients: readonly number[];
-    routing: RoutingBuffers | undefined;
-  },
-): void {
-  const inputs: Record<string, number> = { loss: buffers.loss, optimizer: buffers.optimizer };
-  const into: Record<string, number> = { loss: buffers.loss, gradNorm: buffers.gradNorm };
+export function endStep({ builder, state, settings, own: { layout, coords } }: OwnStep, buffers: Begun): void {
+  const inputs: Record<string, number> = { loss: buffers.mean.loss, optimizer: buffers.optimizer };
+  const into: Record<string, number> = { loss: buffers.mean.loss, gradNorm: buffers.gradNorm };
   if (buffers.routing) inputs.routing = into.routing = buffers.routing.all;
   const biases = buffers.routing && biasesOf(state, settings, coords, buffers.routing);
   if (biases)
@@ -155,7 +162,7 @@ function finishStep(
 
 /** The biases of the stage's routers, where a step moves them. */
 function biasesOf(
-  { byLoad, find }: RankState,
+  { byLoad, find }: Pick<RankState, 'byLoad' | 'find'>,
   { config, layout, router }: StepSettings,
   { pp }: Coords,
   routing: RoutingBuffers,

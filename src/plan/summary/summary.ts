@@ -2,7 +2,9 @@
 
 import type { GroupAxis } from '../../mesh/mesh.ts';
 import type { CollectiveOp } from '../../mesh/traffic.ts';
+import type { PartName } from '../../model/params.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
+import type { WorkKind } from '../../schedule/schedule.ts';
 
 export interface CountedKernel {
   readonly kernel: KernelShape;
@@ -48,16 +50,44 @@ export interface Widths {
   readonly master: number;
 }
 
-export type WorkKind = 'forward' | 'backward' | 'inputGradient' | 'weightGradient';
+export type { WorkKind };
+
+/** One microbatch, by what is computed of it. */
+export type WorkSummaries = Readonly<Record<WorkKind, RunSummary>>;
+
+/** A part of the model: all that are built alike have the same object, so that what is made of it can be kept by it. */
+export interface PartSummary extends WorkSummaries {
+  readonly name: PartName;
+}
+
+/** Parts side by side that are alike. */
+export interface CountedPart {
+  readonly part: PartSummary;
+  readonly count: number;
+}
+
+export interface ChunkSummary extends WorkSummaries {
+  /** In the order of forward passes. */
+  readonly parts: readonly CountedPart[];
+}
+
+/** Bytes that last from step to step. */
+export interface StateBytes {
+  readonly weights: number;
+  readonly gradients: number;
+  /** Moments and the copies that the optimizer works on. */
+  readonly optimizer: number;
+}
 
 /** Of a rank that stands for all of its stage. */
 export interface StageSummary {
-  /** By chunk: one microbatch. */
-  readonly chunks: readonly Readonly<Record<WorkKind, RunSummary>>[];
+  /** By chunk. */
+  readonly chunks: readonly ChunkSummary[];
   /** What serves all microbatches: before them, and after. */
   readonly once: RunSummary;
   /** Bytes of one message to the next stage. */
   readonly sendBytes: number;
-  /** Bytes of the state. */
-  readonly state: { readonly weights: number; readonly gradients: number; readonly optimizer: number };
+  readonly state: StateBytes;
+  /** Bytes of tokens and scalars: of any step, and for each microbatch more. */
+  readonly own: { readonly step: number; readonly microbatch: number };
 }

@@ -1,0 +1,115 @@
+// From what was recorded to what is summed up, in bytes: equal kernels and calls once, with how often they are.
+import type { KernelShape } from '../../program/kernel-shape.ts';
+import { alignment } from '../../program/lives.ts';
+import type { Activation, Gone, NumberRole, Recording, Step } from './recorder.ts';
+import type { CountedKernel, CountedTalk, LiveProfile, RunSummary, Widths } from './summary.ts';
+
+/** Bytes of a number. */
+export function widthOf(role: NumberRole, widths: Widths): number {
+  switch (role) {
+    case 'activation':
+      return widths.activations;
+    case 'parameter':
+    case 'synchronised':
+      return widths.parameters;
+    case 'gradient':
+      return widths.gradients;
+    case 'firstMoment':
+    case 'secondMoment':
+    case 'outerMomentum':
+      return widths.moments;
+    case 'int':
+      return 4;
+    case 'double':
+      return 8;
+  }
+}
+
+export const bytesOf = ({ numbers, role }: Activation, widths: Widths): number => numbers * widthOf(role, widths);
+
+/** Steps of a recording, and what is alive meanwhile. */
+export function summarise(steps: readonly Step[], widths: Widths, live: LiveProfile): RunSummary {
+  const kernels = new Map<string, { kernel: KernelShape; count: number; site: string }>();
+  const talk = new Map<string, Omit<CountedTalk, 'count'> & { count: number }>();
+  let flops = 0;
+  for (const step of steps) {
+    flops += step.count * step.flops;
+    for (const recorded of step.kernels) {
+      const kernel = recorded.kind === 'state' ? memoryOf(recorded.gone, recorded.updates, widths) : recorded;
+      const key = Object.values(kernel).join();
+      const known = kernels.get(key);
+      if (known) known.count += step.count;
+      else kernels.set(key, { kernel, count: step.count, site: step.site });
+    }
+    if (!step.talk) continue;
+    const { axis, ranks, call } = step.talk;
+    const bytes = bytesOf(step.talk, widths);
+    const key = `${axis} ${ranks} ${call} ${bytes}`;
+    const known = talk.get(key);
+    if (known) known.count += step.count;
+    else talk.set(key, { axis, ranks, call, bytes, count: step.count, site: step.site });
+  }
+  return { kernels: [...kernels.values()], talk: [...talk.values()], flops, live };
+}
+
+/** Numbers of the state in bytes; an optimizer that works on copies reads and writes those as well. */
+function memoryOf(gone: Gone, updates: boolean, widths: Widths): KernelShape {
+  let bytes = updates ? (gone.firstMoment ?? 0) * widths.master : 0;
+  for (const [role, numbers] of Object.entries(gone))
+    if (role !== 'activation') bytes += numbers * widthOf(role as NumberRole, widths);
+  return { kind: 'memory', floats: gone.activation ?? 0, bytes };
+}
+
+export interface Bounds {
+  /** Activations that are alive before the first step. */
+  readonly given: readonly number[];
+  /** Those that are alive after the last. */
+  readonly left: readonly number[];
+}
+
+/** What is alive in each stretch of steps, which end where `ends` says: every activation from the step that touches it first to the last. */
+export function profilesOf(
+  { steps, activations }: Pick<Recording, 'steps' | 'activations'>,
+  ends: readonly number[],
+  widths: Widths,
+  { given, left }: Bounds,
+): LiveProfile[] {
+  const [first, last] = [new Map<number, number>(), new Map<number, number>()];
+  for (const [at, { touched }] of steps.entries())
+    for (const root of touched) {
+      if (!first.has(root)) first.set(root, at);
+      last.set(root, at);
+    }
+  const sizes = activations.map((each) => Math.ceil(bytesOf(each, widths) / alignment) * alignment);
+  const begun = new Float64Array(steps.length);
+  const ended = new Float64Array(steps.length);
+  for (const [root, at] of first) if (!given.includes(root)) begun[at]! += sizes[root]!;
+  for (const [root, at] of last) if (!left.includes(root)) ended[at]! += sizes[root]!;
+  let at = 0;
+  return ends.map((end) => {
+    let [peak, net] = [0, 0];
+    for (; at < end; at++) {
+      net += begun[at]!;
+      peak = Math.max(peak, net);
+      net -= ended[at]!;
+    }
+    return { peak, net };
+  });
+}
+
+/** All of several runs, each so many times. */
+export function sumOf(
+  all: readonly { readonly run: Omit<RunSummary, 'live'>; readonly count: number }[],
+  live: LiveProfile,
+): RunSummary {
+  const counted = <T extends { readonly count: number }>(of: (run: Omit<RunSummary, 'live'>) => readonly T[]): T[] =>
+    all.flatMap(({ run, count }) =>
+      of(run).map((each) => (count === 1 ? each : { ...each, count: each.count * count })),
+    );
+  return {
+    kernels: counted<CountedKernel>(({ kernels }) => kernels),
+    talk: counted<CountedTalk>(({ talk }) => talk),
+    flops: all.reduce((sum, { run, count }) => sum + run.flops * count, 0),
+    live,
+  };
+}

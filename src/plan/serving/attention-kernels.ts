@@ -55,12 +55,17 @@ function promptScores(form: AttentionForm, { promptTokens, promptBefore }: Batch
   return triangle(last) - triangle(promptBefore);
 }
 
-type HeadSizes = Pick<Extract<KernelShape, { kind: 'attention' }>, 'kvHeads' | 'headDim' | 'valueDim'>;
+type HeadSizes = Pick<Extract<KernelShape, { kind: 'attention' }>, 'kvHeads' | 'headDim' | 'valueDim' | 'valuesInKeys'>;
 
 /** Latent attention reads its kept vectors as they are: one head of keys, whose first part are the values. */
 function writtenHeads(form: AttentionForm, tp: number): HeadSizes {
   if (form.kind === 'latent')
-    return { kvHeads: 1, headDim: form.keyValueRank + form.rotatedDim, valueDim: form.keyValueRank };
+    return {
+      kvHeads: 1,
+      headDim: form.keyValueRank + form.rotatedDim,
+      valueDim: form.keyValueRank,
+      valuesInKeys: true,
+    };
   return { kvHeads: whole(form.kvHeads / tp), headDim: form.headDim, valueDim: form.headDim };
 }
 

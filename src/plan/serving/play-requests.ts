@@ -11,7 +11,7 @@ export interface PlayedDeployment {
   /** Where requests go first. */
   readonly first: PlayedPool;
   /** Where they are written, if elsewhere. */
-  readonly then?: PlayedPool & { readonly transferSeconds: number };
+  readonly after?: PlayedPool & { readonly transferSeconds: number };
   /** Until a request that was sent is queued. */
   readonly answerSeconds: number;
 }
@@ -25,8 +25,8 @@ interface Coming {
 export function playRequests(deployment: PlayedDeployment, arrivals: Arrivals): PlayedRequest[] {
   const { answerSeconds } = deployment;
   const first = instancesOf(deployment.first);
-  const then = deployment.then && instancesOf(deployment.then);
-  const instances = [...first, ...(then ?? [])];
+  const after = deployment.after && instancesOf(deployment.after);
+  const instances = [...first, ...(after ?? [])];
   const requests: PlayedRequest[] = [];
   const coming = arrivals.given.map(
     ({ seconds, ...tokens }): Coming => ({
@@ -39,7 +39,7 @@ export function playRequests(deployment: PlayedDeployment, arrivals: Arrivals): 
   let next = 0;
 
   const settle = ({ read, done }: Played, at: number): void => {
-    for (const request of read) insert(moving, { at: at + (deployment.then?.transferSeconds ?? 0), request });
+    for (const request of read) insert(moving, { at: at + (deployment.after?.transferSeconds ?? 0), request });
     for (const _ of done) {
       const tokens = following.pop();
       if (tokens) insert(coming, { at: at + answerSeconds, request: made(at, tokens) });
@@ -62,7 +62,7 @@ export function playRequests(deployment: PlayedDeployment, arrivals: Arrivals): 
       leastLoaded(first).add(request, at);
     } else if (moved <= clock && moving.length > 0) {
       const { at, request } = moving.shift()!;
-      leastLoaded(then!).add(request, at);
+      leastLoaded(after!).add(request, at);
     } else if (busy) settle(busy.play(Math.min(arriving, moved)), busy.clock);
     else return requests;
   }

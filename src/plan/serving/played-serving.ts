@@ -57,7 +57,7 @@ function playedOf(
   if (!readers) return { first: played(writers, { reads: true, writes: true }), answerSeconds };
   return {
     first: played(readers, { reads: true, writes: false }),
-    then: { ...played(writers, { reads: false, writes: true }), transferSeconds },
+    after: { ...played(writers, { reads: false, writes: true }), transferSeconds },
     answerSeconds,
   };
 }

@@ -12,6 +12,7 @@ export const engineTimes: Readonly<Record<EngineName, EngineTimes>> = {
     experts: 1,
     attention: 1,
     talk: 1,
+    prompts: 1,
   },
   vllm: {
     iterationSeconds: 1e-3,
@@ -23,6 +24,7 @@ export const engineTimes: Readonly<Record<EngineName, EngineTimes>> = {
     experts: 1,
     attention: 1,
     talk: 1,
+    prompts: 1,
   },
   sglang: {
     iterationSeconds: 1e-3,
@@ -34,5 +36,6 @@ export const engineTimes: Readonly<Record<EngineName, EngineTimes>> = {
     experts: 1,
     attention: 1,
     talk: 1,
+    prompts: 1,
   },
 };

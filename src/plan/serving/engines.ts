@@ -35,6 +35,8 @@ export interface EngineTimes {
   readonly experts: number;
   readonly attention: number;
   readonly talk: number;
+  /** Of products and attention of iterations that read prompts, over those: clocks are lower where there is more work. */
+  readonly prompts: number;
 }
 
 export const enginePolicies: Readonly<Record<EngineName, EnginePolicy>> = {

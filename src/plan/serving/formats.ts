@@ -19,11 +19,10 @@ const productsOf = (weights: NumberFormat, { flopsPerSecond }: Device, activatio
 
 export function roleFormats(formats: ServingFormats, device: Device): RoleFormats {
   const { weights, experts = weights, attentionWeights = weights, cache, activations } = formats;
-  const of = (format: NumberFormat): KernelFormats => ({
-    products: productsOf(format, device, activations),
-    activations,
-    attention: cache,
-    weights: format,
-  });
+  // What comes before a product makes its operand narrow on the way: engines join the two.
+  const of = (format: NumberFormat): KernelFormats => {
+    const products = productsOf(format, device, activations);
+    return { products, activations: products, attention: cache, weights: format };
+  };
   return { weights: of(weights), experts: of(experts), attentionWeights: of(attentionWeights), plain: of(activations) };
 }

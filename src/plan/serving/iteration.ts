@@ -60,7 +60,7 @@ export function iterations(setting: IterationSetting): Iterate {
     costs.talkSeconds({ call, bytes, spread: spreads[group] }, cluster);
 
   const layerSeconds = (form: LayerForm, written: number, read: number): WorkSeconds => {
-    const sums = { products: 0, experts: 0, other: 0, collectives: 0, kernels: 0 };
+    const sums = { products: 0, experts: 0, other: 0, collectives: 0, kernels: 1 };
     const work = layerWork(form, { written, read }, layerSetting);
     for (const { part, kernel, formats } of work.kernels) {
       sums[part] += costs.kernelSeconds(kernel, cluster.device, formats);
@@ -118,9 +118,10 @@ export function iterations(setting: IterationSetting): Iterate {
     const read = Math.round((part.prompts * part.promptTokens) / cp);
     const work = workOf(written, read, Math.max(1, Math.round(sampledRows(part))));
     const sent = pp === 1 ? 0 : sendSeconds(part);
-    const products = work.products * times.products * pp;
-    const experts = work.experts * times.experts * pp;
-    const attention = attentionSeconds(part) * times.attention * pp;
+    const slower = batch.prompts > 0 ? times.prompts * pp : pp;
+    const products = work.products * times.products * slower;
+    const experts = work.experts * times.experts * slower;
+    const attention = attentionSeconds(part) * times.attention * slower;
     const small = (work.other + work.kernels * times.kernelSeconds) * pp;
     const collectives = work.collectives * times.talk * pp + sent * pp;
     const overhead = times.iterationSeconds + times.requestSeconds * sampledRows(batch);

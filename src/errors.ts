@@ -106,6 +106,13 @@ export const errorTable = {
     message: (e) =>
       `this run needs about ${memory(e.neededBytes)} of memory (${memoryParts(e.parts)}) and ${memory(e.availableBytes)} are available; ${v(e.fix)}`,
   },
+  // Hardware
+  DEVICE_UNKNOWN: {
+    exit: 2,
+    message: (e) =>
+      `no device "${v(e.name)}" is in the catalogue; near it are ${v(e.near)}: use one of them, or give its figures in a cluster file`,
+  },
+  CLUSTER_INVALID: { exit: 2, message: (e) => `cluster ${v(e.cluster)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running
   SAVE_FAILED: {
     exit: 1,

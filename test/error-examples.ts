@@ -3,6 +3,7 @@ import { type ErrorCode, FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
+import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
 import { gpipe } from '../src/schedule/gpipe.ts';
 import { parseSchedule } from '../src/schedule/parse.ts';
 import { verify } from '../src/schedule/verify.ts';
@@ -132,6 +133,14 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
       availableBytes: 12.2e9,
       fix: 'use a smaller microbatch',
     },
+  },
+  DEVICE_UNKNOWN: {
+    when: 'a cluster is of a device that is not in the catalogue',
+    from: () => parseCluster('8xh1000'),
+  },
+  CLUSTER_INVALID: {
+    when: 'the name or the file of a cluster cannot be read, or contradicts itself',
+    from: () => parseCluster('12xh100'),
   },
   SAVE_FAILED: {
     when: 'a checkpoint cannot be written in the middle of a run; the last one is named',

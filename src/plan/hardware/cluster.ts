@@ -1,12 +1,15 @@
 // What a cluster is to the planner: alike devices joined by tiers of links, the fastest first.
 import type { Device } from './device.ts';
+import type { LinkKind } from './link.ts';
 
 /** Links that join so many devices, those of all tiers inside included: a node, a rack, the cluster. */
 export interface Tier {
   readonly name: string;
+  readonly link: LinkKind;
   readonly devices: number;
   /** Of one device to others of its tier, one direction, all at once. */
   readonly bytesPerSecond: number;
+  /** Of one message, from rank to rank. */
   readonly latencySeconds: number;
   /** Switches add up what passes through them (NVLS, SHARP). */
   readonly reducesInSwitches?: boolean;

@@ -1,7 +1,8 @@
 // What a device is to the planner: its rates, its memory and what it costs.
 import type { ProductRate } from './number-format.ts';
 
-export type Architecture = 'volta' | 'ampere' | 'ada' | 'hopper' | 'blackwell' | 'cdna3' | 'tpu' | 'cpu';
+export const architectures = ['volta', 'ampere', 'ada', 'hopper', 'blackwell', 'cdna3', 'tpu', 'cpu'] as const;
+export type Architecture = (typeof architectures)[number];
 
 export interface Device {
   /** As clusters and the command line name it, e.g. `h100-sxm`. */

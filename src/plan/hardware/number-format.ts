@@ -20,6 +20,9 @@ export const formatBytes = {
 
 export type NumberFormat = keyof typeof formatBytes;
 
+export const productRates = ['fp64', 'fp32', 'tf32', 'bf16', 'fp8', 'fp4', 'int8'] as const;
+export type ProductRate = (typeof productRates)[number];
+
 /** Whose products a format's are: formats that share a device's rate. */
 export const rateOf = {
   fp64: 'fp64',
@@ -34,6 +37,4 @@ export const rateOf = {
   mxfp4: 'fp4',
   /** Weights alone are so narrow: they are widened before products are taken. */
   int4: 'bf16',
-} as const satisfies Record<NumberFormat, string>;
-
-export type ProductRate = (typeof rateOf)[NumberFormat];
+} as const satisfies Record<NumberFormat, ProductRate>;

@@ -1,0 +1,128 @@
+// What a prediction of training is asked, and what it answers.
+import type { Layout } from '../../mesh/layout.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import type { Cluster } from '../hardware/cluster.ts';
+import { formatBytes, type NumberFormat } from '../hardware/number-format.ts';
+import type { Widths } from '../summary/summary.ts';
+
+/** Formats by role; `master`: what the optimizer works on, where that is not the parameters themselves. */
+export interface TrainingFormats {
+  readonly products: NumberFormat;
+  readonly activations: NumberFormat;
+  readonly parameters: NumberFormat;
+  readonly gradients: NumberFormat;
+  readonly moments: NumberFormat;
+  readonly master?: NumberFormat;
+}
+
+/** Products in this format, and what is customary beside it: 16-bit parameters and activations, all that is summed up in fp32. */
+export function mixedPrecision(products: NumberFormat): TrainingFormats {
+  if (products === 'fp32' || products === 'tf32' || products === 'fp64') {
+    const all = products === 'tf32' ? 'fp32' : products;
+    return { products, activations: all, parameters: all, gradients: all, moments: all };
+  }
+  const narrow = products === 'fp16' ? 'fp16' : 'bf16';
+  return {
+    products,
+    activations: narrow,
+    parameters: narrow,
+    gradients: 'fp32',
+    moments: 'fp32',
+    master: 'fp32',
+  };
+}
+
+export const widthsOf = ({ activations, parameters, gradients, moments, master }: TrainingFormats): Widths => ({
+  activations: formatBytes[activations],
+  parameters: formatBytes[parameters],
+  gradients: formatBytes[gradients],
+  moments: formatBytes[moments],
+  master: master === undefined ? 0 : formatBytes[master],
+});
+
+/** What frameworks do in different ways, whatever the layout. */
+export interface Software {
+  /** Gradients are reduced while the last microbatch's backward runs. */
+  readonly overlapsGradients: boolean;
+  /** Parameters are gathered while the first microbatch's forward runs. */
+  readonly overlapsParameters: boolean;
+  /** Tensor-parallel collectives run beside the products they belong to, piece by piece. */
+  readonly overlapsTensor: boolean;
+  /** Messages between stages are under way while both ends compute. */
+  readonly overlapsPipeline: boolean;
+  /** Exchanges of experts run beside other work. */
+  readonly overlapsExperts: boolean;
+  /** Attention never holds its scores (FlashAttention); without, they are written and read. */
+  readonly flashAttention: boolean;
+  /** Elementwise ops that follow one another are one kernel. */
+  readonly fuses: boolean;
+  /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
+  readonly lossInBlocks: boolean;
+  /** Dropout after attention, in attention and after the MLP. */
+  readonly dropout: boolean;
+}
+
+/** Of a tuned stack of today. */
+export const currentSoftware: Software = {
+  overlapsGradients: true,
+  overlapsParameters: true,
+  overlapsTensor: true,
+  overlapsPipeline: true,
+  overlapsExperts: false,
+  flashAttention: true,
+  fuses: true,
+  lossInBlocks: false,
+  dropout: false,
+};
+
+export interface TrainingScenario {
+  readonly config: ModelConfig;
+  readonly layout: Layout;
+  readonly seqLen: number;
+  /** Sequences of a microbatch on one replica. */
+  readonly microBatch: number;
+  /** Microbatches of a step on each replica. */
+  readonly microbatches: number;
+  readonly cluster: Cluster;
+  readonly formats: TrainingFormats;
+  readonly software: Software;
+}
+
+/** Seconds of a step by what they go to, on the stage that takes longest: they add up to the step. */
+export interface StepTime {
+  readonly compute: number;
+  /** Talk that no compute hides, by axis; `dp` is gradients and parameters. */
+  readonly tp: number;
+  readonly cp: number;
+  readonly ep: number;
+  readonly dp: number;
+  readonly pp: number;
+  /** Waiting for other stages. */
+  readonly bubble: number;
+  readonly optimizer: number;
+}
+
+/** Bytes of a rank of the fullest stage. */
+export interface TrainingMemory {
+  readonly weights: number;
+  readonly gradients: number;
+  readonly optimizer: number;
+  /** At the schedule's peak, the loss included. */
+  readonly activations: number;
+  /** Of communication, graphs, and what an allocator cannot use. */
+  readonly buffers: number;
+  readonly total: number;
+}
+
+export interface TrainingPrediction {
+  readonly stepSeconds: number;
+  readonly time: StepTime;
+  readonly memory: TrainingMemory;
+  /** By stage. */
+  readonly memoryByStage: readonly TrainingMemory[];
+  readonly tokensPerSecondPerDevice: number;
+  /** Model FLOPs (trainingFlopsPerToken of model/config.ts) a second. */
+  readonly modelFlopsPerSecondPerDevice: number;
+  /** Of the peak of the format that products are taken in. */
+  readonly mfu: number;
+}

@@ -3,7 +3,11 @@ import { type ErrorCode, FivefoldError } from '../src/errors.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { parseModelConfig } from '../src/model/families.ts';
 import { checkFit } from '../src/model/fit.ts';
+
+import { parseTable } from '../src/plan/accuracy/table.ts';
+
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
+
 import { gpipe } from '../src/schedule/gpipe.ts';
 import { parseSchedule } from '../src/schedule/parse.ts';
 import { verify } from '../src/schedule/verify.ts';
@@ -111,6 +115,10 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   DATA_SHORT: {
     when: 'training data hold less than one sequence',
     from: { seqLen: 256, needed: 257, tokens: 100, fix: 'use a sequence length of 99 or less, or give more data' },
+  },
+  TABLE_INVALID: {
+    when: 'a table of measurements cannot be read',
+    from: () => parseTable('runs', 'a,b\n1,2\n'),
   },
   OUT_EXISTS: { when: 'a new run is to be written where there is one', from: { path: 'runs/book' } },
   OUT_UNWRITABLE: {

@@ -33,7 +33,7 @@ const units: Readonly<Record<string, Unit>> = {
   schedule: { folders: schedule, outside: [] },
   state: { folders: state, outside: [] },
   step: { folders: step, outside: [] },
-  plan: { folders: pure, outside: ['zod'] },
+  plan: { folders: pure, outside: ['papaparse', 'zod'] },
   runtime: { folders: [...pure, 'abort-signal.ts', 'settings.ts'], outside: 'all' },
   checkpoint: { folders: [...pure, 'files', 'runtime'], outside: 'all' },
   data: { folders: ['abort-signal.ts', 'files'], outside: 'all' },

@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { FivefoldError } from '../errors.ts';
+import { addAccuracy } from './accuracy.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
 import { addGenerate } from './generate.ts';
 import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
+import { addPredict } from './predict.ts';
 import { addScale } from './scale.ts';
 import { addTrain } from './train.ts';
 import { columnsOf, flow } from './ui/wrap.ts';
@@ -39,7 +41,7 @@ function createProgram(io: CliIo): Command {
       writeErr: () => {},
     })
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addTrain, addGenerate, addScale, addDescribe, addDemo]) add(program, io);
+  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addAccuracy, addDemo]) add(program, io);
   program.addHelpText(
     'after',
     `\nSee how a command is used: fivefold train --help\nTry it out, without any data of your own: fivefold demo`,

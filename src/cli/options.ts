@@ -13,6 +13,8 @@ import { scaledAxes } from './scaling.ts';
 const commandFields = {
   prompt: z.string(),
   config: text('a run.json'),
+  cluster: text('a cluster, such as 8xh100, or a JSON file'),
+  products: oneOf('bf16', 'fp16', 'fp8', 'mxfp8', 'nvfp4', 'fp32', 'tf32'),
   microbatches: whole(1, 2 ** 16, 8),
   axis: oneOf(...scaledAxes),
   maxRanks: whole(1, 256, 2),
@@ -115,6 +117,8 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   minP: numberOption('<p>', 'choose from the tokens at least this share as likely as the likeliest'),
   stop: textsOption('<text...>', 'end before any of these texts'),
   stopToken: numberOption('<id>', 'end before this token'),
+  cluster: textOption('<name>', 'devices and how they are joined: 1024xh100, 384xa100@omni-path, or a JSON file'),
+  products: textOption('<name>', 'what products are taken in: bf16, fp16, fp8, mxfp8, nvfp4, fp32 or tf32'),
   microbatches: numberOption('<n>', 'microbatches of a step'),
   axis: textOption('<name>', 'scale this axis alone: dp, tp, cp, ep or pp; with pp schedules are compared and drawn'),
   maxRanks: numberOption('<n>', 'ranks of the largest run'),
@@ -133,6 +137,7 @@ const shortFlags: Readonly<Record<string, string>> = {
   clipNorm: '--clip',
   outerLearningRate: '--outer-lr',
   timeoutSeconds: '--timeout',
+  products: '--precision',
 };
 
 /** How the command line spells a setting: `seqLen` is `--seq-len`. */

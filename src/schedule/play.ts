@@ -8,6 +8,8 @@ export interface Timing {
   readonly workSeconds: (stage: number, work: Work) => number;
   /** The sender is busy for this long, then the message is there; 0 when not given. */
   readonly sendSeconds?: (stage: number, message: Message) => number;
+  /** The message is there so much later, while the sender goes on; 0 when not given. */
+  readonly transitSeconds?: (stage: number, message: Message) => number;
 }
 
 /** One action on the clock; a receive lasts as long as it waits. */
@@ -47,7 +49,7 @@ export function play(schedule: Schedule, timing: Timing): Played {
     if (!isMessage(action)) busy[stage] = busy[stage]! + end - start;
     spans.push({ stage, action, start, end });
     now[stage] = end;
-    return end;
+    return action.kind === 'send' ? end + (timing.transitSeconds?.(stage, action) ?? 0) : end;
   });
 
   if (ran.some((count, stage) => count < stages[stage]!.length)) {

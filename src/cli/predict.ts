@@ -1,0 +1,99 @@
+// The command that predicts one layout on one cluster: `fivefold predict`.
+import type { Command } from 'commander';
+import { findModel } from '../checkpoint/model-source.ts';
+import { option } from '../errors.ts';
+import { readScheduleFile } from '../files/schedule-file.ts';
+import { parseLayout, printLayout } from '../mesh/layout.ts';
+import { worldSize } from '../mesh/mesh.ts';
+import { checkFit } from '../model/fit.ts';
+import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import { rateOf } from '../plan/hardware/number-format.ts';
+import { predictTraining } from '../plan/training/predict-training.ts';
+import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
+import { refuse } from '../train/refuse.ts';
+import { findCluster } from './find-cluster.ts';
+import { type CliIo, writeJson, writeLine } from './io.ts';
+import { addOptions, type OptionValues } from './options.ts';
+import { predictionJson, showPrediction } from './prediction.ts';
+import { wantsColour } from './ui/colour.ts';
+import { columnsOf } from './ui/wrap.ts';
+
+const defaults = { seqLen: 4096, products: 'bf16' } as const;
+
+type PredictOption =
+  | 'model'
+  | 'set'
+  | 'cluster'
+  | 'layout'
+  | 'seqLen'
+  | 'globalBatch'
+  | 'microBatch'
+  | 'products'
+  | 'json'
+  | 'debug';
+
+export function addPredict(program: Command, io: CliIo): void {
+  const command = program
+    .command('predict')
+    .description('predict the memory and the time of a training step on a cluster')
+    .allowExcessArguments(false);
+  const read = addOptions(command, {
+    model: '',
+    set: '',
+    cluster: '',
+    layout: 'dp over all devices, zero=3',
+    seqLen: `${defaults.seqLen}`,
+    globalBatch: 'one microbatch a replica',
+    microBatch: '1',
+    products: defaults.products,
+    json: '',
+    debug: '',
+  });
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  $ fivefold predict --model llama-3.1-405b --cluster 16384xh100 --layout tp=8,cp=1,pp=16,dp=128,sp,virtual=8,zero=1 --seq-len 8192 --global-batch 2048
+  $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --precision fp8
+
+The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; only their seconds are a
+model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlopsPerSecondPerGpu", "mfu", "fits", "memoryBytes": {"weights",
+"gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}}.`,
+  );
+  command.action(() => runPredict(read(), io));
+}
+
+function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
+  const scenario = scenarioOf(values);
+  const prediction = predictTraining(scenario, fittedCosts);
+  const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
+  if (values.json) writeJson(io.stdout, predictionJson(scenario, prediction));
+  else writeLine(io.stdout, showPrediction(scenario, prediction, shown));
+}
+
+function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
+  if (values.model === undefined) refuse('model', 'it is missing', 'name one, such as llama-3.1-8b');
+  if (values.cluster === undefined) refuse('cluster', 'it is missing', 'name one, such as 8xh100');
+  const { config } = findModel(values.model as string, values.set);
+  const cluster = findCluster(values.cluster as string);
+  if (values.layout === 'auto') refuse('layout', 'auto is what plan is for', 'run fivefold plan, or name one');
+  const layout = parseLayout((values.layout as string | undefined) ?? `dp=${cluster.devices},zero=3`, readScheduleFile);
+  const ranks = worldSize(layout);
+  if (ranks !== cluster.devices) {
+    const rest = cluster.devices / (ranks / layout.dp);
+    refuse(
+      'layout',
+      `${printLayout(layout)} has ${ranks} ranks and ${cluster.name} ${cluster.devices} devices`,
+      Number.isInteger(rest)
+        ? `use ${printLayout({ ...layout, dp: rest })}`
+        : `use axes whose product is ${cluster.devices}`,
+    );
+  }
+  const { seqLen = defaults.seqLen, microBatch = 1, products = defaults.products } = values;
+  const globalBatch = values.globalBatch ?? layout.dp * layout.ep * microBatch;
+  const microbatches = checkFit(config, layout, { seqLen, globalBatch, microBatch });
+  const formats = mixedPrecision(products);
+  if (cluster.device.flopsPerSecond[rateOf[products]] === undefined)
+    refuse('products', `${cluster.device.title} has no products in ${products}`, `use ${option('products')} bf16`);
+  return { config, layout, seqLen, microBatch, microbatches, cluster, formats, software: currentSoftware };
+}

@@ -1,0 +1,158 @@
+// What the words of a training row say of how it ran: one table of rules over its text columns, from the general to the special.
+import type { CpMode, Zero } from '../../mesh/layout.ts';
+import { currentSoftware, type Software } from '../training/scenario.ts';
+import { type Row, wordsIn } from './table.ts';
+
+/** How a backward pass gets its activations: recomputed, or those of every second layer. */
+export type RecomputeFact = 'none' | 'selective' | 'full' | 'every second layer';
+
+export interface RowFacts extends Software {
+  /** Sequence parallelism, where there is tensor parallelism. */
+  readonly sp: boolean;
+  readonly zero: Zero;
+  readonly cpMode: CpMode;
+  readonly schedule: 'gpipe' | '1f1b' | 'zb-h1';
+  /** Several chunks a stage, where the row does not say how many. */
+  readonly interleaved: boolean;
+  /** Undefined: the row does not say. */
+  readonly recompute?: RecomputeFact;
+  /** TFLOPs of the row count what is computed anew as well. */
+  readonly countsRecomputation: boolean;
+  /** Gradients are as wide as parameters where they are summed up and sent. */
+  readonly narrowGradients: boolean;
+  /** Its memory is what an allocator took from the device, not what tensors had. */
+  readonly readsReserved: boolean;
+  /** The embedding and the head count as a layer each when layers are dealt out to stages. */
+  readonly countsEnds: boolean;
+  /** Why it is nothing that can be predicted. */
+  readonly unfit?: string;
+}
+
+interface Rule {
+  /** The column; all text columns unless given. */
+  readonly in?: string;
+  readonly says: RegExp;
+  readonly means: Partial<RowFacts>;
+}
+
+const noOverlap = {
+  overlapsGradients: false,
+  overlapsParameters: false,
+  overlapsTensor: false,
+  overlapsPipeline: false,
+  overlapsExperts: false,
+} as const;
+
+/** Megatron-LM before 2023, and what was made of it: attention writes its scores, dropout is on, nothing overlaps. */
+const before2023 = { ...noOverlap, attention: 'scores', dropout: true, sp: false, zero: 0 } as const;
+
+/** Eager PyTorch that shares parameters out: every op a kernel of its own. */
+const shardedEager = { overlapsTensor: false, fuses: false, attention: 'flash-2', zero: 3, sp: true } as const;
+
+const rules: readonly Rule[] = [
+  // Frameworks and their time.
+  { in: 'framework', says: /nemo|bridge|megatron-?core|dgx cloud|megatron moe|simumax/i, means: { sp: true, zero: 1 } },
+  { in: 'framework', says: /megascale|llama 3 herd|mlperf|kwai/i, means: { sp: true, zero: 1 } },
+  { in: 'framework', says: /sc21|megatron-lm 2020|vtrain/i, means: before2023 },
+  { in: 'framework', says: /korthikanti|calculon/i, means: before2023 },
+  { in: 'framework', says: /bigscience|megatron-deepspeed/i, means: { ...before2023, zero: 1, narrowGradients: true } },
+  { in: 'framework', says: /zero bubble/i, means: { ...noOverlap, overlapsPipeline: true, zero: 0, dropout: false } },
+  { in: 'framework', says: /nanotron/i, means: { fuses: false, sp: true, zero: 0, overlapsParameters: false } },
+  {
+    in: 'framework',
+    says: /internevo/i,
+    means: { zero: 1, sp: false, overlapsTensor: false, overlapsParameters: false },
+  },
+  { in: 'framework', says: /torchtitan/i, means: { ...shardedEager, cpMode: 'gather', readsReserved: true } },
+  { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
+  { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
+  { in: 'framework', says: /method=megatron-lm/i, means: { overlapsGradients: false, overlapsTensor: false } },
+  // What it shares out.
+  { in: 'sharding', says: /^none$|optimizer_sharding=false|zero-?0|fsdp 1$/i, means: { zero: 0 } },
+  { in: 'sharding', says: /zero-?1|distributed optimizer/i, means: { zero: 1 } },
+  { in: 'sharding', says: /zero-?2/i, means: { zero: 2 } },
+  { in: 'sharding', says: /^(?!.*zero-?[012])(.*zero-?3|.*\bfsdp(?!=0| 1$))/i, means: { zero: 3 } },
+  // Sequence and context parallelism.
+  { says: /sequence[_ -]parallel( ?= ?|-| )(on|true)|tensor_par_comm_type=rs_ag/i, means: { sp: true } },
+  { says: /sequence[_ -]parallel( ?= ?|-| )(off|false)|tensor_par_comm_type=ar\b/i, means: { sp: false } },
+  { says: /cp via a2a|ulysses/i, means: { cpMode: 'ulysses' } },
+  { says: /all-gather based cp/i, means: { cpMode: 'gather' } },
+  // Pipelines.
+  { in: 'pp_schedule', says: /gpipe/i, means: { schedule: 'gpipe' } },
+  { in: 'pp_schedule', says: /^zb|zero.?bubble/i, means: { schedule: 'zb-h1' } },
+  { in: 'pp_schedule', says: /interleaved|1f1b-i/i, means: { interleaved: true } },
+  { says: /type:transformer\|embedding/i, means: { countsEnds: true } },
+  // What backward passes compute anew.
+  { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },
+  { in: 'recompute', says: /^(sel\b|selective|attn_only|norm|balanced|per-op)/i, means: { recompute: 'selective' } },
+  { in: 'recompute', says: /^selective layer/i, means: { recompute: 'every second layer' } },
+  { in: 'recompute', says: /^full/i, means: { recompute: 'full' } },
+  // What runs beside what.
+  { says: /comm overlap disabled|overlap with off/i, means: noOverlap },
+  { says: /tensor_par_overlap=none|vanilla tp/i, means: { overlapsTensor: false } },
+  { says: /async ?tp/i, means: { overlapsTensor: true } },
+  { says: /unoverlapped dp/i, means: { overlapsGradients: false } },
+  { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
+  { says: /1f1b overlap/i, means: { overlapsExperts: true } },
+  // Kernels, numbers and conventions.
+  { says: /torch\.compile/i, means: { fuses: true } },
+  { says: /fused ce|liger/i, means: { lossInBlocks: true } },
+  { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
+  { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
+  { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
+  { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
+  // What is no step that can be predicted.
+  { says: /\banalytic\b/i, means: { unfit: 'it is no measurement' } },
+  { says: /per-layer|one moe layer|one transformer layer/i, means: { unfit: 'it measures one layer, not a step' } },
+  { says: /\bCHECK\b/, means: { unfit: 'its source contradicts itself' } },
+  { says: /\blora\b/i, means: { unfit: 'it trains adapters, not all weights' } },
+  { says: /mamba/i, means: { unfit: 'its model has layers of state spaces' } },
+  { says: /activation_offload_alpha=(?!0(\.0+)?(?!\.?\d))/i, means: { unfit: 'it moves activations to the host' } },
+  { says: /cpu adamw offload|cpu_offload=true/i, means: { unfit: 'its optimizer is on the host' } },
+  { says: /activation_cpu_offload=true/i, means: { unfit: 'it moves activations to the host' } },
+  { says: /token-?drop/i, means: { unfit: 'it drops tokens, how many is not said' } },
+  { says: /generalized tensor parallel/i, means: { unfit: 'its way to split layers is not one of the five axes' } },
+  {
+    says: /sliding window attention|parallel transformer block/i,
+    means: { unfit: 'its model is changed, how is not said' },
+  },
+];
+
+const textColumns = [
+  'source_group',
+  'model',
+  'interconnect',
+  'precision',
+  'sharding',
+  'pp_schedule',
+  'recompute',
+  'extra',
+  'mem_note',
+  'notes',
+];
+
+/** Where a row names the software that ran it. */
+const frameworkColumns = ['source_group', 'extra', 'pp_schedule', 'source'];
+
+const unlessSaid: RowFacts = {
+  ...currentSoftware,
+  sp: false,
+  zero: 0,
+  cpMode: 'ring',
+  schedule: '1f1b',
+  interleaved: false,
+  countsRecomputation: false,
+  narrowGradients: false,
+  readsReserved: false,
+  countsEnds: false,
+};
+
+/** What a row says, by all rules that its words match; of two that differ the later. */
+export function factsOf(row: Row): RowFacts {
+  const all = wordsIn(row, textColumns);
+  const framework = wordsIn(row, frameworkColumns);
+  const wordsOf = (column: string | undefined): string =>
+    column === undefined ? all : column === 'framework' ? framework : (row[column] ?? '');
+  const said = rules.filter((rule) => rule.says.test(wordsOf(rule.in))).map(({ means }) => means);
+  return Object.assign({}, unlessSaid, ...said) as RowFacts;
+}

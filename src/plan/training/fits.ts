@@ -1,0 +1,10 @@
+// Whether what a rank needs is there.
+import type { Device } from '../hardware/device.ts';
+import type { TrainingMemory } from './scenario.ts';
+
+/** A process's own: the driver's context, loaded kernels, the links' channels. */
+const contextBytes = 1.5 * 2 ** 30;
+
+export const usableBytes = ({ memoryBytes }: Device): number => memoryBytes - contextBytes;
+
+export const fits = ({ total }: TrainingMemory, device: Device): boolean => total <= usableBytes(device);

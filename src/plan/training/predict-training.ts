@@ -1,0 +1,98 @@
+// Predicts a step of training on a cluster: the schedule is played with what its works cost, and what comes after it added.
+import { worldSize } from '../../mesh/mesh.ts';
+import { trainingFlopsPerToken } from '../../model/config.ts';
+import { play } from '../../schedule/play.ts';
+import { isMessage } from '../../schedule/schedule.ts';
+import { scheduleOf } from '../../schedule/schedules.ts';
+import { type StepSettings, tokensPerStep } from '../../step/settings.ts';
+import { rateOf } from '../hardware/number-format.ts';
+import { summariseStage } from '../summary/stage-summary.ts';
+import { type CostModel, trainingCosts } from './costs.ts';
+import { addSeconds, allSeconds, noSeconds, type RunSeconds } from './run-seconds.ts';
+import {
+  type StepTime,
+  type TrainingMemory,
+  type TrainingPrediction,
+  type TrainingScenario,
+  widthsOf,
+} from './scenario.ts';
+import { stageMemory } from './stage-memory.ts';
+import { type StageTime, stageTime } from './stage-time.ts';
+
+/** The step that the runtime would run. */
+export const stepSettings = ({
+  config,
+  layout,
+  seqLen,
+  microBatch,
+  microbatches,
+  software,
+}: TrainingScenario): StepSettings => ({
+  config,
+  layout,
+  seqLen,
+  microBatch,
+  microbatches,
+  precision: 'f32',
+  ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+});
+
+export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {
+  const { config, layout, microbatches, cluster, formats, seqLen, software } = scenario;
+  const settings = stepSettings(scenario);
+  const costs = trainingCosts(scenario, model);
+  const schedule = scheduleOf(layout, microbatches);
+  const summaries = Array.from({ length: layout.pp }, (_, pp) => summariseStage(settings, pp, widthsOf(formats)));
+  const stages = summaries.map((summary) => stageTime(summary, costs, scenario));
+  const sends = (stage: number) => stages[stage]!.send;
+  const { makespan } = play(schedule, {
+    workSeconds: (stage, work) => allSeconds(stages[stage]!.work(work)),
+    ...(software.overlapsPipeline ? { transitSeconds: sends } : { sendSeconds: sends }),
+  });
+  const after = (stage: StageTime) => stage.data.exposed + stage.optimizer;
+  const slowest = stages.reduce((most, stage) => (after(stage) > after(most) ? stage : most));
+  const stepSeconds = makespan + after(slowest);
+  const memoryByStage = summaries.map((summary, stage) => stageMemory(summary, schedule.stages[stage]!, scenario));
+  const tokens = tokensPerStep(settings);
+  const devices = worldSize(layout);
+  const modelFlops = (tokens * trainingFlopsPerToken(config, seqLen)) / devices / stepSeconds;
+  const peak = cluster.device.flopsPerSecond[rateOf[formats.products]] ?? Number.NaN;
+  return {
+    stepSeconds,
+    time: timeOf(stages, schedule.stages, { makespan, slowest, overlapsPipeline: software.overlapsPipeline }),
+    memory: fullest(memoryByStage),
+    memoryByStage,
+    tokensPerSecondPerDevice: tokens / devices / stepSeconds,
+    modelFlopsPerSecondPerDevice: modelFlops,
+    mfu: modelFlops / peak,
+  };
+}
+
+const fullest = (stages: readonly TrainingMemory[]): TrainingMemory =>
+  stages.reduce((most, stage) => (stage.total > most.total ? stage : most));
+
+type Actions = ReturnType<typeof scheduleOf>['stages'];
+
+/** Of the stage that works longest. */
+function timeOf(
+  stages: readonly StageTime[],
+  actions: Actions,
+  { makespan, slowest, overlapsPipeline }: { makespan: number; slowest: StageTime; overlapsPipeline: boolean },
+): StepTime {
+  const busy = stages.map((stage, index) => {
+    let work: RunSeconds = noSeconds;
+    let sent = 0;
+    for (const action of actions[index]!)
+      if (!isMessage(action)) work = addSeconds(work, stage.work(action));
+      else if (action.kind === 'send' && !overlapsPipeline) sent += stage.send;
+    return { work, sent, all: allSeconds(work) + sent };
+  });
+  const { work, sent, all } = busy.reduce((most, each) => (each.all > most.all ? each : most));
+  return {
+    ...work,
+    dp: work.dp + slowest.data.exposed,
+    pp: sent,
+    bubble: makespan - all,
+    optimizer: slowest.optimizer,
+  };
+}

@@ -1,0 +1,77 @@
+// Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
+import { type Axis, axes, type GroupAxis } from '../../mesh/mesh.ts';
+import type { CountedTalk, RunSummary } from '../summary/summary.ts';
+import type { TrainingCosts } from './costs.ts';
+import type { Software } from './scenario.ts';
+
+/** Talk by axis: that of data axes other than a mixture's is `dp`. */
+export interface RunSeconds {
+  readonly compute: number;
+  readonly tp: number;
+  readonly cp: number;
+  readonly ep: number;
+  readonly dp: number;
+}
+
+export const noSeconds: RunSeconds = { compute: 0, tp: 0, cp: 0, ep: 0, dp: 0 };
+
+export const allSeconds = ({ compute, tp, cp, ep, dp }: RunSeconds): number => compute + tp + cp + ep + dp;
+
+export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
+  compute: a.compute + b.compute,
+  tp: a.tp + b.tp,
+  cp: a.cp + b.cp,
+  ep: a.ep + b.ep,
+  dp: a.dp + b.dp,
+});
+
+/** Of tensor-parallel collectives that run beside products in pieces: the first piece and the last have none to run beside. */
+const hiddenTensor = 0.6;
+/** Of exchanges of experts that run beside other work. */
+const hiddenExperts = 0.6;
+/** Kernels beside a collective leave it some multiprocessors and memory bandwidth. */
+const slowedBeside = 0.06;
+
+/** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
+function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute'> {
+  const along = axesOf(axis);
+  if (along.length > 1 || along[0] === 'dp') return along.includes('tp') && !along.includes('dp') ? 'tp' : 'dp';
+  if (axis === 'ep') return call === 'allToAll' || call === 'allToAllV' ? 'ep' : 'dp';
+  if (axis === 'cp') return 'cp';
+  return axis === 'tp' ? 'tp' : 'dp';
+}
+
+const axesOf = (axis: GroupAxis): readonly Axis[] => (axis === 'world' ? axes : (axis.split('+') as Axis[]));
+
+/** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
+export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
+  let compute = 0;
+  let attention = 0;
+  for (const { kernel, count } of run.kernels) {
+    const seconds = count * costs.kernel(kernel);
+    compute += seconds;
+    if (kernel.kind === 'attention') attention += seconds;
+  }
+  const talk = { tp: 0, cp: 0, ep: 0, dp: 0 };
+  let shifted = 0;
+  for (const each of run.talk) {
+    const seconds = each.count * costs.talk(each);
+    const cause = causeOf(each);
+    if (cause === 'cp' && each.call === 'ringShift') shifted += seconds;
+    else talk[cause] += seconds;
+  }
+  // A ring's next keys are on their way while attention sees those before them.
+  const hidden = {
+    tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
+    cp: Math.min(shifted, attention),
+    ep: software.overlapsExperts ? hiddenExperts * talk.ep : 0,
+    dp: software.overlapsParameters ? Math.min(talk.dp, compute) : 0,
+  };
+  return {
+    compute: compute + slowedBeside * (hidden.tp + hidden.cp + hidden.ep + hidden.dp),
+    tp: talk.tp - hidden.tp,
+    cp: talk.cp + shifted - hidden.cp,
+    ep: talk.ep - hidden.ep,
+    dp: talk.dp - hidden.dp,
+  };
+}

@@ -1,0 +1,76 @@
+// What a stage computes and says in a step, in seconds: what its schedule is played with.
+import type { Work } from '../../schedule/schedule.ts';
+import type { StageSummary } from '../summary/summary.ts';
+import type { TrainingCosts } from './costs.ts';
+import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
+import type { Software, TrainingFormats, TrainingScenario } from './scenario.ts';
+
+export interface StageTime {
+  /** Of one microbatch. */
+  readonly work: (work: Pick<Work, 'kind' | 'chunk'>) => RunSeconds;
+  /** Of a message to the next stage. */
+  readonly send: number;
+  /** What gradients and parameters of the step need on the links, and of that what no kernel hides. */
+  readonly data: { readonly all: number; readonly exposed: number };
+  readonly optimizer: number;
+}
+
+export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
+  const { software, layout } = scenario;
+  const chunks = summary.chunks.map((kinds) => ({
+    forward: runSeconds(kinds.forward, costs, software),
+    backward: runSeconds(kinds.backward, costs, software),
+    inputGradient: runSeconds(kinds.inputGradient, costs, software),
+    weightGradient: runSeconds(kinds.weightGradient, costs, software),
+  }));
+  const whole = (kind: Work['kind']) => chunks.reduce((sum, chunk) => addSeconds(sum, chunk[kind]), noSeconds);
+  const data = dataSeconds(summary, costs, software, {
+    forward: whole('forward').compute,
+    backward: whole('backward').compute,
+  });
+  return {
+    work: ({ kind, chunk }) => chunks[chunk]![kind],
+    send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
+    data,
+    optimizer: optimizerSeconds(summary, scenario),
+  };
+}
+
+/** Of an overlap's window this much is used: buckets wait for their gradients, and the last has nothing to run beside. */
+const usedWindow = 0.8;
+
+/** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */
+function dataSeconds(
+  { once }: StageSummary,
+  costs: TrainingCosts,
+  { overlapsGradients, overlapsParameters }: Software,
+  window: { readonly forward: number; readonly backward: number },
+): StageTime['data'] {
+  let gradients = 0;
+  let parameters = 0;
+  for (const talk of once.talk) {
+    const seconds = talk.count * costs.talk(talk);
+    if (talk.call === 'allGather') parameters += seconds;
+    else gradients += seconds;
+  }
+  const exposed = (seconds: number, hides: boolean, beside: number) =>
+    hides ? Math.max(0, seconds - usedWindow * beside) : seconds;
+  return {
+    all: gradients + parameters,
+    exposed:
+      exposed(gradients, overlapsGradients, window.backward) + exposed(parameters, overlapsParameters, window.forward),
+  };
+}
+
+/** A fused AdamW goes once through all it reads and writes: gradients twice more for their norm. */
+function optimizerSeconds({ state }: StageSummary, { formats, cluster }: TrainingScenario): number {
+  const { bytes } = optimizerTraffic(state, formats);
+  return bytes / (optimizerEfficiency * cluster.device.memoryBytesPerSecond);
+}
+
+const optimizerEfficiency = 0.75;
+
+/** Moments and master copies are read and written, gradients read twice, parameters written. */
+function optimizerTraffic({ optimizer, gradients, weights }: StageSummary['state'], _: TrainingFormats) {
+  return { bytes: 2 * optimizer + 2 * gradients + weights };
+}

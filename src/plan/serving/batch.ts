@@ -40,3 +40,6 @@ export const tokensOf = ({ writing, queries, prompts, promptTokens }: Batch): nu
 
 /** Rows that the head is taken of: one a prompt, all that may become tokens of a request. */
 export const sampledRows = ({ writing, queries, prompts }: Batch): number => writing * queries + prompts;
+
+/** Of so many requests, those of a rank that has some: where others have none they take part with one that is made up. */
+export const ofRank = (requests: number, ranks: number): number => Math.max(Math.min(1, requests), requests / ranks);

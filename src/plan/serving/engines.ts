@@ -30,11 +30,12 @@ export interface EngineTimes {
   readonly launchSeconds: number;
   /** Of a request, once: it comes over the network, becomes tokens and is queued. */
   readonly answerSeconds: number;
-  /** What was measured over what the models of products, experts' products, attention and collectives say. */
+  /** Until an all-reduce of the engine's own begins: one in which each rank reads what all others of its node have, at once. */
+  readonly reduceSeconds: number;
+  /** What was measured over what the models of products, experts' products and attention say. */
   readonly products: number;
   readonly experts: number;
   readonly attention: number;
-  readonly talk: number;
   /** Of products and attention of iterations that read prompts, over those: clocks are lower where there is more work. */
   readonly prompts: number;
 }

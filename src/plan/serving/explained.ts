@@ -7,7 +7,7 @@ import type { IterationSeconds, ServingPrediction } from './scenario.ts';
 
 /** What most of an iteration is: of products the weights they read, if those of one request take more than half as long. */
 export function bottleneckOf(
-  { steady, writers, lengths, mostWritten }: Deployed,
+  { steady, lengths, mostWritten }: Deployed,
   { decodeIteration }: { readonly decodeIteration: IterationSeconds },
   concurrency: number,
 ): ServingPrediction['bottleneck'] {
@@ -17,7 +17,7 @@ export function bottleneckOf(
   if (most === attention) return 'state';
   if (most === collectives) return 'talk';
   if (most !== products) return 'overhead';
-  const alone = steady.iterate(writingBatch(1 / writers.instance.layout.dp, lengths.inputTokens)).products;
+  const alone = steady.iterate(writingBatch(1, lengths.inputTokens)).products;
   return alone > products / 2 ? 'weights' : 'work';
 }
 

@@ -10,6 +10,7 @@ import { roleFormats } from './formats.ts';
 import { type LayerForm, layerForms } from './layer-forms.ts';
 import { type LayerSetting, layerWork, type PlacedTalk, type ServingGroup } from './layer-kernels.ts';
 import { groupSpread } from './place.ts';
+import { reduceAtOnce } from './reduce-at-once.ts';
 import type { IterationSeconds, ServingFormats, ServingLayout } from './scenario.ts';
 
 /** What seconds are made of. */
@@ -56,8 +57,11 @@ export function iterations(setting: IterationSetting): Iterate {
     stage: groupSpread(tp * cp * dp, 1, cluster),
   };
   const nextStage = groupSpread(2, tp * cp * dp, cluster);
-  const talkSeconds = ({ group, call, bytes }: PlacedTalk): number =>
-    costs.talkSeconds({ call, bytes, spread: spreads[group] }, cluster);
+  const talkSeconds = ({ group, call, bytes }: PlacedTalk): number => {
+    const spread = spreads[group];
+    const seconds = costs.talkSeconds({ call, bytes, spread }, cluster);
+    return call === 'allReduce' ? Math.min(seconds, reduceAtOnce(bytes, spread, cluster, times)) : seconds;
+  };
 
   const layerSeconds = (form: LayerForm, written: number, read: number): WorkSeconds => {
     const sums = { products: 0, experts: 0, other: 0, collectives: 0, kernels: 1 };
@@ -123,7 +127,7 @@ export function iterations(setting: IterationSetting): Iterate {
     const experts = work.experts * times.experts * slower;
     const attention = attentionSeconds(part) * times.attention * slower;
     const small = (work.other + work.kernels * times.kernelSeconds) * pp;
-    const collectives = work.collectives * times.talk * pp + sent * pp;
+    const collectives = (work.collectives + sent) * pp;
     const overhead = times.iterationSeconds + times.requestSeconds * sampledRows(batch);
     const device = products + experts + attention + small + collectives;
     const launches = batch.prompts > 0 ? work.kernels * times.launchSeconds * pp : 0;

@@ -85,4 +85,3 @@ function unbeaten(points: readonly FrontPoint[]): FrontPoint[] {
     return beats;
   });
 }
-

@@ -1,5 +1,5 @@
 // An instance whose iterations are played one after the other: which requests wait, are read and are written.
-import { type Batch, writingBatch } from './batch.ts';
+import { type Batch, ofRank, writingBatch } from './batch.ts';
 import type { EnginePolicy } from './engines.ts';
 import type { Iterate } from './iteration.ts';
 
@@ -148,7 +148,7 @@ export class PlayedInstance {
   private writingBatch(ahead: number): Batch {
     const count = this.writing.length;
     const context = this.context / count + this.written + ahead;
-    return writingBatch(count / this.setting.ranks, context, this.setting.queries);
+    return writingBatch(ofRank(count, this.setting.ranks), context, this.setting.queries);
   }
 
   private writeOn(until: number): Played {

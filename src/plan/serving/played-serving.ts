@@ -1,6 +1,6 @@
 // A prediction by playing every request: percentiles, bursts and queues come out of it.
 import { arrivalsOf } from './arrivals.ts';
-import { writingBatch } from './batch.ts';
+import { ofRank, writingBatch } from './batch.ts';
 import type { Deployed, DeployedPool } from './deployed.ts';
 import { bottleneckOf } from './explained.ts';
 import { figuresOf } from './latency.ts';
@@ -20,7 +20,7 @@ export function playedServing(deployed: Deployed, scenario: ServingScenario): Se
   const outputTokensPerSecond = requestsPerSecond * lengths.outputTokens;
   const context = lengths.inputTokens + lengths.outputTokens / 2;
   const { instance } = writers;
-  const batch = writingBatch(running / instance.layout.dp, context, checkedTokens(speculation));
+  const batch = writingBatch(ofRank(running, instance.layout.dp), context, checkedTokens(speculation));
   const decodeIteration = instance.iterate(batch);
   return {
     ...figures,

@@ -1,5 +1,5 @@
 // Continuous batching when as many requests begin as end: means, by arithmetic.
-import { type Batch, promptBatch, writingBatch } from './batch.ts';
+import { type Batch, ofRank, promptBatch, writingBatch } from './batch.ts';
 import type { EnginePolicy } from './engines.ts';
 import type { Iterate } from './iteration.ts';
 import type { TokenCounts } from './lengths.ts';
@@ -71,7 +71,7 @@ export function closedLoop(setting: SteadySetting, concurrency: number): SteadyS
   const most = Math.max(1, Math.min(concurrency, setting.room, policy.maxRunning * ranks));
   let running = most;
   for (let round = 0; ; round++) {
-    const batch = writingBatch(running / ranks, context, queries);
+    const batch = writingBatch(ofRank(running, ranks), context, queries);
     const written = iterate(batch);
     const decode = written.total * (1 + draftShare(speculation, layers));
     const reading = readingSeconds(setting, batch, written.total);

@@ -42,6 +42,7 @@ export function deploy(scenario: ServingScenario, costs: ServingCosts): Deployed
   const readers = deployed.length > 1 ? deployed[0]! : undefined;
   const { instance, instances } = writers;
   const policy = enginePolicies[engine];
+  const { answerSeconds, promptTokenSeconds } = costs.engineTimes[engine];
   return {
     writers,
     ...(readers && { readers }),
@@ -55,7 +56,7 @@ export function deploy(scenario: ServingScenario, costs: ServingCosts): Deployed
       lengths,
       speculation,
       room: instance.room,
-      answerSeconds: costs.engineTimes[engine].answerSeconds,
+      answerSeconds: answerSeconds + promptTokenSeconds * lengths.inputTokens,
     },
     transferSeconds: readers ? transferSeconds(readers.instance, instance, lengths, scenario, costs) : 0,
     mostWritten: Math.min(instance.room, policy.maxRunning * instance.layout.dp) * instances,

@@ -10,6 +10,11 @@ export interface EnginePolicy {
   readonly mixes: boolean;
   /** A prompt longer than that is read in pieces. */
   readonly chunks: boolean;
+  /**
+   * Attention-data-parallel ranks read prompts together: the first waits until every rank has one, for so many iterations at most. Otherwise ranks
+   * without one wait while another reads.
+   */
+  readonly gathersPrompts: number;
   /** A request holds room for all its tokens from the start; else for those it has. */
   readonly reservesAll: boolean;
   /** Of a device's memory, what the engine takes for weights, buffers and cache. */
@@ -28,8 +33,9 @@ export interface EngineTimes {
   readonly kernelSeconds: number;
   /** Of a kernel of an iteration that reads prompts: those are not captured in graphs, so that the host launches one after the other. */
   readonly launchSeconds: number;
-  /** Of a request, once: it comes over the network, becomes tokens and is queued. */
+  /** Of a request, once: it comes over the network and is queued, its first token goes back. And of a token of its prompt, made of text. */
   readonly answerSeconds: number;
+  readonly promptTokenSeconds: number;
   /** Until an all-reduce of the engine's own begins: one in which each rank reads what all others of its node have, at once. */
   readonly reduceSeconds: number;
   /** What was measured over what the models of products, experts' products and attention say. */
@@ -45,6 +51,7 @@ export const enginePolicies: Readonly<Record<EngineName, EnginePolicy>> = {
     promptTokens: 8192,
     mixes: true,
     chunks: false,
+    gathersPrompts: 50,
     reservesAll: true,
     memoryShare: 0.9,
     maxRunning: 2048,
@@ -53,6 +60,7 @@ export const enginePolicies: Readonly<Record<EngineName, EnginePolicy>> = {
     promptTokens: 8192,
     mixes: true,
     chunks: true,
+    gathersPrompts: 0,
     reservesAll: false,
     memoryShare: 0.92,
     maxRunning: 1024,
@@ -61,6 +69,7 @@ export const enginePolicies: Readonly<Record<EngineName, EnginePolicy>> = {
     promptTokens: 8192,
     mixes: false,
     chunks: true,
+    gathersPrompts: 0,
     reservesAll: false,
     memoryShare: 0.88,
     maxRunning: 1024,

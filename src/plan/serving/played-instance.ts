@@ -59,6 +59,8 @@ export class PlayedInstance {
   /** Tokens of context of all that are written, less `written` for each. */
   private context = 0;
   private held = 0;
+  /** Iterations for which a prompt has waited for others to be read with. */
+  private gathered = 0;
 
   constructor(setting: PlayedSetting) {
     this.setting = setting;
@@ -105,8 +107,9 @@ export class PlayedInstance {
   play(until: number): Played {
     this.admit();
     const { policy, gained, draftShare, iterate } = this.setting;
-    const pieces = this.nextPieces();
+    const pieces = this.gathers() ? [] : this.nextPieces();
     if (pieces.length === 0) return this.writeOn(until);
+    this.gathered = 0;
     const mixed = policy.mixes && this.writing.length > 0;
     const tokens = pieces.reduce((sum, { piece }) => sum + piece, 0);
     const before = pieces.reduce((sum, { of, piece }) => sum + (of.request.inputTokens - of.left) * piece, 0) / tokens;
@@ -130,6 +133,13 @@ export class PlayedInstance {
     return { seconds, read: this.setting.writes ? [] : read, done: [...done, ...this.takeDone()] };
   }
 
+  /** Ranks wait for more prompts, as long as there is something to write. */
+  private gathers(): boolean {
+    const { ranks, policy } = this.setting;
+    const few = this.reading.length > 0 && this.reading.length < ranks && this.writing.length > 0;
+    return few && this.gathered < policy.gathersPrompts;
+  }
+
   /** Pieces of prompts that the next iteration takes, in the order in which they came. */
   private nextPieces(): { of: Reading; piece: number }[] {
     const { policy, ranks, queries } = this.setting;
@@ -148,18 +158,21 @@ export class PlayedInstance {
   private writingBatch(ahead: number): Batch {
     const count = this.writing.length;
     const context = this.context / count + this.written + ahead;
-    return writingBatch(ofRank(count, this.setting.ranks), context, this.setting.queries);
+    return writingBatch(rounded(ofRank(count, this.setting.ranks)), context, this.setting.queries);
   }
 
   private writeOn(until: number): Played {
     const { iterate, gained, draftShare } = this.setting;
     const last = this.writing.at(-1)!;
-    const most = Math.max(1, Math.ceil((last.doneAt - this.written) / gained));
+    const untilDone = Math.max(1, Math.ceil((last.doneAt - this.written) / gained));
+    const untilRead = this.reading.length > 0 ? this.setting.policy.gathersPrompts - this.gathered : untilDone;
+    const most = Math.min(untilDone, untilRead);
     // Contexts grow by as much in every iteration, and so do its seconds: the one in the middle stands for all.
     const seconds = iterate(this.writingBatch((most * gained) / 2)).total * (1 + draftShare);
     const count = Math.min(most, Math.max(1, Math.ceil((until - this.clock) / seconds)));
     this.clock += count * seconds;
     this.written += count * gained;
+    if (this.reading.length > 0) this.gathered += count;
     return { seconds: count * seconds, read: [], done: this.takeDone() };
   }
 
@@ -180,7 +193,7 @@ export class PlayedInstance {
   }
 }
 
-/** To about a part in thirty-two, so that iterations which differ by less are worked out once. */
+/** From 64 on to a part in 32 to 64, so that iterations which differ by less are worked out once. */
 function rounded(tokens: number): number {
   const step = 2 ** Math.max(0, Math.floor(Math.log2(tokens)) - 5);
   return Math.max(1, Math.round(tokens / step) * step);

@@ -15,6 +15,7 @@ const noTime: EngineTimes = {
   kernelSeconds: 0,
   launchSeconds: 0,
   answerSeconds: 0,
+  promptTokenSeconds: 0,
   reduceSeconds: 0,
   products: 1,
   experts: 1,

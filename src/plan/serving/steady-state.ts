@@ -61,6 +61,16 @@ function readingSeconds(setting: SteadySetting, writing: Batch, writingSeconds: 
 
 const writingPart = ({ writing, queries, context }: Batch) => ({ writing, queries, context });
 
+/**
+ * Times that an iteration is held up by the reading of a prompt, where so many begin in it over all ranks. Ranks wait for each other: one that
+ * reads holds up all, unless all read together.
+ */
+function stallsOf(begun: number, ranks: number, { gathersPrompts }: EnginePolicy): number {
+  const together = begun / ranks;
+  const gathered = Math.min(ranks, 1 + begun * gathersPrompts);
+  return Math.max(together, (1 - Math.exp(-begun)) / gathered);
+}
+
 /** With `concurrency` requests under way at any time, of which those that have no room wait. */
 export function closedLoop(setting: SteadySetting, concurrency: number): SteadyState {
   const { iterate, ranks, layers, lengths, speculation, policy, answerSeconds } = setting;
@@ -75,9 +85,8 @@ export function closedLoop(setting: SteadySetting, concurrency: number): SteadyS
     const written = iterate(batch);
     const decode = written.total * (1 + draftShare(speculation, layers));
     const reading = readingSeconds(setting, batch, written.total);
-    // Prompts of others that are read between two tokens of a request. Ranks wait for each other: one that reads holds up all.
     const begun = ((running - 1) / outputTokens) * added;
-    const stalls = Math.max(begun / ranks, 1 - Math.exp(-begun));
+    const stalls = stallsOf(begun, ranks, policy);
     const gap = decode + stalls * reading.extra;
     const perToken = gap / added;
     const writingSeconds = (outputTokens - 1) * perToken;

@@ -1,5 +1,7 @@
 // Seconds and bytes of serving a model: the one function that everything else asks.
+import { fittedCosts } from '../cost/fitted-costs.ts';
 import { deploy } from './deployed.ts';
+import { engineTimes } from './engine-times.ts';
 import { withoutRoom } from './explained.ts';
 import type { ServingCosts } from './iteration.ts';
 import { playedServing } from './played-serving.ts';
@@ -20,3 +22,12 @@ export const servingPredictor =
       ? steadyServing(deployed, deployed.mostWritten)
       : playedServing(deployed, scenario);
   };
+
+/** By the fitted models of kernels, collectives and engines. */
+export const fittedServing: ServingCosts = { ...fittedCosts, engineTimes };
+
+/**
+ * Serving a load on a cluster. A load that goes on for ever (`saturated`) is worked out by arithmetic, as means; all others are played request
+ * by request, with percentiles. What does not fit is no error: the prediction says so, and what is short.
+ */
+export const predictServing: PredictServing = servingPredictor(fittedServing);

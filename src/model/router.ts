@@ -116,7 +116,7 @@ export function send(
   mixture: Mixture,
   router: RouterContext | undefined,
 ): Sent {
-  const { perToken, scores, normalised, experts: count } = mixture;
+  const { perToken, scores, normalised, groups, experts: count } = mixture;
   const whole = (x: Value) => allGather(x, 'cp', 1);
   const own = (x: Value) => ownSlice(x, 'cp', 1);
   const [rows, length] = logits.shape as [number, number];
@@ -132,7 +132,7 @@ export function send(
     const filled = slotsOf(most, router.seqLen);
     return { weights, experts, kept: experts, filled: { filled }, most: atMost(most) };
   }
-  const { weights, experts } = routes(logits, { perToken, scores, normalised }, bias);
+  const { weights, experts } = routes(logits, { perToken, scores, normalised, ...(groups ? { groups } : {}) }, bias);
   if (router?.capacity === undefined) return { weights, experts, kept: experts, filled: {}, most: atMost(length) };
   const most = capacityOf(mixture, router, router.capacity);
   const kept = own(withinCapacity(whole(experts), places(), { experts: count, most }));

@@ -1,7 +1,7 @@
 // The model of a training row: a known one by its name, or one of its kind, with the sizes that the row gives.
 import type { ModelConfig } from '../../model/config.ts';
-import { matrixWeights } from '../../model/config.ts';
 import { parseModelConfig } from '../../model/families.ts';
+import { matrixWeights } from '../../model/weights.ts';
 import { namedModel } from './named-models.ts';
 import { numberIn, type Row } from './table.ts';
 

@@ -1,6 +1,6 @@
 // Predicts a step of training on a cluster: the schedule is played with what its works cost, and what comes after it added.
 import { worldSize } from '../../mesh/mesh.ts';
-import { trainingFlopsPerToken } from '../../model/config.ts';
+import { trainingFlopsPerToken } from '../../model/weights.ts';
 import { play } from '../../schedule/play.ts';
 import { isMessage } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { oneRank } from '../mesh/layout.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import { buildTrainingStep } from '../step/training-step.ts';
-import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from './config.ts';
 import { parseModelConfig } from './families.ts';
+import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from './weights.ts';
 
 const sizes = { vocab_size: 60, num_hidden_layers: 3, num_attention_heads: 4, intermediate_size: 48 };
 const configs = [

@@ -1,5 +1,5 @@
 // The layers of a model as serving sees them: which kinds there are, and how many of each.
-import { type Mixture, type ModelConfig, mixtureOf } from '../../model/config.ts';
+import { type Latent, type Mixture, type ModelConfig, mixtureOf, windowOf } from '../../model/config.ts';
 
 export type AttentionForm =
   | {
@@ -34,20 +34,8 @@ export function layerForms(config: ModelConfig): readonly LayerForm[] {
 }
 
 function attentionOf(config: ModelConfig, layer: number): AttentionForm {
-  const { heads, kvHeads, headDim, latent } = config as Later;
+  const { heads, kvHeads, headDim, latent } = config;
   if (latent) return { kind: 'latent', heads, ...latent };
   const window = windowOf(config, layer);
   return { kind: 'grouped', heads, kvHeads, headDim, ...(window !== undefined && { window }) };
 }
-
-// Until branch models is merged.
-interface Latent {
-  readonly queryRank?: number;
-  readonly keyValueRank: number;
-  readonly plainDim: number;
-  readonly rotatedDim: number;
-  readonly valueDim: number;
-}
-type Later = ModelConfig & { readonly latent?: Latent; readonly wholeLayers?: readonly number[] };
-const windowOf = (config: ModelConfig, layer: number): number | undefined =>
-  (config as Later).wholeLayers?.includes(layer) ? undefined : config.window;

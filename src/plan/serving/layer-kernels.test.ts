@@ -23,21 +23,25 @@ function flopsOf(kernel: KernelShape): number {
 
 const productFlops = ({ kernels }: LayerWork): number => kernels.reduce((sum, { kernel }) => sum + flopsOf(kernel), 0);
 
-function work(name: keyof typeof presets, layout: ServingLayout, tokens: number): LayerWork {
-  const config = parseModelConfig(presets[name], name);
+const latent = { ...presets['deepseek-v2-lite'], first_k_dense_replace: 0, n_routed_experts: 8 };
+const configOf = (name: string) => parseModelConfig(name === 'latent' ? latent : presets[name], name);
+
+/** Tokens of prompts: what is written takes another way through latent attention. */
+function work(name: string, layout: ServingLayout, tokens: number): LayerWork {
+  const config = configOf(name);
   const formats = roleFormats(plainFormats, device);
   return layerWork(
     layerForms(config)[0]!,
-    { written: tokens, read: 0 },
+    { written: 0, read: tokens },
     { config, layout, formats, activationBytes: 2 },
   );
 }
 
 describe('products', () => {
-  test.each(['gpt2', 'llama-tiny', 'qwen3-0.6b', 'mixtral-tiny'] as const)(
+  test.each(['gpt2', 'llama-tiny', 'qwen3-0.6b', 'mixtral-tiny', 'latent'])(
     'of a block of %s have the FLOPs of its traced forward program',
     (name) => {
-      const config = parseModelConfig(presets[name], name);
+      const config = configOf(name);
       for (const [text, layout] of [
         ['tp=1', one],
         ['tp=2', { ...one, tp: 2 }],

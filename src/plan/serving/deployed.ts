@@ -1,10 +1,10 @@
 // A scenario's instances, as the ways to find its seconds need them.
+import { groupSpread } from '../hardware/group-spread.ts';
 import { enginePolicies } from './engines.ts';
 import { type Instance, instanceOf } from './instance.ts';
 import type { ServingCosts } from './iteration.ts';
 import { meanLengths, type TokenCounts } from './lengths.ts';
 import { cacheBytes } from './memory.ts';
-import { groupSpread } from './place.ts';
 import type { ServingScenario } from './scenario.ts';
 import type { SteadySetting } from './steady-state.ts';
 
@@ -72,6 +72,7 @@ function transferSeconds(
   { talkSeconds }: ServingCosts,
 ): number {
   const bytes = cacheBytes(model, reader.layout, formats, inputTokens);
-  const spread = groupSpread(2, Math.max(reader.devices, writer.devices), cluster);
+  const apart = { tp: Math.max(reader.devices, writer.devices), cp: 1, ep: 1, dp: 1, pp: 2 };
+  const spread = groupSpread(apart, 'pp', cluster);
   return talkSeconds({ call: 'send', bytes, spread }, cluster);
 }

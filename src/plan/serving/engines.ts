@@ -38,11 +38,11 @@ export interface EngineTimes {
   readonly promptTokenSeconds: number;
   /** Until an all-reduce of the engine's own begins: one in which each rank reads what all others of its node have, at once. */
   readonly reduceSeconds: number;
-  /** What was measured over what the models of products, experts' products and attention say. */
-  readonly products: number;
+  /** What was measured over what the model of experts' products says. */
   readonly experts: number;
-  readonly attention: number;
-  /** Of products and attention of iterations that read prompts, over those: clocks are lower where there is more work. */
+  /** The same of experts of four bits whose products the device takes as they are. */
+  readonly narrowExperts: number;
+  /** Of products and attention of iterations that read prompts, over what their models say: clocks are lower where there is more work. */
   readonly prompts: number;
 }
 

@@ -2,6 +2,7 @@
 import type { ModelConfig } from '../../model/config.ts';
 import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
 import type { Cluster } from '../hardware/cluster.ts';
+import { groupSpread } from '../hardware/group-spread.ts';
 import { formatBytes } from '../hardware/number-format.ts';
 import { attentionKernels } from './attention-kernels.ts';
 import { type Batch, sampledRows, tokensOf } from './batch.ts';
@@ -9,7 +10,7 @@ import type { EngineName, EngineTimes } from './engines.ts';
 import { roleFormats } from './formats.ts';
 import { type LayerForm, layerForms } from './layer-forms.ts';
 import { type LayerSetting, layerWork, type PlacedTalk, type ServingGroup } from './layer-kernels.ts';
-import { groupSpread } from './place.ts';
+import { meshOf } from './mesh.ts';
 import { reduceAtOnce } from './reduce-at-once.ts';
 import type { IterationSeconds, ServingFormats, ServingLayout } from './scenario.ts';
 
@@ -18,6 +19,8 @@ export interface ServingCosts {
   readonly kernelSeconds: KernelSeconds;
   readonly talkSeconds: TalkSeconds;
   readonly engineTimes: Readonly<Record<EngineName, EngineTimes>>;
+  /** See used-experts.ts. */
+  readonly routingSkew: number;
 }
 
 export interface IterationSetting {
@@ -49,14 +52,23 @@ export function iterations(setting: IterationSetting): Iterate {
   const times = costs.engineTimes[engine];
   const roles = roleFormats(formats, cluster.device);
   const activationBytes = formatBytes[formats.activations];
-  const layerSetting: LayerSetting = { config, layout, formats: roles, activationBytes };
-  const forms = layerForms(config);
-  const { tp, cp, dp, pp } = layout;
-  const spreads: Record<ServingGroup, readonly number[]> = {
-    tensor: groupSpread(tp, 1, cluster),
-    stage: groupSpread(tp * cp * dp, 1, cluster),
+  const layerSetting: LayerSetting = {
+    config,
+    layout,
+    formats: roles,
+    activationBytes,
+    routingSkew: costs.routingSkew,
   };
-  const nextStage = groupSpread(2, tp * cp * dp, cluster);
+  const forms = layerForms(config);
+  const ofExperts = formatBytes[roles.experts.products] < 1 ? times.narrowExperts : times.experts;
+  const { tp, cp, pp } = layout;
+  const mesh = meshOf(layout);
+  const spreads: Record<ServingGroup, readonly number[]> = {
+    tensor: groupSpread(mesh, 'tp', cluster),
+    context: groupSpread(mesh, 'cp', cluster),
+    stage: groupSpread(mesh, 'tp+cp+dp', cluster),
+  };
+  const stages = groupSpread(mesh, 'pp', cluster);
   const talkSeconds = ({ group, call, bytes }: PlacedTalk): number => {
     const spread = spreads[group];
     const seconds = costs.talkSeconds({ call, bytes, spread }, cluster);
@@ -123,9 +135,9 @@ export function iterations(setting: IterationSetting): Iterate {
     const work = workOf(written, read, Math.max(1, Math.round(sampledRows(part))));
     const sent = pp === 1 ? 0 : sendSeconds(part);
     const slower = batch.prompts > 0 ? times.prompts * pp : pp;
-    const products = work.products * times.products * slower;
-    const experts = work.experts * times.experts * slower;
-    const attention = attentionSeconds(part) * times.attention * slower;
+    const products = work.products * slower;
+    const experts = work.experts * ofExperts * slower;
+    const attention = attentionSeconds(part) * slower;
     const small = (work.other + work.kernels * times.kernelSeconds) * pp;
     const collectives = (work.collectives + sent) * pp;
     const overhead = times.iterationSeconds + times.requestSeconds * sampledRows(batch);
@@ -138,7 +150,7 @@ export function iterations(setting: IterationSetting): Iterate {
 
   function sendSeconds(part: Batch): number {
     const bytes = (tokensOf(part) / cp) * config.hiddenSize * activationBytes;
-    return costs.talkSeconds({ call: 'send', bytes, spread: nextStage }, cluster);
+    return costs.talkSeconds({ call: 'send', bytes, spread: stages }, cluster);
   }
 }
 

@@ -1,5 +1,4 @@
 // Products of a layer: those of the program that the runtime runs, joined as engines join them; and what ranks share adds up.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseLayout } from '../../mesh/layout.ts';
 import { parseModelConfig } from '../../model/families.ts';
@@ -8,7 +7,7 @@ import type { KernelShape } from '../../program/kernel-shape.ts';
 import { partSummaries } from '../summary/part-summary.ts';
 import { roleFormats } from './formats.ts';
 import { layerForms } from './layer-forms.ts';
-import { busiestSlots, type LayerWork, layerWork, usedExperts } from './layer-kernels.ts';
+import { type LayerWork, layerWork } from './layer-kernels.ts';
 import type { ServingLayout } from './scenario.ts';
 import { device, plainFormats } from './stand-ins.test-support.ts';
 
@@ -33,7 +32,7 @@ function work(name: string, layout: ServingLayout, tokens: number): LayerWork {
   return layerWork(
     layerForms(config)[0]!,
     { written: 0, read: tokens },
-    { config, layout, formats, activationBytes: 2 },
+    { config, layout, formats, activationBytes: 2, routingSkew: 0 },
   );
 }
 
@@ -64,44 +63,14 @@ describe('products', () => {
   });
 });
 
-describe('experts', () => {
-  test('used by some tokens are as many as a count of random choices finds', () => {
-    // 2,000 draws of 12 tokens: the mean of the count is known to about 0.03.
-    const mixture = { experts: 16, perToken: 2 } as Parameters<typeof usedExperts>[0];
-    let state = 7;
-    const random = () => {
-      state = (state * 1103515245 + 12345) % 2 ** 31;
-      return state / 2 ** 31;
-    };
-    let used = 0;
-    for (let draw = 0; draw < 2000; draw++) {
-      const experts = new Set<number>();
-      for (let token = 0; token < 12; token++) {
-        const first = Math.floor(16 * random());
-        experts.add(first).add((first + 1 + Math.floor(15 * random())) % 16);
-      }
-      used += experts.size;
-    }
-    expect(Math.abs(usedExperts(mixture, 12) - used / 2000)).toBeLessThan(0.1);
-  });
-
-  test('of the busiest rank have at least the mean of the slots and at most all', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 100_000 }), fc.constantFrom(1, 2, 4, 8, 64), (slots, ranks) => {
-        const busiest = busiestSlots(slots, ranks);
-        expect(busiest).toBeGreaterThanOrEqual(slots / ranks);
-        expect(busiest).toBeLessThanOrEqual(slots);
-      }),
-    );
-  });
-});
-
 describe('talk', () => {
   const calls = (layout: ServingLayout) =>
     work('mixtral-tiny', layout, 8).talk.map(({ group, call }) => `${group} ${call}`);
   test('of one device is none', () => expect(calls(one)).toEqual([]));
   test('of tp is two sums a layer', () =>
     expect(calls({ ...one, tp: 2 })).toEqual(['tensor allReduce', 'tensor allReduce']));
+  test('of cp brings keys and values of prompts to all', () =>
+    expect(calls({ ...one, cp: 2, ep: 2 })[0]).toBe('context allGather'));
   test('of ranks with requests of their own brings tokens to experts and back', () =>
     expect(calls({ ...one, dp: 2, ep: 2 })).toEqual(['stage allGather', 'stage reduceScatter']));
 });

@@ -6,6 +6,7 @@ import type { GroupTalk, KernelFormats } from '../cost/cost-model.ts';
 import type { RoleFormats } from './formats.ts';
 import type { AttentionForm, LayerForm } from './layer-forms.ts';
 import type { ServingLayout } from './scenario.ts';
+import { busiestSlots, usedExperts } from './used-experts.ts';
 
 export type KernelPart = 'products' | 'experts' | 'other';
 
@@ -15,8 +16,8 @@ export interface PlacedKernel {
   readonly formats: KernelFormats;
 }
 
-/** Who takes part in a collective: the ranks of tp and cp, or with those of attention data parallelism too. */
-export type ServingGroup = 'tensor' | 'stage';
+/** Who takes part in a collective: ranks that split a layer, those that split a context, or all of a stage. */
+export type ServingGroup = 'tensor' | 'context' | 'stage';
 
 export interface PlacedTalk {
   readonly group: ServingGroup;
@@ -34,6 +35,8 @@ export interface LayerSetting {
   readonly layout: ServingLayout;
   readonly formats: RoleFormats;
   readonly activationBytes: number;
+  /** See used-experts.ts. */
+  readonly routingSkew: number;
 }
 
 /** Tokens of this device that are written, and of prompts. */
@@ -65,13 +68,28 @@ export function layerWork(form: LayerForm, tokens: LayerTokens, setting: LayerSe
   const features = all * config.hiddenSize;
   const norm = memory(4 * features, formats.plain);
   const mlp = form.mixture
-    ? mixtureKernels(form.mixture, all, setting)
+    ? mixtureKernels(form.mixture, tokens, setting)
     : mlpKernels(config.intermediateSize, all, setting);
   const summed: PlacedTalk = { group: 'tensor', call: 'allReduce', bytes: features * activationBytes };
   const sums = tp > 1 ? [summed] : [];
   const experts = form.mixture && (dp > 1 || cp > 1) ? expertTalk(form.mixture, all, setting) : sums;
-  const talk = [...sums, ...experts];
+  const talk = [...contextTalk(form.attention, tokens, setting), ...sums, ...experts];
   return { kernels: [norm, ...attentionProducts(form.attention, tokens, setting), norm, ...mlp], talk };
+}
+
+/** Over cp, keys and values of prompts go to all; what written tokens find in each rank's part of their context is merged. */
+function contextTalk(form: AttentionForm, { written, read }: LayerTokens, setting: LayerSetting): PlacedTalk[] {
+  const { layout, activationBytes } = setting;
+  const { tp, cp } = layout;
+  if (cp === 1) return [];
+  const heads = share(form.heads, tp);
+  const [kept, found] =
+    form.kind === 'latent'
+      ? [form.keyValueRank + form.rotatedDim, heads * form.keyValueRank]
+      : [2 * share(form.kvHeads, tp) * form.headDim, heads * form.headDim];
+  const gathered: PlacedTalk = { group: 'context', call: 'allGather', bytes: read * kept * activationBytes };
+  const merged: PlacedTalk = { group: 'context', call: 'allReduce', bytes: written * found * activationBytes };
+  return [...(read > 0 ? [gathered] : []), ...(written > 0 ? [merged] : [])];
 }
 
 function attentionProducts(form: AttentionForm, tokens: LayerTokens, setting: LayerSetting): PlacedKernel[] {
@@ -126,23 +144,15 @@ function mlpKernels(width: number, tokens: number, setting: LayerSetting): Place
   ];
 }
 
-/** Experts that at least one of so many tokens goes to, on average, if all are liked alike. */
-export const usedExperts = ({ experts, perToken }: Mixture, tokens: number): number =>
-  experts * (1 - (1 - perToken / experts) ** tokens);
-
-/** Slots of the busiest of `ranks` that share experts out, if all experts are liked alike: the mean, and what chance adds to it. */
-export function busiestSlots(slots: number, ranks: number): number {
-  const mean = slots / ranks;
-  return ranks === 1 ? mean : Math.min(slots, mean + Math.sqrt(2 * mean * Math.log(ranks)));
-}
-
-function mixtureKernels(mixture: Mixture, tokens: number, setting: LayerSetting): PlacedKernel[] {
-  const { config, layout, formats } = setting;
+function mixtureKernels(mixture: Mixture, { written, read }: LayerTokens, setting: LayerSetting): PlacedKernel[] {
+  const { config, layout, formats, routingSkew } = setting;
   const { tp, cp, dp, ep } = layout;
   const { hiddenSize, activation } = config;
-  const together = tokens * dp * cp;
+  const tokens = written + read;
+  // What is written is the same on all ranks of cp.
+  const together = (written + read * cp) * dp;
   const slots = busiestSlots(together * mixture.perToken, ep);
-  const groups = Math.max(1, Math.round(usedExperts(mixture, together) / ep));
+  const groups = Math.max(1, Math.round(usedExperts(mixture, together, routingSkew) / ep));
   const width = share(mixture.intermediateSize, (tp * cp * dp) / ep);
   const matrices = mlpMatrices[activation].length - 1;
   const grouped = (n: number, k: number): PlacedKernel => ({

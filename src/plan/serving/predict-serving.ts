@@ -1,7 +1,7 @@
 // Seconds and bytes of serving a model: the one function that everything else asks.
 import { fittedCosts } from '../cost/fitted-costs.ts';
 import { deploy } from './deployed.ts';
-import { engineTimes } from './engine-times.ts';
+import { engineTimes, routingSkew } from './engine-times.ts';
 import { withoutRoom } from './explained.ts';
 import type { ServingCosts } from './iteration.ts';
 import { playedServing } from './played-serving.ts';
@@ -24,7 +24,7 @@ export const servingPredictor =
   };
 
 /** By the fitted models of kernels, collectives and engines. */
-export const fittedServing: ServingCosts = { ...fittedCosts, engineTimes };
+export const fittedServing: ServingCosts = { ...fittedCosts, engineTimes, routingSkew };
 
 /**
  * Serving a load on a cluster. A load that goes on for ever (`saturated`) is worked out by arithmetic, as means; all others are played request

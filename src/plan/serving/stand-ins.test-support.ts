@@ -17,9 +17,8 @@ const noTime: EngineTimes = {
   answerSeconds: 0,
   promptTokenSeconds: 0,
   reduceSeconds: 0,
-  products: 1,
   experts: 1,
-  attention: 1,
+  narrowExperts: 1,
   prompts: 1,
 };
 
@@ -53,4 +52,5 @@ export const roofline: ServingCosts = {
       spread.reduce((a, b) => a * b, 1),
     ) / tiers[0]!.bytesPerSecond,
   engineTimes: { trtllm: noTime, vllm: noTime, sglang: noTime },
+  routingSkew: 0,
 };

@@ -160,7 +160,6 @@ const active: Readonly<Record<string, readonly [billions: number, embedding: 'wi
   'llama-4-maverick': [17, 'with'],
   'kimi-k2': [32, 'without'],
   'glm-5': [40, 'without'],
-  'minimax-m2': [10, 'with'],
 };
 
 // Cards round to two figures.

@@ -36,6 +36,8 @@ export const stepSettings = ({
   microbatches,
   precision: 'f32',
   ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+  // Devices make room for the rows of experts when they know how many come.
+  ...(config.mixture ? { expertRoom: 'even' as const } : {}),
 });
 
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {

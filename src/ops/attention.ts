@@ -53,9 +53,16 @@ function placesIn(ranges: readonly TokenRange[]): Places {
 function scoresInOrder(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): number {
   const { batch, kvHeads, queries, keys, group } = sizeOf(q, k);
   const stand = attrs.stand ?? { queries: [[0, queries]], keys: [[0, keys]] };
-  const strips = cutIntoBlocks(placesIn(stand.queries), placesIn(stand.keys), { ...attrs, group });
-  return batch * kvHeads * scoresOf(strips, group);
+  const key = [stand.queries, stand.keys, attrs.window, attrs.block, group].join(' ');
+  const scores =
+    countedScores.get(key) ??
+    scoresOf(cutIntoBlocks(placesIn(stand.queries), placesIn(stand.keys), { ...attrs, group }), group);
+  countedScores.set(key, scores);
+  return batch * kvHeads * scores;
 }
+
+/** Of one key head, by what they follow from: finding blocks takes longer than all else that is asked of a program. */
+const countedScores = new Map<string, number>();
 
 function attentionKernel(
   pass: 'forward' | 'backward',

@@ -44,10 +44,10 @@ const noOverlap = {
 } as const;
 
 /** Megatron-LM before 2023, and what was made of it: attention writes its scores, dropout is on, nothing overlaps. */
-const before2023 = { ...noOverlap, flashAttention: false, dropout: true, sp: false, zero: 0 } as const;
+const before2023 = { ...noOverlap, attention: 'scores', dropout: true, sp: false, zero: 0 } as const;
 
 /** Eager PyTorch that shares parameters out: every op a kernel of its own. */
-const shardedEager = { overlapsTensor: false, fuses: false, zero: 3, sp: true } as const;
+const shardedEager = { overlapsTensor: false, fuses: false, attention: 'flash-2', zero: 3, sp: true } as const;
 
 const rules: readonly Rule[] = [
   // Frameworks and their time.

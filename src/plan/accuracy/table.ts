@@ -35,8 +35,11 @@ export function parseTable(name: string, text: string): Table {
   const kind = columns.find(([, needed]) => needed.every((column) => header.includes(column)))?.[0];
   if (kind === undefined) return invalid('its columns are not those of a table of measurements', `give ${known}`);
   const broken = errors.find(({ type }) => type !== 'Delimiter');
-  // The header is line 1; rows are counted without it. A field that holds line ends makes later lines differ from rows.
-  if (broken) return invalid(`row ${(broken.row ?? 0) + 1} is not CSV (${broken.message})`, 'mend the row');
+  if (broken) {
+    // Rows are counted from the first below the header; where quotes are wrong the header has been counted too.
+    const row = (broken.row ?? 0) + (broken.type === 'Quotes' ? 0 : 1);
+    return invalid(`row ${row} is not CSV (${broken.message})`, 'mend the row');
+  }
   return { name, kind, rows: data.map(withoutEmpty) };
 }
 

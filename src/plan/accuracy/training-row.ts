@@ -103,7 +103,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   overlapsTensor: facts.overlapsTensor,
   overlapsPipeline: facts.overlapsPipeline,
   overlapsExperts: facts.overlapsExperts,
-  flashAttention: facts.flashAttention,
+  attention: facts.attention,
   fuses: facts.fuses,
   lossInBlocks: facts.lossInBlocks,
   dropout: facts.dropout,

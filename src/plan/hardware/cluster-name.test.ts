@@ -19,9 +19,9 @@ test.each([
   // Four cards of 12.5 GB/s for eight devices.
   ['384xa100@omni-path', 'node 8 300, omni-path 384 6.25'],
   ['64xa100@4xroce-100', 'node 8 300, roce-100 64 6.25'],
-  ['16xh100-nvl', 'bridge 2 300, node 8 63, infiniband-ndr 16 12.5'],
+  ['16xh100-nvl', 'bridge 2 300, node 8 31.5, infiniband-ndr 16 12.5'],
   ['2xh100-nvl', 'bridge 2 300'],
-  ['3xh100-nvl', 'node 3 63'],
+  ['3xh100-nvl', 'node 3 31.5'],
   // No card is faster than the device's way to it.
   ['16xrtx-5090@8xinfiniband-xdr', 'node 8 63, infiniband-xdr 16 63'],
 ])('%s: %s', (name, tiers) => {

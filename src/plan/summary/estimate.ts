@@ -3,7 +3,7 @@
 import { coordsOf, replicaOf } from '../../mesh/mesh.ts';
 import { trafficBytes } from '../../mesh/traffic.ts';
 import { alignment } from '../../program/lives.ts';
-import { type Action, isMessage, type Schedule } from '../../schedule/schedule.ts';
+import { type Action, isMessage, type Message, type Schedule } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
 import { microbatchesOn, type StepSettings } from '../../step/settings.ts';
 import type { BytesSent } from '../predict-step.ts';
@@ -82,9 +82,11 @@ export function livePeak(stage: StageSummary, actions: readonly Action[]): numbe
   return live.peak;
 }
 
-function profileOf({ chunks, sendBytes }: StageSummary, action: Action): LiveProfile {
+const profileOf = (stage: StageSummary, action: Action): LiveProfile =>
+  isMessage(action) ? ofMessage(stage, action) : stage.chunks[action.chunk]![action.kind].live;
+
+/** What is sent is given up, what is received comes to be there. */
+export function ofMessage({ sendBytes }: StageSummary, { kind }: Message): LiveProfile {
   const message = Math.ceil(sendBytes / alignment) * alignment;
-  if (action.kind === 'send') return { peak: 0, net: -message };
-  if (action.kind === 'recv') return { peak: message, net: message };
-  return chunks[action.chunk]![action.kind].live;
+  return kind === 'send' ? { peak: 0, net: -message } : { peak: message, net: message };
 }

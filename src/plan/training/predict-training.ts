@@ -52,7 +52,7 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const after = (stage: StageTime) => stage.data.exposed + stage.optimizer;
   const slowest = stages.reduce((most, stage) => (after(stage) > after(most) ? stage : most));
   const stepSeconds = makespan + after(slowest);
-  const memoryByStage = summaries.map((summary, stage) => stageMemory(summary, schedule.stages[stage]!));
+  const memoryByStage = summaries.map((summary, stage) => stageMemory(summary, schedule.stages[stage]!, scenario));
   const tokens = tokensPerStep(settings);
   const devices = worldSize(layout);
   const modelFlops = (tokens * trainingFlopsPerToken(config, seqLen)) / devices / stepSeconds;

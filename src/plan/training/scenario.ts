@@ -52,8 +52,8 @@ export interface Software {
   readonly overlapsPipeline: boolean;
   /** Exchanges of experts run beside other work. */
   readonly overlapsExperts: boolean;
-  /** Attention never holds its scores (FlashAttention); without, they are written and read. */
-  readonly flashAttention: boolean;
+  /** How attention is done: its scores written and read, never held (FlashAttention 2), or that with kernels made for the device. */
+  readonly attention: 'scores' | 'flash-2' | 'tuned';
   /** Elementwise ops that follow one another are one kernel. */
   readonly fuses: boolean;
   /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
@@ -69,7 +69,7 @@ export const currentSoftware: Software = {
   overlapsTensor: true,
   overlapsPipeline: true,
   overlapsExperts: false,
-  flashAttention: true,
+  attention: 'tuned',
   fuses: true,
   lossInBlocks: false,
   dropout: false,

@@ -30,7 +30,15 @@ const pcie = 'PCI Express base specification: x16, one direction, after encoding
 const cards = (bridge: LinkKind | undefined, bytesPerSecond: number, fabric: string): Node => ({
   tiers: [
     ...(bridge ? [tier('bridge', bridge, 2, 300e9, `${nvlink}: two cards joined by NVLink bridges`)] : []),
-    tier('node', 'pcie', 8, bytesPerSecond, pcie),
+    bridge
+      ? tier(
+          'node',
+          'pcie',
+          8,
+          bytesPerSecond / 2,
+          `${pcie}; of two cards that are bridged one at a time talks to others`,
+        )
+      : tier('node', 'pcie', 8, bytesPerSecond, pcie),
   ],
   fabric,
   cards: 2,

@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import { printLayout } from '../../mesh/layout.ts';
+import { trainingFlopsPerToken } from '../../model/config.ts';
+import { countedFlops } from './measured.ts';
+import type { Row } from './table.ts';
+import { type TrainingCase, trainingCase } from './training-row.ts';
+
+/** Narayanan et al., 2021, table 1: GPT of 7.5 billion parameters. */
+const gpt: Row = {
+  gpu: 'A100-SXM4-80GB',
+  interconnect: '8x HDR 200Gb/s IB',
+  source_group: 'Megatron-LM SC21',
+  num_gpus: '128',
+  model: 'GPT 7.5B',
+  params_b: '7.5',
+  layers: '36',
+  hidden: '4096',
+  heads: '32',
+  vocab: '51200',
+  seq_len: '2048',
+  precision: 'fp16',
+  tp: '4',
+  pp: '1',
+  dp: '32',
+  micro_batch: '16',
+  global_batch: '512',
+  recompute: 'full (uniform)',
+  tflops_per_gpu: '142',
+};
+
+function caseOf(row: Row): TrainingCase {
+  const found = trainingCase(row);
+  if (typeof found === 'string') throw new Error(found);
+  return found;
+}
+
+test('a row is a scenario and what was measured', () => {
+  const { scenarios, measured, assumed } = caseOf(gpt);
+  expect(scenarios).toHaveLength(1);
+  const { config, layout, cluster, formats, software, microBatch, microbatches } = scenarios[0]!;
+  expect(config).toMatchObject({ layers: 36, hiddenSize: 4096, intermediateSize: 16384, kvHeads: 32, tiedHead: true });
+  expect(printLayout(layout)).toBe('tp=4,dp=32,recompute=full');
+  expect(cluster.name).toBe('128xa100-80-sxm@8xinfiniband-hdr');
+  expect([microBatch, microbatches]).toEqual([16, 1]);
+  expect(formats.products).toBe('fp16');
+  expect(software.attention).toBe('scores');
+  expect(assumed).toEqual([]);
+  // The paper's 96·B·s·l·h²·(1 + s/6h + V/16lh), equation 3, over its rate.
+  const flops = 96 * 512 * 2048 * 36 * 4096 ** 2 * (1 + 2048 / (6 * 4096) + 51200 / (16 * 36 * 4096));
+  expect(measured.stepSeconds! / (flops / 142e12 / 128)).toBeCloseTo(1, 12);
+});
+
+test('seconds of a step from whatever is printed', () => {
+  const { tflops_per_gpu: _, ...bare } = gpt;
+  const secondsOf = (columns: Row) => caseOf({ ...bare, ...columns }).measured.stepSeconds!;
+  expect(secondsOf({ iter_time_s: '7.25', tokens_per_s_per_gpu: '1' })).toBe(7.25);
+  expect(secondsOf({ tokens_per_s_per_gpu: '1024' })).toBeCloseTo((512 * 2048) / 1024 / 128, 12);
+  expect(secondsOf({ samples_per_s: '64' })).toBeCloseTo(8, 12);
+  const { config } = caseOf({ ...bare, iter_time_s: '1' }).scenarios[0]!;
+  // Attention without regard to its mask is twice that with it.
+  const causal = trainingFlopsPerToken(config, 2048);
+  const scores = 6 * 36 * 4096 * 2048;
+  expect(countedFlops(config, 2048, false)).toBe(causal + scores);
+  expect(secondsOf({ mfu_pct: '40' })).toBeCloseTo((512 * 2048 * (causal + scores)) / (0.4 * 312e12 * 128), 12);
+});
+
+test.each<[string, Row, string]>([
+  [
+    'interleaved, the ends counted',
+    { layers: '126', tp: '8', pp: '16', vpp: '4', dp: '1', global_batch: '64', micro_batch: '1' },
+    'tp=8,pp=16,recompute=full,virtual=4,stages=',
+  ],
+  ['experts over data ranks', { ep: '8' }, 'tp=4,ep=8,dp=4,recompute=full'],
+  [
+    'context parallelism',
+    { cp: '2', dp: '16', source_group: 'TorchTitan', sharding: 'FSDP2' },
+    'tp=4,cp=2,dp=16,cpMode=gather,sp,zero=3,recompute=full',
+  ],
+  ['every second layer', { layers: '3', recompute: 'selective layer AC' }, 'tp=4,dp=32,recompute=full:0+2'],
+])('a layout: %s', (_, columns, text) => {
+  const layout = printLayout(caseOf({ ...gpt, ...columns }).scenarios[0]!.layout);
+  expect(text.endsWith('=') ? layout.slice(0, text.length) : layout).toBe(text);
+});
+
+test('the first and the last stage have a layer less where that makes stages alike', () => {
+  const { layout } = caseOf({ ...gpt, layers: '22', tp: '1', pp: '8', dp: '16', micro_batch: '1' }).scenarios[0]!;
+  expect(layout.stages).toEqual([2, 3, 3, 3, 3, 3, 3, 2]);
+});
+
+test('what is not said to be computed anew is as little as fits; the order is that of more and more', () => {
+  const { scenarios, assumed } = caseOf({ ...gpt, recompute: 'not stated' });
+  expect(scenarios.map(({ layout }) => layout.recompute.policy)).toEqual(['none', 'selective', 'full']);
+  expect(assumed).toEqual(['what is computed anew: as little as fits']);
+});
+
+test.each<[string, Row, RegExp]>([
+  ['an unknown GPU', { gpu: 'Ascend 910' }, /Ascend 910 is not in the catalogue/],
+  ['no GPUs', { num_gpus: '' }, /how many GPUs/],
+  ['no sequence length', { seq_len: '' }, /how long sequences are/],
+  ['no heads', { heads: '' }, /does not say its heads/],
+  ['no layout', { tp: '' }, /how it is laid out/],
+  ['axes that do not make the ranks', { dp: '16' }, /make 64 ranks, not 128/],
+  ['a batch that does not divide', { global_batch: '500' }, /do not divide/],
+  ['no batch', { global_batch: '', micro_batch: '' }, /how large a batch is/],
+  ['nothing measured', { tflops_per_gpu: '' }, /neither time nor memory/],
+  ['an unknown model', { model: 'Mystery 7B' }, /sizes of Mystery 7B are not known/],
+])('%s is told', (_, columns, reason) => {
+  const row = Object.fromEntries(Object.entries({ ...gpt, ...columns }).filter(([, value]) => value !== ''));
+  expect(trainingCase(row)).toMatch(reason);
+});
+
+test('out of memory is a measurement', () => {
+  const { tflops_per_gpu: _, ...bare } = gpt;
+  expect(caseOf({ ...bare, mem_note: 'OOM' }).measured).toEqual({ ranOutOfMemory: true });
+});

@@ -1,0 +1,43 @@
+// Attention that writes its scores to memory and reads them again: products in batches, and a softmax between them, as before FlashAttention.
+import type { KernelShape } from '../../program/kernel-shape.ts';
+
+type Attention = Extract<KernelShape, { readonly kind: 'attention' }>;
+
+/** Numbers of all heads' scores, masked ones too. */
+export const writtenScores = ({ batch, heads, queries, keys }: Attention): number => batch * heads * queries * keys;
+
+/**
+ * What is done in place of one kernel. A fused softmax (scaled and masked) reads scores and writes weights; dropout reads those, and writes
+ * them and a mask of a byte. Backward the products are four, and each gradient of scores is made from two operands.
+ */
+export function scoreKernels(attention: Attention, dropout: boolean): KernelShape[] {
+  const { pass, batch, heads, headDim, valueDim, queries, keys } = attention;
+  const all = writtenScores(attention);
+  const product = (m: number, n: number, k: number): KernelShape => ({
+    kind: 'matmul',
+    batch: batch * heads,
+    m,
+    n,
+    k,
+  });
+  const through = (times: number, masks: number): KernelShape => ({
+    kind: 'memory',
+    floats: times * all,
+    bytes: masks * all,
+  });
+  if (pass === 'forward')
+    return [
+      product(queries, keys, headDim),
+      through(2, 0),
+      ...(dropout ? [through(2, 1)] : []),
+      product(queries, valueDim, keys),
+    ];
+  return [
+    product(queries, keys, valueDim),
+    product(keys, valueDim, queries),
+    ...(dropout ? [through(2, 1)] : []),
+    through(3, 0),
+    product(queries, headDim, keys),
+    product(keys, headDim, queries),
+  ];
+}

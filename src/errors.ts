@@ -113,6 +113,11 @@ export const errorTable = {
     message: (e) =>
       `no device "${v(e.name)}" is in the catalogue; near it are ${v(e.near)}: use one of them, or give its figures in a cluster file`,
   },
+  DEVICE_FORMAT: {
+    exit: 2,
+    message: (e) =>
+      `${v(e.device)} has no rate for products of ${v(e.format)}; take them in one it has a rate for: ${v(e.rates)}`,
+  },
   CLUSTER_INVALID: { exit: 2, message: (e) => `cluster ${v(e.cluster)}: ${v(e.problem)}; ${v(e.fix)}` },
   // Running
   SAVE_FAILED: {

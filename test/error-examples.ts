@@ -6,6 +6,8 @@ import { checkFit } from '../src/model/fit.ts';
 
 import { parseTable } from '../src/plan/accuracy/table.ts';
 
+import { kernelSeconds } from '../src/plan/cost/kernels.ts';
+import { deviceOf } from '../src/plan/hardware/catalogue/devices.ts';
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
 
 import { gpipe } from '../src/schedule/gpipe.ts';
@@ -145,6 +147,14 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
   DEVICE_UNKNOWN: {
     when: 'a cluster is of a device that is not in the catalogue',
     from: () => parseCluster('8xh1000'),
+  },
+  DEVICE_FORMAT: {
+    when: 'products are planned in a format that a device does not multiply',
+    from: () =>
+      kernelSeconds({ kind: 'matmul', batch: 1, m: 64, n: 64, k: 64 }, deviceOf('a100'), {
+        products: 'fp8',
+        activations: 'bf16',
+      }),
   },
   CLUSTER_INVALID: {
     when: 'the name or the file of a cluster cannot be read, or contradicts itself',

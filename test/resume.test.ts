@@ -141,6 +141,7 @@ const refusals: readonly (readonly [string, TrainOptions, string, RegExp])[] = [
   ['another batch', { globalBatch: 8 }, 'OPTION_INVALID', /globalBatch: 8 is not the 4/],
   ['another share held out', { heldOut: 0.5 }, 'OPTION_INVALID', /heldOut/],
   ['packed documents', { pack: true }, 'OPTION_INVALID', /pack: true is not the false/],
+  ['balanced documents', { pack: 'balanced' }, 'OPTION_INVALID', /pack: balanced is not the false/],
   ['weights of sources it did not have', { mix: [1] }, 'OPTION_INVALID', /mix: 1 is not what it was/],
   ['another model', { model: 'llama-tiny' }, 'OPTION_INVALID', /own model/],
   ['no step left', { steps: 4 }, 'OPTION_INVALID', /has done 4 steps/],

@@ -67,7 +67,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   pack: {
     value: '[how]',
     reading: 'text',
-    help: 'fill sequences with whole documents, which do not attend to one another; balanced: and deal them out to ranks by what their attention costs',
+    help: 'fill sequences with whole documents, which do not attend to one another; balanced: and make steps of sequences whose attention costs alike, dealt out to ranks by that cost',
   },
   heldOut: numberOption('<share>', 'share (or number) of sequences kept from training, to measure the loss on'),
   dataChanged: switchOption('go on with other data than the run was started with'),

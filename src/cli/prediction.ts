@@ -28,6 +28,7 @@ const memoryNames: Readonly<Record<Exclude<keyof TrainingMemory, 'total'>, strin
 
 const timeNames: Readonly<Record<keyof StepTime, string>> = {
   compute: 'compute',
+  launches: 'waiting for the host',
   tp: 'tensor parallel',
   cp: 'context parallel',
   ep: 'experts',

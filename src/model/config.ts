@@ -86,10 +86,11 @@ export const mixtureOf = ({ mixture }: ModelConfig, layer: number): Mixture | un
 
 /** The first layer that is built like this one, which can stand for it. */
 export function layerLike(config: ModelConfig, layer: number): number {
+  if (!config.mixture) return 0;
   const isDense = mixtureOf(config, layer) === undefined;
-  return Array.from({ length: layer + 1 }, (_, each) => each).findIndex(
-    (each) => (mixtureOf(config, each) === undefined) === isDense,
-  );
+  let first = 0;
+  while ((mixtureOf(config, first) === undefined) !== isDense) first++;
+  return first;
 }
 
 /** Weights of all matrices, or of those that a token is multiplied by, which of a mixture are its own experts'. */

@@ -40,7 +40,7 @@ const scalarTypes: Types = { tp: 'I' };
 
 const isNorm = ({ key }: ParamSpec): boolean => key !== 'head.weight';
 
-const headSpecs = ({ config, layout }: TraceSettings): ParamSpec[] =>
+const headSpecs = ({ config, layout }: TraceSettings): readonly ParamSpec[] =>
   paramSpecs(config, layout, { name: 'head', layer: 0 });
 
 export function traceHead(settings: TraceSettings): HeadPrograms {

@@ -46,15 +46,29 @@ export interface ParamSpec {
 /** A part's parameters by key. */
 export type Params = Readonly<Record<string, Value>>;
 
+/** What of a layout decides how parameters are cut in a program. */
+type Sharding = Pick<Layout, 'tp' | 'sp'>;
+
 /** The vocabulary's rows after padding to whole shards. */
-export const paddedVocab = (config: ModelConfig, layout: Layout): number =>
+export const paddedVocab = (config: ModelConfig, layout: Sharding): number =>
   Math.ceil(config.vocabSize / layout.tp) * layout.tp;
 
 /** Whether each tp rank has key-value heads of its own; otherwise all hold all of them and slice what they need. */
-export const kvSharded = (config: ModelConfig, layout: Layout): boolean => config.kvHeads % layout.tp === 0;
+export const kvSharded = (config: ModelConfig, layout: Sharding): boolean => config.kvHeads % layout.tp === 0;
 
-/** The specs of a part, in the order in which they are stored, initialised and reduced. */
-export function paramSpecs(config: ModelConfig, layout: Layout, part: Part): ParamSpec[] {
+/** The specs of a part, in the order in which they are stored, initialised and reduced. Of a layout they depend on tp and sp alone. */
+export function paramSpecs(config: ModelConfig, layout: Sharding, part: Part): readonly ParamSpec[] {
+  const ofModel = known.get(config) ?? new Map<string, readonly ParamSpec[]>();
+  known.set(config, ofModel);
+  const key = `${layout.tp} ${layout.sp} ${part.name} ${part.layer}`;
+  const found = ofModel.get(key) ?? specsOf(config, layout, part);
+  ofModel.set(key, found);
+  return found;
+}
+
+const known = new WeakMap<ModelConfig, Map<string, readonly ParamSpec[]>>();
+
+function specsOf(config: ModelConfig, layout: Sharding, part: Part): readonly ParamSpec[] {
   const names = tensorNames(config);
   switch (part.name) {
     case 'embedding':
@@ -100,12 +114,12 @@ function spec(config: ModelConfig, draft: Draft, suffix: 'weight' | 'bias'): Par
 }
 
 /** What all tp ranks use on a residual: each on its own slice of the sequence under sp, otherwise alike. */
-const onResidual = (layout: Layout): AxisType => (layout.sp ? 'R' : 'I');
+const onResidual = (layout: Sharding): AxisType => (layout.sp ? 'R' : 'I');
 
 /** Gains start at 1 in all. */
 const initialGain = ({ gainOffset }: ModelConfig): ParamSpec['initial'] => (gainOffset === 0 ? 'ones' : 'zeros');
 
-function normSpecs(config: ModelConfig, layout: Layout, key: string, tensor: string): ParamSpec[] {
+function normSpecs(config: ModelConfig, layout: Sharding, key: string, tensor: string): ParamSpec[] {
   const draft = { key, tensor, shape: [config.hiddenSize], tp: onResidual(layout) } as const;
   const initial = { weight: initialGain(config), bias: 'zeros' } as const;
   return normParams[config.norm].map((part) => spec(config, { ...draft, initial: initial[part] }, part));
@@ -114,7 +128,7 @@ function normSpecs(config: ModelConfig, layout: Layout, key: string, tensor: str
 /** A linear layer's weight and bias; `cut` says which side is sharded over tp. */
 function linearSpecs(
   config: ModelConfig,
-  layout: Layout,
+  layout: Sharding,
   draft: {
     key: string;
     tensor: string;
@@ -144,7 +158,7 @@ function linearSpecs(
   return [weight, spec(config, { key, tensor, shape: [outputs], tp: biasType }, 'bias')];
 }
 
-function embeddingSpecs(config: ModelConfig, layout: Layout, names: TensorNames): ParamSpec[] {
+function embeddingSpecs(config: ModelConfig, layout: Sharding, names: TensorNames): ParamSpec[] {
   const table = vocabularySpec(config, layout, 'table', names.embedding);
   if (config.positions.kind === 'rotary') return [table];
   const draft = {
@@ -156,7 +170,7 @@ function embeddingSpecs(config: ModelConfig, layout: Layout, names: TensorNames)
   return [table, spec(config, draft, 'weight')];
 }
 
-function vocabularySpec(config: ModelConfig, layout: Layout, key: string, tensor: string): ParamSpec {
+function vocabularySpec(config: ModelConfig, layout: Sharding, key: string, tensor: string): ParamSpec {
   const shape = [config.vocabSize, config.hiddenSize];
   return spec(
     config,
@@ -165,7 +179,7 @@ function vocabularySpec(config: ModelConfig, layout: Layout, key: string, tensor
   );
 }
 
-function blockSpecs(config: ModelConfig, layout: Layout, names: TensorNames, layer: number): ParamSpec[] {
+function blockSpecs(config: ModelConfig, layout: Sharding, names: TensorNames, layer: number): ParamSpec[] {
   const at = (name: string) => name.replace('{}', `${layer}`);
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize } = config;
   const linear = (
@@ -234,7 +248,7 @@ function routerBias(config: ModelConfig, router: string, experts: number): Param
   return { ...draft, name, tensor: { name, shape: [experts] }, byLoad: true };
 }
 
-function headSpecs(config: ModelConfig, layout: Layout, names: TensorNames): ParamSpec[] {
+function headSpecs(config: ModelConfig, layout: Sharding, names: TensorNames): ParamSpec[] {
   const norm = normSpecs(config, layout, 'norm', names.finalNorm);
   return [...norm, vocabularySpec(config, layout, 'head', config.tiedHead ? names.embedding : names.head)];
 }

@@ -80,19 +80,36 @@ export const sumInputs = (trace: Trace, specs: readonly ParamSpec[], layout: Lay
 export const byId = (prefix: string, values: readonly Value[]): Record<string, Value> =>
   Object.fromEntries(values.map((value) => [`${prefix}:${value.id}`, value]));
 
-/**
- * The embedding or a block; heads are in head.ts. `layer` stands for all that are built like it (`layerLike` of config.ts). With
- * `sums`, gradients are added to what `sum:<key>` held; without, they are written there.
- */
+/** The embedding or a block; heads are in head.ts. @see traceWhole */
 export function tracePart(
   name: Exclude<PartName, 'head'>,
   settings: TraceSettings,
-  {
-    policy = 'none',
-    sums: adds = true,
-    layer = 0,
-  }: { readonly policy?: RecomputePolicy; readonly sums?: boolean; readonly layer?: number } = {},
+  { policy = 'none', ...which }: { readonly policy?: RecomputePolicy } & Which = {},
 ): PartPrograms {
+  const whole = traceWhole(name, settings, which);
+  const { backward, inputGradient, weightGradient } = whole;
+  return { ...keeping(whole, policy), backward, inputGradient, weightGradient };
+}
+
+/** `layer` stands for all that are built like it (`layerLike` of config.ts). With `sums`, gradients are added to what `sum:<key>` held; without, they are written there. */
+interface Which {
+  readonly sums?: boolean;
+  readonly layer?: number;
+}
+
+/** A part forward and backward, whatever is kept between the two. */
+export interface WholePart extends Omit<PartPrograms, 'recompute'> {
+  readonly params: readonly Value[];
+  /** What its backward passes read. */
+  readonly saved: readonly Value[];
+}
+
+/** Traces a part once for all policies of recomputation. */
+export function traceWhole(
+  name: Exclude<PartName, 'head'>,
+  settings: TraceSettings,
+  { sums: adds = true, layer = 0 }: Which = {},
+): WholePart {
   const { config, layout, coords, batch, seqLen } = settings;
   const trace = startTrace(layout, coords);
   const specs = paramSpecs(config, layout, { name, layer });
@@ -148,7 +165,6 @@ export function tracePart(
     backwardInputs: { dy: seed, ...prefixed('param', params), ...prefixed('sum', sums) },
     dx,
     sums: prefixed('sum', newSums),
-    policy,
   });
 }
 
@@ -196,41 +212,40 @@ interface Traced {
   readonly backwardInputs: Program['inputs'];
   readonly dx: Value | undefined;
   readonly sums: Program['outputs'];
-  readonly policy: RecomputePolicy;
 }
 
 /** Cuts one trace of forward and backward into programs by purpose, and decides what each hands on to the next. */
-function cutPhases({ forward, params, nodes, backwardInputs, dx, sums, policy }: Traced): PartPrograms {
+function cutPhases({ forward, params, nodes, backwardInputs, dx, sums }: Traced): WholePart {
   const backwardNodes = fetchedAgain(forward, slice(nodes, [...(dx ? [dx] : []), ...Object.values(sums)]));
   const saved = savedFor(forward, backwardNodes, params);
-  const { kept, again } = keptFor(policy, forward, saved, new Set(params.map(({ id }) => id)));
   const inGradient = new Set(dx ? slice(backwardNodes, [dx]) : []);
-  const [first, rest] = [
-    backwardNodes.filter((node) => inGradient.has(node)),
-    backwardNodes.filter((node) => !inGradient.has(node)),
-  ];
+  const first = backwardNodes.filter((node) => inGradient.has(node));
+  const rest = backwardNodes.filter((node) => !inGradient.has(node));
   const later = readBy(rest);
   const handedOn = first.flatMap((node) => node.outputs).filter(({ id }) => later.has(id));
   const inputs = { ...backwardInputs, ...byId('saved', saved) };
   const output: Program['outputs'] = dx ? { dx } : {};
   return {
-    forward: { ...forward, outputs: { ...forward.outputs, ...byId('saved', kept) } },
-    ...(again.length === 0
-      ? {}
-      : {
-          recompute: {
-            inputs: { ...byId('saved', kept), ...prefixedParams(forward) },
-            nodes: again,
-            outputs: byId(
-              'saved',
-              saved.filter((value) => !kept.includes(value)),
-            ),
-          },
-        }),
+    forward,
+    params,
+    saved,
     backward: { inputs, nodes: backwardNodes, outputs: { ...output, ...sums } },
     inputGradient: { inputs, nodes: first, outputs: { ...output, ...byId('kept', handedOn) } },
     weightGradient: { inputs: { ...inputs, ...byId('kept', handedOn) }, nodes: rest, outputs: sums },
   };
+}
+
+/** The forward program that keeps what a policy does, and the one that computes the rest of what is saved anew. */
+export function keeping(
+  { forward, params, saved }: WholePart,
+  policy: RecomputePolicy,
+): Pick<PartPrograms, 'forward' | 'recompute'> {
+  const { kept, again } = keptFor(policy, forward, saved, new Set(params.map(({ id }) => id)));
+  const forwardAndKept = { ...forward, outputs: { ...forward.outputs, ...byId('saved', kept) } };
+  if (again.length === 0) return { forward: forwardAndKept };
+  const recomputed = saved.filter((value) => !kept.includes(value));
+  const inputs = { ...byId('saved', kept), ...prefixedParams(forward) };
+  return { forward: forwardAndKept, recompute: { inputs, nodes: again, outputs: byId('saved', recomputed) } };
 }
 
 /** What backward nodes read of a forward program and its inputs and do not make anew, without the parameters: those are there anyway. */

@@ -47,7 +47,9 @@ export const lossesOf = (settings: RouterSettings) => routerLosses.filter((name)
 
 /** The layers of a model that have a mixture. */
 export const mixtureLayers = (config: ModelConfig): number[] =>
-  Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => mixtureOf(config, layer));
+  config.mixture
+    ? Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => mixtureOf(config, layer))
+    : [];
 
 /** Whether slots may be dropped: experts that choose take just what they may. */
 export const drops = ({ capacity, routing }: RouterSettings): boolean =>

@@ -1,7 +1,6 @@
 // Attention with grouped heads over tokens that say where they stand: the op, its gradient, their typing and cost.
 // How it is cut into blocks is in attention-blocks.ts, what a block runs in attention-kernels.ts, the loop in attention-loop.ts.
 
-import type { TokenRange } from '../mesh/sequence.ts';
 import type { KernelShape } from '../program/kernel-shape.ts';
 import type { Value } from '../program/program.ts';
 import { expectShape, type Op, type TensorShape } from '../program/program.ts';
@@ -14,6 +13,7 @@ import { scale } from './elementwise.ts';
 import { headsFirst, headsLast } from './heads.ts';
 import { finishAttention, type PartialAttention } from './partial-attention.ts';
 import { rowProduct } from './rows.ts';
+import { scoresInOrder } from './scores-in-order.ts';
 import { float } from './shapes.ts';
 
 /** Where tokens stand, [b, s] integers each: a query sees the keys of its own document at positions up to its own. */
@@ -43,26 +43,21 @@ function expectOperands(inputs: readonly TensorShape[]): void {
 
 const statistics = (q: TensorShape): TensorShape => float([...q.shape.slice(0, 4), 1]);
 
-/** Tokens of one document, where costs are stated for. */
-function placesIn(ranges: readonly TokenRange[]): Places {
-  const positions = ranges.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i));
-  return { positions, documents: new Uint8Array(positions.length) };
-}
-
 /** Scores of all heads and rows of the batch that are computed when the tokens of every row are one document. */
-function scoresInOrder(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): number {
+function scoresOfAll(q: TensorShape, k: TensorShape, attrs: AttentionAttrs): number {
   const { batch, kvHeads, queries, keys, group } = sizeOf(q, k);
-  const stand = attrs.stand ?? { queries: [[0, queries]], keys: [[0, keys]] };
-  const key = [stand.queries, stand.keys, attrs.window, attrs.block, group].join(' ');
-  const scores =
-    countedScores.get(key) ??
-    scoresOf(cutIntoBlocks(placesIn(stand.queries), placesIn(stand.keys), { ...attrs, group }), group);
-  countedScores.set(key, scores);
-  return batch * kvHeads * scores;
+  const size = `${queries} ${keys} ${group}`;
+  let counted = countedFor.get(attrs);
+  if (counted?.size !== size) {
+    const stand = attrs.stand ?? { queries: [[0, queries]], keys: [[0, keys]] };
+    counted = { size, scores: scoresInOrder(stand.queries, stand.keys, { ...attrs, group }) };
+    countedFor.set(attrs, counted);
+  }
+  return batch * kvHeads * counted.scores;
 }
 
-/** Of one key head, by what they follow from: finding blocks takes longer than all else that is asked of a program. */
-const countedScores = new Map<string, number>();
+/** Of long sequences they take long to count, and they are asked for again: an op and its gradient have the same attributes. */
+const countedFor = new WeakMap<AttentionAttrs, { readonly size: string; readonly scores: number }>();
 
 function attentionKernel(
   pass: 'forward' | 'backward',
@@ -72,7 +67,7 @@ function attentionKernel(
 ): KernelShape {
   const { batch, kvHeads, queries, keys, group, headDim } = sizeOf(q, k);
   const heads = kvHeads * group;
-  const scores = scoresInOrder(q, k, attrs) / batch / heads;
+  const scores = scoresOfAll(q, k, attrs) / batch / heads;
   return { kind: 'attention', pass, batch, heads, kvHeads, headDim, valueDim: headDim, queries, keys, scores };
 }
 
@@ -92,7 +87,7 @@ const attentionOp: Op<AttentionAttrs> = {
   },
   typing: { dims: `${operandDims} -> b h s g d, b h s g 1` },
   differentiable: [0, 1],
-  flops: ([q, k], attrs) => perScore.forward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
+  flops: ([q, k], attrs) => perScore.forward * q!.shape[4]! * scoresOfAll(q!, k!, attrs),
   kernel: ([q, k], attrs) => attentionKernel('forward', q!, k!, attrs),
   vjp: ({ node: { inputs, outputs, attrs }, gradients: [sum, logSumExp] }) => {
     const [out, lse] = outputs as [Value, Value];
@@ -114,7 +109,7 @@ const attentionGradOp: Op<AttentionAttrs> = {
     dims: `${operandDims}, b h s g! 1, b h s g! d!, b h s g! 1 -> b h s g d, b h~ t 1 d, b h~ t 1 d`,
     linear: [[8, 9]],
   },
-  flops: ([q, k], attrs) => perScore.backward * q!.shape[4]! * scoresInOrder(q!, k!, attrs),
+  flops: ([q, k], attrs) => perScore.backward * q!.shape[4]! * scoresOfAll(q!, k!, attrs),
   kernel: ([q, k], attrs) => attentionKernel('backward', q!, k!, attrs),
   execution: { by: 'blocks', ...backwardLoop },
   reference: attentionGradReference,

@@ -29,8 +29,8 @@ export interface RankClass {
 export function rankClasses(settings: Alike): RankClass[] {
   const { layout } = settings;
   const perReplica = worldSize(layout) / layout.pp / layout.dp;
-  const replicas = new Map<number, number>();
-  for (let dp = 0; dp < layout.dp; dp++) {
+  const replicas = new Map(settings.shares ? [] : [[0, layout.dp * perReplica]]);
+  for (let dp = 0; settings.shares && dp < layout.dp; dp++) {
     const first = firstLike(settings, dp);
     replicas.set(first, (replicas.get(first) ?? 0) + perReplica);
   }

@@ -37,6 +37,21 @@ interface Case {
  * O goes with R and O as V does, but is never summed over; PO goes with O where the op is linear, and summed over gives P.
  */
 export function resultTypes(typing: Typing, operands: readonly Typed[], axis: TypedAxis): AxisType[] | TypeProblem {
+  let key = '';
+  for (const { types, dtype } of operands) key += `${types[axis] ?? 'R'} ${dtype},`;
+  const known = found.get(typing)?.get(key);
+  if (known) return known;
+  const results = typesOf(typing, operands, axis);
+  if (!Array.isArray(results)) return results;
+  if (!found.has(typing)) found.set(typing, new Map());
+  found.get(typing)!.set(key, results);
+  return results;
+}
+
+/** Results that were found before, by the operands' types and kinds: they are the same on every axis. */
+const found = new WeakMap<Typing, Map<string, AxisType[]>>();
+
+function typesOf(typing: Typing, operands: readonly Typed[], axis: TypedAxis): AxisType[] | TypeProblem {
   const types = operands.map((operand) => operand.types[axis] ?? 'R');
   const active = types.map((_, index) => index).filter((at) => operands[at]!.dtype === 'float' || types[at] !== 'R');
   const terms = types.map((_, index) => index).filter((at) => operands[at]!.dtype !== 'int' || types[at] !== 'R');

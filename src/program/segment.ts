@@ -50,31 +50,28 @@ export function segment(program: Program): Pieces {
   const readLater = new Set(Object.values(program.outputs).map((value) => memoryOf(value).id));
   const pieces: Piece[] = [];
   for (const { by, nodes } of drafts.toReversed()) {
-    const made = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output.id, { output, node }] as const)));
-    const inputs = [
-      ...new Map(nodes.flatMap((node) => node.inputs.filter((x) => !made.has(x.id)).map((x) => [x.id, x]))).values(),
-    ];
-    if (by === 'onnx') {
-      const outputs = [...made.values()].flatMap(({ output }) => (readLater.has(output.id) ? [output] : []));
-      if (outputs.length === 0) continue;
-      // Sums added up within the piece are all written over the accumulator that came from outside.
-      const overOf = (value: Value): Value | undefined => {
-        const node = made.get(value.id)?.node;
-        const over = node && writesOver(node, node.outputs.indexOf(value));
-        return over && made.has(over.id) ? overOf(over) : over;
-      };
-      pieces.push({ kind: 'compute', nodes, inputs, outputs, over: outputs.map(overOf) });
-    } else {
+    if (by !== 'onnx') {
       const node = nodes[0]!;
       const kind = by === 'transport' ? 'collective' : by === 'blocks' ? by : 'host';
-      pieces.push({
-        kind,
-        node,
-        inputs: node.inputs,
-        outputs: node.outputs,
-        over: node.outputs.map((_, i) => writesOver(node, i)),
-      });
+      const over = node.outputs.map((_, i) => writesOver(node, i));
+      pieces.push({ kind, node, inputs: node.inputs, outputs: node.outputs, over });
+      for (const input of node.inputs) readLater.add(input.id);
+      continue;
     }
+    const made = new Map<number, { readonly output: Value; readonly node: Node }>();
+    for (const node of nodes) for (const output of node.outputs) made.set(output.id, { output, node });
+    const read = new Map<number, Value>();
+    for (const node of nodes) for (const input of node.inputs) if (!made.has(input.id)) read.set(input.id, input);
+    const inputs = [...read.values()];
+    const outputs = [...made.values()].flatMap(({ output }) => (readLater.has(output.id) ? [output] : []));
+    if (outputs.length === 0) continue;
+    // Sums added up within the piece are all written over the accumulator that came from outside.
+    const overOf = (value: Value): Value | undefined => {
+      const node = made.get(value.id)?.node;
+      const over = node && writesOver(node, node.outputs.indexOf(value));
+      return over && made.has(over.id) ? overOf(over) : over;
+    };
+    pieces.push({ kind: 'compute', nodes, inputs, outputs, over: outputs.map(overOf) });
     for (const input of inputs) readLater.add(input.id);
   }
   return { pieces: pieces.reverse(), memoryOf };

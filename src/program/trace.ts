@@ -13,10 +13,10 @@ export function startTrace(mesh: Mesh, coords: Coords): Trace {
 
 /** A new value of the trace; `types` on axes of one rank are dropped. */
 export function newValue(trace: Trace, tensor: TensorShape, types: Types, counted?: Value): Value {
-  const kept = Object.fromEntries(Object.entries(types).filter(([axis]) => trace.mesh[axis as TypedAxis] > 1));
-  for (const axis of typedAxes) if (trace.mesh[axis] > 1) kept[axis] ??= 'R';
+  const kept: { [axis in TypedAxis]?: AxisType } = {};
+  for (const axis of typedAxes) if (trace.mesh[axis] > 1) kept[axis] = types[axis] ?? 'R';
   const { shape, dtype } = tensor;
-  return { id: trace.nextId++, shape, dtype, types: kept as Types, trace, ...(counted && { counted }) };
+  return { id: trace.nextId++, shape, dtype, types: kept, trace, ...(counted && { counted }) };
 }
 
 /** An input of local `shape`; on axes not named it is replicated. */

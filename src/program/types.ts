@@ -60,10 +60,21 @@ export interface TypeProblem {
 }
 
 /** How a type cuts, and which dim; undefined when every rank holds all elements. */
-export function cutOf(type: AxisType): { readonly cut: Cut; readonly dim: number } | undefined {
+export function cutOf(type: AxisType): HowCut | undefined {
+  const known = cuts.get(type);
+  if (known) return known;
   const [, cut, dim] = /^(V|O|PO)(\d+)$/.exec(type) ?? [];
-  return cut === undefined ? undefined : { cut: cut as Cut, dim: Number(dim) };
+  if (cut === undefined) return undefined;
+  const found: HowCut = { cut: cut as Cut, dim: Number(dim) };
+  cuts.set(type, found);
+  return found;
 }
+
+interface HowCut {
+  readonly cut: Cut;
+  readonly dim: number;
+}
+const cuts = new Map<AxisType, HowCut>();
 
 /** The dim that a value is sharded on, each element on one rank. */
 export const varyingDim = (type: AxisType): number | undefined =>
@@ -81,12 +92,12 @@ export function dual(type: AxisType): AxisType {
 export const dualTypes = (types: Types): Types => mapTypes(types, dual);
 
 export function mapTypes(types: Types, change: (type: AxisType, axis: TypedAxis) => AxisType): Types {
-  return Object.fromEntries(
-    typedAxes.flatMap((axis) => {
-      const type = types[axis];
-      return type === undefined ? [] : [[axis, change(type, axis)]];
-    }),
-  );
+  const changed: { [axis in TypedAxis]?: AxisType } = {};
+  for (const axis of typedAxes) {
+    const type = types[axis];
+    if (type !== undefined) changed[axis] = change(type, axis);
+  }
+  return changed;
 }
 
 export const sameTypes = (a: Types, b: Types): boolean => typedAxes.every((axis) => a[axis] === b[axis]);

@@ -1,5 +1,6 @@
-// Packed documents dealt out by what their attention costs, not by their number of tokens: sequences to replicas and microbatches, and
-// the tokens of a sequence to ranks of cp (the problem of Wang et al., "WLB-LLM", 2025).
+// Packed documents dealt out by what their attention costs, not by their number of tokens: a step's sequences to replicas and
+// microbatches, and the tokens of a sequence to ranks of cp (the problem of Wang et al., "WLB-LLM", 2025). Which sequences a step has is
+// the same for every layout, and decided before (data/alike-steps.ts).
 //
 //   sequences   the costliest first, each to the replica that has least so far and room for one more; so again within a replica
 //   tokens      a long document in zigzag, so that every rank has as much of it; a short one whole to the rank that has least so far

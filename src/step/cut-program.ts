@@ -28,8 +28,9 @@ export function cutProgram(program: Program): CutProgram {
   const inputs = Object.entries(program.inputs);
   const outputs = new Map(Object.entries(program.outputs).map(([name, value]) => [name, memoryOf(value)]));
   const readers = new Map<number, number>();
-  for (const { id } of [...pieces.flatMap((piece) => piece.inputs), ...outputs.values()])
-    readers.set(id, (readers.get(id) ?? 0) + 1);
+  const count = ({ id }: Value): void => void readers.set(id, (readers.get(id) ?? 0) + 1);
+  for (const piece of pieces) piece.inputs.forEach(count);
+  for (const value of outputs.values()) count(value);
   const given = new Set(inputs.map(([, { id }]) => id));
   /** A sum is taken where its operand lies, if that was made in the program and nothing else reads it. */
   const overOf = (piece: Piece): CutPiece['over'] => {

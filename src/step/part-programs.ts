@@ -3,7 +3,7 @@ import { type RecomputePolicy, recomputeOf } from '../mesh/recompute.ts';
 import { layerLike } from '../model/config.ts';
 import { type HeadPrograms, traceHead, traceLogits, traceLoss, traceLossAndGradient } from '../model/head.ts';
 import type { Part } from '../model/params.ts';
-import { type TraceSettings, tracePart } from '../model/parts.ts';
+import { keeping, type TraceSettings, traceWhole } from '../model/parts.ts';
 import type { Program } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { type CutProgram, cutProgram } from './cut-program.ts';
@@ -28,7 +28,7 @@ export type PartKind = readonly [name: 'embedding' | 'block', layer: number, pol
 export interface CutPrograms {
   readonly of: (...kind: PartKind) => CutPart;
   /** Backward where gradients are written, not added to others. */
-  readonly writing: (...kind: PartKind) => CutProgram;
+  readonly writing: (name: PartKind[0], layer: number) => CutProgram;
   readonly head: () => CutHead;
   readonly logits: () => CutProgram;
   /** Of a block of tokens. */
@@ -42,31 +42,53 @@ export function kindOf({ name, layer }: Part, { config, layout }: Pick<TraceSett
     : ['embedding', 0, 'none'];
 }
 
-export const cutPrograms = (trace: TraceSettings): CutPrograms => ({
-  of: once((...kind) => cutPart(kind, trace)),
-  writing: once((...[name, layer, policy]) =>
-    cutProgram(tracePart(name, trace, { policy, layer, sums: false }).backward),
-  ),
-  head: once(() => {
-    const { open, close } = traceHead(trace);
-    return { open: cutProgram(open), close: cutProgram(close), openOnly: cutProgram(only(open, 'h')) };
-  }),
-  logits: once(() => cutProgram(traceLogits(trace))),
-  loss: once((rows, length) => cutProgram(traceLoss(trace, { rows, length }))),
-  lossAndGradient: once((rows, length) => cutProgram(traceLossAndGradient(trace, { rows, length }))),
-});
-
-function cutPart([name, layer, policy]: PartKind, trace: TraceSettings): CutPart {
-  const { forward, recompute, backward, inputGradient, weightGradient } = tracePart(name, trace, { policy, layer });
+export function cutPrograms(trace: TraceSettings): CutPrograms {
+  const whole = once((name: PartKind[0], layer: number, sums: boolean) => traceWhole(name, trace, { layer, sums }));
+  const backward = once((name: PartKind[0], layer: number, phase: Backward) =>
+    cutProgram(whole(name, layer, true)[phase]),
+  );
+  const kept = once((...[name, layer, policy]: PartKind) => keeping(whole(name, layer, true), policy));
+  const forward = once((...kind: PartKind) => cutProgram(kept(...kind).forward));
+  const forwardOnly = once((name: PartKind[0], layer: number) =>
+    cutProgram(only(whole(name, layer, true).forward, 'y')),
+  );
+  const recompute = once((...kind: PartKind) => {
+    const again = kept(...kind).recompute;
+    return again && cutProgram(again);
+  });
   return {
-    forward: cutProgram(forward),
-    forwardOnly: cutProgram(only(forward, 'y')),
-    recompute: recompute && cutProgram(recompute),
-    backward: cutProgram(backward),
-    inputGradient: cutProgram(inputGradient),
-    weightGradient: cutProgram(weightGradient),
+    of: once((name, layer, policy) => ({
+      get forward() {
+        return forward(name, layer, policy);
+      },
+      get forwardOnly() {
+        return forwardOnly(name, layer);
+      },
+      get recompute() {
+        return recompute(name, layer, policy);
+      },
+      get backward() {
+        return backward(name, layer, 'backward');
+      },
+      get inputGradient() {
+        return backward(name, layer, 'inputGradient');
+      },
+      get weightGradient() {
+        return backward(name, layer, 'weightGradient');
+      },
+    })),
+    writing: once((name, layer) => cutProgram(whole(name, layer, false).backward)),
+    head: once(() => {
+      const { open, close } = traceHead(trace);
+      return { open: cutProgram(open), close: cutProgram(close), openOnly: cutProgram(only(open, 'h')) };
+    }),
+    logits: once(() => cutProgram(traceLogits(trace))),
+    loss: once((rows, length) => cutProgram(traceLoss(trace, { rows, length }))),
+    lossAndGradient: once((rows, length) => cutProgram(traceLossAndGradient(trace, { rows, length }))),
   };
 }
+
+type Backward = 'backward' | 'inputGradient' | 'weightGradient';
 
 /** A program without what only its other outputs need. */
 function only({ inputs, nodes, outputs }: Program, name: string): Program {

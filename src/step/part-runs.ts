@@ -73,6 +73,10 @@ export function runParts(context: Context): PartRuns {
   const { builder, held, trace, programs = cutPrograms(context.trace), lossBlock, preference, told } = context;
   const { layout } = trace;
   const programsOf = (part: Part) => programs.of(...kindOf(part, trace));
+  const writing = (part: Part) => {
+    const [name, layer] = kindOf(part, trace);
+    return programs.writing(name, layer);
+  };
   const within = (place: Place, site: string): Place => ({ ...place, site: `${place.site} ${site}`.trim() });
 
   /** What the backward phases of a part read, computed anew where it was not kept. */
@@ -137,7 +141,7 @@ export function runParts(context: Context): PartRuns {
       const params = held.params(part, place);
       const saved = savedOf(part, flight, params, place);
       const { inputs, outputs, done } = held.gradients(part, place);
-      const program = sharesGradients(layout) ? programs.writing(...kindOf(part, trace)) : programsOf(part).backward;
+      const program = sharesGradients(layout) ? writing(part) : programsOf(part).backward;
       const { dx } = builder.run(program, [{ dy: dy! }, ...saved, params, inputs], place, outputs);
       done();
       return dx;

@@ -34,7 +34,7 @@ export interface StepSettings {
   readonly outer?: OuterSettings;
   /**
    * Sequences hold several documents, which see nothing of each other; undefined: every sequence is one. They are dealt out by their
-   * number of tokens, or by what their attention costs (see balance.ts).
+   * number of tokens, or by what their attention costs (see balance.ts), by which steps are then made, too (alike-steps.ts).
    */
   readonly packed?: 'by-count' | 'balanced';
   /** The loss is of pairs of documents; undefined: of tokens. Its sequences are packed. */

@@ -58,11 +58,8 @@ export function goOnWith(resume: string, given: TrainSettings): RunManifest {
     if (given[key] !== undefined && given[key] !== resume) refuse(key, `the run in ${resume} has its own model`, fix);
   if (before.run.objective === 'dpo' && given.dataChanged)
     refuse('dataChanged', `the reference of the run in ${resume} is known for its own pairs alone`, fix);
-  // How documents are dealt out to ranks changes nothing that is computed; that they are packed does.
-  const wouldDiffer = (key: keyof RunSettings): boolean =>
-    key === 'pack' ? Boolean(given.pack) !== Boolean(before.run.pack) : `${given[key]}` !== `${before.run[key]}`;
   for (const key of fixedSettings)
-    if (given[key] !== undefined && wouldDiffer(key))
+    if (given[key] !== undefined && `${given[key]}` !== `${before.run[key]}`)
       refuse(
         key,
         `${given[key]} is not ${before.run[key] === undefined ? 'what it was' : `the ${before.run[key]}`} in the run in ${resume}`,

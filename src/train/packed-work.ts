@@ -9,13 +9,14 @@ import { replicaSequences, type StepSettings, sequencesPerStep } from '../step/s
 import type { RankProgram } from '../step/step.ts';
 import { type Evaluation, measuredSequence, passesOf } from './evaluate.ts';
 import { passSequences } from './reference-pass.ts';
+import { stepSequences } from './step-sequences.ts';
 
-/** How packed documents are shared out over ranks: by their number of tokens, and by what their attention costs. */
+/** How packed documents go to steps and ranks: by their number of tokens, and by what their attention costs. */
 export interface Balance {
   /** Attention of the rank that has most of it, over the mean of all ranks, step by step. */
   readonly byCount: number;
   readonly balanced: number;
-  /** FLOPs of that rank in all, dealt out by cost over by count. */
+  /** FLOPs of that rank in all, by cost over by count, for steps of as much attention. */
   readonly slowest: number;
 }
 
@@ -67,10 +68,14 @@ export function packedWork(
   });
   const scoresOf = (cp: number, { positions, documents }: Sequence, packed?: Dealt) =>
     work[cp]!.scores({ positions: positions!, documents: documents! }, packed);
+  const sequenceAt = {
+    'by-count': stepSequences({ ...settings, packed: 'by-count' }, sequences),
+    balanced: stepSequences({ ...settings, packed: 'balanced' }, sequences),
+  } as const satisfies Record<Dealt, unknown>;
   /** Scores of one head in a step, by replica and cp. */
   const inStep = (step: number, packed: Dealt): number[][] => {
     const first = (firstStep - 1 + step) * perStep;
-    const rows = Array.from({ length: perStep }, (_, index) => sequences.sequence(first + index));
+    const rows = Array.from({ length: perStep }, (_, index) => sequenceAt[packed](first + index));
     const order = stepOrder({ ...settings, packed }, (index) => rows[index]!.documents!);
     let next = 0;
     return perReplica.map((count) => {
@@ -128,14 +133,14 @@ function compareDealing(
   balanced: readonly (readonly number[])[],
   dense: number,
 ): Balance {
-  const most = (steps: readonly (readonly number[])[]) => steps.reduce((sum, ranks) => sum + Math.max(...ranks), 0);
-  const mean = byCount.flat().reduce((sum, scores) => sum + scores, 0) / byCount[0]!.length;
-  const rest = dense * byCount.length;
-  return {
-    byCount: most(byCount) / mean,
-    balanced: most(balanced) / mean,
-    slowest: (rest + most(balanced)) / (rest + most(byCount)),
-  };
+  const meanOf = (steps: readonly (readonly number[])[]) =>
+    steps.flat().reduce((sum, scores) => sum + scores, 0) / (steps.length * steps[0]!.length);
+  /** Over the mean of the same steps: a few of them may hold other sequences in the two ways. */
+  const mostOf = (steps: readonly (readonly number[])[]) =>
+    steps.reduce((sum, ranks) => sum + Math.max(...ranks), 0) / steps.length / meanOf(steps);
+  const [most, balancedMost] = [mostOf(byCount), mostOf(balanced)];
+  const rest = dense / meanOf(byCount);
+  return { byCount: most, balanced: balancedMost, slowest: (rest + balancedMost) / (rest + most) };
 }
 
 /** The sequences of the first passes for the reference, and which replica each goes to. */

@@ -27,6 +27,7 @@ import { computeReference } from './reference-pass.ts';
 import { noteAgreement } from './replicas.ts';
 import { routingFigures } from './routing-figures.ts';
 import { createSaver } from './saver.ts';
+import { stepSequences } from './step-sequences.ts';
 
 /** When an instruction of a training step that was played is taken to have ended, on the clock of an `Observer`. */
 export type Pace = (...played: Parameters<Observer>) => number;
@@ -80,6 +81,7 @@ async function trainRank(
   const sampler = sample && { step: sample, executor: execute(sample) };
   const judge = judging && { step: judging, executor: execute(judging) };
   const sequences = openSequences(job.sources, { seqLen: settings.seqLen, seed: job.seed, heldOut: job.heldOut });
+  const sequenceAt = stepSequences(settings, sequences);
   if (step.one !== undefined) executor.memory.of(step.one).fill(1);
   startWeights(step, memory.state, job, coords, transport);
   noteAgreement(step.state, memory.state, layout, coords);
@@ -107,7 +109,7 @@ async function trainRank(
           settings: job.settings,
           coords,
           step: number,
-          sequence: (index) => sequences.sequence(index),
+          sequence: sequenceAt,
           referenceOf,
         }),
       );

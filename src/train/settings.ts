@@ -34,8 +34,8 @@ export interface RunSettings {
   /** How much of the training comes from each path of `data`: weights, of which only the ratios count. */
   readonly mix?: readonly number[] | undefined;
   /**
-   * Sequences hold whole documents, which do not attend to one another, in place of one endless text; `balanced`: and are dealt out to
-   * ranks by what their attention costs, not by their number of tokens.
+   * Sequences hold whole documents, which do not attend to one another, in place of one endless text; `balanced`: and those of a step
+   * cost alike, and are dealt out to ranks by what their attention costs, not by their number of tokens.
    */
   readonly pack: boolean | 'balanced';
   /** Sequences kept from training, to measure the loss on: a share below 1, or a number of them. */

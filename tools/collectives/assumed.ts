@@ -9,26 +9,27 @@ const protocols = (...each: readonly (readonly [start: number, perHop: number, s
 
 /** Where fits begin. */
 const nvlink: LinkCost = {
-  protocols: protocols([4, 1, 0.1], [7, 1.3, 0.5], [20, 3, 0.8]),
+  protocols: protocols([4, 1, 0.05], [6, 1.3, 0.35], [25, 2, 0.8]),
   own: 0.4,
   ownExchanged: 0.4,
   peerSeconds: 0.15 * us,
-  sendShare: 0.77,
+  messageShare: 0.77,
   source: 'not fitted',
 };
 const switches = { startSeconds: 20 * us, share: 0.67 };
 
-const network = (start: number, share: number, sendShare: number, source: string): LinkCost => ({
+const network = (start: number, share: number, messageShare: number, source: string): LinkCost => ({
   protocols: protocols([start, 1, share / 4], [start * 1.5, 1.2, share * 0.8], [start * 2.5, 2, share]),
   own: 0,
   ownExchanged: 0,
   peerSeconds: 0.5 * us,
-  sendShare,
+  messageShare,
   source,
 });
 
 export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
-  'nvlink-2': { ...nvlink, meshPeers: 7 },
+  // Rings that the links of a DGX-1 (a hybrid cube mesh) allow so many GPUs, of its six.
+  'nvlink-2': { ...nvlink, shareOfRanks: [1 / 6, 2 / 6, 4 / 6, 2 / 6, 2 / 6, 4 / 6, 1] },
   'nvlink-3': nvlink,
   'nvlink-4': { ...nvlink, switched: switches },
   'nvlink-5': { ...nvlink, switched: switches },
@@ -36,7 +37,7 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
   xgmi: {
     ...nvlink,
     protocols: protocols([8, 1, 0.1], [12, 1.3, 0.4], [25, 3, 0.72]),
-    meshPeers: 7,
+    shareOfRanks: [1, 2, 3, 4, 5, 6, 7].map((peers) => peers / 7),
     source:
       'AMD, RCCL on eight MI300X: all-reduce of 310 to 330 GB/s of 448 (ROCm documentation, MI300X workload tuning); starts as of NVLink',
   },
@@ -62,7 +63,7 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
     own: 0,
     ownExchanged: 0,
     peerSeconds: 0,
-    sendShare: 0.9,
+    messageShare: 0.9,
     source: 'two threads: 4 microseconds to meet, then the memory of the machine',
   },
 };

@@ -21,10 +21,17 @@ export function summarise(errors: readonly number[]): ErrorSummary {
   return { rows: errors.length, median: at(sizes, 0.5), p90: at(sizes, 0.9), signed: at(signed, 0.5) };
 }
 
-export function sizeClass({ talk }: Row): string {
+/** As benchmarks give them: what all ranks have together where they gather. */
+export function wholeBytes({ talk }: Row): number {
   const ranks = talk.spread.reduce((a, b) => a * b, 1);
-  const bytes = talk.call === 'allGather' ? talk.bytes * ranks : talk.bytes;
-  return bytes <= 2 ** 16 ? 'to 64 KiB' : bytes <= 2 ** 22 ? 'to 4 MiB' : 'over 4 MiB';
+  return talk.call === 'allGather' ? talk.bytes * ranks : talk.bytes;
+}
+
+export function sizeClass(row: Row): string {
+  const bytes = wholeBytes(row);
+  if (bytes <= 2 ** 16) return '   up to 64 KiB';
+  if (bytes <= 2 ** 22) return '  up to 4 MiB';
+  return bytes <= 2 ** 26 ? ' up to 64 MiB' : 'over 64 MiB';
 }
 
 /** Errors of each group of rows, as lines of text. */

@@ -1,65 +1,111 @@
-// Numbers that make predictions nearest to measurements, by a search along one of them at a time.
+// Numbers that make predictions nearest to measurements, by a random search of ever smaller steps.
 import type { LinkCost } from '../../src/plan/cost/link-cost.ts';
 import type { LinkKind } from '../../src/plan/hardware/link.ts';
-import { errorOf } from './errors.ts';
+import { errorOf, wholeBytes } from './errors.ts';
 import type { Row } from './rows.ts';
 
-/** A fitted number: read from a link's cost, and put there. */
+/** A fitted number: read from a link's cost, and put there; within bounds. */
 interface Knob {
   readonly get: (cost: LinkCost) => number;
   readonly set: (cost: LinkCost, value: number) => LinkCost;
+  readonly least: number;
   readonly most: number;
 }
 
-const ofProtocol = (index: number, key: 'startSeconds' | 'perHop' | 'share', most: number): Knob => ({
+type ProtocolKey = 'startSeconds' | 'perHop' | 'share';
+
+const bounds: Readonly<Record<ProtocolKey, readonly [number, number]>> = {
+  startSeconds: [1e-6, 2e-4],
+  perHop: [0.3, 10],
+  share: [0.01, 0.95],
+};
+
+const ofProtocol = (index: number, key: ProtocolKey): Knob => ({
   get: ({ protocols }) => protocols[index]![key],
   set: (cost, value) => ({
     ...cost,
     protocols: cost.protocols.map((each, i) => (i === index ? { ...each, [key]: value } : each)),
   }),
+  least: bounds[key][0],
+  most: bounds[key][1],
+});
+
+const ofLink = (key: 'own' | 'ownExchanged' | 'peerSeconds' | 'messageShare', least: number, most: number): Knob => ({
+  get: (cost) => cost[key],
+  set: (cost, value) => ({ ...cost, [key]: value }),
+  least,
   most,
 });
 
-const knobs: readonly Knob[] = [
-  ...[0, 1, 2].flatMap((index) => [
-    ofProtocol(index, 'startSeconds', 1),
-    ofProtocol(index, 'perHop', 20),
-    ofProtocol(index, 'share', 1),
-  ]),
-  { get: ({ own }) => own, set: (cost, own) => ({ ...cost, own }), most: 2 },
-  { get: ({ ownExchanged }) => ownExchanged, set: (cost, ownExchanged) => ({ ...cost, ownExchanged }), most: 2 },
-  { get: ({ peerSeconds }) => peerSeconds, set: (cost, peerSeconds) => ({ ...cost, peerSeconds }), most: 1 },
-  { get: ({ sendShare }) => sendShare, set: (cost, sendShare) => ({ ...cost, sendShare }), most: 1 },
-];
+const ofProtocols = [0, 1, 2].flatMap((index) =>
+  (['startSeconds', 'perHop', 'share'] as const).map((key) => ofProtocol(index, key)),
+);
+
+/** Of what rows show. */
+function knobsOf(rows: readonly Row[], { switched }: LinkCost): readonly Knob[] {
+  const has = (...calls: readonly string[]) => rows.some(({ talk }) => calls.includes(talk.call));
+  return [
+    ...ofProtocols,
+    ...(has('allReduce', 'allGather', 'reduceScatter') ? [ofLink('own', 0.01, 1.5)] : []),
+    ...(has('allToAll') ? [ofLink('ownExchanged', 0.01, 1.5), ofLink('peerSeconds', 1e-8, 1e-5)] : []),
+    ...(has('send', 'allToAll') ? [ofLink('messageShare', 0.1, 1)] : []),
+    ...(switched ? ofSwitches : []),
+  ];
+}
 
 const ofSwitches: readonly Knob[] = (['startSeconds', 'share'] as const).map((key) => ({
   get: ({ switched }) => switched![key],
-  set: (cost, value) => ({ ...cost, switched: { ...switched(cost), [key]: value } }),
-  most: 1,
+  set: (cost, value) => ({ ...cost, switched: { ...cost.switched!, [key]: value } }),
+  least: bounds[key][0],
+  most: bounds[key][1],
 }));
-const switched = (cost: LinkCost) => cost.switched!;
 
-/** The mean size of the logarithm of predicted over measured: twice as much is as bad as half, and outliers count once. */
-const lossOf = (rows: readonly Row[], costs: Readonly<Record<LinkKind, LinkCost>>): number =>
-  rows.reduce((sum, row) => sum + Math.abs(Math.log1p(errorOf(row, costs))), 0) / rows.length;
+/**
+ * The mean size of the logarithm of predicted over measured: twice as much is as bad as half, outliers count once, and below 3 % little is won.
+ * Large messages count more, they are what takes time.
+ */
+function lossOf(rows: readonly Row[], costs: Readonly<Record<LinkKind, LinkCost>>): number {
+  let [sum, weights] = [0, 0];
+  for (const row of rows) {
+    const bytes = wholeBytes(row);
+    const weight = bytes > 2 ** 26 ? 4 : bytes > 2 ** 20 ? 2 : 1;
+    sum += weight * Math.hypot(Math.log1p(errorOf(row, costs)), 0.03);
+    weights += weight;
+  }
+  return sum / weights;
+}
 
-/** One kind's cost fitted to rows, those of the other kinds held. */
+const tries = 12000;
+
+/** One kind's cost fitted to rows, those of the other kinds held. The same rows give the same numbers. */
 export function fitted(rows: readonly Row[], kind: LinkKind, costs: Readonly<Record<LinkKind, LinkCost>>): LinkCost {
+  const random = randomNumbers(1);
   let best = costs[kind];
-  let loss = lossOf(rows, costs);
-  const all = best.switched ? [...knobs, ...ofSwitches] : knobs;
-  for (let factor = 2; factor > 1.002; factor = Math.sqrt(factor)) {
-    for (let round = 0; round < 12; round++) {
-      const before = loss;
-      for (const { get, set, most } of all) {
-        for (const step of [factor, 1 / factor]) {
-          const tried = set(best, Math.min(most, get(best) * step));
-          const triedLoss = lossOf(rows, { ...costs, [kind]: tried });
-          if (triedLoss < loss) [best, loss] = [tried, triedLoss];
-        }
-      }
-      if (loss > before * 0.9999) break;
+  let least = lossOf(rows, costs);
+  const all = knobsOf(rows, best);
+  let width = 0.5;
+  for (let i = 0; i < tries; i++) {
+    let tried = best;
+    for (const { get, set, least, most } of all) {
+      if (random() > 3 / all.length) continue;
+      const factor = Math.exp(width * (random() + random() + random() - 1.5));
+      tried = set(tried, Math.min(most, Math.max(least, get(tried) * factor)));
     }
+    const loss = lossOf(rows, { ...costs, [kind]: tried });
+    // Wider after what helped, narrower after what did not: about one in eight is to help.
+    width = loss < least ? Math.min(1, width * 1.3) : Math.max(0.01, width * 0.965);
+    if (loss < least) [best, least] = [tried, loss];
   }
   return best;
+}
+
+/** Numbers in [0, 1) by Marsaglia's xorshift. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
 }

@@ -1,8 +1,9 @@
 // The kernel model with numbers that are being fitted: its own, and those of how a table was measured, which it does not keep.
 import type { KernelParameters } from '../../src/plan/cost/kernel-parameters.ts';
 import { secondsWith } from '../../src/plan/cost/kernels.ts';
+import { sustainedShare } from '../../src/plan/cost/sustained.ts';
+import type { Architecture } from '../../src/plan/hardware/device.ts';
 import { formatBytes } from '../../src/plan/hardware/number-format.ts';
-import { devices } from './devices.ts';
 import type { Row } from './rows.ts';
 
 export type Values = Readonly<Record<string, number>>;
@@ -12,7 +13,7 @@ export const formats = ['bf16', 'fp8', 'mxfp8', 'nvfp4'] as const;
 
 /** Where each number starts, and where it may go. */
 const own: Readonly<Record<string, readonly [number, number, number]>> = {
-  launchSeconds: [3e-6, 1e-6, 6e-6],
+  launchSeconds: [3e-6, 2e-6, 6e-6],
   memoryShare: [0.85, 0.6, 0.95],
   cacheRatio: [4, 3, 12],
   exposed: [0.1, 0.02, 0.35],
@@ -38,10 +39,13 @@ const attentionShare = 0.92;
 const ofTables: Readonly<Record<string, readonly [number, number, number]>> = {
   hot: [0.1, 0.001, 0.6],
   narrowing: [1, 0.1, 8],
+  writing: [1, 0.3, 6],
   besidePasses: [2, 0.1, 10],
   besideSeconds: [1e-5, 1e-6, 4e-5],
 };
 const hotSeconds = 5e-3;
+/** Its power limits it from the first products on. */
+const limited = new Set(['l40s']);
 
 export const groupsOf = {
   matmul: [
@@ -66,11 +70,18 @@ export const boundsOf = (names: readonly string[]): Bounds =>
 export const tableNames = ({ table, gpu, kind }: Row): string[] =>
   table === 'gemm'
     ? [`hot.${gpu}.${kind}`, ...(kind === 'bfloat16' ? [] : [`narrowing.${kind}`])]
-    : table === 'moe'
-      ? [`besidePasses.${kind}`, `besideSeconds.${kind.split(' ')[0]}`]
-      : [];
+    : table === 'attention'
+      ? kind.startsWith('prefill')
+        ? [`writing.${kind}`]
+        : []
+      : table === 'moe'
+        ? [`besidePasses.${kind}`, `besideSeconds.${kind.split(' ')[0]}`]
+        : [];
 
-export const parametersOf = (values: Values): KernelParameters => ({
+/** Of libraries' kernels: those for Blackwell's data-centre GPUs work on two tiles of 128 at a time. */
+const queryRowsOf: Partial<Record<Architecture, number>> = { blackwell: 256, 'blackwell-ultra': 256 };
+
+export const parametersOf = (architecture: Architecture, values: Values): KernelParameters => ({
   launchSeconds: values.launchSeconds!,
   memoryShare: values.memoryShare!,
   cacheRatio: values.cacheRatio!,
@@ -78,6 +89,7 @@ export const parametersOf = (values: Values): KernelParameters => ({
   tail: values.tail!,
   attentionShare,
   attentionNarrow: values.attentionNarrow!,
+  queryRows: queryRowsOf[architecture] ?? 128,
   scoreFlops: values.scoreFlops!,
   rampKeys: values.rampKeys!,
   attentionSeconds: values.attentionSeconds!,
@@ -95,7 +107,7 @@ export const parametersOf = (values: Values): KernelParameters => ({
 
 /** Seconds of a row, as its table would have them. */
 export function predict(parameters: KernelParameters, values: Values, row: Row): number {
-  const device = devices[row.gpu]!;
+  const { device } = row;
   const { memoryShare } = parameters;
   let beside = 0;
   if (row.table === 'moe') {
@@ -104,7 +116,10 @@ export function predict(parameters: KernelParameters, values: Values, row: Row):
       (values[`besideSeconds.${row.kind.split(' ')[0]}`] ?? 1e-5) +
       (2 * passes * row.beside!) / (device.memoryBytesPerSecond * memoryShare);
   }
-  const [first] = row.kernels;
+  const [first, second] = row.kernels;
+  const writing = values[`writing.${row.kind}`];
+  if (writing !== undefined && second)
+    beside += (writing - 1) * secondsWith(parameters, second, device, row.formats, { sustained: 1 });
   const narrowing = values[`narrowing.${row.kind}`];
   if (narrowing !== undefined && first?.kind === 'matmul') {
     const bytes = first.m * first.k * (2 + formatBytes[row.formats.products]);
@@ -115,7 +130,8 @@ export function predict(parameters: KernelParameters, values: Values, row: Row):
       (sum, kernel) => sum + secondsWith(parameters, kernel, device, row.formats, { sustained }),
       beside,
     );
-  const cool = at(1);
+  const start = limited.has(row.gpu) ? sustainedShare(device) : 1;
+  const cool = at(start);
   const hot = values[`hot.${row.gpu}.${row.kind}`];
-  return hot === undefined ? cool : at(1 - (hot * cool) / (cool + hotSeconds));
+  return hot === undefined ? cool : at(start * (1 - (hot * cool) / (cool + hotSeconds)));
 }

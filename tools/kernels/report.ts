@@ -52,3 +52,15 @@ export function printErrors(rows: readonly Row[], parameters: KernelParameters, 
     console.log(`${name.padEnd(52)} ${fitted}  | ${held}`);
   }
 }
+
+/** Of a GPU that nothing was fitted to, nor to how it was measured. */
+export function printUnseen(gpu: string, rows: readonly Row[], parameters: KernelParameters): void {
+  for (const table of ['gemm', 'attention', 'moe']) {
+    const errors = errorsOf(
+      rows.filter((row) => row.table === table),
+      parameters,
+      {},
+    );
+    console.log(`${`unseen ${gpu} ${table}`.padEnd(52)} ${errorText(errors)}`);
+  }
+}

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KernelFormats } from '../../src/plan/cost/cost-model.ts';
-import type { NumberFormat } from '../../src/plan/hardware/number-format.ts';
+import { deviceOf } from '../../src/plan/hardware/catalogue/devices.ts';
+import type { Device } from '../../src/plan/hardware/device.ts';
+import { formatBytes, type NumberFormat } from '../../src/plan/hardware/number-format.ts';
 import type { KernelShape } from '../../src/program/kernel-shape.ts';
 
 export type Table = 'gemm' | 'attention' | 'moe';
@@ -10,6 +12,7 @@ export type Table = 'gemm' | 'attention' | 'moe';
 export interface Row {
   readonly table: Table;
   readonly gpu: string;
+  readonly device: Device;
   /** As tables name formats and kinds, for reports. */
   readonly kind: string;
   /** What is varied together: rows of one shape are fitted to, or held out, as one. */
@@ -55,6 +58,7 @@ export function gemmRows(folder: string): Row[] {
     return {
       table: 'gemm',
       gpu: row.gpu!,
+      device: deviceOf(row.gpu!),
       kind: row.dtype!,
       shape: `${n} ${k}`,
       size: classOf(m, [64, 1024], 'm'),
@@ -80,8 +84,8 @@ function withoutHostBound(rows: readonly Row[]): Row[] {
   return rows.filter(({ gpu, kind, seconds }) => kind !== 'fp8_block' || seconds > 1.2 * floors.get(gpu)!);
 }
 
-export const attentionRows = (folder: string): Row[] =>
-  records(folder, 'ops-attention.csv').map((row): Row => {
+export function attentionRows(folder: string): Row[] {
+  const rows = records(folder, 'ops-attention.csv').map((row): Row => {
     const [batch, heads, kvHeads, headDim] = [row.batch, row.heads, row.kv_heads, row.head_dim].map(Number) as [
       number,
       number,
@@ -97,6 +101,7 @@ export const attentionRows = (folder: string): Row[] =>
     return {
       table: 'attention',
       gpu: row.gpu!,
+      device: deviceOf(row.gpu!),
       kind: `${decode ? 'decode' : 'prefill'} ${row.kv_dtype}`,
       shape: `${heads} ${kvHeads}`,
       size: decode
@@ -122,6 +127,16 @@ export const attentionRows = (folder: string): Row[] =>
       seconds: Number(row.latency_ms) / 1e3,
     };
   });
+  return rows.filter((row) => !repeatedFromCache(row));
+}
+
+/** A kernel that is measured again and again finds keys and values in the cache, where a model's other layers would have put theirs. */
+function repeatedFromCache({ kernels: [kernel], formats, device }: Row): boolean {
+  if (kernel?.kind !== 'attention' || kernel.queries > 1) return false;
+  const { batch, kvHeads, keys, headDim } = kernel;
+  const bytes = batch * kvHeads * keys * 2 * headDim * formatBytes[formats.attention!];
+  return bytes > 0.1 * device.cacheBytes && bytes < 1.5 * device.cacheBytes;
+}
 
 export const moeRows = (folder: string): Row[] =>
   records(folder, 'ops-moe.csv')
@@ -145,6 +160,7 @@ export const moeRows = (folder: string): Row[] =>
       return {
         table: 'moe',
         gpu: row.gpu!,
+        device: deviceOf(row.gpu!),
         kind: `${row.kernel_source!.includes('triton') ? 'triton' : 'trtllm'} ${row.dtype}`,
         shape: `${row.model} ${tp} ${ep}`,
         size: classOf(rows / groups, [8, 256], 'rows'),

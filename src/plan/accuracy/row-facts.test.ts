@@ -39,7 +39,7 @@ test.each<[string, Row, Partial<RowFacts>]>([
   [
     'what resembles ZeRO-2',
     { sharding: 'FSDP shards optimizer states + gradients (ZeRO-2-like: no reshard)' },
-    { zero: 2 },
+    { zero: 1 },
   ],
   ['data parallelism by FSDP over one', { sharding: 'DP 64 x FSDP 1' }, { zero: 0 }],
   [

@@ -44,20 +44,46 @@ const noOverlap = {
 } as const;
 
 /** Megatron-LM before 2023, and what was made of it: attention writes its scores, dropout is on, nothing overlaps. */
-const before2023 = { ...noOverlap, attention: 'scores', dropout: true, sp: false, zero: 0 } as const;
+const before2023 = {
+  ...noOverlap,
+  attention: 'scores',
+  launches: 'interpreted',
+  dropout: true,
+  sp: false,
+  zero: 0,
+} as const;
 
 /** Eager PyTorch that shares parameters out: every op a kernel of its own. */
-const shardedEager = { overlapsTensor: false, fuses: false, attention: 'flash-2', zero: 3, sp: true } as const;
+const shardedEager = {
+  overlapsTensor: false,
+  fuses: false,
+  launches: 'interpreted',
+  attention: 'flash-2',
+  zero: 3,
+  sp: true,
+} as const;
 
 const rules: readonly Rule[] = [
   // Frameworks and their time.
-  { in: 'framework', says: /nemo|bridge|megatron-?core|dgx cloud|megatron moe|simumax/i, means: { sp: true, zero: 1 } },
+  { in: 'framework', says: /megatron-?core|megatron moe|simumax/i, means: { sp: true, zero: 1 } },
+  { in: 'framework', says: /nemo|bridge|dgx cloud/i, means: { sp: true, zero: 1, narrowGradients: true } },
   { in: 'framework', says: /megascale|llama 3 herd|mlperf|kwai/i, means: { sp: true, zero: 1 } },
   { in: 'framework', says: /sc21|megatron-lm 2020|vtrain/i, means: before2023 },
   { in: 'framework', says: /korthikanti|calculon/i, means: before2023 },
   { in: 'framework', says: /bigscience|megatron-deepspeed/i, means: { ...before2023, zero: 1, narrowGradients: true } },
-  { in: 'framework', says: /zero bubble/i, means: { ...noOverlap, overlapsPipeline: true, zero: 0, dropout: false } },
-  { in: 'framework', says: /nanotron/i, means: { fuses: false, sp: true, zero: 0, overlapsParameters: false } },
+  { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true } },
+  {
+    in: 'framework',
+    says: /nanotron/i,
+    means: {
+      fuses: false,
+      launches: 'interpreted',
+      attention: 'flash-2',
+      sp: true,
+      zero: 0,
+      overlapsParameters: false,
+    },
+  },
   {
     in: 'framework',
     says: /internevo/i,
@@ -66,11 +92,15 @@ const rules: readonly Rule[] = [
   { in: 'framework', says: /torchtitan/i, means: { ...shardedEager, cpMode: 'gather', readsReserved: true } },
   { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
   { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
+  { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores' } },
+  { in: 'precision', says: /^te /i, means: { attention: 'tuned' } },
   { in: 'framework', says: /method=megatron-lm/i, means: { overlapsGradients: false, overlapsTensor: false } },
   // What it shares out.
   { in: 'sharding', says: /^none$|optimizer_sharding=false|zero-?0|fsdp 1$/i, means: { zero: 0 } },
   { in: 'sharding', says: /zero-?1|distributed optimizer/i, means: { zero: 1 } },
   { in: 'sharding', says: /zero-?2/i, means: { zero: 2 } },
+  // Its gradients are scattered once a step, as if the optimizer alone were shared out.
+  { in: 'sharding', says: /zero-?2-like/i, means: { zero: 1 } },
   { in: 'sharding', says: /^(?!.*zero-?[012])(.*zero-?3|.*\bfsdp(?!=0| 1$))/i, means: { zero: 3 } },
   // Sequence and context parallelism.
   { says: /sequence[_ -]parallel( ?= ?|-| )(on|true)|tensor_par_comm_type=rs_ag/i, means: { sp: true } },
@@ -86,6 +116,8 @@ const rules: readonly Rule[] = [
   { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },
   { in: 'recompute', says: /^(sel\b|selective|attn_only|norm|balanced|per-op)/i, means: { recompute: 'selective' } },
   { in: 'recompute', says: /^selective layer/i, means: { recompute: 'every second layer' } },
+  // TorchTitan's other selection keeps every second product.
+  { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'every second layer' } },
   { in: 'recompute', says: /^full/i, means: { recompute: 'full' } },
   // What runs beside what.
   { says: /comm overlap disabled|overlap with off/i, means: noOverlap },
@@ -95,7 +127,7 @@ const rules: readonly Rule[] = [
   { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
   { says: /1f1b overlap/i, means: { overlapsExperts: true } },
   // Kernels, numbers and conventions.
-  { says: /torch\.compile/i, means: { fuses: true } },
+  { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
   { says: /fused ce|liger/i, means: { lossInBlocks: true } },
   { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },

@@ -43,10 +43,18 @@ export function layoutsOf(row: Row, facts: RowFacts, config: ModelConfig, device
     ...(stages ? { stages } : {}),
   };
   const said = facts.recompute;
-  if (said === undefined) assumed.push('what is computed anew: as little as fits');
-  const facts_ = said === undefined ? (['none', 'selective', 'full'] as const) : [said];
-  return { layouts: facts_.map((fact) => ({ ...layout, recompute: recomputeOf(fact, config.layers) })), assumed };
+  if (said !== undefined) return { layouts: [{ ...layout, recompute: recomputeOf(said, config.layers) }], assumed };
+  assumed.push('what is computed anew: as little as fits');
+  return { layouts: moreAndMore(config.layers).map((recompute) => ({ ...layout, recompute })), assumed };
 }
+
+/** What can be computed anew, from nothing to all. */
+const moreAndMore = (layers: number): readonly Recompute[] => [
+  { policy: 'none' },
+  { policy: 'selective' },
+  ...[8, 4, 2].map((every): Recompute => ({ policy: 'full', layers: everyNth(layers, every) })),
+  { policy: 'full' },
+];
 
 /**
  * Data ranks that share experts out. Rows count these ranks within dp; where they are more than dp has, the rest are of other
@@ -70,7 +78,7 @@ function virtualOf(row: Row, facts: RowFacts, layers: number, pp: number): { chu
   if (said > most) return { chunks: most, assumed: `${most} chunks a stage in place of ${said}` };
   if (said >= 1) return { chunks: said };
   if (!facts.interleaved) return { chunks: 1 };
-  const chunks = Math.min(2, most);
+  const chunks = Math.min(4, most);
   return { chunks, assumed: `${chunks} chunks a stage` };
 }
 
@@ -86,6 +94,8 @@ function stagesOf(layers: number, stages: number, facts: RowFacts): readonly num
 }
 
 function recomputeOf(fact: RecomputeFact, layers: number): Recompute {
-  if (fact !== 'every second layer') return { policy: fact };
-  return { policy: 'full', layers: Array.from({ length: Math.ceil(layers / 2) }, (_, i) => [2 * i, 2 * i] as const) };
+  return fact === 'every second layer' ? { policy: 'full', layers: everyNth(layers, 2) } : { policy: fact };
 }
+
+const everyNth = (layers: number, every: number): readonly (readonly [number, number])[] =>
+  Array.from({ length: Math.ceil(layers / every) }, (_, i) => [every * i, every * i] as const);

@@ -35,7 +35,7 @@ const llamaKeys: SizeKeys = {
 
 /** Models that rows describe by their sizes alone; Megatron pads GPT's vocabulary to 51,200. */
 const kinds: readonly { readonly says: RegExp; readonly base: Json }[] = [
-  { says: /gpt|mpt|megatron|turing/i, base: { model_type: 'gpt2', vocab_size: 51200 } },
+  { says: /^(?!.*oss).*(gpt|mpt|megatron|turing)/i, base: { model_type: 'gpt2', vocab_size: 51200 } },
   { says: /llama/i, base: { model_type: 'llama', vocab_size: 32000 } },
 ];
 

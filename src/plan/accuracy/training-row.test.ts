@@ -89,11 +89,28 @@ test('the first and the last stage have a layer less where that makes stages ali
 
 test('what is not said to be computed anew is as little as fits; the order is that of more and more', () => {
   const { scenarios, assumed } = caseOf({ ...gpt, recompute: 'not stated' });
-  expect(scenarios.map(({ layout }) => layout.recompute.policy)).toEqual(['none', 'selective', 'full']);
+  const layers = scenarios.map(({ layout }) => layout.recompute.layers?.length ?? layout.recompute.policy);
+  expect(layers).toEqual(['none', 'selective', 5, 9, 18, 'full']);
   expect(assumed).toEqual(['what is computed anew: as little as fits']);
 });
 
+test('microbatches that are not said: as large as fits, or of one sequence in a pipeline', () => {
+  const { micro_batch: _, ...open } = gpt;
+  const sizesOf = (columns: Row) =>
+    caseOf({ ...open, ...columns }).scenarios.map((each) => [each.microBatch, each.microbatches]);
+  expect(sizesOf({})).toEqual([
+    [16, 1],
+    [8, 2],
+    [4, 4],
+    [2, 8],
+    [1, 16],
+  ]);
+  expect(sizesOf({ pp: '4', dp: '8' })).toEqual([[1, 64]]);
+  expect(sizesOf({ grad_accum: '4' })).toEqual([[4, 4]]);
+});
+
 test.each<[string, Row, RegExp]>([
+  ['no format on a device that has several', { precision: '', gpu: 'H100-SXM-80GB' }, /in which format products are/],
   ['an unknown GPU', { gpu: 'Ascend 910' }, /Ascend 910 is not in the catalogue/],
   ['no GPUs', { num_gpus: '' }, /how many GPUs/],
   ['no sequence length', { seq_len: '' }, /how long sequences are/],

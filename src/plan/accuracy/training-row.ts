@@ -1,6 +1,8 @@
 // A row of a training table as what is asked of a prediction, and what was measured; or why it cannot be.
 import { FivefoldError } from '../../errors.ts';
+import type { Layout } from '../../mesh/layout.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
+import type { Device } from '../hardware/device.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
 import { mixedPrecision, type Software, type TrainingFormats, type TrainingScenario } from '../training/scenario.ts';
 import { measuredBy, type TrainingMeasured } from './measured.ts';
@@ -42,12 +44,14 @@ function caseOf(row: Row): TrainingCase | string {
   const laid = layoutsOf(row, facts, config, cluster.devices);
   if (typeof laid === 'string') return laid;
   const { layouts, assumed } = laid;
-  const { dp, ep } = layouts[0]!;
-  const batch = batchOf(row, dp * ep);
+  const batch = batchOf(row, layouts[0]!);
   if (typeof batch === 'string') return batch;
-  const formats = formatsOf(row, facts);
+  const formats = formatsOf(row, facts, cluster.device);
+  if (typeof formats === 'string') return formats;
   const software = softwareOf(facts);
-  const scenarios = layouts.map((layout) => ({ config, layout, seqLen, ...batch.sizes, cluster, formats, software }));
+  const scenarios = batch.sizes.flatMap((sizes) =>
+    layouts.map((layout) => ({ config, layout, seqLen, ...sizes, cluster, formats, software })),
+  );
   const measured = measuredBy(row, facts, scenarios[0]!);
   if (measured.stepSeconds === undefined && measured.memory === undefined && !measured.ranOutOfMemory)
     return 'it measures neither time nor memory of a step';
@@ -55,29 +59,41 @@ function caseOf(row: Row): TrainingCase | string {
 }
 
 interface Batch {
-  readonly sizes: Pick<TrainingScenario, 'microBatch' | 'microbatches'>;
+  /** Where the row leaves them open several, the first that fits is meant. */
+  readonly sizes: readonly Pick<TrainingScenario, 'microBatch' | 'microbatches'>[];
   readonly assumed: readonly string[];
 }
 
 /** Of a step: from the sequences of all ranks, of a microbatch, and microbatches, any two of which give the third. */
-function batchOf(row: Row, replicas: number): Batch | string {
+function batchOf(row: Row, { dp, ep, pp }: Layout): Batch | string {
+  const replicas = dp * ep;
   const microBatch = numberIn(row, 'micro_batch');
   const accumulated = numberIn(row, 'grad_accum');
   const local = /\blocal batch (\d+)/.exec(row.extra ?? '')?.[1];
   const global = numberIn(row, 'global_batch') ?? (local === undefined ? undefined : Number(local) * replicas);
   if (global === undefined) {
     if (microBatch === undefined) return 'it does not say how large a batch is';
-    const microbatches = accumulated ?? 1;
     const assumed = accumulated === undefined ? ['one microbatch a step'] : [];
-    return { sizes: { microBatch, microbatches }, assumed };
+    return { sizes: [{ microBatch, microbatches: accumulated ?? 1 }], assumed };
   }
   const share = global / replicas;
-  const size = microBatch ?? (accumulated === undefined ? 1 : share / accumulated);
+  if (microBatch === undefined && accumulated === undefined && Number.isInteger(share))
+    return pp > 1
+      ? { sizes: [{ microBatch: 1, microbatches: share }], assumed: ['microbatches of one sequence'] }
+      : { sizes: halvesOf(share), assumed: ['as large a microbatch as fits'] };
+  const size = microBatch ?? share / accumulated!;
   const microbatches = share / size;
   if (!Number.isInteger(microbatches) || !Number.isInteger(size))
     return `${global} sequences do not divide into microbatches of ${size} on ${replicas} replicas`;
-  const assumed = microBatch === undefined && accumulated === undefined ? ['microbatches of one sequence'] : [];
-  return { sizes: { microBatch: size, microbatches }, assumed };
+  return { sizes: [{ microBatch: size, microbatches }], assumed: [] };
+}
+
+/** All sequences at once, or half of them as long as there are two, each time as many microbatches. */
+function halvesOf(share: number): Batch['sizes'] {
+  const sizes = [{ microBatch: share, microbatches: 1 }];
+  for (let size = share / 2; Number.isInteger(size); size /= 2)
+    sizes.push({ microBatch: size, microbatches: share / size });
+  return sizes;
 }
 
 /** Formats as tables write them; the first that matches. */
@@ -91,9 +107,11 @@ const formats: readonly { readonly says: RegExp; readonly format: NumberFormat }
   { says: /fp32|float32/i, format: 'fp32' },
 ];
 
-function formatsOf(row: Row, { narrowGradients, zero }: RowFacts): TrainingFormats {
-  const products = formats.find(({ says }) => says.test(row.precision ?? ''))?.format ?? 'bf16';
-  const mixed = mixedPrecision(products);
+function formatsOf(row: Row, { narrowGradients, zero }: RowFacts, device: Device): TrainingFormats | string {
+  const said = formats.find(({ says }) => says.test(row.precision ?? ''))?.format;
+  if (said === undefined && device.flopsPerSecond.fp8 !== undefined)
+    return 'it does not say in which format products are';
+  const mixed = mixedPrecision(said ?? 'bf16');
   return narrowGradients && zero < 3 ? { ...mixed, gradients: mixed.parameters } : mixed;
 }
 
@@ -105,6 +123,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   overlapsExperts: facts.overlapsExperts,
   attention: facts.attention,
   fuses: facts.fuses,
+  launches: facts.launches,
   lossInBlocks: facts.lossInBlocks,
   dropout: facts.dropout,
 });

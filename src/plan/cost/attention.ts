@@ -1,13 +1,11 @@
 // Seconds of attention that never holds its scores: tiles of queries dealt out to multiprocessors, or keys and values read from memory.
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { Device } from '../hardware/device.ts';
-import { backwardFlops, backwardRamp, backwardShare, type KernelParameters } from './kernel-parameters.ts';
+import { backwardFlops, backwardShare, type KernelParameters } from './kernel-parameters.ts';
 import { movedSeconds } from './products.ts';
 
 type Attention = Extract<KernelShape, { readonly kind: 'attention' }>;
 
-/** Queries of a tile, of all heads that share keys; half as many where there are no more. */
-const tileRows = 128;
 /** Keys are not split into parts of fewer. */
 const leastKeys = 128;
 
@@ -23,24 +21,32 @@ export function attentionSeconds(
   parameters: KernelParameters,
   flopsPerSecond: number,
 ): number {
-  const { launchSeconds, memoryShare, cacheRatio, attentionShare, attentionNarrow, scoreFlops, rampKeys, exposed } =
-    parameters;
+  const {
+    launchSeconds,
+    memoryShare,
+    cacheRatio,
+    queryRows,
+    attentionShare,
+    attentionNarrow,
+    scoreFlops,
+    rampKeys,
+    exposed,
+  } = parameters;
   const back = pass === 'backward';
   const units = device.multiprocessors;
   const dims = headDim + valueDim;
   const perRow = (heads / kvHeads) * queries;
-  const rows = 2 * perRow <= tileRows ? tileRows / 2 : tileRows;
+  const rows = perRow > queryRows / 2 ? queryRows : perRow > queryRows / 4 ? queryRows / 2 : queryRows / 4;
   const tiles = batch * kvHeads * Math.ceil(perRow / rows);
   const parts = 2 * tiles <= units && !back ? Math.min(Math.floor(units / tiles), Math.ceil(keys / leastKeys)) : 1;
 
   // No tile is done before the one that sees the most keys: twice the mean of a causal mask, at most all.
   const seen = scores / queries;
-  const ramp = back ? rampKeys * backwardRamp : rampKeys;
   const narrow = keyBytes < bytes;
   const share = attentionShare * (back ? backwardShare : 1) * (narrow ? attentionNarrow : 1);
   const flops = (back ? backwardFlops : 1) * (2 * dims + scoreFlops);
-  const longest = Math.min(keys, 2 * seen) / parts + ramp;
-  const waves = Math.max(((tiles * parts) / units) * (seen / parts + ramp), longest);
+  const longest = Math.min(keys, 2 * seen) / parts + rampKeys;
+  const waves = Math.max(((tiles * parts) / units) * (seen / parts + rampKeys), longest);
   const compute = (rows * waves * flops * units) / (flopsPerSecond * share);
 
   const queryBytes = batch * heads * queries * dims * bytes;

@@ -6,7 +6,7 @@ import type { CollectiveOp } from '../../mesh/traffic.ts';
 import type { Cluster, Tier } from '../hardware/cluster.ts';
 import { collectiveParameters } from './collective-parameters.ts';
 import type { GroupTalk, TalkSeconds } from './cost-model.ts';
-import type { LinkCost } from './link-cost.ts';
+import type { LinkCost, Protocol } from './link-cost.ts';
 
 export type LinkCosts = Readonly<Record<Tier['link'], LinkCost>>;
 
@@ -26,7 +26,7 @@ interface Way {
   /** Bytes that a device sends over the leg's links. */
   readonly bytes: readonly number[];
   readonly peers?: readonly number[];
-  readonly kind: 'whole' | 'send' | 'switched';
+  readonly kind: keyof typeof protocolsOf;
 }
 
 /** Seconds by the fitted parameters. */
@@ -74,7 +74,7 @@ function waysOf(call: CollectiveOp, bytes: number, legs: readonly Leg[]): Way[] 
 function ring(legs: readonly Leg[], size: number, bytes: number, passes: 1 | 2): Way {
   const part = bytes / size;
   return {
-    kind: 'whole',
+    kind: 'ring',
     hops: legs.map(({ ranks, blocks }) => passes * (ranks - 1) * blocks),
     bytes: legs.map((leg, i) => {
       const isLast = i === legs.length - 1;
@@ -88,7 +88,7 @@ function ring(legs: readonly Leg[], size: number, bytes: number, passes: 1 | 2):
 
 /** Up and down a chain within the innermost leg, and a binary tree over the others. */
 const tree = (legs: readonly Leg[], bytes: number): Way => ({
-  kind: 'whole',
+  kind: 'ring',
   hops: legs.map(({ ranks }, i) => 2 * (i === 0 ? ranks - 1 : Math.ceil(Math.log2(ranks)))),
   bytes: legs.map(({ ranks, inner }, i) => (2 * bytes * (i === 0 ? (ranks - 1) / ranks : 1)) / inner),
 });
@@ -114,7 +114,7 @@ function exchange(legs: readonly Leg[], size: number, bytes: number): Way {
   const peers = legs.map(({ ranks, inner }) => inner * (ranks - 1));
   const part = bytes / size;
   return {
-    kind: 'whole',
+    kind: 'exchange',
     hops: legs.map((_, i) => (i === legs.length - 1 ? 1 : 0)),
     bytes: legs.map(({ cost }, i) => (peers[i]! + (i === 0 ? cost.ownExchanged : 0)) * part),
     peers,
@@ -128,31 +128,36 @@ const message = (legs: readonly Leg[], bytes: number): Way => ({
   bytes: legs.map((_, i) => (i === legs.length - 1 ? bytes : 0)),
 });
 
+/** Of a link's protocols: messages between two ranks are never sent by the second, sums by switches only by the last. */
+const protocolsOf = { ring: [0, 1, 2], exchange: [0, 2], send: [0, 2], switched: [2] } as const;
+
+const timeOf = (way: Way, legs: readonly Leg[]): number =>
+  Math.min(...protocolsOf[way.kind].map((protocol) => timeBy(protocol, way, legs)));
+
 /** Data stream over all legs at once, the slowest of which holds up the others; latencies follow one another. */
-function timeOf(way: Way, legs: readonly Leg[]): number {
-  const protocols = way.kind === 'switched' ? [lastProtocol] : [0, 1, lastProtocol];
-  return Math.min(...protocols.map((protocol) => timeBy(protocol, way, legs)));
-}
-
-const lastProtocol = 2;
-
 function timeBy(protocol: number, way: Way, legs: readonly Leg[]): number {
   let [start, latency, stream] = [0, 0, 0];
-  for (const [i, { tier, cost, ranks }] of legs.entries()) {
-    const by = cost.protocols[Math.min(protocol, cost.protocols.length - 1)]!;
-    const isSwitched = way.kind === 'switched' && i === 0;
+  for (const [i, leg] of legs.entries()) {
+    const { tier, cost } = leg;
     const hops = way.hops[i]!;
     const bytes = way.bytes[i]!;
-    const share = isSwitched
-      ? cost.switched!.share
-      : way.kind === 'send'
-        ? Math.min(by.share, cost.sendShare)
-        : by.share;
-    const others = way.kind === 'send' ? 1 : ranks - 1;
-    const links = cost.meshPeers === undefined ? 1 : Math.min(1, others / cost.meshPeers);
-    if (hops > 0 || bytes > 0) start = Math.max(start, isSwitched ? cost.switched!.startSeconds : by.startSeconds);
+    const by = protocolOf(cost, protocol, way.kind, i);
+    if (hops > 0 || bytes > 0) start = Math.max(start, by.startSeconds);
     latency += hops * tier.latencySeconds * by.perHop + (way.peers?.[i] ?? 0) * cost.peerSeconds;
-    stream = Math.max(stream, bytes / (tier.bytesPerSecond * share * links));
+    stream = Math.max(stream, bytes / (tier.bytesPerSecond * by.share * linksShare(leg, way.kind)));
   }
   return start + latency + stream;
+}
+
+function protocolOf(cost: LinkCost, index: number, kind: Way['kind'], leg: number): Protocol {
+  const last = cost.protocols.length - 1;
+  const by = cost.protocols[Math.min(index, last)]!;
+  if (kind === 'switched' && leg === 0) return { ...by, ...cost.switched };
+  const isMessage = kind === 'send' || kind === 'exchange';
+  return isMessage && index >= last ? { ...by, share: cost.messageShare } : by;
+}
+
+function linksShare({ cost, ranks }: Leg, kind: Way['kind']): number {
+  const shares = cost.shareOfRanks;
+  return shares === undefined ? 1 : shares[kind === 'send' ? 0 : Math.min(ranks, shares.length + 1) - 2]!;
 }

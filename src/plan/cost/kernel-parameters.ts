@@ -28,6 +28,8 @@ export interface KernelParameters {
   readonly attentionShare: number;
   /** Of the rate of that, products of a format of one byte. */
   readonly attentionNarrow: number;
+  /** Queries of one of its tiles, of all heads that share keys; half or a quarter as many where there are no more. */
+  readonly queryRows: number;
   /** What a score costs beside its products, its exponential most of all, in FLOPs of them. */
   readonly scoreFlops: number;
   /** What a tile of queries costs beside its keys, as so many more keys. */
@@ -55,14 +57,12 @@ export const measuredAs = {
 /** Backward, attention takes 5 products where forward takes 2 (scores are computed anew). */
 export const backwardFlops = 2.5;
 /**
- * At such a share of the forward rate: FlashAttention-3, H100, heads of 128, 16k tokens 561 of 648 TFLOP/s (arXiv 2407.08608, figures 5
- * and 6); FlashAttention-2, A100 at most 196 of 230 (arXiv 2307.08691); Blackwell, 1,360 of 1,535 (Dao-AILab/flash-attention#2280).
+ * At such a share of the forward rate: FlashAttention-3 on H100, heads of 128, 16k tokens: 561 of 648 TFLOP/s (arXiv 2407.08608, figures 5
+ * and 6); FlashAttention-2 on A100 at most 196 of 230 (arXiv 2307.08691); on B200 1,360 of 1,535 (Dao-AILab/flash-attention#2280).
  */
 export const backwardShare = 0.87;
-/** And so many times the ramp: of the same figures, 316 of 467 TFLOP/s at 512 tokens. */
-export const backwardRamp = 2;
 
-const { ampere, ada, hopper, blackwell } = fittedKernels;
+const { ampere, hopper } = fittedKernels;
 
 /** Another architecture's, with products that reach another share of the peak. */
 const like = (parameters: KernelParameters, share: number, others?: Partial<KernelParameters>): KernelParameters => {
@@ -78,10 +78,7 @@ const like = (parameters: KernelParameters, share: number, others?: Partial<Kern
 
 /** Architectures without tables have what their nearest has, and the best share of their peak that was published. */
 export const kernelParameters: Readonly<Record<Architecture, KernelParameters>> = {
-  ampere,
-  ada,
-  hopper,
-  blackwell,
+  ...fittedKernels,
   volta: ampere,
   /** MI300X: 668 of 1,307 TFLOP/s (stas00/ml-engineering, maximum achievable matmul FLOPS; CC BY-SA 4.0). */
   cdna3: like(hopper, 0.52, { attentionShare: 0.52 }),

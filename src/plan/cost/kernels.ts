@@ -1,4 +1,5 @@
 // Seconds of a kernel on a device: what its multiprocessors and its memory can do at best, with the shares of it that were measured.
+import { fail } from '../../errors.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { Device } from '../hardware/device.ts';
 import { formatBytes, type NumberFormat, rateOf } from '../hardware/number-format.ts';
@@ -21,7 +22,7 @@ const burst: KernelConditions = { sustained: 1 };
  * Seconds of one kernel, launched among others, on a device whose clocks are at their highest: as they are for some milliseconds.
  * Where products are narrower than activations, making one operand narrow is part of it (of a weight's gradient it is not: both are there).
  * Weights are widened as they are read. Keys and values are of `attention`'s format; their products are no faster than bf16's.
- * Throws where the device has no rate for the format of products.
+ * Throws DEVICE_FORMAT where the device has no rate for the format of products.
  */
 export const kernelSeconds = (
   kernel: KernelShape,
@@ -63,10 +64,5 @@ export function secondsWith(
 
 function peak({ name, flopsPerSecond }: Device, format: NumberFormat): number {
   const rate = flopsPerSecond[rateOf[format]];
-  if (rate === undefined) {
-    throw new Error(
-      `${name} has no rate for products of ${format}: take them in a format it has, ${Object.keys(flopsPerSecond).join(', ')}`,
-    );
-  }
-  return rate;
+  return rate ?? fail('DEVICE_FORMAT', { device: name, format, rates: Object.keys(flopsPerSecond) });
 }

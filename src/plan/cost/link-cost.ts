@@ -17,12 +17,12 @@ export interface LinkCost {
   readonly ownExchanged: number;
   /** For every rank that an all-to-all has a message for. */
   readonly peerSeconds: number;
-  /** Of the tier's rate, of one message from one rank to another. */
-  readonly sendShare: number;
+  /** Of the tier's rate, of large messages from rank to rank: a send, an all-to-all. */
+  readonly messageShare: number;
   /** Sums made by the switches (NVLS), where tiers have such. */
   readonly switched?: { readonly startSeconds: number; readonly share: number };
-  /** Ranks that a rank has links of its own to, and no switch: a group that has fewer others has as many fewer links. */
-  readonly meshPeers?: number;
+  /** Of the tier's rate that groups of two, three ... ranks have, where no switch joins all: links to the other ranks of the group. */
+  readonly shareOfRanks?: readonly number[];
   /** What the numbers are from. */
   readonly source: string;
 }

@@ -7,8 +7,11 @@ import { type KernelParameters, measuredAs } from './kernel-parameters.ts';
 
 type Shape<Kind extends KernelShape['kind']> = Extract<KernelShape, { readonly kind: Kind }>;
 
-/** Rows and columns of the tiles that libraries choose from, one after the other. */
-const tiles = [256, 128, 128, 256, 128, 128, 128, 64, 64, 128, 64, 64, 16, 64];
+/** Tiles that libraries choose from, the largest first: their longer sides, which lie along the longer of rows and columns, and the others. */
+const longSides = [256, 128, 128, 64, 64];
+const shortSides = [128, 128, 64, 64, 16];
+/** From so many waves and tiles a side on, no smaller tile leaves less undone. */
+const manyWaves = 8;
 /** Depth is not split into parts of fewer. */
 const leastDepth = 256;
 /** Of a gradient of a weight, and of partial results: sums are fp32. */
@@ -108,24 +111,30 @@ function tiledSeconds(
   const perFlop = units / flopsPerSecond;
   const perByte = units / (device.memoryBytesPerSecond * cacheRatio);
   let least = Number.POSITIVE_INFINITY;
-  for (let at = 0; at < tiles.length; at += 2) {
-    const rows = tiles[at]!;
-    const columns = tiles[at + 1]!;
-    let count = batch * Math.ceil(m / rows) * Math.ceil(n / columns);
+  const longer = m > n ? m : n;
+  const shorter = m > n ? n : m;
+  for (let at = 0; at < longSides.length; at++) {
+    const long = longSides[at]!;
+    const short = shortSides[at]!;
+    let count = batch * Math.ceil(longer / long) * Math.ceil(shorter / short);
     let depth = k;
     let merging = 0;
     if (2 * count <= units && k >= 2 * leastDepth) {
       const parts = Math.floor(Math.min(units / count, k / leastDepth));
       count *= parts;
       depth = k / parts;
-      merging = 2 * Math.min(m, rows) * Math.min(n, columns) * sumBytes * perByte;
+      merging = 2 * Math.min(longer, long) * Math.min(shorter, short) * sumBytes * perByte;
     }
     const waves = count / units;
     const rounds = waves > 1 ? waves + tail * (Math.ceil(waves) - waves) : 1;
-    const read = (Math.min(m, rows) + Math.min(n, columns)) * operand * perByte;
-    const perDepth = Math.max(2 * rows * columns * perFlop, read);
+    const read = (Math.min(longer, long) + Math.min(shorter, short)) * operand * perByte;
+    const perDepth = Math.max(2 * long * short * perFlop, read);
     const seconds = rounds * (depth + rampDepth) * perDepth + merging;
     if (seconds < least) least = seconds;
+    if (waves > manyWaves && shorter > manyWaves * short) break;
   }
   return least;
 }
+
+/** Groups that get at least one of so many rows, on average, when each row goes to any of them alike. */
+export const expectedGroups = (groups: number, rows: number): number => groups * (1 - (1 - 1 / groups) ** rows);

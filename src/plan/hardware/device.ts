@@ -1,7 +1,20 @@
 // What a device is to the planner: its rates, its memory and what it costs.
 import type { ProductRate } from './number-format.ts';
 
-export const architectures = ['volta', 'ampere', 'ada', 'hopper', 'blackwell', 'cdna3', 'tpu', 'cpu'] as const;
+export const architectures = [
+  'volta',
+  'ampere',
+  'ada',
+  'hopper',
+  'blackwell',
+  /** B300 and GB300: exponentials at twice the rate. */
+  'blackwell-ultra',
+  /** Graphics cards: the tensor cores of their predecessors. */
+  'blackwell-rtx',
+  'cdna3',
+  'tpu',
+  'cpu',
+] as const;
 export type Architecture = (typeof architectures)[number];
 
 export interface Device {

@@ -1,15 +1,13 @@
 // What every rank of a step sends, computes and holds, by arithmetic on the summaries of its stage and the actions of its schedule.
-
 import { coordsOf, replicaOf } from '../../mesh/mesh.ts';
 import { trafficBytes } from '../../mesh/traffic.ts';
 import { alignment } from '../../program/lives.ts';
-import { type Action, isMessage, type Message, type Schedule } from '../../schedule/schedule.ts';
-import { scheduleOf } from '../../schedule/schedules.ts';
 import { microbatchesOn, type StepSettings } from '../../step/settings.ts';
 import type { BytesSent } from '../predict-step.ts';
 import { rankClasses } from '../stage-ranks.ts';
-import { followedBy } from './live.ts';
-import { summariseStage } from './stage-summary.ts';
+import { type Act, actionsOf, type StageActions } from './actions.ts';
+import { followedBy, inTurn, nothingAlive, times } from './live.ts';
+import { summariseStages } from './stage-summary.ts';
 import type { LiveProfile, RunSummary, StageSummary, StateBytes, Widths } from './summary.ts';
 
 export interface RankEstimate {
@@ -29,64 +27,77 @@ export interface RankEstimate {
 /** Of one step, by stage and by replicas that have as many microbatches. */
 export function estimate(settings: StepSettings, widths: Widths): RankEstimate[] {
   const { layout } = settings;
-  const stages = Array.from({ length: layout.pp }, (_, pp) => summariseStage(settings, pp, widths));
-  const schedules = new Map<number, Schedule>();
+  const stages = summariseStages(settings, widths);
   return rankClasses(settings).map(({ rank, ranks }) => {
     const coords = coordsOf(layout, rank);
     const microbatches = microbatchesOn(settings, replicaOf(layout, coords));
-    const schedule = schedules.get(microbatches) ?? scheduleOf(layout, microbatches);
-    schedules.set(microbatches, schedule);
-    return { rank, ranks, ...estimateStage(stages[coords.pp]!, schedule.stages[coords.pp]!, microbatches) };
+    const stage = stages[coords.pp]!;
+    const actions = actionsOf(layout, microbatches)[coords.pp]!;
+    return {
+      rank,
+      ranks,
+      ...workOf(stage, actions),
+      state: stage.state,
+      ownBytes: stage.own.step + microbatches * stage.own.microbatch,
+      livePeakBytes: livePeak(stage, actions),
+    };
   });
 }
 
-/** Of a rank of a stage that does so. */
-export function estimateStage(
-  stage: StageSummary,
-  actions: readonly Action[],
-  microbatches: number,
-): Omit<RankEstimate, 'rank' | 'ranks'> {
-  const counts = new Map<RunSummary, number>([[stage.once, 1]]);
-  let sends = 0;
-  for (const action of actions) {
-    if (action.kind === 'send') sends += 1;
-    if (isMessage(action)) continue;
-    const run = stage.chunks[action.chunk]![action.kind];
-    counts.set(run, (counts.get(run) ?? 0) + 1);
-  }
+/** What a rank of a stage computes and sends in a step. */
+export function workOf(stage: StageSummary, { counts }: StageActions): Pick<RankEstimate, 'bytesSent' | 'flops'> {
   const bytesSent: { [axis: string]: { [op: string]: number } } = {};
   const send = (axis: string, op: string, bytes: number): void => {
     bytesSent[axis] ??= {};
     bytesSent[axis][op] = (bytesSent[axis][op] ?? 0) + bytes;
   };
   let flops = 0;
-  for (const [run, count] of counts) {
+  const add = (run: RunSummary, count: number): void => {
     flops += run.flops * count;
-    for (const { axis, call, bytes, ranks, count: calls } of run.talk)
-      send(axis, call, trafficBytes(call, bytes, ranks) * calls * count);
-  }
-  if (sends > 0) send('pp', 'send', sends * stage.sendBytes);
-  return {
-    bytesSent,
-    flops,
-    state: stage.state,
-    ownBytes: stage.own.step + microbatches * stage.own.microbatch,
-    livePeakBytes: livePeak(stage, actions),
+    for (const { axis, call, bytes } of sentBy(run)) send(axis, call, bytes * count);
   };
+  add(stage.once, 1);
+  for (const { act, count } of counts) {
+    if ('chunk' in act) add(stage.chunks[act.chunk]![act.kind], count);
+    else if (act.kind === 'send') send('pp', 'send', count * stage.sendBytes);
+  }
+  return { bytesSent, flops };
 }
 
-/** Most bytes of activations alive at once in a step of these actions. */
-export function livePeak(stage: StageSummary, actions: readonly Action[]): number {
-  let live: LiveProfile = { peak: stage.once.live.peak, net: 0 };
-  for (const action of actions) live = followedBy(live, profileOf(stage, action));
-  return live.peak;
+interface Sent {
+  readonly axis: string;
+  readonly call: string;
+  bytes: number;
 }
 
-const profileOf = (stage: StageSummary, action: Action): LiveProfile =>
-  isMessage(action) ? ofMessage(stage, action) : stage.chunks[action.chunk]![action.kind].live;
-
-/** What is sent is given up, what is received comes to be there. */
-export function ofMessage({ sendBytes }: StageSummary, { kind }: Message): LiveProfile {
-  const message = Math.ceil(sendBytes / alignment) * alignment;
-  return kind === 'send' ? { peak: 0, net: -message } : { peak: message, net: message };
+/** What a run sends by axis and collective. */
+function sentBy(run: RunSummary): readonly Sent[] {
+  const known = sent.get(run);
+  if (known) return known;
+  const found = new Map<string, Sent>();
+  for (const { axis, call, bytes, ranks, count } of run.talk) {
+    const all = trafficBytes(call, bytes, ranks) * count;
+    const same = found.get(`${axis} ${call}`);
+    if (same) same.bytes += all;
+    else found.set(`${axis} ${call}`, { axis, call, bytes: all });
+  }
+  sent.set(run, [...found.values()]);
+  return sent.get(run)!;
 }
+const sent = new WeakMap<RunSummary, readonly Sent[]>();
+
+/** Most bytes of activations alive at once in a step. `works`: what is alive of each work, that of the program if it is not given. */
+export function livePeak(
+  stage: StageSummary,
+  { words }: StageActions,
+  works = ({ chunk, kind }: ActOfChunk): LiveProfile => stage.chunks[chunk]![kind].live,
+): number {
+  const message = Math.ceil(stage.sendBytes / alignment) * alignment;
+  const ofMessage = { send: { peak: 0, net: -message }, recv: { peak: message, net: message } };
+  const profileOf = (act: Act): LiveProfile => ('chunk' in act ? works(act) : ofMessage[act.kind]);
+  let live = nothingAlive;
+  for (const { acts, times: count } of words) live = followedBy(live, times(inTurn(acts.map(profileOf)), count));
+  return Math.max(stage.once.live.peak, live.peak);
+}
+
+type ActOfChunk = Extract<Act, { readonly chunk: number }>;

@@ -5,44 +5,71 @@ import { type StateVector, stateOfParts } from '../../state/vectors.ts';
 import { ownMesh, type StepSettings } from '../../step/settings.ts';
 import { tokenBuffers } from '../../step/token-buffers.ts';
 import { beginStep, endStep } from '../../step/training-step.ts';
+import { remember } from './known.ts';
 import { inTurn } from './live.ts';
-import { startRecording } from './recorder.ts';
+import { type Recording, startRecording } from './recorder.ts';
 import { bytesOf, profilesOf, summarise, widthOf } from './run-summary.ts';
-import type { StageSummary, StateBytes, Widths } from './summary.ts';
+import type { OwnBytes, RunSummary, StateBytes, Widths } from './summary.ts';
 
-/** Of a rank of stage `pp` that has these parts. Of the scalars that finishing makes for each bucket those of one that stands for others are left out. */
+export interface OnceSummary {
+  readonly once: RunSummary;
+  readonly state: StateBytes;
+  /** Bytes of scalars. */
+  readonly scalars: number;
+}
+
+/**
+ * Of a rank of stage `pp` that has these parts; `key` names the parts and the widths. Of the scalars that finishing makes for each bucket,
+ * those of buckets that one stands for are left out.
+ */
 export function onceSummary(
   parts: readonly AlikeParts[],
   settings: StepSettings,
   pp: number,
   widths: Widths,
-): Pick<StageSummary, 'once' | 'state' | 'own'> {
-  const { config, layout } = settings;
-  const coords = { ...coordsOf(layout, 0), pp };
-  const { byLoad, ...state } = stateOfParts(config, layout, coords, parts);
-  const { builder, recording } = startRecording(layout, state.vectors);
-  const own = ownMesh(settings, coords);
-  const hasHead = parts.some(({ part }) => part.name === 'head');
-  const step = { builder, state, settings, own };
-  // Biases that are moved by load send nothing: they are left out.
-  endStep(step, beginStep({ ...step, hasHead }));
-  const { steps } = recording;
-  const live = inTurn(profilesOf(recording, [steps.length], widths, { given: [], left: [] }));
-  const ownBytes = (all: typeof recording.own) => all.reduce((sum, each) => sum + bytesOf(each, widths), 0);
-  const tokenBytes = (microbatches: number): number => {
-    const tokens = startRecording(layout, []);
-    const named = parts.map(({ part }) => part);
-    tokenBuffers(tokens.builder, named, { ...settings, microbatches }, coords, 'loss');
-    return ownBytes(tokens.recording.own);
-  };
-  const [first, second] = [tokenBytes(1), tokenBytes(2)];
-  const microbatch = second - first;
-  return {
-    once: summarise(steps, widths, live),
-    state: stateBytes(state.vectors, widths),
-    own: { step: ownBytes(recording.own) + first - microbatch, microbatch },
-  };
+  key: string,
+): OnceSummary {
+  const { config, layout, router, preference } = settings;
+  const { tp, sp, cp, ep, dp, zero } = layout;
+  const told = config.mixture ? JSON.stringify(router) : '';
+  const mesh = `${tp} ${sp} ${cp} ${ep} ${dp} ${layout.pp} ${zero}`;
+  return remember(config, `once ${mesh} ${preference !== undefined} ${told}|${key}`, () => {
+    const coords = { ...coordsOf(layout, 0), pp };
+    const { byLoad: _, ...state } = stateOfParts(config, layout, coords, parts);
+    const { builder, recording } = startRecording(layout, state.vectors);
+    const step = { builder, state, settings, own: ownMesh(settings, coords) };
+    // Biases that are moved by load send nothing: they are left out.
+    endStep(step, beginStep({ ...step, hasHead: parts.some(({ part }) => part.name === 'head') }));
+    const { steps, own } = recording;
+    const live = inTurn(profilesOf(recording, [steps.length], widths, { given: [], left: [] }));
+    return {
+      once: summarise(steps, widths, live),
+      state: stateBytes(state.vectors, widths),
+      scalars: bytesOfAll(own, widths),
+    };
+  });
 }
+
+/** Of the tokens of a rank that has these parts. */
+export function tokenBytes(parts: readonly AlikeParts[], settings: StepSettings, widths: Widths): OwnBytes {
+  const { config, layout, microBatch, seqLen, packed, preference } = settings;
+  const { cp, cpMode } = layout;
+  const named = parts.map(({ part }) => part);
+  const names = named.map(({ name }) => name).join(' ');
+  const shape = `${microBatch} ${seqLen} ${packed} ${preference?.pairs} ${cp} ${cpMode} ${widths.activations}`;
+  return remember(config, `tokens ${names} ${shape}`, () => {
+    const of = (microbatches: number): number => {
+      const { builder, recording } = startRecording(layout, []);
+      tokenBuffers(builder, named, { ...settings, microbatches }, coordsOf(layout, 0), 'loss');
+      return bytesOfAll(recording.own, widths);
+    };
+    const microbatch = of(2) - of(1);
+    return { step: of(1) - microbatch, microbatch };
+  });
+}
+
+const bytesOfAll = (all: Recording['own'], widths: Widths): number =>
+  all.reduce((sum, each) => sum + bytesOf(each, widths), 0);
 
 function stateBytes(vectors: readonly StateVector[], widths: Widths): StateBytes {
   const bytes = { weights: 0, gradients: 0, optimizer: 0 };

@@ -2,46 +2,19 @@
 // layout's settings, and on none of pp, dp (but for ZeRO 2 and 3), the schedule, or how many microbatches there are.
 import type { Layout } from '../../mesh/layout.ts';
 import { coordsOf } from '../../mesh/mesh.ts';
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import type { ModelConfig } from '../../model/config.ts';
-import type { Part } from '../../model/params.ts';
+import type { PartName } from '../../model/params.ts';
 import { isTied } from '../../model/stages.ts';
 import { zeroOf } from '../../state/placement.ts';
 import { once } from '../../step/once.ts';
-import { type CutPrograms, cutPrograms, kindOf } from '../../step/part-programs.ts';
+import { cutPrograms } from '../../step/part-programs.ts';
 import { type StepSettings, traceSettings } from '../../step/settings.ts';
+import { remember } from './known.ts';
 import { inTurn, times } from './live.ts';
 import { type Halves, type PartRecording, recordPart } from './part-recording.ts';
 import { profilesOf, summarise, sumOf } from './run-summary.ts';
 import type { ChunkSummary, CountedPart, PartSummary, RunSummary, Widths, WorkKind } from './summary.ts';
-
-/** What is known of a model. */
-interface Known {
-  readonly programs: Map<string, CutPrograms>;
-  readonly recordings: Map<string, PartRecording>;
-  readonly parts: Map<string, PartSummary>;
-  readonly chunks: Map<string, ChunkSummary>;
-}
-
-const known = new WeakMap<ModelConfig, Known>();
-
-function knownOf(config: ModelConfig): Known {
-  const found = known.get(config) ?? {
-    programs: new Map(),
-    recordings: new Map(),
-    parts: new Map(),
-    chunks: new Map(),
-  };
-  known.set(config, found);
-  return found;
-}
-
-function remember<T>(map: Map<string, T>, key: string, make: () => T): T {
-  const found = map.get(key);
-  if (found !== undefined) return found;
-  const made = make();
-  map.set(key, made);
-  return made;
-}
 
 /** The settings that programs of parts are traced with. */
 function traceKey({ config, layout, microBatch, seqLen, attentionBlock, router }: StepSettings): string {
@@ -58,50 +31,54 @@ const traced = (settings: StepSettings): StepSettings => ({
 });
 
 /** How parameters and their gradients are held. */
-function holdKey(config: ModelConfig, layout: Layout, part: Part): string {
+function holdKey(config: ModelConfig, layout: Layout, name: PartName): string {
   const zero = zeroOf(layout);
   if (zero < 2) return '';
-  const isEnd = part.name !== 'block' && layout.pp > 1 && isTied(config, { key: tiedKey[part.name] });
+  const isEnd = name !== 'block' && layout.pp > 1 && isTied(config, { key: tiedKey[name] });
   return `${zero} ${layout.dp} ${isEnd}`;
 }
 const tiedKey = { embedding: 'table.weight', head: 'head.weight' } as const;
 
-/** `settings`: with the replica's own mesh. */
-export function partSummary(part: Part, settings: StepSettings, widths: Widths): PartSummary {
+/** Those of the parts of a rank. `settings`: with the replica's own mesh. */
+export function partSummaries(
+  settings: StepSettings,
+  widths: Widths,
+): (name: PartName, layer: number, policy: RecomputePolicy) => PartSummary {
   const { config, layout, lossBlock, preference } = settings;
-  const { programs, recordings, parts } = knownOf(config);
   const trace = traceKey(settings);
-  const [name, layer, policy] = part.name === 'head' ? (['head', 0, 'none'] as const) : kindOf(part, settings);
-  const ofHead = part.name === 'head' ? `${lossBlock} ${preference ? JSON.stringify(preference) : ''}` : '';
-  const kind = `${name} ${layer} ${policy} ${ofHead}|${trace}|${holdKey(config, layout, part)}`;
-  return remember(parts, `${kind}|${widthsKey(widths)}`, () => {
-    const origin = coordsOf(layout, 0);
-    const recordingOf = (halves: Halves): PartRecording =>
-      remember(recordings, `${kind}|${halves}`, () => {
-        const cut = remember(programs, trace, () => cutPrograms(traceSettings(traced(settings), origin)));
-        const alike = { ...settings, layout: { ...layout, recompute: { policy } } };
-        return recordPart({ name, layer }, alike, traceSettings(alike, origin), cut, halves);
-      });
-    const runsOf = once((halves: Halves) => phaseSummaries(recordingOf(halves), widths));
-    return {
-      name,
-      get forward() {
-        return runsOf('whole').forward!;
-      },
-      get backward() {
-        return runsOf('whole').backward!;
-      },
-      get inputGradient() {
-        return runsOf('halves').inputGradient!;
-      },
-      get weightGradient() {
-        return runsOf('halves').weightGradient!;
-      },
-    };
-  });
+  const bytes = widthsKey(widths);
+  const ofHead = `${lossBlock} ${preference ? JSON.stringify(preference) : ''}`;
+  return (name, layer, policy) => {
+    const kind = `${name} ${layer} ${policy} ${name === 'head' ? ofHead : ''}|${trace}|${holdKey(config, layout, name)}`;
+    return remember(config, `part ${kind}|${bytes}`, () => {
+      const alike = { ...settings, layout: { ...layout, recompute: { policy } } };
+      const origin = coordsOf(layout, 0);
+      const recordingOf = (halves: Halves): PartRecording =>
+        remember(config, `recording ${kind}|${halves}`, () => {
+          const cut = remember(config, `programs ${trace}`, () => cutPrograms(traceSettings(traced(settings), origin)));
+          return recordPart({ name, layer }, alike, traceSettings(alike, origin), cut, halves);
+        });
+      const runsOf = once((halves: Halves) => phaseSummaries(recordingOf(halves), widths));
+      return {
+        name,
+        get forward() {
+          return runsOf('whole').forward!;
+        },
+        get backward() {
+          return runsOf('whole').backward!;
+        },
+        get inputGradient() {
+          return runsOf('halves').inputGradient!;
+        },
+        get weightGradient() {
+          return runsOf('halves').weightGradient!;
+        },
+      };
+    });
+  };
 }
 
-const widthsKey = ({ activations, parameters, gradients, moments, master }: Widths): string =>
+export const widthsKey = ({ activations, parameters, gradients, moments, master }: Widths): string =>
   `${activations} ${parameters} ${gradients} ${moments} ${master}`;
 
 function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Record<WorkKind, RunSummary>> {
@@ -123,7 +100,7 @@ function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Recor
 /** Of parts side by side. */
 export function chunkSummary(config: ModelConfig, parts: readonly CountedPart[]): ChunkSummary {
   const key = parts.map(({ part, count }) => `${idOf(part)}*${count}`).join();
-  return remember(knownOf(config).chunks, key, () => {
+  return remember(config, `chunk ${key}`, () => {
     const runOf = once((kind: WorkKind) => {
       const all = parts.map(({ part, count }) => ({ run: part[kind], count }));
       const inOrder = kind === 'forward' ? all : all.toReversed();

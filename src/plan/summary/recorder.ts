@@ -29,13 +29,13 @@ export interface RecordedTalk {
 /** An instruction. */
 export interface Step {
   readonly site: string;
-  /** The activations that it touches, by their number in {@link Recording.activations}. */
+  /** The activations that it touches, by their number in {@link Recording.activations}; some may be there twice. */
   readonly touched: readonly number[];
   readonly kernels: readonly (
     | KernelShape
     | { readonly kind: 'state'; readonly gone: Gone; readonly updates: boolean }
   )[];
-  readonly talk?: RecordedTalk;
+  readonly talk: RecordedTalk | undefined;
   readonly flops: number;
   /** So many of them there are: one for each of the buckets that one stands for. */
   readonly count: number;
@@ -85,21 +85,21 @@ export function startRecording(
     add({ role, numbers, root: activations.push({ numbers, role }) - 1 });
 
   const piece = (each: Piece, reads: readonly number[], writes: readonly number[], site: string): void => {
-    const nodes = each.kind === 'compute' ? each.nodes : [each.node];
-    const bound = new Map<number, Recorded>();
-    for (const [index, { id }] of each.inputs.entries()) bound.set(id, buffers[reads[index]!]!);
-    for (const [index, { id }] of each.outputs.entries()) bound.set(id, buffers[writes[index]!]!);
-    const scratch = each.kind === 'blocks' ? [newActivation(scratchOf(each.node), 'activation')] : [];
-    const roots = [...reads, ...writes, ...scratch].flatMap((id) => buffers[id]!.root ?? []);
-    const kernels = nodes.flatMap((node) => kernelIn(node, bound) ?? []);
-    steps.push({
-      site,
-      touched: [...new Set(roots)],
-      kernels,
-      flops: nodes.reduce((sum, { op, inputs, attrs }) => sum + (op.flops?.(inputs, attrs) ?? 0), 0),
-      count: Math.max(...[...reads, ...writes].map((id) => buffers[id]!.count ?? 1)),
-      ...(each.kind === 'collective' ? { talk: talkOf(each.node, buffers[reads[0]!]!, mesh) } : {}),
-    });
+    const { nodes, plain, flops } = workOf(each);
+    const touched: number[] = [];
+    let [count, ofState] = [1, false];
+    const touch = (id: number): void => {
+      const { root, count: alike = 1, role } = buffers[id]!;
+      if (root !== undefined) touched.push(root);
+      if (alike > count) count = alike;
+      ofState ||= isOfState(role);
+    };
+    for (const id of reads) touch(id);
+    for (const id of writes) touch(id);
+    if (each.kind === 'blocks') touch(newActivation(scratchOf(each.node), 'activation'));
+    const kernels = ofState ? kernelsIn(nodes, boundBy(each, reads, writes, buffers)) : plain;
+    const talk = each.kind === 'collective' ? talkOf(each.node, buffers[reads[0]!]!, mesh) : undefined;
+    steps.push({ site, touched, kernels, flops, count, talk });
   };
 
   const builder: ProgramBuilder = {
@@ -119,8 +119,8 @@ export function startRecording(
       const zeroed = instruction.buffers.map((id) => buffers[id]!);
       const all = zeroed.map(({ role, numbers, count = 1 }) => ({ role, numbers: numbers * count }));
       const kernel = { kind: 'state', gone: addGone(all), updates: false } as const;
-      const touched = [...new Set(zeroed.flatMap(({ root }) => root ?? []))];
-      steps.push({ site: instruction.site, touched, kernels: [kernel], flops: 0, count: 1 });
+      const touched = zeroed.flatMap(({ root }) => root ?? []);
+      steps.push({ site: instruction.site, touched, kernels: [kernel], flops: 0, count: 1, talk: undefined });
     },
     keep: () => undefined,
     run: (cut, inputs, place, into) =>
@@ -143,20 +143,65 @@ export function startRecording(
   };
 }
 
+interface Work {
+  readonly nodes: readonly Node[];
+  /** Of nodes that work on activations alone. */
+  readonly plain: readonly KernelShape[];
+  readonly flops: number;
+}
+
+/** What a piece is to a device: parts that keep more or less have the same pieces and nodes. */
+function workOf(piece: Piece): Work {
+  const found = works.get(piece);
+  if (found) return found;
+  const nodes = piece.kind === 'compute' ? piece.nodes : [piece.node];
+  const plain = nodes.flatMap((node) => plainKernel(node) ?? []);
+  const flops = nodes.reduce((sum, { op, inputs, attrs }) => sum + (op.flops?.(inputs, attrs) ?? 0), 0);
+  const made = { nodes, plain, flops };
+  works.set(piece, made);
+  return made;
+}
+const works = new WeakMap<Piece, Work>();
+
+/** Of nodes that the pieces of several programs have. */
+function plainKernel(node: Node): KernelShape | undefined {
+  if (!kernels.has(node.outputs)) kernels.set(node.outputs, kernelOf(node));
+  return kernels.get(node.outputs);
+}
+const kernels = new WeakMap<Node['outputs'], KernelShape | undefined>();
+
+/** What a piece's values are bound to, by their ids. */
+function boundBy(
+  { inputs, outputs }: Piece,
+  reads: readonly number[],
+  writes: readonly number[],
+  buffers: readonly Recorded[],
+): (value: Value) => Recorded | undefined {
+  return ({ id }) => {
+    const read = inputs.findIndex((value) => value.id === id);
+    if (read >= 0) return buffers[reads[read]!];
+    const written = outputs.findIndex((value) => value.id === id);
+    return written < 0 ? undefined : buffers[writes[written]!];
+  };
+}
+
 function scratchOf(node: Node): number {
   const { execution } = node.op;
   return execution.by === 'blocks' ? execution.scratchElements(node.attrs, node) : 0;
 }
 
+type Bound = ReturnType<typeof boundBy>;
+const kernelsIn = (nodes: readonly Node[], bound: Bound): Step['kernels'] =>
+  nodes.flatMap((node) => kernelIn(node, bound) ?? []);
+
 /** Numbers of the state that a node goes through are as wide as their role says. */
-function kernelIn(node: Node, bound: ReadonlyMap<number, Recorded>): Step['kernels'][number] | undefined {
-  const kernel = kernelOf(node);
+function kernelIn(node: Node, bound: Bound): Step['kernels'][number] | undefined {
+  const kernel = plainKernel(node);
   if (kernel?.kind !== 'memory' || node.op.kernel) return kernel;
   const values = [...node.inputs, ...node.outputs];
-  const ofState = values.some(({ id }) => isOfState(bound.get(id)?.role));
-  if (!ofState) return kernel;
-  const roleOf = ({ id, dtype }: Value): NumberRole =>
-    dtype === 'float' ? (bound.get(id)?.role ?? 'activation') : dtype;
+  if (!values.some((value) => isOfState(bound(value)?.role))) return kernel;
+  const roleOf = (value: Value): NumberRole =>
+    value.dtype === 'float' ? (bound(value)?.role ?? 'activation') : value.dtype;
   const gone = addGone(values.map((value) => ({ role: roleOf(value), numbers: elements(value.shape) })));
   return { kind: 'state', gone, updates: gone.firstMoment !== undefined };
 }

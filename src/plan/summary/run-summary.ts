@@ -36,7 +36,7 @@ export function summarise(steps: readonly Step[], widths: Widths, live: LiveProf
     flops += step.count * step.flops;
     for (const recorded of step.kernels) {
       const kernel = recorded.kind === 'state' ? memoryOf(recorded.gone, recorded.updates, widths) : recorded;
-      const key = Object.values(kernel).join();
+      const key = keyOf(kernel);
       const known = kernels.get(key);
       if (known) known.count += step.count;
       else kernels.set(key, { kernel, count: step.count, site: step.site });
@@ -51,6 +51,13 @@ export function summarise(steps: readonly Step[], widths: Widths, live: LiveProf
   }
   return { kernels: [...kernels.values()], talk: [...talk.values()], flops, live };
 }
+
+const keyOf = (kernel: KernelShape): string => {
+  const known = keys.get(kernel) ?? Object.values(kernel).join();
+  keys.set(kernel, known);
+  return known;
+};
+const keys = new WeakMap<KernelShape, string>();
 
 /** Numbers of the state in bytes; an optimizer that works on copies reads and writes those as well. */
 function memoryOf(gone: Gone, updates: boolean, widths: Widths): KernelShape {
@@ -74,17 +81,21 @@ export function profilesOf(
   widths: Widths,
   { given, left }: Bounds,
 ): LiveProfile[] {
-  const [first, last] = [new Map<number, number>(), new Map<number, number>()];
-  for (const [at, { touched }] of steps.entries())
-    for (const root of touched) {
-      if (!first.has(root)) first.set(root, at);
-      last.set(root, at);
+  const first = new Int32Array(activations.length).fill(-1);
+  const last = new Int32Array(activations.length);
+  for (let at = 0; at < steps.length; at++)
+    for (const root of steps[at]!.touched) {
+      if (first[root]! < 0) first[root] = at;
+      last[root] = at;
     }
-  const sizes = activations.map((each) => Math.ceil(bytesOf(each, widths) / alignment) * alignment);
   const begun = new Float64Array(steps.length);
   const ended = new Float64Array(steps.length);
-  for (const [root, at] of first) if (!given.includes(root)) begun[at]! += sizes[root]!;
-  for (const [root, at] of last) if (!left.includes(root)) ended[at]! += sizes[root]!;
+  for (let root = 0; root < activations.length; root++) {
+    if (first[root]! < 0) continue;
+    const size = Math.ceil(bytesOf(activations[root]!, widths) / alignment) * alignment;
+    if (!given.includes(root)) begun[first[root]!]! += size;
+    if (!left.includes(root)) ended[last[root]!]! += size;
+  }
   let at = 0;
   return ends.map((end) => {
     let [peak, net] = [0, 0];

@@ -79,6 +79,12 @@ export interface StateBytes {
   readonly optimizer: number;
 }
 
+/** Bytes of tokens and scalars: of any step, and for each microbatch more. */
+export interface OwnBytes {
+  readonly step: number;
+  readonly microbatch: number;
+}
+
 /** Of a rank that stands for all of its stage. */
 export interface StageSummary {
   /** By chunk. */
@@ -88,6 +94,5 @@ export interface StageSummary {
   /** Bytes of one message to the next stage. */
   readonly sendBytes: number;
   readonly state: StateBytes;
-  /** Bytes of tokens and scalars: of any step, and for each microbatch more. */
-  readonly own: { readonly step: number; readonly microbatch: number };
+  readonly own: OwnBytes;
 }

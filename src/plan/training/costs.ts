@@ -5,7 +5,6 @@ import type { KernelConditions } from '../cost/kernels.ts';
 import { sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
-import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
 
@@ -32,7 +31,7 @@ export function trainingCosts(
   const { device } = cluster;
   const { attention, dropout, fuses } = software;
   const kernelFormats = { products: formats.products, activations: formats.activations };
-  const conditions = { sustained: sustainedShare(device, rateOf[formats.products]) };
+  const conditions = { sustained: sustainedShare(device) };
   const fused = (kernel: KernelShape): number => model.kernelSeconds(kernel, device, kernelFormats, conditions);
   const slower = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   const kernel = (kernel: KernelShape): number => {

@@ -6,7 +6,8 @@ import { isMessage } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
 import { type StepSettings, tokensPerStep } from '../../step/settings.ts';
 import { rateOf } from '../hardware/number-format.ts';
-import { summariseStage } from '../summary/stage-summary.ts';
+import { actionsOf } from '../summary/actions.ts';
+import { summariseStages } from '../summary/stage-summary.ts';
 import { type CostModel, trainingCosts } from './costs.ts';
 import { addSeconds, allSeconds, noSeconds, type RunSeconds } from './run-seconds.ts';
 import {
@@ -42,7 +43,7 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const settings = stepSettings(scenario);
   const costs = trainingCosts(scenario, model);
   const schedule = scheduleOf(layout, microbatches);
-  const summaries = Array.from({ length: layout.pp }, (_, pp) => summariseStage(settings, pp, widthsOf(formats)));
+  const summaries = summariseStages(settings, widthsOf(formats));
   const stages = summaries.map((summary) => stageTime(summary, costs, scenario));
   const sends = (stage: number) => stages[stage]!.send;
   const { makespan } = play(schedule, {
@@ -52,7 +53,8 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const after = (stage: StageTime) => stage.data.exposed + stage.optimizer;
   const slowest = stages.reduce((most, stage) => (after(stage) > after(most) ? stage : most));
   const stepSeconds = makespan + after(slowest);
-  const memoryByStage = summaries.map((summary, stage) => stageMemory(summary, schedule.stages[stage]!, scenario));
+  const actions = actionsOf(layout, microbatches);
+  const memoryByStage = summaries.map((summary, stage) => stageMemory(summary, actions[stage]!, scenario));
   const tokens = tokensPerStep(settings);
   const devices = worldSize(layout);
   const modelFlops = (tokens * trainingFlopsPerToken(config, seqLen)) / devices / stepSeconds;

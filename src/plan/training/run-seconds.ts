@@ -7,18 +7,22 @@ import type { Software } from './scenario.ts';
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {
   readonly compute: number;
+  /** Of the host, beyond what the device is busy. */
+  readonly launches: number;
   readonly tp: number;
   readonly cp: number;
   readonly ep: number;
   readonly dp: number;
 }
 
-export const noSeconds: RunSeconds = { compute: 0, tp: 0, cp: 0, ep: 0, dp: 0 };
+export const noSeconds: RunSeconds = { compute: 0, launches: 0, tp: 0, cp: 0, ep: 0, dp: 0 };
 
-export const allSeconds = ({ compute, tp, cp, ep, dp }: RunSeconds): number => compute + tp + cp + ep + dp;
+export const allSeconds = ({ compute, launches, tp, cp, ep, dp }: RunSeconds): number =>
+  compute + launches + tp + cp + ep + dp;
 
 export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   compute: a.compute + b.compute,
+  launches: a.launches + b.launches,
   tp: a.tp + b.tp,
   cp: a.cp + b.cp,
   ep: a.ep + b.ep,
@@ -33,7 +37,7 @@ const hiddenExperts = 0.6;
 const slowedBeside = 0.06;
 
 /** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
-function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute'> {
+function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches'> {
   const along = axesOf(axis);
   if (along.length > 1 || along[0] === 'dp') return along.includes('tp') && !along.includes('dp') ? 'tp' : 'dp';
   if (axis === 'ep') return call === 'allToAll' || call === 'allToAllV' ? 'ep' : 'dp';
@@ -43,13 +47,25 @@ function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute'>
 
 const axesOf = (axis: GroupAxis): readonly Axis[] => (axis === 'world' ? axes : (axis.split('+') as Axis[]));
 
+/**
+ * Seconds that the host takes to launch a kernel, and what comes with it. Interpreted: least seconds of a layer in steps that are bound by it
+ * (vTrain's single nodes, PyTorch), over its kernels; others of what is left of that.
+ */
+const launchSeconds: Readonly<Record<Software['launches'], number>> = {
+  interpreted: 42e-6,
+  compiled: 15e-6,
+  captured: 2e-6,
+};
+
 /** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
   let compute = 0;
+  let launched = 0;
   let attention = 0;
   for (const { kernel, count } of run.kernels) {
     const seconds = count * costs.kernel(kernel);
     compute += seconds;
+    launched += count;
     if (kernel.kind === 'attention') attention += seconds;
   }
   const talk = { tp: 0, cp: 0, ep: 0, dp: 0 };
@@ -67,11 +83,14 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     ep: software.overlapsExperts ? hiddenExperts * talk.ep : 0,
     dp: software.overlapsParameters ? Math.min(talk.dp, compute) : 0,
   };
-  return {
+  const device = {
     compute: compute + slowedBeside * (hidden.tp + hidden.cp + hidden.ep + hidden.dp),
+    launches: 0,
     tp: talk.tp - hidden.tp,
     cp: talk.cp + shifted - hidden.cp,
     ep: talk.ep - hidden.ep,
     dp: talk.dp - hidden.dp,
   };
+  // The host runs ahead of the device, until it is what the device waits for.
+  return { ...device, launches: Math.max(0, launched * launchSeconds[software.launches] - allSeconds(device)) };
 }

@@ -56,6 +56,8 @@ export interface Software {
   readonly attention: 'scores' | 'flash-2' | 'tuned';
   /** Elementwise ops that follow one another are one kernel. */
   readonly fuses: boolean;
+  /** How kernels are launched: by an interpreter op by op, by a compiled program, or all at once (CUDA graphs). */
+  readonly launches: 'interpreted' | 'compiled' | 'captured';
   /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
   readonly lossInBlocks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
@@ -71,6 +73,7 @@ export const currentSoftware: Software = {
   overlapsExperts: false,
   attention: 'tuned',
   fuses: true,
+  launches: 'compiled',
   lossInBlocks: false,
   dropout: false,
 };
@@ -91,6 +94,8 @@ export interface TrainingScenario {
 /** Seconds of a step by what they go to, on the stage that takes longest: they add up to the step. */
 export interface StepTime {
   readonly compute: number;
+  /** Waiting for the host, which launches kernels more slowly than the device runs them. */
+  readonly launches: number;
   /** Talk that no compute hides, by axis; `dp` is gradients and parameters. */
   readonly tp: number;
   readonly cp: number;

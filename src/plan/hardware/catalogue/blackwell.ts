@@ -44,6 +44,7 @@ export const blackwell: readonly Device[] = [
   {
     ...b200,
     name: 'b300-sxm',
+    architecture: 'blackwell-ultra',
     title: 'NVIDIA B300 SXM 270 GB',
     memoryBytes: 268288 * mib,
     memoryBytesPerSecond: 7.7e12,
@@ -76,6 +77,7 @@ export const blackwell: readonly Device[] = [
   {
     ...superchip,
     name: 'gb300',
+    architecture: 'blackwell-ultra',
     title: 'NVIDIA GB300 NVL72, one of its GPUs',
     memoryBytes: 276 * gib,
     flopsPerSecond: {

@@ -49,7 +49,7 @@ export const workstation: readonly Device[] = [
   {
     name: 'rtx-5090',
     title: 'NVIDIA GeForce RTX 5090 32 GB',
-    architecture: 'blackwell',
+    architecture: 'blackwell-rtx',
     memoryBytes: 32607 * mib,
     memoryBytesPerSecond: 1792e9,
     flopsPerSecond: {
@@ -71,7 +71,7 @@ export const workstation: readonly Device[] = [
   {
     name: 'rtx-pro-6000',
     title: 'NVIDIA RTX PRO 6000 Blackwell Server Edition 96 GB',
-    architecture: 'blackwell',
+    architecture: 'blackwell-rtx',
     memoryBytes: 97887 * mib,
     memoryBytesPerSecond: 1597e9,
     flopsPerSecond: {

@@ -1,25 +1,27 @@
 // What the chunks of a stage compute, say and hold of a microbatch, by tracing their parts: the same summaries and seconds that a prediction has.
-import type { ModelConfig } from '../../model/config.ts';
-import { layerLike } from '../../model/config.ts';
-import type { Part } from '../../model/params.ts';
+import { layerLike, type ModelConfig } from '../../model/config.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
-import { chunkSummary, partSummary } from '../summary/part-summary.ts';
+import { once } from '../../step/once.ts';
+import { chunkSummary, partSummaries } from '../summary/part-summary.ts';
 import type { ChunkSummary, CountedPart, LiveProfile } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
 import { heldBesides } from '../training/held-besides.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds, runSeconds } from '../training/run-seconds.ts';
 import { widthsOf } from '../training/scenario.ts';
-import { type Kind, kindLayout, type SearchTask } from './task.ts';
+import { type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
-/** Of one microbatch. */
+/** Seconds of one microbatch, what other work does not hide of its talk included; bytes of activations. */
 export interface Chunk {
-  /** All of it, what other work does not hide of its talk included. */
-  readonly seconds: (work: WorkKind) => number;
+  readonly forward: number;
+  readonly backward: number;
+  readonly halves: { readonly inputGradient: number; readonly weightGradient: number };
   /** Of kernels alone. */
-  readonly computeSeconds: (work: WorkKind) => number;
-  /** Bytes of activations. */
-  readonly live: (work: WorkKind) => LiveProfile;
+  readonly compute: { readonly forward: number; readonly backward: number };
+  readonly forwardLive: LiveProfile;
+  readonly backwardLive: LiveProfile;
+  readonly inputLive: LiveProfile;
+  readonly weightLive: LiveProfile;
 }
 
 /** Layers [first, end), with the embedding before them and the head behind where they are at the ends. */
@@ -34,62 +36,75 @@ export interface KnownKind {
   readonly chunk: (range: ChunkRange) => Chunk;
 }
 
-export function knowKind(task: SearchTask, kind: Kind, model: CostModel): KnownKind {
+export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): KnownKind {
   const { config, software } = task;
-  const scenario = { ...task, layout: kindLayout(kind), microBatch: kind.microBatch, microbatches: 1 };
-  const settings = stepSettings(scenario);
+  const scenario = {
+    ...task,
+    layout: sharedLayout(grid),
+    microBatch: grid.kind.microBatch,
+    microbatches: grid.microbatches,
+  };
   const costs = trainingCosts(scenario, model);
-  const widths = widthsOf(task.formats);
-  const chunks = new Map<string, Chunk>();
+  const summaryOf = partSummaries(stepSettings(scenario), widthsOf(task.formats));
+  const chunks = new Map<string | number, Chunk>();
 
-  const secondsOf = (summary: ChunkSummary): Chunk => {
-    const known = new Map<WorkKind, ReturnType<typeof runSeconds>>();
-    const of = (work: WorkKind) => {
-      const found = known.get(work) ?? runSeconds(summary[work], costs, software);
-      known.set(work, found);
-      return found;
+  const chunkOf = (summary: ChunkSummary): Chunk => {
+    const runOf = once((work: WorkKind) => runSeconds(summary[work], costs, software));
+    const besides = heldBesides(scenario, summary);
+    const liveOf = (work: WorkKind): LiveProfile => {
+      const { peak, net } = summary[work].live;
+      const more = besides(work);
+      return { peak: peak + more.peak, net: net + more.net };
     };
     return {
-      seconds: (work) => allSeconds(of(work)),
-      computeSeconds: (work) => of(work).compute,
-      live(work) {
-        const { peak, net } = summary[work].live;
-        const besides = heldBesides(scenario, summary)(work);
-        return { peak: peak + besides.peak, net: net + besides.net };
+      forward: allSeconds(runOf('forward')),
+      backward: allSeconds(runOf('backward')),
+      get halves() {
+        return {
+          inputGradient: allSeconds(runOf('inputGradient')),
+          weightGradient: allSeconds(runOf('weightGradient')),
+        };
+      },
+      compute: { forward: runOf('forward').compute, backward: runOf('backward').compute },
+      forwardLive: liveOf('forward'),
+      backwardLive: liveOf('backward'),
+      get inputLive() {
+        return liveOf('inputGradient');
+      },
+      get weightLive() {
+        return liveOf('weightGradient');
       },
     };
   };
-  const summaryOf = (parts: readonly Part[]): ChunkSummary => {
+  const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): CountedPart[] => {
     const runs: { part: CountedPart['part']; count: number }[] = [];
-    for (const part of parts) {
-      const summary = partSummary(part, settings, widths);
+    if (isFirst) runs.push({ part: summaryOf('embedding', 0, 'none'), count: 1 });
+    for (let layer = first; layer < end; layer++) {
+      const part = summaryOf('block', layerLike(config, layer), grid.kind.recompute);
       const last = runs.at(-1);
-      if (last?.part === summary) last.count += 1;
-      else runs.push({ part: summary, count: 1 });
+      if (last && last.part === part) last.count += 1;
+      else runs.push({ part, count: 1 });
     }
-    return chunkSummary(config, runs);
+    if (isLast) runs.push({ part: summaryOf('head', 0, 'none'), count: 1 });
+    return runs;
   };
   return {
     chunk(range) {
       const key = chunkKey(config, range);
-      const found = chunks.get(key) ?? secondsOf(summaryOf(partsOf(range)));
-      chunks.set(key, found);
-      return found;
+      const found = chunks.get(key);
+      if (found) return found;
+      const made = chunkOf(chunkSummary(config, partsOf(range)));
+      chunks.set(key, made);
+      return made;
     },
   };
 }
 
-const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): Part[] => [
-  ...(isFirst ? [{ name: 'embedding', layer: 0 } as const] : []),
-  ...Array.from({ length: end - first }, (_, i): Part => ({ name: 'block', layer: first + i })),
-  ...(isLast ? [{ name: 'head', layer: 0 } as const] : []),
-];
-
 /** Chunks with the same are alike. */
-function chunkKey(config: ModelConfig, { first, end, isFirst, isLast }: ChunkRange): string {
+function chunkKey(config: ModelConfig, { first, end, isFirst, isLast }: ChunkRange): string | number {
   const kinds = likenesses(config);
-  const layers = kinds === undefined ? `${end - first}` : kinds.slice(first, end);
-  return `${isFirst ? 'e' : ''}${layers}${isLast ? 'h' : ''}`;
+  const ends = (isFirst ? 1 : 0) + (isLast ? 2 : 0);
+  return kinds === undefined ? 4 * (end - first) + ends : `${ends} ${kinds.slice(first, end)}`;
 }
 
 /** A letter a layer, the same for those that are built alike; undefined: all are. */

@@ -10,30 +10,34 @@ import { type Grid, kindLayout, type Leaf, type SearchTask } from './task.ts';
 
 /** Numbers of parameters that a rank has of a part. */
 export interface PartElements {
-  readonly shared: number;
+  /** Those of a rank of tp alone (or of all there are, without tp). */
+  readonly own: number;
+  /** Those that ranks of tp have alike. */
+  readonly alike: number;
   /** Those that ranks of ep have each their own of. */
   readonly experts: number;
 }
 
 export function partElements({ config }: SearchTask, grid: Grid, part: Part): PartElements {
   const layout: Layout = { ...kindLayout(grid.kind), pp: grid.pp };
-  const all = { shared: 0, experts: 0 };
+  const all = { own: 0, alike: 0, experts: 0 };
   for (const spec of paramSpecs(config, layout, part)) {
     if (spec.byLoad || (grid.pp === 1 && part.name === 'head' && isTied(config, spec))) continue;
-    all[spec.types.ep === 'V0' ? 'experts' : 'shared'] += elements(shardShape(spec, layout));
+    const isOwn = layout.tp === 1 || spec.types.tp?.startsWith('V');
+    all[spec.types.ep === 'V0' ? 'experts' : isOwn ? 'own' : 'alike'] += elements(shardShape(spec, layout));
   }
   return all;
 }
 
 /** What is shared out is padded to whole shares, which is left out. */
 export function leastState(
-  { shared, experts }: PartElements,
+  { own, alike, experts }: PartElements,
   { grid, zero }: Pick<Leaf, 'grid' | 'zero'>,
   widths: Widths,
 ): StateBytes {
   const { cp, ep } = grid.kind;
   const held = (from: number) =>
-    zero < from ? shared + experts : shared / (grid.dp * cp * ep) + experts / (grid.dp * cp);
+    zero < from ? own + alike + experts : (own + alike) / (grid.dp * cp * ep) + experts / (grid.dp * cp);
   return {
     weights: held(3) * widths.parameters,
     gradients: held(2) * widths.gradients,
@@ -48,21 +52,18 @@ export function leastActivations(
   { pp, microbatches }: Grid,
   chunks: readonly Chunk[],
 ): number {
-  const virtual = chunks.length;
-  const net = (chunk: number) => chunks[chunk]!.live('forward').net;
   if (schedule === 'zb-h1') {
-    const [own] = chunks as [Chunk];
+    const [{ forwardLive, inputLive }] = chunks as [Chunk];
     const warm = Math.min(pp - 1 - stage, microbatches - 1);
-    const late = Math.min(stage, microbatches - 1 - warm);
-    const pending = late * (net(0) + own.live('inputGradient').net);
-    const { forward, input } = { forward: own.live('forward'), input: own.live('inputGradient') };
-    return warm * net(0) + Math.max(0, pending) + Math.max(forward.peak, forward.net + input.peak);
+    // Gradients of weights that wait for their turn hold what they need.
+    const late = Math.min(stage, microbatches - 1 - warm) * Math.max(0, forwardLive.net + inputLive.net);
+    return warm * forwardLive.net + late + Math.max(forwardLive.peak, forwardLive.net + inputLive.peak);
   }
-  const before = forwardsBefore(schedule, stage, { pp, microbatches }, virtual);
+  const before = forwardsBefore(schedule, stage, { pp, microbatches }, chunks.length);
   let held = 0;
-  for (const [chunk, count] of before.counts.entries()) held += count * net(chunk);
-  const { peak, net: left } = chunks[before.next]!.live('forward');
-  return held + Math.max(peak, left + chunks[virtual - 1]!.live('backward').peak);
+  for (const [chunk, count] of before.counts.entries()) held += count * chunks[chunk]!.forwardLive.net;
+  const { peak, net } = chunks[before.next]!.forwardLive;
+  return held + Math.max(peak, net + chunks.at(-1)!.backwardLive.peak);
 }
 
 /** Forwards by chunk before the last one that precedes the first backward, and the chunk of that. */
@@ -91,4 +92,15 @@ function forwardsBefore(
       left -= size;
     }
   return { counts, next: virtual - 1 };
+}
+
+/** Of several parts together. */
+export function addElements(all: readonly { readonly each: PartElements; readonly count: number }[]): PartElements {
+  const sum = { own: 0, alike: 0, experts: 0 };
+  for (const { each, count } of all) {
+    sum.own += count * each.own;
+    sum.alike += count * each.alike;
+    sum.experts += count * each.experts;
+  }
+  return sum;
 }

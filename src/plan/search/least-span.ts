@@ -4,11 +4,11 @@ import type { ScheduleName } from '../../mesh/layout.ts';
 
 /** Seconds of one microbatch by virtual stage: chunk c of stage s is number c · pp + s. */
 export interface VirtualSeconds {
-  readonly forward: Float64Array;
-  readonly backward: Float64Array;
-  /** Halves of a backward; asked of schedules that cut it. */
-  readonly inputGradient: Float64Array;
-  readonly weightGradient: Float64Array;
+  readonly forward: readonly number[];
+  /** All of it, or where a schedule cuts it the gradient of the input. */
+  readonly backward: readonly number[];
+  /** Where it is cut. */
+  readonly weightGradient: readonly number[];
 }
 
 export interface Pipeline {
@@ -24,11 +24,11 @@ export interface Pipeline {
 
 export function leastSpan(pipeline: Pipeline, seconds: VirtualSeconds): number {
   const { schedule, pp, virtual, microbatches, send, overlaps } = pipeline;
-  const { forward, inputGradient, weightGradient } = seconds;
+  const { forward, backward: back, weightGradient } = seconds;
   const inHalves = schedule === 'zb-h1';
-  const back = inHalves ? inputGradient : seconds.backward;
   const last = pp * virtual - 1;
-  let [fill, drain, most] = [0, 0, 0];
+  let [fill, drain] = [0, 0];
+  let most = throughAll(pipeline, seconds);
   for (let stage = 0; stage < pp; stage++) {
     let [work, weights, messages] = [0, 0, 0];
     for (let at = stage; at <= last; at += pp) {
@@ -46,6 +46,16 @@ export function leastSpan(pipeline: Pipeline, seconds: VirtualSeconds): number {
     drain += back[stage]! + (overlaps || stage > 0 ? send : 0);
   }
   return most;
+}
+
+/** A microbatch goes through all of it both ways, and where most is to do of one all of them do, one after the other. */
+function throughAll({ microbatches, send }: Pipeline, { forward, backward }: VirtualSeconds): number {
+  let [all, most] = [2 * (forward.length - 1) * send, 0];
+  for (const [at, seconds] of forward.entries()) {
+    all += seconds + backward[at]!;
+    most = Math.max(most, seconds, backward[at]!);
+  }
+  return all + (microbatches - 1) * most;
 }
 
 /** Under 1F1B a stage has as many microbatches on their way through those behind it as these are, itself included: each waits for one to come back. */

@@ -1,13 +1,12 @@
-// What a rank computes and says of a microbatch at least, known from the model's parameters without tracing any program: every matrix is
-// multiplied with the tokens three times, attention sees what its mask leaves, and over tp what rows make is summed up.
-import { layerLike, type ModelConfig, mixtureOf } from '../../model/config.ts';
-import { type ParamSpec, type Part, paramSpecs, shardShape } from '../../model/params.ts';
-import type { KernelShape } from '../../program/kernel-shape.ts';
-import { formatBytes, rateOf } from '../hardware/number-format.ts';
-import type { CountedKernel, CountedTalk, RunSummary } from '../summary/summary.ts';
-import { type CostModel, trainingCosts } from '../training/costs.ts';
+// What a rank computes and says of a microbatch at least, in seconds, without tracing any program: products, attention, and talk that they do not hide.
+import { rateOf } from '../hardware/number-format.ts';
+import type { CountedTalk, RunSummary } from '../summary/summary.ts';
+import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { allSeconds, runSeconds } from '../training/run-seconds.ts';
-import { type Kind, kindLayout, type SearchTask } from './task.ts';
+import type { PartElements } from './least-memory.ts';
+import { alikeLayers, leastProducts, type ProductSeconds, tokensOf } from './least-products.ts';
+import { type LeastTalk, layerTalk, sharedTalk } from './least-talk.ts';
+import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
 /** Seconds of one microbatch. */
 export interface LeastSeconds {
@@ -22,90 +21,100 @@ export interface LeastWork {
   readonly head: number;
 }
 
-/** Of what is computed anew in backward passes only what `full` asks for is in it. */
-export function leastWork(task: SearchTask, kind: Kind, model: CostModel): LeastWork {
-  const { config, software } = task;
-  const layout = kindLayout(kind);
-  const costs = trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
-  const secondsOf = (run: RunSummary): number => allSeconds(runSeconds(run, costs, software));
-  const attention = attentionSeconds(task, kind);
-  const ofLayer = (layer: number): LeastSeconds => {
-    const products = productsOf(task, kind, { name: 'block', layer });
-    const again = kind.recompute === 'full' ? secondsOf(runOf(products.again, [])) + attention : 0;
+export interface LeastWorks {
+  /** Whatever is shared out. */
+  readonly ofKind: (grid: SharedGrid) => LeastWork;
+  /** With the talk of what is; `parameters`: of each of the kinds of layers. */
+  readonly ofShared: (grid: SharedGrid, parameters: readonly PartElements[]) => LeastWork;
+}
+
+/** Of what is computed anew in backward passes only what full recomputation asks for is in it. */
+export function leastWorks(task: SearchTask, model: CostModel): LeastWorks {
+  const layers = alikeLayers(task.config);
+  const products = new Map<string, readonly ProductSeconds[]>();
+  const kinds = new Map<string, LeastWork>();
+  const productsOf = (kind: Kind): readonly ProductSeconds[] => {
+    const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)}`;
+    const found = products.get(key) ?? layers.map(({ layer }) => leastProducts(task, kind, layer, model));
+    products.set(key, found);
+    return found;
+  };
+  const workOf = (grid: SharedGrid, more: readonly LeastTalk[]): LeastWork => {
+    const { kind } = grid;
+    const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
+    const costs = trainingCosts(scenario, model);
+    const attention = attentionSeconds(task, kind);
+    const said = layerTalk(task, kind);
+    const isFull = kind.recompute === 'full';
     return {
-      forward: secondsOf(runOf(products.forward, talkOf(task, kind))) + attention,
-      backward: secondsOf(runOf(products.backward, talkOf(task, kind))) + 2.5 * attention + again,
+      head: headSeconds(task, kind),
+      layers: productsOf(kind).map(({ forward, backward, again }, i) => {
+        const shared = more[i] ?? { forward: [], backward: [] };
+        const seconds = (products: number, times: number, talk: readonly CountedTalk[]): number =>
+          runOf({ products, attention: times * attention }, talk, costs, task);
+        return {
+          count: layers[i]!.count,
+          each: {
+            forward: seconds(forward, 1, [...said.forward, ...shared.forward]),
+            backward: seconds(backward + (isFull ? again : 0), isFull ? 3.5 : 2.5, [
+              ...said.backward,
+              ...shared.backward,
+            ]),
+          },
+        };
+      }),
     };
   };
   return {
-    layers: alikeLayers(config).map(({ layer, count }) => ({ count, each: ofLayer(layer) })),
-    head: headSeconds(task, kind),
+    ofKind(grid) {
+      const { tp, sp, cp, cpMode, ep, microBatch, recompute } = grid.kind;
+      const key = `${tp} ${sp} ${cp} ${cpMode} ${ep} ${microBatch} ${recompute === 'full'}`;
+      const found = kinds.get(key) ?? workOf(grid, []);
+      kinds.set(key, found);
+      return found;
+    },
+    ofShared: (grid, parameters) =>
+      workOf(
+        grid,
+        parameters.map((each) => sharedTalk(task, grid, each)),
+      ),
   };
 }
 
-/** The first of each kind of layer, and how many there are. */
-export function alikeLayers(config: ModelConfig): { readonly layer: number; readonly count: number }[] {
-  const counts = new Map<number, number>();
-  for (let layer = 0; layer < config.layers; layer++) {
-    const like = layerLike(config, layer);
-    counts.set(like, (counts.get(like) ?? 0) + 1);
-  }
-  return [...counts].map(([layer, count]) => ({ layer, count }));
+/** Priced as a prediction prices a run, with all products as one kernel. */
+function runOf(
+  { products, attention }: { readonly products: number; readonly attention: number },
+  talk: readonly CountedTalk[],
+  costs: TrainingCosts,
+  { software }: SearchTask,
+): number {
+  const run: RunSummary = {
+    kernels: [
+      { kernel: { kind: 'memory', floats: 0, bytes: 0 }, count: 1, site: '' },
+      { kernel: oneAttention, count: 1, site: '' },
+    ],
+    talk,
+    flops: 0,
+    live: { peak: 0, net: 0 },
+  };
+  const kernel: TrainingCosts['kernel'] = ({ kind }) => (kind === 'attention' ? attention : products);
+  return allSeconds(runSeconds(run, { ...costs, kernel }, software));
 }
 
-const runOf = (kernels: readonly KernelShape[], talk: readonly CountedTalk[]): RunSummary => ({
-  kernels: kernels.map((kernel): CountedKernel => ({ kernel, count: 1, site: '' })),
-  talk,
-  flops: 0,
-  live: { peak: 0, net: 0 },
-});
+const oneAttention = {
+  kind: 'attention',
+  pass: 'forward',
+  batch: 1,
+  heads: 1,
+  kvHeads: 1,
+  headDim: 1,
+  valueDim: 1,
+  queries: 1,
+  keys: 1,
+  scores: 1,
+} as const;
 
-interface Products {
-  readonly forward: readonly KernelShape[];
-  readonly backward: readonly KernelShape[];
-  readonly again: readonly KernelShape[];
-}
-
-/** Tokens of a microbatch on a rank; sp cuts them only between products. */
-const tokensOf = ({ seqLen }: SearchTask, { microBatch, cp }: Kind): number => (microBatch * seqLen) / cp;
-
-/** Those of matrices that are cut over tp: of others ranks may have fewer tokens each. */
-function productsOf(task: SearchTask, kind: Kind, part: Part): Products {
-  const { config } = task;
-  const layout = kindLayout(kind);
-  const tokens = tokensOf(task, kind);
-  const [forward, backward, again]: KernelShape[][] = [[], [], []];
-  for (const spec of paramSpecs(config, layout, part)) {
-    const shape = shardShape(spec, layout);
-    if (spec.key.endsWith('.bias') || shape.length < 2 || !isCut(spec, kind)) continue;
-    const { groups, outputs, inputs } = sizesOf(config, shape);
-    const rows = groups === 0 ? tokens : tokens * mixtureOf(config, part.layer)!.perToken;
-    const product = (n: number, k: number): KernelShape =>
-      groups === 0 ? { kind: 'matmul', batch: 1, m: rows, n, k } : { kind: 'grouped', groups, rows, n, k };
-    forward!.push(product(outputs, inputs));
-    // Nobody reads again what the MLP's last product makes.
-    if (!spec.key.endsWith('down.weight')) again!.push(product(outputs, inputs));
-    backward!.push(
-      product(inputs, outputs),
-      groups === 0
-        ? { kind: 'matmul', batch: 1, m: outputs, n: inputs, k: rows, accumulates: true }
-        : { kind: 'grouped', groups, rows, n: inputs, k: outputs, weights: true },
-    );
-  }
-  return { forward: forward!, backward: backward!, again: again! };
-}
-
-const isCut = ({ types }: ParamSpec, { tp }: Kind): boolean => tp === 1 || types.tp?.startsWith('V') === true;
-
-/** `groups`: experts; 0: it is one matrix. */
-function sizesOf({ weightOrder }: ModelConfig, shape: readonly number[]) {
-  const [groups, first, second] = shape.length === 3 ? (shape as [number, number, number]) : [0, shape[0]!, shape[1]!];
-  return groups === 0 && weightOrder === 'in,out'
-    ? { groups, outputs: second, inputs: first }
-    : { groups, outputs: first, inputs: second };
-}
-
-/** Of scores that the mask leaves, at the peak of the products' format: attention's is no faster. */
+/** Forward: of scores that the mask leaves, at the peak of the products' format: attention's is no faster. */
 function attentionSeconds(task: SearchTask, { tp, cp, microBatch }: Kind): number {
   const { config, seqLen } = task;
   const { heads, headDim, window = seqLen } = config;
@@ -119,19 +128,3 @@ const peakOf = ({ cluster, formats }: SearchTask): number =>
 
 const headSeconds = (task: SearchTask, kind: Kind): number =>
   (6 * tokensOf(task, kind) * task.config.hiddenSize * task.config.vocabSize) / kind.tp / peakOf(task);
-
-/** What attention's last product and the MLP's make is summed over tp in forward passes, what their first ones read in backward passes. */
-function talkOf(task: SearchTask, kind: Kind): CountedTalk[] {
-  const { tp, sp } = kind;
-  if (tp === 1) return [];
-  const bytes = tokensOf(task, kind) * task.config.hiddenSize * formatBytes[task.formats.activations];
-  const talk = (call: CountedTalk['call'], of: number): CountedTalk => ({
-    axis: 'tp',
-    ranks: tp,
-    call,
-    bytes: of,
-    count: 2,
-    site: '',
-  });
-  return sp ? [talk('allGather', bytes / tp), talk('reduceScatter', bytes)] : [talk('allReduce', bytes)];
-}

@@ -5,10 +5,11 @@ import { fits, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
+import type { BoundedLeaf } from './leaf-bounds.ts';
 import { createHeap } from './heap.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
-import { gridsOf } from './space.ts';
-import { type Grid, type Leaf, leafScenario, type SearchTask } from './task.ts';
+import { gridsOf, sharingsOf } from './space.ts';
+import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
 
 export interface SearchOptions {
   readonly objective: ObjectiveName;
@@ -59,15 +60,29 @@ export function* searchLayouts(
   const found: Found[] = [];
   let predicted = 0;
   const worst = () => (found.length < top ? Number.POSITIVE_INFINITY : found[top - 1]!.value);
+  const push = (node: Node): void => {
+    if (node.value < worst()) open.push(node);
+  };
+  const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * valueOf(least));
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
-    if (node.leaf === undefined) {
-      for (const { leaf, least } of bounds.ofLeaves(node.grid, usable)) {
-        const value = Math.max(valueOf(least), node.value);
-        if (value < worst()) open.push({ value, grid: node.grid, leaf });
+    if ('grid' in node) {
+      for (const sharing of sharingsOf(node.grid)) {
+        const shared = { ...node.grid, sharing };
+        const least = bounds.ofShared(shared);
+        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), shared });
       }
       continue;
     }
-    const scenario = leafScenario(task, node.leaf);
+    if ('shared' in node) {
+      for (const leaf of bounds.ofLeaves(node.shared, usable)) push({ value: atLeast(leaf.least, node), leaf });
+      continue;
+    }
+    if (!('isPlayed' in node)) {
+      const least = bounds.ofPlayed(node.leaf);
+      if (least.memoryBytes <= usable) push({ value: atLeast(least, node), leaf: node.leaf, isPlayed: true });
+      continue;
+    }
+    const scenario = leafScenario(task, node.leaf.leaf);
     const prediction = predictTraining(scenario, model);
     predicted += 1;
     const each = { scenario, prediction, value: valueOf(figuresOf(prediction)) };
@@ -78,14 +93,22 @@ export function* searchLayouts(
   return { found, judged, pruned: judged - predicted };
 }
 
-interface Node {
-  readonly value: number;
-  readonly grid: Grid;
-  readonly leaf?: Leaf;
-}
+/** What is looked at next: all splits of a grid, those that share out so much, or one of them, whose schedule was played. */
+type Node = { readonly value: number } & (
+  | { readonly grid: Grid }
+  | { readonly shared: SharedGrid }
+  | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
+);
+
+/** Bounds are sums in another order than the prediction's. */
+const roundedDown = 1 - 1e-9;
 
 const countLayouts = (bounds: Bounds, grids: readonly Grid[]): number =>
-  grids.reduce((sum, grid) => sum + bounds.countLeaves(grid), 0);
+  grids.reduce(
+    (sum, grid) =>
+      sum + sharingsOf(grid).reduce<number>((count, sharing) => count + bounds.countLeaves({ ...grid, sharing }), 0),
+    0,
+  );
 
 /** Of equally good ones the one that holds less is first, then by name. */
 export function isBetter(a: Found, b: Found): boolean {

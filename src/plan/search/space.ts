@@ -1,11 +1,21 @@
 // The layouts of a search: all that divide the model, the batch and the devices, and that the runtime would run.
 import { FivefoldError } from '../../errors.ts';
-import { cpModes, largestAxis, oneRank, type ScheduleName, virtualLayers, type Zero } from '../../mesh/layout.ts';
+import { cpModes, largestAxis, oneRank, virtualLayers, type Zero } from '../../mesh/layout.ts';
 import { recomputePolicies } from '../../mesh/recompute.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { checkFit, divisors } from '../../model/fit.ts';
 import { mostMicrobatches } from '../../schedule/schedule.ts';
-import { type Cut, type Grid, type Kind, kindLayout, type SearchTask } from './task.ts';
+import {
+  type Cut,
+  type Grid,
+  type Kind,
+  type RuledSchedule,
+  kindLayout,
+  type SearchTask,
+  type SharedGrid,
+  type Sharing,
+  sharings,
+} from './task.ts';
 
 /** Every grid that uses all devices. */
 export function gridsOf(task: SearchTask): Grid[] {
@@ -67,22 +77,26 @@ export function cutsOf({ layers }: Pick<ModelConfig, 'layers'>, pp: number): Cut
     const light = lightEnds(layers, pp * virtual);
     return [
       { virtual, sizes: even, isUneven: false },
-      ...(light.join() === even.join() ? [] : [{ virtual, sizes: light, isUneven: true }]),
+      ...(light === undefined || light.join() === even.join() ? [] : [{ virtual, sizes: light, isUneven: true }]),
     ];
   });
 }
 
-/** The embedding and the head are at the ends: what layers are short of is short there, from both ends in turn, the head's first. */
-function lightEnds(layers: number, count: number): number[] {
+/** The embedding and the head are at the ends: a layer less there, the head's first, where that is all that layers are short of. */
+function lightEnds(layers: number, count: number): number[] | undefined {
   const most = Math.ceil(layers / count);
-  const sizes = Array<number>(count).fill(most);
-  for (let short = most * count - layers, i = 0; i < short; i++) sizes[i % 2 === 0 ? count - 1 - i / 2 : (i - 1) / 2]!--;
-  return sizes;
+  const short = most * count - layers;
+  if (short === 0 || short > 2) return undefined;
+  return Array.from({ length: count }, (_, at) => (at === count - 1 || (at === 0 && short === 2) ? most - 1 : most));
 }
 
 /** The orders in which so many stages of so many chunks can work. On one stage all of them do the same. */
-export const schedulesOf = (pp: number, virtual: number): readonly ScheduleName[] =>
+export const schedulesOf = (pp: number, virtual: number): readonly RuledSchedule[] =>
   pp === 1 ? ['1f1b'] : virtual > 1 ? ['1f1b', 'gpipe'] : ['1f1b', 'zb-h1', 'gpipe'];
 
 /** What can be shared out where there is anybody to share with. */
-export const zerosOf = ({ kind, dp }: Grid): readonly Zero[] => (dp * kind.cp * kind.ep > 1 ? [0, 1, 2, 3] : [0]);
+export const sharingsOf = ({ kind, dp }: Grid): readonly Sharing[] => (dp * kind.cp * kind.ep > 1 ? sharings : [0]);
+
+/** ZeRO's levels of it. */
+export const zerosOf = ({ kind, dp, sharing }: SharedGrid): readonly Zero[] =>
+  sharing === 0 ? (dp * kind.cp * kind.ep > 1 ? [0, 1] : [0]) : [sharing];

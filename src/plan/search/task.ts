@@ -27,6 +27,9 @@ export interface Grid {
   readonly microbatches: number;
 }
 
+/** Made by a rule. */
+export type RuledSchedule = Exclude<ScheduleName, 'file'>;
+
 /** How layers are cut into stages. */
 export interface Cut {
   readonly virtual: number;
@@ -36,11 +39,21 @@ export interface Cut {
   readonly isUneven: boolean;
 }
 
+/** What ZeRO shares out that changes what is said of a microbatch: 0 nothing (or moments alone), 2 gradients, 3 parameters too. */
+export type Sharing = 0 | 2 | 3;
+
+export const sharings: readonly Sharing[] = [0, 2, 3];
+
+/** A grid that shares out so much. */
+export interface SharedGrid extends Grid {
+  readonly sharing: Sharing;
+}
+
 /** In which order stages work, and what of the state is shared out. */
 export interface Leaf {
-  readonly grid: Grid;
+  readonly grid: SharedGrid;
   readonly cut: Cut;
-  readonly schedule: ScheduleName;
+  readonly schedule: RuledSchedule;
   readonly zero: Zero;
 }
 
@@ -70,3 +83,11 @@ export const leafScenario = (task: SearchTask, leaf: Leaf): TrainingScenario => 
   const { kind, microbatches } = leaf.grid;
   return { ...given, layout: leafLayout(leaf), microBatch: kind.microBatch, microbatches };
 };
+
+/** The layout of its microbatches: in one order, and one chunk a stage. */
+export const sharedLayout = ({ kind, dp, pp, sharing }: SharedGrid): Layout => ({
+  ...kindLayout(kind),
+  dp,
+  pp,
+  zero: sharing,
+});

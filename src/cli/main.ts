@@ -8,6 +8,7 @@ import { addDescribe } from './describe.ts';
 import { addGenerate } from './generate.ts';
 import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
+import { addPlan } from './plan.ts';
 import { addPredict } from './predict.ts';
 import { addScale } from './scale.ts';
 import { addTrain } from './train.ts';

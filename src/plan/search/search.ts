@@ -30,18 +30,17 @@ export interface SearchResult {
   /** Layouts in the space, and of them those that bounds ruled out. */
   readonly judged: number;
   readonly pruned: number;
-  /** Where none fits: the one that holds least of those that were predicted. */
-  readonly nearest?: Found;
 }
 
-/** Of a search that goes on: bounds below `bound` are all looked at, and the best layout so far has `best`. */
+/** Of a search that goes on: of so many grids, those that have been looked at; the others are bounded to be no better than `bound`. */
 export interface Searching {
+  readonly grids: number;
+  readonly looked: number;
   readonly predicted: number;
   readonly bound: number;
-  readonly best?: number;
 }
 
-/** Stops after every prediction, to be gone on with. */
+/** Stops now and then, to be gone on with. */
 export function* searchLayouts(
   task: SearchTask,
   model: CostModel,
@@ -58,14 +57,17 @@ export function* searchLayouts(
     if (least.memoryBytes <= usable) open.push({ value: valueOf(least), grid });
   }
   const found: Found[] = [];
-  let predicted = 0;
+  let [predicted, looked, nodes] = [0, 0, 0];
+  const searching = (bound: number): Searching => ({ grids: grids.length, looked, predicted, bound });
   const worst = () => (found.length < top ? Number.POSITIVE_INFINITY : found[top - 1]!.value);
   const push = (node: Node): void => {
     if (node.value < worst()) open.push(node);
   };
   const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * valueOf(least));
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
+    if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('grid' in node) {
+      looked += 1;
       for (const sharing of sharingsOf(node.grid)) {
         const shared = { ...node.grid, sharing };
         const least = bounds.ofShared(shared);
@@ -87,11 +89,12 @@ export function* searchLayouts(
     predicted += 1;
     const each = { scenario, prediction, value: valueOf(figuresOf(prediction)) };
     if (fits(prediction.memory, task.cluster.device)) insert(found, each, top);
-    yield { predicted, bound: node.value, ...(found[0] ? { best: found[0].value } : {}) };
   }
   const judged = countLayouts(bounds, grids);
   return { found, judged, pruned: judged - predicted };
 }
+
+const nodesBetweenStops = 64;
 
 /** What is looked at next: all splits of a grid, those that share out so much, or one of them, whose schedule was played. */
 type Node = { readonly value: number } & (

@@ -64,7 +64,7 @@ const sections: readonly Section[] = [
     name: 'balance',
     title: 'Packed documents',
     about:
-      'llama-tiny, 8 sequences of 8,192 tokens a step, filled with documents of log-normal lengths (median a third of a sequence, sigma 1): dealt out by the cost of their attention against by their number of tokens, in turns. Judged: mean time of a step, balanced over by count.',
+      'llama-tiny with 2 layers, 2 sequences of 16,384 tokens a step, filled with documents of log-normal lengths (median a 64th of a sequence, sigma 1.5; none longer than a sequence): balanced by the cost of their attention against packed by their number of tokens, in turns, the same 64 sequences in both ways. Judged: mean time of a step, balanced over by count. Beside it, as predicted: FLOPs of the rank with most of them, balanced over by count, and its attention over the mean of the ranks in both ways. Over cp little can be won: cut by count in zigzag, a sequence is nearly even. Nor with many sequences a replica: their costs even out by themselves.',
   },
   {
     name: 'uneven',

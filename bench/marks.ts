@@ -33,7 +33,7 @@ export const marks = {
   expertProducts: { 'one rank': { least: 0.7 }, 'ep=2': { least: 0.7 } },
   /** Of a step's time. */
   dispatch: { 'dispatch and combine': { most: 0.1 } },
-  /** Time of a step with packed documents dealt out by cost over by count. */
+  /** Time of a step with packed documents balanced by cost over by count. */
   balance: {
     'dp=2': { most: 0.8 },
     'cp=2': { most: 0.8 },

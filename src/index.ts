@@ -29,10 +29,11 @@ export {
   worldSize,
 } from './mesh/mesh.ts';
 export { type CollectiveOp, trafficBytes } from './mesh/traffic.ts';
-export { type ModelConfig, matrixWeights, trainingFlopsPerToken } from './model/config.ts';
+export type { ModelConfig } from './model/config.ts';
 export { parseModelConfig } from './model/families.ts';
 export { type BatchShape, checkFit } from './model/fit.ts';
 export { presets } from './model/presets.ts';
+export { matrixWeights, parameterCount, trainingFlopsPerToken } from './model/weights.ts';
 export { type BytesSent, predictPrograms, predictRank, type RankPrediction } from './plan/predict-step.ts';
 export { printScaling, type Scaling, scalingOf, serialShare } from './plan/scaling.ts';
 export { type CompiledProgram, type CompileOptions, compileProgram } from './runtime/compile-program.ts';

@@ -2,7 +2,7 @@
 // gradients of it and print it. docs/typed-program.md is the guide.
 export { FivefoldError } from './errors.ts';
 export { type Axis, axes, type Coords, coordsOf, type Mesh } from './mesh/mesh.ts';
-export { gelu, logistic, swiglu } from './ops/activation.ts';
+export { gelu, logistic, squaredRelu, swiglu } from './ops/activation.ts';
 export { attention, partialAttention, type TokenPlaces } from './ops/attention.ts';
 export type { AttentionAttrs } from './ops/attention-size.ts';
 export { withinCapacity } from './ops/capacity.ts';
@@ -11,6 +11,7 @@ export { allGather, allReduce, allReduceMax, enter, ownSlice, reduceScatter } fr
 export { accumulate, add, multiply, scale } from './ops/elementwise.ts';
 export { embedding } from './ops/embedding.ts';
 export { exchangeCounts, exchangeRows, packRows, sendOrder, unpackRows, usedRows } from './ops/exchange-rows.ts';
+export { joinFeatures, joinShared, splitFeatures } from './ops/features.ts';
 export { grad, type Seed } from './ops/grad.ts';
 export { groupedLinear } from './ops/grouped-linear.ts';
 export { headsFirst, headsLast, mergeHeads, splitHeads } from './ops/heads.ts';

@@ -12,6 +12,8 @@ interface AttentionCase {
   readonly kvHeads: number;
   readonly group: number;
   readonly headDim: number;
+  /** Of values; as of keys if not given. */
+  readonly valueDim?: number;
   readonly window?: number;
   readonly block?: number;
   /** Of queries and keys; in order, and one document, if not given. */
@@ -41,6 +43,18 @@ const attentionCases: readonly AttentionCase[] = [
     position: (token, row) => token + 2 * row,
     document: (token, row) => (token < 2 + row ? 4 : 5),
     keyDocument: (token) => (token < 3 ? 4 : 5),
+  },
+  { label: 'narrow values', batch: 2, queries: 7, kvHeads: 2, group: 2, headDim: 6, valueDim: 4 },
+  { label: 'even, wide values', batch: 2, queries: 4, kvHeads: 2, group: 1, headDim: 2, valueDim: 6 },
+  {
+    label: 'narrow values in small blocks',
+    batch: 1,
+    queries: 11,
+    kvHeads: 2,
+    group: 2,
+    headDim: 5,
+    valueDim: 3,
+    block: 3,
   },
   { label: 'one key-value head', batch: 1, queries: 6, kvHeads: 1, group: 4, headDim: 2 },
   { label: 'window', batch: 2, queries: 9, kvHeads: 2, group: 2, headDim: 4, window: 3 },
@@ -156,7 +170,7 @@ const attentionCases: readonly AttentionCase[] = [
 ];
 
 export const attentionSamples = attentionCases.map((each) => {
-  const { label, batch, queries, keys = queries, kvHeads, group, headDim, window, block } = each;
+  const { label, batch, queries, keys = queries, kvHeads, group, headDim, valueDim = headDim, window, block } = each;
   const { position = (token: number) => token, document = () => 0 } = each;
   const ownKeys = keys === queries ? { position, document } : { position: (token: number) => token, document: () => 0 };
   const { keyPosition = ownKeys.position, keyDocument = ownKeys.document } = each;
@@ -166,7 +180,7 @@ export const attentionSamples = attentionCases.map((each) => {
     [
       floats([batch, kvHeads, queries, group, headDim]),
       floats([batch, kvHeads, keys, 1, headDim]),
-      floats([batch, kvHeads, keys, 1, headDim]),
+      floats([batch, kvHeads, keys, 1, valueDim]),
       places(batch, queries, position),
       places(batch, queries, document),
       places(batch, keys, keyPosition),

@@ -24,6 +24,8 @@ const plain: SmallModel = {
   window: 3,
 };
 const few: SmallMixture = { experts: 32, perToken: 2, width: 8, sharedWidth: 4, normalised: true, dense: [] };
+/** Of two groups of four experts a token chooses one; the first layer has an MLP. */
+const grouped: SmallMixture = { ...few, experts: 8, perToken: 3, dense: [0] };
 /** Backward in another order than forward, its halves together and apart. */
 const ownSchedule = `schedule own stages=2 chunks=2 microbatches=3
 stage 0: F0.0 F1.0 F0.1 F2.0 F1.1 F2.1 B0.1 BW1.1 B2.1 W2.1 BW2.0 W0.1 B0.0 B1.0 W1.0 W0.0
@@ -192,6 +194,48 @@ const nastyCases: readonly (readonly [string, Case])[] = [
       { router: { auxLoss: 0.1, zLoss: 0, biasRate: 0.05 } },
     ),
   ],
+  [
+    'latent attention over all axes, experts by groups, gathered for each block',
+    nasty('tp=2,pp=2,ep=2,sp,zero=3,recompute=full', { family: 'deepseek_v3', kvHeads: 4, mixture: grouped }),
+  ],
+  [
+    'latent attention without sp, biases of experts that move',
+    nasty(
+      'tp=4,dp=2,zero=1',
+      { family: 'deepseek_v3', kvHeads: 4, mixture: { ...grouped, bias: true } },
+      { router: { auxLoss: 0.1, zLoss: 0, biasRate: 0.05 } },
+    ),
+  ],
+  [
+    'latent attention of a ring in stages, queries made of the input, gradients in halves',
+    nasty(
+      'cp=2,pp=2,ep=2,schedule=zb-h1',
+      { family: 'deepseek_v2', kvHeads: 4, biases: false, mixture: grouped },
+      { documents: 5 },
+    ),
+  ],
+  [
+    'latent attention of gathered keys',
+    nasty('cp=4,cpMode=gather,tp=2,sp', { family: 'deepseek_v2', kvHeads: 4, mixture: grouped }),
+  ],
+  [
+    'latent attention under ulysses of what tp leaves of the heads',
+    nasty(
+      'tp=2,cp=2,cpMode=ulysses,dp=2,zero=2,recompute=selective',
+      { family: 'deepseek_v3', kvHeads: 4, mixture: grouped },
+      { documents: 5 },
+    ),
+  ],
+  [
+    'layers with a window and without in chunks, documents dealt out by cost over a ring',
+    nasty(
+      'cp=2,pp=2,virtual=2,dp=2',
+      { family: 'gemma3_text', window: 5 },
+      { seqLen: 24, documents: 7, balanced: true },
+    ),
+  ],
+  ['norms after parts, under sp', nasty('tp=4,sp,dp=2,zero=3', { family: 'gemma3_text' })],
+  ['half of the features turned, norms with gains from 1', nasty('tp=2,cp=2,sp,pp=2', { family: 'nemotron' })],
   ['replicas with other numbers of microbatches', nasty('dp=3', {}, { microbatches: 3, shares: [1, 3, 2] })],
   [
     'replicas with other numbers of microbatches in stages, a tied head, moments shared out',

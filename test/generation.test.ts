@@ -20,12 +20,16 @@ interface Case {
 }
 
 const models = [
+  'deepseek-v2',
+  'deepseek-v3',
   'gemma',
+  'gemma3',
   'gpt2',
   'llama',
   'llama-mqa',
   'mistral',
   'mixtral',
+  'nemotron',
   'qwen2',
   'qwen2-moe',
   'qwen3',

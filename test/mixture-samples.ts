@@ -20,6 +20,18 @@ export const routeSamples = routings.flatMap((attrs) => {
   ];
 });
 
+/** Of groups of three experts, and of one each. */
+const grouped = [
+  { perToken: 3, scores: 'sigmoid', normalised: true, groups: { count: 4, kept: 2, by: 'best two' } },
+  { perToken: 2, scores: 'softmax', normalised: false, groups: { count: 4, kept: 1, by: 'best' } },
+  { perToken: 5, scores: 'sigmoid', normalised: false, groups: { count: 12, kept: 6, by: 'best two' } },
+] as const satisfies readonly Routing[];
+export const groupedRouteSamples = grouped.flatMap((attrs) => {
+  const label = `${routeLabel(attrs)}, of ${attrs.groups.kept} of ${attrs.groups.count} groups`;
+  const logits = floats([2, 4, 12], 3);
+  return [sample(label, [logits], attrs), sample(`${label}, with a bias`, [logits, floats([12], 0.3)], attrs)];
+});
+
 /** Of 5 experts, all different in a token; with `hot`, one has every token and the others few. */
 const slots = (batch: number, length: number, perToken: number, hot = false): Operand => ({
   shape: [batch, length, perToken],

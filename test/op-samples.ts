@@ -13,6 +13,7 @@ import {
   choiceSamples,
   countSamples,
   doublesSamples,
+  groupedRouteSamples,
   groupedSamples,
   moveSamples,
   outerSamples,
@@ -76,10 +77,14 @@ const layerCases = normSamples.map((shape) =>
 
 const frequencies = (headDim: number) => Array.from({ length: headDim / 2 }, (_, i) => 10 ** (-(2 * i) / headDim));
 /** At positions in any order, the last one the tables have among them. */
-const ropeSample = (label: string, shape: Shape, { inverse }: { readonly inverse: boolean }): Sample => {
+const ropeSample = (
+  label: string,
+  shape: Shape,
+  how: { readonly inverse: boolean; readonly interleaved?: true },
+): Sample => {
   const maxPositions = 9;
   const positions = places(shape[0]!, shape[1]!, (token, row) => (token * 5 + row + 8) % maxPositions);
-  return sample(label, [floats(shape), positions], { frequencies: frequencies(shape[3]!), maxPositions, inverse });
+  return sample(label, [floats(shape), positions], { frequencies: frequencies(shape[3]!), maxPositions, ...how });
 };
 const embeddingCases = [
   { label: 'whole table', ids: ints([2, 5], 0, 6), table: floats([6, 3]), offset: 0 },
@@ -135,9 +140,11 @@ const ofOps: Readonly<Record<string, readonly Sample[]>> = {
   swigluGrad: elementwise(3),
   gelu: elementwise(1),
   geluGrad: elementwise(2),
+  squaredRelu: elementwise(1),
+  squaredReluGrad: elementwise(2),
   sigmoid: elementwise(1),
   sigmoidGrad: elementwise(2),
-  route: routeSamples,
+  route: [...routeSamples, ...groupedRouteSamples],
   routeGrad: [
     ...routeSamples.map(({ label, inputs, attrs }) => {
       const [logits] = inputs;
@@ -232,10 +239,29 @@ const ofOps: Readonly<Record<string, readonly Sample[]>> = {
     sample('three heads', [floats([2, 3, 12])], { headDim: 4 }),
   ],
   mergeHeads: [sample('even', [floats([2, 4, 2, 4])]), sample('three heads', [floats([2, 3, 3, 4])])],
+  splitFeatures: [
+    sample('even', [floats([2, 4, 2, 6])], { first: 4 }),
+    sample('one head', [floats([1, 3, 1, 5])], { first: 2 }),
+  ],
+  splitShared: [
+    sample('even', [floats([2, 4, 2, 6])], { first: 4 }),
+    sample('three heads', [floats([2, 3, 3, 5])], { first: 2 }),
+  ],
+  padFeatures: [
+    sample('even', [floats([2, 4, 2, 4])], { before: 2, after: 0 }),
+    sample('both sides', [floats([1, 3, 3, 2])], { before: 1, after: 2 }),
+  ],
+  joinFeatures: [
+    sample('even', [floats([2, 4, 2, 4]), floats([2, 4, 2, 2])], { shared: false }),
+    sample('even, shared', [floats([2, 4, 2, 4]), floats([2, 4, 1, 2])], { shared: true }),
+    sample('three heads, shared', [floats([1, 3, 3, 2]), floats([1, 3, 1, 5])], { shared: true }),
+  ],
   rope: [
     ropeSample('even', [2, 4, 2, 4], { inverse: false }),
     ropeSample('forward', [2, 5, 3, 6], { inverse: false }),
     ropeSample('back', [2, 5, 3, 6], { inverse: true }),
+    ropeSample('even, interleaved', [2, 4, 2, 4], { inverse: false, interleaved: true }),
+    ropeSample('back, interleaved', [2, 5, 3, 6], { inverse: true, interleaved: true }),
     ropeSample('one pair', [1, 4, 1, 2], { inverse: false }),
   ],
   linear: [

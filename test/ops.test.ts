@@ -62,8 +62,8 @@ test('every op that this rank runs itself has samples and a reference', () => {
 function flopsOf(op: Op, { inputs, attrs }: Sample): number {
   const kind = { attention: 'forward', attentionGrad: 'backward' }[op.name] as 'forward' | 'backward' | undefined;
   if (kind === undefined) return op.flops?.(inputs, attrs) ?? 0;
-  const [q, k, , ...places] = inputs.slice(0, 7) as Operand[];
-  const { batch, ...size } = sizeOf(q!, k!);
+  const [q, k, v, ...places] = inputs.slice(0, 7) as Operand[];
+  const { batch, ...size } = sizeOf(q!, k!, v);
   const row = (which: number, at: number) => {
     const tokens = places[which]!.shape[1]!;
     return places[which]!.data.subarray(at * tokens, (at + 1) * tokens);

@@ -11,7 +11,7 @@ import { sharesProblem } from '../src/plan/by-speed.ts';
 import { alikeReplicas, type StepSettings, sequencesPerStep } from '../src/step/settings.ts';
 import { orderText } from './random-order.ts';
 import { anyRouter, inPrecision, routerFor } from './random-routers.ts';
-import { configJson, familyNames, hasHeadNorms, mixtures, type SmallModel } from './small-models.ts';
+import { configJson, familyNames, hasHeadNorms, hasOwnKeys, mixtures, type SmallModel } from './small-models.ts';
 
 export interface Case {
   readonly model: SmallModel;
@@ -219,7 +219,7 @@ export const casesOf = (ranks: number): fc.Arbitrary<Case> =>
         model: {
           family: random.family,
           heads,
-          kvHeads: random.family === 'gpt2' ? heads : kvChoices[random.kvPick % kvChoices.length]!,
+          kvHeads: hasOwnKeys(random.family) ? heads : kvChoices[random.kvPick % kvChoices.length]!,
           headDim,
           hidden: random.hidden,
           mlp: tp * random.mlpPerRank,

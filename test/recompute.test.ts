@@ -62,10 +62,14 @@ const different = (a: readonly EqualityResult[], b: readonly EqualityResult[]): 
 /** Each family in a layout of its own. */
 const layouts: Readonly<Record<FamilyName, string>> = {
   gpt2: 'tp=2,sp',
+  deepseek_v2: 'tp=2,dp=2,zero=3',
+  deepseek_v3: 'tp=2,sp,pp=3',
   gemma: 'pp=3,schedule=zb-h1',
+  gemma3_text: 'tp=2,sp,dp=2',
   llama: 'tp=2,dp=2,zero=3',
   mistral: 'pp=3,schedule=gpipe',
   mixtral: 'tp=2,dp=2,zero=3',
+  nemotron: 'pp=3,schedule=gpipe',
   qwen2: 'tp=2,dp=2,zero=2',
   qwen2_moe: 'tp=2,sp',
   qwen3: 'tp=2,sp,pp=3',

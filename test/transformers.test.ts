@@ -88,9 +88,10 @@ test.each(['tp=1', 'ep=2', 'ep=2,dp=2,zero=2', 'tp=2,ep=2'])('%s: six steps are 
 });
 
 /** An interpreter with torch and transformers: FIVEFOLD_PYTHON=python3 npx vitest run test/transformers.test.ts */
-const fixtures = 'gpt2 gemma llama llama-mqa mistral mixtral qwen2 qwen2-moe qwen3 qwen3-moe llama-sharded-bf16'.split(
-  ' ',
-);
+const fixtures =
+  'gpt2 deepseek-v2 deepseek-v3 gemma gemma3 llama llama-mqa mistral mixtral nemotron qwen2 qwen2-moe qwen3 qwen3-moe llama-sharded-bf16'.split(
+    ' ',
+  );
 const python = process.env.FIVEFOLD_PYTHON;
 
 test.skipIf(python === undefined)(

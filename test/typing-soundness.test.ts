@@ -369,6 +369,28 @@ test('the whole table of typings', () => {
     geluGrad of counted rows: V2, V2, R -> V2
     geluGrad of counted rows: O2, O2, R -> O2
     geluGrad of counted rows: PO2, O2, R -> PO2
+    squaredRelu: V0 -> V0
+    squaredRelu: O0 -> O0
+    squaredRelu: V1 -> V1
+    squaredRelu: O1 -> O1
+    squaredRelu: V2 -> V2
+    squaredRelu: O2 -> O2
+    squaredRelu of counted rows: V2, R -> V2
+    squaredRelu of counted rows: O2, R -> O2
+    squaredReluGrad: P, R -> P
+    squaredReluGrad: V0, V0 -> V0
+    squaredReluGrad: O0, O0 -> O0
+    squaredReluGrad: PO0, O0 -> PO0
+    squaredReluGrad: V1, V1 -> V1
+    squaredReluGrad: O1, O1 -> O1
+    squaredReluGrad: PO1, O1 -> PO1
+    squaredReluGrad: V2, V2 -> V2
+    squaredReluGrad: O2, O2 -> O2
+    squaredReluGrad: PO2, O2 -> PO2
+    squaredReluGrad of counted rows: P, R, R -> P
+    squaredReluGrad of counted rows: V2, V2, R -> V2
+    squaredReluGrad of counted rows: O2, O2, R -> O2
+    squaredReluGrad of counted rows: PO2, O2, R -> PO2
     sigmoid: V0 -> V0
     sigmoid: O0 -> O0
     sigmoid: V1 -> V1
@@ -524,6 +546,47 @@ test('the whole table of typings', () => {
     unpackRows: V3, R, R -> V3
     unpackRows: O3, R, R -> O3
     unpackRows: PO3, R, R -> PO3
+    splitFeatures: P -> P, P
+    splitFeatures: V0 -> V0, V0
+    splitFeatures: O0 -> O0, O0
+    splitFeatures: PO0 -> PO0, PO0
+    splitFeatures: V1 -> V1, V1
+    splitFeatures: O1 -> O1, O1
+    splitFeatures: PO1 -> PO1, PO1
+    splitFeatures: V2 -> V2, V2
+    splitFeatures: O2 -> O2, O2
+    splitFeatures: PO2 -> PO2, PO2
+    splitShared: P -> P, P
+    splitShared: V0 -> V0, V0
+    splitShared: O0 -> O0, O0
+    splitShared: PO0 -> PO0, PO0
+    splitShared: V1 -> V1, V1
+    splitShared: O1 -> O1, O1
+    splitShared: PO1 -> PO1, PO1
+    splitShared: V2 -> V2, P
+    splitShared: PO2 -> PO2, P
+    padFeatures: P -> P
+    padFeatures: V0 -> V0
+    padFeatures: O0 -> O0
+    padFeatures: PO0 -> PO0
+    padFeatures: V1 -> V1
+    padFeatures: O1 -> O1
+    padFeatures: PO1 -> PO1
+    padFeatures: V2 -> V2
+    padFeatures: O2 -> O2
+    padFeatures: PO2 -> PO2
+    joinFeatures: P, P -> P
+    joinFeatures: V0, V0 -> V0
+    joinFeatures: O0, O0 -> O0
+    joinFeatures: PO0, PO0 -> PO0
+    joinFeatures: V1, V1 -> V1
+    joinFeatures: O1, O1 -> O1
+    joinFeatures: PO1, PO1 -> PO1
+    joinFeatures: V2, V2 -> V2
+    joinFeatures: O2, O2 -> O2
+    joinFeatures: PO2, PO2 -> PO2
+    joinFeatures: V2, R -> V2
+    joinFeatures: O2, R -> O2
     sumSquares: V0 -> P
     total: P -> P
     total: P, P, P -> P

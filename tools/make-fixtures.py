@@ -5,14 +5,15 @@ Run from the project root (the files it writes are kept in git, so only a change
     pip install torch transformers tokenizers safetensors numpy
     OMP_NUM_THREADS=1 python3 tools/make-fixtures.py             # all of them
     OMP_NUM_THREADS=1 python3 tools/make-fixtures.py trained     # mixtral-trained alone
+    OMP_NUM_THREADS=1 python3 tools/make-fixtures.py gemma       # a model alone
 
 On another CPU the last digits of reference.safetensors change, and nothing else does.
 
 Written with transformers 5.23, torch 2.15, tokenizers 0.23. Everything is seeded, on the CPU and on one thread, with eager
 attention and no dropout. Norm gains and biases are random too (not 1 and 0), so that a missing one shows.
 
-test/fixtures/<model>/, <model> one of gpt2, gemma, llama, llama-mqa, mistral, mixtral, qwen2, qwen2-moe,
-qwen3, qwen3-moe:
+test/fixtures/<model>/, <model> one of gpt2, deepseek-v2, deepseek-v3, gemma, gemma3, llama, llama-mqa, mistral, mixtral,
+nemotron, qwen2, qwen2-moe, qwen3, qwen3-moe:
   config.json            as save_pretrained writes it
   config-v4.json         llama-mqa only: the same config as transformers 4 wrote it (rope_theta, rope_scaling, torch_dtype)
   model.safetensors      the weights, F64, as save_pretrained writes it (a tied LM head is not in it)
@@ -109,6 +110,20 @@ LLAMA3_ROPE = dict(
     original_max_position_embeddings=128,
 )
 
+LATENT = dict(COMMON, num_key_value_heads=4, kv_lora_rank=12, qk_nope_head_dim=6, qk_rope_head_dim=4, v_head_dim=8)
+
+# Of two frequencies the first is kept and the second slowed; scores are sharpened.
+YARN_ROPE = dict(
+    rope_type="yarn",
+    rope_theta=100.0,
+    factor=4.0,
+    original_max_position_embeddings=16,
+    beta_fast=2.0,
+    beta_slow=1.0,
+    mscale=1.0,
+    mscale_all_dim=1.0,
+)
+
 
 def configs():
     """One config a fixture: name -> (config class, values)."""
@@ -127,9 +142,69 @@ def configs():
                 attn_implementation="eager",
             ),
         ),
+        # Its first layer of two has an MLP; queries are made of the layer's input.
+        "deepseek-v2": (
+            transformers.DeepseekV2Config,
+            dict(
+                LATENT,
+                vocab_size=45,
+                intermediate_size=20,
+                q_lora_rank=None,
+                n_routed_experts=6,
+                num_experts_per_tok=2,
+                moe_intermediate_size=8,
+                n_shared_experts=2,
+                first_k_dense_replace=1,
+                n_group=3,
+                topk_group=2,
+                topk_method="group_limited_greedy",
+                routed_scaling_factor=1.7,
+            ),
+        ),
+        "deepseek-v3": (
+            transformers.DeepseekV3Config,
+            dict(
+                LATENT,
+                vocab_size=47,
+                num_hidden_layers=3,
+                intermediate_size=20,
+                q_lora_rank=10,
+                n_routed_experts=8,
+                num_experts_per_tok=3,
+                moe_intermediate_size=4,
+                n_shared_experts=1,
+                first_k_dense_replace=1,
+                n_group=4,
+                topk_group=2,
+                routed_scaling_factor=2.5,
+                num_mtp_layers=0,
+                rope_parameters=YARN_ROPE,
+            ),
+        ),
         "gemma": (
             transformers.GemmaConfig,
             dict(COMMON, vocab_size=46, intermediate_size=24, num_key_value_heads=1, head_dim=6),
+        ),
+        # Its second layer of three sees all, and turns by other angles.
+        "gemma3": (
+            transformers.Gemma3TextConfig,
+            dict(
+                COMMON,
+                vocab_size=38,
+                # Its embedding gives that token no gradient.
+                pad_token_id=None,
+                num_hidden_layers=3,
+                intermediate_size=20,
+                num_key_value_heads=2,
+                head_dim=6,
+                query_pre_attn_scalar=10,
+                sliding_window=5,
+                layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                rope_parameters=dict(
+                    sliding_attention=dict(rope_type="default", rope_theta=100.0),
+                    full_attention=dict(rope_type="linear", rope_theta=10000.0, factor=4.0),
+                ),
+            ),
         ),
         "llama": (
             transformers.LlamaConfig,
@@ -170,6 +245,10 @@ def configs():
                 num_experts_per_tok=2,
                 sliding_window=7,
             ),
+        ),
+        "nemotron": (
+            transformers.NemotronConfig,
+            dict(COMMON, vocab_size=36, intermediate_size=24, num_key_value_heads=2, head_dim=8),
         ),
         "qwen2": (
             transformers.Qwen2Config,
@@ -229,6 +308,9 @@ def build(name, config, rounded_to=None):
             if parameter.ndim == 1:
                 value += parameter  # as models are made: gains 1 (0 where 1 is added to them), biases 0
             parameter.copy_(value.to(rounded_to).double() if rounded_to else value)
+        for key, buffer in model.named_buffers():
+            if key.endswith("e_score_correction_bias"):
+                buffer.copy_(torch.randn(buffer.shape, generator=generator, dtype=torch.float64) * 0.3)
     return model, generator
 
 
@@ -240,7 +322,7 @@ def loss_of(model, input_ids):
 
 def check_gradients(name, model, input_ids, generator):
     """Compares the gradients with central differences of the loss; float32 anywhere inside would miss by 1e-3."""
-    step = 1e-5
+    step = 1e-6
     for key, parameter in model.named_parameters():
         direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
         start = parameter.detach().clone()
@@ -633,11 +715,16 @@ def write_all_else():
 
 def main(only=None):
     be_repeatable()
-    if only not in (None, "trained"):
-        raise SystemExit(f"there is no {only}; use trained, or nothing for all")
-    if only is None:
-        write_all_else()
-    write_trained("mixtral-trained")
+    if only in configs():
+        config_class, values = configs()[only]
+        write_model(only, config_class(**values))
+        write_generation(only, config_class(**values))
+    elif only not in (None, "trained"):
+        raise SystemExit(f"there is no {only}; use one of {', '.join([*configs(), 'trained'])}, or nothing for all")
+    else:
+        if only is None:
+            write_all_else()
+        write_trained("mixtral-trained")
     files = [path for path in ROOT.rglob("*") if path.is_file()]
     for path in files:
         path.chmod(0o644)

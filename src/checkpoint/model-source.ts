@@ -1,12 +1,12 @@
 // Where a model comes from: a preset's name, a config.json, or a checkpoint directory.
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fail } from '../errors.ts';
 import { maxBytes, readJson } from '../files/json-file.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { overrideConfig } from '../model/override.ts';
-import { findPreset, presets } from '../model/presets.ts';
+import { findPreset, namesToTry, nearNames } from '../model/presets.ts';
 import { openCheckpoint } from './hf-directory.ts';
 
 export interface ModelSource {
@@ -32,7 +32,7 @@ export function findModel(name: string, set: readonly string[] = []): ModelSourc
     fail('CHECKPOINT_MISSING', {
       path: name,
       problem: 'there is no such file or preset',
-      fix: `use a config.json, a checkpoint directory, or one of ${Object.keys(presets).join(', ')}`,
+      fix: `use a config.json, a checkpoint directory, or the name of a model, such as ${nameLike(name)}`,
     });
   if (!statSync(name).isDirectory()) return { name, set, config: readConfig(name, set) };
   const checkpoint = openCheckpoint(name);
@@ -51,6 +51,12 @@ export function findModel(name: string, set: readonly string[] = []): ModelSourc
     weights: name,
     ...(checkpoint.tokenizerPath ? { tokenizerPath: checkpoint.tokenizerPath } : {}),
   };
+}
+
+/** Of the names that there are those near it, or some to try. */
+function nameLike(name: string): string {
+  const near = nearNames(basename(name));
+  return (near.length > 0 ? near : namesToTry).join(', ');
 }
 
 function readConfig(path: string, set: readonly string[]): ModelConfig {

@@ -190,6 +190,13 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
   ['more stages than layers', train('--layout', 'pp=3'), 'pp=3 stages for 2 layers', 'use pp=2 or fewer'],
   ['longer than the positions', train('--seq-len', '65'), '65 is longer', 'use --seq-len 64 or less'],
   ['missing model', train('--model', path('gone')), 'gone', 'no such file or preset', 'llama-tiny'],
+  ['a name that is nearly right', train('--model', 'llama-3-405b'), 'no such file or preset', 'such as llama-3.1-405b'],
+  [
+    'a model that can be planned for alone',
+    train('--model', 'bloom-560m'),
+    'the bloom config: the model can be planned for but not run: its attention is biased by distance',
+    'use a model that runs',
+  ],
   ['unsupported family', train('--model', path('mamba.json')), '"mamba2"', 'use one of', 'llama'],
   ['config.json without a size', train('--model', path('no-layers.json')), 'num_hidden_layers'],
   ['config.json that is no JSON', train('--model', path('broken.json')), 'broken.json', 'Hugging Face'],

@@ -9,7 +9,7 @@ import { parseCluster } from '../plan/hardware/cluster-name.ts';
 export function findCluster(given: string): Cluster {
   if (!given.endsWith('.json')) return parseCluster(given);
   const json = readJson(given, maxBytes.config, ({ problem }) =>
-    fail('CLUSTER_INVALID', { name: given, problem, fix: 'give a JSON file of devices and tiers' }),
+    fail('CLUSTER_INVALID', { cluster: given, problem, fix: 'give a JSON file of devices and tiers' }),
   );
   return parseClusterFile(json, given);
 }

@@ -51,7 +51,7 @@ const switchOption = (help: string): OptionSpec => ({ value: '', help, reading: 
 
 /** By the setting it gives: `seqLen` is written `--seq-len`, see {@link flagOf}. */
 const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
-  model: textOption('<name>', 'a preset, a config.json, or a checkpoint directory'),
+  model: textOption('<name>', 'the name of a model, a config.json, or a checkpoint directory'),
   set: textsOption('<changes...>', "changes to the model's config.json, such as hidden_size=384"),
   objective: textOption('<name>', 'next-token, or dpo: direct preference optimization of pairs of completions'),
   beta: numberOption('<x>', 'of dpo: how much a departure from the starting weights counts'),

@@ -4,7 +4,7 @@ import { findModel } from '../checkpoint/model-source.ts';
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { parseLayout, printLayout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
+import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import { checkFit } from '../model/fit.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
@@ -90,7 +90,14 @@ function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
     );
   }
   const { seqLen = defaults.seqLen, microBatch = 1, products = defaults.products } = values;
-  const globalBatch = values.globalBatch ?? layout.dp * layout.ep * microBatch;
+  const unit = replicasOf(layout) * microBatch;
+  const globalBatch = values.globalBatch ?? unit;
+  if (globalBatch % unit !== 0)
+    refuse(
+      'globalBatch',
+      `${globalBatch} sequences do not divide into microbatches of ${microBatch} on ${replicasOf(layout)} replicas`,
+      `use ${option('globalBatch')} ${Math.max(1, Math.round(globalBatch / unit)) * unit}`,
+    );
   const microbatches = checkFit(config, layout, { seqLen, globalBatch, microBatch });
   const formats = mixedPrecision(products);
   if (cluster.device.flopsPerSecond[rateOf[products]] === undefined)

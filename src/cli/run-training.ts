@@ -7,7 +7,7 @@ import { spelled } from '../errors.ts';
 import { temporaryRecorders } from '../files/temporary.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from '../model/config.ts';
+import { matrixWeights, trainingFlopsPerToken, weightsOfToken } from '../model/weights.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import type { EvaluationReport, Figures, RestartReport, SampleReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';

@@ -10,6 +10,7 @@ import { type Layout, oneRank, printLayout } from '../mesh/layout.ts';
 import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { checkFit } from '../model/fit.ts';
+import { refusePlanOnly } from '../model/plan-only.ts';
 import { estimateStep } from '../plan/estimate-step.ts';
 import { scalingOf } from '../plan/scaling.ts';
 import type { StepSettings } from '../step/settings.ts';
@@ -95,6 +96,7 @@ async function runScale(values: Values, io: CliIo): Promise<void> {
   const cores = availableParallelism();
   const model = findModel(values.model ?? defaults.model);
   const { config } = model;
+  refusePlanOnly(config);
   const { timeoutSeconds, axis, weak = false, json = false } = values;
   if (weak && axis !== undefined && axis !== 'dp')
     fail('OPTION_INVALID', {

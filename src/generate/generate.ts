@@ -5,6 +5,7 @@ import { findModel, type ModelSource } from '../checkpoint/model-source.ts';
 import { loadTokenizer, type Tokenizer } from '../data/tokenizer.ts';
 import { fail, option } from '../errors.ts';
 import { checkFit } from '../model/fit.ts';
+import { refusePlanOnly } from '../model/plan-only.ts';
 import { checkGenerationFits } from '../plan/machine.ts';
 import { availableMemory } from '../runtime/available-memory.ts';
 import { runWorld } from '../runtime/world.ts';
@@ -50,6 +51,7 @@ export function planGeneration(settings: GenerateSettings): GenerateJob {
   const { layout, precision, maxTokens, temperature, topK, topP, minP, seed, stop } = settings;
   const model = typeof settings.model === 'string' ? findModel(settings.model) : settings.model;
   const { config, weights } = model;
+  refusePlanOnly(config);
   const tokenizerPath = settings.tokenizer ?? model.tokenizerPath;
   const { prompt, endOfText } = readPrompt(settings.prompt, () => loadTokenizer(tokenizerPath));
   checkTokens(prompt, settings.stopToken, model);

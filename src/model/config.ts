@@ -6,17 +6,23 @@ export interface Mixture extends Routing {
   readonly experts: number;
   /** Of each expert, as `intermediateSize` of an MLP. */
   readonly intermediateSize: number;
-  /** Of one more expert, which every token has, weighed by a gate of its own. */
+  /** Of one more expert, which every token has. */
   readonly sharedIntermediateSize?: number;
+  /** No gate of its own weighs it: it counts in full. */
+  readonly sharedCountsInFull?: true;
+  /** What the weights of a token's experts are multiplied by; undefined: nothing. */
+  readonly weightScale?: number;
   /** Layers that have an MLP all the same. */
   readonly denseLayers: readonly number[];
   /** Experts have a bias that counts when they are chosen, and in no weight. */
   readonly chosenByBias?: true;
+  /** The router's logits have a bias, and the matrices of experts have. */
+  readonly biases?: true;
 }
 
-/** The model with such biases, and a config.json that says so. */
+/** The model with biases by which experts are chosen, and a config.json that says so. */
 export const withRouterBias = (config: ModelConfig): ModelConfig =>
-  config.mixture
+  config.mixture && !config.mixture.chosenByBias
     ? {
         ...config,
         mixture: { ...config.mixture, chosenByBias: true },
@@ -27,6 +33,20 @@ export const withRouterBias = (config: ModelConfig): ModelConfig =>
 /** Of a config.json; no family of transformers has it. */
 export const routerBiasKey = 'router_bias';
 
+/**
+ * Attention whose queries, keys and values are made of narrow vectors that all heads share (multi-head latent attention: DeepSeek-AI,
+ * "DeepSeek-V2", 2024). The features of a head are `plainDim` that are not rotated, then `rotatedDim`; keys have the latter in common.
+ */
+export interface Latent {
+  /** Features of what queries are made of; undefined: they are made of the layer's input. */
+  readonly queryRank?: number;
+  /** Features of what keys and values are made of. */
+  readonly keyValueRank: number;
+  readonly plainDim: number;
+  readonly rotatedDim: number;
+  readonly valueDim: number;
+}
+
 export interface ModelConfig {
   readonly family: string;
   readonly vocabSize: number;
@@ -34,28 +54,52 @@ export interface ModelConfig {
   readonly layers: number;
   readonly heads: number;
   readonly kvHeads: number;
+  /** Features of queries and keys. */
   readonly headDim: number;
   readonly intermediateSize: number;
-  readonly norm: 'rms' | 'layer';
+  readonly norm: 'rms' | 'layer' | 'layer without bias';
   /** Added to the gains of all norms: 1 where they are stored as what they differ from 1 by. */
   readonly gainOffset: 0 | 1;
   readonly normEpsilon: number;
-  /** Learned: one vector a position, up to `max`. Rotary: angle per position of each pair of features. */
+  /** What attention and MLP make is normed too, before it is added to the residual. */
+  readonly postNorms?: true;
+  /** What the embedding makes is normed. */
+  readonly embeddingNorm?: true;
+  /**
+   * Learned: one vector a position, up to `max`. Rotary: angle per position of each pair of features, of those that are rotated: the
+   * first of a head. None: attention alone may know of them.
+   */
   readonly positions:
     | { readonly kind: 'learned'; readonly max: number }
-    | { readonly kind: 'rotary'; readonly frequencies: readonly number[]; readonly max: number };
+    | { readonly kind: 'none'; readonly max: number }
+    | {
+        readonly kind: 'rotary';
+        readonly frequencies: readonly number[];
+        /** Of layers with a window; undefined: the same. */
+        readonly windowFrequencies?: readonly number[];
+        readonly max: number;
+        /** Feature 2i pairs with 2i + 1; undefined: the first half with the second. */
+        readonly interleaved?: true;
+      };
   /** What the rows of the embedding are multiplied by. */
   readonly embeddingScale: number;
-  readonly activation: 'swiglu' | 'geglu' | 'gelu';
+  readonly activation: 'swiglu' | 'geglu' | 'gelu' | 'squared relu';
+  /** What scores of attention are multiplied by. */
+  readonly attentionScale: number;
+  readonly latent?: Latent;
   readonly qkvBias: boolean;
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
   /** RMSNorm of every query and key head (Qwen 3). */
   readonly qkNorm: boolean;
+  /** Every head has a score that stands for no token. */
+  readonly sinks?: true;
   readonly mixture?: Mixture;
   readonly tiedHead: boolean;
   /** Sliding-window attention: positions a query sees, itself included. */
   readonly window?: number;
+  /** Layers in which queries see all positions before them, whatever the window. */
+  readonly wholeLayers?: readonly number[];
   /** Standard deviation of initial weights. */
   readonly initialStd: number;
   readonly weightOrder: 'out,in' | 'in,out';
@@ -63,6 +107,8 @@ export interface ModelConfig {
   readonly ignored: readonly string[];
   /** Dropout that its config.json asks for, e.g. `resid_pdrop=0.1`; applied nowhere (see keys.ts). */
   readonly dropout: readonly string[];
+  /** Why it can be planned for but not run: what its program lacks, e.g. `its scores of attention are capped` (see plan-only.ts). */
+  readonly planOnly?: string;
   /** The config.json it came from, saved with checkpoints. */
   readonly source: Readonly<Record<string, unknown>>;
 }
@@ -72,57 +118,34 @@ export const mlpMatrices: Readonly<Record<ModelConfig['activation'], readonly ('
   swiglu: ['gate', 'up', 'down'],
   geglu: ['gate', 'up', 'down'],
   gelu: ['up', 'down'],
+  'squared relu': ['up', 'down'],
 };
 
 /** What a norm is made of. */
 export const normParams: Readonly<Record<ModelConfig['norm'], readonly ('weight' | 'bias')[]>> = {
   rms: ['weight'],
   layer: ['weight', 'bias'],
+  'layer without bias': ['weight'],
 };
+
+/** Features of a head's values. */
+export const valueDimOf = ({ latent, headDim }: ModelConfig): number => latent?.valueDim ?? headDim;
 
 /** The mixture of a layer; undefined: it has an MLP. */
 export const mixtureOf = ({ mixture }: ModelConfig, layer: number): Mixture | undefined =>
   mixture?.denseLayers.includes(layer) ? undefined : mixture;
 
+/** The window of a layer; undefined: all positions. */
+export const windowOf = ({ window, wholeLayers }: ModelConfig, layer: number): number | undefined =>
+  wholeLayers?.includes(layer) ? undefined : window;
+
 /** The first layer that is built like this one, which can stand for it. */
 export function layerLike(config: ModelConfig, layer: number): number {
-  if (!config.mixture) return 0;
-  const isDense = mixtureOf(config, layer) === undefined;
+  if (!config.mixture && !config.wholeLayers) return 0;
+  const isAlike = (other: number) =>
+    (mixtureOf(config, other) === undefined) === (mixtureOf(config, layer) === undefined) &&
+    windowOf(config, other) === windowOf(config, layer);
   let first = 0;
-  while ((mixtureOf(config, first) === undefined) !== isDense) first++;
+  while (!isAlike(first)) first++;
   return first;
-}
-
-/** Weights of all matrices, or of those that a token is multiplied by, which of a mixture are its own experts'. */
-function countWeights(config: ModelConfig, expertsOf: (mixture: Mixture) => number): number {
-  const { hiddenSize, heads, kvHeads, headDim, intermediateSize, layers, vocabSize, activation } = config;
-  const mlp = (width: number) => hiddenSize * width * mlpMatrices[activation].length;
-  const mixtureWeights = (mixture: Mixture): number => {
-    const { experts, sharedIntermediateSize: shared } = mixture;
-    const ofShared = shared === undefined ? 0 : mlp(shared) + hiddenSize;
-    return hiddenSize * experts + expertsOf(mixture) * mlp(mixture.intermediateSize) + ofShared;
-  };
-  let weights = hiddenSize * vocabSize + layers * hiddenSize * headDim * (2 * heads + 2 * kvHeads);
-  for (let layer = 0; layer < layers; layer++) {
-    const mixture = mixtureOf(config, layer);
-    weights += mixture ? mixtureWeights(mixture) : mlp(intermediateSize);
-  }
-  return weights;
-}
-
-export const matrixWeights = (config: ModelConfig): number => countWeights(config, ({ experts }) => experts);
-
-/** Of them, those of experts. */
-export const expertWeights = (config: ModelConfig): number => matrixWeights(config) - countWeights(config, () => 0);
-
-/** Weights of matrices that a token is multiplied by: what 2 FLOPs a weight and token count. */
-export const weightsOfToken = (config: ModelConfig): number => countWeights(config, ({ perToken }) => perToken);
-
-/**
- * Model FLOPs of training on one token: 6 a matrix weight, and causal attention (half of the length × length scores):
- * 6 · layers · heads · headDim · length. Recomputation and elementwise work are not counted (PaLM, appendix B).
- */
-export function trainingFlopsPerToken(config: ModelConfig, seqLen: number): number {
-  const seen = Math.min(seqLen, 2 * (config.window ?? seqLen));
-  return 6 * weightsOfToken(config) + 6 * config.layers * config.heads * config.headDim * seen;
 }

@@ -8,6 +8,7 @@ import { tokenLogProb } from '../ops/log-prob.ts';
 import { tokenLoss, vocabMax, vocabStats } from '../ops/loss.ts';
 import type { Value } from '../program/program.ts';
 import type { ModelConfig } from './config.ts';
+import { norm } from './norm.ts';
 import { leaveParallel } from './parallel.ts';
 import type { Params } from './params.ts';
 
@@ -18,15 +19,17 @@ import type { Params } from './params.ts';
 export function embed(
   { ids, positions }: { readonly ids: Value; readonly positions?: Value },
   params: Params,
-  { embeddingScale }: ModelConfig,
+  config: ModelConfig,
   layout: Layout,
 ): Value {
+  const { embeddingScale, embeddingNorm } = config;
+  const normed = (x: Value) => (embeddingNorm ? norm(x, 'norm', params, config) : x);
   const table = params['table.weight']!;
   const rowsOf = leaveParallel(embedding(ids, table, table.trace.coords.tp * table.shape[0]!), layout);
   const x = embeddingScale === 1 ? rowsOf : multiplyBy(rowsOf, embeddingScale);
-  if (!positions) return x;
+  if (!positions) return normed(x);
   const places = embedding(positions, params['positions.weight']!);
-  return add(x, layout.sp ? ownSlice(places, 'tp', 1) : places);
+  return normed(add(x, layout.sp ? ownSlice(places, 'tp', 1) : places));
 }
 
 /** What the loss of a block of tokens [b, s] is made of besides their features: what each counts, and what the sum is multiplied by. */

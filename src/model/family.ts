@@ -13,23 +13,38 @@ export interface MlpNames {
 /** Of a mixture of experts: a second `{}` is the expert's number. */
 export interface MixtureNames extends MlpNames {
   readonly router: string;
-  /** The expert that all tokens have, and the gate that weighs it. */
-  readonly shared?: MlpNames & { readonly router: string };
+  /** The expert that all tokens have, and the gate that weighs it, if there is one. */
+  readonly shared?: MlpNames & { readonly router?: string };
+}
+
+/** Of latent attention. */
+export interface LatentNames {
+  readonly qDown: string;
+  readonly qNorm: string;
+  readonly qUp: string;
+  readonly kvDown: string;
+  readonly kvNorm: string;
+  readonly kvUp: string;
 }
 
 /** Where the weights are in a checkpoint. `{}` is the layer's number; a `[i/n]` suffix is the i-th of n equal parts of the out dim. */
 export interface TensorNames extends MlpNames {
   readonly embedding: string;
+  readonly embeddingNorm?: string;
   readonly positions?: string;
   readonly norm1: string;
   readonly q: string;
-  readonly k: string;
-  readonly v: string;
+  readonly k?: string;
+  readonly v?: string;
+  readonly latent?: LatentNames;
   readonly output: string;
+  readonly postNorm1?: string;
   readonly norm2: string;
   readonly mixture?: MixtureNames;
   readonly qNorm?: string;
   readonly kNorm?: string;
+  readonly sinks?: string;
+  readonly postNorm2?: string;
   readonly finalNorm: string;
   readonly head: string;
 }
@@ -87,6 +102,13 @@ export function checked<T extends z.ZodType>(schema: T, json: unknown, path: str
     fix: 'use the config.json of a Hugging Face model',
   });
 }
+
+/**
+ * Keys that a family's config.json has and that say nothing of its sizes.
+ * @internal
+ */
+export const silent = (...keys: readonly string[]): z.ZodRawShape =>
+  Object.fromEntries(keys.map((key) => [key, z.unknown().optional()]));
 
 export const unsupported = (path: string, key: string, given: string, allowed: string): never =>
   fail('CONFIG_INVALID', { path, problem: `${key} ${given} is not supported`, fix: `use ${allowed}` });

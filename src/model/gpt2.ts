@@ -72,6 +72,7 @@ export const gpt2: Family = {
       positions: { kind: 'learned', max: raw.n_positions },
       embeddingScale: 1,
       activation: 'gelu',
+      attentionScale: 1 / Math.sqrt(raw.n_embd / raw.n_head),
       qkvBias: true,
       outputBias: true,
       mlpBias: true,

@@ -11,8 +11,8 @@ import type { Program, Trace, Value } from '../program/program.ts';
 import { slice } from '../program/slice.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
 import { dualTypes, type Types } from '../program/types.ts';
-import { norm } from './block.ts';
 import { blockLoss, wholeLogits } from './ends.ts';
+import { norm } from './norm.ts';
 import { enterParallel } from './parallel.ts';
 import { type ParamSpec, paramSpecs } from './params.ts';
 import {

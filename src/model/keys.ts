@@ -25,6 +25,7 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
   ],
   generation: [
     'use_cache',
+    'cache_implementation',
     'max_length',
     'min_length',
     'do_sample',
@@ -103,16 +104,12 @@ export type FixedKeys = Readonly<Record<string, readonly unknown[]>>;
 /** Keys of other models, or of variants, that would change the numbers of every family. */
 const fixedEverywhere: FixedKeys = {
   add_cross_attention: [false],
-  alibi: [false],
   attention_chunk_size: [],
   attention_multiplier: [],
-  attn_logit_softcapping: [],
   auto_map: [],
-  clip_qkv: [],
   compression_config: [],
   cross_attention_hidden_size: [],
   embedding_multiplier: [1],
-  final_logit_softcapping: [],
   is_decoder: [false, true],
   is_encoder_decoder: [false],
   logit_scale: [1],
@@ -127,7 +124,6 @@ const fixedEverywhere: FixedKeys = {
   partial_rotary_factor: [1],
   pruned_heads: [{}],
   qk_layernorm: [false],
-  quantization_config: [],
   query_pre_attn_scalar: [],
   residual_multiplier: [1],
   rope_interleave: [false],
@@ -143,7 +139,18 @@ const fixedEverywhere: FixedKeys = {
   use_qk_norm: [false],
 };
 
+/** Keys that change numbers but no size: models whose value is another one are planned for alone, as what each of them says is missing. */
+const planOnlyKeys: Readonly<Record<string, { readonly without: readonly unknown[]; readonly lack: string }>> = {
+  alibi: { without: [false], lack: 'its attention is biased by distance' },
+  attn_logit_softcapping: { without: [], lack: 'its scores of attention are capped' },
+  clip_qkv: { without: [], lack: 'its queries, keys and values are clipped' },
+  final_logit_softcapping: { without: [], lack: 'its logits are capped' },
+  quantization_config: { without: [], lack: 'its weights are quantised' },
+};
+
 export interface KeyNotes {
+  /** What the program lacks, if anything. */
+  readonly planOnly?: string;
   /** Keys that nobody here knows; the model may or may not need them. */
   readonly ignored: readonly string[];
   /** Dropout asked for, e.g. `resid_pdrop=0.1`. */
@@ -163,7 +170,13 @@ export function judgeKeys(
   const allowed = new Map([...everywhere, ...Object.entries(fixed)]);
   const ignored: string[] = [];
   const dropout: string[] = [];
+  const lacks: string[] = [];
   for (const [key, value] of Object.entries(json)) {
+    const changes = Object.hasOwn(planOnlyKeys, key) ? planOnlyKeys[key] : undefined;
+    if (changes && !fixed[key]) {
+      if (!isAmong(changes.without, value)) lacks.push(changes.lack);
+      continue;
+    }
     const values = allowed.get(key);
     if (values) {
       checkFixed(key, value, values, path);
@@ -178,11 +191,14 @@ export function judgeKeys(
     // Names that begin with _ are transformers' own notes.
     if (!known.has(key) && !harmlessKeys.has(key) && !key.startsWith('_')) ignored.push(key);
   }
-  return { ignored, dropout };
+  return { ...(lacks.length > 0 ? { planOnly: lacks.join(', ') } : {}), ignored, dropout };
 }
 
+const isAmong = (values: readonly unknown[], value: unknown): boolean =>
+  value === null || values.some((each) => JSON.stringify(each) === JSON.stringify(value));
+
 function checkFixed(key: string, value: unknown, values: readonly unknown[], path: string): void {
-  if (value === null || values.some((each) => JSON.stringify(each) === JSON.stringify(value))) return;
+  if (isAmong(values, value)) return;
   const given = JSON.stringify(value);
   const [first] = values;
   refuse(

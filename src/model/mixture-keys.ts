@@ -4,6 +4,15 @@ import { fail } from '../errors.ts';
 import { type Mixture, routerBiasKey } from './config.ts';
 import { checked, type MixtureNames, size } from './family.ts';
 
+/** Of families that have experts: where their weights are, the keys that are read, and what is read of them. */
+export interface MixtureReader {
+  readonly names: MixtureNames;
+  /** @internal */
+  readonly shape: z.ZodRawShape;
+  /** CONFIG_INVALID for what does not fit together. */
+  readonly read: (json: unknown, layers: number, path: string) => Mixture;
+}
+
 const mixtureKeys = z.looseObject({
   num_experts: size.experts.nullish(),
   /** The same by another name. */
@@ -33,10 +42,17 @@ export interface MixtureVariant {
   };
   /** Where its experts are as wide as an MLP, and no layer has one. */
   readonly isEverywhere?: boolean;
+  readonly biases?: true;
 }
 
+export const mixtureReader = (variant: MixtureVariant): MixtureReader => ({
+  names: variant.names,
+  shape: shapeOf(variant),
+  read: (json, layers, path) => readMixture(json, layers, variant, path),
+});
+
 /** Those of {@link mixtureKeys} that the family reads. */
-export function mixtureShape({ isEverywhere, defaults }: MixtureVariant): z.ZodRawShape {
+function shapeOf({ isEverywhere, defaults }: MixtureVariant): z.ZodRawShape {
   const { shape } = mixtureKeys;
   const { num_experts, num_local_experts, num_experts_per_tok, scoring_func } = shape;
   const { moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers } = shape;
@@ -49,10 +65,18 @@ export function mixtureShape({ isEverywhere, defaults }: MixtureVariant): z.ZodR
   };
 }
 
-/** CONFIG_INVALID for what does not fit together. */
-export function readMixture(json: unknown, layers: number, variant: MixtureVariant, path: string): Mixture {
+export function expectChoice(perToken: number, experts: number, path: string): void {
+  if (perToken > experts)
+    fail('CONFIG_INVALID', {
+      path,
+      problem: `num_experts_per_tok ${perToken} is more than the ${experts} experts`,
+      fix: `use ${experts} or less`,
+    });
+}
+
+function readMixture(json: unknown, layers: number, variant: MixtureVariant, path: string): Mixture {
   const raw = checked(mixtureKeys, json, path);
-  const { defaults, isEverywhere = false } = variant;
+  const { defaults, isEverywhere = false, biases } = variant;
   const { num_experts: named = raw.num_local_experts, num_local_experts: local = named } = raw;
   if (named !== local)
     fail('CONFIG_INVALID', {
@@ -62,12 +86,7 @@ export function readMixture(json: unknown, layers: number, variant: MixtureVaria
     });
   const experts = named ?? defaults.num_experts;
   const perToken = raw.num_experts_per_tok ?? defaults.num_experts_per_tok;
-  if (perToken > experts)
-    fail('CONFIG_INVALID', {
-      path,
-      problem: `num_experts_per_tok ${perToken} is more than the ${experts} experts`,
-      fix: `use ${experts} or less`,
-    });
+  expectChoice(perToken, experts, path);
   const shared = raw.shared_expert_intermediate_size ?? defaults.shared_expert_intermediate_size;
   const step = raw.decoder_sparse_step ?? 1;
   const isDense = (layer: number) => (raw.mlp_only_layers ?? []).includes(layer) || (layer + 1) % step !== 0;
@@ -81,6 +100,7 @@ export function readMixture(json: unknown, layers: number, variant: MixtureVaria
       : (raw.moe_intermediate_size ?? defaults.moe_intermediate_size!),
     ...(shared === undefined || isEverywhere ? {} : { sharedIntermediateSize: shared }),
     ...(raw[routerBiasKey] ? { chosenByBias: true } : {}),
+    ...(biases ? { biases } : {}),
     denseLayers: isEverywhere ? [] : Array.from({ length: layers }, (_, layer) => layer).filter(isDense),
   };
 }

@@ -1,8 +1,8 @@
 // What follows attention in a block: an MLP, or a mixture of experts that are one each.
 
-import { gelu, logistic, swiglu } from '../ops/activation.ts';
+import { gelu, logistic, squaredRelu, swiglu } from '../ops/activation.ts';
 import type { TokenPlaces } from '../ops/attention.ts';
-import { add, multiply } from '../ops/elementwise.ts';
+import { add, multiply, scale } from '../ops/elementwise.ts';
 import { groupedLinear } from '../ops/grouped-linear.ts';
 import { linear } from '../ops/linear.ts';
 import { scaleRows } from '../ops/rows.ts';
@@ -20,6 +20,7 @@ const activations: Readonly<Record<ModelConfig['activation'], (project: (matrix:
   swiglu: (project) => swiglu(project('gate'), project('up')),
   geglu: (project) => multiply(gelu(project('gate')), project('up')),
   gelu: (project) => gelu(project('up')),
+  'squared relu': (project) => squaredRelu(project('up')),
 };
 
 /** What follows attention: features [b, s, hidden], over tp still to be summed, and what is told of routing. */
@@ -52,22 +53,25 @@ const activated = (h: Value, params: Params, { activation, weightOrder }: ModelC
  * features and their gradient needs no output of an expert. Over tp every rank routes alike and has its share of every expert.
  */
 function mixture(h: Value, params: Params, config: ModelConfig, { tokens, router }: Routing): Mixed {
-  const logits = linear(h, params['router.weight']!);
-  const sent = send(logits, params['router.bias'], tokens, config.mixture!, router);
+  const { experts, weightScale } = config.mixture!;
+  const logits = withBias(linear(h, params['router.weight']!), params['router.bias']);
+  const sent = send(logits, params['choice.bias'], tokens, config.mixture!, router);
   const told = router && judge(logits, sent, config.mixture!, router);
-  const there = dispatch(h, sent, config.mixture!.experts);
+  const weights = weightScale === undefined ? sent.weights : scale(sent.weights, weightScale);
+  const there = dispatch(h, { ...sent, weights }, experts);
   const product = (x: Value, matrix: string, into: 'slots' | 'tokens') =>
     at(h.trace, 'experts', () =>
       groupedLinear(x, there.experts, there.own(params[`experts.${matrix}.weight`]!), into, there.filled),
     );
   const features = activations[config.activation]((matrix) => product(there.tokens, matrix, 'slots'));
   const out = there.combine(product(scaleRows(features, there.weights), 'down', 'tokens'));
-  const all = params['shared.router.weight'] ? add(out, shared(h, params, config)) : out;
+  const all = params['shared.down.weight'] ? add(out, shared(h, params, config)) : out;
   return { out: all, ...(told && { told }) };
 }
 
-/** The expert that all tokens have. */
+/** The expert that all tokens have, which a gate of its own may weigh. */
 function shared(h: Value, params: Params, config: ModelConfig): Value {
-  const weight = logistic(linear(h, params['shared.router.weight']!));
-  return linear(scaleRows(activated(h, params, config, 'shared.'), weight), params['shared.down.weight']!);
+  const features = activated(h, params, config, 'shared.');
+  const gate = params['shared.router.weight'];
+  return linear(gate ? scaleRows(features, logistic(linear(h, gate))) : features, params['shared.down.weight']!);
 }

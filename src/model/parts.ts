@@ -129,6 +129,7 @@ export function traceWhole(
         ? block(x, params, {
             config,
             layout,
+            layer,
             places: placesOf({ positions: positions!, documents: documents! }, foreign, layout),
             ...(settings.attentionBlock === undefined ? {} : { attentionBlock: settings.attentionBlock }),
             ...(settings.router ? { router: settings.router } : {}),
@@ -147,7 +148,7 @@ export function traceWhole(
   const forward = finish(trace, inputs, { y, ...(telling ? prefixed('told', telling.after) : {}) });
 
   const seed = input(trace, y.shape, dualTypes(y.types));
-  const trained = specs.filter(({ byLoad }) => !byLoad);
+  const trained = specs.filter(({ byLoad, key }) => !byLoad && (!config.planOnly || isRead(forward, params[key]!)));
   const sums = adds ? sumInputs(trace, trained, layout) : {};
   const wrt = [...(isBlock ? [x] : []), ...trained.map((spec) => params[spec.key]!)];
   const accumulators = [...(isBlock ? [undefined] : []), ...trained.map((spec) => sums[spec.key])];
@@ -167,6 +168,9 @@ export function traceWhole(
     sums: prefixed('sum', newSums),
   });
 }
+
+/** Parameters that stand for what a program lacks are read by none (`planOnly`): such have no gradient. */
+const isRead = ({ nodes }: Program, param: Value): boolean => nodes.some(({ inputs }) => inputs.includes(param));
 
 /** Sums of what is told, before this microbatch and with it. */
 function toldSums(trace: Trace, told: Told, { config, router }: TraceSettings) {

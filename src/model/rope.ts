@@ -15,13 +15,26 @@ export const ropeSchema = z.looseObject({
   low_freq_factor: positive,
   high_freq_factor: positive,
   original_max_position_embeddings: positive,
-  /** The share of a head's features that is rotated: here all. */
-  partial_rotary_factor: z.literal(1).nullish(),
+  beta_fast: positive,
+  beta_slow: positive,
+  truncate: z.boolean().nullish(),
+  attention_factor: positive,
+  mscale: positive,
+  mscale_all_dim: positive,
+  /** The share of a head's features that is rotated. */
+  partial_rotary_factor: z.number().positive().max(1).nullish(),
 });
 export type RopeParameters = z.infer<typeof ropeSchema>;
 
-/** headDim / 2 angles, fastest first; CONFIG_INVALID when the scaling is not supported or not whole. */
-export function ropeFrequencies(headDim: number, parameters: RopeParameters, path: string): number[] {
+export interface Rope {
+  /** An angle for every pair of features, fastest first. */
+  readonly frequencies: readonly number[];
+  /** What rotated features are multiplied by besides. */
+  readonly amplitude: number;
+}
+
+/** Of `features` that are rotated; CONFIG_INVALID when the scaling is not supported or not whole. */
+export function readRope(features: number, parameters: RopeParameters, path: string): Rope {
   const refuse = (problem: string, fix: string): never => fail('CONFIG_INVALID', { path, problem, fix });
   const theta = parameters.rope_theta ?? refuse('rope_theta is missing', 'add it');
   const kind = parameters.rope_type ?? parameters.type ?? 'default';
@@ -37,11 +50,11 @@ export function ropeFrequencies(headDim: number, parameters: RopeParameters, pat
   const { low_freq_factor: low, high_freq_factor: high } = parameters;
   if (low && high && high <= low)
     refuse(`high_freq_factor ${high} is not above low_freq_factor ${low}`, 'use those of the model');
-  const plain = Array.from({ length: headDim / 2 }, (_, pair) => theta ** (-(2 * pair) / headDim));
+  const plain = Array.from({ length: features / 2 }, (_, pair) => theta ** (-(2 * pair) / features));
   const frequencies = scaling.apply(plain, parameters);
   if (!frequencies.every((frequency) => Number.isFinite(frequency)))
     refuse('its rope parameters give angles that are no numbers', 'use those of the model');
-  return frequencies;
+  return { frequencies, amplitude: kind === 'yarn' ? amplitudeOf(parameters) : 1 };
 }
 
 interface Scaling {
@@ -59,6 +72,7 @@ const scalings: ReadonlyMap<string, Scaling> = new Map<string, Scaling>([
       apply: llama3,
     },
   ],
+  ['yarn', { needs: ['factor', 'original_max_position_embeddings'], apply: yarn }],
 ]);
 
 /** Llama 3.1: long wavelengths are slowed by `factor`, short ones kept, those between blended. */
@@ -73,3 +87,31 @@ function llama3(plain: readonly number[], parameters: RopeParameters): number[] 
     return ((1 - blend) * frequency) / factor + blend * frequency;
   });
 }
+
+/** YaRN (Peng et al., 2023): features that turn often within the original length keep their angle, those that do not are slowed by `factor`. */
+function yarn(plain: readonly number[], parameters: RopeParameters): number[] {
+  const { original_max_position_embeddings: length, factor, rope_theta: theta, truncate } = parameters;
+  const { beta_fast: fast, beta_slow: slow } = parameters;
+  /** The pair that turns so often. */
+  const pairOf = (turns: number) => (plain.length * Math.log(length! / (turns * 2 * Math.PI))) / Math.log(theta!);
+  const [low, high] = [pairOf(fast ?? 32), pairOf(slow ?? 1)];
+  const whole = truncate ?? true;
+  const first = Math.max(0, whole ? Math.floor(low) : low);
+  const last = Math.min(2 * plain.length - 1, whole ? Math.ceil(high) : high);
+  return plain.map((frequency, pair) => {
+    const slowed = Math.min(1, Math.max(0, (pair - first) / (last === first ? 0.001 : last - first)));
+    return frequency * (1 - slowed) + (frequency / factor!) * slowed;
+  });
+}
+
+/** YaRN's factor for longer texts: attention sharpens with the logarithm of how much longer they are. */
+const sharpening = (factor: number, by: number): number => (factor <= 1 ? 1 : 0.1 * by * Math.log(factor) + 1);
+
+function amplitudeOf({ attention_factor, factor, mscale, mscale_all_dim: all }: RopeParameters): number {
+  if (attention_factor) return attention_factor;
+  return sharpening(factor!, mscale && all ? mscale : 1) / (mscale && all ? sharpening(factor!, all) : 1);
+}
+
+/** What DeepSeek's models multiply all scores by. */
+export const scoreSharpening = ({ rope_type, type, factor, mscale_all_dim: all }: RopeParameters): number =>
+  (rope_type ?? type ?? 'default') === 'default' || !all ? 1 : sharpening(factor ?? 1, all) ** 2;

@@ -1,4 +1,4 @@
-// Activations of the MLP: SwiGLU and the tanh-approximated GELU, with their gradients.
+// Activations of the MLP: SwiGLU, the tanh-approximated GELU and squared ReLU, with their gradients.
 import type { OnnxBuilder } from '../program/onnx-builder.ts';
 import type { Op, Value } from '../program/program.ts';
 import { apply } from '../program/trace.ts';
@@ -109,6 +109,42 @@ const geluGradOp: Op = {
   ],
 };
 
+/** Squared ReLU: So et al., "Primer: searching for efficient transformers", 2021. */
+const squaredReluOp: Op = {
+  name: 'squaredRelu',
+  shape: ([x]) => [float(x!.shape)],
+  typing: ([x]) => ({ dims: each(1, 1, x!.shape.length) }),
+  vjp: ({ node, gradients: [g] }) => apply(squaredReluGradOp, [g!, node.inputs[0]!], {}),
+  rowwise: true,
+  execution: byElements({
+    name: 'squaredRelu',
+    inputs: 1,
+    outputs: 1,
+    write: (onnx, [x]) => {
+      const kept = onnx.add('Max', [x!, onnx.scalar(0)]);
+      return [onnx.add('Mul', [kept, kept])];
+    },
+  }),
+  reference: ([x]) => [ndarray(x!.shape, (i) => Math.max(0, x!.data[i]!) ** 2)],
+};
+
+const squaredReluGradOp: Op = {
+  name: 'squaredReluGrad',
+  shape: ([, x]) => [float(x!.shape)],
+  typing: ([x]) => ({ dims: each(2, 1, x!.shape.length), linear: [0] }),
+  rowwise: true,
+  execution: byElements({
+    name: 'squaredReluGrad',
+    inputs: 2,
+    outputs: 1,
+    write: (onnx, [dy, x]) => {
+      const slope = onnx.add('Mul', [onnx.add('Max', [x!, onnx.scalar(0)]), onnx.scalar(2)]);
+      return [onnx.add('Mul', [dy!, slope])];
+    },
+  }),
+  reference: ([dy, x]) => [ndarray(x!.shape, (i) => dy!.data[i]! * 2 * Math.max(0, x!.data[i]!))],
+};
+
 const sigmoidOp: Op = {
   name: 'sigmoid',
   shape: ([x]) => [float(x!.shape)],
@@ -134,7 +170,18 @@ const sigmoidGradOp: Op = {
 export const swiglu = (gate: Value, up: Value): Value => apply(swigluOp, [gate, up], {})[0]!;
 /** The tanh approximation of GELU (`gelu_new` in Hugging Face). */
 export const gelu = (x: Value): Value => apply(geluOp, [x], {})[0]!;
+/** max(x, 0)², elementwise. */
+export const squaredRelu = (x: Value): Value => apply(squaredReluOp, [x], {})[0]!;
 /** 1 / (1 + exp(-x)). */
 export const logistic = (x: Value): Value => apply(sigmoidOp, [x], {})[0]!;
 
-export const activationOps = { swigluOp, swigluGradOp, geluOp, geluGradOp, sigmoidOp, sigmoidGradOp };
+export const activationOps = {
+  swigluOp,
+  swigluGradOp,
+  geluOp,
+  geluGradOp,
+  squaredReluOp,
+  squaredReluGradOp,
+  sigmoidOp,
+  sigmoidGradOp,
+};

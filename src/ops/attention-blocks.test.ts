@@ -53,7 +53,7 @@ test('every key that a query sees is looked at once, and what is not masked is s
 });
 
 test('packed documents cost what they cost alone, and nothing between them is looked at', () => {
-  const size = { kvHeads: 2, group: 4, headDim: 64 };
+  const size = { kvHeads: 2, group: 4, headDim: 64, valueDim: 64 };
   const flops = (places: Places) => attentionFlops(size, { scale: 1 }, { queries: places, keys: places });
   const [packed, alone] = [flops(inOrder(4096, 512)), flops(inOrder(512))];
   expect(packed.forward).toBe(8 * alone.forward);

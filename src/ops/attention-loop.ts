@@ -41,8 +41,8 @@ const blockSizes: Pick<Loop, 'scratchElements' | 'largest'> = {
 
 /** Operands: q, k, v, positions and documents of the queries, then of the keys. Results: output, log-sum-exp. */
 export const forwardLoop: Loop = {
-  kernels: ({ scale }, { inputs }) => {
-    const settings: KernelSettings = { headDim: inputs[0]!.shape[4]!, scale };
+  kernels: ({ scale }, { inputs: [q, k, v] }) => {
+    const settings: KernelSettings = { ...sizeOf(q!, k!, v), scale };
     return {
       whole: forwardKernel(settings, false, false),
       masked: forwardKernel(settings, true, false),
@@ -53,17 +53,17 @@ export const forwardLoop: Loop = {
   play: ({ inputs, outputs, scratch }, run, attrs, node) => {
     const [q, k, v, ...places] = inputs as [Numbers, Numbers, Numbers, ...Numbers[]];
     const [out, lse] = outputs as [Numbers, Numbers];
-    const size = sizeOf(node.inputs[0]!, node.inputs[1]!);
-    const { rows, column, keys } = viewsOf(size);
+    const size = sizeOf(node.inputs[0]!, node.inputs[1]!, node.inputs[2]);
+    const { rows, sums, column, keys, values } = viewsOf(size);
     eachStrip(size, attrs, places, (strip, at) => {
-      const state = at.heads.map((head) => [rows(out, head, strip.queries), column(lse, head, strip.queries)] as const);
+      const state = at.heads.map((head) => [sums(out, head, strip.queries), column(lse, head, strip.queries)] as const);
       if (strip.parts.length === 0) for (const [, sum] of state) fill(sum, hidden);
       for (const [index, part] of strip.parts.entries()) {
         const mask = maskOf(strip, part, at, { size, attrs, scratch, values: forwardMask, isTransposed: false });
         const kernel = `${index === 0 ? '' : 'more '}${mask.length > 0 ? 'masked' : 'whole'}`;
         for (const [place, head] of at.heads.entries()) {
           const own = state[place]!;
-          const operands = [rows(q, head, strip.queries), keys(k, head, part.keys), keys(v, head, part.keys)];
+          const operands = [rows(q, head, strip.queries), keys(k, head, part.keys), values(v, head, part.keys)];
           run(kernel, [...operands, ...(index === 0 ? [] : own), ...mask], own);
         }
       }
@@ -76,8 +76,8 @@ export const forwardLoop: Loop = {
 
 /** Operands: those of forward, its log-sum-exp, the gradients of its results. Results: the gradients of q, k and v. */
 export const backwardLoop: Loop = {
-  kernels: ({ scale }, { inputs }) => {
-    const settings: KernelSettings = { headDim: inputs[0]!.shape[4]!, scale };
+  kernels: ({ scale }, { inputs: [q, k, v] }) => {
+    const settings: KernelSettings = { ...sizeOf(q!, k!, v), scale };
     return {
       whole: backwardKernel(settings, false, false),
       masked: backwardKernel(settings, true, false),
@@ -89,8 +89,8 @@ export const backwardLoop: Loop = {
     const [q, k, v, ...rest] = inputs as [Numbers, Numbers, Numbers, ...Numbers[]];
     const [lse, dSum, dLse] = rest.slice(4) as [Numbers, Numbers, Numbers];
     const [dq, dk, dv] = outputs as [Numbers, Numbers, Numbers];
-    const size = sizeOf(node.inputs[0]!, node.inputs[1]!);
-    const { rows, column, keys } = viewsOf(size);
+    const size = sizeOf(node.inputs[0]!, node.inputs[1]!, node.inputs[2]);
+    const { rows, sums, column, keys, values } = viewsOf(size);
     for (const gradient of [dk, dv]) gradient.fill(0);
     eachStrip(size, attrs, rest.slice(0, 4), (strip, at) => {
       if (strip.parts.length === 0) for (const head of at.heads) fill(rows(dq, head, strip.queries), 0);
@@ -100,10 +100,12 @@ export const backwardLoop: Loop = {
         for (const head of at.heads) {
           const row = (of: Numbers) => rows(of, head, strip.queries);
           const key = (of: Numbers) => keys(of, head, part.keys);
+          const value = (of: Numbers) => values(of, head, part.keys);
           const numbers = (of: Numbers) => asRow(column(of, head, strip.queries));
-          const sums = [row(dq), key(dk), key(dv)];
-          const operands = [row(q), key(k), key(v), numbers(lse), row(dSum), numbers(dLse)];
-          run(kernel, [...operands, ...(index === 0 ? sums.slice(1) : sums), ...mask], sums);
+          const found = [row(dq), key(dk), value(dv)];
+          const ofSum = sums(dSum, head, strip.queries);
+          const operands = [row(q), key(k), value(v), numbers(lse), ofSum, numbers(dLse)];
+          run(kernel, [...operands, ...(index === 0 ? found.slice(1) : found), ...mask], found);
         }
       }
     });
@@ -136,7 +138,7 @@ function eachStrip(
 }
 
 /** Parts of [b, kvHeads, tokens, group or 1, ..] as matrices; heads are counted over all rows of the batch. */
-function viewsOf({ queries, keys, group, headDim }: AttentionSize) {
+function viewsOf({ queries, keys, group, headDim, valueDim }: AttentionSize) {
   const view = (of: Numbers, first: number, count: number, width: number): View => ({
     of,
     offset: first * width,
@@ -144,13 +146,19 @@ function viewsOf({ queries, keys, group, headDim }: AttentionSize) {
   });
   const ofQueries = (width: number) => (of: Numbers, head: number, range: Range) =>
     view(of, (head * queries + range[0]) * group, group * length(range), width);
+  const ofKeys = (width: number) => (of: Numbers, head: number, range: Range) =>
+    view(of, head * keys + range[0], length(range), width);
   return {
     /** [group · queries, headDim] */
     rows: ofQueries(headDim),
+    /** [group · queries, valueDim] */
+    sums: ofQueries(valueDim),
     /** [group · queries, 1] */
     column: ofQueries(1),
     /** [keys, headDim] */
-    keys: (of: Numbers, head: number, range: Range) => view(of, head * keys + range[0], length(range), headDim),
+    keys: ofKeys(headDim),
+    /** [keys, valueDim] */
+    values: ofKeys(valueDim),
   };
 }
 

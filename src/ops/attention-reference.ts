@@ -5,9 +5,11 @@ import { type AttentionAttrs, type AttentionSize, sizeOf } from './attention-siz
 import { float, ndarray } from './shapes.ts';
 
 interface Seen {
-  /** Where the query's and the key's features begin. */
+  /** Where the features of the query and the key begin, and those of the output and the value. */
   readonly row: number;
   readonly column: number;
+  readonly sum: number;
+  readonly value: number;
   /** Which log-sum-exp is the query's. */
   readonly statistic: number;
   readonly score: number;
@@ -17,21 +19,21 @@ const shapeOf = ({ shape }: NdArray): TensorShape => float(shape);
 
 /** Runs `visit` for every (query, key) pair of every head in which the query sees the key. */
 function eachScore(inputs: readonly NdArray[], { scale, window }: AttentionAttrs, visit: (pair: Seen) => void): void {
-  const [q, k] = inputs as [NdArray, NdArray];
-  const size = sizeOf(shapeOf(q), shapeOf(k));
-  const { batch, kvHeads, queries, keys, group, headDim } = size;
+  const [q, k, v] = inputs as [NdArray, NdArray, NdArray];
+  const size = sizeOf(shapeOf(q), shapeOf(k), shapeOf(v));
+  const { batch, kvHeads, queries, keys, group, headDim, valueDim } = size;
   for (let b = 0; b < batch; b++) {
     const [ofQueries, ofKeys] = placesOf(inputs.slice(3), size, b);
     for (let h = b * kvHeads; h < (b + 1) * kvHeads; h++)
       for (let i = 0; i < queries; i++)
         for (let j = 0; j < keys; j++) {
           if (!sees(ofQueries, i, ofKeys, j, window)) continue;
-          const column = (h * keys + j) * headDim;
+          const [column, value] = [(h * keys + j) * headDim, (h * keys + j) * valueDim];
           for (let statistic = (h * queries + i) * group; statistic < (h * queries + i + 1) * group; statistic++) {
-            const row = statistic * headDim;
+            const [row, sum] = [statistic * headDim, statistic * valueDim];
             let score = 0;
             for (let d = 0; d < headDim; d++) score += q.data[row + d]! * k.data[column + d]!;
-            visit({ row, column, statistic, score: score * scale });
+            visit({ row, column, sum, value, statistic, score: score * scale });
           }
         }
   }
@@ -48,19 +50,19 @@ function placesOf(places: readonly NdArray[], { queries, keys }: AttentionSize, 
 /** Operands and results as those of the op. */
 export function attentionReference(inputs: readonly NdArray[], attrs: AttentionAttrs): NdArray[] {
   const [q, , v] = inputs as [NdArray, NdArray, NdArray];
-  const headDim = q.shape[4]!;
+  const valueDim = v.shape[4]!;
   const most = ndarray([...q.shape.slice(0, 4), 1], () => seesNothing);
   const sum = ndarray(most.shape, () => 0);
-  const out = ndarray(q.shape, () => 0);
+  const out = ndarray([...q.shape.slice(0, 4), valueDim], () => 0);
   eachScore(inputs, attrs, ({ statistic, score }) => {
     most.data[statistic] = Math.max(most.data[statistic]!, score);
   });
   eachScore(inputs, attrs, ({ statistic, score }) => {
     sum.data[statistic]! += Math.exp(score - most.data[statistic]!);
   });
-  eachScore(inputs, attrs, ({ row, column, statistic, score }) => {
+  eachScore(inputs, attrs, ({ sum: to, value, statistic, score }) => {
     const p = Math.exp(score - most.data[statistic]!) / sum.data[statistic]!;
-    for (let d = 0; d < headDim; d++) out.data[row + d]! += p * v.data[column + d]!;
+    for (let d = 0; d < valueDim; d++) out.data[to + d]! += p * v.data[value + d]!;
   });
   return [out, ndarray(most.shape, (i) => most.data[i]! + (sum.data[i] === 0 ? 0 : Math.log(sum.data[i]!)))];
 }
@@ -69,18 +71,18 @@ export function attentionReference(inputs: readonly NdArray[], attrs: AttentionA
 export function attentionGradReference(inputs: readonly NdArray[], attrs: AttentionAttrs): NdArray[] {
   const [q, k, v] = inputs as [NdArray, NdArray, NdArray];
   const [lse, dSum, dLse] = inputs.slice(7) as [NdArray, NdArray, NdArray];
-  const headDim = q.shape[4]!;
+  const [headDim, valueDim] = [q.shape[4]!, v.shape[4]!];
   const [dq, dk, dv] = [q, k, v].map(({ shape }) => ndarray(shape, () => 0)) as [NdArray, NdArray, NdArray];
-  eachScore(inputs.slice(0, 7), attrs, ({ row, column, statistic, score }) => {
+  eachScore(inputs.slice(0, 7), attrs, ({ row, column, sum, value, statistic, score }) => {
     const p = Math.exp(score - lse.data[statistic]!);
     let dp = dLse.data[statistic]!;
-    for (let d = 0; d < headDim; d++) dp += dSum.data[row + d]! * v.data[column + d]!;
+    for (let d = 0; d < valueDim; d++) dp += dSum.data[sum + d]! * v.data[value + d]!;
     const ds = p * dp * attrs.scale;
     for (let d = 0; d < headDim; d++) {
       dq.data[row + d]! += ds * k.data[column + d]!;
       dk.data[column + d]! += ds * q.data[row + d]!;
-      dv.data[column + d]! += p * dSum.data[row + d]!;
     }
+    for (let d = 0; d < valueDim; d++) dv.data[value + d]! += p * dSum.data[sum + d]!;
   });
   return [dq, dk, dv];
 }

@@ -20,11 +20,14 @@ export interface AttentionSize {
   readonly keys: number;
   /** Query heads that share a key-value head. */
   readonly group: number;
+  /** Features of queries and keys. */
   readonly headDim: number;
+  /** Features of values. */
+  readonly valueDim: number;
 }
 
-/** Of q [b, kvHeads, queries, group, headDim] and k [b, kvHeads, keys, 1, headDim]. */
-export function sizeOf(q: TensorShape, k: TensorShape): AttentionSize {
+/** Of q [b, kvHeads, queries, group, headDim], k [b, kvHeads, keys, 1, headDim] and v [b, kvHeads, keys, 1, valueDim]. */
+export function sizeOf(q: TensorShape, k: TensorShape, v = k): AttentionSize {
   const [batch, kvHeads, queries, group, headDim] = q.shape as [number, number, number, number, number];
-  return { batch, kvHeads, queries, keys: k.shape[2]!, group, headDim };
+  return { batch, kvHeads, queries, keys: k.shape[2]!, group, headDim, valueDim: v.shape[4]! };
 }

@@ -8,7 +8,7 @@ import { apply } from '../program/trace.ts';
 import { cutIntoBlocks, type Places, scoresOf } from './attention-blocks.ts';
 import { backwardLoop, forwardLoop } from './attention-loop.ts';
 import { attentionGradReference, attentionReference } from './attention-reference.ts';
-import { type AttentionAttrs, sizeOf } from './attention-size.ts';
+import { type AttentionAttrs, type AttentionSize, sizeOf } from './attention-size.ts';
 import { scale } from './elementwise.ts';
 import { headsFirst, headsLast } from './heads.ts';
 import { finishAttention, type PartialAttention } from './partial-attention.ts';
@@ -27,11 +27,14 @@ const printed = (shapes: readonly TensorShape[]) => shapes.map(({ shape }) => `[
 function expectOperands(inputs: readonly TensorShape[]): void {
   const [q, k, v, ...places] = inputs as [TensorShape, TensorShape, TensorShape, ...TensorShape[]];
   expectShape(q.shape.length === 5, `needs q [b, kvHeads, queries, group, headDim], got [${q.shape}]`);
-  const { batch, kvHeads, queries, keys, headDim } = sizeOf(q, k);
-  for (const each of [k, v])
+  const { batch, kvHeads, queries, keys, headDim, valueDim } = sizeOf(q, k, v);
+  for (const [each, features] of [
+    [k, headDim],
+    [v, valueDim],
+  ] as const)
     expectShape(
-      each.shape.join() === [batch, kvHeads, keys, 1, headDim].join(),
-      `q [${q.shape}], k [${k.shape}] and v [${v.shape}] do not belong together; k and v are [b, kvHeads, keys, 1, headDim]`,
+      each.shape.join() === [batch, kvHeads, keys, 1, features].join(),
+      `q [${q.shape}], k [${k.shape}] and v [${v.shape}] do not belong together; k is [b, kvHeads, keys, 1, headDim], v [b, kvHeads, keys, 1, valueDim]`,
     );
   const [own, others] = [`${[batch, queries]}`, `${[batch, keys]}`];
   expectShape(
@@ -61,34 +64,38 @@ const countedFor = new WeakMap<AttentionAttrs, { readonly size: string; readonly
 
 function attentionKernel(
   pass: 'forward' | 'backward',
-  q: TensorShape,
-  k: TensorShape,
+  [q, k, v]: readonly [TensorShape, TensorShape, TensorShape],
   attrs: AttentionAttrs,
 ): KernelShape {
-  const { batch, kvHeads, queries, keys, group, headDim } = sizeOf(q, k);
+  const { batch, kvHeads, queries, keys, group, headDim, valueDim } = sizeOf(q, k, v);
   const heads = kvHeads * group;
   const scores = scoresOfAll(q, k, attrs) / batch / heads;
-  return { kind: 'attention', pass, batch, heads, kvHeads, headDim, valueDim: headDim, queries, keys, scores };
+  return { kind: 'attention', pass, batch, heads, kvHeads, headDim, valueDim, queries, keys, scores };
 }
 
-const operandDims = 'b h s g! d!, b h~ t! 1 d!, b h~ t! 1 d!, b s, b s, b t!, b t!';
-const perScore = { forward: 2 * 2, backward: 5 * 2 } as const;
+const operandDims = 'b h s g! d!, b h~ t! 1 d!, b h~ t! 1 v!, b s, b s, b t!, b t!';
+/** FLOPs of a score: one product over the features of keys and one over those of values; with the gradient three and two. */
+const perScore = {
+  forward: (headDim: number, valueDim: number) => 2 * (headDim + valueDim),
+  backward: (headDim: number, valueDim: number) => 2 * (3 * headDim + 2 * valueDim),
+} as const;
 
 /**
- * q [b, kvHeads, queries, group, headDim], k and v [b, kvHeads, keys, 1, headDim], positions and documents of the queries and of the
- * keys. Results: a {@link PartialAttention}, the sum like q and the log-sum-exp of each query's scores [.., 1]; 0 and
- * {@link seesNothing} for a query that sees none of these keys. Their gradients are those that partial-attention.ts speaks of.
+ * q [b, kvHeads, queries, group, headDim], k [b, kvHeads, keys, 1, headDim], v [b, kvHeads, keys, 1, valueDim], positions and documents
+ * of the queries and of the keys. Results: a {@link PartialAttention}, the sum [b, kvHeads, queries, group, valueDim] and the log-sum-exp of each query's
+ * scores [.., 1]; 0 and {@link seesNothing} for a query that sees none of these keys. Their gradients are those that partial-attention.ts speaks of.
  */
 const attentionOp: Op<AttentionAttrs> = {
   name: 'attention',
   shape: (inputs) => {
     expectOperands(inputs);
-    return [float(inputs[0]!.shape), statistics(inputs[0]!)];
+    const [q, , v] = inputs as [TensorShape, TensorShape, TensorShape];
+    return [float([...q.shape.slice(0, 4), v.shape[4]!]), statistics(q)];
   },
-  typing: { dims: `${operandDims} -> b h s g d, b h s g 1` },
+  typing: { dims: `${operandDims} -> b h s g v, b h s g 1` },
   differentiable: [0, 1],
-  flops: ([q, k], attrs) => perScore.forward * q!.shape[4]! * scoresOfAll(q!, k!, attrs),
-  kernel: ([q, k], attrs) => attentionKernel('forward', q!, k!, attrs),
+  flops: ([q, k, v], attrs) => perScore.forward(q!.shape[4]!, v!.shape[4]!) * scoresOfAll(q!, k!, attrs),
+  kernel: ([q, k, v], attrs) => attentionKernel('forward', [q!, k!, v!], attrs),
   vjp: ({ node: { inputs, outputs, attrs }, gradients: [sum, logSumExp] }) => {
     const [out, lse] = outputs as [Value, Value];
     const dSum = sum ?? scale(out, 0);
@@ -106,23 +113,26 @@ const attentionGradOp: Op<AttentionAttrs> = {
   name: 'attentionGrad',
   shape: ([q, k, v]) => [float(q!.shape), float(k!.shape), float(v!.shape)],
   typing: {
-    dims: `${operandDims}, b h s g! 1, b h s g! d!, b h s g! 1 -> b h s g d, b h~ t 1 d, b h~ t 1 d`,
+    dims: `${operandDims}, b h s g! 1, b h s g! v!, b h s g! 1 -> b h s g d, b h~ t 1 d, b h~ t 1 v`,
     linear: [[8, 9]],
   },
-  flops: ([q, k], attrs) => perScore.backward * q!.shape[4]! * scoresOfAll(q!, k!, attrs),
-  kernel: ([q, k], attrs) => attentionKernel('backward', q!, k!, attrs),
+  flops: ([q, k, v], attrs) => perScore.backward(q!.shape[4]!, v!.shape[4]!) * scoresOfAll(q!, k!, attrs),
+  kernel: ([q, k, v], attrs) => attentionKernel('backward', [q!, k!, v!], attrs),
   execution: { by: 'blocks', ...backwardLoop },
   reference: attentionGradReference,
 };
 
 /** Matrix-multiply FLOPs of attention over one row of a batch whose tokens stand as given, with its gradient or without. */
 export function attentionFlops(
-  { kvHeads, group, headDim }: { readonly kvHeads: number; readonly group: number; readonly headDim: number },
+  { kvHeads, group, headDim, valueDim }: Pick<AttentionSize, 'kvHeads' | 'group' | 'headDim' | 'valueDim'>,
   attrs: AttentionAttrs,
   { queries, keys }: { readonly queries: Places; readonly keys: Places },
 ): { readonly forward: number; readonly backward: number } {
-  const scores = kvHeads * headDim * scoresOf(cutIntoBlocks(queries, keys, { ...attrs, group }), group);
-  return { forward: perScore.forward * scores, backward: perScore.backward * scores };
+  const scores = kvHeads * scoresOf(cutIntoBlocks(queries, keys, { ...attrs, group }), group);
+  return {
+    forward: perScore.forward(headDim, valueDim) * scores,
+    backward: perScore.backward(headDim, valueDim) * scores,
+  };
 }
 
 /** Attention over some of the keys, on heads that come first; shapes as the op's. */
@@ -138,7 +148,7 @@ export function partialAttention(
   return { sum: sum!, logSumExp: logSumExp! };
 }
 
-/** q [b, queries, heads, headDim], k and v [b, keys, kvHeads, headDim] -> [b, queries, heads, headDim]. */
+/** q [b, queries, heads, headDim], k [b, keys, kvHeads, headDim] and v [b, keys, kvHeads, valueDim] -> [b, queries, heads, valueDim]. */
 export function attention(
   q: Value,
   k: Value,

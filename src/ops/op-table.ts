@@ -10,6 +10,7 @@ import { collectiveOps } from './collectives.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
 import { exchangeOps } from './exchange-rows.ts';
+import { featureOps } from './features.ts';
 import { finishingOps } from './finishing.ts';
 import { groupedOps } from './grouped-linear.ts';
 import { headOps } from './heads.ts';
@@ -36,6 +37,7 @@ const families = [
   elementwiseOps,
   embeddingOps,
   exchangeOps,
+  featureOps,
   finishingOps,
   groupedOps,
   headOps,

@@ -10,6 +10,8 @@ export interface RopeAttrs {
   readonly frequencies: readonly number[];
   /** Positions are below it: so many rows have the tables of a session. */
   readonly maxPositions: number;
+  /** Feature 2i pairs with 2i + 1; undefined: i with i + headDim / 2, as in Hugging Face's Llama. */
+  readonly interleaved?: true;
 }
 
 interface Rotation extends RopeAttrs {
@@ -17,7 +19,14 @@ interface Rotation extends RopeAttrs {
   readonly inverse: boolean;
 }
 
-/** Feature i pairs with i + headDim/2, as in Hugging Face's Llama. */
+/** Which pair of a head's features one is in, whether it is the first of it, and the other one. */
+function pairOf(feature: number, headDim: number, interleaved = false) {
+  const half = headDim / 2;
+  return interleaved
+    ? { pair: Math.floor(feature / 2), isFirst: feature % 2 === 0, other: feature + 1 - 2 * (feature % 2) }
+    : { pair: feature % half, isFirst: feature < half, other: (feature + half) % headDim };
+}
+
 const ropeOp: Op<Rotation> = {
   name: 'rope',
   shape: ([x, positions], { frequencies }) => {
@@ -37,40 +46,57 @@ const ropeOp: Op<Rotation> = {
   ],
   execution: {
     by: 'onnx',
-    lower: (onnx, [x, positions], { frequencies, maxPositions, inverse }, node) => {
+    lower: (onnx, [x, positions], { frequencies, maxPositions, interleaved, inverse }, node) => {
       const [batch, length, heads, headDim] = node.inputs[0]!.shape as [number, number, number, number];
       const half = headDim / 2;
-      const table = (name: string, width: number, entry: (angle: number, dim: number) => number) => {
-        const at = (i: number) => entry(Math.floor(i / width) * frequencies[(i % width) % half]!, i % width);
-        const data = () => Float64Array.from({ length: maxPositions * width }, (_, i) => at(i));
-        return onnx.table(`${name} ${maxPositions} ${frequencies}`, data, [maxPositions, width]);
-      };
       const sign = inverse ? -1 : 1;
+      /** A row for each position, with a number for every column, of whose pair it is. */
+      const table = (name: string, pairs: readonly number[], entry: (angle: number, column: number) => number) => {
+        const width = pairs.length;
+        const at = (i: number) => entry(Math.floor(i / width) * frequencies[pairs[i % width]!]!, i % width);
+        const data = () => Float64Array.from({ length: maxPositions * width }, (_, i) => at(i));
+        return onnx.table(`${name} ${maxPositions} ${frequencies} of ${pairs}`, data, [maxPositions, width]);
+      };
       if (onnx.fused) {
         const flat = onnx.reshape(x!, [batch, length, heads * headDim]);
         const ids = onnx.add('Cast', [positions!], { to: int64 });
-        const caches = [table('cos', half, Math.cos), table(`sin ${sign}`, half, (angle) => sign * Math.sin(angle))];
-        const [rotated] = onnx.addMany('RotaryEmbedding', [flat, ids, ...caches], 1, {}, 'com.microsoft');
+        const pairs = [...frequencies.keys()];
+        const caches = [table('cos', pairs, Math.cos), table(`sin ${sign}`, pairs, (angle) => sign * Math.sin(angle))];
+        const [rotated] = onnx.addMany(
+          'RotaryEmbedding',
+          [flat, ids, ...caches],
+          1,
+          { interleaved: interleaved ? 1 : 0 },
+          'com.microsoft',
+        );
         return [onnx.reshape(rotated!, [batch, length, heads, headDim])];
       }
+      const features = Array.from({ length: headDim }, (_, feature) => pairOf(feature, headDim, interleaved));
+      const pairs = features.map(({ pair }) => pair);
       const rowsOf = (rows: string) =>
         onnx.reshape(onnx.add('Gather', [rows, positions!], { axis: 0 }), [batch, length, 1, headDim]);
-      const swapped = onnx.add('Concat', [onnx.slice(x!, 3, half, headDim), onnx.slice(x!, 3, 0, half)], { axis: 3 });
-      const cos = rowsOf(table('cos', headDim, (angle) => Math.cos(angle)));
-      const sin = rowsOf(table(`sin ${sign}`, headDim, (angle, dim) => (dim < half ? -sign : sign) * Math.sin(angle)));
+      const swap = (of: string, middle: number, end: number) =>
+        onnx.add('Concat', [onnx.slice(of, 3, middle, end), onnx.slice(of, 3, 0, middle)], { axis: 3 });
+      const swapped = interleaved
+        ? onnx.reshape(swap(onnx.reshape(x!, [batch, length, heads * half, 2]), 1, 2), [batch, length, heads, headDim])
+        : swap(x!, half, headDim);
+      const cos = rowsOf(table('cos', pairs, Math.cos));
+      const sin = rowsOf(
+        table(`sin ${sign}`, pairs, (angle, feature) => (features[feature]!.isFirst ? -sign : sign) * Math.sin(angle)),
+      );
       return [onnx.add('Add', [onnx.add('Mul', [x!, cos]), onnx.add('Mul', [swapped, sin])])];
     },
   },
-  reference: ([x, positions], { frequencies, inverse }) => {
+  reference: ([x, positions], { frequencies, interleaved, inverse }) => {
     const [, , heads, headDim] = x!.shape as [number, number, number, number];
-    const half = headDim / 2;
     return [
       ndarray(x!.shape, (index) => {
-        const dim = index % headDim;
+        const feature = index % headDim;
+        const { pair, isFirst, other } = pairOf(feature, headDim, interleaved);
         const position = positions!.data[Math.floor(index / headDim / heads)]!;
-        const angle = position * frequencies[dim % half]! * (inverse ? -1 : 1);
-        const other = dim < half ? -x!.data[index + half]! : x!.data[index - half]!;
-        return x!.data[index]! * Math.cos(angle) + other * Math.sin(angle);
+        const angle = position * frequencies[pair]! * (inverse ? -1 : 1);
+        const turned = x!.data[index - feature + other]! * (isFirst ? -1 : 1);
+        return x!.data[index]! * Math.cos(angle) + turned * Math.sin(angle);
       }),
     ];
   },

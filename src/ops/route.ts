@@ -11,14 +11,29 @@ export interface Routing {
   readonly scores: Scores;
   /** Whether the weights of a token's experts are divided by their sum. */
   readonly normalised: boolean;
+  /** Its experts are of some groups alone; undefined: of all. */
+  readonly groups?: Groups;
+}
+
+/** Experts in groups of equal size, side by side, of which a token chooses some first (DeepSeek-AI, "DeepSeek-V2", 2024). */
+export interface Groups {
+  readonly count: number;
+  readonly kept: number;
+  /** What groups are compared by: the best score of their experts, or the sum of the best two. */
+  readonly by: 'best' | 'best two';
 }
 
 type Floats = { [index: number]: number; readonly length: number };
 
-function expectLogits(logits: TensorShape, { perToken }: Routing): void {
+function expectLogits(logits: TensorShape, { perToken, groups }: Routing): void {
   expectShape(logits.shape.length === 3, `needs logits [b, s, experts], got [${logits.shape}]`);
   const experts = lastDim(logits.shape);
   expectShape(perToken >= 1 && perToken <= experts, `${perToken} experts a token of ${experts}; use 1 to ${experts}`);
+  const { count, kept } = groups ?? { count: 1, kept: 1 };
+  expectShape(
+    experts % count === 0 && kept <= count && (experts / count) * kept >= perToken,
+    `${kept} of ${count} groups of ${experts} experts for ${perToken} a token; groups must be equal, and those kept have as many`,
+  );
 }
 
 /** The sum of the scores of a token's experts, where its weights are divided by it. */
@@ -38,6 +53,18 @@ function bestOf(scores: Float64Array, count: number): number[] {
   return best;
 }
 
+/** Leaves out all experts but those of the groups that are best, in place. */
+function keepGroups(choice: Float64Array, { count, kept, by }: Groups): void {
+  const each = choice.length / count;
+  const members = (group: number) => choice.subarray(group * each, (group + 1) * each);
+  const scores = Float64Array.from({ length: count }, (_, group) => {
+    const [first = 0, second = 0] = bestOf(members(group), Math.min(2, each)).map((at) => members(group)[at]!);
+    return by === 'best' ? first : first + second;
+  });
+  const best = bestOf(scores, kept);
+  for (let group = 0; group < count; group++) if (!best.includes(group)) members(group).fill(Number.NEGATIVE_INFINITY);
+}
+
 type Chosen = readonly [weights: Floats, experts: Floats];
 
 function route(
@@ -51,6 +78,7 @@ function route(
   const choice = new Float64Array(experts);
   eachToken(logits, experts, attrs.scores, (token, scores) => {
     for (let i = 0; i < experts; i++) choice[i] = scores[i]! + (bias ? bias[i]! : 0);
+    if (attrs.groups) keepGroups(choice, attrs.groups);
     const best = bestOf(choice, perToken);
     const divisor = divisorOf(best, scores, attrs);
     for (const [place, expert] of best.entries()) {
@@ -104,7 +132,7 @@ const routeOp: Op<Routing> = {
     run: ([logits, bias], [weights, chosen], attrs, { inputs }) =>
       route(logits!, bias, lastDim(inputs[0]!.shape), attrs, [weights!, chosen!]),
   },
-  reference: ([logits, bias], { perToken, scores, normalised }) => {
+  reference: ([logits, bias], { perToken, scores, normalised, groups }) => {
     const [b, s, experts] = logits!.shape as [number, number, number];
     const weights = { shape: [b, s, perToken, 1], data: new Float64Array(b * s * perToken) };
     const chosen = { shape: [b, s, perToken], data: new Float64Array(b * s * perToken) };
@@ -113,8 +141,17 @@ const routeOp: Op<Routing> = {
       const all = exponentials.reduce((sum, each) => sum + each, 0);
       const score = exponentials.map((each) => each / (scores === 'softmax' ? all : 1 + each));
       const choice = score.map((each, expert) => each + (bias ? bias.data[expert]! : 0));
+      const each = groups ? experts / groups.count : experts;
+      const ofGroup = (group: number) => {
+        const [first = 0, second = 0] = choice.slice(group * each, (group + 1) * each).sort((x, y) => y - x);
+        return groups?.by === 'best' ? first : first + second;
+      };
+      const kept = Array.from({ length: experts / each }, (_, group) => group)
+        .sort((x, y) => ofGroup(y) - ofGroup(x) || x - y)
+        .slice(0, groups?.kept ?? 1);
       const best = score
         .map((_, expert) => expert)
+        .filter((expert) => kept.includes(Math.floor(expert / each)))
         .sort((x, y) => choice[y]! - choice[x]! || x - y)
         .slice(0, perToken);
       const sum = normalised ? best.reduce((total, expert) => total + score[expert]!, 0) : 1;

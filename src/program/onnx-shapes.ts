@@ -115,6 +115,8 @@ function shapesOf(rules: Rules): Shape[] {
       return numbers(1).map((size) => withDim(first, axis, size));
     case 'Pad':
       return [first.map((size, dim) => size + numbers(1)[dim]! + numbers(1)[dim + first.length]!)];
+    case 'Expand':
+      return [broadcast([first, numbers(1)])];
     case 'ReduceMax':
     case 'ReduceMean':
     case 'ReduceSum':

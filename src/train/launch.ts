@@ -9,7 +9,7 @@ import { FivefoldError, fail } from '../errors.ts';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import type { CollectiveOp, TrafficCounters } from '../mesh/traffic.ts';
-import { trainingFlopsPerToken } from '../model/config.ts';
+import { trainingFlopsPerToken } from '../model/weights.ts';
 import type { BytesSent, RankPrediction } from '../plan/predict-step.ts';
 import type { TraceFile } from '../runtime/perfetto.ts';
 import { watchResident } from '../runtime/resident-memory.ts';

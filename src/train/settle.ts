@@ -8,6 +8,7 @@ import { readScheduleFile } from '../files/schedule-file.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { withRouterBias } from '../model/config.ts';
 import { refuseDropout } from '../model/keys.ts';
+import { refusePlanOnly } from '../model/plan-only.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
 import { checkSteps } from './decide-steps.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
@@ -47,6 +48,7 @@ export function settle(given: TrainSettings, settling: Settling = {}): Settled {
     );
   const name = given.model ?? trainDefaults.model;
   const found = source ?? findModel(resume ?? name, given.set ?? []);
+  refusePlanOnly(found.config);
   const weights = resume ?? found.weights;
   const value = <K extends keyof RunSettings & keyof typeof trainDefaults>(key: K): RunSettings[K] =>
     (given[key as keyof TrainSettings] ?? before?.run[key] ?? trainDefaults[key]) as RunSettings[K];

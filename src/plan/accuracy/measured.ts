@@ -1,5 +1,6 @@
 // What a training row measured: seconds of a step, from whatever the row gives, and bytes of a device.
-import { type ModelConfig, trainingFlopsPerToken, weightsOfToken } from '../../model/config.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import { trainingFlopsPerToken, weightsOfToken } from '../../model/weights.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import type { RowFacts } from './row-facts.ts';
 import { numberIn, type Row, wordsIn } from './table.ts';

@@ -22,6 +22,8 @@ export interface RowFacts extends Software {
   readonly narrowGradients: boolean;
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
+  /** Where microbatches are not said they are as many as stages. */
+  readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
   /** Why it is nothing that can be predicted. */
@@ -59,6 +61,7 @@ const shardedEager = {
   fuses: false,
   launches: 'interpreted',
   attention: 'flash-2',
+  gathersAgain: false,
   zero: 3,
   sp: true,
 } as const;
@@ -79,8 +82,10 @@ const rules: readonly Rule[] = [
       fuses: false,
       launches: 'interpreted',
       attention: 'flash-2',
+      gathersAgain: false,
       sp: true,
       zero: 0,
+      overlapsGradients: false,
       overlapsParameters: false,
     },
   },
@@ -89,7 +94,11 @@ const rules: readonly Rule[] = [
     says: /internevo/i,
     means: { zero: 1, sp: false, overlapsTensor: false, overlapsParameters: false },
   },
-  { in: 'framework', says: /torchtitan/i, means: { ...shardedEager, cpMode: 'gather', readsReserved: true } },
+  {
+    in: 'framework',
+    says: /torchtitan/i,
+    means: { ...shardedEager, cpMode: 'gather', microbatchesAreStages: true, readsReserved: true },
+  },
   { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
   { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
   { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores' } },
@@ -176,6 +185,7 @@ const unlessSaid: RowFacts = {
   countsRecomputation: false,
   narrowGradients: false,
   readsReserved: false,
+  microbatchesAreStages: false,
   countsEnds: false,
 };
 

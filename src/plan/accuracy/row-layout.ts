@@ -37,7 +37,8 @@ export function layoutsOf(row: Row, facts: RowFacts, config: ModelConfig, device
     dp: data / ep,
     sp: tp > 1 && facts.sp,
     cpMode: cp > 1 ? facts.cpMode : oneRank.cpMode,
-    zero: data * cp > 1 ? facts.zero : 0,
+    // Between microbatches of a pipeline parameters are kept whole, and gradients scattered after the last.
+    zero: data * cp === 1 ? 0 : facts.zero === 3 && pp > 1 ? 1 : facts.zero,
     schedule: pp > 1 ? facts.schedule : oneRank.schedule,
     virtual: virtual.chunks,
     ...(stages ? { stages } : {}),

@@ -1,7 +1,7 @@
 // The model of a training row: a known one by its name, or one of its kind, with the sizes that the row gives.
 import type { ModelConfig } from '../../model/config.ts';
-import { matrixWeights } from '../../model/config.ts';
 import { parseModelConfig } from '../../model/families.ts';
+import { matrixWeights } from '../../model/weights.ts';
 import { namedModel } from './named-models.ts';
 import { numberIn, type Row } from './table.ts';
 
@@ -69,7 +69,7 @@ function withSizes(base: Json, row: Row, keys: SizeKeys): Json {
   set(keys.heads, numberIn(row, 'heads'));
   set(keys.kvHeads, numberIn(row, 'kv_heads'));
   set(keys.ffn, numberIn(row, 'ffn'));
-  set('vocab_size', numberIn(row, 'vocab'));
+  set('vocab_size', padded(numberIn(row, 'vocab')));
   set(keys.positions, numberIn(row, 'seq_len'));
   if (json[keys.ffn] === undefined) set(keys.ffn, 4 * Number(json[keys.hidden]));
   for (const { key, says } of expertWords) {
@@ -78,6 +78,10 @@ function withSizes(base: Json, row: Row, keys: SizeKeys): Json {
   }
   return json;
 }
+
+/** Frameworks pad a vocabulary, as products of odd sizes are slow. */
+const padded = (vocabulary: number | undefined): number | undefined =>
+  vocabulary === undefined ? undefined : 128 * Math.ceil(vocabulary / 128);
 
 /** Where the number of parameters is given and no config.json says it, whether the head is the embedding follows from it. */
 function tied(config: ModelConfig, billions: number | undefined): ModelConfig {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { printLayout } from '../../mesh/layout.ts';
-import { trainingFlopsPerToken } from '../../model/config.ts';
+import { trainingFlopsPerToken } from '../../model/weights.ts';
 import { countedFlops } from './measured.ts';
 import type { Row } from './table.ts';
 import { type TrainingCase, trainingCase } from './training-row.ts';

@@ -44,7 +44,7 @@ function caseOf(row: Row): TrainingCase | string {
   const laid = layoutsOf(row, facts, config, cluster.devices);
   if (typeof laid === 'string') return laid;
   const { layouts, assumed } = laid;
-  const batch = batchOf(row, layouts[0]!);
+  const batch = batchOf(row, facts, layouts[0]!);
   if (typeof batch === 'string') return batch;
   const formats = formatsOf(row, facts, cluster.device);
   if (typeof formats === 'string') return formats;
@@ -65,10 +65,11 @@ interface Batch {
 }
 
 /** Of a step: from the sequences of all ranks, of a microbatch, and microbatches, any two of which give the third. */
-function batchOf(row: Row, { dp, ep, pp }: Layout): Batch | string {
+function batchOf(row: Row, facts: RowFacts, { dp, ep, pp }: Layout): Batch | string {
   const replicas = dp * ep;
   const microBatch = numberIn(row, 'micro_batch');
-  const accumulated = numberIn(row, 'grad_accum');
+  const accumulated =
+    numberIn(row, 'grad_accum') ?? (facts.microbatchesAreStages && microBatch === undefined && pp > 1 ? pp : undefined);
   const local = /\blocal batch (\d+)/.exec(row.extra ?? '')?.[1];
   const global = numberIn(row, 'global_batch') ?? (local === undefined ? undefined : Number(local) * replicas);
   if (global === undefined) {
@@ -124,6 +125,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   attention: facts.attention,
   fuses: facts.fuses,
   launches: facts.launches,
+  gathersAgain: facts.gathersAgain,
   lossInBlocks: facts.lossInBlocks,
   dropout: facts.dropout,
 });

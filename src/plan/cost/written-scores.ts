@@ -7,12 +7,14 @@ type Attention = Extract<KernelShape, { readonly kind: 'attention' }>;
 export const writtenScores = ({ batch, heads, queries, keys }: Attention): number => batch * heads * queries * keys;
 
 /**
- * What is done in place of one kernel. A fused softmax (scaled and masked) reads scores and writes weights; dropout reads those, and writes
- * them and a mask of a byte. Backward the products are four, and each gradient of scores is made from two operands.
+ * What is done in place of one kernel. A fused softmax (scaled and masked) reads scores that are not masked and writes all weights; dropout reads
+ * those, and writes them and a mask of a byte. Backward the products are four, and each gradient of scores is made from two operands;
+ * `anew`: what forward did is done once more before.
  */
-export function scoreKernels(attention: Attention, dropout: boolean): KernelShape[] {
+export function scoreKernels(attention: Attention, dropout: boolean, anew: boolean): KernelShape[] {
   const { pass, batch, heads, headDim, valueDim, queries, keys } = attention;
   const all = writtenScores(attention);
+  const seen = attention.scores / (queries * keys);
   const product = (m: number, n: number, k: number): KernelShape => ({
     kind: 'matmul',
     batch: batch * heads,
@@ -25,18 +27,19 @@ export function scoreKernels(attention: Attention, dropout: boolean): KernelShap
     floats: times * all,
     bytes: masks * all,
   });
-  if (pass === 'forward')
-    return [
-      product(queries, keys, headDim),
-      through(2, 0),
-      ...(dropout ? [through(2, 1)] : []),
-      product(queries, valueDim, keys),
-    ];
+  const forward = [
+    product(queries, keys, headDim),
+    through(1 + seen, 0),
+    ...(dropout ? [through(2, 1)] : []),
+    product(queries, valueDim, keys),
+  ];
+  if (pass === 'forward') return forward;
   return [
+    ...(anew ? forward : []),
     product(queries, keys, valueDim),
     product(keys, valueDim, queries),
     ...(dropout ? [through(2, 1)] : []),
-    through(3, 0),
+    through(1 + 2 * seen, 0),
     product(queries, headDim, keys),
     product(keys, headDim, queries),
   ];

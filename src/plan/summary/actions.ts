@@ -41,23 +41,31 @@ export function actionsOf(layout: Layout, microbatches: number): readonly StageA
   const found = known.get(key);
   if (found) return found;
   const enough = enoughMicrobatches(layout, microbatches);
-  const made = scheduleOf(layout, enough).stages.map((actions) => stageActions(actions, microbatches / enough));
+  const made = scheduleOf(layout, enough).stages.map((actions) =>
+    stageActions(actions, { microbatches, shown: enough }),
+  );
   known.set(key, made);
   return made;
 }
 
-/** `repeated`: how many times as many of each there are in the step. */
-function stageActions(actions: readonly Action[], repeated: number): StageActions {
+/** Of a step of so many microbatches, of which the actions show some: all are alike. */
+function stageActions(
+  actions: readonly Action[],
+  { microbatches, shown }: { readonly microbatches: number; readonly shown: number },
+): StageActions {
   const acts = new Map<string, { act: Act; count: number }>();
   const all = actions.map((action) => {
     const key = isMessage(action) ? action.kind : `${action.kind} ${action.chunk}`;
     const act: Act = isMessage(action) ? { kind: action.kind } : { kind: action.kind, chunk: action.chunk };
     const first = acts.get(key) ?? { act, count: 0 };
-    first.count += repeated;
+    first.count += 1;
     acts.set(key, first);
     return first.act;
   });
-  return { words: wordsOf(all), counts: [...acts.values()] };
+  return {
+    words: wordsOf(all),
+    counts: [...acts.values()].map(({ act, count }) => ({ act, count: (count * microbatches) / shown })),
+  };
 }
 
 /** Longest word that is looked for: of interleaved schedules every chunk's acts in both directions. */

@@ -11,7 +11,7 @@ import { routingBuffers } from '../../step/routing-buffers.ts';
 import type { StepSettings } from '../../step/settings.ts';
 import type { Place } from '../../step/step.ts';
 import { lossBuffers, lossOperands, tokenBuffers, tokenInputs } from '../../step/token-buffers.ts';
-import { type Recording, startRecording } from './recorder.ts';
+import { type RecordedTalk, type Recording, type Step, startRecording } from './recorder.ts';
 
 /** How a backward pass is cut. */
 export type Halves = 'whole' | 'halves';
@@ -22,6 +22,8 @@ const phases = {
 } as const satisfies Record<Halves, readonly WorkKind[]>;
 
 export interface PartRecording extends Recording {
+  /** The ranks of dp that share vectors out. */
+  readonly dp: number;
   /** Where in the steps each phase ends, in their order. */
   readonly ends: readonly (readonly [phase: WorkKind, end: number])[];
   /** Activations that somebody made before: the part's operand and its result's gradient. */
@@ -74,5 +76,39 @@ export function recordPart(
   });
   const roots = (buffers: readonly (number | undefined)[]) =>
     buffers.flatMap((buffer) => (buffer === undefined ? [] : [rootOf(buffer)]));
-  return { ...recording, ends, given: roots([x, dy]), left: roots([y, dx]) };
+  return { ...recording, dp: layout.dp, ends, given: roots([x, dy]), left: roots([y, dx]) };
+}
+
+/** The same where so many ranks of dp share the same vectors out: what is whole for a while is as long as it was, shares are others. */
+export function sharedBy(recording: PartRecording, dp: number): PartRecording {
+  const less = recording.dp / dp;
+  if (less === 1 || !recording.steps.some(({ ofShare }) => ofShare)) return recording;
+  const shares = new Set(recording.steps.flatMap(({ ofShare, touched }) => (ofShare ? touched : [])));
+  return {
+    ...recording,
+    dp,
+    activations: recording.activations.map((each, root) =>
+      shares.has(root) && each.role === 'activation' ? { ...each, numbers: each.numbers * less } : each,
+    ),
+    steps: recording.steps.map((step) => {
+      const overDp = step.talk?.axis.split('+').includes('dp');
+      if (!step.ofShare && !overDp) return step;
+      return {
+        ...step,
+        kernels: step.ofShare ? step.kernels.map((kernel) => scaled(kernel, less)) : step.kernels,
+        talk: talkBy(step, less),
+      };
+    }),
+  };
+}
+
+function talkBy({ talk, ofShare }: Step, less: number): RecordedTalk | undefined {
+  if (!talk) return undefined;
+  return { ...talk, ranks: talk.ranks / less, numbers: ofShare ? talk.numbers * less : talk.numbers };
+}
+
+function scaled(kernel: Step['kernels'][number], by: number): Step['kernels'][number] {
+  if (kernel.kind !== 'state') return kernel;
+  const gone = Object.fromEntries(Object.entries(kernel.gone).map(([role, numbers]) => [role, numbers * by]));
+  return { ...kernel, gone };
 }

@@ -39,6 +39,8 @@ export interface Step {
   readonly flops: number;
   /** So many of them there are: one for each of the buckets that one stands for. */
   readonly count: number;
+  /** It works on a rank's share of a vector: with more ranks that share it out there is less to do. */
+  readonly ofShare: boolean;
 }
 
 /** Memory of the arena. */
@@ -61,6 +63,8 @@ interface Recorded {
   readonly root?: number;
   /** Of the state: how many buckets its one stands for. */
   readonly count?: number;
+  /** Of the state: it is shared out. */
+  readonly isShare?: boolean;
 }
 
 export interface Recorder {
@@ -73,7 +77,7 @@ export interface Recorder {
 /** `mesh`: sizes of the axes that programs talk over; `vectors`: of the state that they work on. */
 export function startRecording(
   mesh: Readonly<Record<TypedAxis | 'pp', number>>,
-  vectors: readonly Pick<StateVector, 'role' | 'bucket'>[],
+  vectors: readonly Pick<StateVector, 'role' | 'bucket' | 'size'>[],
 ): Recorder {
   const steps: Step[] = [];
   const activations: Activation[] = [];
@@ -87,19 +91,20 @@ export function startRecording(
   const piece = (each: Piece, reads: readonly number[], writes: readonly number[], site: string): void => {
     const { nodes, plain, flops } = workOf(each);
     const touched: number[] = [];
-    let [count, ofState] = [1, false];
+    let [count, ofState, ofShare] = [1, false, false];
     const touch = (id: number): void => {
-      const { root, count: alike = 1, role } = buffers[id]!;
+      const { root, count: alike = 1, role, isShare = false } = buffers[id]!;
       if (root !== undefined) touched.push(root);
       if (alike > count) count = alike;
       ofState ||= isOfState(role);
+      ofShare ||= isShare;
     };
     for (const id of reads) touch(id);
     for (const id of writes) touch(id);
     if (each.kind === 'blocks') touch(newActivation(scratchOf(each.node), 'activation'));
     const kernels = ofState ? kernelsIn(nodes, boundBy(each, reads, writes, buffers)) : plain;
     const talk = each.kind === 'collective' ? talkOf(each.node, buffers[reads[0]!]!, mesh) : undefined;
-    steps.push({ site, touched, kernels, flops, count, talk });
+    steps.push({ site, touched, kernels, flops, count, ofShare, talk });
   };
 
   const builder: ProgramBuilder = {
@@ -112,15 +117,25 @@ export function startRecording(
     view(of, _, shape) {
       return add({ ...buffers[of]!, numbers: elements(shape) });
     },
-    state: (vector, _, shape) =>
-      add({ role: vectors[vector]!.role, numbers: elements(shape), count: vectors[vector]!.bucket.count }),
+    state(vector, _, shape) {
+      const { role, bucket, size } = vectors[vector]!;
+      return add({ role, numbers: elements(shape), count: bucket.count, isShare: size < bucket.size });
+    },
     emit(instruction) {
       if (instruction.kind !== 'zero') throw new Error(`${instruction.site}: a ${instruction.kind} is no part's own`);
       const zeroed = instruction.buffers.map((id) => buffers[id]!);
       const all = zeroed.map(({ role, numbers, count = 1 }) => ({ role, numbers: numbers * count }));
       const kernel = { kind: 'state', gone: addGone(all), updates: false } as const;
       const touched = zeroed.flatMap(({ root }) => root ?? []);
-      steps.push({ site: instruction.site, touched, kernels: [kernel], flops: 0, count: 1, talk: undefined });
+      steps.push({
+        site: instruction.site,
+        touched,
+        kernels: [kernel],
+        flops: 0,
+        count: 1,
+        ofShare: false,
+        talk: undefined,
+      });
     },
     keep: () => undefined,
     run: (cut, inputs, place, into) =>

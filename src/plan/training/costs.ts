@@ -7,6 +7,7 @@ import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
+import { trainingParameters } from './training-parameters.ts';
 
 export interface CostModel {
   readonly kernelSeconds: (...args: [...Parameters<KernelSeconds>, conditions?: KernelConditions]) => number;
@@ -19,26 +20,29 @@ export interface TrainingCosts {
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
 }
 
-/** FlashAttention 2 on devices that later kernels were made for: its paper's successor has it 1.5 to 2 times as fast (arXiv 2407.08608). */
-const portableAttention: Readonly<Record<string, number>> = { hopper: 1.65, blackwell: 2.2 };
-/** Ops that are a kernel each, of which a fused one is made: a norm's squares, mean, quotient and product; a rotation's halves. */
-const unfusedPasses = 2.5;
-
 export function trainingCosts(
   { cluster, formats, layout, software }: TrainingScenario,
   model: CostModel,
 ): TrainingCosts {
   const { device } = cluster;
   const { attention, dropout, fuses } = software;
+  const { portableAttention, fusedPasses, unfusedPasses } = trainingParameters;
+  const passes = fuses ? fusedPasses : unfusedPasses;
   const kernelFormats = { products: formats.products, activations: formats.activations };
-  const conditions = { sustained: sustainedShare(device) };
+  // Libraries for training take products by group nearly as fast as one; what was measured is engines' kernels, tuned or not.
+  const conditions = { sustained: sustainedShare(device), groupedShare: 0.9 };
   const fused = (kernel: KernelShape): number => model.kernelSeconds(kernel, device, kernelFormats, conditions);
-  const slower = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
+  const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
+  // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
+  const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
   const kernel = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return fuses ? fused(kernel) : unfusedPasses * fused(kernel);
+    if (kernel.kind === 'memory') return passes * fused(kernel);
     if (kernel.kind !== 'attention') return fused(kernel);
-    if (attention !== 'scores') return slower * fused(kernel);
-    return scoreKernels(kernel, dropout).reduce((sum, each) => sum + fused(each), 0);
+    if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
+    return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(
+      (sum, each) => sum + fused(each),
+      0,
+    );
   };
   return {
     kernel,

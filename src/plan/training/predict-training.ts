@@ -1,6 +1,6 @@
 // Predicts a step of training on a cluster: the schedule is played with what its works cost, and what comes after it added.
 import { worldSize } from '../../mesh/mesh.ts';
-import { trainingFlopsPerToken } from '../../model/config.ts';
+import { trainingFlopsPerToken } from '../../model/weights.ts';
 import { play } from '../../schedule/play.ts';
 import { isMessage } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
@@ -36,6 +36,8 @@ export const stepSettings = ({
   microbatches,
   precision: 'f32',
   ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+  // Devices make room for the rows of experts when they know how many come.
+  ...(config.mixture ? { expertRoom: 'even' as const } : {}),
 });
 
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {

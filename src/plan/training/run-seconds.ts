@@ -3,6 +3,7 @@ import { type Axis, axes, type GroupAxis } from '../../mesh/mesh.ts';
 import type { CountedTalk, RunSummary } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import type { Software } from './scenario.ts';
+import { trainingParameters } from './training-parameters.ts';
 
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {
@@ -29,13 +30,6 @@ export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   dp: a.dp + b.dp,
 });
 
-/** Of tensor-parallel collectives that run beside products in pieces: the first piece and the last have none to run beside. */
-const hiddenTensor = 0.6;
-/** Of exchanges of experts that run beside other work. */
-const hiddenExperts = 0.6;
-/** Kernels beside a collective leave it some multiprocessors and memory bandwidth. */
-const slowedBeside = 0.06;
-
 /** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
 function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches'> {
   const along = axesOf(axis);
@@ -47,18 +41,9 @@ function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' 
 
 const axesOf = (axis: GroupAxis): readonly Axis[] => (axis === 'world' ? axes : (axis.split('+') as Axis[]));
 
-/**
- * Seconds that the host takes to launch a kernel, and what comes with it. Interpreted: least seconds of a layer in steps that are bound by it
- * (vTrain's single nodes, PyTorch), over its kernels; others of what is left of that.
- */
-const launchSeconds: Readonly<Record<Software['launches'], number>> = {
-  interpreted: 42e-6,
-  compiled: 15e-6,
-  captured: 2e-6,
-};
-
 /** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds } = trainingParameters;
   let compute = 0;
   let launched = 0;
   let attention = 0;

@@ -58,6 +58,8 @@ export interface Software {
   readonly fuses: boolean;
   /** How kernels are launched: by an interpreter op by op, by a compiled program, or all at once (CUDA graphs). */
   readonly launches: 'interpreted' | 'compiled' | 'captured';
+  /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
+  readonly gathersAgain: boolean;
   /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
   readonly lossInBlocks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
@@ -74,6 +76,7 @@ export const currentSoftware: Software = {
   attention: 'tuned',
   fuses: true,
   launches: 'compiled',
+  gathersAgain: true,
   lossInBlocks: false,
   dropout: false,
 };

@@ -5,6 +5,7 @@ import type { CountedTalk, StageSummary, StateBytes } from '../summary/summary.t
 import type { TrainingCosts } from './costs.ts';
 import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import type { Software, TrainingFormats, TrainingScenario } from './scenario.ts';
+import { trainingParameters } from './training-parameters.ts';
 
 export interface StageTime {
   /** Of one microbatch. */
@@ -33,9 +34,6 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
   };
 }
 
-/** Of an overlap's window this much is used: buckets wait for their gradients, and the last has nothing to run beside. */
-const usedWindow = 0.8;
-
 /** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */
 export function dataSeconds(
   all: readonly CountedTalk[],
@@ -51,7 +49,7 @@ export function dataSeconds(
     else gradients += seconds;
   }
   const exposed = (seconds: number, hides: boolean, beside: number) =>
-    hides ? Math.max(0, seconds - usedWindow * beside) : seconds;
+    hides ? Math.max(0, seconds - trainingParameters.usedWindow * beside) : seconds;
   return {
     all: gradients + parameters,
     exposed:
@@ -65,10 +63,8 @@ export function optimizerSeconds(
   { formats, cluster }: Pick<TrainingScenario, 'formats' | 'cluster'>,
 ): number {
   const { bytes } = optimizerTraffic(state, formats);
-  return bytes / (optimizerEfficiency * cluster.device.memoryBytesPerSecond);
+  return bytes / (trainingParameters.optimizerShare * cluster.device.memoryBytesPerSecond);
 }
-
-const optimizerEfficiency = 0.75;
 
 /** Moments and master copies are read and written, gradients read twice, parameters written. */
 function optimizerTraffic({ optimizer, gradients, weights }: StageSummary['state'], _: TrainingFormats) {

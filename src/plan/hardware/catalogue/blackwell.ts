@@ -46,7 +46,7 @@ export const blackwell: readonly Device[] = [
     name: 'b300-sxm',
     architecture: 'blackwell-ultra',
     title: 'NVIDIA B300 SXM 270 GB',
-    memoryBytes: 268288 * mib,
+    memoryBytes: 275040 * mib,
     memoryBytesPerSecond: 7.7e12,
     flopsPerSecond: { ...b200.flopsPerSecond, fp64: 1.25e12, int8: 0.15e15, fp4: 13.5e15 },
     watts: 1100,
@@ -59,7 +59,7 @@ export const blackwell: readonly Device[] = [
     ...superchip,
     name: 'gb200',
     title: 'NVIDIA GB200 NVL72, one of its GPUs',
-    memoryBytes: 185 * gib,
+    memoryBytes: 189471 * mib,
     flopsPerSecond: {
       fp64: 40e12,
       fp32: 80e12,
@@ -79,7 +79,7 @@ export const blackwell: readonly Device[] = [
     name: 'gb300',
     architecture: 'blackwell-ultra',
     title: 'NVIDIA GB300 NVL72, one of its GPUs',
-    memoryBytes: 276 * gib,
+    memoryBytes: 284208 * mib,
     flopsPerSecond: {
       fp64: 1.3e12,
       fp32: 80e12,

@@ -75,13 +75,13 @@ export const workstation: readonly Device[] = [
     memoryBytes: 97887 * mib,
     memoryBytesPerSecond: 1597e9,
     flopsPerSecond: {
-      fp64: 1.87e12,
-      fp32: 120e12,
-      tf32: 234e12,
-      bf16: 468e12,
-      fp8: 937e12,
-      int8: 937e12,
-      fp4: 1875e12,
+      fp64: 1.97e12,
+      fp32: 126e12,
+      tf32: 251.9e12,
+      bf16: 503.8e12,
+      fp8: 1007.6e12,
+      int8: 1007.6e12,
+      fp4: 2015.2e12,
     },
     multiprocessors: 188,
     cacheBytes: 128 * mib,
@@ -89,6 +89,6 @@ export const workstation: readonly Device[] = [
     dollarsPerHour: 1.69,
     hostBytesPerSecond: 63e9,
     source:
-      'NVIDIA RTX PRO 6000 Blackwell Server Edition data sheet (4 PFLOP/s of sparse FP4, 120 of fp32); price: Verda, 2026',
+      'NVIDIA RTX Blackwell PRO architecture whitepaper (4 PFLOP/s of sparse FP4) and RTX PRO 6000 Server Edition data sheet; price: Verda, 2026',
   },
 ];

@@ -1,0 +1,76 @@
+// `fivefold predict`: its JSON adds up and follows from the cluster; what cannot be predicted is refused with the fix.
+import { expect, test } from 'vitest';
+import { run } from '../../test/cli-fixture.ts';
+
+const llama = ['predict', '--model', 'llama-3.1-8b', '--seq-len', '8192'];
+
+async function predicted(...words: string[]) {
+  const { stdout, stderr, exit } = await run(...llama, ...words, '--json');
+  expect({ stderr, exit }).toEqual({ stderr: '', exit: 0 });
+  expect(stdout.trim()).not.toContain('\n');
+  return JSON.parse(stdout);
+}
+
+const sum = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((a, b) => a + b, 0);
+
+test('one line: the time by cause is the step, the memory by part the total', async () => {
+  const said = await predicted('--cluster', '16xh100', '--layout', 'tp=2,pp=2,dp=4,sp,zero=1', '--global-batch', '32');
+  expect(Object.keys(said)).toEqual([
+    'stepSeconds',
+    'tokensPerSecondPerGpu',
+    'modelFlopsPerSecondPerGpu',
+    'mfu',
+    'fits',
+    'memoryBytes',
+    'time',
+  ]);
+  // A sum of rounded numbers.
+  expect(sum(said.time)).toBeCloseTo(said.stepSeconds, 9);
+  const { total, ...parts } = said.memoryBytes;
+  expect(sum(parts)).toBeCloseTo(total, 0);
+  expect(said.tokensPerSecondPerGpu * said.stepSeconds * 16).toBeCloseTo(32 * 8192, 3);
+  // 989 TFLOP/s of dense bf16 products (NVIDIA's data sheet).
+  expect(said.modelFlopsPerSecondPerGpu / said.mfu / 1e12).toBeCloseTo(989.4, 0);
+  expect(said.time.bubble).toBeGreaterThan(0);
+});
+
+test('weights are those of the model, shared out as the layout says', async () => {
+  const whole = await predicted('--cluster', '8xh100', '--layout', 'dp=8');
+  // 8,030,261,248 parameters (Llama 3 herd, arXiv 2407.21783) in two bytes; vectors are padded to whole cache lines.
+  expect(whole.memoryBytes.weights / (2 * 8_030_261_248)).toBeCloseTo(1, 4);
+  expect(whole.fits).toBe(false);
+  const shared = await predicted('--cluster', '8xh100', '--layout', 'dp=8,zero=1');
+  expect(shared.memoryBytes.optimizer / whole.memoryBytes.optimizer).toBeCloseTo(1 / 8, 4);
+});
+
+test('a faster device and a faster network take less time, a slower network more', async () => {
+  const seconds = async (cluster: string) =>
+    (await predicted('--cluster', cluster, '--layout', 'dp=16,zero=3', '--global-batch', '16')).stepSeconds;
+  const [h100, b200, slow] = [await seconds('16xh100'), await seconds('16xb200'), await seconds('16xh100@ethernet-25')];
+  expect(b200).toBeLessThan(h100);
+  expect(slow).toBeGreaterThan(h100);
+});
+
+test('for people: where memory and time go, as bars within the columns', async () => {
+  const { stdout } = await run(...llama, '--cluster', '8xh100');
+  expect(stdout).toContain('NVIDIA H100');
+  expect(stdout).toMatch(/activations +[\d.]+ GB +█/);
+  expect(stdout).toMatch(/compute +[\d.]+ m?s +[\d.]+ % +█/);
+});
+
+test.each<[string, string[], string, string]>([
+  ['no cluster', [], '--cluster: it is missing', '8xh100'],
+  ['a GPU that nobody knows', ['--cluster', '8xh1000'], 'h1000', 'h100'],
+  ['ranks that are not the devices', ['--cluster', '8xh100', '--layout', 'tp=2,dp=2'], 'has 4 ranks', 'tp=2,dp=4'],
+  ['a layout that cannot be made to fit', ['--cluster', '8xh100', '--layout', 'tp=3'], 'has 3 ranks', 'product is 8'],
+  ['a format that the device has not', ['--cluster', '8xa100-80', '--precision', 'fp8'], 'no products in fp8', 'bf16'],
+  ['auto', ['--cluster', '8xh100', '--layout', 'auto'], '--layout: auto', 'fivefold plan'],
+  ['a cluster file that is not there', ['--cluster', '/no/such.json'], '/no/such.json', 'JSON'],
+  ['a batch that does not divide', ['--cluster', '8xh100', '--global-batch', '12'], '12', '--global-batch'],
+])('refused with the fix: %s', async (_, words, problem, fix) => {
+  const { stdout, stderr, exit } = await run(...llama, ...words);
+  expect({ stdout, exit }).toEqual({ stdout: '', exit: 2 });
+  expect(stderr.trim()).not.toContain('\n');
+  expect(stderr).toContain(problem);
+  expect(stderr).toContain(fix);
+});

@@ -1,0 +1,37 @@
+// What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts. Fitted by
+// tools/fit-training.ts, half of the runs held out.
+import type { Architecture } from '../hardware/device.ts';
+import type { Software } from './scenario.ts';
+
+export interface TrainingParameters {
+  /** Of tensor-parallel collectives that run beside products in pieces: the first piece and the last have none to run beside. */
+  readonly hiddenTensor: number;
+  /** Of exchanges of experts that run beside other work. */
+  readonly hiddenExperts: number;
+  /** Kernels beside a collective leave it some multiprocessors and memory bandwidth: so much of its time is theirs too. */
+  readonly slowedBeside: number;
+  /** Of the kernels that gradients and parameters travel beside, the part that is used: buckets wait for their gradients. */
+  readonly usedWindow: number;
+  /** Of the memory's rate, the optimizer's. */
+  readonly optimizerShare: number;
+  /** Of kernels bound by memory where ops that follow one another are one: their part of all that a program's ops move. */
+  readonly fusedPasses: number;
+  /** And where every op is several: a norm's squares, mean, quotient and product; a rotation's halves. */
+  readonly unfusedPasses: number;
+  /** FlashAttention 2 over kernels made for the device, by architecture. */
+  readonly portableAttention: Readonly<Partial<Record<Architecture, number>>>;
+  /** That the host takes to launch a kernel, and what comes with it. */
+  readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
+}
+
+export const trainingParameters: TrainingParameters = {
+  hiddenTensor: 0.6,
+  hiddenExperts: 0.6,
+  slowedBeside: 0.06,
+  usedWindow: 0.8,
+  optimizerShare: 0.75,
+  fusedPasses: 0.8,
+  unfusedPasses: 1.3,
+  portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4, 'blackwell-ultra': 2.4 },
+  launchSeconds: { interpreted: 42e-6, compiled: 10e-6, captured: 2e-6 },
+};

@@ -25,8 +25,7 @@ export const interleavedWork = (stages: number, microbatches: number, chunks: nu
   const largest = Math.max(...groups.map((group) => group.length));
   const forwards = inGroups(groups, upTo(chunks), forward);
   const backwards = inGroups(groups, upTo(chunks).toReversed(), backward);
-  return (stage: number): Work[] =>
-    alternate(forwards, backwards, 2 * (stages - 1 - stage) + (chunks - 1) * largest);
+  return (stage: number): Work[] => alternate(forwards, backwards, 2 * (stages - 1 - stage) + (chunks - 1) * largest);
 };
 
 /** Every microbatch of a group through a chunk, then the next chunk; then the next group. */

@@ -26,7 +26,11 @@ export function scheduleOf(layout: Layout, microbatches: number): Schedule {
 
 /** What each stage of a schedule that is made by a rule computes, in its order; messages and sizes that cannot be are not looked at. */
 export function workOf(
-  { pp, virtual, schedule }: Pick<Layout, 'pp' | 'virtual'> & { readonly schedule: Exclude<Layout['schedule'], 'file'> },
+  {
+    pp,
+    virtual,
+    schedule,
+  }: Pick<Layout, 'pp' | 'virtual'> & { readonly schedule: Exclude<Layout['schedule'], 'file'> },
   microbatches: number,
 ): (stage: number) => readonly Work[] {
   switch (schedule) {

@@ -52,7 +52,9 @@ export function leastFinishingSeconds(
   const costs = trainingCosts(scenario, model);
   const zeros: readonly Zero[] = grid.sharing === 0 ? [0, 1] : [grid.sharing];
   return Math.min(
-    ...zeros.map((zero) => dataSeconds(finishingTalk(task, grid, zero, elements), costs, task.software, window).exposed),
+    ...zeros.map(
+      (zero) => dataSeconds(finishingTalk(task, grid, zero, elements), costs, task.software, window).exposed,
+    ),
   );
 }
 

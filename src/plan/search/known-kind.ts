@@ -2,7 +2,7 @@
 import { layerLike, type ModelConfig } from '../../model/config.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
-import { chunkSummary, partSummaries } from '../summary/part-summary.ts';
+import { summariesFor } from '../summary/part-summary.ts';
 import type { ChunkSummary, CountedPart, LiveProfile } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
 import { heldBesides } from '../training/held-besides.ts';
@@ -45,7 +45,7 @@ export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): 
     microbatches: grid.microbatches,
   };
   const costs = trainingCosts(scenario, model);
-  const summaryOf = partSummaries(stepSettings(scenario), widthsOf(task.formats));
+  const { part: summaryOf, chunk: summaryOfChunk } = summariesFor(stepSettings(scenario), widthsOf(task.formats));
   const chunks = new Map<string | number, Chunk>();
 
   const chunkOf = (summary: ChunkSummary): Chunk => {
@@ -93,7 +93,7 @@ export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): 
       const key = chunkKey(config, range);
       const found = chunks.get(key);
       if (found) return found;
-      const made = chunkOf(chunkSummary(config, partsOf(range)));
+      const made = chunkOf(summaryOfChunk(`search ${key}`, () => partsOf(range)));
       chunks.set(key, made);
       return made;
     },
@@ -112,7 +112,9 @@ function likenesses(config: ModelConfig): string | undefined {
   const found = known.get(config);
   if (found) return found.kinds;
   const like = Array.from({ length: config.layers }, (_, layer) => layerLike(config, layer));
-  const kinds = like.every((layer) => layer === 0) ? undefined : like.map((layer) => (layer === 0 ? 'a' : 'b')).join('');
+  const kinds = like.every((layer) => layer === 0)
+    ? undefined
+    : like.map((layer) => String.fromCharCode(0x61 + layer)).join('');
   known.set(config, { kinds });
   return kinds;
 }

@@ -19,7 +19,15 @@ import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
 import { type Order, playedPeak, playedSpan, workIndex } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
-import { type Cut, type Grid, type Leaf, type RuledSchedule, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+import {
+  type Cut,
+  type Grid,
+  type Leaf,
+  type RuledSchedule,
+  type SearchTask,
+  type SharedGrid,
+  sharedLayout,
+} from './task.ts';
 
 export interface BoundedLeaf {
   readonly leaf: Leaf;
@@ -80,11 +88,7 @@ export function* boundedLeaves(expanding: Expanding, cuts: readonly Cut[]): Gene
 const fullestStages = (pp: number): number[] => [...new Set([0, Math.min(1, pp - 1), pp - 1])];
 
 /** The same with its schedule played. */
-export function playedLeaf(
-  expanding: Expanding,
-  { leaf, least, after }: BoundedLeaf,
-  order: Order,
-): StepFigures {
+export function playedLeaf(expanding: Expanding, { leaf, least, after }: BoundedLeaf, order: Order): StepFigures {
   const { task, grid } = expanding;
   const chunks = chunksOf(expanding, leaf.cut);
   const send = sendSeconds(expanding, costsOf(expanding));
@@ -182,7 +186,7 @@ function stageElements({ task, grid, elementsOf }: Expanding, { sizes }: Cut, st
     if (at % grid.pp === stage) {
       if (at === 0) all.push({ each: elementsOf(grid, 'embedding'), count: 1 });
       if (at === sizes.length - 1) all.push({ each: elementsOf(grid, 'head'), count: 1 });
-      if (!task.config.mixture) all.push({ each: elementsOf(grid, 'block'), count: size });
+      if (!task.config.mixture && !task.config.wholeLayers) all.push({ each: elementsOf(grid, 'block'), count: size });
       else
         for (let layer = first; layer < first + size; layer++)
           all.push({ each: elementsOf(grid, 'block', layerLike(task.config, layer)), count: 1 });

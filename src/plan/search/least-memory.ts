@@ -1,6 +1,6 @@
 // What a rank of a stage holds at least: its parameters by their specs, and the activations of the microbatches that its schedule has under way.
 import type { Layout, ScheduleName } from '../../mesh/layout.ts';
-import { paramSpecs, shardShape, type Part } from '../../model/params.ts';
+import { type Part, paramSpecs, shardShape } from '../../model/params.ts';
 import { isTied } from '../../model/stages.ts';
 import { elements } from '../../program/program.ts';
 import { groupsOf } from '../../schedule/interleaved.ts';

@@ -41,7 +41,8 @@ export function leastSpan(pipeline: Pipeline, seconds: VirtualSeconds): number {
     const late = inHalves ? Math.min(stage, microbatches) : 0;
     const tail = Math.max(late * weights, drain + (inHalves && stage > 0 ? weightGradient[0]! : 0));
     most = Math.max(most, fill + busy + (microbatches - late) * weights + tail);
-    if (schedule === '1f1b' && virtual === 1 && overlaps) most = Math.max(most, fill + turns(pipeline, seconds, stage) + drain);
+    if (schedule === '1f1b' && virtual === 1 && overlaps)
+      most = Math.max(most, fill + turns(pipeline, seconds, stage) + drain);
     fill += forward[stage]! + send;
     drain += back[stage]! + (overlaps || stage > 0 ? send : 0);
   }

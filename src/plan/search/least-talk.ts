@@ -2,7 +2,7 @@
 import type { Zero } from '../../mesh/layout.ts';
 import { dataAxes, groupAxis } from '../../mesh/mesh.ts';
 import type { CollectiveOp } from '../../mesh/traffic.ts';
-import { kvSharded } from '../../model/params.ts';
+import { kvSharded } from '../../model/block-params.ts';
 import { formatBytes } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import { widthsOf } from '../training/scenario.ts';
@@ -33,7 +33,7 @@ export function layerTalk(task: SearchTask, kind: Kind): LeastTalk {
     forward.push(...sums);
     backward.push(...sums);
   }
-  if (cp > 1) {
+  if (cp > 1 && !config.latent) {
     // What a rank has of keys, and as much of values.
     const kvHeads = kvSharded(config, kindLayout(kind)) ? config.kvHeads / tp : 1;
     const keys = numbers * kvHeads * config.headDim * width;

@@ -1,4 +1,5 @@
 // What a rank computes and says of a microbatch at least, in seconds, without tracing any program: products, attention, and talk that they do not hide.
+import { valueDimOf, windowOf } from '../../model/config.ts';
 import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk, RunSummary } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
@@ -43,12 +44,12 @@ export function leastWorks(task: SearchTask, model: CostModel): LeastWorks {
     const { kind } = grid;
     const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
     const costs = trainingCosts(scenario, model);
-    const attention = attentionSeconds(task, kind);
     const said = layerTalk(task, kind);
     const isFull = kind.recompute === 'full';
     return {
       head: headSeconds(task, kind),
       layers: productsOf(kind).map(({ forward, backward, again }, i) => {
+        const attention = attentionSeconds(task, kind, layers[i]!.layer);
         const shared = more[i] ?? { forward: [], backward: [] };
         const seconds = (products: number, times: number, talk: readonly CountedTalk[]): number =>
           runOf({ products, attention: times * attention }, talk, costs, task);
@@ -115,12 +116,12 @@ const oneAttention = {
 } as const;
 
 /** Forward: of scores that the mask leaves, at the peak of the products' format: attention's is no faster. */
-function attentionSeconds(task: SearchTask, { tp, cp, microBatch }: Kind): number {
+function attentionSeconds(task: SearchTask, { tp, cp, microBatch }: Kind, layer: number): number {
   const { config, seqLen } = task;
-  const { heads, headDim, window = seqLen } = config;
-  const seen = Math.min(window, seqLen);
+  const seen = Math.min(windowOf(config, layer) ?? seqLen, seqLen);
   const scores = seen * seqLen - (seen * (seen - 1)) / 2;
-  return (4 * headDim * (heads / tp) * microBatch * scores) / cp / peakOf(task);
+  const perScore = (2 * (config.headDim + valueDimOf(config)) * config.heads) / tp;
+  return (perScore * microBatch * scores) / cp / peakOf(task);
 }
 
 const peakOf = ({ cluster, formats }: SearchTask): number =>

@@ -5,8 +5,8 @@ import { fits, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
-import type { BoundedLeaf } from './leaf-bounds.ts';
 import { createHeap } from './heap.ts';
+import type { BoundedLeaf } from './leaf-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
 import { gridsOf, sharingsOf } from './space.ts';
 import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
@@ -49,12 +49,12 @@ export function* searchLayouts(
   const { objective, top } = options;
   const bounds = boundsOf(task, model);
   const usable = usableBytes(task.cluster.device);
-  const valueOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
+  const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
   const grids = gridsOf(task);
   const open = createHeap<Node>((node) => node.value);
   for (const grid of grids) {
     const least = bounds.ofGrid(grid);
-    if (least.memoryBytes <= usable) open.push({ value: valueOf(least), grid });
+    if (least.memoryBytes <= usable) open.push({ value: worthOf(least), grid });
   }
   const found: Found[] = [];
   let [predicted, looked, nodes] = [0, 0, 0];
@@ -63,7 +63,7 @@ export function* searchLayouts(
   const push = (node: Node): void => {
     if (node.value < worst()) open.push(node);
   };
-  const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * valueOf(least));
+  const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * worthOf(least));
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('grid' in node) {
@@ -87,7 +87,7 @@ export function* searchLayouts(
     const scenario = leafScenario(task, node.leaf.leaf);
     const prediction = predictTraining(scenario, model);
     predicted += 1;
-    const each = { scenario, prediction, value: valueOf(figuresOf(prediction)) };
+    const each = { scenario, prediction, value: worthOf(figuresOf(prediction)) };
     if (fits(prediction.memory, task.cluster.device)) insert(found, each, top);
   }
   const judged = countLayouts(bounds, grids);

@@ -9,8 +9,8 @@ import {
   type Cut,
   type Grid,
   type Kind,
-  type RuledSchedule,
   kindLayout,
+  type RuledSchedule,
   type SearchTask,
   type SharedGrid,
   type Sharing,
@@ -37,6 +37,17 @@ export function gridsOf(task: SearchTask): Grid[] {
         );
     });
   });
+}
+
+/** In how many shares a batch may be dealt out, whatever it is. */
+export function replicaCounts(task: SearchTask): number[] {
+  const { config, cluster } = task;
+  const counts = shapesOf(task).flatMap(({ tp, cp, ep }) =>
+    divisors(cluster.devices / (tp * cp * ep)).flatMap((pp) =>
+      pp <= config.layers ? [cluster.devices / (tp * cp * pp)] : [],
+    ),
+  );
+  return [...new Set(counts)];
 }
 
 type Shape = Omit<Kind, 'microBatch' | 'recompute'>;

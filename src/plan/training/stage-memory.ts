@@ -10,11 +10,8 @@ const fragmented = 0.03;
 /** Buffers of collectives and workspaces of products. */
 const workspaceBytes = 0.5 * 2 ** 30;
 
-export const stageMemory = (
-  summary: StageSummary,
-  actions: StageActions,
-  scenario: TrainingScenario,
-): TrainingMemory => memoryOf(summary.state, peakOf(summary, actions, scenario));
+export const stageMemory = (summary: StageSummary, actions: StageActions, scenario: TrainingScenario): TrainingMemory =>
+  memoryOf(summary.state, peakOf(summary, actions, scenario));
 
 /** `activations`: bytes at the peak. */
 export function memoryOf({ weights, gradients, optimizer }: StateBytes, activations: number): TrainingMemory {

@@ -29,7 +29,7 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
   const onceOf = onceSummaries(settings, widths);
   const tokensOf = tokenBytes(settings, widths);
   const sendBytes = elements(residualShape(traceSettings(settings, coordsOf(layout, 0)))) * widths.activations;
-  const alike = !config.mixture && recompute.layers === undefined;
+  const alike = !config.mixture && !config.wholeLayers && recompute.layers === undefined;
 
   /** Stretches of layers that are built alike and keep alike. */
   const stretches = ([first, end]: readonly [number, number]): Stretch[] => {

@@ -91,7 +91,8 @@ function runOf(row: Row): string {
     Number(row[axis] ?? 1) > 1 ? [`${axis}=${row[axis]}`] : [],
   );
   const lengths = [row.isl && `${row.isl} tokens in`, row.osl && `${row.osl} out`].filter(Boolean);
-  const parts = [wordsOf(row, ['model'], ''), wordsOf(row, ['num_gpus', 'gpu'], ' × '), ...axes, ...lengths];
+  const model = wordsOf(row, ['model', 'model_path'], ' ');
+  const parts = [model, wordsOf(row, ['num_gpus', 'gpu', 'system'], ' × '), ...axes, ...lengths];
   return parts.filter((part) => part !== '').join(', ');
 }
 

@@ -4,7 +4,7 @@ import { parseLayout } from '../../mesh/layout.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { presets } from '../../model/presets.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
-import { partSummaries } from '../summary/part-summary.ts';
+import { summariesFor } from '../summary/part-summary.ts';
 import { roleFormats } from './formats.ts';
 import { layerForms } from './layer-forms.ts';
 import { type LayerWork, layerWork } from './layer-kernels.ts';
@@ -47,7 +47,7 @@ describe('products', () => {
       ] as const) {
         const tokens = 24;
         const settings = { config, layout: parseLayout(text), seqLen: tokens, microBatch: 1, microbatches: 1 } as const;
-        const { forward } = partSummaries({ ...settings, precision: 'f32' }, bytes)('block', 0, 'none');
+        const { forward } = summariesFor({ ...settings, precision: 'f32' }, bytes).part('block', 0, 'none');
         const traced = forward.kernels.reduce((sum, { kernel, count }) => sum + count * flopsOf(kernel), 0);
         expect(traced).toBeGreaterThan(0);
         expect(productFlops(work(name, layout, tokens))).toBe(traced);

@@ -1,5 +1,4 @@
-// What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts. Fitted by
-// tools/fit-training.ts, half of the runs held out.
+// What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts.
 import type { Architecture } from '../hardware/device.ts';
 import type { Software } from './scenario.ts';
 
@@ -24,6 +23,8 @@ export interface TrainingParameters {
   readonly groupedShare: number;
   /** That the host takes to launch a kernel, and what comes with it. */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
+  /** How fully the longer of host and device hides the shorter: together they take this norm of both. */
+  readonly takesTurns: number;
 }
 
 export const trainingParameters: TrainingParameters = {
@@ -37,4 +38,5 @@ export const trainingParameters: TrainingParameters = {
   portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
   groupedShare: 0.8,
   launchSeconds: { interpreted: 42e-6, compiled: 10e-6, captured: 2e-6 },
+  takesTurns: 4,
 };

@@ -33,30 +33,34 @@ export interface SteadyState {
   readonly decodeIteration: IterationSeconds;
 }
 
-/** Seconds that reading one prompt costs the rank that does it, besides what it writes anyway, and until its first token is there. */
+/** Seconds that reading prompts costs the rank that does it, besides what it writes anyway, and until its first token is there. */
 interface Reading {
   readonly extra: number;
   readonly alone: number;
+  /** Prompts that are read at once. */
+  readonly together: number;
 }
 
 /** Tokens of an iteration's prompts by engine: a prompt in pieces, or as many whole ones as there is room for. */
-function readingSeconds(setting: SteadySetting, writing: Batch, writingSeconds: number): Reading {
+function readingSeconds(setting: SteadySetting, writing: Batch, writingSeconds: number, begun: number): Reading {
   const { iterate, policy, lengths, reads } = setting;
-  if (reads === false) return { extra: 0, alone: 0 };
+  if (reads === false) return { extra: 0, alone: 0, together: 1 };
   const { inputTokens } = lengths;
   const budget = policy.mixes
     ? Math.max(1, policy.promptTokens - writing.writing * writing.queries)
     : policy.promptTokens;
   const pieces = policy.chunks ? Math.ceil(inputTokens / budget) : 1;
+  // Where several begin in every iteration, as many are read at once as there is room for.
+  const together = Math.max(1, Math.min(begun, Math.floor(budget / inputTokens)));
   let extra = 0;
   let alone = 0;
   for (let piece = 0; piece < pieces; piece++) {
-    const prompt = promptBatch(1, inputTokens / pieces, (piece * inputTokens) / pieces);
+    const prompt = promptBatch(together, inputTokens / pieces, (piece * inputTokens) / pieces);
     const seconds = iterate(policy.mixes ? { ...prompt, ...writingPart(writing) } : prompt).total;
     extra += policy.mixes ? seconds - writingSeconds : seconds;
     alone += seconds;
   }
-  return { extra, alone };
+  return { extra, alone, together };
 }
 
 const writingPart = ({ writing, queries, context }: Batch) => ({ writing, queries, context });
@@ -84,9 +88,9 @@ export function closedLoop(setting: SteadySetting, concurrency: number): SteadyS
     const batch = writingBatch(ofRank(running, ranks), context, queries);
     const written = iterate(batch);
     const decode = written.total * (1 + draftShare(speculation, layers));
-    const reading = readingSeconds(setting, batch, written.total);
     const begun = ((running - 1) / outputTokens) * added;
-    const stalls = stallsOf(begun, ranks, policy);
+    const reading = readingSeconds(setting, batch, written.total, begun / ranks);
+    const stalls = stallsOf(begun, ranks, policy) / reading.together;
     const gap = decode + stalls * reading.extra;
     const perToken = gap / added;
     const writingSeconds = (outputTokens - 1) * perToken;

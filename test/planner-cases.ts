@@ -1,6 +1,7 @@
 // Random models and clusters for properties of the planner: small enough that every layout of them can be predicted.
 import fc from 'fast-check';
 import { parseModelConfig } from '../src/model/families.ts';
+import { parameterCount } from '../src/model/weights.ts';
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
 import { type ObjectiveName, objectiveNames } from '../src/plan/search/objective.ts';
 import type { SearchTask } from '../src/plan/search/task.ts';
@@ -59,12 +60,14 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
         : {}),
     };
     const cluster = parseCluster(rest.cluster);
-    // Beside what every process takes, from next to nothing to some tens of activations.
-    const memoryBytes = 2.05 * 2 ** 30 + memory ** 4 * 2e5 * width ** 2 * layers * globalBatch;
+    const config = parseModelConfig(configJson(model), family);
+    // Beside what every process takes: from next to nothing to all there is to hold.
+    const most = 24 * parameterCount(config) + 1e4 * width * layers * globalBatch * 32;
+    const memoryBytes = 2.05 * 2 ** 30 + memory ** 2 * most;
     return {
       objective,
       task: {
-        config: parseModelConfig(configJson(model), family),
+        config,
         cluster: { ...cluster, device: { ...cluster.device, memoryBytes } },
         seqLen: 32,
         globalBatch,

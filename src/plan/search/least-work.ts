@@ -47,17 +47,17 @@ export function leastWorks(task: SearchTask, model: CostModel): LeastWorks {
     const said = layerTalk(task, kind);
     const isFull = kind.recompute === 'full';
     return {
-      head: headSeconds(task, kind),
+      head: headSeconds(task, kind, costs),
       layers: productsOf(kind).map(({ forward, backward, again }, i) => {
-        const attention = attentionSeconds(task, kind, layers[i]!.layer);
+        const attention = attentionSeconds(task, kind, layers[i]!.layer, costs);
         const shared = more[i] ?? { forward: [], backward: [] };
-        const seconds = (products: number, times: number, talk: readonly CountedTalk[]): number =>
-          runOf({ products, attention: times * attention }, talk, costs, task);
+        const seconds = (products: number, attention: number, talk: readonly CountedTalk[]): number =>
+          runOf({ products, attention }, talk, costs, task);
         return {
           count: layers[i]!.count,
           each: {
-            forward: seconds(forward, 1, [...said.forward, ...shared.forward]),
-            backward: seconds(backward + (isFull ? again : 0), isFull ? 3.5 : 2.5, [
+            forward: seconds(forward, attention.forward, [...said.forward, ...shared.forward]),
+            backward: seconds(backward + (isFull ? again : 0), attention.backward + (isFull ? attention.forward : 0), [
               ...said.backward,
               ...shared.backward,
             ]),
@@ -115,17 +115,49 @@ const oneAttention = {
   scores: 1,
 } as const;
 
-/** Forward: of scores that the mask leaves, at the peak of the products' format: attention's is no faster. */
-function attentionSeconds(task: SearchTask, { tp, cp, microBatch }: Kind, layer: number): number {
+/** Of scores that the mask leaves: on all tokens of a sequence as the kernel that it is, on parts of them at the peak of the products' format. */
+function attentionSeconds(
+  task: SearchTask,
+  { tp, cp, cpMode, microBatch }: Kind,
+  layer: number,
+  costs: TrainingCosts,
+): LeastSeconds {
   const { config, seqLen } = task;
   const seen = Math.min(windowOf(config, layer) ?? seqLen, seqLen);
   const scores = seen * seqLen - (seen * (seen - 1)) / 2;
-  const perScore = (2 * (config.headDim + valueDimOf(config)) * config.heads) / tp;
-  return (perScore * microBatch * scores) / cp / peakOf(task);
+  if (config.latent || (cp > 1 && cpMode !== 'ulysses')) {
+    const perScore = (2 * (config.headDim + valueDimOf(config)) * config.heads) / tp;
+    const forward = (perScore * microBatch * scores) / cp / peakOf(task);
+    return { forward, backward: 2.5 * forward };
+  }
+  const kernel = (pass: 'forward' | 'backward') =>
+    costs.kernel({
+      kind: 'attention',
+      pass,
+      batch: microBatch,
+      heads: config.heads / tp / cp,
+      kvHeads: Math.max(1, config.kvHeads / tp / cp),
+      headDim: config.headDim,
+      valueDim: valueDimOf(config),
+      queries: seqLen,
+      keys: seqLen,
+      scores,
+    });
+  return { forward: kernel('forward'), backward: kernel('backward') };
 }
 
 const peakOf = ({ cluster, formats }: SearchTask): number =>
   cluster.device.flopsPerSecond[rateOf[formats.products]] ?? Number.POSITIVE_INFINITY;
 
-const headSeconds = (task: SearchTask, kind: Kind): number =>
-  (6 * tokensOf(task, kind) * task.config.hiddenSize * task.config.vocabSize) / kind.tp / peakOf(task);
+/** Logits, and the gradients of what they are made of; in blocks of tokens at the peak of the products' format. */
+function headSeconds(task: SearchTask, kind: Kind, { kernel }: TrainingCosts): number {
+  const { hiddenSize: hidden, vocabSize } = task.config;
+  const [rows, columns] = [tokensOf(task, kind), vocabSize / kind.tp];
+  if (task.software.lossInBlocks || !Number.isInteger(columns)) return (6 * rows * hidden * columns) / peakOf(task);
+  const product = { kind: 'matmul', batch: 1 } as const;
+  return (
+    kernel({ ...product, m: rows, n: columns, k: hidden }) +
+    kernel({ ...product, m: rows, n: hidden, k: columns }) +
+    kernel({ ...product, m: columns, n: hidden, k: rows, accumulates: true })
+  );
+}

@@ -18,12 +18,23 @@ const schedule = [...model, 'schedule'];
 const state = [...model, 'state'];
 const step = [...schedule, 'state', 'step'];
 const pure = [...step, 'plan'];
-const effects = ['abort-signal.ts', 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
+const effects = [
+  'abort-signal.ts',
+  'units.ts',
+  'files',
+  'settings.ts',
+  'runtime',
+  'checkpoint',
+  'data',
+  'generate',
+  'train',
+];
 
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
   'errors.ts': { folders: [], outside: [] },
   'abort-signal.ts': { folders: [], outside: [] },
+  'units.ts': { folders: [], outside: [] },
   'settings.ts': { folders: ['mesh'], outside: ['zod'] },
   files: { folders: [], outside: 'all' },
   mesh: { folders: [], outside: ['zod'] },

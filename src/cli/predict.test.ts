@@ -1,6 +1,7 @@
 // `fivefold predict`: its JSON adds up and follows from the cluster; what cannot be predicted is refused with the fix.
 import { expect, test } from 'vitest';
 import { run } from '../../test/cli-fixture.ts';
+import { formatSeconds } from '../units.ts';
 
 const llama = ['predict', '--model', 'llama-3.1-8b', '--seq-len', '8192'];
 
@@ -56,6 +57,29 @@ test('for people: where memory and time go, as bars within the columns', async (
   expect(stdout).toContain('NVIDIA H100');
   expect(stdout).toMatch(/activations +[\d.]+ GB +█/);
   expect(stdout).toMatch(/compute +[\d.]+ m?s +[\d.]+ % +█/);
+});
+
+test('the pipeline as it runs, or what of it there is room for; nothing of it where there is one stage', async () => {
+  const { stdout } = await run(...llama, '--cluster', '16xh100', '--layout', 'pp=4,dp=4', '--global-batch', '16');
+  expect(stdout).toMatch(/the pipeline's 4 microbatches, [\d.]+ m?s; [\d.]+ m?s for gradients/);
+  expect(stdout).toMatch(/^stage 3 {2}\.+0 +\[0 +\]1 +\[1 +\]/m);
+  const long = await run(...llama, '--cluster', '32xh100', '--layout', 'pp=32', '--global-batch', '64');
+  expect(long.stdout).toMatch(/the first 16 of 32 stages, the first [\d.]+ m?s of [\d.]+ m?s/);
+  expect(long.stdout).toMatch(/^stage 15 /m);
+  expect(long.stdout).not.toContain('stage 16');
+  expect((await run(...llama, '--cluster', '8xh100')).stdout).not.toContain('stage 0');
+});
+
+test('how it scales over replicas, where there are several', async () => {
+  const layout = ['--cluster', '16xh100', '--layout', 'tp=4,dp=4,zero=1', '--global-batch', '16'];
+  const { stdout } = await run(...llama, ...layout);
+  const { stepSeconds } = await predicted(...layout);
+  const rows = stdout.match(/^ +\d+ +[\d.]+ m?s .*$/gm)!.map((row) => row.trim().split(/ {2,}/));
+  expect(rows.map(([devices]) => devices)).toEqual(['4', '8', '16']);
+  expect(rows[2]![1]).toBe(formatSeconds(stepSeconds));
+  expect(rows[2]![5]).toBe(formatSeconds(stepSeconds));
+  const one = await run(...llama, '--cluster', '8xh100', '--layout', 'tp=8');
+  expect(one.stdout).not.toContain('replicas of this layout');
 });
 
 test.each<[string, string[], string, string]>([

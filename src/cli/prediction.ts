@@ -3,9 +3,9 @@ import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { fits } from '../plan/training/fits.ts';
 import type { StepTime, TrainingMemory, TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
+import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
 import { stackedBars } from './ui/bars.ts';
 import { paint } from './ui/colour.ts';
-import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from './ui/units.ts';
 
 /** The fields of the JSON contract. */
 export const predictionJson = ({ cluster }: TrainingScenario, prediction: TrainingPrediction) => ({

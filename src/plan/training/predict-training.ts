@@ -111,7 +111,8 @@ function timeOf(
     ...work,
     dp: work.dp + slowest.data.exposed,
     pp: sent,
-    bubble: makespan - all,
+    // All of it is work where there is one stage, but for the order of sums.
+    bubble: Math.max(0, makespan - all),
     optimizer: slowest.optimizer,
   };
 }

@@ -92,7 +92,7 @@ writeFileSync(target, source(costs));
 
 function source(of: Readonly<Record<LinkKind, LinkCost>>): string {
   const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value);
-  const body = JSON.stringify(Object.fromEntries(linkKinds.map((kind) => [kind, of[kind]])), rounded, 2);
+  const body = JSON.stringify(Object.fromEntries(linkKinds.map((kind) => [kind, of[kind]])), rounded);
   return `// What links cost collectives: written by tools/fit-collectives.ts from a table of measurements.
 import type { LinkKind } from '../hardware/link.ts';
 import type { LinkCost } from './link-cost.ts';

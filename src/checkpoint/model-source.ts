@@ -6,7 +6,7 @@ import { maxBytes, readJson } from '../files/json-file.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { overrideConfig } from '../model/override.ts';
-import { findPreset, nearNames } from '../model/presets.ts';
+import { findPreset, namesToTry, nearNames } from '../model/presets.ts';
 import { openCheckpoint } from './hf-directory.ts';
 
 export interface ModelSource {
@@ -53,10 +53,10 @@ export function findModel(name: string, set: readonly string[] = []): ModelSourc
   };
 }
 
-/** Of the names that there are, those near it, or some of each size. */
+/** Of the names that there are those near it, or some to try. */
 function nameLike(name: string): string {
   const near = nearNames(basename(name));
-  return (near.length > 0 ? near : ['llama-tiny', 'gpt2', 'llama-3.1-8b', 'qwen3-30b-a3b', 'deepseek-v3']).join(', ');
+  return (near.length > 0 ? near : namesToTry).join(', ');
 }
 
 function readConfig(path: string, set: readonly string[]): ModelConfig {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { parseLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { presets } from '../model/presets.ts';
+import { namesToTry } from '../model/presets.ts';
 import { tokensPerStep } from '../step/settings.ts';
 import type { RunPlan } from '../train/plan-run.ts';
 import { evaluationMetrics } from '../train/run-directory.ts';
@@ -28,7 +28,7 @@ const shownDefaults = {
   capacity: 'none is dropped',
   routing: trainDefaults.routing,
   mix: 'all as one stream',
-  model: `${trainDefaults.model}; presets: ${Object.keys(presets).join(', ')}`,
+  model: `${trainDefaults.model}; others by name, such as ${namesToTry.join(', ')}`,
   set: '',
   tokenizer: "the checkpoint's, else bytes",
   layout: `${trainDefaults.layout}: by what this machine is measured to do`,

@@ -23,10 +23,12 @@ export interface Dispatched extends Routes {
 }
 
 /** h [b, s, hidden] and where it goes -> what this rank's experts get of all ranks' tokens; `experts`: of a layer. */
-export function dispatch(h: Value, { weights, kept, filled, most }: Sent, experts: number): Dispatched {
+export function dispatch(h: Value, { weights, kept, filled, most, room: given }: Sent, experts: number): Dispatched {
   const slots = elements(kept.shape);
   const ranks = h.trace.mesh.ep;
-  const room = Math.min(slots, experts * most);
+  const { filled: sent = slots } = filled;
+  // As many come as are sent where tokens go to experts evenly.
+  const room = given === 'even' ? Math.ceil(sent) : Math.min(slots, experts * most);
   // Where many slots have no expert, only those that do are laid side by side, as if they were sent.
   if (ranks === 1 && room === slots)
     return { tokens: h, weights, experts: kept, filled, own: (param) => param, combine: (made) => made };
@@ -34,12 +36,12 @@ export function dispatch(h: Value, { weights, kept, filled, most }: Sent, expert
   const local = (x: Value) => dataAxes.reduce((value, axis) => enterLocal(value, axis), x);
   const each = experts / ranks;
   const perToken = kept.shape[2]!;
-  const { filled: sent = slots } = filled;
   return at(h.trace, 'dispatch', () => {
     const { experts: wanted, ...order } = sendOrder(local(kept), { ranks, each, room });
     const received = exchangeCounts(order.counts, 'ep');
     // A token has an expert at most once.
-    const arriving = ranks * Math.min(each * most, (slots / perToken) * Math.min(perToken, each));
+    const can = ranks * Math.min(each * most, (slots / perToken) * Math.min(perToken, each));
+    const arriving = given === 'even' ? room : can;
     const go = (rows: Value) => exchangeRows(rows, 'ep', order.counts, received, { room: arriving, sent });
     const combine = (made: Value) =>
       at(h.trace, 'combine', () => {

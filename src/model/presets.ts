@@ -37,6 +37,9 @@ const byteVocabulary = 320;
 export const findPreset = (name: string): Readonly<Record<string, unknown>> | undefined =>
   Object.hasOwn(presets, name) ? presets[name] : undefined;
 
+/** Some of each size: small enough to train here, and one to start from. */
+export const namesToTry = ['llama-tiny', 'llama-small', 'llama-medium', 'mixtral-tiny', 'gpt2', 'qwen3-0.6b'] as const;
+
 /** The names most like one that there is not, the likest first. */
 export function nearNames(name: string): string[] {
   const wanted = pairsOf(name);

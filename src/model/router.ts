@@ -38,6 +38,8 @@ export interface RouterContext extends RouterSettings {
   readonly seqLen: number;
   /** Of a step, on all ranks. */
   readonly sequences: number;
+  /** See StepSettings. */
+  readonly room?: 'even';
 }
 
 export const routerLosses = ['auxLoss', 'zLoss'] as const;
@@ -103,6 +105,8 @@ export interface Sent extends Routes {
   readonly filled: Filled;
   /** Slots that an expert has of them, at most. */
   readonly most: number;
+  /** See StepSettings. */
+  readonly room?: 'even';
 }
 
 /**
@@ -125,20 +129,22 @@ export function send(
   /** Slots with an expert where each has so many of a sequence: over cp this many on average, and exactly all ranks together. */
   const slotsOf = (ofSequence: number, seqLen: number) => (rows * count * ofSequence * length) / seqLen;
   const places = () => ({ positions: whole(tokens.positions), documents: whole(tokens.documents) });
+  const room = router?.room ? { room: router.room } : {};
   if (router?.routing === 'experts') {
     const most = Math.min(router.seqLen, capacityOf(mixture, router, 1));
     const experts = own(chooseTokens(whole(logits), places(), { scores, most }));
     const weights = slotWeights(logits, experts, { perToken: count, scores, normalised: false });
     const filled = slotsOf(most, router.seqLen);
-    return { weights, experts, kept: experts, filled: { filled }, most: atMost(most) };
+    return { weights, experts, kept: experts, filled: { filled }, most: atMost(most), ...room };
   }
   const { weights, experts } = routes(logits, { perToken, scores, normalised, ...(groups ? { groups } : {}) }, bias);
-  if (router?.capacity === undefined) return { weights, experts, kept: experts, filled: {}, most: atMost(length) };
+  if (router?.capacity === undefined)
+    return { weights, experts, kept: experts, filled: {}, most: atMost(length), ...room };
   const most = capacityOf(mixture, router, router.capacity);
   const kept = own(withinCapacity(whole(experts), places(), { experts: count, most }));
   // That much is kept of tokens that go to experts evenly.
   const fewer = most < (router.seqLen * perToken) / count ? { filled: slotsOf(most, router.seqLen) } : {};
-  return { weights, experts, kept, filled: fewer, most: atMost(most) };
+  return { weights, experts, kept, filled: fewer, most: atMost(most), ...room };
 }
 
 /** Slots of a sequence that an expert takes. */

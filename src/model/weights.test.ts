@@ -15,6 +15,12 @@ const configs = [
     ...{ ...sizes, model_type: 'qwen2_moe', hidden_size: 32, num_key_value_heads: 2, mlp_only_layers: [1] },
     ...{ num_experts: 7, num_experts_per_tok: 3, moe_intermediate_size: 12, shared_expert_intermediate_size: 20 },
   },
+  {
+    ...{ ...sizes, model_type: 'deepseek_v3', hidden_size: 32, q_lora_rank: 10, kv_lora_rank: 12, v_head_dim: 8 },
+    ...{ qk_nope_head_dim: 6, qk_rope_head_dim: 4, n_routed_experts: 8, num_experts_per_tok: 3 },
+    ...{ moe_intermediate_size: 12, n_shared_experts: 2, first_k_dense_replace: 1 },
+  },
+  { ...sizes, model_type: 'nemotron', hidden_size: 32, num_key_value_heads: 2 },
 ].map((json) => parseModelConfig(json, json.model_type));
 
 test.each(configs)(
@@ -68,6 +74,17 @@ test('Llama 2 7B on 4096 tokens', () => {
   expect(matrixWeights(config)).toBe(6_738_415_616 - 131_072_000 - 266_240);
   const attention = 6 * 32 * 4096 * 4096;
   expect(trainingFlopsPerToken(config, 4096)).toBe(6 * matrixWeights(config) + attention);
+});
+
+test('attention costs what its keys and values are wide, in each layer as far as that sees', () => {
+  const latent = configs.find(({ family }) => family === 'deepseek_v3')!;
+  const attention = (config: typeof latent, length: number) =>
+    trainingFlopsPerToken(config, length) - 6 * weightsOfToken(config);
+  // 3 layers of 4 heads, keys of 6 + 4 features and values of 8; 100 tokens see 50 on average, forward and twice that back.
+  expect(attention(latent, 100)).toBe(3 * 4 * (10 + 8) * 2 * 3 * 50);
+  const mixed = { ...configs[0]!, window: 8, wholeLayers: [1] };
+  const [whole, windowed] = [configs[0]!, { ...configs[0]!, window: 8 }].map((config) => attention(config, 1024));
+  expect(attention(mixed, 1024)).toBe((whole! + 2 * windowed!) / 3);
 });
 
 test('a window bounds what attention costs', () => {

@@ -41,6 +41,11 @@ export interface StepSettings {
   readonly preference?: PreferenceSettings;
   /** Of mixtures of experts: how their routers are trained; undefined: by the loss of tokens alone. */
   readonly router?: RouterSettings;
+  /**
+   * Of programs that are planned, not run: room for the rows of experts that come when tokens go to them evenly, as devices have that make room
+   * when they know how many; undefined: for as many as can come.
+   */
+  readonly expertRoom?: 'even';
   /** Queries and keys of a block of attention; undefined: as many as stay near a core. It changes results by rounding only. */
   readonly attentionBlock?: number;
   /** Tokens of a block of the loss; undefined: as many as stay near a core. It changes results by rounding only. */
@@ -104,6 +109,7 @@ export const traceSettings = (settings: StepSettings, coords: Coords): TraceSett
           ...(settings.router ?? plainRouter),
           seqLen: settings.seqLen,
           sequences: tokensPerStep(settings) / settings.seqLen,
+          ...(settings.expertRoom ? { room: settings.expertRoom } : {}),
         },
       }
     : {}),

@@ -13,17 +13,19 @@ const nvlink: LinkCost = {
   own: 0.4,
   ownExchanged: 0.4,
   peerSeconds: 0.15 * us,
-  messageShare: 0.77,
+  sendShare: 0.77,
+  exchangeShare: 0.75,
   source: 'not fitted',
 };
 const switches = { startSeconds: 20 * us, share: 0.67 };
 
-const network = (start: number, share: number, messageShare: number, source: string): LinkCost => ({
+const network = (start: number, share: number, sendShare: number, source: string): LinkCost => ({
   protocols: protocols([start, 1, share / 4], [start * 1.5, 1.2, share * 0.8], [start * 2.5, 2, share]),
   own: 0,
   ownExchanged: 0,
   peerSeconds: 0.5 * us,
-  messageShare,
+  sendShare,
+  exchangeShare: share,
   source,
 });
 
@@ -47,13 +49,16 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
     protocols: protocols([4, 1, 0.9]),
     own: 0,
     ownExchanged: 0,
+    sendShare: 0.9,
+    // A torus has fewer ways through its middle than a ring uses.
+    exchangeShare: 0.25,
     source: 'Austin et al., How to Scale Your Model: a hop of 1 microsecond, and nearly all of the rate',
   },
   infiniband: network(
     8,
     0.9,
     0.72,
-    'one message: measured between two H100 nodes, 36 of 50 GB/s; collectives: DeepEP between H800 nodes, 43 to 46 of 50 GB/s; starts assumed',
+    'one message: measured between two H100 nodes, 36 of 50 GB/s; collectives: exchanges of experts between H800 nodes (DeepEP), 43 to 51 of 50 GB/s, what stays in a node counted; starts assumed',
   ),
   roce: network(8, 0.85, 0.68, 'as InfiniBand, less 5 % for congestion control; starts assumed'),
   ethernet: network(30, 0.7, 0.6, 'TCP by sockets: starts and share assumed'),
@@ -64,7 +69,8 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
     own: 0,
     ownExchanged: 0,
     peerSeconds: 0,
-    messageShare: 0.9,
+    sendShare: 0.9,
+    exchangeShare: 0.9,
     source: 'two threads: 4 microseconds to meet, then the memory of the machine',
   },
 };

@@ -87,6 +87,7 @@ export const parametersOf = (architecture: Architecture, values: Values): Kernel
   cacheRatio: values.cacheRatio!,
   exposed: values.exposed!,
   tail: values.tail!,
+  copiesTiles: architecture === 'hopper' || architecture.startsWith('blackwell'),
   attentionShare,
   attentionNarrow: values.attentionNarrow!,
   queryRows: queryRowsOf[architecture] ?? 128,
@@ -130,7 +131,7 @@ export function predict(parameters: KernelParameters, values: Values, row: Row):
       (sum, kernel) => sum + secondsWith(parameters, kernel, device, row.formats, { sustained }),
       beside,
     );
-  const start = limited.has(row.gpu) ? sustainedShare(device) : 1;
+  const start = limited.has(row.gpu) ? sustainedShare(device, 'bf16') : 1;
   const cool = at(start);
   const hot = values[`hot.${row.gpu}.${row.kind}`];
   return hot === undefined ? cool : at(start * (1 - (hot * cool) / (cool + hotSeconds)));

@@ -52,7 +52,7 @@ const classOf = (count: number, bounds: readonly number[], name: string) => {
       : `${name} ≤ ${bounds[0]}`;
 };
 
-export function gemmRows(folder: string): Row[] {
+function gemmRows(folder: string): Row[] {
   const rows = records(folder, 'ops-gemm.csv').map((row): Row => {
     const [m, n, k] = [Number(row.m), Number(row.n), Number(row.k)];
     return {
@@ -84,7 +84,7 @@ function withoutHostBound(rows: readonly Row[]): Row[] {
   return rows.filter(({ gpu, kind, seconds }) => kind !== 'fp8_block' || seconds > 1.2 * floors.get(gpu)!);
 }
 
-export function attentionRows(folder: string): Row[] {
+function attentionRows(folder: string): Row[] {
   const rows = records(folder, 'ops-attention.csv').map((row): Row => {
     const [batch, heads, kvHeads, headDim] = [row.batch, row.heads, row.kv_heads, row.head_dim].map(Number) as [
       number,
@@ -138,7 +138,7 @@ function repeatedFromCache({ kernels: [kernel], formats, device }: Row): boolean
   return bytes > 0.1 * device.cacheBytes && bytes < 1.5 * device.cacheBytes;
 }
 
-export const moeRows = (folder: string): Row[] =>
+const moeRows = (folder: string): Row[] =>
   records(folder, 'ops-moe.csv')
     // On Blackwell, Triton's kernels are what is left where TensorRT-LLM's do not go.
     .filter((row) => !(/b[23]00/.test(row.gpu!) && row.kernel_source!.includes('triton')))
@@ -173,6 +173,13 @@ export const moeRows = (folder: string): Row[] =>
         seconds: Number(row.latency_ms) / 1e3,
       };
     });
+
+/** Of all tables. */
+export const measuredRows = (folder: string): Row[] => [
+  ...gemmRows(folder),
+  ...attentionRows(folder),
+  ...moeRows(folder),
+];
 
 /** Half of the shapes, whatever GPU and format they were measured on. */
 export function heldOut({ shape }: Row): boolean {

@@ -153,8 +153,9 @@ function protocolOf(cost: LinkCost, index: number, kind: Way['kind'], leg: numbe
   const last = cost.protocols.length - 1;
   const by = cost.protocols[Math.min(index, last)]!;
   if (kind === 'switched' && leg === 0) return { ...by, ...cost.switched };
-  const isMessage = kind === 'send' || kind === 'exchange';
-  return isMessage && index >= last ? { ...by, share: cost.messageShare } : by;
+  if (index < last) return by;
+  if (kind === 'send') return { ...by, share: cost.sendShare };
+  return kind === 'exchange' ? { ...by, share: cost.exchangeShare } : by;
 }
 
 function linksShare({ cost, ranks }: Leg, kind: Way['kind']): number {

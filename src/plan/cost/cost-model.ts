@@ -9,7 +9,7 @@ import type { NumberFormat } from '../hardware/number-format.ts';
 export interface KernelFormats {
   readonly products: NumberFormat;
   readonly activations: NumberFormat;
-  /** Of attention's products; undefined: of activations. */
+  /** Of keys and values, and of attention's products; undefined: of activations. */
   readonly attention?: NumberFormat;
   /** Of weights in memory, where they are narrower than products; undefined: of products. */
   readonly weights?: NumberFormat;

@@ -1,7 +1,5 @@
 // What measurements say about kernels, by architecture: shares of a device's figures, so that they hold for all devices of one.
-import type { Architecture } from '../hardware/device.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
-import { fittedKernels } from './fitted-kernels.ts';
 
 /** Products of one format. */
 export interface ProductParameters {
@@ -24,6 +22,8 @@ export interface KernelParameters {
   readonly exposed: number;
   /** Of a last wave of tiles that is not full, the part that is waited for: 1 all, 0 none. */
   readonly tail: number;
+  /** It copies tiles by itself, wherever their rows start: it has a tensor memory accelerator. */
+  readonly copiesTiles: boolean;
   /** Of the device's peak, attention's products. */
   readonly attentionShare: number;
   /** Of the rate of that, products of a format of one byte. */
@@ -61,29 +61,3 @@ export const backwardFlops = 2.5;
  * and 6); FlashAttention-2 on A100 at most 196 of 230 (arXiv 2307.08691); on B200 1,360 of 1,535 (Dao-AILab/flash-attention#2280).
  */
 export const backwardShare = 0.87;
-
-const { ampere, hopper } = fittedKernels;
-
-/** Another architecture's, with products that reach another share of the peak. */
-const like = (parameters: KernelParameters, share: number, others?: Partial<KernelParameters>): KernelParameters => {
-  const { bf16, fp8, mxfp8, nvfp4 } = parameters.products;
-  const products = {
-    bf16: { ...bf16, share },
-    fp8: { ...fp8, share },
-    mxfp8: { ...mxfp8, share },
-    nvfp4: { ...nvfp4, share },
-  };
-  return { ...parameters, ...others, products };
-};
-
-/** Architectures without tables have what their nearest has, and the best share of their peak that was published. */
-export const kernelParameters: Readonly<Record<Architecture, KernelParameters>> = {
-  ...fittedKernels,
-  volta: ampere,
-  /** MI300X: 668 of 1,307 TFLOP/s (stas00/ml-engineering, maximum achievable matmul FLOPS; CC BY-SA 4.0). */
-  cdna3: like(hopper, 0.52, { attentionShare: 0.52 }),
-  /** Not measured: its arrays are few and large, and its compiler fuses what stands around products. */
-  tpu: like(hopper, 0.85, { attentionShare: 0.7 }),
-  /** Not measured here: a device's rate is what its cores were found to do (calibration). */
-  cpu: like(ampere, 0.92),
-};

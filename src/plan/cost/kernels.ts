@@ -3,9 +3,10 @@ import { fail } from '../../errors.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { Device } from '../hardware/device.ts';
 import { formatBytes, type NumberFormat, rateOf } from '../hardware/number-format.ts';
+import { kernelParameters } from './architectures.ts';
 import { attentionSeconds } from './attention.ts';
 import type { KernelFormats } from './cost-model.ts';
-import { type KernelParameters, kernelParameters } from './kernel-parameters.ts';
+import type { KernelParameters } from './kernel-parameters.ts';
 import { groupedSeconds, matmulSeconds, movedSeconds } from './products.ts';
 
 /** What a kernel's seconds depend on besides its device. */

@@ -17,8 +17,9 @@ export interface LinkCost {
   readonly ownExchanged: number;
   /** For every rank that an all-to-all has a message for. */
   readonly peerSeconds: number;
-  /** Of the tier's rate, of large messages from rank to rank: a send, an all-to-all. */
-  readonly messageShare: number;
+  /** Of the tier's rate, of a large message from one rank to another, and of all that an all-to-all has. */
+  readonly sendShare: number;
+  readonly exchangeShare: number;
   /** Sums made by the switches (NVLS), where tiers have such. */
   readonly switched?: { readonly startSeconds: number; readonly share: number };
   /** Of the tier's rate that groups of two, three ... ranks have, where no switch joins all: links to the other ranks of the group. */

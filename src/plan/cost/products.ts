@@ -24,8 +24,9 @@ const sumBytes = 4;
  */
 const alignedShare: readonly number[] = [0.12, 0.12, 0.15, 0.68, 0.87, 0.95];
 
-/** By the greatest power of two that divides a row's length. */
-const alignment = (length: number): number => alignedShare[31 - Math.clz32(length & -length)] ?? 1;
+/** By the greatest power of two that divides a row's length; where the device copies tiles by itself, 16 bytes do (8 elements of 2). */
+const alignment = (length: number, copiesTiles: boolean): number =>
+  copiesTiles && length % 8 === 0 ? 1 : (alignedShare[31 - Math.clz32(length & -length)] ?? 1);
 
 /** `flopsPerSecond`: of all multiprocessors at best. */
 export function matmulSeconds(
@@ -40,17 +41,10 @@ export function matmulSeconds(
   const result = accumulates ? 2 * sumBytes : formatBytes[formats.activations];
   const second = batch === 1 && !accumulates ? weightBytes(formats) : operand;
   const bytes = batch * (m * k * operand + k * n * second + m * n * result);
-  const compute = tiledSeconds(
-    batch,
-    m,
-    n,
-    k,
-    operand,
-    flopsPerSecond * product.share * Math.min(alignment(n), alignment(accumulates ? m : k)),
-    device,
-    parameters,
-    product.rampDepth,
-  );
+  const { copiesTiles } = parameters;
+  const aligned = Math.min(alignment(n, copiesTiles), alignment(accumulates ? m : k, copiesTiles));
+  const rate = flopsPerSecond * product.share * aligned;
+  const compute = tiledSeconds(batch, m, n, k, operand, rate, device, parameters, product.rampDepth);
   const narrowing = accumulates ? 0 : narrowingSeconds(batch * m * k, device, formats, parameters);
   return narrowing + overlapped(compute, bytes, device, parameters);
 }

@@ -3,12 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expectEstimated } from '../../../test/compare-estimates.ts';
 import { anyCase, settingsOf } from '../../../test/random-cases.ts';
+import { configJson } from '../../../test/small-models.ts';
 import { oneRank, parseLayout, scheduleNames } from '../../mesh/layout.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
 import { bucketsOf } from '../../state/buckets.ts';
 import { actionsOf } from './actions.ts';
-import { livePeak } from './estimate.ts';
+import { estimate, livePeak } from './estimate.ts';
 import { summariseStages } from './stage-summary.ts';
 
 test('what every rank sends, computes and holds is what a walk of its program finds', () => {
@@ -58,6 +59,34 @@ test.each([
   );
   expect(sizes).toEqual(others);
   for (const text of [first, second]) expectEstimated(settingsFor(text, 2));
+});
+
+test('with room for even routing as much is computed and sent, and less is held', () => {
+  const mixture = parseModelConfig(
+    configJson({
+      family: 'mixtral',
+      heads: 4,
+      kvHeads: 2,
+      headDim: 4,
+      hidden: 16,
+      mlp: 8,
+      vocab: 32,
+      layers: 4,
+      tied: false,
+      biases: false,
+      window: 64,
+      mixture: { experts: 8, perToken: 2, width: 4, sharedWidth: 4, normalised: true, dense: [] },
+    }),
+    'mixtral',
+  );
+  const settings = { ...settingsFor('ep=4,dp=2,pp=2', 4), config: mixture };
+  const most = estimate(settings, widths);
+  const even = estimate({ ...settings, expertRoom: 'even' }, widths);
+  expect(even.map(({ flops, bytesSent }) => ({ flops, bytesSent }))).toEqual(
+    most.map(({ flops, bytesSent }) => ({ flops, bytesSent })),
+  );
+  for (const [index, { livePeakBytes }] of even.entries())
+    expect(livePeakBytes).toBeLessThan(most[index]!.livePeakBytes);
 });
 
 describe('a long schedule holds as much as the part of it that is looked at', () => {

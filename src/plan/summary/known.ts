@@ -15,4 +15,16 @@ export function remember<T>(config: ModelConfig, key: string, make: () => T): T 
   return made;
 }
 
+/** The same for many that have a long key in common: they are told apart by short ones. */
+export function rememberIn<T>(config: ModelConfig, key: string): (short: string, make: () => T) => T {
+  const map = remember(config, key, () => new Map<string, T>());
+  return (short, make) => {
+    const found = map.get(short);
+    if (found !== undefined) return found;
+    const made = make();
+    map.set(short, made);
+    return made;
+  };
+}
+
 const known = new WeakMap<ModelConfig, Map<string, unknown>>();

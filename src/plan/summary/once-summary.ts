@@ -5,10 +5,10 @@ import { type StateVector, stateOfParts } from '../../state/vectors.ts';
 import { ownMesh, type StepSettings } from '../../step/settings.ts';
 import { tokenBuffers } from '../../step/token-buffers.ts';
 import { beginStep, endStep } from '../../step/training-step.ts';
-import { remember } from './known.ts';
+import { rememberIn } from './known.ts';
 import { inTurn } from './live.ts';
 import { type Recording, startRecording } from './recorder.ts';
-import { bytesOf, profilesOf, summarise, widthOf } from './run-summary.ts';
+import { bytesOf, profilesOf, summarise, widthOf, widthsKey } from './run-summary.ts';
 import type { OwnBytes, RunSummary, StateBytes, Widths } from './summary.ts';
 
 export interface OnceSummary {
@@ -19,53 +19,59 @@ export interface OnceSummary {
 }
 
 /**
- * Of a rank of stage `pp` that has these parts; `key` names the parts and the widths. Of the scalars that finishing makes for each bucket,
- * those of buckets that one stands for are left out.
+ * Of a rank of stage `pp` that has these parts, which `key` names. Of the scalars that finishing makes for each bucket, those of buckets that
+ * one stands for are left out.
  */
-export function onceSummary(
-  parts: readonly AlikeParts[],
+export function onceSummaries(
   settings: StepSettings,
-  pp: number,
   widths: Widths,
-  key: string,
-): OnceSummary {
+): (parts: () => readonly AlikeParts[], pp: number, key: string) => OnceSummary {
   const { config, layout, router, preference } = settings;
   const { tp, sp, cp, ep, dp, zero } = layout;
   const told = config.mixture ? JSON.stringify(router) : '';
   const mesh = `${tp} ${sp} ${cp} ${ep} ${dp} ${layout.pp} ${zero}`;
-  return remember(config, `once ${mesh} ${preference !== undefined} ${told}|${key}`, () => {
-    const coords = { ...coordsOf(layout, 0), pp };
-    const { byLoad: _, ...state } = stateOfParts(config, layout, coords, parts);
-    const { builder, recording } = startRecording(layout, state.vectors);
-    const step = { builder, state, settings, own: ownMesh(settings, coords) };
-    // Biases that are moved by load send nothing: they are left out.
-    endStep(step, beginStep({ ...step, hasHead: parts.some(({ part }) => part.name === 'head') }));
-    const { steps, own } = recording;
-    const live = inTurn(profilesOf(recording, [steps.length], widths, { given: [], left: [] }));
-    return {
-      once: summarise(steps, widths, live),
-      state: stateBytes(state.vectors, widths),
-      scalars: bytesOfAll(own, widths),
-    };
-  });
+  const ofLayout = rememberIn<OnceSummary>(
+    config,
+    `once ${mesh} ${preference !== undefined} ${told} ${widthsKey(widths)}`,
+  );
+  return (parts, pp, key) =>
+    ofLayout(key, () => {
+      const coords = { ...coordsOf(layout, 0), pp };
+      const { byLoad: _, ...state } = stateOfParts(config, layout, coords, parts());
+      const { builder, recording } = startRecording(layout, state.vectors);
+      const step = { builder, state, settings, own: ownMesh(settings, coords) };
+      // Biases that are moved by load send nothing: they are left out.
+      endStep(step, beginStep({ ...step, hasHead: parts().some(({ part }) => part.name === 'head') }));
+      const { steps, own } = recording;
+      const live = inTurn(profilesOf(recording, [steps.length], widths, { given: [], left: [] }));
+      return {
+        once: summarise(steps, widths, live),
+        state: stateBytes(state.vectors, widths),
+        scalars: bytesOfAll(own, widths),
+      };
+    });
 }
 
 /** Of the tokens of a rank that has these parts. */
-export function tokenBytes(parts: readonly AlikeParts[], settings: StepSettings, widths: Widths): OwnBytes {
+export function tokenBytes(
+  settings: StepSettings,
+  widths: Widths,
+): (parts: () => readonly AlikeParts[], key: string) => OwnBytes {
   const { config, layout, microBatch, seqLen, packed, preference } = settings;
   const { cp, cpMode } = layout;
-  const named = parts.map(({ part }) => part);
-  const names = named.map(({ name }) => name).join(' ');
   const shape = `${microBatch} ${seqLen} ${packed} ${preference?.pairs} ${cp} ${cpMode} ${widths.activations}`;
-  return remember(config, `tokens ${names} ${shape}`, () => {
-    const of = (microbatches: number): number => {
-      const { builder, recording } = startRecording(layout, []);
-      tokenBuffers(builder, named, { ...settings, microbatches }, coordsOf(layout, 0), 'loss');
-      return bytesOfAll(recording.own, widths);
-    };
-    const microbatch = of(2) - of(1);
-    return { step: of(1) - microbatch, microbatch };
-  });
+  const ofLayout = rememberIn<OwnBytes>(config, `tokens ${shape}`);
+  return (parts, key) =>
+    ofLayout(key, () => {
+      const named = parts().map(({ part }) => part);
+      const of = (microbatches: number): number => {
+        const { builder, recording } = startRecording(layout, []);
+        tokenBuffers(builder, named, { ...settings, microbatches }, coordsOf(layout, 0), 'loss');
+        return bytesOfAll(recording.own, widths);
+      };
+      const microbatch = of(2) - of(1);
+      return { step: of(1) - microbatch, microbatch };
+    });
 }
 
 const bytesOfAll = (all: Recording['own'], widths: Widths): number =>

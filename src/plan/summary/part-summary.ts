@@ -10,16 +10,16 @@ import { zeroOf } from '../../state/placement.ts';
 import { once } from '../../step/once.ts';
 import { cutPrograms } from '../../step/part-programs.ts';
 import { type StepSettings, traceSettings } from '../../step/settings.ts';
-import { remember } from './known.ts';
+import { remember, rememberIn } from './known.ts';
 import { inTurn, times } from './live.ts';
 import { type Halves, type PartRecording, recordPart, sharedBy } from './part-recording.ts';
-import { profilesOf, summarise, sumOf } from './run-summary.ts';
+import { profilesOf, summarise, sumOf, widthsKey } from './run-summary.ts';
 import type { ChunkSummary, CountedPart, PartSummary, RunSummary, Widths, WorkKind } from './summary.ts';
 
 /** The settings that programs of parts are traced with. */
-function traceKey({ config, layout, microBatch, seqLen, attentionBlock, router }: StepSettings): string {
+function traceKey({ config, layout, microBatch, seqLen, attentionBlock, router, expertRoom }: StepSettings): string {
   const { tp, sp, cp, cpMode, ep } = layout;
-  const routing = config.mixture ? JSON.stringify(router) : '';
+  const routing = config.mixture ? `${JSON.stringify(router)} ${expertRoom}` : '';
   return `${tp} ${sp} ${cp} ${cpMode} ${ep} ${microBatch} ${seqLen} ${attentionBlock} ${routing}`;
 }
 
@@ -38,22 +38,29 @@ function holdKey(config: ModelConfig, layout: Layout, part: Part): string {
   return `${zero} ${layout.dp > 1} ${sizes.join()}`;
 }
 
-/** Those of the parts of a rank. `settings`: with the replica's own mesh. */
-export function partSummaries(
-  settings: StepSettings,
-  widths: Widths,
-): (name: PartName, layer: number, policy: RecomputePolicy) => PartSummary {
+/** Of the parts and chunks of a rank. */
+export interface Summaries {
+  readonly part: (name: PartName, layer: number, policy: RecomputePolicy) => PartSummary;
+  /** Chunks of one `key` have the same parts. */
+  readonly chunk: (key: string, parts: () => readonly CountedPart[]) => ChunkSummary;
+}
+
+/** `settings`: with the replica's own mesh. */
+export function summariesFor(settings: StepSettings, widths: Widths): Summaries {
   const { config, layout, lossBlock, preference } = settings;
   const trace = traceKey(settings);
   const bytes = widthsKey(widths);
   const ofHead = `${lossBlock} ${preference ? JSON.stringify(preference) : ''}`;
-  return (name, layer, policy) => {
-    const kind = `${name} ${layer} ${policy} ${name === 'head' ? ofHead : ''}|${trace}`;
-    const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${layout.pp > 1}`;
-    return remember(config, `part ${kind}|${shared}|${bytes}`, () => {
+  const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${layout.pp > 1}`;
+  const common = `parts ${trace}|${ofHead}|${shared}|${bytes}`;
+  const ofLayout = rememberIn<PartSummary>(config, common);
+  const chunks = rememberIn<ChunkSummary>(config, `${common}|${JSON.stringify(layout.recompute)}`);
+  const part: Summaries['part'] = (name, layer, policy) => {
+    return ofLayout(`${name} ${layer} ${policy}`, () => {
       const alike = { ...settings, layout: { ...layout, recompute: { policy } } };
       const origin = coordsOf(layout, 0);
       const held = holdKey(config, layout, { name, layer });
+      const kind = `${name} ${layer} ${policy} ${name === 'head' ? ofHead : ''}|${trace}`;
       const recordingOf = (halves: Halves): PartRecording =>
         remember(config, `recording ${kind}|${held}|${halves}`, () => {
           const cut = remember(config, `programs ${trace}`, () => cutPrograms(traceSettings(traced(settings), origin)));
@@ -77,10 +84,8 @@ export function partSummaries(
       };
     });
   };
+  return { part, chunk: (key, parts) => chunks(key, () => chunkSummary(parts())) };
 }
-
-export const widthsKey = ({ activations, parameters, gradients, moments, master }: Widths): string =>
-  `${activations} ${parameters} ${gradients} ${moments} ${master}`;
 
 function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Record<WorkKind, RunSummary>> {
   const { steps, ends } = recording;
@@ -99,36 +104,30 @@ function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Recor
 }
 
 /** Of parts side by side. */
-export function chunkSummary(config: ModelConfig, parts: readonly CountedPart[]): ChunkSummary {
-  const key = parts.map(({ part, count }) => `${idOf(part)}*${count}`).join();
-  return remember(config, `chunk ${key}`, () => {
-    const runOf = once((kind: WorkKind) => {
-      const all = parts.map(({ part, count }) => ({ run: part[kind], count }));
-      const inOrder = kind === 'forward' ? all : all.toReversed();
-      return sumOf(all, inTurn(inOrder.map(({ run, count }) => times(run.live, count))));
-    });
-    return {
-      parts,
-      get forward() {
-        return runOf('forward');
-      },
-      get backward() {
-        return runOf('backward');
-      },
-      get inputGradient() {
-        return runOf('inputGradient');
-      },
-      get weightGradient() {
-        return runOf('weightGradient');
-      },
-    };
-  });
-}
-
-const ids = new WeakMap<PartSummary, number>();
-let nextId = 0;
-function idOf(part: PartSummary): number {
-  const id = ids.get(part) ?? nextId++;
-  ids.set(part, id);
-  return id;
+function chunkSummary(parts: readonly CountedPart[]): ChunkSummary {
+  const known: { [kind in WorkKind]?: RunSummary } = {};
+  const runOf = (kind: WorkKind): RunSummary => {
+    const found = known[kind];
+    if (found) return found;
+    const all = parts.map(({ part, count }) => ({ run: part[kind], count }));
+    const inOrder = kind === 'forward' ? all : all.toReversed();
+    const made = sumOf(all, inTurn(inOrder.map(({ run, count }) => times(run.live, count))));
+    known[kind] = made;
+    return made;
+  };
+  return {
+    parts,
+    get forward() {
+      return runOf('forward');
+    },
+    get backward() {
+      return runOf('backward');
+    },
+    get inputGradient() {
+      return runOf('inputGradient');
+    },
+    get weightGradient() {
+      return runOf('weightGradient');
+    },
+  };
 }

@@ -1,8 +1,9 @@
 // From what was recorded to what is summed up, in bytes: equal kernels and calls once, with how often they are.
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import { alignment } from '../../program/lives.ts';
+import { once } from '../../step/once.ts';
 import type { Activation, Gone, NumberRole, Recording, Step } from './recorder.ts';
-import type { CountedKernel, CountedTalk, LiveProfile, RunSummary, Widths } from './summary.ts';
+import type { CountedTalk, LiveProfile, RunSummary, Widths } from './summary.ts';
 
 /** Bytes of a number. */
 export function widthOf(role: NumberRole, widths: Widths): number {
@@ -24,6 +25,9 @@ export function widthOf(role: NumberRole, widths: Widths): number {
       return 8;
   }
 }
+
+export const widthsKey = ({ activations, parameters, gradients, moments, master }: Widths): string =>
+  `${activations} ${parameters} ${gradients} ${moments} ${master}`;
 
 export const bytesOf = ({ numbers, role }: Activation, widths: Widths): number => numbers * widthOf(role, widths);
 
@@ -108,18 +112,25 @@ export function profilesOf(
   });
 }
 
-/** All of several runs, each so many times. */
+/** All of several runs, each so many times. What they do is listed when it is asked for. */
 export function sumOf(
-  all: readonly { readonly run: Omit<RunSummary, 'live'>; readonly count: number }[],
+  all: readonly { readonly run: RunSummary; readonly count: number }[],
   live: LiveProfile,
 ): RunSummary {
-  const counted = <T extends { readonly count: number }>(of: (run: Omit<RunSummary, 'live'>) => readonly T[]): T[] =>
-    all.flatMap(({ run, count }) =>
-      of(run).map((each) => (count === 1 ? each : { ...each, count: each.count * count })),
+  const counted = <T extends { readonly count: number }>(of: (run: RunSummary) => readonly T[]) =>
+    once((): T[] =>
+      all.flatMap(({ run, count }) =>
+        of(run).map((each) => (count === 1 ? each : { ...each, count: each.count * count })),
+      ),
     );
+  const [kernels, talk] = [counted((run) => run.kernels), counted((run) => run.talk)];
   return {
-    kernels: counted<CountedKernel>(({ kernels }) => kernels),
-    talk: counted<CountedTalk>(({ talk }) => talk),
+    get kernels() {
+      return kernels();
+    },
+    get talk() {
+      return talk();
+    },
     flops: all.reduce((sum, { run, count }) => sum + run.flops * count, 0),
     live,
   };

@@ -7,10 +7,11 @@ import type { PartName } from '../../model/params.ts';
 import { residualShape } from '../../model/parts.ts';
 import { elements } from '../../program/program.ts';
 import type { AlikeParts } from '../../state/buckets.ts';
+import { once } from '../../step/once.ts';
 import { type StepSettings, traceSettings } from '../../step/settings.ts';
-import { onceSummary, tokenBytes } from './once-summary.ts';
-import { chunkSummary, partSummaries, widthsKey } from './part-summary.ts';
-import type { CountedPart, StageSummary, Widths } from './summary.ts';
+import { onceSummaries, tokenBytes } from './once-summary.ts';
+import { summariesFor } from './part-summary.ts';
+import type { StageSummary, Widths } from './summary.ts';
 
 /** Of stage `pp`: see {@link summariseStages}. */
 export const summariseStage = (settings: StepSettings, pp: number, widths: Widths): StageSummary =>
@@ -24,10 +25,11 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
   const { config, layout } = settings;
   const { pp, virtual, recompute } = layout;
   const layers = virtualLayers(layout, config.layers);
-  const summaryOf = partSummaries(settings, widths);
-  const bytes = widthsKey(widths);
+  const summaries = summariesFor(settings, widths);
+  const onceOf = onceSummaries(settings, widths);
+  const tokensOf = tokenBytes(settings, widths);
   const sendBytes = elements(residualShape(traceSettings(settings, coordsOf(layout, 0)))) * widths.activations;
-  const alike = !config.mixture && recompute.layers === undefined;
+  const alike = !config.mixture && !config.wholeLayers && recompute.layers === undefined;
 
   /** Stretches of layers that are built alike and keep alike. */
   const stretches = ([first, end]: readonly [number, number]): Stretch[] => {
@@ -47,37 +49,39 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
     ...(place === layers.length - 1 ? [{ ...end, name: 'head' } as const] : []),
   ];
 
-  // Of alike layers a stage is what is first and last in it, and how many there are of them.
-  const likeness = (stage: number): string => {
-    let text = `${stage === 0} ${stage === pp - 1}`;
-    for (let place = stage; place < layers.length; place += pp) {
-      const [first, end] = layers[place]!;
-      text += alike ? ` ${end - first}` : ` ${first}-${end}`;
-    }
-    return text;
+  // Of alike layers a chunk is what is first and last in it, and how many there are of them.
+  const namesOf = (place: number): string => {
+    const [first, end] = layers[place]!;
+    return `${place === 0 ? 'e' : ''}${alike ? end - first : `${first}-${end}`}${place === layers.length - 1 ? 'h' : ''}`;
   };
-  const known = new Map<string, StageSummary>();
-  return (some ?? Array.from({ length: pp }, (_, stage) => stage)).map((stage) => {
-    const key = likeness(stage);
-    const found = known.get(key);
-    if (found) return found;
-    const chunks = Array.from({ length: virtual }, (_, chunk) => chunkOf(chunk * pp + stage));
-    const parts = alikeParts(chunks);
-    const partsKey = parts.map(({ part, count }) => `${part.name}${part.layer}*${count}`).join();
-    const { once, state, scalars } = onceSummary(parts, settings, stage, widths, `${partsKey} ${bytes}`);
-    const tokens = tokenBytes(parts, settings, widths);
-    const made: StageSummary = {
-      chunks: chunks.map((chunk) =>
-        chunkSummary(
-          config,
-          chunk.map(({ name, layer, policy, count }): CountedPart => ({ part: summaryOf(name, layer, policy), count })),
+  const summaryOf = (stage: number, names: readonly string[]): StageSummary => {
+    const stretchesOf = (chunk: number): Stretch[] => chunkOf(chunk * pp + stage);
+    const parts = once(() => alikeParts(names.flatMap((_, chunk) => stretchesOf(chunk))));
+    const all = alike ? `${stage === 0} ${countLayers(layers, stage, pp)} ${stage === pp - 1}` : names.join('/');
+    const tokens = tokensOf(parts, all);
+    const { scalars, ...lasting } = onceOf(parts, stage, all);
+    return {
+      chunks: names.map((name, chunk) =>
+        summaries.chunk(name, () =>
+          stretchesOf(chunk).map(({ name, layer, policy, count }) => ({
+            part: summaries.part(name, layer, policy),
+            count,
+          })),
         ),
       ),
-      once,
-      state,
+      ...lasting,
       sendBytes,
       own: { step: tokens.step + scalars, microbatch: tokens.microbatch },
     };
+  };
+  const known = new Map<string, StageSummary>();
+  const inOrder = some ?? Array.from({ length: pp }, (_, stage) => stage);
+  return inOrder.map((stage) => {
+    let key = namesOf(stage);
+    for (let chunk = 1; chunk < virtual; chunk++) key += `/${namesOf(chunk * pp + stage)}`;
+    const found = known.get(key);
+    if (found) return found;
+    const made = summaryOf(stage, key.split('/'));
     known.set(key, made);
     return made;
   });
@@ -93,10 +97,17 @@ interface Stretch {
 
 const end = { layer: 0, policy: 'none', count: 1 } as const;
 
+/** Of all chunks of a stage. */
+function countLayers(layers: readonly (readonly [number, number])[], stage: number, pp: number): number {
+  let count = 0;
+  for (let place = stage; place < layers.length; place += pp) count += layers[place]![1] - layers[place]![0];
+  return count;
+}
+
 /** The parts of all chunks, whatever they keep. */
-function alikeParts(chunks: readonly (readonly Stretch[])[]): AlikeParts[] {
+function alikeParts(stretches: readonly Stretch[]): AlikeParts[] {
   const found = new Map<string, { part: AlikeParts['part']; count: number }>();
-  for (const { name, layer, count } of chunks.flat()) {
+  for (const { name, layer, count } of stretches) {
     const known = found.get(`${name}${layer}`);
     if (known) known.count += count;
     else found.set(`${name}${layer}`, { part: { name, layer }, count });

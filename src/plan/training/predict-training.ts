@@ -38,6 +38,8 @@ export const stepSettings = ({
   microbatches,
   precision: 'f32',
   ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+  // Devices make room for the rows of experts when they know how many come.
+  ...(config.mixture ? { expertRoom: 'even' as const } : {}),
 });
 
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {
@@ -76,7 +78,8 @@ export function playTraining(scenario: TrainingScenario, model: CostModel): Play
 
 function timedStages(scenario: TrainingScenario, summaries: readonly StageSummary[], model: CostModel): StageTime[] {
   const costs = trainingCosts(scenario, model);
-  return summaries.map((summary) => stageTime(summary, costs, scenario));
+  const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
+  return summaries.map((summary) => timed.get(summary)!);
 }
 
 function playStages(schedule: Schedule, stages: readonly StageTime[], { overlapsPipeline }: Software): Played {

@@ -32,6 +32,6 @@ export const trainingParameters: TrainingParameters = {
   optimizerShare: 0.75,
   fusedPasses: 0.8,
   unfusedPasses: 1.3,
-  portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
+  portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4, 'blackwell-ultra': 2.4 },
   launchSeconds: { interpreted: 42e-6, compiled: 10e-6, captured: 2e-6 },
 };

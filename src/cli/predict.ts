@@ -8,6 +8,7 @@ import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import { checkFit } from '../model/fit.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
+import { tokenCosts } from '../plan/search/objective.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
@@ -15,6 +16,7 @@ import { refuse } from '../train/refuse.ts';
 import { findCluster } from './find-cluster.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
+import { askedOf, checkPage, writePage } from './page.ts';
 import { predictionJson, showPrediction } from './prediction.ts';
 import { showScalingCurve } from './scaling-curve.ts';
 import { showTimeline } from './timeline.ts';
@@ -32,6 +34,7 @@ type PredictOption =
   | 'globalBatch'
   | 'microBatch'
   | 'products'
+  | 'report'
   | 'json'
   | 'debug';
 
@@ -49,6 +52,7 @@ export function addPredict(program: Command, io: CliIo): void {
     globalBatch: 'one microbatch a replica',
     microBatch: '1',
     products: defaults.products,
+    report: '',
     json: '',
     debug: '',
   });
@@ -68,7 +72,14 @@ model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlo
 
 function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
   const scenario = scenarioOf(values);
+  if (values.report !== undefined) checkPage(values.report);
   const prediction = predictTraining(scenario, fittedCosts);
+  if (values.report !== undefined) {
+    const model = values.model as string;
+    const title = `${model} on ${scenario.cluster.name}`;
+    const layouts = [{ scenario, prediction, ...tokenCosts(scenario, prediction) }];
+    writePage(values.report, { title, asked: askedOf(model, scenario), layouts }, fittedCosts);
+  }
   if (values.json) {
     writeJson(io.stdout, predictionJson(scenario, prediction));
     return;

@@ -1,6 +1,8 @@
 // `fivefold predict`: its JSON adds up and follows from the cluster; what cannot be predicted is refused with the fix.
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { run } from '../../test/cli-fixture.ts';
+import { makeWorkplace, run } from '../../test/cli-fixture.ts';
+import { elementsOf, readPage, readText } from '../../test/markup.ts';
 import { formatSeconds } from '../units.ts';
 
 const llama = ['predict', '--model', 'llama-3.1-8b', '--seq-len', '8192'];
@@ -82,6 +84,23 @@ test('how it scales over replicas, where there are several', async () => {
   expect(one.stdout).not.toContain('replicas of this layout');
 });
 
+test('--report writes a page of the same numbers, and nothing else changes', async () => {
+  const { path, remove } = makeWorkplace();
+  try {
+    const words = ['--cluster', '16xh100', '--layout', 'tp=2,pp=2,dp=4,sp,zero=1', '--global-batch', '32'];
+    const said = await predicted(...words, '--report', path('page.html'));
+    expect(said).toEqual(await predicted(...words));
+    const page = readPage(readFileSync(path('page.html'), 'utf8'));
+    expect(elementsOf(page, 'h1').map(readText)).toEqual(['llama-3.1-8b on 16xh100']);
+    const values = elementsOf(page, 'data').map(({ attributes }) => Number(attributes.value));
+    for (const value of [said.stepSeconds, said.mfu, said.memoryBytes.activations, said.time.compute])
+      expect(values).toContain(value);
+    expect(elementsOf(page, 'h2').map(readText)).toEqual(expect.arrayContaining(['The pipeline', 'Scaling']));
+  } finally {
+    remove();
+  }
+});
+
 test.each<[string, string[], string, string]>([
   ['no cluster', [], '--cluster: it is missing', '8xh100'],
   ['a GPU that nobody knows', ['--cluster', '8xh1000'], 'h1000', 'h100'],
@@ -90,6 +109,8 @@ test.each<[string, string[], string, string]>([
   ['a format that the device has not', ['--cluster', '8xa100-80', '--precision', 'fp8'], 'no products in fp8', 'bf16'],
   ['auto', ['--cluster', '8xh100', '--layout', 'auto'], '--layout: auto', 'fivefold plan'],
   ['a cluster file that is not there', ['--cluster', '/no/such.json'], '/no/such.json', 'JSON'],
+  ['a page in no folder', ['--cluster', '8xh100', '--report', '/no/such/page.html'], 'does not exist', 'plan.html'],
+  ['a page that is a folder', ['--cluster', '8xh100', '--report', '.'], 'is a folder', 'plan.html'],
   ['a batch that does not divide', ['--cluster', '8xh100', '--global-batch', '12'], '12', '--global-batch'],
 ])('refused with the fix: %s', async (_, words, problem, fix) => {
   const { stdout, stderr, exit } = await run(...llama, ...words);

@@ -71,6 +71,9 @@ const numbered = (layouts: readonly ReportedLayout[], index: number): Pick<Stack
   name: nameOf(layouts[index]!),
 });
 
+const headOf = (layouts: readonly ReportedLayout[], what: string): string[] =>
+  layouts.length > 1 ? layouts.map((_, i) => `${i + 1}.`) : [what];
+
 function headline({ scenario, prediction }: ReportedLayout): Markup {
   const { stepSeconds, tokensPerSecondPerDevice, mfu, memory } = prediction;
   const figure = (value: Markup, name: string): Markup => html`<div><dd>${value}</dd><dt>${name}</dt></div>`;
@@ -141,7 +144,7 @@ function memoryPicture(layouts: readonly ReportedLayout[]): Markup {
   })}
 ${table({
   label: 'memory by part',
-  head: ['', ...layouts.map((_, i) => `${i + 1}.`)],
+  head: ['', ...headOf(layouts, 'memory')],
   words: [0],
   rows: [...memoryParts, { key: 'total', name: 'in all' } as const].map(({ key, name }) => [
     name,
@@ -163,7 +166,7 @@ function timePicture(layouts: readonly ReportedLayout[]): Markup {
 ${stackedBars({ parts, bars, format: formatSeconds })}
 ${table({
   label: 'time by cause',
-  head: ['', ...layouts.map((_, i) => `${i + 1}.`)],
+  head: ['', ...headOf(layouts, 'time')],
   words: [0],
   rows: [
     ...parts.map(({ key, name }) => [

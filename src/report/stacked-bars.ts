@@ -23,7 +23,8 @@ export interface StackedBars {
 
 export function stackedBars({ parts, bars, format, limit }: StackedBars): Markup {
   const shown = parts.filter(({ key }) => bars.some(({ values }) => values[key]! > 0));
-  const full = Math.max(limit?.value ?? 0, ...bars.map((bar) => sumOf(bar, shown)));
+  // The line is seen where all bars end before it.
+  const full = Math.max(1.01 * (limit?.value ?? 0), ...bars.map((bar) => sumOf(bar, shown)));
   return html`<ul class="legend">${shown.map(
     ({ name, colour }) => html`<li><span class="swatch ${colour}"></span>${name}</li>`,
   )}${limit && html`<li><span class="swatch limit"></span>${limit.text}</li>`}</ul>

@@ -12,7 +12,7 @@ export const style = html`<style>
   :root {
     --paper: #14161a; --ink: #e8eaee; --soft: #a3a9b5; --line: #343841; --raised: #1d2026;
     --blue: #3d9ad6; --red: #ea7a2a; --green: #22b78c; --orange: #eeb02a; --yellow: #f0e442;
-    --pink: #d992b8; --sky: #84caf2; --grey: #868c98; --empty: #3b404a; --within: #0b0c0e;
+    --pink: #d992b8; --sky: #84caf2; --grey: #868c98; --empty: #555c69; --within: #0b0c0e;
   }
 }
 * { box-sizing: border-box; }

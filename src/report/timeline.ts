@@ -15,8 +15,12 @@ const width = { least: 680, most: 6000, ofShortest: 7 };
 
 export function timeline(played: Played): Markup {
   const part = shownOf(played);
-  const works = part.spans.filter(({ action, start, end }) => !isMessage(action) && end > start);
-  const shortest = works.reduce((least, { start, end }) => Math.min(least, end - start), Number.POSITIVE_INFINITY);
+  const works = worksOf(part);
+  // Of the whole: what is cut is short by chance.
+  const shortest = worksOf(played).reduce(
+    (least, { start, end }) => Math.min(least, end - start),
+    Number.POSITIVE_INFINITY,
+  );
   const wide = Math.round(Math.min(width.most, Math.max(width.least, (width.ofShortest * part.makespan) / shortest)));
   const perSecond = wide / part.makespan;
   const stages = part.busy.length;
@@ -39,6 +43,9 @@ ${saidOf(played, part)}<div class="timeline"><svg class="names" width="64" heigh
 <div class="wide" role="region" aria-label="${label}" tabindex="0"><svg width="${wide}" height="${bottom + 26}" role="img" aria-label="${label}">
 ${marks}${boxes}</svg></div></div>`;
 }
+
+const worksOf = ({ spans }: Played): Span[] =>
+  spans.filter(({ action, start, end }) => !isMessage(action) && end > start);
 
 /** The first stages, and of them the first works, where all were too many. */
 function shownOf(played: Played): Played {

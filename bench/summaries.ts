@@ -1,5 +1,5 @@
 // How fast a layout is summed up: `npx tsx bench/summaries.ts`. Llama 3.1 405B: every kind of part of many layouts traced for the first
-// time, the same layouts again, and whole estimates with their schedules.
+// time, the same layouts again, and whole estimates with their schedules. Times are of the processor, in user code.
 import { cpModes, type Layout, oneRank } from '../src/mesh/layout.ts';
 import { recomputePolicies } from '../src/mesh/recompute.ts';
 import type { ModelConfig } from '../src/model/config.ts';

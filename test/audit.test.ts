@@ -75,6 +75,46 @@ const configs = {
     },
     'qwen2_moe',
   ),
+  deepseek_v3: parseModelConfig(
+    {
+      ...{
+        model_type: 'deepseek_v3',
+        vocab_size: vocab,
+        hidden_size: 192,
+        num_hidden_layers: 4,
+        num_attention_heads: 8,
+      },
+      ...{ intermediate_size: 512, q_lora_rank: 64, kv_lora_rank: 48, qk_nope_head_dim: 24, qk_rope_head_dim: 16 },
+      ...{
+        v_head_dim: 32,
+        n_routed_experts: 8,
+        num_experts_per_tok: 3,
+        moe_intermediate_size: 96,
+        n_shared_experts: 1,
+      },
+      ...{ first_k_dense_replace: 1, n_group: 4, topk_group: 2 },
+    },
+    'deepseek_v3',
+  ),
+  gemma3_text: parseModelConfig(
+    {
+      ...{
+        model_type: 'gemma3_text',
+        vocab_size: vocab,
+        hidden_size: 192,
+        num_hidden_layers: 4,
+        num_attention_heads: 8,
+      },
+      ...{
+        num_key_value_heads: 2,
+        head_dim: 32,
+        intermediate_size: 512,
+        sliding_window: 40,
+        sliding_window_pattern: 2,
+      },
+    },
+    'gemma3_text',
+  ),
 };
 
 const steps = 2;
@@ -122,6 +162,9 @@ const cases: readonly Audited[] = [
   { layout: 'cp=4,recompute=full', family: 'gpt2', precision: 'f64' },
   { layout: 'cp=2,dp=2,cpMode=gather,zero=3', family: 'gpt2', precision: 'f32' },
   { layout: 'tp=2,cp=2,cpMode=ulysses,sp', family: 'llama', precision: 'f32' },
+  { layout: 'tp=2,sp,pp=2', family: 'deepseek_v3', precision: 'f32' },
+  { layout: 'tp=2,cp=2,zero=3,recompute=selective', family: 'deepseek_v3', precision: 'f64' },
+  { layout: 'tp=2,pp=2,sp', family: 'gemma3_text', precision: 'f32' },
   { layout: 'tp=1', family: 'qwen2_moe', precision: 'f32' },
   // Blocks of two sizes, their gradients whole for one at a time: the plan of memory finds no better.
   {

@@ -76,6 +76,17 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     ep: talk.ep - hidden.ep,
     dp: talk.dp - hidden.dp,
   };
-  // The host runs ahead of the device, until it is what the device waits for.
-  return { ...device, launches: Math.max(0, launched * launchSeconds[software.launches] - allSeconds(device)) };
+  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches]) };
+}
+
+/**
+ * The host runs ahead of the device, until it is what the device waits for. Where both take about as long, now the one waits, now the
+ * other, as large kernels and small ones take turns.
+ */
+function waiting(device: number, host: number): number {
+  const { takesTurns } = trainingParameters;
+  const longer = Math.max(device, host);
+  if (longer === 0) return 0;
+  const shorter = Math.min(device, host) / longer;
+  return longer * (1 + shorter ** takesTurns) ** (1 / takesTurns) - device;
 }

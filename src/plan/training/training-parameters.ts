@@ -1,5 +1,4 @@
-// What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts. Fitted by
-// tools/fit-training.ts, half of the runs held out.
+// What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts.
 import type { Architecture } from '../hardware/device.ts';
 import type { Software } from './scenario.ts';
 
@@ -20,8 +19,12 @@ export interface TrainingParameters {
   readonly unfusedPasses: number;
   /** FlashAttention 2 over kernels made for the device, by architecture. */
   readonly portableAttention: Readonly<Partial<Record<Architecture, number>>>;
+  /** Of the rate of one product, that of a product for each of many experts, whose rows are many in training. */
+  readonly groupedShare: number;
   /** That the host takes to launch a kernel, and what comes with it. */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
+  /** How fully the longer of host and device hides the shorter: together they take this norm of both. */
+  readonly takesTurns: number;
 }
 
 export const trainingParameters: TrainingParameters = {
@@ -32,6 +35,8 @@ export const trainingParameters: TrainingParameters = {
   optimizerShare: 0.75,
   fusedPasses: 0.8,
   unfusedPasses: 1.3,
-  portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4, 'blackwell-ultra': 2.4 },
+  portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
+  groupedShare: 0.8,
   launchSeconds: { interpreted: 42e-6, compiled: 10e-6, captured: 2e-6 },
+  takesTurns: 4,
 };

@@ -18,10 +18,7 @@ export interface Chunk {
   readonly halves: { readonly inputGradient: number; readonly weightGradient: number };
   /** Of kernels alone. */
   readonly compute: { readonly forward: number; readonly backward: number };
-  readonly forwardLive: LiveProfile;
-  readonly backwardLive: LiveProfile;
-  readonly inputLive: LiveProfile;
-  readonly weightLive: LiveProfile;
+  readonly live: (work: WorkKind) => LiveProfile;
 }
 
 /** Layers [first, end), with the embedding before them and the head behind where they are at the ends. */
@@ -66,14 +63,7 @@ export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): 
         };
       },
       compute: { forward: runOf('forward').compute, backward: runOf('backward').compute },
-      forwardLive: liveOf('forward'),
-      backwardLive: liveOf('backward'),
-      get inputLive() {
-        return liveOf('inputGradient');
-      },
-      get weightLive() {
-        return liveOf('weightGradient');
-      },
+      live: once(liveOf),
     };
   };
   const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): CountedPart[] => {

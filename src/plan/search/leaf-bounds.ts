@@ -13,7 +13,7 @@ import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
 import { memoryOf } from '../training/stage-memory.ts';
 import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
-import { addElements, leastActivations, leastState, type PartElements } from './least-memory.ts';
+import { addElements, leastActivations, leastState, type PartElements, withMessages } from './least-memory.ts';
 import { leastSpan } from './least-span.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
@@ -51,18 +51,20 @@ export function* boundedLeaves(expanding: Expanding, cuts: readonly Cut[]): Gene
   const { task, grid, usableBytes } = expanding;
   const { pp, microbatches } = grid;
   const costs = costsOf(expanding);
-  const send = sendSeconds(expanding, costs);
+  const message = messageBytes(expanding);
+  const send = sendSeconds(message, costs);
   const widths = widthsOf(task.formats);
   const fullest = fullestStages(pp);
   for (const cut of cuts) {
     const chunks = chunksOf(expanding, cut);
     const stages = fullest.map((stage) => {
       const own = chunks.filter((_, at) => at % pp === stage);
-      return { stage, chunks: own, elements: stageElements(expanding, cut, stage), window: windowOf(own) };
+      const held = own.map((chunk, i) => withMessages(chunk, i * pp + stage, chunks.length - 1, message));
+      return { stage, held, elements: stageElements(expanding, cut, stage), window: windowOf(own) };
     });
     const computeSeconds = microbatches * leastCompute(pp, chunks);
     for (const schedule of schedulesOf(pp, cut.virtual)) {
-      const activations = stages.map((each) => leastActivations(schedule, each.stage, grid, each.chunks));
+      const activations = stages.map((each) => leastActivations(schedule, each.stage, grid, each.held));
       let span: number | undefined;
       for (const zero of zerosOf(grid)) {
         const leaf: Leaf = { grid, cut, schedule, zero };
@@ -91,21 +93,23 @@ const fullestStages = (pp: number): number[] => [...new Set([0, Math.min(1, pp -
 export function playedLeaf(expanding: Expanding, { leaf, least, after }: BoundedLeaf, order: Order): StepFigures {
   const { task, grid } = expanding;
   const chunks = chunksOf(expanding, leaf.cut);
-  const send = sendSeconds(expanding, costsOf(expanding));
+  const message = messageBytes(expanding);
+  const send = sendSeconds(message, costsOf(expanding));
   const busy = task.software.overlapsPipeline ? 0 : send;
   const works = new Float64Array(4 * chunks.length);
   const live: LiveProfile[] = [];
   const last = chunks.length - 1;
-  const set = (at: number, kind: WorkKind, seconds: number, profile: LiveProfile): void => {
-    works[workIndex(at, kind)] = seconds;
-    live[workIndex(at, kind)] = profile;
-  };
   for (const [at, chunk] of chunks.entries()) {
-    set(at, 'forward', chunk.forward + (at < last ? busy : 0), chunk.forwardLive);
+    const held = withMessages(chunk, at, last, message);
+    const set = (kind: WorkKind, seconds: number): void => {
+      works[workIndex(at, kind)] = seconds;
+      live[workIndex(at, kind)] = held(kind);
+    };
+    set('forward', chunk.forward + (at < last ? busy : 0));
     if (leaf.schedule === 'zb-h1') {
-      set(at, 'inputGradient', chunk.halves.inputGradient + (at > 0 ? busy : 0), chunk.inputLive);
-      set(at, 'weightGradient', chunk.halves.weightGradient, chunk.weightLive);
-    } else set(at, 'backward', chunk.backward + (at > 0 ? busy : 0), chunk.backwardLive);
+      set('inputGradient', chunk.halves.inputGradient + (at > 0 ? busy : 0));
+      set('weightGradient', chunk.halves.weightGradient);
+    } else set('backward', chunk.backward + (at > 0 ? busy : 0));
   }
   const span = playedSpan(order, { works, transit: send - busy });
   const held = fullestStages(grid.pp).map((stage) => {
@@ -128,13 +132,15 @@ const scenarioOf = ({ task, grid }: Expanding): TrainingScenario => ({
 
 const costsOf = (expanding: Expanding): TrainingCosts => trainingCosts(scenarioOf(expanding), expanding.model);
 
-/** Of a message to the next stage. */
-function sendSeconds(expanding: Expanding, costs: TrainingCosts): number {
+const sendSeconds = (bytes: number, costs: TrainingCosts): number =>
+  bytes > 0 ? costs.talk({ axis: 'pp', call: 'send', bytes }) : 0;
+
+/** Of a message to the next stage; 0: there is none. */
+function messageBytes(expanding: Expanding): number {
   if (expanding.grid.pp === 1) return 0;
   const scenario = scenarioOf(expanding);
   const residual = residualShape(traceSettings(stepSettings(scenario), coordsOf(scenario.layout, 0)));
-  const bytes = elements(residual) * widthsOf(scenario.formats).activations;
-  return costs.talk({ axis: 'pp', call: 'send', bytes });
+  return elements(residual) * widthsOf(scenario.formats).activations;
 }
 
 /** What runs beside the talk of gradients and parameters: kernels of one microbatch. */

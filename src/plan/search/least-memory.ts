@@ -2,9 +2,10 @@
 import type { Layout, ScheduleName } from '../../mesh/layout.ts';
 import { type Part, paramSpecs, shardShape } from '../../model/params.ts';
 import { isTied } from '../../model/stages.ts';
+import { alignment } from '../../program/lives.ts';
 import { elements } from '../../program/program.ts';
 import { groupsOf } from '../../schedule/interleaved.ts';
-import type { StateBytes, Widths } from '../summary/summary.ts';
+import type { LiveProfile, StateBytes, Widths, WorkKind } from '../summary/summary.ts';
 import type { Chunk } from './known-kind.ts';
 import { type Grid, kindLayout, type Leaf, type SearchTask } from './task.ts';
 
@@ -45,25 +46,43 @@ export function leastState(
   };
 }
 
+/** Bytes of activations of a chunk's work, with the messages that come before it and go after it. */
+export type HeldBy = (work: WorkKind) => LiveProfile;
+
+/** `at`: the virtual stage, of which `last` is the last. */
+export function withMessages({ live }: Chunk, at: number, last: number, messageBytes: number): HeldBy {
+  const message = Math.ceil(messageBytes / alignment) * alignment;
+  const [before, behind] = [at > 0 ? message : 0, at < last ? message : 0];
+  const between = ({ peak, net }: LiveProfile, received: number, sent: number): LiveProfile => ({
+    peak: peak + received,
+    net: net + received - sent,
+  });
+  return (work) => {
+    if (work === 'weightGradient') return live(work);
+    return work === 'forward' ? between(live(work), before, behind) : between(live(work), behind, before);
+  };
+}
+
 /** Bytes of activations of a stage with these chunks, at the first backward of its schedule. */
 export function leastActivations(
   schedule: ScheduleName,
   stage: number,
   { pp, microbatches }: Grid,
-  chunks: readonly Chunk[],
+  chunks: readonly HeldBy[],
 ): number {
   if (schedule === 'zb-h1') {
-    const [{ forwardLive, inputLive }] = chunks as [Chunk];
+    const [own] = chunks as [HeldBy];
+    const [forward, input] = [own('forward'), own('inputGradient')];
     const warm = Math.min(pp - 1 - stage, microbatches - 1);
     // Gradients of weights that wait for their turn hold what they need.
-    const late = Math.min(stage, microbatches - 1 - warm) * Math.max(0, forwardLive.net + inputLive.net);
-    return warm * forwardLive.net + late + Math.max(forwardLive.peak, forwardLive.net + inputLive.peak);
+    const late = Math.min(stage, microbatches - 1 - warm) * Math.max(0, forward.net + input.net);
+    return warm * forward.net + late + Math.max(forward.peak, forward.net + input.peak);
   }
   const before = forwardsBefore(schedule, stage, { pp, microbatches }, chunks.length);
   let held = 0;
-  for (const [chunk, count] of before.counts.entries()) held += count * chunks[chunk]!.forwardLive.net;
-  const { peak, net } = chunks[before.next]!.forwardLive;
-  return held + Math.max(peak, net + chunks.at(-1)!.backwardLive.peak);
+  for (const [chunk, count] of before.counts.entries()) held += count * chunks[chunk]!('forward').net;
+  const { peak, net } = chunks[before.next]!('forward');
+  return held + Math.max(peak, net + chunks.at(-1)!('backward').peak);
 }
 
 /** Forwards by chunk before the last one that precedes the first backward, and the chunk of that. */

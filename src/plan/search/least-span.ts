@@ -37,8 +37,8 @@ export function leastSpan(pipeline: Pipeline, seconds: VirtualSeconds): number {
       messages += (at < last ? 1 : 0) + (at > 0 ? 1 : 0);
     }
     const busy = microbatches * (work + (overlaps ? 0 : messages * send));
-    // ZB-H1 has up to as many gradients of weights left as the stage's number.
-    const late = inHalves ? Math.min(stage, microbatches) : 0;
+    // After its last gradient of an input ZB-H1 has that one's of the weights left, and as many before it as the stage's number.
+    const late = inHalves ? Math.min(stage + 1, microbatches) : 0;
     const tail = Math.max(late * weights, drain + (inHalves && stage > 0 ? weightGradient[0]! : 0));
     most = Math.max(most, fill + busy + (microbatches - late) * weights + tail);
     if (schedule === '1f1b' && virtual === 1 && overlaps)

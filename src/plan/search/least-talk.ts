@@ -55,9 +55,11 @@ export function layerTalk(task: SearchTask, kind: Kind): LeastTalk {
 /** Numbers that are shared out, and the data axes over which they are. */
 function* overData(grid: SharedGrid, { own, experts }: PartElements) {
   const sizes = { ...grid.kind, dp: grid.dp };
+  // What goes over the same axes goes together.
+  const isApart = grid.kind.ep > 1;
   for (const [numbers, among] of [
-    [own, dataAxes],
-    [experts, dataAxes.filter((axis) => axis !== 'ep')],
+    [isApart ? own : own + experts, dataAxes],
+    [isApart ? experts : 0, dataAxes.filter((axis) => axis !== 'ep')],
   ] as const) {
     const along = among.filter((axis) => sizes[axis] > 1);
     const ranks = along.reduce((product, axis) => product * sizes[axis], 1);

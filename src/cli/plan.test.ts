@@ -1,0 +1,54 @@
+// `fivefold plan`: what it prints for scripts and for people, and what it refuses.
+import { expect, test } from 'vitest';
+import { run } from '../../test/cli-fixture.ts';
+
+const plan = (...argv: string[]) => run('plan', '--model', 'smollm2-135m', '--train', '--seq-len', '512', ...argv);
+const four = ['--cluster', '4xh100', '--global-batch', '4'];
+
+const linesOf = (stdout: string): Record<string, unknown>[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+test('a line a layout, the best first, and a last one that sums up', async () => {
+  const { exit, stdout, stderr } = await plan(...four, '--top', '3', '--json');
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+  const lines = linesOf(stdout);
+  const [layouts, last] = [lines.slice(0, -1), lines.at(-1)!];
+  expect(layouts.map(({ rank }) => rank)).toEqual([1, 2, 3]);
+  expect(layouts.map(({ fits }) => fits)).toEqual([true, true, true]);
+  const seconds = layouts.map(({ stepSeconds }) => stepSeconds as number);
+  expect(seconds).toEqual(seconds.toSorted((a, b) => a - b));
+  expect(last.done).toBe(true);
+  expect(last.pruned as number).toBeLessThan(last.judged as number);
+  expect(last.because).toContain(String(layouts[0]!.layout));
+  // What plan says of a layout is what predict says.
+  const { layout, microBatch, stepSeconds, memoryBytes } = layouts[0]!;
+  const predicted = await run(
+    'predict',
+    '--model',
+    'smollm2-135m',
+    '--seq-len',
+    '512',
+    ...four,
+    '--layout',
+    String(layout),
+    '--micro-batch',
+    String(microBatch),
+    '--json',
+  );
+  expect(JSON.parse(predicted.stdout)).toMatchObject({ stepSeconds, memoryBytes });
+});
+
+test.each([
+  [['--model', 'llama-tiny', '--cluster', '7xh100', '--global-batch', '4', '--seq-len', '64'], '--global-batch'],
+  [['--cluster', '4xh100', '--seq-len', '100000'], '--seq-len'],
+  [['--cluster', '4xa100', '--precision', 'fp8'], '--precision'],
+])('%j is refused with the fix, in one line', async (argv, names) => {
+  const { exit, stdout, stderr } = await plan(...argv);
+  expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain(names);
+  expect(stderr).toMatch(/use --/);
+});

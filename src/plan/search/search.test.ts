@@ -1,0 +1,80 @@
+// Nothing better is ever dropped: every layout of random models and clusters is predicted, and none is better than what the search finds.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { anyPlannerCase, plannerCaseName } from '../../../test/planner-cases.ts';
+import { printLayout } from '../../mesh/layout.ts';
+import { fittedCosts } from '../cost/fitted-costs.ts';
+import { fits } from '../training/fits.ts';
+import { predictTraining } from '../training/predict-training.ts';
+import { boundsOf } from './bounds.ts';
+import { figuresOf, objectiveValue, type StepFigures } from './objective.ts';
+import { bestLayouts } from './search.ts';
+import { gridsOf, sharingsOf } from './space.ts';
+import { leafScenario, type SearchTask } from './task.ts';
+
+/** Sums are taken in different orders. */
+const rounding = 1 + 1e-9;
+
+interface Judged {
+  readonly layout: string;
+  readonly exact: StepFigures;
+  readonly fits: boolean;
+  /** Its bounds, from the coarsest to the finest. */
+  readonly bounds: readonly StepFigures[];
+}
+
+function judgeAll(task: SearchTask): Judged[] {
+  const bounds = boundsOf(task, fittedCosts);
+  return gridsOf(task).flatMap((grid) =>
+    sharingsOf(grid).flatMap((sharing) => {
+      const shared = { ...grid, sharing };
+      const coarse = [bounds.ofGrid(grid), bounds.ofShared(shared)];
+      const leaves = [...bounds.ofLeaves(shared, Number.POSITIVE_INFINITY)];
+      expect(leaves).toHaveLength(bounds.countLeaves(shared));
+      return leaves.map((bounded): Judged => {
+        const scenario = leafScenario(task, bounded.leaf);
+        const prediction = predictTraining(scenario, fittedCosts);
+        return {
+          layout: `${printLayout(scenario.layout)} of microbatches of ${scenario.microBatch}`,
+          exact: figuresOf(prediction),
+          fits: fits(prediction.memory, task.cluster.device),
+          bounds: [...coarse, bounded.least, bounds.ofPlayed(bounded)],
+        };
+      });
+    }),
+  );
+}
+
+test('no layout is better than those found, and none is below its bounds', { timeout: 600_000 }, () => {
+  let [layouts, pruned, without] = [0, 0, 0];
+  fc.assert(
+    fc.property(anyPlannerCase, (each) => {
+      const { task, objective } = each;
+      const all = judgeAll(task);
+      for (const { layout, exact, bounds } of all)
+        for (const [level, least] of bounds.entries())
+          for (const of of ['stepSeconds', 'computeSeconds', 'memoryBytes'] as const)
+            if (!(least[of] <= exact[of] * rounding))
+              throw new Error(
+                `${layout}: ${of} is ${exact[of]}, its bound ${level} ${least[of]}; ${plannerCaseName(each)}`,
+              );
+      const values = all
+        .filter((judged) => judged.fits)
+        .map(({ exact }) => objectiveValue(objective, task.cluster, exact))
+        .sort((a, b) => a - b);
+      const result = bestLayouts(task, fittedCosts, { objective, top: 3 });
+      expect(result.judged, plannerCaseName(each)).toBe(all.length);
+      expect(
+        result.found.map(({ value }) => value),
+        plannerCaseName(each),
+      ).toEqual(values.slice(0, 3));
+      layouts += result.judged;
+      pruned += result.pruned;
+      if (values.length === 0) without += 1;
+    }),
+    { numRuns: 12 },
+  );
+  // The property is about something: most is pruned, and some models fit nowhere.
+  expect(pruned).toBeGreaterThan(layouts / 2);
+  expect(without).toBeLessThan(12);
+});

@@ -21,6 +21,7 @@ const pure = [...step, 'plan'];
 const effects = [
   'abort-signal.ts',
   'units.ts',
+  'report',
   'files',
   'settings.ts',
   'runtime',

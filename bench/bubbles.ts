@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/ui/table.ts';
-import { formatPercent, formatSeconds } from '../src/cli/ui/units.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { scheduleOf } from '../src/schedule/schedules.ts';
 import { idleShare, playAgain, playMedian, readTimelines, type Timeline } from '../src/train/timeline.ts';
+import { formatPercent, formatSeconds } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 import { benchModel, benchShape, median, trainFor, withTokens } from './model.ts';
 

@@ -3,11 +3,11 @@
 import { parseArgs } from 'node:util';
 import { findModel } from '../src/checkpoint/model-source.ts';
 import { formatTable } from '../src/cli/ui/table.ts';
-import { formatBytes, formatSeconds } from '../src/cli/ui/units.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { worldSize } from '../src/mesh/mesh.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { train } from '../src/train/train.ts';
+import { formatBytes, formatSeconds } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 import { median, withTokens } from './model.ts';
 

@@ -1,9 +1,9 @@
 // What replicas that meet every 10 steps send each other, against replicas that sum gradients at every step: `npx tsx bench/local-sgd.ts`.
 import { findModel } from '../src/checkpoint/model-source.ts';
 import { formatTable } from '../src/cli/ui/table.ts';
-import { formatBytes } from '../src/cli/ui/units.ts';
 import { createPool } from '../src/runtime/world-pool.ts';
 import { train } from '../src/train/train.ts';
+import { formatBytes } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 import { withTokens } from './model.ts';
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/ui/table.ts';
-import { formatBytes, formatFlops, formatSeconds } from '../src/cli/ui/units.ts';
+import { formatBytes, formatFlops, formatSeconds } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 import { median } from './model.ts';
 

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { formatBinaryBytes } from '../src/cli/ui/units.ts';
+import { formatBinaryBytes } from '../src/units.ts';
 import { words } from './marks.ts';
 
 const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, ${formatBinaryBytes(totalmem())}, ${platform()} ${arch()}, Node ${process.version}`;

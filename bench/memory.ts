@@ -1,9 +1,9 @@
 // Memory over 500 steps: does a rank's resident memory stay flat, and do its buffers keep to the plan? `npx tsx bench/memory.ts`.
 import { fileURLToPath } from 'node:url';
 import { findModel } from '../src/checkpoint/model-source.ts';
-import { formatBytes } from '../src/cli/ui/units.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { train } from '../src/train/train.ts';
+import { formatBytes } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 import { withTokens } from './model.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/ui/table.ts';
-import { formatBytes } from '../src/cli/ui/units.ts';
+import { formatBytes } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 
 const batch = (seqLen: number, globalBatch: number, microBatch: number): string[] =>

@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findModel } from '../src/checkpoint/model-source.ts';
 import { formatTable } from '../src/cli/ui/table.ts';
-import { formatSeconds } from '../src/cli/ui/units.ts';
 import { dataSources } from '../src/data/source.ts';
 import { byteTokenizer } from '../src/data/tokenizer.ts';
 import { prepareTokens } from '../src/data/tokens.ts';
@@ -14,6 +13,7 @@ import { launch } from '../src/train/launch.ts';
 import { layOut } from '../src/train/lay-out.ts';
 import { planRun, type RunPlan } from '../src/train/plan-run.ts';
 import { settle } from '../src/train/settle.ts';
+import { formatSeconds } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 import { withTokens } from './model.ts';
 

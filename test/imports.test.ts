@@ -18,12 +18,24 @@ const schedule = [...model, 'schedule'];
 const state = [...model, 'state'];
 const step = [...schedule, 'state', 'step'];
 const pure = [...step, 'plan'];
-const effects = ['abort-signal.ts', 'files', 'settings.ts', 'runtime', 'checkpoint', 'data', 'generate', 'train'];
+const effects = [
+  'abort-signal.ts',
+  'units.ts',
+  'report',
+  'files',
+  'settings.ts',
+  'runtime',
+  'checkpoint',
+  'data',
+  'generate',
+  'train',
+];
 
 /** What is pure names no package that does anything outside its own memory: it also runs in a browser. */
 const units: Readonly<Record<string, Unit>> = {
   'errors.ts': { folders: [], outside: [] },
   'abort-signal.ts': { folders: [], outside: [] },
+  'units.ts': { folders: [], outside: [] },
   'settings.ts': { folders: ['mesh'], outside: ['zod'] },
   files: { folders: [], outside: 'all' },
   mesh: { folders: [], outside: ['zod'] },
@@ -34,6 +46,7 @@ const units: Readonly<Record<string, Unit>> = {
   state: { folders: state, outside: [] },
   step: { folders: step, outside: [] },
   plan: { folders: pure, outside: ['papaparse', 'zod'] },
+  report: { folders: [...pure, 'report', 'units.ts'], outside: [] },
   runtime: { folders: [...pure, 'abort-signal.ts', 'settings.ts'], outside: 'all' },
   checkpoint: { folders: [...pure, 'files', 'runtime'], outside: 'all' },
   data: { folders: ['abort-signal.ts', 'files'], outside: 'all' },

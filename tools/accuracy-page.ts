@@ -6,11 +6,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { formatCount, formatPercent, formatSeconds } from '../src/cli/ui/units.ts';
 import { figuresOf, type JudgedRow } from '../src/plan/accuracy/figures.ts';
 import { judge } from '../src/plan/accuracy/judge.ts';
 import { predictors } from '../src/plan/accuracy/predictors.ts';
 import { parseTable, type Row, type TableKind } from '../src/plan/accuracy/table.ts';
+import { formatCount, formatPercent, formatSeconds } from '../src/units.ts';
 
 const [folder] = process.argv.slice(2);
 if (!folder) {

@@ -1,9 +1,9 @@
 // What `accuracy` shows people: figures by table, the rows that are furthest off, and those that were not predicted.
 import { type Figures, figuresOf, type JudgedRow, quantile } from '../plan/accuracy/figures.ts';
 import type { TableKind } from '../plan/accuracy/table.ts';
+import { formatCount, formatPercent, formatSeconds } from '../units.ts';
 import { paint } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
-import { formatCount, formatPercent, formatSeconds } from './ui/units.ts';
 import { wrap } from './ui/wrap.ts';
 
 export interface JudgedTable {

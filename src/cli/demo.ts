@@ -13,6 +13,7 @@ import { withTemporary } from '../files/temporary.ts';
 import { createPool, type WorldPool } from '../runtime/world-pool.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import { train } from '../train/train.ts';
+import { formatCount, formatFlopsPerSecond, formatSeconds } from '../units.ts';
 import { continueText } from './generate.ts';
 import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
 import { addOptions } from './options.ts';
@@ -21,7 +22,6 @@ import { formatFigures } from './report.ts';
 import { measuredFigures, predictedFigures } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { paint, wantsColour } from './ui/colour.ts';
-import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
 import { columnsOf, wrapCommand } from './ui/wrap.ts';
 
 /** The whole command takes about this long on any machine but a very slow one. */

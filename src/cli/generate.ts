@@ -4,11 +4,11 @@ import { fail, option } from '../errors.ts';
 import { generate } from '../generate/generate.ts';
 import type { Generated } from '../generate/job.ts';
 import { type GenerateOptions, generateDefaults } from '../generate/options.ts';
+import { formatCount, formatSeconds } from '../units.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { promptOf } from './prompt.ts';
 import { paint, wantsColour } from './ui/colour.ts';
-import { formatCount, formatSeconds } from './ui/units.ts';
 
 type Values = OptionValues<
   | 'model'

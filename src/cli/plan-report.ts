@@ -6,10 +6,11 @@ import { compareTimes } from '../plan/explain/compare.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import type { Found, SearchResult } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';
-import { showPrediction, timeNames } from './prediction.ts';
+import { timeParts } from '../report/parts.ts';
+import { formatBytes, formatCount, formatPercent, formatSeconds } from '../units.ts';
+import { showPrediction } from './prediction.ts';
 import { paint } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
-import { formatBytes, formatCount, formatPercent, formatSeconds } from './ui/units.ts';
 
 export interface PlanStyle {
   readonly seconds: number;
@@ -87,7 +88,7 @@ export function becauseText([best, next]: readonly Found[]): string {
   const [most, ...others] = compareTimes(best.prediction, next.prediction);
   if (!most) return `${first} ${printLayout(next.scenario.layout)} takes as long.`;
   const told = (each: typeof most): string =>
-    `${formatSeconds(Math.abs(each.seconds))} ${each.seconds > 0 ? 'more' : 'less'} on ${timeNames[each.cause]}`;
+    `${formatSeconds(Math.abs(each.seconds))} ${each.seconds > 0 ? 'more' : 'less'} on ${timeParts.find(({ key }) => key === each.cause)!.name}`;
   const also = others.slice(0, 1).map(told);
   return `${first} The runner-up, ${printLayout(next.scenario.layout)} with microbatches of ${next.scenario.microBatch}, is ${formatPercent(slower)} slower: it spends ${[told(most), ...also].join(' and ')}.`;
 }

@@ -1,6 +1,8 @@
 // `fivefold plan`: what it prints for scripts and for people, and what it refuses.
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { run } from '../../test/cli-fixture.ts';
+import { makeWorkplace, run } from '../../test/cli-fixture.ts';
+import { elementsOf, readPage, readText } from '../../test/markup.ts';
 
 const plan = (...argv: string[]) => run('plan', '--model', 'smollm2-135m', '--train', '--seq-len', '512', ...argv);
 const four = ['--cluster', '4xh100', '--global-batch', '4'];
@@ -39,6 +41,27 @@ test('a line a layout, the best first, and a last one that sums up', async () =>
     '--json',
   );
   expect(JSON.parse(predicted.stdout)).toMatchObject({ stepSeconds, memoryBytes });
+});
+
+test('--report writes a page: the same layouts, why the first is best, and the front', async () => {
+  const { path, remove } = makeWorkplace();
+  try {
+    const { exit, stdout } = await plan(...four, '--top', '3', '--json', '--report', path('plan.html'));
+    expect(exit).toBe(0);
+    const lines = linesOf(stdout);
+    const page = readPage(readFileSync(path('plan.html'), 'utf8'));
+    const [, ...rows] = elementsOf(elementsOf(page, 'table')[0]!, 'tr').map((row) => elementsOf(row));
+    expect(rows.map((cells) => readText(cells.find(({ name }) => name === 'code')!))).toEqual(
+      lines.slice(0, 3).map(({ layout }) => layout),
+    );
+    expect(readText(page)).toContain(String(lines.at(-1)!.because));
+    const values = elementsOf(page, 'data').map(({ attributes }) => Number(attributes.value));
+    for (const { stepSeconds, dollarsPerMillionTokens, joulesPerToken } of lines.slice(0, 3))
+      for (const value of [stepSeconds, dollarsPerMillionTokens, joulesPerToken]) expect(values).toContain(value);
+    expect(elementsOf(page, 'h2').map(readText)).toContain('Time against memory');
+  } finally {
+    remove();
+  }
 });
 
 test.each([

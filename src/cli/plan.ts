@@ -6,20 +6,23 @@ import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
+import { searchFront } from '../plan/search/front.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
-import { type Found, type SearchResult, searchLayouts } from '../plan/search/search.ts';
+import { type Found, type Searching, searchLayouts } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';
 import { currentSoftware, mixedPrecision } from '../plan/training/scenario.ts';
+import type { Considered } from '../report/front.ts';
 import { refuse } from '../train/refuse.ts';
+import { formatPercent } from '../units.ts';
 import { findCluster } from './find-cluster.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, type OptionValues } from './options.ts';
+import { askedOf, checkPage, writePage } from './page.ts';
 import { becauseText, showPlan } from './plan-report.ts';
 import { predictionJson } from './prediction.ts';
 import { showPreparing } from './preparing.ts';
 import { wantsColour } from './ui/colour.ts';
-import { formatPercent } from './ui/units.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 const defaults = { seqLen: 4096, products: 'bf16', top: 5, least: 'time' } as const;
@@ -34,6 +37,7 @@ type PlanOption =
   | 'products'
   | 'top'
   | 'least'
+  | 'report'
   | 'json'
   | 'debug';
 
@@ -52,6 +56,7 @@ export function addPlan(program: Command, io: CliIo): void {
     products: defaults.products,
     top: `${defaults.top}`,
     least: defaults.least,
+    report: '',
     json: '',
     debug: '',
   });
@@ -73,13 +78,32 @@ bounds show to be worse than the best are not looked at closer; the best is the 
 async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<void> {
   const task = taskOf(values);
   const { top = defaults.top, least: objective = defaults.least } = values;
+  if (values.report !== undefined) checkPage(values.report);
   const began = performance.now();
   // The runner-up is looked for in any case: it is what the best is explained by.
-  const result = await search(task, { objective, top: Math.max(2, top) }, io, values.json === true);
+  const searching = searchLayouts(task, fittedCosts, { objective, top: Math.max(2, top) });
+  const result = await ended(searching, io, values.json === true);
   const seconds = (performance.now() - began) / 1000;
   if (result.found.length === 0) refuseNothingFits(task, fittedCosts);
   const shown = result.found.slice(0, top);
   const because = becauseText(result.found);
+  if (values.report !== undefined) {
+    const [best] = result.found as [Found];
+    const model = values.model as string;
+    const fastest = objective === 'time' ? [best] : [];
+    const front = await ended(searchFront(task, fittedCosts, fastest), io, values.json === true);
+    const report = {
+      title: `${model} on ${task.cluster.name}`,
+      asked: [
+        ...askedOf(model, best.scenario),
+        ['judged', `${result.judged} layouts, for the least ${objective}`] as const,
+      ],
+      layouts: shown.map((each) => ({ ...each, ...tokenCosts(each.scenario, each.prediction) })),
+      because,
+      considered: consideredOf([...front, ...result.found]),
+    };
+    writePage(values.report, report, fittedCosts);
+  }
   if (!values.json) {
     writeLine(
       io.stdout,
@@ -102,14 +126,19 @@ const foundJson = ({ scenario, prediction }: Found) => ({
   ...tokenCosts(scenario, prediction),
 });
 
-async function search(
-  task: SearchTask,
-  options: Parameters<typeof searchLayouts>[2],
-  io: CliIo,
-  quiet: boolean,
-): Promise<SearchResult> {
+/** Layouts by name, each once. */
+function consideredOf(found: readonly Found[]): Considered[] {
+  const all = found.map(({ scenario, prediction }): [string, Considered] => {
+    const layout = printLayout(scenario.layout);
+    const { stepSeconds, memory } = prediction;
+    return [`${layout} ${scenario.microBatch}`, { layout, stepSeconds, memoryBytes: memory.total }];
+  });
+  return [...new Map(all).values()];
+}
+
+/** What a search comes to, with its progress on the way. */
+async function ended<R>(searching: Generator<Searching, R, void>, io: CliIo, quiet: boolean): Promise<R> {
   const progress = showPreparing(quiet, io);
-  const searching = searchLayouts(task, fittedCosts, options);
   try {
     for (;;) {
       const { done, value } = searching.next();

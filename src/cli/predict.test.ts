@@ -1,6 +1,9 @@
 // `fivefold predict`: its JSON adds up and follows from the cluster; what cannot be predicted is refused with the fix.
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { run } from '../../test/cli-fixture.ts';
+import { makeWorkplace, run } from '../../test/cli-fixture.ts';
+import { elementsOf, readPage, readText } from '../../test/markup.ts';
+import { formatSeconds } from '../units.ts';
 
 const llama = ['predict', '--model', 'llama-3.1-8b', '--seq-len', '8192'];
 
@@ -58,6 +61,46 @@ test('for people: where memory and time go, as bars within the columns', async (
   expect(stdout).toMatch(/compute +[\d.]+ m?s +[\d.]+ % +█/);
 });
 
+test('the pipeline as it runs, or what of it there is room for; nothing of it where there is one stage', async () => {
+  const { stdout } = await run(...llama, '--cluster', '16xh100', '--layout', 'pp=4,dp=4', '--global-batch', '16');
+  expect(stdout).toMatch(/the pipeline's 4 microbatches, [\d.]+ m?s; [\d.]+ m?s for gradients/);
+  expect(stdout).toMatch(/^stage 3 {2}\.+0 +\[0 +\]1 +\[1 +\]/m);
+  const long = await run(...llama, '--cluster', '32xh100', '--layout', 'pp=32', '--global-batch', '64');
+  expect(long.stdout).toMatch(/the first 16 of 32 stages, the first [\d.]+ m?s of [\d.]+ m?s/);
+  expect(long.stdout).toMatch(/^stage 15 /m);
+  expect(long.stdout).not.toContain('stage 16');
+  expect((await run(...llama, '--cluster', '8xh100')).stdout).not.toContain('stage 0');
+});
+
+test('how it scales over replicas, where there are several', async () => {
+  const layout = ['--cluster', '16xh100', '--layout', 'tp=4,dp=4,zero=1', '--global-batch', '16'];
+  const { stdout } = await run(...llama, ...layout);
+  const { stepSeconds } = await predicted(...layout);
+  const rows = stdout.match(/^ +\d+ +[\d.]+ m?s .*$/gm)!.map((row) => row.trim().split(/ {2,}/));
+  expect(rows.map(([devices]) => devices)).toEqual(['4', '8', '16']);
+  expect(rows[2]![1]).toBe(formatSeconds(stepSeconds));
+  expect(rows[2]![5]).toBe(formatSeconds(stepSeconds));
+  const one = await run(...llama, '--cluster', '8xh100', '--layout', 'tp=8');
+  expect(one.stdout).not.toContain('replicas of this layout');
+});
+
+test('--report writes a page of the same numbers, and nothing else changes', async () => {
+  const { path, remove } = makeWorkplace();
+  try {
+    const words = ['--cluster', '16xh100', '--layout', 'tp=2,pp=2,dp=4,sp,zero=1', '--global-batch', '32'];
+    const said = await predicted(...words, '--report', path('page.html'));
+    expect(said).toEqual(await predicted(...words));
+    const page = readPage(readFileSync(path('page.html'), 'utf8'));
+    expect(elementsOf(page, 'h1').map(readText)).toEqual(['llama-3.1-8b on 16xh100']);
+    const values = elementsOf(page, 'data').map(({ attributes }) => Number(attributes.value));
+    for (const value of [said.stepSeconds, said.mfu, said.memoryBytes.activations, said.time.compute])
+      expect(values).toContain(value);
+    expect(elementsOf(page, 'h2').map(readText)).toEqual(expect.arrayContaining(['The pipeline', 'Scaling']));
+  } finally {
+    remove();
+  }
+});
+
 test.each<[string, string[], string, string]>([
   ['no cluster', [], '--cluster: it is missing', '8xh100'],
   ['a GPU that nobody knows', ['--cluster', '8xh1000'], 'h1000', 'h100'],
@@ -66,6 +109,8 @@ test.each<[string, string[], string, string]>([
   ['a format that the device has not', ['--cluster', '8xa100-80', '--precision', 'fp8'], 'no products in fp8', 'bf16'],
   ['auto', ['--cluster', '8xh100', '--layout', 'auto'], '--layout: auto', 'fivefold plan'],
   ['a cluster file that is not there', ['--cluster', '/no/such.json'], '/no/such.json', 'JSON'],
+  ['a page in no folder', ['--cluster', '8xh100', '--report', '/no/such/page.html'], 'does not exist', 'plan.html'],
+  ['a page that is a folder', ['--cluster', '8xh100', '--report', '.'], 'is a folder', 'plan.html'],
   ['a batch that does not divide', ['--cluster', '8xh100', '--global-batch', '12'], '12', '--global-batch'],
 ])('refused with the fix: %s', async (_, words, problem, fix) => {
   const { stdout, stderr, exit } = await run(...llama, ...words);

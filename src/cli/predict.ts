@@ -8,13 +8,18 @@ import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import { checkFit } from '../model/fit.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
-import { predictTraining } from '../plan/training/predict-training.ts';
+import { tokenCosts } from '../plan/search/objective.ts';
+import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
+import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { findCluster } from './find-cluster.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
+import { askedOf, checkPage, writePage } from './page.ts';
 import { predictionJson, showPrediction } from './prediction.ts';
+import { showScalingCurve } from './scaling-curve.ts';
+import { showTimeline } from './timeline.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
@@ -29,6 +34,7 @@ type PredictOption =
   | 'globalBatch'
   | 'microBatch'
   | 'products'
+  | 'report'
   | 'json'
   | 'debug';
 
@@ -46,6 +52,7 @@ export function addPredict(program: Command, io: CliIo): void {
     globalBatch: 'one microbatch a replica',
     microBatch: '1',
     products: defaults.products,
+    report: '',
     json: '',
     debug: '',
   });
@@ -65,10 +72,24 @@ model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlo
 
 function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
   const scenario = scenarioOf(values);
+  if (values.report !== undefined) checkPage(values.report);
   const prediction = predictTraining(scenario, fittedCosts);
+  if (values.report !== undefined) {
+    const model = values.model as string;
+    const title = `${model} on ${scenario.cluster.name}`;
+    const layouts = [{ scenario, prediction, ...tokenCosts(scenario, prediction) }];
+    writePage(values.report, { title, asked: askedOf(model, scenario), layouts }, fittedCosts);
+  }
+  if (values.json) {
+    writeJson(io.stdout, predictionJson(scenario, prediction));
+    return;
+  }
   const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
-  if (values.json) writeJson(io.stdout, predictionJson(scenario, prediction));
-  else writeLine(io.stdout, showPrediction(scenario, prediction, shown));
+  writeLine(io.stdout, showPrediction(scenario, prediction, shown));
+  if (scenario.layout.pp > 1)
+    writeLine(io.stdout, `\n${showTimeline(scenario, prediction, playTraining(scenario, fittedCosts), shown)}`);
+  const curve = scalingCurve(scenario, fittedCosts);
+  if (curve.length > 0) writeLine(io.stdout, `\n${showScalingCurve(curve, shown)}`);
 }
 
 function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {

@@ -2,10 +2,11 @@
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { fits } from '../plan/training/fits.ts';
-import type { StepTime, TrainingMemory, TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
+import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
+import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
+import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
 import { stackedBars } from './ui/bars.ts';
 import { paint } from './ui/colour.ts';
-import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from './ui/units.ts';
 
 /** The fields of the JSON contract. */
 export const predictionJson = ({ cluster }: TrainingScenario, prediction: TrainingPrediction) => ({
@@ -18,26 +19,6 @@ export const predictionJson = ({ cluster }: TrainingScenario, prediction: Traini
   time: prediction.time,
 });
 
-const memoryNames: Readonly<Record<Exclude<keyof TrainingMemory, 'total'>, string>> = {
-  weights: 'weights',
-  gradients: 'gradients',
-  optimizer: 'optimizer',
-  activations: 'activations',
-  buffers: 'buffers',
-};
-
-export const timeNames: Readonly<Record<keyof StepTime, string>> = {
-  compute: 'compute',
-  launches: 'waiting for the host',
-  tp: 'tensor parallel',
-  cp: 'context parallel',
-  ep: 'experts',
-  dp: 'gradients and parameters',
-  pp: 'between stages',
-  bubble: 'bubble',
-  optimizer: 'optimizer',
-};
-
 export function showPrediction(
   { config, cluster, layout }: TrainingScenario,
   prediction: TrainingPrediction,
@@ -47,8 +28,8 @@ export function showPrediction(
   const { device } = cluster;
   const width = Math.max(10, Math.min(50, columns - 45));
   const memoryBars = stackedBars({
-    bars: keysOf(memoryNames).map((key) => ({
-      name: memoryNames[key],
+    bars: memoryParts.map(({ key, name }) => ({
+      name,
       value: memory[key],
       text: formatBytes(memory[key]),
     })),
@@ -57,10 +38,10 @@ export function showPrediction(
     colour,
   });
   const timeBars = stackedBars({
-    bars: keysOf(timeNames)
-      .filter((key) => time[key] > stepSeconds / 10_000)
-      .map((key) => ({
-        name: timeNames[key],
+    bars: timeParts
+      .filter(({ key }) => isSeen(time[key], stepSeconds))
+      .map(({ key, name }) => ({
+        name,
         value: time[key],
         text: `${formatSeconds(time[key])} ${formatPercent(time[key] / stepSeconds).padStart(6)}`,
       })),
@@ -87,5 +68,3 @@ export function showPrediction(
     timeBars,
   ].join('\n');
 }
-
-const keysOf = <K extends string>(names: Readonly<Record<K, string>>): K[] => Object.keys(names) as K[];

@@ -1,8 +1,8 @@
 // Says what is done before a run's first step, when that takes longer than a moment.
 import type { PrepareProgress } from '../data/progress.ts';
 import type { LayoutProgress } from '../train/choose-layout.ts';
+import { formatCount, formatPercent } from '../units.ts';
 import type { CliIo } from './io.ts';
-import { formatCount, formatPercent } from './ui/units.ts';
 
 export interface Preparing {
   show(line: string): void;

@@ -1,7 +1,8 @@
 // The table at the end of a run: what was predicted, what was measured, and whether they agree.
+
+import { formatBytes, formatFlops } from '../units.ts';
 import type { ByRank, Figures } from './results.ts';
 import { formatTable } from './ui/table.ts';
-import { formatBytes, formatFlops } from './ui/units.ts';
 
 type Row = readonly [what: string, ranks: string, predicted: string, measured: string, difference: string];
 

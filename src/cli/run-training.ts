@@ -13,11 +13,11 @@ import type { EvaluationReport, Figures, RestartReport, SampleReport, StepReport
 import type { TrainSummary } from '../train/launch.ts';
 import type { RunPlan } from '../train/plan-run.ts';
 import { type TrainOptions, train } from '../train/train.ts';
+import { formatCount, formatPercent } from '../units.ts';
 import { type CliIo, quoted, Stopped, throwIfStopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
 import { layoutText, readingText, showPreparing } from './preparing.ts';
 import { createProgress, type Progress } from './ui/progress.ts';
-import { formatCount, formatPercent } from './ui/units.ts';
 
 export interface RunTraining {
   readonly options: TrainOptions;

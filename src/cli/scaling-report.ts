@@ -1,12 +1,12 @@
 // The table, the plot and the timelines of `scale`.
 import { serialShare } from '../plan/scaling.ts';
 import { draw } from '../schedule/draw.ts';
+import { formatPercent, formatSeconds } from '../units.ts';
 import type { ScaleResult } from './scaling.ts';
 import type { PipelineRun } from './scaling-runs.ts';
 import { paint } from './ui/colour.ts';
 import { plot } from './ui/plot.ts';
 import { formatTable } from './ui/table.ts';
-import { formatPercent, formatSeconds } from './ui/units.ts';
 import { wrap } from './ui/wrap.ts';
 
 export interface ScalingReport {

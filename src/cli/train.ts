@@ -8,13 +8,13 @@ import type { RunPlan } from '../train/plan-run.ts';
 import { evaluationMetrics } from '../train/run-directory.ts';
 import { trainDefaults } from '../train/settings.ts';
 import type { TrainOptions } from '../train/train.ts';
+import { formatCount, formatFlopsPerSecond, formatSeconds } from '../units.ts';
 import { type CliIo, quoted, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues, readConfig } from './options.ts';
 import { formatFigures } from './report.ts';
 import { doneLine, measuredFigures, predictedFigures, restartLine, stepLine } from './results.ts';
 import { runTraining } from './run-training.ts';
 import { wantsColour } from './ui/colour.ts';
-import { formatCount, formatFlopsPerSecond, formatSeconds } from './ui/units.ts';
 import { columnsOf, wrapCommand } from './ui/wrap.ts';
 
 /** The options of `train` and the defaults that its help shows. */

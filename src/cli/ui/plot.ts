@@ -1,6 +1,7 @@
 // Line plots for the terminal: one or several series over common x values, with both axes labelled.
+
+import { formatCount } from '../../units.ts';
 import { paint, type Style } from './colour.ts';
-import { formatCount } from './units.ts';
 
 export interface PlotSeries {
   readonly name: string;

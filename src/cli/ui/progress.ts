@@ -1,5 +1,5 @@
 // Progress of a run on stderr: a bar on a terminal, else a plain line now and then; stdout stays clean for results.
-import { formatCount, formatFlopsPerSecond, formatPercent, formatSeconds } from './units.ts';
+import { formatCount, formatFlopsPerSecond, formatPercent, formatSeconds } from '../../units.ts';
 import { columnsOf, wrap } from './wrap.ts';
 
 /** What is known after a step; what is not given is not shown. */

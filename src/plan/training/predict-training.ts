@@ -1,16 +1,18 @@
 // Predicts a step of training on a cluster: the schedule is played with what its works cost, and what comes after it added.
 import { worldSize } from '../../mesh/mesh.ts';
 import { trainingFlopsPerToken } from '../../model/weights.ts';
-import { play } from '../../schedule/play.ts';
-import { isMessage } from '../../schedule/schedule.ts';
+import { type Played, play } from '../../schedule/play.ts';
+import { isMessage, type Schedule } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
 import { type StepSettings, tokensPerStep } from '../../step/settings.ts';
 import { rateOf } from '../hardware/number-format.ts';
 import { actionsOf } from '../summary/actions.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
+import type { StageSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from './costs.ts';
 import { addSeconds, allSeconds, noSeconds, type RunSeconds } from './run-seconds.ts';
 import {
+  type Software,
   type StepTime,
   type TrainingMemory,
   type TrainingPrediction,
@@ -43,16 +45,10 @@ export const stepSettings = ({
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {
   const { config, layout, microbatches, cluster, formats, seqLen, software } = scenario;
   const settings = stepSettings(scenario);
-  const costs = trainingCosts(scenario, model);
   const schedule = scheduleOf(layout, microbatches);
   const summaries = summariseStages(settings, widthsOf(formats));
-  const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
-  const stages = summaries.map((summary) => timed.get(summary)!);
-  const sends = (stage: number) => stages[stage]!.send;
-  const { makespan } = play(schedule, {
-    workSeconds: (stage, work) => allSeconds(stages[stage]!.work(work)),
-    ...(software.overlapsPipeline ? { transitSeconds: sends } : { sendSeconds: sends }),
-  });
+  const stages = timedStages(scenario, summaries, model);
+  const { makespan } = playStages(schedule, stages, software);
   const after = (stage: StageTime) => stage.data.exposed + stage.optimizer;
   const slowest = stages.reduce((most, stage) => (after(stage) > after(most) ? stage : most));
   const stepSeconds = makespan + after(slowest);
@@ -71,6 +67,27 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
     modelFlopsPerSecondPerDevice: modelFlops,
     mfu: modelFlops / peak,
   };
+}
+
+/** The schedule of a step on the clock: what of it comes before gradients that nothing hides and the optimizer. */
+export function playTraining(scenario: TrainingScenario, model: CostModel): Played {
+  const { layout, microbatches, formats, software } = scenario;
+  const summaries = summariseStages(stepSettings(scenario), widthsOf(formats));
+  return playStages(scheduleOf(layout, microbatches), timedStages(scenario, summaries, model), software);
+}
+
+function timedStages(scenario: TrainingScenario, summaries: readonly StageSummary[], model: CostModel): StageTime[] {
+  const costs = trainingCosts(scenario, model);
+  const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
+  return summaries.map((summary) => timed.get(summary)!);
+}
+
+function playStages(schedule: Schedule, stages: readonly StageTime[], { overlapsPipeline }: Software): Played {
+  const sends = (stage: number) => stages[stage]!.send;
+  return play(schedule, {
+    workSeconds: (stage, work) => allSeconds(stages[stage]!.work(work)),
+    ...(overlapsPipeline ? { transitSeconds: sends } : { sendSeconds: sends }),
+  });
 }
 
 const fullest = (stages: readonly TrainingMemory[]): TrainingMemory =>
@@ -97,7 +114,8 @@ function timeOf(
     ...work,
     dp: work.dp + slowest.data.exposed,
     pp: sent,
-    bubble: makespan - all,
+    // All of it is work where there is one stage, but for the order of sums.
+    bubble: Math.max(0, makespan - all),
     optimizer: slowest.optimizer,
   };
 }

@@ -1,0 +1,53 @@
+// Writes the page of --report.
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { errorCode, reasonOf } from '../files/system-errors.ts';
+import { replicasOf } from '../mesh/mesh.ts';
+import type { CostModel } from '../plan/training/costs.ts';
+import { playTraining } from '../plan/training/predict-training.ts';
+import { scalingCurve } from '../plan/training/scaling-curve.ts';
+import type { TrainingScenario } from '../plan/training/scenario.ts';
+import { type Report, writeReport } from '../report/report.ts';
+import { refuse } from '../train/refuse.ts';
+
+/** Before any work: that a file can be written there. */
+export function checkPage(path: string): void {
+  writing(path, () => {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) refuse('report', `${path} is a folder`, fix);
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+  });
+}
+
+/** The pipeline and the scaling are those of the first layout. */
+export function writePage(path: string, report: Omit<Report, 'played' | 'curve'>, model: CostModel): void {
+  const { scenario } = report.layouts[0]!;
+  const played = scenario.layout.pp > 1 ? { played: playTraining(scenario, model) } : {};
+  const text = writeReport({ ...report, ...played, curve: scalingCurve(scenario, model) });
+  writing(path, () => writeFileSync(path, text));
+}
+
+const fix = 'name a file in a folder that exists, such as plan.html';
+
+function writing(path: string, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === undefined) throw error;
+    refuse('report', `${path} cannot be written: ${reasonOf(code)}`, fix);
+  }
+}
+
+/** The names and values of what was asked. */
+export function askedOf(
+  model: string,
+  { cluster, seqLen, microBatch, microbatches, layout, formats }: TrainingScenario,
+): Report['asked'] {
+  return [
+    ['model', model],
+    ['cluster', `${cluster.name}: ${cluster.devices} × ${cluster.device.title}`],
+    ['tokens of a sequence', `${seqLen}`],
+    ['sequences of a step', `${microBatch * microbatches * replicasOf(layout)}`],
+    ['products in', formats.products],
+  ];
+}

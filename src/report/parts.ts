@@ -1,0 +1,32 @@
+// The parts that memory and time are told in: how they are called, and the colour each has in pictures.
+import type { StepTime, TrainingMemory } from '../plan/training/scenario.ts';
+
+export interface Part<K extends string> {
+  readonly key: K;
+  readonly name: string;
+  /** The class of its colour in a page: see style.ts. */
+  readonly colour: string;
+}
+
+export const memoryParts: readonly Part<Exclude<keyof TrainingMemory, 'total'>>[] = [
+  { key: 'weights', name: 'weights', colour: 'blue' },
+  { key: 'gradients', name: 'gradients', colour: 'red' },
+  { key: 'optimizer', name: 'optimizer', colour: 'green' },
+  { key: 'activations', name: 'activations', colour: 'orange' },
+  { key: 'buffers', name: 'buffers', colour: 'grey' },
+];
+
+export const timeParts: readonly Part<keyof StepTime>[] = [
+  { key: 'compute', name: 'compute', colour: 'blue' },
+  { key: 'launches', name: 'waiting for the host', colour: 'grey' },
+  { key: 'tp', name: 'tensor parallel', colour: 'orange' },
+  { key: 'cp', name: 'context parallel', colour: 'yellow' },
+  { key: 'ep', name: 'experts', colour: 'pink' },
+  { key: 'dp', name: 'gradients and parameters', colour: 'red' },
+  { key: 'pp', name: 'between stages', colour: 'sky' },
+  { key: 'bubble', name: 'bubble', colour: 'empty' },
+  { key: 'optimizer', name: 'optimizer', colour: 'green' },
+];
+
+/** Of a step's time, what is too little to be seen. */
+export const isSeen = (seconds: number, stepSeconds: number): boolean => seconds > stepSeconds / 10_000;

@@ -14,7 +14,8 @@ const keeps: Readonly<Record<RecomputePolicy, (node: Node) => boolean>> = {
 
 /**
  * The values to keep so that `saved` can be had again, and the forward nodes that make the rest of it from them. `given` (the
- * parameters' ids) are there anyway; inputs are always kept.
+ * parameters' ids) are there anyway, also under another type: that is no work, and kept it would keep a parameter whole that ZeRO gathers
+ * only for a while. Other inputs are always kept.
  */
 export function keptFor(
   policy: RecomputePolicy,
@@ -23,12 +24,16 @@ export function keptFor(
   given: ReadonlySet<number>,
 ): { readonly kept: Value[]; readonly again: Node[] } {
   const maker = new Map(forward.nodes.flatMap((node) => node.outputs.map((output) => [output.id, node] as const)));
+  const isGiven = ({ id }: Value): boolean => {
+    const node = maker.get(id);
+    return given.has(id) || (node?.op.execution.by === 'nobody' && isGiven(node.inputs[0]!));
+  };
   const kept = new Map<number, Value>();
   const again = new Set<Node>();
   const need = (value: Value): void => {
     if (given.has(value.id) || kept.has(value.id)) return;
     const node = maker.get(value.id);
-    if (!node || keeps[policy](node)) {
+    if (!node || (keeps[policy](node) && !isGiven(value))) {
       kept.set(value.id, value);
       return;
     }

@@ -8,6 +8,7 @@ import { addDescribe } from './describe.ts';
 import { addGenerate } from './generate.ts';
 import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
+import { addPlan } from './plan.ts';
 import { addPredict } from './predict.ts';
 import { addScale } from './scale.ts';
 import { addTrain } from './train.ts';
@@ -41,7 +42,8 @@ function createProgram(io: CliIo): Command {
       writeErr: () => {},
     })
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addAccuracy, addDemo]) add(program, io);
+  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addPlan, addAccuracy, addDemo])
+    add(program, io);
   program.addHelpText(
     'after',
     `\nSee how a command is used: fivefold train --help\nTry it out, without any data of your own: fivefold demo`,

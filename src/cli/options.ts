@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { fail, option } from '../errors.ts';
 import { maxBytes, readJson } from '../files/json-file.ts';
 import { generateFields } from '../generate/options.ts';
+import { objectiveNames } from '../plan/search/objective.ts';
 import { checkSettings, type Fields, oneOf, text, toggle, whole } from '../settings.ts';
 import { trainFields } from '../train/settings.ts';
 import { scaledAxes } from './scaling.ts';
@@ -15,6 +16,9 @@ const commandFields = {
   config: text('a run.json'),
   cluster: text('a cluster, such as 8xh100, or a JSON file'),
   products: oneOf('bf16', 'fp16', 'fp8', 'mxfp8', 'nvfp4', 'fp32', 'tf32'),
+  least: oneOf(...objectiveNames),
+  top: whole(1, 100, 5),
+  train: toggle,
   microbatches: whole(1, 2 ** 16, 8),
   axis: oneOf(...scaledAxes),
   maxRanks: whole(1, 256, 2),
@@ -119,6 +123,9 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   stopToken: numberOption('<id>', 'end before this token'),
   cluster: textOption('<name>', 'devices and how they are joined: 1024xh100, 384xa100@omni-path, or a JSON file'),
   products: textOption('<name>', 'what products are taken in: bf16, fp16, fp8, mxfp8, nvfp4, fp32 or tf32'),
+  least: textOption('<name>', 'what the best layout has least of: time, cost, energy or memory'),
+  top: numberOption('<n>', 'layouts to show'),
+  train: switchOption('plan training'),
   microbatches: numberOption('<n>', 'microbatches of a step'),
   axis: textOption('<name>', 'scale this axis alone: dp, tp, cp, ep or pp; with pp schedules are compared and drawn'),
   maxRanks: numberOption('<n>', 'ranks of the largest run'),
@@ -138,6 +145,7 @@ const shortFlags: Readonly<Record<string, string>> = {
   outerLearningRate: '--outer-lr',
   timeoutSeconds: '--timeout',
   products: '--precision',
+  least: '--objective',
 };
 
 /** How the command line spells a setting: `seqLen` is `--seq-len`. */

@@ -26,7 +26,7 @@ const memoryNames: Readonly<Record<Exclude<keyof TrainingMemory, 'total'>, strin
   buffers: 'buffers',
 };
 
-const timeNames: Readonly<Record<keyof StepTime, string>> = {
+export const timeNames: Readonly<Record<keyof StepTime, string>> = {
   compute: 'compute',
   launches: 'waiting for the host',
   tp: 'tensor parallel',

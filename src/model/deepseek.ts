@@ -120,7 +120,7 @@ export const deepseekV2: Family = llamaFamily({
   defaults: { max_position_embeddings: 2048 },
 });
 
-export const deepseekV3: Family = llamaFamily({
+const v3 = {
   ...common,
   mixture: mixtureBy((raw, path) => ({
     scores: 'sigmoid',
@@ -131,4 +131,13 @@ export const deepseekV3: Family = llamaFamily({
   })),
   fixed: { ...fixed, scoring_func: ['sigmoid'], topk_method: ['noaux_tc'], rope_interleave: [true] },
   defaults: { max_position_embeddings: 4096 },
+} as const;
+
+export const deepseekV3: Family = llamaFamily(v3);
+
+/** As GLM-5 has it: of a long context, an indexer chooses the tokens that attention looks at. */
+export const glmMoeDsa: Family = llamaFamily({
+  ...v3,
+  adapts: { ...common.adapts, ...silent('index_head_dim', 'index_n_heads', 'index_topk', 'indexer_rope_interleave') },
+  planOnly: 'its attention looks at tokens that an indexer chooses',
 });

@@ -96,7 +96,7 @@ test('what cannot be read is refused', () => {
   expect(refused.map(refusal).join('\n')).toMatchInlineSnapshot(`
     "config.json: Invalid input: expected object, received array; use the config.json of a Hugging Face model
     config.json: model_type: Invalid input: expected string, received undefined; use the config.json of a Hugging Face model
-    config.json: model_type "bert" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, gpt_oss, grok-1, llama, llama4_text, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
+    config.json: model_type "bert" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, glm_moe_dsa, gpt_oss, grok-1, llama, llama4_text, minimax_m2, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
     config.json: hidden_size: Invalid input: expected number, received undefined; use the config.json of a Hugging Face model
     config.json: hidden_size: Too small: expected number to be >0; use the config.json of a Hugging Face model
     config.json: num_hidden_layers: Invalid input: expected int, received number; use the config.json of a Hugging Face model
@@ -113,8 +113,8 @@ test('what cannot be read is refused', () => {
     config.json: scale_attn_by_inverse_layer_idx true is not supported; use false
     config.json: hidden_size 64 is not supported; leave it out if the model does without it
     config.json: resid_pdrop is a probability, not -1; use a number from 0 up to 1
-    config.json: model_type "constructor" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, gpt_oss, grok-1, llama, llama4_text, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
-    config.json: model_type "__proto__" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, gpt_oss, grok-1, llama, llama4_text, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
+    config.json: model_type "constructor" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, glm_moe_dsa, gpt_oss, grok-1, llama, llama4_text, minimax_m2, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
+    config.json: model_type "__proto__" is not supported; use one of gpt2, bloom, deepseek_v2, deepseek_v3, gemma, gemma2, gemma3_text, glm_moe_dsa, gpt_oss, grok-1, llama, llama4_text, minimax_m2, mistral, mixtral, mpt, nemotron, qwen2, qwen2_moe, qwen3, qwen3_moe
     config.json: partial_rotary_factor 0.5 is not supported; use 1
     config.json: partial_rotary_factor 0.5 is not supported; use 1
     config.json: rope_theta: Too small: expected number to be >=1; use the config.json of a Hugging Face model
@@ -212,8 +212,21 @@ test('switches of the families', () => {
     denseLayers: [],
   });
   expect(Object.keys(families)).toEqual([
-    ...['gpt2', 'bloom', 'deepseek_v2', 'deepseek_v3', 'gemma', 'gemma2', 'gemma3_text', 'gpt_oss', 'grok-1', 'llama'],
-    ...['llama4_text', 'mistral', 'mixtral', 'mpt', 'nemotron', 'qwen2', 'qwen2_moe', 'qwen3', 'qwen3_moe'],
+    ...['gpt2', 'bloom', 'deepseek_v2', 'deepseek_v3', 'gemma', 'gemma2', 'gemma3_text', 'glm_moe_dsa', 'gpt_oss'],
+    ...[
+      'grok-1',
+      'llama',
+      'llama4_text',
+      'minimax_m2',
+      'mistral',
+      'mixtral',
+      'mpt',
+      'nemotron',
+      'qwen2',
+      'qwen2_moe',
+      'qwen3',
+      'qwen3_moe',
+    ],
   ]);
 });
 

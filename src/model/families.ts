@@ -2,14 +2,14 @@
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
-import { deepseekV2, deepseekV3 } from './deepseek.ts';
+import { deepseekV2, deepseekV3, glmMoeDsa } from './deepseek.ts';
 import { checked, type Family, type MixtureNames, type TensorNames } from './family.ts';
 import { gpt2 } from './gpt2.ts';
 import type { FixedKeys } from './keys.ts';
 import { llamaFamily, llamaNames, qkNormNames } from './llama-like.ts';
 import { mixtureReader } from './mixture-keys.ts';
 import { bloom, mpt } from './planned-gpts.ts';
-import { gptOss, grok1, llama4 } from './planned-llamas.ts';
+import { gptOss, grok1, llama4, minimaxM2 } from './planned-llamas.ts';
 
 /** Keys of transformers' Llama that other families' code does not have. */
 const noBiases: FixedKeys = { attention_bias: [false], mlp_bias: [false] };
@@ -83,6 +83,7 @@ export const families: Readonly<Record<string, Family>> = {
     },
     defaultTheta: 1000000,
   }),
+  glm_moe_dsa: glmMoeDsa,
   gpt_oss: gptOss,
   'grok-1': grok1,
   llama: llamaFamily({
@@ -92,6 +93,7 @@ export const families: Readonly<Record<string, Family>> = {
     defaults: { max_position_embeddings: 2048 },
   }),
   llama4_text: llama4,
+  minimax_m2: minimaxM2,
   mistral: llamaFamily({
     switches: () => ({ qkvBias: false, outputBias: false, qkNorm: false }),
     windowed: true,

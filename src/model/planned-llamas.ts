@@ -81,6 +81,31 @@ export const grok1: Family = llamaFamily({
   planOnly: 'its scores of attention are capped and its outputs are scaled',
 });
 
+/** Its norms of queries and keys are of all heads together. */
+export const minimaxM2: Family = llamaFamily({
+  names: { ...llamaNames, qNorm: 'model.layers.{}.self_attn.q_norm', kNorm: 'model.layers.{}.self_attn.k_norm' },
+  switches: () => ({ ...noBias(), qkNorm: true }),
+  mixture: mixtureReader({
+    names: {
+      router: 'model.layers.{}.block_sparse_moe.gate',
+      gate: 'model.layers.{}.block_sparse_moe.experts.{}.w1',
+      up: 'model.layers.{}.block_sparse_moe.experts.{}.w3',
+      down: 'model.layers.{}.block_sparse_moe.experts.{}.w2',
+    },
+    defaults: { num_experts: 256, num_experts_per_tok: 8, norm_topk_prob: true },
+    isEverywhere: true,
+  }),
+  windowed: false,
+  adapts: silent(
+    ...['attn_type_list', 'mtp_transformer_layers', 'num_mtp_modules', 'qk_norm_type', 'rotary_dim'],
+    ...['shared_intermediate_size', 'use_mtp', 'use_qk_norm', 'use_routing_bias'],
+  ),
+  fixed: { ...routerKeys, attention_bias: [false], mlp_bias: [false] },
+  defaults: { max_position_embeddings: 196608, num_key_value_heads: 8, head_dim: 128 },
+  defaultTheta: 5000000,
+  planOnly: 'its queries and keys are normed over all heads',
+});
+
 const llama4Keys = z.looseObject({
   num_hidden_layers: size.layers,
   intermediate_size: size.mlp,

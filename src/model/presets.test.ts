@@ -115,6 +115,9 @@ const rounded: Readonly<Record<string, readonly [billions: number, within: numbe
   'llama-4-scout': [109 - 0.9, 0.005],
   'llama-4-maverick': [400, 0.005],
   'kimi-k2': [1000, 0.03],
+  // Less the indexers and the layer that predicts a token more.
+  'glm-5': [744, 0.02],
+  'minimax-m2': [229, 0.003],
   'grok-1': [314, 0.006],
   // 3.2 billion of embedding and head, 12.5 of the rest; 9.4 and 331.6.
   'nemotron-4-15b': [15.7, 0.005],
@@ -156,6 +159,7 @@ const active: Readonly<Record<string, readonly [billions: number, embedding: 'wi
   'llama-4-scout': [17, 'with'],
   'llama-4-maverick': [17, 'with'],
   'kimi-k2': [32, 'without'],
+  'glm-5': [40, 'without'],
 };
 
 // Cards round to two figures.
@@ -175,7 +179,9 @@ test('no key of theirs is unknown, and those that are not all there say what is 
     {
       "its attention is biased by distance": "bloom-560m bloom-1b1 bloom-1b7 bloom-3b bloom-7b1 bloom-176b mpt-125m mpt-350m mpt-760m mpt-1b mpt-3b mpt-7b mpt-13b mpt-30b mpt-70b",
       "its attention looks at chunks and its experts weigh what they are given": "llama-4-scout llama-4-maverick",
+      "its attention looks at tokens that an indexer chooses": "glm-5",
       "its heads have sinks and its experts have bounds and biases": "gpt-oss-20b gpt-oss-120b",
+      "its queries and keys are normed over all heads": "minimax-m2",
       "its scores of attention and its logits are capped": "gemma-2-2b gemma-2-9b gemma-2-27b",
       "its scores of attention are capped and its outputs are scaled": "grok-1",
     }

@@ -33,6 +33,8 @@ export type KernelShape =
       readonly queries: number;
       readonly keys: number;
       readonly scores: number;
+      /** Values are features of keys, and read with them (latent attention over what it keeps). */
+      readonly valuesInKeys?: true;
     }
   /** Bound by memory: what is read and written, in elements of floats, and in bytes of all that is not. */
   | { readonly kind: 'memory'; readonly floats: number; readonly bytes: number };

@@ -5,7 +5,7 @@
 //   stage 2  ....0 1 2 3 ......[0 ][1 ][2 ][3 ]........    `[2 ]` its backward, twice as long; a dot is idle
 //   stage 3  ......0 1 2 3 [0 ][1 ][2 ][3 ]............
 import { buildSchedule } from './build.ts';
-import type { Schedule } from './schedule.ts';
+import type { Schedule, Work } from './schedule.ts';
 import { backward, forward, upTo } from './work.ts';
 
 /**
@@ -14,13 +14,15 @@ import { backward, forward, upTo } from './work.ts';
  * Live microbatches on every stage: `microbatches` a chunk. Bubble: (stages - 1) / (microbatches · chunks + stages - 1) of the
  * time with at least `stages` microbatches.
  */
-export function gpipe(stages: number, microbatches: number, chunks = 1): Schedule {
-  return buildSchedule('gpipe', { stages, microbatches, chunks }, () => {
-    const all = upTo(microbatches);
-    const there = upTo(chunks);
-    return [
-      ...there.flatMap((chunk) => all.map((microbatch) => forward(microbatch, chunk))),
-      ...there.toReversed().flatMap((chunk) => all.map((microbatch) => backward(microbatch, chunk))),
-    ];
-  });
-}
+export const gpipe = (stages: number, microbatches: number, chunks = 1): Schedule =>
+  buildSchedule('gpipe', { stages, microbatches, chunks }, gpipeWork(microbatches, chunks));
+
+/** What each stage computes, in its order. */
+export const gpipeWork = (microbatches: number, chunks: number) => (): Work[] => {
+  const all = upTo(microbatches);
+  const there = upTo(chunks);
+  return [
+    ...there.flatMap((chunk) => all.map((microbatch) => forward(microbatch, chunk))),
+    ...there.toReversed().flatMap((chunk) => all.map((microbatch) => backward(microbatch, chunk))),
+  ];
+};

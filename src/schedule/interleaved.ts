@@ -16,15 +16,17 @@ import { backward, forward, upTo } from './work.ts';
  * forwards of chunks and alternates then, so one more is live, if there are as many.
  * Idle: (stages - 1) / chunks times a forward and a backward of all chunks, with at least `stages` microbatches.
  */
-export function interleaved(stages: number, microbatches: number, chunks: number): Schedule {
-  return buildSchedule('interleaved', { stages, microbatches, chunks }, (stage) => {
-    const groups = groupsOf(microbatches, stages);
-    const largest = Math.max(...groups.map((group) => group.length));
-    const forwards = inGroups(groups, upTo(chunks), forward);
-    const backwards = inGroups(groups, upTo(chunks).toReversed(), backward);
-    return alternate(forwards, backwards, 2 * (stages - 1 - stage) + (chunks - 1) * largest);
-  });
-}
+export const interleaved = (stages: number, microbatches: number, chunks: number): Schedule =>
+  buildSchedule('interleaved', { stages, microbatches, chunks }, interleavedWork(stages, microbatches, chunks));
+
+/** What each stage computes, in its order. */
+export const interleavedWork = (stages: number, microbatches: number, chunks: number) => {
+  const groups = groupsOf(microbatches, stages);
+  const largest = Math.max(...groups.map((group) => group.length));
+  const forwards = inGroups(groups, upTo(chunks), forward);
+  const backwards = inGroups(groups, upTo(chunks).toReversed(), backward);
+  return (stage: number): Work[] => alternate(forwards, backwards, 2 * (stages - 1 - stage) + (chunks - 1) * largest);
+};
 
 /** Every microbatch of a group through a chunk, then the next chunk; then the next group. */
 export const inGroups = (

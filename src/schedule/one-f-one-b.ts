@@ -14,16 +14,19 @@ import { backward, forward, upTo } from './work.ts';
  * then cools down with the backwards that are left. Live microbatches on stage s: min(stages - s, microbatches).
  * Bubble: (stages - 1) / (microbatches + stages - 1) of the time.
  */
-export function oneFOneB(stages: number, microbatches: number): Schedule {
-  return buildSchedule('1f1b', { stages, microbatches, chunks: 1 }, (stage) => {
-    const all = upTo(microbatches);
-    return alternate(
+export const oneFOneB = (stages: number, microbatches: number): Schedule =>
+  buildSchedule('1f1b', { stages, microbatches, chunks: 1 }, oneFOneBWork(stages, microbatches));
+
+/** What each stage computes, in its order. */
+export const oneFOneBWork = (stages: number, microbatches: number) => {
+  const all = upTo(microbatches);
+  return (stage: number): Work[] =>
+    alternate(
       all.map((microbatch) => forward(microbatch)),
       all.map((microbatch) => backward(microbatch)),
       stages - 1 - stage,
     );
-  });
-}
+};
 
 /** So many forwards, then one forward and one backward in turn, then the backwards that are left. */
 export function alternate(forwards: readonly Work[], backwards: readonly Work[], warmup: number): Work[] {

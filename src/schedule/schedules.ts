@@ -1,13 +1,13 @@
 // The schedule that a layout asks for: a new one is one line here.
 import { fail, option } from '../errors.ts';
 import type { Layout } from '../mesh/layout.ts';
-import { gpipe } from './gpipe.ts';
-import { interleaved } from './interleaved.ts';
-import { oneFOneB } from './one-f-one-b.ts';
+import { gpipe, gpipeWork } from './gpipe.ts';
+import { interleaved, interleavedWork } from './interleaved.ts';
+import { oneFOneB, oneFOneBWork } from './one-f-one-b.ts';
 import { parseSchedule } from './parse.ts';
-import type { Schedule } from './schedule.ts';
+import type { Schedule, Work } from './schedule.ts';
 import { streaming } from './streaming.ts';
-import { zeroBubbleH1 } from './zero-bubble-h1.ts';
+import { zeroBubbleH1, zeroBubbleH1Work } from './zero-bubble-h1.ts';
 
 /** Of a training step. @throws SCHEDULE_FILE when a file is wrong or not for this layout and number of microbatches */
 export function scheduleOf(layout: Layout, microbatches: number): Schedule {
@@ -21,6 +21,25 @@ export function scheduleOf(layout: Layout, microbatches: number): Schedule {
       return zeroBubbleH1(pp, microbatches);
     case 'file':
       return scheduleOfFile(layout, microbatches);
+  }
+}
+
+/** What each stage of a schedule that is made by a rule computes, in its order; messages and sizes that cannot be are not looked at. */
+export function workOf(
+  {
+    pp,
+    virtual,
+    schedule,
+  }: Pick<Layout, 'pp' | 'virtual'> & { readonly schedule: Exclude<Layout['schedule'], 'file'> },
+  microbatches: number,
+): (stage: number) => readonly Work[] {
+  switch (schedule) {
+    case 'gpipe':
+      return gpipeWork(microbatches, virtual);
+    case '1f1b':
+      return virtual === 1 ? oneFOneBWork(pp, microbatches) : interleavedWork(pp, microbatches, virtual);
+    case 'zb-h1':
+      return zeroBubbleH1Work(pp, microbatches);
   }
 }
 

@@ -13,8 +13,13 @@ import { forward, inputGradient, upTo, weightGradient } from './work.ts';
  * min(stages, microbatches), 1F1B's on its first.
  * Idle: (stages - 1) · (F + B - W) seconds with at least `stages` microbatches and W the shortest of the three.
  */
-export function zeroBubbleH1(stages: number, microbatches: number): Schedule {
-  return buildSchedule('zb-h1', { stages, microbatches, chunks: 1 }, (stage) => {
+export const zeroBubbleH1 = (stages: number, microbatches: number): Schedule =>
+  buildSchedule('zb-h1', { stages, microbatches, chunks: 1 }, zeroBubbleH1Work(stages, microbatches));
+
+/** What each stage computes, in its order. */
+export const zeroBubbleH1Work =
+  (stages: number, microbatches: number) =>
+  (stage: number): Work[] => {
     const warmup = Math.min(stages - 1 - stage, microbatches);
     const late = Math.min(stage, microbatches);
     const work: Work[] = upTo(warmup).map((i) => forward(i));
@@ -24,5 +29,4 @@ export function zeroBubbleH1(stages: number, microbatches: number): Schedule {
       if (i >= late) work.push(weightGradient(i - late));
     }
     return [...work, ...upTo(late).map((i) => weightGradient(microbatches - late + i))];
-  });
-}
+  };

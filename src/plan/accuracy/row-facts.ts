@@ -92,7 +92,16 @@ const rules: readonly Rule[] = [
   {
     in: 'framework',
     says: /internevo/i,
-    means: { zero: 1, sp: false, overlapsTensor: false, overlapsParameters: false },
+    means: {
+      zero: 1,
+      sp: false,
+      overlapsTensor: false,
+      overlapsParameters: false,
+      narrowGradients: true,
+      attention: 'flash-2',
+      fuses: false,
+      launches: 'interpreted',
+    },
   },
   {
     in: 'framework',
@@ -127,14 +136,16 @@ const rules: readonly Rule[] = [
   { in: 'recompute', says: /^selective layer/i, means: { recompute: 'every second layer' } },
   // TorchTitan's other selection keeps every second product.
   { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'every second layer' } },
-  { in: 'recompute', says: /^full/i, means: { recompute: 'full' } },
+  // All of a mixture anew is most of a layer.
+  { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
   // What runs beside what.
   { says: /comm overlap disabled|overlap with off/i, means: noOverlap },
   { says: /tensor_par_overlap=none|vanilla tp/i, means: { overlapsTensor: false } },
   { says: /async ?tp/i, means: { overlapsTensor: true } },
   { says: /unoverlapped dp/i, means: { overlapsGradients: false } },
   { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
-  { says: /1f1b overlap/i, means: { overlapsExperts: true } },
+  { says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i, means: { overlapsExperts: true } },
+  { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
   { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
   { says: /fused ce|liger/i, means: { lossInBlocks: true } },

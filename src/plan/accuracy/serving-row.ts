@@ -109,10 +109,11 @@ function servedModel(name: string): ModelConfig | string {
   return json ? parseModelConfig(json, name) : `the sizes of ${name || 'its model'} are not known`;
 }
 
-/** Checkpoints of mixtures that are narrower than 8 bits have narrow experts alone; TensorRT-LLM's have keys and values of 8 bits. */
+/** Checkpoints of mixtures that are narrower than 8 bits have narrow experts alone. TensorRT-LLM keeps keys and values of 8 bits, SGLang on Blackwell. */
 function servedFormats(row: Row, engine: EngineName, model: ModelConfig): ServingFormats | string {
   const written = (row.precision ?? row.gemm_quant_mode ?? 'bf16').toLowerCase();
-  const cache = engine === 'trtllm' ? 'fp8' : 'bf16';
+  const isBlackwell = /b[23]00/i.test(row.gpu ?? '');
+  const cache = engine === 'trtllm' || (engine === 'sglang' && isBlackwell) ? 'fp8' : 'bf16';
   const common = { activations: 'bf16', cache } as const;
   if (written.includes('bf16')) return { ...common, weights: 'bf16', cache: 'bf16' };
   if (written.includes('fp16')) return { weights: 'fp16', cache: 'fp16', activations: 'fp16' };

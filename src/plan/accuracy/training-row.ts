@@ -122,6 +122,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   overlapsTensor: facts.overlapsTensor,
   overlapsPipeline: facts.overlapsPipeline,
   overlapsExperts: facts.overlapsExperts,
+  sendsOnce: facts.sendsOnce,
   attention: facts.attention,
   fuses: facts.fuses,
   launches: facts.launches,

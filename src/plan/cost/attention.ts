@@ -14,7 +14,7 @@ const leastKeys = 128;
  * Backward reads and writes what forward does, the gradients of all of it, and sums of the queries' in fp32.
  */
 export function attentionSeconds(
-  { pass, batch, heads, kvHeads, headDim, valueDim, queries, keys, scores }: Attention,
+  { pass, batch, heads, kvHeads, headDim, valueDim, queries, keys, scores, valuesInKeys }: Attention,
   device: Device,
   bytes: number,
   keyBytes: number,
@@ -50,7 +50,7 @@ export function attentionSeconds(
   const compute = (rows * waves * flops * units) / (flopsPerSecond * share);
 
   const queryBytes = batch * heads * queries * dims * bytes;
-  const read = batch * kvHeads * Math.min(keys, scores) * dims * keyBytes;
+  const read = batch * kvHeads * Math.min(keys, scores) * (valuesInKeys ? headDim : dims) * keyBytes;
   const moved = back ? 3 * queryBytes + 2 * batch * heads * queries * headDim * 4 + 2 * read : queryBytes + read;
   const busy = Math.min(1, (tiles * parts) / units);
   const memory = moved / (device.memoryBytesPerSecond * Math.min(memoryShare, cacheRatio * busy));

@@ -5,6 +5,7 @@ import type { KernelConditions } from '../cost/kernels.ts';
 import { sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
+import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
@@ -21,17 +22,27 @@ export interface TrainingCosts {
 }
 
 export function trainingCosts(
-  { cluster, formats, layout, software }: TrainingScenario,
+  { cluster, config, formats, layout, software }: TrainingScenario,
   model: CostModel,
 ): TrainingCosts {
   const { device } = cluster;
   const { attention, dropout, fuses } = software;
-  const { portableAttention, fusedPasses, unfusedPasses } = trainingParameters;
+  const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = trainingParameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
   const kernelFormats = { products: formats.products, activations: formats.activations };
-  // Libraries for training take products by group nearly as fast as one; what was measured is engines' kernels, tuned or not.
-  const conditions = { sustained: sustainedShare(device), groupedShare: 0.9 };
-  const fused = (kernel: KernelShape): number => model.kernelSeconds(kernel, device, kernelFormats, conditions);
+  const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products]), groupedShare };
+  const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations]) };
+  const fused = (kernel: KernelShape): number =>
+    model.kernelSeconds(kernel, device, kernelFormats, kernel.kind === 'attention' ? ofAttention : ofProducts);
+  /** Bytes for experts: of a rank's own tokens, where tensor-parallel ranks share them out, and once to a node, where they go so. */
+  const toExperts = (bytes: number, spread: readonly number[]): number =>
+    bytes / (layout.sp && software.gathersAgain ? layout.tp : 1) / (software.sendsOnce ? copies(spread) : 1);
+  /** Of what leaves a node, on average over tokens whose experts lie anywhere: rows for each node that has any. */
+  const copies = (spread: readonly number[]): number => {
+    const wanted = config.mixture?.perToken ?? 1;
+    const nodes = spread.slice(1).reduce((a, b) => a * b, 1);
+    return nodes === 1 ? 1 : wanted / nodes / (1 - (1 - 1 / nodes) ** wanted);
+  };
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
@@ -46,7 +57,12 @@ export function trainingCosts(
   };
   return {
     kernel,
-    talk: ({ axis, call, bytes }) =>
-      model.talkSeconds({ call, bytes, spread: groupSpread(layout, axis, cluster) }, cluster),
+    talk({ axis, call, bytes }) {
+      const spread = groupSpread(layout, axis, cluster);
+      return model.talkSeconds(
+        { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
+        cluster,
+      );
+    },
   };
 }

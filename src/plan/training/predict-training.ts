@@ -46,7 +46,8 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const costs = trainingCosts(scenario, model);
   const schedule = scheduleOf(layout, microbatches);
   const summaries = summariseStages(settings, widthsOf(formats));
-  const stages = summaries.map((summary) => stageTime(summary, costs, scenario));
+  const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
+  const stages = summaries.map((summary) => timed.get(summary)!);
   const sends = (stage: number) => stages[stage]!.send;
   const { makespan } = play(schedule, {
     workSeconds: (stage, work) => allSeconds(stages[stage]!.work(work)),

@@ -52,6 +52,8 @@ export interface Software {
   readonly overlapsPipeline: boolean;
   /** Exchanges of experts run beside other work. */
   readonly overlapsExperts: boolean;
+  /** A token that several experts of a node want is sent there once (DeepEP). */
+  readonly sendsOnce: boolean;
   /** How attention is done: its scores written and read, never held (FlashAttention 2), or that with kernels made for the device. */
   readonly attention: 'scores' | 'flash-2' | 'tuned';
   /** Elementwise ops that follow one another are one kernel. */
@@ -73,6 +75,7 @@ export const currentSoftware: Software = {
   overlapsTensor: true,
   overlapsPipeline: true,
   overlapsExperts: false,
+  sendsOnce: true,
   attention: 'tuned',
   fuses: true,
   launches: 'compiled',

@@ -1,7 +1,7 @@
 // What a rank of a stage holds: its state, and its activations at the peak of its schedule.
 import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
-import type { StageSummary } from '../summary/summary.ts';
+import type { StageSummary, StateBytes } from '../summary/summary.ts';
 import { heldBesides } from './held-besides.ts';
 import type { TrainingMemory, TrainingScenario } from './scenario.ts';
 
@@ -10,9 +10,11 @@ const fragmented = 0.03;
 /** Buffers of collectives and workspaces of products. */
 const workspaceBytes = 0.5 * 2 ** 30;
 
-export function stageMemory(summary: StageSummary, actions: StageActions, scenario: TrainingScenario): TrainingMemory {
-  const { weights, gradients, optimizer } = summary.state;
-  const activations = peakOf(summary, actions, scenario);
+export const stageMemory = (summary: StageSummary, actions: StageActions, scenario: TrainingScenario): TrainingMemory =>
+  memoryOf(summary.state, peakOf(summary, actions, scenario));
+
+/** `activations`: bytes at the peak. */
+export function memoryOf({ weights, gradients, optimizer }: StateBytes, activations: number): TrainingMemory {
   const held = weights + gradients + optimizer + activations;
   const buffers = workspaceBytes + fragmented * activations;
   return { weights, gradients, optimizer, activations, buffers, total: held + buffers };

@@ -1,6 +1,7 @@
 // What a stage computes and says in a step, in seconds: what its schedule is played with.
 import type { Work } from '../../schedule/schedule.ts';
-import type { StageSummary } from '../summary/summary.ts';
+import { once } from '../../step/once.ts';
+import type { CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import type { Software, TrainingFormats, TrainingScenario } from './scenario.ts';
@@ -18,35 +19,31 @@ export interface StageTime {
 
 export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
   const { software, layout } = scenario;
-  const chunks = summary.chunks.map((kinds) => ({
-    forward: runSeconds(kinds.forward, costs, software),
-    backward: runSeconds(kinds.backward, costs, software),
-    inputGradient: runSeconds(kinds.inputGradient, costs, software),
-    weightGradient: runSeconds(kinds.weightGradient, costs, software),
-  }));
-  const whole = (kind: Work['kind']) => chunks.reduce((sum, chunk) => addSeconds(sum, chunk[kind]), noSeconds);
-  const data = dataSeconds(summary, costs, software, {
+  // Halves of backwards are looked at where a schedule has them.
+  const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => runSeconds(kinds[kind], costs, software)));
+  const whole = (kind: Work['kind']) => chunks.reduce((sum, chunk) => addSeconds(sum, chunk(kind)), noSeconds);
+  const data = dataSeconds(summary.once.talk, costs, software, {
     forward: whole('forward').compute,
     backward: whole('backward').compute,
   });
   return {
-    work: ({ kind, chunk }) => chunks[chunk]![kind],
+    work: ({ kind, chunk }) => chunks[chunk]!(kind),
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerSeconds(summary, scenario),
+    optimizer: optimizerSeconds(summary.state, scenario),
   };
 }
 
 /** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */
-function dataSeconds(
-  { once }: StageSummary,
+export function dataSeconds(
+  all: readonly CountedTalk[],
   costs: TrainingCosts,
   { overlapsGradients, overlapsParameters }: Software,
   window: { readonly forward: number; readonly backward: number },
 ): StageTime['data'] {
   let gradients = 0;
   let parameters = 0;
-  for (const talk of once.talk) {
+  for (const talk of all) {
     const seconds = talk.count * costs.talk(talk);
     if (talk.call === 'allGather') parameters += seconds;
     else gradients += seconds;
@@ -61,7 +58,10 @@ function dataSeconds(
 }
 
 /** A fused AdamW goes once through all it reads and writes: gradients twice more for their norm. */
-function optimizerSeconds({ state }: StageSummary, { formats, cluster }: TrainingScenario): number {
+export function optimizerSeconds(
+  state: StateBytes,
+  { formats, cluster }: Pick<TrainingScenario, 'formats' | 'cluster'>,
+): number {
   const { bytes } = optimizerTraffic(state, formats);
   return bytes / (trainingParameters.optimizerShare * cluster.device.memoryBytesPerSecond);
 }

@@ -20,6 +20,8 @@ export interface TrainingParameters {
   readonly unfusedPasses: number;
   /** FlashAttention 2 over kernels made for the device, by architecture. */
   readonly portableAttention: Readonly<Partial<Record<Architecture, number>>>;
+  /** Of the rate of one product, that of a product for each of many experts, whose rows are many in training. */
+  readonly groupedShare: number;
   /** That the host takes to launch a kernel, and what comes with it. */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
 }
@@ -32,6 +34,7 @@ export const trainingParameters: TrainingParameters = {
   optimizerShare: 0.75,
   fusedPasses: 0.8,
   unfusedPasses: 1.3,
-  portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4, 'blackwell-ultra': 2.4 },
+  portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
+  groupedShare: 0.8,
   launchSeconds: { interpreted: 42e-6, compiled: 10e-6, captured: 2e-6 },
 };

@@ -1,0 +1,45 @@
+// Why a search found nothing, and what would be found: no layout divides, or none fits.
+import { memory, option } from '../errors.ts';
+import { printLayout } from '../mesh/layout.ts';
+import { bestLayouts } from '../plan/search/search.ts';
+import { gridsOf, replicaCounts } from '../plan/search/space.ts';
+import type { SearchTask } from '../plan/search/task.ts';
+import type { CostModel } from '../plan/training/costs.ts';
+import { usableBytes } from '../plan/training/fits.ts';
+import { refuse } from '../train/refuse.ts';
+
+/** @throws OPTION_INVALID in any case */
+export function refuseNothingFits(task: SearchTask, model: CostModel): never {
+  const { cluster, globalBatch } = task;
+  if (gridsOf(task).length === 0) {
+    const batch = nearestBatch(task);
+    refuse(
+      'globalBatch',
+      `no layout of ${cluster.devices} devices divides the model and ${globalBatch} sequences`,
+      batch === undefined
+        ? 'use another number of devices: heads, widths and layers have to divide over them'
+        : `use ${option('globalBatch')} ${batch}`,
+    );
+  }
+  // The one that holds least, on devices of any size.
+  const large = {
+    ...task,
+    cluster: { ...cluster, device: { ...cluster.device, memoryBytes: Number.POSITIVE_INFINITY } },
+  };
+  const { found } = bestLayouts(large, model, { objective: 'memory', top: 1 });
+  const [least] = found;
+  const usable = usableBytes(cluster.device);
+  const needed = least!.prediction.memory.total;
+  refuse(
+    'cluster',
+    `the model fits in no layout of ${cluster.name}: the one that holds least, ${printLayout(least!.scenario.layout)}, needs ${memory(needed)} a device and ${memory(usable)} are there, ${memory(needed - usable)} too few`,
+    `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + cluster.device.memoryBytes - usable)}`,
+  );
+}
+
+/** The nearest number of sequences that some layout divides; undefined: no layout divides the model over the devices. */
+function nearestBatch(task: SearchTask): number | undefined {
+  const batches = replicaCounts(task).map((count) => Math.max(1, Math.round(task.globalBatch / count)) * count);
+  const away = (batch: number) => Math.abs(batch - task.globalBatch);
+  return batches.length === 0 ? undefined : batches.reduce((best, each) => (away(each) < away(best) ? each : best));
+}

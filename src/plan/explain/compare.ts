@@ -1,0 +1,19 @@
+// Why one layout is better than another: what a step spends on each cause, side by side.
+import type { StepTime, TrainingPrediction } from '../training/scenario.ts';
+
+/** Seconds that one spends more than another. */
+export interface Difference {
+  readonly cause: keyof StepTime;
+  readonly seconds: number;
+}
+
+/** The largest first; together they are the difference of the steps, up to what stages that are not the busiest make of it. */
+export function compareTimes(
+  better: Pick<TrainingPrediction, 'time'>,
+  worse: Pick<TrainingPrediction, 'time'>,
+): Difference[] {
+  return (Object.keys(better.time) as (keyof StepTime)[])
+    .map((cause) => ({ cause, seconds: worse.time[cause] - better.time[cause] }))
+    .filter(({ seconds }) => seconds !== 0)
+    .sort((a, b) => Math.abs(b.seconds) - Math.abs(a.seconds));
+}

@@ -1,0 +1,64 @@
+// Seconds of the products that a layer needs of a microbatch, known from its parameters without tracing any program: every matrix is multiplied
+// with the tokens once forward and twice backward.
+import { layerLike, type ModelConfig, mixtureOf } from '../../model/config.ts';
+import { type ParamSpec, paramSpecs, shardShape } from '../../model/params.ts';
+import type { KernelShape } from '../../program/kernel-shape.ts';
+import { type CostModel, trainingCosts } from '../training/costs.ts';
+import { type Kind, kindLayout, type SearchTask } from './task.ts';
+
+/** Seconds of one microbatch. */
+export interface ProductSeconds {
+  readonly forward: number;
+  readonly backward: number;
+  /** Of those that full recomputation has to take again: nobody reads again what the MLP's last one makes. */
+  readonly again: number;
+}
+
+/** Tokens of a microbatch on a rank; sp cuts them only between products. */
+export const tokensOf = ({ seqLen }: Pick<SearchTask, 'seqLen'>, { microBatch, cp }: Kind): number =>
+  (microBatch * seqLen) / cp;
+
+/** Of matrices that are cut over tp: of others ranks may have fewer tokens each. */
+export function leastProducts(task: SearchTask, kind: Kind, layer: number, model: CostModel): ProductSeconds {
+  const { config } = task;
+  const layout = kindLayout(kind);
+  const costs = trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
+  const tokens = tokensOf(task, kind);
+  const sum = { forward: 0, backward: 0, again: 0 };
+  for (const spec of paramSpecs(config, layout, { name: 'block', layer })) {
+    const shape = shardShape(spec, layout);
+    if (spec.key.endsWith('.bias') || shape.length < 2 || !isCut(spec, kind)) continue;
+    const { groups, outputs, inputs } = sizesOf(config, shape);
+    const rows = groups === 0 ? tokens : tokens * mixtureOf(config, layer)!.perToken;
+    const product = (n: number, k: number): KernelShape =>
+      groups === 0 ? { kind: 'matmul', batch: 1, m: rows, n, k } : { kind: 'grouped', groups, rows, n, k };
+    const ofWeights: KernelShape =
+      groups === 0
+        ? { kind: 'matmul', batch: 1, m: outputs, n: inputs, k: rows, accumulates: true }
+        : { kind: 'grouped', groups, rows, n: inputs, k: outputs, weights: true };
+    const forward = costs.kernel(product(outputs, inputs));
+    sum.forward += forward;
+    if (!spec.key.endsWith('down.weight')) sum.again += forward;
+    sum.backward += costs.kernel(product(inputs, outputs)) + costs.kernel(ofWeights);
+  }
+  return sum;
+}
+
+const isCut = ({ types }: ParamSpec, { tp }: Kind): boolean => tp === 1 || types.tp?.startsWith('V') === true;
+
+/** `groups`: experts; 0: it is one matrix. */
+function sizesOf({ weightOrder }: ModelConfig, shape: readonly number[]) {
+  if (shape.length === 3) return { groups: shape[0]!, outputs: shape[1]!, inputs: shape[2]! };
+  const [outputs, inputs] = weightOrder === 'out,in' ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!];
+  return { groups: 0, outputs, inputs };
+}
+
+/** The first of each kind of layer, and how many there are. */
+export function alikeLayers(config: ModelConfig): { readonly layer: number; readonly count: number }[] {
+  const counts = new Map<number, number>();
+  for (let layer = 0; layer < config.layers; layer++) {
+    const like = layerLike(config, layer);
+    counts.set(like, (counts.get(like) ?? 0) + 1);
+  }
+  return [...counts].map(([layer, count]) => ({ layer, count }));
+}

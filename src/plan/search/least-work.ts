@@ -1,0 +1,131 @@
+// What a rank computes and says of a microbatch at least, in seconds, without tracing any program: products, attention, and talk that they do not hide.
+import { valueDimOf, windowOf } from '../../model/config.ts';
+import { rateOf } from '../hardware/number-format.ts';
+import type { CountedTalk, RunSummary } from '../summary/summary.ts';
+import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
+import { allSeconds, runSeconds } from '../training/run-seconds.ts';
+import type { PartElements } from './least-memory.ts';
+import { alikeLayers, leastProducts, type ProductSeconds, tokensOf } from './least-products.ts';
+import { type LeastTalk, layerTalk, sharedTalk } from './least-talk.ts';
+import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+
+/** Seconds of one microbatch. */
+export interface LeastSeconds {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+export interface LeastWork {
+  /** Layers that are built alike, and one of them. */
+  readonly layers: readonly { readonly count: number; readonly each: LeastSeconds }[];
+  /** Of the head, both ways. */
+  readonly head: number;
+}
+
+export interface LeastWorks {
+  /** Whatever is shared out. */
+  readonly ofKind: (grid: SharedGrid) => LeastWork;
+  /** With the talk of what is; `parameters`: of each of the kinds of layers. */
+  readonly ofShared: (grid: SharedGrid, parameters: readonly PartElements[]) => LeastWork;
+}
+
+/** Of what is computed anew in backward passes only what full recomputation asks for is in it. */
+export function leastWorks(task: SearchTask, model: CostModel): LeastWorks {
+  const layers = alikeLayers(task.config);
+  const products = new Map<string, readonly ProductSeconds[]>();
+  const kinds = new Map<string, LeastWork>();
+  const productsOf = (kind: Kind): readonly ProductSeconds[] => {
+    const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)}`;
+    const found = products.get(key) ?? layers.map(({ layer }) => leastProducts(task, kind, layer, model));
+    products.set(key, found);
+    return found;
+  };
+  const workOf = (grid: SharedGrid, more: readonly LeastTalk[]): LeastWork => {
+    const { kind } = grid;
+    const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
+    const costs = trainingCosts(scenario, model);
+    const said = layerTalk(task, kind);
+    const isFull = kind.recompute === 'full';
+    return {
+      head: headSeconds(task, kind),
+      layers: productsOf(kind).map(({ forward, backward, again }, i) => {
+        const attention = attentionSeconds(task, kind, layers[i]!.layer);
+        const shared = more[i] ?? { forward: [], backward: [] };
+        const seconds = (products: number, times: number, talk: readonly CountedTalk[]): number =>
+          runOf({ products, attention: times * attention }, talk, costs, task);
+        return {
+          count: layers[i]!.count,
+          each: {
+            forward: seconds(forward, 1, [...said.forward, ...shared.forward]),
+            backward: seconds(backward + (isFull ? again : 0), isFull ? 3.5 : 2.5, [
+              ...said.backward,
+              ...shared.backward,
+            ]),
+          },
+        };
+      }),
+    };
+  };
+  return {
+    ofKind(grid) {
+      const { tp, sp, cp, cpMode, ep, microBatch, recompute } = grid.kind;
+      const key = `${tp} ${sp} ${cp} ${cpMode} ${ep} ${microBatch} ${recompute === 'full'}`;
+      const found = kinds.get(key) ?? workOf(grid, []);
+      kinds.set(key, found);
+      return found;
+    },
+    ofShared: (grid, parameters) =>
+      workOf(
+        grid,
+        parameters.map((each) => sharedTalk(task, grid, each)),
+      ),
+  };
+}
+
+/** Priced as a prediction prices a run, with all products as one kernel. */
+function runOf(
+  { products, attention }: { readonly products: number; readonly attention: number },
+  talk: readonly CountedTalk[],
+  costs: TrainingCosts,
+  { software }: SearchTask,
+): number {
+  const run: RunSummary = {
+    kernels: [
+      { kernel: { kind: 'memory', floats: 0, bytes: 0 }, count: 1, site: '' },
+      { kernel: oneAttention, count: 1, site: '' },
+    ],
+    talk,
+    flops: 0,
+    live: { peak: 0, net: 0 },
+  };
+  const kernel: TrainingCosts['kernel'] = ({ kind }) => (kind === 'attention' ? attention : products);
+  return allSeconds(runSeconds(run, { ...costs, kernel }, software));
+}
+
+const oneAttention = {
+  kind: 'attention',
+  pass: 'forward',
+  batch: 1,
+  heads: 1,
+  kvHeads: 1,
+  headDim: 1,
+  valueDim: 1,
+  queries: 1,
+  keys: 1,
+  scores: 1,
+} as const;
+
+/** Forward: of scores that the mask leaves, at the peak of the products' format: attention's is no faster. */
+function attentionSeconds(task: SearchTask, { tp, cp, microBatch }: Kind, layer: number): number {
+  const { config, seqLen } = task;
+  const seen = Math.min(windowOf(config, layer) ?? seqLen, seqLen);
+  const scores = seen * seqLen - (seen * (seen - 1)) / 2;
+  const perScore = (2 * (config.headDim + valueDimOf(config)) * config.heads) / tp;
+  return (perScore * microBatch * scores) / cp / peakOf(task);
+}
+
+const peakOf = ({ cluster, formats }: SearchTask): number =>
+  cluster.device.flopsPerSecond[rateOf[formats.products]] ?? Number.POSITIVE_INFINITY;
+
+const headSeconds = (task: SearchTask, kind: Kind): number =>
+  (6 * tokensOf(task, kind) * task.config.hiddenSize * task.config.vocabSize) / kind.tp / peakOf(task);

@@ -1,0 +1,136 @@
+// The best layouts of a cluster, found best first: what is bounded to be worse than the best is never looked at closer, so that none of them is missed.
+import { printLayout } from '../../mesh/layout.ts';
+import type { CostModel } from '../training/costs.ts';
+import { fits, usableBytes } from '../training/fits.ts';
+import { predictTraining } from '../training/predict-training.ts';
+import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
+import { type Bounds, boundsOf } from './bounds.ts';
+import { createHeap } from './heap.ts';
+import type { BoundedLeaf } from './leaf-bounds.ts';
+import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
+import { gridsOf, sharingsOf } from './space.ts';
+import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
+
+export interface SearchOptions {
+  readonly objective: ObjectiveName;
+  /** So many layouts are wanted. */
+  readonly top: number;
+}
+
+export interface Found {
+  readonly scenario: TrainingScenario;
+  readonly prediction: TrainingPrediction;
+  /** Of the objective: less is better. */
+  readonly value: number;
+}
+
+export interface SearchResult {
+  /** The best first; fewer than asked for where fewer fit. */
+  readonly found: readonly Found[];
+  /** Layouts in the space, and of them those that bounds ruled out. */
+  readonly judged: number;
+  readonly pruned: number;
+}
+
+/** Of a search that goes on: of so many grids, those that have been looked at; the others are bounded to be no better than `bound`. */
+export interface Searching {
+  readonly grids: number;
+  readonly looked: number;
+  readonly predicted: number;
+  readonly bound: number;
+}
+
+/** Stops now and then, to be gone on with. */
+export function* searchLayouts(
+  task: SearchTask,
+  model: CostModel,
+  options: SearchOptions,
+): Generator<Searching, SearchResult, void> {
+  const { objective, top } = options;
+  const bounds = boundsOf(task, model);
+  const usable = usableBytes(task.cluster.device);
+  const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
+  const grids = gridsOf(task);
+  const open = createHeap<Node>((node) => node.value);
+  for (const grid of grids) {
+    const least = bounds.ofGrid(grid);
+    if (least.memoryBytes <= usable) open.push({ value: worthOf(least), grid });
+  }
+  const found: Found[] = [];
+  let [predicted, looked, nodes] = [0, 0, 0];
+  const searching = (bound: number): Searching => ({ grids: grids.length, looked, predicted, bound });
+  const worst = () => (found.length < top ? Number.POSITIVE_INFINITY : found[top - 1]!.value);
+  const push = (node: Node): void => {
+    if (node.value < worst()) open.push(node);
+  };
+  const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * worthOf(least));
+  for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
+    if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
+    if ('grid' in node) {
+      looked += 1;
+      for (const sharing of sharingsOf(node.grid)) {
+        const shared = { ...node.grid, sharing };
+        const least = bounds.ofShared(shared);
+        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), shared });
+      }
+      continue;
+    }
+    if ('shared' in node) {
+      for (const leaf of bounds.ofLeaves(node.shared, usable)) push({ value: atLeast(leaf.least, node), leaf });
+      continue;
+    }
+    if (!('isPlayed' in node)) {
+      const least = bounds.ofPlayed(node.leaf);
+      if (least.memoryBytes <= usable) push({ value: atLeast(least, node), leaf: node.leaf, isPlayed: true });
+      continue;
+    }
+    const scenario = leafScenario(task, node.leaf.leaf);
+    const prediction = predictTraining(scenario, model);
+    predicted += 1;
+    const each = { scenario, prediction, value: worthOf(figuresOf(prediction)) };
+    if (fits(prediction.memory, task.cluster.device)) insert(found, each, top);
+  }
+  const judged = countLayouts(bounds, grids);
+  return { found, judged, pruned: judged - predicted };
+}
+
+const nodesBetweenStops = 64;
+
+/** What is looked at next: all splits of a grid, those that share out so much, or one of them, whose schedule was played. */
+type Node = { readonly value: number } & (
+  | { readonly grid: Grid }
+  | { readonly shared: SharedGrid }
+  | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
+);
+
+/** Bounds are sums in another order than the prediction's. */
+const roundedDown = 1 - 1e-9;
+
+const countLayouts = (bounds: Bounds, grids: readonly Grid[]): number =>
+  grids.reduce(
+    (sum, grid) =>
+      sum + sharingsOf(grid).reduce<number>((count, sharing) => count + bounds.countLeaves({ ...grid, sharing }), 0),
+    0,
+  );
+
+/** Of equally good ones the one that holds less is first, then by name. */
+export function isBetter(a: Found, b: Found): boolean {
+  if (a.value !== b.value) return a.value < b.value;
+  const [held, other] = [a.prediction.memory.total, b.prediction.memory.total];
+  return held !== other ? held < other : printLayout(a.scenario.layout) < printLayout(b.scenario.layout);
+}
+
+function insert(found: Found[], each: Found, top: number): void {
+  const at = found.findIndex((other) => isBetter(each, other));
+  found.splice(at < 0 ? found.length : at, 0, each);
+  if (found.length > top) found.length = top;
+}
+
+/** The whole search in one go. */
+export function bestLayouts(task: SearchTask, model: CostModel, options: SearchOptions): SearchResult {
+  const search = searchLayouts(task, model, options);
+  for (;;) {
+    const { done, value } = search.next();
+    if (done) return value;
+  }
+}

@@ -1,0 +1,93 @@
+// What a search is asked: a model, a cluster and the batch of a step; and the scenario of one of its layouts.
+import { type CpMode, type Layout, oneRank, type ScheduleName, type Zero } from '../../mesh/layout.ts';
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
+import type { TrainingScenario } from '../training/scenario.ts';
+
+export interface SearchTask extends Omit<TrainingScenario, 'layout' | 'microBatch' | 'microbatches'> {
+  /** Sequences of a step. */
+  readonly globalBatch: number;
+}
+
+/** What decides what a rank computes and says of a microbatch, unless it shares out parameters or gradients (ZeRO 2 and 3). */
+export interface Kind {
+  readonly tp: number;
+  readonly sp: boolean;
+  readonly cp: number;
+  readonly cpMode: CpMode;
+  readonly ep: number;
+  readonly microBatch: number;
+  readonly recompute: RecomputePolicy;
+}
+
+/** Over so many stages: dp and the microbatches of a replica follow from the devices and the batch. */
+export interface Grid {
+  readonly kind: Kind;
+  readonly pp: number;
+  readonly dp: number;
+  readonly microbatches: number;
+}
+
+/** Made by a rule. */
+export type RuledSchedule = Exclude<ScheduleName, 'file'>;
+
+/** How layers are cut into stages. */
+export interface Cut {
+  readonly virtual: number;
+  /** Layers of each virtual stage. */
+  readonly sizes: readonly number[];
+  /** They are not those that a layout has by itself. */
+  readonly isUneven: boolean;
+}
+
+/** What ZeRO shares out that changes what is said of a microbatch: 0 nothing (or moments alone), 2 gradients, 3 parameters too. */
+export type Sharing = 0 | 2 | 3;
+
+export const sharings: readonly Sharing[] = [0, 2, 3];
+
+/** A grid that shares out so much. */
+export interface SharedGrid extends Grid {
+  readonly sharing: Sharing;
+}
+
+/** In which order stages work, and what of the state is shared out. */
+export interface Leaf {
+  readonly grid: SharedGrid;
+  readonly cut: Cut;
+  readonly schedule: RuledSchedule;
+  readonly zero: Zero;
+}
+
+/** The layout of what is the same whatever the split: one replica of one stage. */
+export const kindLayout = ({ tp, sp, cp, cpMode, ep, recompute }: Kind): Layout => ({
+  ...oneRank,
+  tp,
+  sp,
+  cp,
+  cpMode,
+  ep,
+  recompute: { policy: recompute },
+});
+
+export const leafLayout = ({ grid, cut, schedule, zero }: Leaf): Layout => ({
+  ...kindLayout(grid.kind),
+  dp: grid.dp,
+  pp: grid.pp,
+  virtual: cut.virtual,
+  schedule,
+  zero,
+  ...(cut.isUneven ? { stages: cut.sizes } : {}),
+});
+
+export const leafScenario = (task: SearchTask, leaf: Leaf): TrainingScenario => {
+  const { globalBatch: _, ...given } = task;
+  const { kind, microbatches } = leaf.grid;
+  return { ...given, layout: leafLayout(leaf), microBatch: kind.microBatch, microbatches };
+};
+
+/** The layout of its microbatches: in one order, and one chunk a stage. */
+export const sharedLayout = ({ kind, dp, pp, sharing }: SharedGrid): Layout => ({
+  ...kindLayout(kind),
+  dp,
+  pp,
+  zero: sharing,
+});

@@ -1,0 +1,186 @@
+// Whole predictions, with costs that can be worked out by hand: a roofline.
+import { describe, expect, test } from 'vitest';
+import { parseModelConfig } from '../../model/families.ts';
+import { presets } from '../../model/presets.ts';
+import { deploy } from './deployed.ts';
+import { servingFront, servingLayouts } from './pareto.ts';
+import { servingPredictor } from './predict-serving.ts';
+import type { Pool, ServingLayout, ServingScenario } from './scenario.ts';
+import { cluster, plainFormats, roofline } from './stand-ins.test-support.ts';
+import { steadyServing } from './steady-serving.ts';
+
+const one: ServingLayout = { tp: 1, pp: 1, dp: 1, cp: 1, ep: 1 };
+const model = parseModelConfig(presets['llama-3.2-1b'], 'model');
+const mixtral = parseModelConfig(presets['mixtral-tiny'], 'model');
+const predict = servingPredictor(roofline);
+
+const scenario = (given: Partial<ServingScenario> = {}): ServingScenario => ({
+  model,
+  cluster,
+  engine: 'vllm',
+  formats: plainFormats,
+  deployment: { kind: 'aggregated', pool: { layout: one, instances: 1 } },
+  lengths: { inputTokens: 1024, outputTokens: 256 },
+  load: { kind: 'closed', concurrency: 16 },
+  ...given,
+});
+const pool = (layout: Partial<ServingLayout>, instances = 1): Pool => ({ layout: { ...one, ...layout }, instances });
+const aggregated = (layout: Partial<ServingLayout>, instances = 1) =>
+  ({ kind: 'aggregated', pool: pool(layout, instances) }) as const;
+
+describe('one request at a time', () => {
+  test('reads all weights once a token', () => {
+    const { decodeIteration, bottleneck } = predict(scenario({ load: { kind: 'closed', concurrency: 1 } }));
+    const { weights } = deploy(scenario(), roofline).writers.instance.memory;
+    // Keys, values and activations besides.
+    const reading = weights / cluster.device.memoryBytesPerSecond;
+    expect(decodeIteration.total).toBeGreaterThan(reading);
+    expect(decodeIteration.total).toBeLessThan(1.1 * reading);
+    expect(bottleneck).toBe('weights');
+  });
+
+  test('tp shares the reading out', () => {
+    const alone = { load: { kind: 'closed', concurrency: 1 } } as const;
+    const [whole, half] = [{}, { tp: 2 }].map((layout) =>
+      predict(scenario({ ...alone, deployment: aggregated(layout) })),
+    );
+    const share = half!.decodeIteration.products / whole!.decodeIteration.products;
+    expect(share).toBeGreaterThan(0.49);
+    expect(share).toBeLessThan(0.52);
+    expect(half!.decodeIteration.collectives).toBeGreaterThan(0);
+  });
+
+  test('stages take as long one after the other as one device', () => {
+    const alone = { load: { kind: 'closed', concurrency: 1 } } as const;
+    const [whole, staged] = [{}, { pp: 4 }].map((layout) =>
+      predict(scenario({ ...alone, deployment: aggregated(layout) })),
+    );
+    const layers = staged!.decodeIteration.attention / whole!.decodeIteration.attention;
+    expect(layers).toBeCloseTo(1, 6);
+  });
+});
+
+describe('by arithmetic and played', () => {
+  test.each(['vllm', 'sglang', 'trtllm'] as const)('%s: means of a closed loop agree', (engine) => {
+    for (const concurrency of [1, 8, 64]) {
+      const given = scenario({
+        engine,
+        load: { kind: 'closed', concurrency },
+        lengths: { inputTokens: 512, outputTokens: 400, shortest: 0.5 },
+      });
+      const steady = steadyServing(deploy(given, roofline), concurrency);
+      const played = predict(given);
+      // A play begins with all prompts at once, of which arithmetic knows nothing, and ends with fewer.
+      expect(Math.abs(steady.secondsPerOutputToken.mean / played.secondsPerOutputToken.mean - 1)).toBeLessThan(0.06);
+      expect(Math.abs(steady.outputTokensPerSecond / played.outputTokensPerSecond - 1)).toBeLessThan(0.06);
+    }
+  });
+
+  test('pools apart: means of a closed loop agree', () => {
+    const deployment = { kind: 'disaggregated', prefill: pool({}), decode: pool({}, 2) } as const;
+    for (const concurrency of [4, 32]) {
+      const given = scenario({ deployment, load: { kind: 'closed', concurrency } });
+      const steady = steadyServing(deploy(given, roofline), concurrency);
+      const played = predict(given);
+      expect(Math.abs(steady.secondsPerOutputToken.mean / played.secondsPerOutputToken.mean - 1)).toBeLessThan(0.06);
+      expect(Math.abs(steady.outputTokensPerSecond / played.outputTokensPerSecond - 1)).toBeLessThan(0.1);
+    }
+  });
+
+  test('what comes and what is under way are Little’s', () => {
+    const { requestsPerSecond, secondsOfRequest } = steadyServing(deploy(scenario(), roofline), 40);
+    expect(requestsPerSecond * secondsOfRequest.mean).toBeCloseTo(40, 6);
+  });
+});
+
+describe('loads', () => {
+  test('of twice the rate make requests wait longer, and past what can be served keep fewer targets', () => {
+    const targets = { secondsToFirstToken: 0.1, secondsPerOutputToken: 0.02 };
+    const at = (requestsPerSecond: number) =>
+      predict(scenario({ targets, load: { kind: 'poisson', requestsPerSecond, requests: 2000, seed: 1 } }));
+    const [few, many, tooMany] = [at(5), at(40), at(400)];
+    expect(few.secondsToFirstToken.p90!).toBeLessThan(many.secondsToFirstToken.p90!);
+    expect(many.secondsToFirstToken.p90!).toBeLessThan(tooMany.secondsToFirstToken.p90!);
+    expect(few.goodRequestsPerSecond).toBeCloseTo(few.requestsPerSecond, 6);
+    expect(tooMany.goodRequestsPerSecond!).toBeLessThan(0.5 * tooMany.requestsPerSecond);
+  });
+
+  test('that were recorded are played as they were', () => {
+    const arrivals = [
+      { seconds: 0, inputTokens: 100, outputTokens: 2 },
+      { seconds: 9, inputTokens: 4000, outputTokens: 2 },
+    ];
+    const { secondsToFirstToken } = predict(scenario({ load: { kind: 'recorded', arrivals } }));
+    expect(secondsToFirstToken.p99!).toBeGreaterThan(5 * secondsToFirstToken.p50!);
+  });
+});
+
+describe('what does not fit', () => {
+  test('is said with what is short', () => {
+    const big = parseModelConfig({ ...presets['llama-3.2-1b'], num_hidden_layers: 1600 }, 'model');
+    const { fits, problem } = predict(scenario({ model: big }));
+    expect(fits).toBe(false);
+    expect(problem).toMatch(/^weights \(\d+\.\d GiB\) and buffers \(\d+\.\d GiB\) leave 0\.0 GiB of a device/);
+    expect(predict(scenario({ model: big, deployment: aggregated({ tp: 8 }) })).fits).toBe(true);
+  });
+});
+
+describe('drafts', () => {
+  test('that are always right give as many tokens an iteration more; that never are cost', () => {
+    const alone = { load: { kind: 'closed', concurrency: 1 } } as const;
+    const perToken = (acceptance?: number) =>
+      predict(
+        scenario({
+          ...alone,
+          ...(acceptance === undefined ? {} : { speculation: { draftTokens: 3, acceptance, draftShare: 0.05 } }),
+        }),
+      ).secondsPerOutputToken.mean;
+    expect(perToken() / perToken(1)).toBeGreaterThan(3.5);
+    expect(perToken(0)).toBeGreaterThan(perToken());
+  });
+});
+
+describe('the front', () => {
+  const setting = {
+    model: mixtral,
+    cluster,
+    engine: 'trtllm',
+    formats: plainFormats,
+    lengths: { inputTokens: 512, outputTokens: 128 },
+    devices: 4,
+  } as const;
+  const front = servingFront(setting, roofline);
+
+  test('has layouts whose devices are those of an instance', () => {
+    for (const { tp, pp, dp, cp, ep } of servingLayouts(mixtral, 8)) {
+      expect(tp * pp * dp * cp).toBe(8);
+      expect((tp * dp * cp) % ep).toBe(0);
+    }
+    expect(servingLayouts(model, 8).every(({ dp, ep }) => dp === 1 && ep === 1)).toBe(true);
+  });
+
+  test('rises: each point is slower for one request and more for all', () => {
+    expect(front.length).toBeGreaterThan(2);
+    for (const [i, { prediction }] of front.entries()) {
+      if (i === 0) continue;
+      const before = front[i - 1]!.prediction;
+      expect(prediction.secondsPerOutputToken.mean).toBeGreaterThan(before.secondsPerOutputToken.mean);
+      expect(prediction.outputTokensPerSecondPerDevice).toBeGreaterThan(before.outputTokensPerSecondPerDevice);
+    }
+  });
+
+  test('no layout and load beats it', () => {
+    for (const layout of servingLayouts(mixtral, 4))
+      for (const concurrency of [1, 3, 17, 200]) {
+        const deployed = deploy({ ...setting, deployment: aggregated(layout), load: { kind: 'saturated' } }, roofline);
+        const { secondsPerOutputToken, outputTokensPerSecondPerDevice } = steadyServing(deployed, concurrency);
+        // Loads between those that are tried lie on the line between them, or a little off it.
+        const beaten = front.some(
+          ({ prediction }) =>
+            prediction.secondsPerOutputToken.mean <= 1.01 * secondsPerOutputToken.mean &&
+            2.05 * prediction.outputTokensPerSecondPerDevice >= outputTokensPerSecondPerDevice,
+        );
+        expect(beaten).toBe(true);
+      }
+  });
+});

@@ -1,0 +1,18 @@
+// Speculative decoding: tokens that are drafted cheaply and checked all at once (Leviathan et al., 2023).
+import type { Speculation } from './scenario.ts';
+
+/** Tokens that an iteration adds to a request on average: those drafted that are right, and one more. */
+export function tokensOfIteration(speculation: Speculation | undefined): number {
+  if (!speculation) return 1;
+  const { draftTokens, acceptance } = speculation;
+  return acceptance === 1 ? draftTokens + 1 : (1 - acceptance ** (draftTokens + 1)) / (1 - acceptance);
+}
+
+/** Tokens of a request that go through the model in an iteration. */
+export const checkedTokens = (speculation: Speculation | undefined): number => 1 + (speculation?.draftTokens ?? 0);
+
+/** What drafting adds to an iteration, as a share of it; one layer a token, unless it is said. */
+export function draftShare(speculation: Speculation | undefined, layers: number): number {
+  if (!speculation) return 0;
+  return speculation.draftShare ?? speculation.draftTokens / layers;
+}

@@ -1,0 +1,201 @@
+// Judges the planner on tables of measurements, as `fivefold accuracy` does, and writes docs/accuracy.md:
+//
+//   npx tsx tools/accuracy-page.ts <folder of tables>
+//
+// Of each table the page has its figures and the rows that are furthest off, with their sources.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { formatCount, formatPercent, formatSeconds } from '../src/cli/ui/units.ts';
+import { figuresOf, type JudgedRow } from '../src/plan/accuracy/figures.ts';
+import { judge } from '../src/plan/accuracy/judge.ts';
+import { predictors } from '../src/plan/accuracy/predictors.ts';
+import { parseTable, type Row, type TableKind } from '../src/plan/accuracy/table.ts';
+
+const [folder] = process.argv.slice(2);
+if (!folder) {
+  console.error('usage: npx tsx tools/accuracy-page.ts <folder of tables>');
+  process.exit(2);
+}
+
+/** Of each table. */
+const rowsShown = 5;
+
+interface Judged {
+  readonly name: string;
+  readonly kind: TableKind;
+  /** Each with the row of the table. */
+  readonly rows: readonly (JudgedRow & { readonly of: Row })[];
+}
+
+const judged = readdirSync(folder)
+  .filter((name) => name.endsWith('.csv'))
+  .toSorted()
+  .map((name): Judged => {
+    process.stderr.write(`${name}\n`);
+    const table = parseTable(basename(name, '.csv'), readFileSync(join(folder, name), 'utf8'));
+    const rows = [...judge(table, predictors)].map((row, index) => ({ ...row, of: table.rows[index]! }));
+    return { name: table.name, kind: table.kind, rows };
+  })
+  .filter(({ kind }) => kind !== 'operators');
+
+const share = (value: number | null): string => (value === null ? '' : formatPercent(value));
+const signed = (value: number | null): string =>
+  value === null ? '' : `${value < 0 ? '−' : '+'}${formatPercent(Math.abs(value))}`;
+/** Bars would end a cell. */
+const cell = (text: string): string => text.replaceAll('|', '\\|').replace(/\s+/g, ' ').trim();
+const lines = (rows: readonly (readonly string[])[]): string =>
+  rows.map((cells) => `| ${cells.map(cell).join(' | ')} |`).join('\n');
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  `${lines([head, head.map(() => '---')])}\n${lines(rows)}`;
+
+const isServing = ({ kind }: Judged): boolean => kind !== 'training';
+
+function figuresTable(tables: readonly Judged[]): string {
+  const lineOf = (name: string, rows: readonly JudgedRow[]): string[] => {
+    const of = figuresOf(rows);
+    return [
+      name,
+      `${of.rows}`,
+      `${of.predicted}`,
+      share(of.medianError),
+      share(of.meanError),
+      share(of.p90Error),
+      signed(of.signedError),
+      share(of.memoryMeanError),
+      share(of.fitsRight),
+      share(of.regretMean),
+    ];
+  };
+  return table(
+    ['table', 'rows', 'predicted', 'median', 'mean', 'p90', 'signed', 'memory', 'fits right', 'regret'],
+    [
+      ...tables.map(({ name, rows }) => lineOf(name, rows)),
+      lineOf(
+        'all',
+        tables.flatMap(({ rows }) => rows),
+      ),
+    ],
+  );
+}
+
+const wordsOf = (row: Row, columns: readonly string[], between: string): string =>
+  columns
+    .map((column) => row[column] ?? '')
+    .filter((words) => words !== '')
+    .join(between);
+
+/** What ran on what: a model, devices, and how the model was laid out. */
+function runOf(row: Row): string {
+  const axes = ['tp', 'pp', 'cp', 'ep', 'dp'].flatMap((axis) =>
+    Number(row[axis] ?? 1) > 1 ? [`${axis}=${row[axis]}`] : [],
+  );
+  const lengths = [row.isl && `${row.isl} tokens in`, row.osl && `${row.osl} out`].filter(Boolean);
+  const parts = [wordsOf(row, ['model'], ''), wordsOf(row, ['num_gpus', 'gpu'], ' × '), ...axes, ...lengths];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+const quantity = (figure: string, value: number): string =>
+  figure.startsWith('seconds') ? formatSeconds(value) : `${formatCount(value)}/s`;
+
+function furthestOff(tables: readonly Judged[]): string {
+  const worst = tables.flatMap(({ rows }) =>
+    rows
+      .filter(({ error }) => error !== undefined)
+      .toSorted((a, b) => Math.abs(b.error!) - Math.abs(a.error!))
+      .slice(0, rowsShown),
+  );
+  return table(
+    ['row', 'run', 'predicted', 'measured', 'error', 'source'],
+    worst
+      .toSorted((a, b) => Math.abs(b.error!) - Math.abs(a.error!))
+      .map(({ id, of, figure, predicted, measured, error, source }) => [
+        id,
+        runOf(of),
+        quantity(figure!, predicted!),
+        quantity(figure!, measured!),
+        signed(error!),
+        source,
+      ]),
+  );
+}
+
+function furthestOffMemory(tables: readonly Judged[]): string {
+  const rows = tables.flatMap(({ rows }) => rows.filter(({ memory }) => memory !== undefined));
+  const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  return table(
+    ['row', 'run', 'predicted', 'measured', 'error', 'source'],
+    rows
+      .toSorted((a, b) => Math.abs(b.memory!.error) - Math.abs(a.memory!.error))
+      .slice(0, 2 * rowsShown)
+      .map(({ id, of, memory, source }) => [
+        id,
+        runOf(of),
+        gibibytes(memory!.predicted),
+        gibibytes(memory!.measured),
+        signed(memory!.error),
+        source,
+      ]),
+  );
+}
+
+function notPredicted(tables: readonly Judged[]): string {
+  const counts = new Map<string, number>();
+  for (const { name, rows } of tables)
+    for (const { skipped } of rows)
+      if (skipped !== undefined) {
+        const key = JSON.stringify([name, skipped]);
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+      }
+  const found = [...counts].toSorted(([, a], [, b]) => b - a);
+  return table(
+    ['table', 'rows', 'why'],
+    found.map(([key, count]) => {
+      const [name, why] = JSON.parse(key) as [string, string];
+      return [name, `${count}`, why];
+    }),
+  );
+}
+
+const training = judged.filter((of) => !isServing(of));
+const serving = judged.filter(isServing);
+
+const page = `# How far off predictions are
+
+Written by \`npx tsx tools/accuracy-page.ts <folder of tables>\`: what the planner predicts of runs that others have published, beside what they
+measured. \`fivefold accuracy <csv...>\` says the same of any tables, rows of your own included. Every row is predicted from what it says
+of its model, devices, layout and software, by one set of constants for all; no constant belongs to a table.
+
+Errors are shares of what was measured; signed ones are means with the sign, + where more was predicted. Memory: the mean error where a source
+gives an exact reading. Fits right: how often it was predicted rightly whether a run fits in memory. Regret: how much slower the layout
+predicted to be the fastest is than the fastest, among runs of the same model, devices and batch. The same run repeated on another release of the
+same software differs by 4 % in the median.
+
+## Training
+
+Seconds a step.
+
+${figuresTable(training)}
+
+## Serving
+
+Seconds an output token, or output tokens a second where those alone are published.
+
+${figuresTable(serving)}
+
+## Furthest off
+
+The ${rowsShown} worst of each table.
+
+${furthestOff(judged)}
+
+## Furthest off in memory
+
+${furthestOffMemory(training)}
+
+## Not predicted
+
+${notPredicted(judged)}
+`;
+
+writeFileSync(fileURLToPath(new URL('../docs/accuracy.md', import.meta.url)), page);

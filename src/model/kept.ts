@@ -6,9 +6,8 @@ import type { Node, Program, Value } from '../program/program.ts';
 /** Whether a node's results are kept rather than computed anew. */
 const keeps: Readonly<Record<RecomputePolicy, (node: Node) => boolean>> = {
   none: () => true,
-  // Matrix products, attention, and what other ranks had to send.
-  selective: ({ op, inputs, attrs }) =>
-    op.execution.by === 'transport' || (op.flops !== undefined && op.flops(inputs, attrs) > 0),
+  // Matrix products, attention (also of a rank whose tokens see none of the others': all ranks keep the same), and what other ranks had to send.
+  selective: ({ op }) => op.execution.by === 'transport' || op.flops !== undefined,
   full: () => false,
 };
 

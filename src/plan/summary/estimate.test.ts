@@ -27,7 +27,13 @@ const oneExpert = { experts: 1, perToken: 1, width: 1, sharedWidth: 1, normalise
 const halfOfIt = { ...plainRouter, capacity: 0.5 };
 
 test.each<
-  [string, Pick<Case, 'router' | 'attentionBlock'> & { readonly model: Partial<SmallModel>; readonly layout: string }]
+  [
+    string,
+    Partial<Pick<Case, 'router' | 'attentionBlock' | 'seqLen'>> & {
+      readonly model: Partial<SmallModel>;
+      readonly layout: string;
+    },
+  ]
 >([
   [
     'layers with a window and layers without, on stages of their own',
@@ -36,6 +42,10 @@ test.each<
   [
     'slots that are dropped, where ZeRO 3 gathers experts',
     { model: { family: 'mixtral', mixture: oneExpert }, layout: 'dp=2,pp=2,zero=3', router: halfOfIt },
+  ],
+  [
+    'a ring where the tokens of the middle rank see nothing of the first rank',
+    { model: { family: 'mistral' }, layout: 'cp=3,recompute=selective', seqLen: 12, attentionBlock: 2 },
   ],
 ])('%s', (_, { model, layout, ...rest }) => {
   const whole = { ...small, tied: false, biases: false, family: 'llama', ...model } as const;

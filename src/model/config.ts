@@ -139,9 +139,12 @@ export const mixtureOf = ({ mixture }: ModelConfig, layer: number): Mixture | un
 export const windowOf = ({ window, wholeLayers }: ModelConfig, layer: number): number | undefined =>
   wholeLayers?.includes(layer) ? undefined : window;
 
+/** Whether all layers are built alike, whichever they are. */
+export const hasAlikeLayers = ({ mixture, wholeLayers }: ModelConfig): boolean => !mixture && !wholeLayers;
+
 /** The first layer that is built like this one, which can stand for it. */
 export function layerLike(config: ModelConfig, layer: number): number {
-  if (!config.mixture && !config.wholeLayers) return 0;
+  if (hasAlikeLayers(config)) return 0;
   const isAlike = (other: number) =>
     (mixtureOf(config, other) === undefined) === (mixtureOf(config, layer) === undefined) &&
     windowOf(config, other) === windowOf(config, layer);

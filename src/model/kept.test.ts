@@ -1,23 +1,33 @@
 // What recomputation keeps: from it all that the backward pass reads can be had again, and no more is kept than the policy says.
 import { describe, expect, test } from 'vitest';
-import { configJson, type FamilyName, familyNames } from '../../test/small-models.ts';
+import { configJson, type FamilyName, familyNames, mixtures } from '../../test/small-models.ts';
 import { parseLayout } from '../mesh/layout.ts';
 import { coordsOf } from '../mesh/mesh.ts';
 import { type RecomputePolicy, recomputePolicies } from '../mesh/recompute.ts';
 import { elements, type Program } from '../program/program.ts';
+import { segment } from '../program/segment.ts';
 import { parseModelConfig } from './families.ts';
 import { type PartPrograms, tracePart } from './parts.ts';
+import { plainRouter, type RouterContext } from './router.ts';
 
 const layouts = ['tp=1', 'tp=2', 'tp=2,sp', 'tp=4'];
 
-function programsOf(family: FamilyName, text: string, policy: RecomputePolicy): PartPrograms {
+function programsOf(
+  family: FamilyName,
+  text: string,
+  policy: RecomputePolicy,
+  router: Partial<RouterContext> = {},
+): PartPrograms {
   const json = configJson({
     ...{ family, heads: 4, kvHeads: 2, headDim: 6, hidden: 24, mlp: 32, vocab: 20, layers: 2 },
     ...{ tied: false, biases: true, window: 5 },
     mixture: { experts: 6, perToken: 2, width: 16, sharedWidth: 8, normalised: true, dense: [] },
   });
   const layout = parseLayout(text);
-  const settings = { config: parseModelConfig(json, family), layout, coords: coordsOf(layout, 0), batch: 2, seqLen: 8 };
+  const settings = {
+    ...{ config: parseModelConfig(json, family), layout, coords: coordsOf(layout, 0), batch: 2, seqLen: 8 },
+    router: { ...plainRouter, seqLen: 8, sequences: 2, ...router },
+  };
   return tracePart('block', settings, { policy });
 }
 
@@ -60,3 +70,26 @@ describe.each(familyNames)('%s', (family) => {
     expect(bytes(selective!.forward)).toBeLessThan(bytes(none!.forward));
   });
 });
+
+test.each(mixtures.flatMap((family) => recomputePolicies.map((policy) => [family, policy] as const)))(
+  '%s, %s: parameters are not kept, nor what is one under another type',
+  (family, policy) => {
+    for (const [text, router] of [
+      ['ep=2', {}],
+      ['ep=2,dp=2', {}],
+      ['dp=2', { capacity: 0.5 }],
+      ['dp=2', { routing: 'experts' }],
+    ] as const) {
+      const { forward, backward } = programsOf(family, text, policy, router);
+      const params = new Set(
+        Object.entries(forward.inputs).flatMap(([name, { id }]) => (name.startsWith('param:') ? [id] : [])),
+      );
+      const { memoryOf } = segment(forward);
+      const areParams = (values: Program['outputs']) =>
+        Object.entries(values).filter(([name, value]) => name.startsWith('saved:') && params.has(memoryOf(value).id));
+      expect(areParams(forward.outputs)).toEqual([]);
+      // Experts that ranks see as their own are read so.
+      expect(areParams(backward.inputs).length).toBeGreaterThan(0);
+    }
+  },
+);

@@ -6,15 +6,15 @@ import type { Node, Program, Value } from '../program/program.ts';
 /** Whether a node's results are kept rather than computed anew. */
 const keeps: Readonly<Record<RecomputePolicy, (node: Node) => boolean>> = {
   none: () => true,
-  // Matrix products, attention, and what other ranks had to send.
-  selective: ({ op, inputs, attrs }) =>
-    op.execution.by === 'transport' || (op.flops !== undefined && op.flops(inputs, attrs) > 0),
+  // Matrix products, attention (also of a rank whose tokens see none of the others': all ranks keep the same), and what other ranks had to send.
+  selective: ({ op }) => op.execution.by === 'transport' || op.flops !== undefined,
   full: () => false,
 };
 
 /**
  * The values to keep so that `saved` can be had again, and the forward nodes that make the rest of it from them. `given` (the
- * parameters' ids) are there anyway; inputs are always kept.
+ * parameters' ids) are there anyway, also under another type: that is no work, and kept it would keep a parameter whole that ZeRO gathers
+ * only for a while. Other inputs are always kept.
  */
 export function keptFor(
   policy: RecomputePolicy,
@@ -23,12 +23,16 @@ export function keptFor(
   given: ReadonlySet<number>,
 ): { readonly kept: Value[]; readonly again: Node[] } {
   const maker = new Map(forward.nodes.flatMap((node) => node.outputs.map((output) => [output.id, node] as const)));
+  const isGiven = ({ id }: Value): boolean => {
+    const node = maker.get(id);
+    return given.has(id) || (node?.op.execution.by === 'nobody' && isGiven(node.inputs[0]!));
+  };
   const kept = new Map<number, Value>();
   const again = new Set<Node>();
   const need = (value: Value): void => {
     if (given.has(value.id) || kept.has(value.id)) return;
     const node = maker.get(value.id);
-    if (!node || keeps[policy](node)) {
+    if (!node || (keeps[policy](node) && !isGiven(value))) {
       kept.set(value.id, value);
       return;
     }

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import { deviceOf, devices } from '../hardware/catalogue/devices.ts';
 import { formatBytes, type NumberFormat, rateOf } from '../hardware/number-format.ts';
+import { kernelParameters } from './architectures.ts';
 import type { KernelFormats } from './cost-model.ts';
-import { kernelSeconds } from './kernels.ts';
+import { kernelSeconds, secondsWith } from './kernels.ts';
 import { sustainedShare } from './sustained.ts';
 
 const bf16: KernelFormats = { products: 'bf16', activations: 'bf16' };
@@ -92,13 +93,30 @@ test('a product of aligned sizes takes as long with its sides exchanged', () => 
   );
 });
 
-test('a last wave of tiles that is nearly empty costs: an A100 has 108 multiprocessors, and 99 tiles fill it better than 110', () => {
-  const flopsPerSecond = (tiles: number) => {
-    const [m, n, k] = [(256 * tiles) / 11, 128 * 11, 8192];
-    return (2 * m * n * k) / kernelSeconds({ kind: 'matmul', batch: 1, m, n, k }, deviceOf('a100'), bf16);
-  };
-  expect(flopsPerSecond(110) / flopsPerSecond(99)).toBeLessThan(0.9);
-  expect(flopsPerSecond(209) / flopsPerSecond(110)).toBeGreaterThan(1.1);
+// A100: 108 multiprocessors. Sizes by tiles of 256 · 128.
+const byTiles = (long: number, short: number): KernelShape => ({
+  ...{ kind: 'matmul', batch: 1 },
+  ...{ m: 256 * long, n: 128 * short, k: 8192 },
+});
+
+test('a last wave of tiles that is nearly empty costs what is waited for of it, and a full one nothing', () => {
+  const seconds = (of: KernelShape) =>
+    [0, 0.5, 1].map((tail) =>
+      secondsWith({ ...kernelParameters.ampere, tail }, of, deviceOf('a100'), bf16, { sustained: 1 }),
+    );
+  // 110 tiles, or more of those that are smaller: no number of them is a multiple of 108.
+  const [none, half, all] = seconds(byTiles(10, 11)) as [number, number, number];
+  expect(half).toBeGreaterThan(1.05 * none);
+  expect(all).toBeGreaterThan(1.05 * half);
+  // 216 tiles, or 432, 864, ..
+  expect(new Set(seconds(byTiles(18, 12))).size).toBe(1);
+});
+
+test('as measured, 99 tiles and 209 fill an A100 better than 110', () => {
+  const perTile = (long: number, short: number) =>
+    kernelSeconds(byTiles(long, short), deviceOf('a100'), bf16) / (long * short);
+  expect(perTile(9, 11)).toBeLessThan(perTile(10, 11));
+  expect(perTile(19, 11)).toBeLessThan(perTile(10, 11));
 });
 
 test('sizes that start rows at cache lines are worth fewer FLOPs: hidden 14336 over tp=8 against 14400 on an A100', () => {

@@ -1,6 +1,6 @@
 // What each split of a grid takes and holds at least, by what its parts are known to do of a microbatch.
 import { coordsOf } from '../../mesh/mesh.ts';
-import { layerLike } from '../../model/config.ts';
+import { hasAlikeLayers, layerLike } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { residualShape } from '../../model/parts.ts';
 import { elements } from '../../program/program.ts';
@@ -192,7 +192,7 @@ function stageElements({ task, grid, elementsOf }: Expanding, { sizes }: Cut, st
     if (at % grid.pp === stage) {
       if (at === 0) all.push({ each: elementsOf(grid, 'embedding'), count: 1 });
       if (at === sizes.length - 1) all.push({ each: elementsOf(grid, 'head'), count: 1 });
-      if (!task.config.mixture && !task.config.wholeLayers) all.push({ each: elementsOf(grid, 'block'), count: size });
+      if (hasAlikeLayers(task.config)) all.push({ each: elementsOf(grid, 'block'), count: size });
       else
         for (let layer = first; layer < first + size; layer++)
           all.push({ each: elementsOf(grid, 'block', layerLike(task.config, layer)), count: 1 });

@@ -2,10 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expectEstimated } from '../../../test/compare-estimates.ts';
-import { anyCase, settingsOf } from '../../../test/random-cases.ts';
-import { configJson } from '../../../test/small-models.ts';
+import { anyCase, type Case, settingsOf } from '../../../test/random-cases.ts';
+import { configJson, type SmallModel } from '../../../test/small-models.ts';
 import { oneRank, parseLayout, scheduleNames } from '../../mesh/layout.ts';
 import { parseModelConfig } from '../../model/families.ts';
+import { plainRouter } from '../../model/router.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
 import { bucketsOf } from '../../state/buckets.ts';
 import { actionsOf } from './actions.ts';
@@ -20,6 +21,37 @@ test('what every rank sends, computes and holds is what a walk of its program fi
     { numRuns: 60 },
   );
 }, 120_000);
+
+const small = { heads: 1, kvHeads: 1, headDim: 6, hidden: 6, mlp: 1, vocab: 3, layers: 2, window: 2 } as const;
+const oneExpert = { experts: 1, perToken: 1, width: 1, sharedWidth: 1, normalised: false, dense: [] } as const;
+const halfOfIt = { ...plainRouter, capacity: 0.5 };
+
+test.each<
+  [
+    string,
+    Partial<Pick<Case, 'router' | 'attentionBlock' | 'seqLen'>> & {
+      readonly model: Partial<SmallModel>;
+      readonly layout: string;
+    },
+  ]
+>([
+  [
+    'layers with a window and layers without, on stages of their own',
+    { model: { family: 'gemma3_text' }, layout: 'dp=2,pp=2', attentionBlock: 1 },
+  ],
+  [
+    'slots that are dropped, where ZeRO 3 gathers experts',
+    { model: { family: 'mixtral', mixture: oneExpert }, layout: 'dp=2,pp=2,zero=3', router: halfOfIt },
+  ],
+  [
+    'a ring where the tokens of the middle rank see nothing of the first rank',
+    { model: { family: 'mistral' }, layout: 'cp=3,recompute=selective', seqLen: 12, attentionBlock: 2 },
+  ],
+])('%s', (_, { model, layout, ...rest }) => {
+  const whole = { ...small, tied: false, biases: false, family: 'llama', ...model } as const;
+  const shape = { seqLen: 3, microBatch: 1, microbatches: 1 };
+  expectEstimated(settingsOf({ model: whole, layout: parseLayout(layout), ...shape, ...rest }, 'f32'));
+});
 
 const config = parseModelConfig(
   {

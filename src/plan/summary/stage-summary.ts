@@ -2,7 +2,7 @@
 import { virtualLayers } from '../../mesh/layout.ts';
 import { coordsOf } from '../../mesh/mesh.ts';
 import { recomputeOf } from '../../mesh/recompute.ts';
-import { layerLike } from '../../model/config.ts';
+import { hasAlikeLayers, layerLike } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { residualShape } from '../../model/parts.ts';
 import { elements } from '../../program/program.ts';
@@ -29,7 +29,7 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
   const onceOf = onceSummaries(settings, widths);
   const tokensOf = tokenBytes(settings, widths);
   const sendBytes = elements(residualShape(traceSettings(settings, coordsOf(layout, 0)))) * widths.activations;
-  const alike = !config.mixture && !config.wholeLayers && recompute.layers === undefined;
+  const alike = hasAlikeLayers(config) && recompute.layers === undefined;
 
   /** Stretches of layers that are built alike and keep alike. */
   const stretches = ([first, end]: readonly [number, number]): Stretch[] => {

@@ -99,6 +99,10 @@ function runOf(row: Row): string {
 const quantity = (figure: string, value: number): string =>
   figure.startsWith('seconds') ? formatSeconds(value) : `${formatCount(value)}/s`;
 
+/** A path in another project's repository, written so that it reads as none of this one's. */
+const sourceOf = (source: string): string =>
+  source.replace(/ (?=(?:src|test|tools|bench|examples|docs|bin)\/)/g, ' ./');
+
 function furthestOff(tables: readonly Judged[]): string {
   const worst = tables.flatMap(({ rows }) =>
     rows
@@ -116,7 +120,7 @@ function furthestOff(tables: readonly Judged[]): string {
         quantity(figure!, predicted!),
         quantity(figure!, measured!),
         signed(error!),
-        source,
+        sourceOf(source),
       ]),
   );
 }
@@ -135,7 +139,7 @@ function furthestOffMemory(tables: readonly Judged[]): string {
         gibibytes(memory!.predicted),
         gibibytes(memory!.measured),
         signed(memory!.error),
-        source,
+        sourceOf(source),
       ]),
   );
 }

@@ -36,6 +36,10 @@ export interface Plot {
 const area = { left: 17, right: 93, top: 10, bottom: 262 };
 const height = 312;
 
+/** What labels side by side take, in pixels, and what a phone has for them. */
+const widthOf = (labels: readonly string[]): number => labels.reduce((sum, { length }) => sum + 7 * length + 6, 0);
+const leastWidth = 270;
+
 export function plot({ label, x, y, xLabel, yLabel, formatX, formatY, series }: Plot): Markup {
   const left = (value: number): string => `${(area.left + (area.right - area.left) * x.at(value)).toFixed(3)}%`;
   const top = (value: number): string => (area.bottom - (area.bottom - area.top) * y.at(value)).toFixed(2);
@@ -44,11 +48,11 @@ export function plot({ label, x, y, xLabel, yLabel, formatX, formatY, series }: 
 <text class="right" x="${area.left - 1.5}%" y="${top(tick)}" dy="4">${formatY(tick)}</text>
 `,
   );
+  const every = Math.ceil(widthOf(x.ticks.map(formatX)) / leastWidth);
   const columns = x.ticks.map(
-    (
-      tick,
-    ) => html`<line class="grid" x1="${left(tick)}" x2="${left(tick)}" y1="${area.bottom}" y2="${area.bottom + 5}" />
-<text class="middle" x="${left(tick)}" y="${area.bottom + 20}">${formatX(tick)}</text>
+    (tick, i) =>
+      html`<line class="grid" x1="${left(tick)}" x2="${left(tick)}" y1="${area.bottom}" y2="${area.bottom + 5}" />
+${i % every === 0 ? html`<text class="middle" x="${left(tick)}" y="${area.bottom + 20}">${formatX(tick)}</text>` : undefined}
 `,
   );
   const drawn = series.map(({ colour, points, as }) => {

@@ -20,7 +20,7 @@ body { margin: 0 auto; max-width: 72rem; padding: 1.5rem 1rem 3rem; background: 
   font: 1rem/1.5 system-ui, -apple-system, 'Segoe UI', sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--line); }
-p { margin: .5rem 0; max-width: 48rem; }
+p { margin: .5rem 0; max-width: 48rem; overflow-wrap: anywhere; }
 code { font: .9em ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .best { font-size: 1.1rem; }
 .note, footer, .axis { color: var(--soft); font-size: .875rem; }
@@ -72,4 +72,5 @@ circle { stroke: var(--paper); stroke-width: 1; }
 .work { stroke: var(--paper); stroke-width: .75; }
 .pale { fill: color-mix(in srgb, var(--hue) 62%, var(--paper)); }
 svg text.within { fill: var(--within); font-size: 11px; }
+svg text.on-pale { fill: var(--ink); }
 </style>`;

@@ -95,7 +95,7 @@ function drawWork({ stage, action, start, end }: Span, perSecond: number): Marku
   const y = stage * rowHeight + 2;
   const text =
     wide > 4 + 7 * which.length
-      ? html`<text class="within middle" x="${(x + wide / 2).toFixed(1)}" y="${y + 14}">${which}</text>`
+      ? html`<text class="within middle ${chunk % 2 === 1 ? 'on-pale' : ''}" x="${(x + wide / 2).toFixed(1)}" y="${y + 14}">${which}</text>`
       : undefined;
   return html`<g><title>${title}</title><rect class="work ${colour} ${chunk % 2 === 1 ? 'pale' : ''}" x="${x.toFixed(2)}" y="${y}" width="${wide.toFixed(2)}" height="${rowHeight - 4}" data-start="${start}" data-end="${end}" />${text}</g>
 `;

@@ -11,5 +11,12 @@ export function findCluster(given: string): Cluster {
   const json = readJson(given, maxBytes.config, ({ problem }) =>
     fail('CLUSTER_INVALID', { cluster: given, problem, fix: 'give a JSON file of devices and tiers' }),
   );
-  return parseClusterFile(json, given);
+  const cluster = parseClusterFile(json, given);
+  if (cluster.others)
+    fail('CLUSTER_INVALID', {
+      cluster: given,
+      problem: `it has devices of ${cluster.others.length + 1} kinds, which predictions do not take apart yet`,
+      fix: 'describe a cluster of one kind, such as that of the slowest',
+    });
+  return cluster;
 }

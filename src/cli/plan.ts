@@ -5,7 +5,6 @@ import { findModel } from '../checkpoint/model-source.ts';
 import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
-import { rateOf } from '../plan/hardware/number-format.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import { type Found, type Searching, searchLayouts } from '../plan/search/search.ts';
@@ -14,6 +13,7 @@ import { currentSoftware, mixedPrecision } from '../plan/training/scenario.ts';
 import type { Considered } from '../report/front.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatPercent } from '../units.ts';
+import { checkFormat } from './check-format.ts';
 import { findCluster } from './find-cluster.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
@@ -162,14 +162,14 @@ function taskOf(values: OptionValues<PlanOption>): SearchTask {
   if (!values.train) refuse('train', 'what to plan is missing', `add ${option('train')}`);
   const { config } = findModel(values.model as string, values.set);
   const cluster = findCluster(values.cluster as string);
-  const { seqLen = defaults.seqLen, products = defaults.products, globalBatch = cluster.devices } = values;
+  const { products = defaults.products, globalBatch = cluster.devices } = values;
+  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
   if (seqLen > config.positions.max)
     refuse(
       'seqLen',
       `${seqLen} is longer than the model's ${config.positions.max} positions`,
       `use ${option('seqLen')} ${config.positions.max} or less`,
     );
-  if (cluster.device.flopsPerSecond[rateOf[products]] === undefined)
-    refuse('products', `${cluster.device.title} has no products in ${products}`, `use ${option('products')} bf16`);
+  checkFormat(cluster.device, products);
   return { config, cluster, seqLen, globalBatch, formats: mixedPrecision(products), software: currentSoftware };
 }

@@ -1,5 +1,7 @@
 // `fivefold predict`: its JSON adds up and follows from the cluster; what cannot be predicted is refused with the fix.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeWorkplace, run } from '../../test/cli-fixture.ts';
 import { elementsOf, readPage, readText } from '../../test/markup.ts';
@@ -52,6 +54,43 @@ test('a faster device and a faster network take less time, a slower network more
   const [h100, b200, slow] = [await seconds('16xh100'), await seconds('16xb200'), await seconds('16xh100@ethernet-25')];
   expect(b200).toBeLessThan(h100);
   expect(slow).toBeGreaterThan(h100);
+});
+
+test('a rank updates its own share of the parameters, whatever else is shared out', async () => {
+  const seconds = (zero: number) =>
+    predicted('--cluster', '8xh100', '--layout', `dp=8,zero=${zero}`, '--global-batch', '8').then(
+      ({ time }) => time.optimizer as number,
+    );
+  const [none, first, second, third] = [await seconds(0), await seconds(1), await seconds(2), await seconds(3)];
+  expect(none / first).toBeCloseTo(8, 3);
+  // But for what vectors of each part are padded by.
+  expect(second / first).toBeCloseTo(1, 4);
+  expect(third / first).toBeCloseTo(1, 4);
+});
+
+test('a model that is planned for alone, with parameters that nothing reads, under every level of ZeRO', async () => {
+  for (const zero of [0, 2, 3]) {
+    const words = ['--model', 'gpt-oss-20b', '--cluster', '8xh100', '--layout', `dp=8,zero=${zero}`, '--json'];
+    expect((await run('predict', ...words)).exit).toBe(0);
+  }
+});
+
+test('a length that nobody gave is one that the model has', async () => {
+  expect((await run('predict', '--model', 'gpt2', '--cluster', '8xh100', '--json')).exit).toBe(0);
+});
+
+test('devices of several kinds are refused', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fivefold-mixed-'));
+  try {
+    const path = join(folder, 'mixed.json');
+    const tiers = [{ name: 'node', link: 'nvlink-4', devices: 8, bytesPerSecond: 450e9 }];
+    const devices = ['h100', 'a100'].map((device) => ({ count: 4, device }));
+    writeFileSync(path, JSON.stringify({ name: 'ours', devices, tiers }));
+    const { stderr, exit } = await run(...llama, '--cluster', path);
+    expect({ exit, stderr }).toMatchObject({ exit: 2, stderr: expect.stringContaining('devices of 2 kinds') });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('for people: where memory and time go, as bars within the columns', async () => {
@@ -107,6 +146,7 @@ test.each<[string, string[], string, string]>([
   ['ranks that are not the devices', ['--cluster', '8xh100', '--layout', 'tp=2,dp=2'], 'has 4 ranks', 'tp=2,dp=4'],
   ['a layout that cannot be made to fit', ['--cluster', '8xh100', '--layout', 'tp=3'], 'has 3 ranks', 'product is 8'],
   ['a format that the device has not', ['--cluster', '8xa100-80', '--precision', 'fp8'], 'no products in fp8', 'bf16'],
+  ['a format that a core has not', ['--cluster', '1xcpu'], 'no products in bf16', '--precision fp32'],
   ['auto', ['--cluster', '8xh100', '--layout', 'auto'], '--layout: auto', 'fivefold plan'],
   ['a cluster file that is not there', ['--cluster', '/no/such.json'], '/no/such.json', 'JSON'],
   ['a page in no folder', ['--cluster', '8xh100', '--report', '/no/such/page.html'], 'does not exist', 'plan.html'],

@@ -7,12 +7,12 @@ import { parseLayout, printLayout } from '../mesh/layout.ts';
 import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import { checkFit } from '../model/fit.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
-import { rateOf } from '../plan/hardware/number-format.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
+import { checkFormat } from './check-format.ts';
 import { findCluster } from './find-cluster.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
@@ -60,7 +60,7 @@ export function addPredict(program: Command, io: CliIo): void {
     'after',
     `
 Examples:
-  $ fivefold predict --model llama-3.1-405b --cluster 16384xh100 --layout tp=8,cp=1,pp=16,dp=128,sp,virtual=8,zero=1 --seq-len 8192 --global-batch 2048
+  $ fivefold predict --model llama-3.1-405b --cluster 16384xh100 --layout tp=8,pp=16,dp=128,sp,virtual=4,zero=1,recompute=selective --seq-len 8192 --global-batch 2048
   $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --precision fp8
 
 The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; only their seconds are a
@@ -110,7 +110,8 @@ function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
         : `use axes whose product is ${cluster.devices}`,
     );
   }
-  const { seqLen = defaults.seqLen, microBatch = 1, products = defaults.products } = values;
+  const { microBatch = 1, products = defaults.products } = values;
+  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
   const unit = replicasOf(layout) * microBatch;
   const globalBatch = values.globalBatch ?? unit;
   if (globalBatch % unit !== 0)
@@ -121,7 +122,6 @@ function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
     );
   const microbatches = checkFit(config, layout, { seqLen, globalBatch, microBatch });
   const formats = mixedPrecision(products);
-  if (cluster.device.flopsPerSecond[rateOf[products]] === undefined)
-    refuse('products', `${cluster.device.title} has no products in ${products}`, `use ${option('products')} bf16`);
+  checkFormat(cluster.device, products);
   return { config, layout, seqLen, microBatch, microbatches, cluster, formats, software: currentSoftware };
 }

@@ -1,7 +1,7 @@
 // A prediction of training as the command line shows it: one JSON object, or bars of its memory and its time.
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { fits } from '../plan/training/fits.ts';
+import { fits, usableBytes } from '../plan/training/fits.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
 import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
@@ -50,8 +50,8 @@ export function showPrediction(
     colour,
   });
   const verdict = fits(memory, device)
-    ? `fits in ${formatBytes(device.memoryBytes)}`
-    : `does not fit in ${formatBytes(device.memoryBytes)}`;
+    ? `fits in the ${formatBytes(usableBytes(device))} that are usable`
+    : `does not fit in the ${formatBytes(usableBytes(device))} that are usable`;
   return [
     paint(
       `${config.family} on ${cluster.name} (${worldSize(layout)} × ${device.title}), ${printLayout(layout)}`,

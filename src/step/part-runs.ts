@@ -142,7 +142,9 @@ export function runParts(context: Context): PartRuns {
       const saved = savedOf(part, flight, params, place);
       const { inputs, outputs, done } = held.gradients(part, place);
       const program = sharesGradients(layout) ? writing(part) : programsOf(part).backward;
-      const { dx } = builder.run(program, [{ dy: dy! }, ...saved, params, inputs], place, outputs);
+      // Of a model that is planned for alone there may be parameters that nothing reads.
+      const made = trace.config.planOnly ? madeBy(program, outputs) : outputs;
+      const { dx } = builder.run(program, [{ dy: dy! }, ...saved, params, inputs], place, made);
       done();
       return dx;
     },
@@ -186,3 +188,6 @@ export function runParts(context: Context): PartRuns {
 }
 
 const readsParams = ({ inputs }: CutProgram): boolean => [...inputs.keys()].some((name) => name.startsWith('param:'));
+
+const madeBy = ({ outputs }: CutProgram, wanted: Bindings): Bindings =>
+  Object.fromEntries(Object.entries(wanted).filter(([name]) => outputs.has(name)));

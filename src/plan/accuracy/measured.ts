@@ -1,4 +1,5 @@
 // What a training row measured: seconds of a step, from whatever the row gives, and bytes of a device.
+import { fail } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { trainingFlopsPerToken, weightsOfToken } from '../../model/weights.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
@@ -24,19 +25,31 @@ export function measuredBy(row: Row, facts: RowFacts, scenario: TrainingScenario
   };
 }
 
+/** What was measured is more than nothing. */
+function readingIn(row: Row, column: string): number | undefined {
+  const value = numberIn(row, column);
+  if (value !== undefined && value <= 0)
+    fail('TABLE_INVALID', {
+      path: row.id ?? 'a row',
+      problem: `its ${column} is ${value}`,
+      fix: 'give what was measured, or leave it empty',
+    });
+  return value;
+}
+
 /** Its own, or from tokens or sequences a second, or from FLOP/s by what its source counts as FLOPs. */
 function stepSecondsOf(row: Row, facts: RowFacts, scenario: TrainingScenario): number | undefined {
-  const printed = numberIn(row, 'iter_time_s');
+  const printed = readingIn(row, 'iter_time_s');
   if (printed !== undefined) return printed;
   const { layout, cluster, config, seqLen, microBatch, microbatches } = scenario;
   const sequences = layout.dp * layout.ep * microBatch * microbatches;
   const tokens = sequences * seqLen;
-  const tokensPerSecond = numberIn(row, 'tokens_per_s_per_gpu');
+  const tokensPerSecond = readingIn(row, 'tokens_per_s_per_gpu');
   if (tokensPerSecond !== undefined) return tokens / tokensPerSecond / cluster.devices;
-  const sequencesPerSecond = numberIn(row, 'samples_per_s');
+  const sequencesPerSecond = readingIn(row, 'samples_per_s');
   if (sequencesPerSecond !== undefined) return sequences / sequencesPerSecond;
-  const teraflops = numberIn(row, 'tflops_per_gpu');
-  const share = numberIn(row, 'mfu_pct');
+  const teraflops = readingIn(row, 'tflops_per_gpu');
+  const share = readingIn(row, 'mfu_pct');
   const peak = cluster.device.flopsPerSecond.bf16;
   const rate =
     teraflops === undefined

@@ -112,6 +112,9 @@ test('microbatches that are not said: as large as fits, or of one sequence in a 
 test.each<[string, Row, RegExp]>([
   ['no format on a device that has several', { precision: '', gpu: 'H100-SXM-80GB' }, /in which format products are/],
   ['an unknown GPU', { gpu: 'Ascend 910' }, /Ascend 910 is not in the catalogue/],
+  ['a GPU whose name another begins with', { gpu: 'A1000' }, /A1000 is not in the catalogue/],
+  ['a rate below nothing', { tflops_per_gpu: '-3' }, /its tflops_per_gpu is -3/],
+  ['a time of nothing', { iter_time_s: '0' }, /its iter_time_s is 0/],
   ['no GPUs', { num_gpus: '' }, /how many GPUs/],
   ['no sequence length', { seq_len: '' }, /how long sequences are/],
   ['no heads', { heads: '' }, /does not say its heads/],

@@ -17,7 +17,12 @@ const count = z
   .int()
   .positive()
   .max(2 ** 21);
-const label = z.string().min(1).max(200);
+/** Names are shown as they are: without what terminals obey. */
+const label = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^\P{Cc}*$/u, 'must have no control characters');
 
 const rates = z.strictObject(
   Object.fromEntries(productRates.map((rate) => [rate, positive.optional()])) as Record<

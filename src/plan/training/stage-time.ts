@@ -4,7 +4,7 @@ import { once } from '../../step/once.ts';
 import type { CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
-import type { Software, TrainingFormats, TrainingScenario } from './scenario.ts';
+import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 export interface StageTime {
@@ -57,16 +57,13 @@ export function dataSeconds(
   };
 }
 
-/** A fused AdamW goes once through all it reads and writes: gradients twice more for their norm. */
+/** A fused AdamW goes once through all it reads and writes of the rank's own share: gradients twice, for their norm as well. */
 export function optimizerSeconds(
   state: StateBytes,
   { formats, cluster }: Pick<TrainingScenario, 'formats' | 'cluster'>,
 ): number {
-  const { bytes } = optimizerTraffic(state, formats);
+  const { moments, master, gradients, parameters } = widthsOf(formats);
+  const own = state.optimizer / (2 * moments + master);
+  const bytes = 2 * state.optimizer + own * (2 * gradients + parameters);
   return bytes / (trainingParameters.optimizerShare * cluster.device.memoryBytesPerSecond);
-}
-
-/** Moments and master copies are read and written, gradients read twice, parameters written. */
-function optimizerTraffic({ optimizer, gradients, weights }: StageSummary['state'], _: TrainingFormats) {
-  return { bytes: 2 * optimizer + 2 * gradients + weights };
 }

@@ -86,9 +86,10 @@ export function becauseText([best, next]: readonly Found[]): string {
   if (!next) return `${first} No other layout fits its ${worldSize(best.scenario.layout)} devices.`;
   const slower = next.prediction.stepSeconds / best.prediction.stepSeconds - 1;
   const [most, ...others] = compareTimes(best.prediction, next.prediction);
-  if (!most) return `${first} ${printLayout(next.scenario.layout)} takes as long.`;
+  const runnerUp = `${printLayout(next.scenario.layout)} with microbatches of ${next.scenario.microBatch}`;
+  if (!most) return `${first} ${runnerUp} takes as long.`;
   const told = (each: typeof most): string =>
     `${formatSeconds(Math.abs(each.seconds))} ${each.seconds > 0 ? 'more' : 'less'} on ${timeParts.find(({ key }) => key === each.cause)!.name}`;
   const also = others.slice(0, 1).map(told);
-  return `${first} The runner-up, ${printLayout(next.scenario.layout)} with microbatches of ${next.scenario.microBatch}, is ${formatPercent(slower)} slower: it spends ${[told(most), ...also].join(' and ')}.`;
+  return `${first} The runner-up, ${runnerUp}, is ${formatPercent(slower)} slower: it spends ${[told(most), ...also].join(' and ')}.`;
 }

@@ -7,13 +7,16 @@ export interface Difference {
   readonly seconds: number;
 }
 
+/** Less of a step than this is nothing to tell: what is left of sums in another order, most of all. */
+const tellable = 1e-5;
+
 /** The largest first; together they are the difference of the steps, up to what stages that are not the busiest make of it. */
 export function compareTimes(
-  better: Pick<TrainingPrediction, 'time'>,
+  better: Pick<TrainingPrediction, 'time' | 'stepSeconds'>,
   worse: Pick<TrainingPrediction, 'time'>,
 ): Difference[] {
   return (Object.keys(better.time) as (keyof StepTime)[])
     .map((cause) => ({ cause, seconds: worse.time[cause] - better.time[cause] }))
-    .filter(({ seconds }) => seconds !== 0)
+    .filter(({ seconds }) => Math.abs(seconds) > tellable * better.stepSeconds)
     .sort((a, b) => Math.abs(b.seconds) - Math.abs(a.seconds));
 }

@@ -63,8 +63,8 @@ Examples:
   $ fivefold predict --model llama-3.1-405b --cluster 16384xh100 --layout tp=8,pp=16,dp=128,sp,virtual=4,zero=1,recompute=selective --seq-len 8192 --global-batch 2048
   $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --precision fp8
 
-The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; only their seconds are a
-model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlopsPerSecondPerGpu", "mfu", "fits", "memoryBytes": {"weights",
+The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; their seconds, and what
+GPU frameworks hold beside it, are a model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlopsPerSecondPerGpu", "mfu", "fits", "memoryBytes": {"weights",
 "gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}}.`,
   );
   command.action(() => runPredict(read(), io));

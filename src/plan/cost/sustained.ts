@@ -10,7 +10,7 @@ interface Keeps {
 }
 
 /**
- * By architecture, of a device of `watts`. Fitted to steps of training. What a product takes of power grows faster than its rate, so that a
+ * By architecture, of a device of `watts`. Set by hand to measured steps of training (ampere, hopper, blackwell), the others guessed. What a product takes of power grows faster than its rate, so that a
  * device of less power keeps about the square root of the share.
  */
 export const keeps: Readonly<Record<Architecture, Keeps>> = {

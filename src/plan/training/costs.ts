@@ -47,7 +47,7 @@ export function trainingCosts(
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
   const kernel = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return passes * fused(kernel);
+    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(

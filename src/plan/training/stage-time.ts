@@ -30,7 +30,9 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     work: ({ kind, chunk }) => chunks[chunk]!(kind),
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerSeconds(summary.state, scenario),
+    optimizer: software.fusedOptimizer
+      ? optimizerSeconds(summary.state, scenario)
+      : runSeconds(summary.once, costs, software).compute,
   };
 }
 

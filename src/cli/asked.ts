@@ -5,7 +5,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import type { NumberFormat } from '../plan/hardware/number-format.ts';
 import type { SearchTask } from '../plan/search/task.ts';
-import { currentSoftware, mixedPrecision } from '../plan/training/scenario.ts';
+import { mixedPrecision, softwareOn } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { checkFormat } from './check-format.ts';
 import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
@@ -20,7 +20,7 @@ export const askedOptions = {
   cluster: '',
   seqLen: `${defaults.seqLen}`,
   globalBatch: '',
-  products: defaults.products,
+  products: `${defaults.products}; of a machine that was measured fp32`,
 } as const;
 export type AskedOption = keyof typeof askedOptions;
 
@@ -44,16 +44,17 @@ export function readAsked(values: OptionValues<AskedOption>): Asked {
   const [model, given] = [values.model as string, values.cluster as string];
   const { config } = findModel(model, values.set);
   const clusterSource = readClusterSource(given);
+  const cluster = clusterOf(clusterSource, given);
   const { globalBatch } = values;
   return checked({
     model,
     set: values.set ?? [],
     config,
     clusterSource,
-    cluster: clusterOf(clusterSource, given),
+    cluster,
     seqLen: values.seqLen ?? Math.min(defaults.seqLen, config.positions.max),
     ...(globalBatch === undefined ? {} : { globalBatch }),
-    products: values.products ?? defaults.products,
+    products: values.products ?? (cluster.device.measured ? 'fp32' : defaults.products),
   });
 }
 
@@ -77,5 +78,5 @@ export const taskOf = ({ config, cluster, seqLen, products }: Asked, globalBatch
   seqLen,
   globalBatch,
   formats: mixedPrecision(products),
-  software: currentSoftware,
+  software: softwareOn(cluster),
 });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { FivefoldError } from '../errors.ts';
 import { addAccuracy } from './accuracy.ts';
+import { addCalibrate } from './calibrate.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
 import { addGenerate } from './generate.ts';
@@ -42,7 +43,17 @@ function createProgram(io: CliIo): Command {
       writeErr: () => {},
     })
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addPlan, addAccuracy, addDemo])
+  for (const add of [
+    addTrain,
+    addGenerate,
+    addScale,
+    addDescribe,
+    addPredict,
+    addPlan,
+    addAccuracy,
+    addCalibrate,
+    addDemo,
+  ])
     add(program, io);
   program.addHelpText(
     'after',

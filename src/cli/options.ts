@@ -19,6 +19,8 @@ const commandFields = {
   least: oneOf(...objectiveNames),
   top: whole(1, 100, 5),
   train: toggle,
+  local: toggle,
+  machine: text('a file, such as machine.json'),
   microbatches: whole(1, 2 ** 16, 8),
   report: text('a file, such as plan.html'),
   axis: oneOf(...scaledAxes),
@@ -127,6 +129,8 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   least: textOption('<name>', 'what the best layout has least of: time, cost, energy or memory'),
   top: numberOption('<n>', 'layouts to show'),
   train: switchOption('plan training'),
+  local: switchOption('measure this machine'),
+  machine: textOption('<file>', 'where what was measured is kept'),
   report: textOption('<file>', 'also write a page of pictures, to be opened in a browser'),
   microbatches: numberOption('<n>', 'microbatches of a step'),
   axis: textOption('<name>', 'scale this axis alone: dp, tp, cp, ep or pp; with pp schedules are compared and drawn'),
@@ -147,6 +151,7 @@ const shortFlags: Readonly<Record<string, string>> = {
   outerLearningRate: '--outer-lr',
   timeoutSeconds: '--timeout',
   products: '--precision',
+  machine: '--out',
   least: '--objective',
 };
 

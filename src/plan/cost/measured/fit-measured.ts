@@ -1,6 +1,6 @@
 // From timed kernels to what they are made of costs.
 import type { KernelShape } from '../../../program/kernel-shape.ts';
-import { type Costs, type MeasuredKernels, type ProductName, productNames } from '../../hardware/measured-machine.ts';
+import { type MeasuredKernels, type ProductName, productNames } from '../../hardware/measured-machine.ts';
 import { memoryAmounts, productAmounts, productName } from './amounts.ts';
 import { type Measured, nonNegativeFit } from './non-negative-fit.ts';
 
@@ -10,28 +10,23 @@ export interface TimedKernel {
   readonly seconds: readonly number[];
 }
 
-/**
- * Costs are fitted to each kernel's median. What else a machine does makes some times longer, now of the one, now of the other: by how much, on average
- * over all of them, all costs are raised.
- */
+/** Costs are fitted to each kernel's median: what else a machine does makes some times longer, which is no part of them. */
 export function fitKernels(timed: readonly TimedKernel[]): MeasuredKernels {
-  const kernels = merged(timed).map(({ kernel, seconds }) => ({ kernel, median: median(seconds), seconds }));
-  const all = kernels.reduce((sum, { seconds }) => sum + seconds.reduce((a, b) => a + b, 0), 0);
-  const raise = all / kernels.reduce((sum, each) => sum + each.median * each.seconds.length, 0);
-  const fit = (rows: readonly Measured[]): Costs => nonNegativeFit(rows).map((cost) => cost * raise);
-
+  const kernels = merged(timed).map(({ kernel, seconds }) => ({ kernel, seconds: median(seconds) }));
   const products = new Map<ProductName, Measured[]>(productNames.map((name) => [name, []]));
   const memory = new Map<string, Measured[]>();
-  for (const { kernel, median: seconds } of kernels)
+  for (const { kernel, seconds } of kernels)
     if (kernel.kind !== 'memory') products.get(productName(kernel))!.push({ amounts: productAmounts(kernel), seconds });
     else {
       const op = kernel.op ?? '';
       memory.set(op, [...(memory.get(op) ?? []), { amounts: memoryAmounts(kernel), seconds }]);
     }
   return {
-    products: Object.fromEntries([...products].map(([name, rows]) => [name, fit(rows)])) as MeasuredKernels['products'],
-    memory: Object.fromEntries([...memory].map(([op, rows]) => [op, fit(rows)])),
-    others: fit([...memory.values()].flat()),
+    products: Object.fromEntries(
+      [...products].map(([name, rows]) => [name, nonNegativeFit(rows)]),
+    ) as unknown as MeasuredKernels['products'],
+    memory: Object.fromEntries([...memory].map(([op, rows]) => [op, nonNegativeFit(rows)])),
+    others: nonNegativeFit([...memory.values()].flat()),
   };
 }
 

@@ -14,7 +14,7 @@ import type { TimedTalkJob } from './timed-talk-rank.ts';
 export interface Calibrating {
   readonly signal?: AbortSignalLike | undefined;
   readonly pool?: WorldPool | undefined;
-  /** Called before each measurement. */
+  /** Called before each measurement, and after the last. */
   readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
 }
 
@@ -48,6 +48,7 @@ export async function calibrate({ signal, pool: given, onProgress }: Calibrating
     const alone = await next(() => timeStep(probe, 1, run));
     const talk: MeasuredTalk[] = [];
     for (const ranks of sizes) talk.push(await next(() => timeTalk(ranks, run)));
+    onProgress?.({ done, total });
     return {
       title: cpus()[0]?.model ?? 'unknown processor',
       cores,

@@ -2,7 +2,6 @@
 import { fail } from '../errors.ts';
 import { insertMessages } from './insert-messages.ts';
 import { mostMicrobatches, mostVirtualStages, type Schedule, type Work } from './schedule.ts';
-import { sideBySide } from './side-by-side.ts';
 
 export interface Size {
   readonly stages: number;
@@ -20,7 +19,7 @@ export function buildSchedule(name: string, size: Size, workOf: (stage: number) 
   const problem = sizeProblem(size);
   if (problem) fail('SCHEDULE_INVALID', { schedule: name, problem });
   const { stages, microbatches, chunks, bothWays = false } = size;
-  const work = Array.from({ length: stages }, (_, stage) => (bothWays ? sideBySide(workOf(stage)) : workOf(stage)));
+  const work = Array.from({ length: stages }, (_, stage) => workOf(stage));
   const forwardOnly = work.every((list) => list.every(({ kind }) => kind === 'forward'));
   const placement = { stages, chunks, bothWays };
   return { name, microbatches, chunks, bothWays, forwardOnly, stages: insertMessages(work, placement) };

@@ -101,5 +101,14 @@ export const dualPipeWork =
     for (const i of upTo(2 * (fromEnd + 1))) (i < whole ? B : I)(i % 2 === 1);
     times(toMiddle, W, () => I(NEAR));
     times(fromEnd + 1, W);
-    return work;
+    return sideBySide(work);
   };
+
+/** The same with a forward and the whole backward right after it, of the other direction, marked as side by side. */
+function sideBySide(work: readonly Work[]): Work[] {
+  const isFirst = (at: number): boolean => {
+    const [one, other] = [work[at], work[at + 1]];
+    return one?.kind === 'forward' && other?.kind === 'backward' && one.chunk !== other.chunk;
+  };
+  return work.map((each, at) => (isFirst(at) || isFirst(at - 1) ? { ...each, beside: true } : each));
+}

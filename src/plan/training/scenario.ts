@@ -107,8 +107,9 @@ export interface StepTime {
   readonly cp: number;
   readonly ep: number;
   readonly dp: number;
+  /** What messages between stages make longer. */
   readonly pp: number;
-  /** Waiting for other stages. */
+  /** Waiting for other stages' work. */
   readonly bubble: number;
   readonly optimizer: number;
 }

@@ -60,6 +60,7 @@ const units: Readonly<Record<string, Unit>> = {
   },
   cli: { folders: [...pure, ...effects], outside: 'all' },
   'typed-program.ts': { folders: ops, outside: [] },
+  'planner.ts': { folders: pure, outside: [] },
   'index.ts': { folders: [...pure, ...effects], outside: 'all' },
 };
 

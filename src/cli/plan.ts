@@ -1,45 +1,28 @@
 // The command that chooses a layout for a cluster: `fivefold plan`.
-import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { findModel } from '../checkpoint/model-source.ts';
 import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
-import { type Found, type Searching, searchLayouts } from '../plan/search/search.ts';
-import type { SearchTask } from '../plan/search/task.ts';
-import { currentSoftware, mixedPrecision } from '../plan/training/scenario.ts';
+import { type Found, searchLayouts } from '../plan/search/search.ts';
 import type { Considered } from '../report/front.ts';
 import { refuse } from '../train/refuse.ts';
-import { formatPercent } from '../units.ts';
-import { checkFormat } from './check-format.ts';
-import { findCluster } from './find-cluster.ts';
-import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
+import { type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
+import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
+import { askedJson } from './plan-file.ts';
 import { becauseText, showPlan } from './plan-report.ts';
 import { predictionJson } from './prediction.ts';
-import { showPreparing } from './preparing.ts';
+import { ended } from './searching.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-const defaults = { seqLen: 4096, products: 'bf16', top: 5, least: 'time' } as const;
+const defaults = { top: 5, least: 'time' } as const;
 
-type PlanOption =
-  | 'model'
-  | 'set'
-  | 'cluster'
-  | 'train'
-  | 'seqLen'
-  | 'globalBatch'
-  | 'products'
-  | 'top'
-  | 'least'
-  | 'report'
-  | 'json'
-  | 'debug';
+type PlanOption = AskedOption | 'train' | 'top' | 'least' | 'report' | 'json' | 'debug';
 
 export function addPlan(program: Command, io: CliIo): void {
   const command = program
@@ -47,13 +30,9 @@ export function addPlan(program: Command, io: CliIo): void {
     .description('find the best layouts of a model on a cluster')
     .allowExcessArguments(false);
   const read = addOptions(command, {
-    model: '',
-    set: '',
-    cluster: '',
-    train: '',
-    seqLen: `${defaults.seqLen}`,
+    ...askedOptions,
     globalBatch: 'a sequence a device',
-    products: defaults.products,
+    train: '',
     top: `${defaults.top}`,
     least: defaults.least,
     report: '',
@@ -70,13 +49,15 @@ Examples:
 Every layout that divides the model, the batch and the devices is judged: all axes, schedules, microbatches, ZeRO and recomputation. Those that
 bounds show to be worse than the best are not looked at closer; the best is the best of all. With --json a line a layout: {"rank", "layout",
 "microBatch", "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
-"because"}.`,
+"because", "asked"}; \`explain\` reads these lines.`,
   );
   command.action(() => runPlan(read(), io));
 }
 
 async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<void> {
-  const task = taskOf(values);
+  if (!values.train) refuse('train', 'what to plan is missing', `add ${option('train')}`);
+  const asked = readAsked(values);
+  const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const { top = defaults.top, least: objective = defaults.least } = values;
   if (values.report !== undefined) checkPage(values.report);
   const began = performance.now();
@@ -89,13 +70,12 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
   const because = becauseText(result.found);
   if (values.report !== undefined) {
     const [best] = result.found as [Found];
-    const model = values.model as string;
     const fastest = objective === 'time' ? [best] : [];
     const front = await ended(searchFront(task, fittedCosts, fastest), io, values.json === true);
     const report = {
-      title: `${model} on ${task.cluster.name}`,
+      title: `${asked.model} on ${task.cluster.name}`,
       asked: [
-        ...askedOf(model, best.scenario),
+        ...askedOf(asked.model, best.scenario),
         ['judged', `${result.judged} layouts, for the least ${objective}`] as const,
       ],
       layouts: shown.map((each) => ({ ...each, ...tokenCosts(each.scenario, each.prediction) })),
@@ -116,7 +96,14 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
     return;
   }
   for (const [at, found] of shown.entries()) writeJson(io.stdout, { rank: at + 1, ...foundJson(found) });
-  writeJson(io.stdout, { done: true, judged: result.judged, pruned: result.pruned, seconds, because });
+  writeJson(io.stdout, {
+    done: true,
+    judged: result.judged,
+    pruned: result.pruned,
+    seconds,
+    because,
+    asked: askedJson(asked, task),
+  });
 }
 
 const foundJson = ({ scenario, prediction }: Found) => ({
@@ -134,42 +121,4 @@ function consideredOf(found: readonly Found[]): Considered[] {
     return [`${layout} ${scenario.microBatch}`, { layout, stepSeconds, memoryBytes: memory.total }];
   });
   return [...new Map(all).values()];
-}
-
-/** What a search comes to, with its progress on the way. */
-async function ended<R>(searching: Generator<Searching, R, void>, io: CliIo, quiet: boolean): Promise<R> {
-  const progress = showPreparing(quiet, io);
-  try {
-    for (;;) {
-      const { done, value } = searching.next();
-      if (done) return value;
-      const { grids, looked, predicted } = value;
-      progress.show(
-        `searching: ${formatPercent(looked / grids)} of ${grids} grids looked at, ${predicted} layouts predicted`,
-      );
-      // So that signals are heard, and what is shown is written.
-      await setImmediate();
-      throwIfStopped(io);
-    }
-  } finally {
-    progress.end();
-  }
-}
-
-function taskOf(values: OptionValues<PlanOption>): SearchTask {
-  if (values.model === undefined) refuse('model', 'it is missing', 'name one, such as llama-3.1-8b');
-  if (values.cluster === undefined) refuse('cluster', 'it is missing', 'name one, such as 8xh100');
-  if (!values.train) refuse('train', 'what to plan is missing', `add ${option('train')}`);
-  const { config } = findModel(values.model as string, values.set);
-  const cluster = findCluster(values.cluster as string);
-  const { products = defaults.products, globalBatch = cluster.devices } = values;
-  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
-  if (seqLen > config.positions.max)
-    refuse(
-      'seqLen',
-      `${seqLen} is longer than the model's ${config.positions.max} positions`,
-      `use ${option('seqLen')} ${config.positions.max} or less`,
-    );
-  checkFormat(cluster.device, products);
-  return { config, cluster, seqLen, globalBatch, formats: mixedPrecision(products), software: currentSoftware };
 }

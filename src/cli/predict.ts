@@ -1,19 +1,13 @@
 // The command that predicts one layout on one cluster: `fivefold predict`.
 import type { Command } from 'commander';
-import { findModel } from '../checkpoint/model-source.ts';
-import { option } from '../errors.ts';
-import { readScheduleFile } from '../files/schedule-file.ts';
-import { parseLayout, printLayout } from '../mesh/layout.ts';
-import { replicasOf, worldSize } from '../mesh/mesh.ts';
-import { checkFit } from '../model/fit.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
-import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
+import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
-import { checkFormat } from './check-format.ts';
-import { findCluster } from './find-cluster.ts';
+import { type AskedOption, askedOptions, readAsked } from './asked.ts';
+import { askedScenario } from './asked-layout.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
@@ -23,20 +17,7 @@ import { showTimeline } from './timeline.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-const defaults = { seqLen: 4096, products: 'bf16' } as const;
-
-type PredictOption =
-  | 'model'
-  | 'set'
-  | 'cluster'
-  | 'layout'
-  | 'seqLen'
-  | 'globalBatch'
-  | 'microBatch'
-  | 'products'
-  | 'report'
-  | 'json'
-  | 'debug';
+type PredictOption = AskedOption | 'layout' | 'microBatch' | 'report' | 'json' | 'debug';
 
 export function addPredict(program: Command, io: CliIo): void {
   const command = program
@@ -44,14 +25,10 @@ export function addPredict(program: Command, io: CliIo): void {
     .description('predict the memory and the time of a training step on a cluster')
     .allowExcessArguments(false);
   const read = addOptions(command, {
-    model: '',
-    set: '',
-    cluster: '',
-    layout: 'dp over all devices, zero=3',
-    seqLen: `${defaults.seqLen}`,
+    ...askedOptions,
     globalBatch: 'one microbatch a replica',
+    layout: 'dp over all devices, zero=3',
     microBatch: '1',
-    products: defaults.products,
     report: '',
     json: '',
     debug: '',
@@ -93,35 +70,8 @@ function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
 }
 
 function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
-  if (values.model === undefined) refuse('model', 'it is missing', 'name one, such as llama-3.1-8b');
-  if (values.cluster === undefined) refuse('cluster', 'it is missing', 'name one, such as 8xh100');
-  const { config } = findModel(values.model as string, values.set);
-  const cluster = findCluster(values.cluster as string);
-  if (values.layout === 'auto') refuse('layout', 'auto is what plan is for', 'run fivefold plan, or name one');
-  const layout = parseLayout((values.layout as string | undefined) ?? `dp=${cluster.devices},zero=3`, readScheduleFile);
-  const ranks = worldSize(layout);
-  if (ranks !== cluster.devices) {
-    const rest = cluster.devices / (ranks / layout.dp);
-    refuse(
-      'layout',
-      `${printLayout(layout)} has ${ranks} ranks and ${cluster.name} ${cluster.devices} devices`,
-      Number.isInteger(rest)
-        ? `use ${printLayout({ ...layout, dp: rest })}`
-        : `use axes whose product is ${cluster.devices}`,
-    );
-  }
-  const { microBatch = 1, products = defaults.products } = values;
-  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
-  const unit = replicasOf(layout) * microBatch;
-  const globalBatch = values.globalBatch ?? unit;
-  if (globalBatch % unit !== 0)
-    refuse(
-      'globalBatch',
-      `${globalBatch} sequences do not divide into microbatches of ${microBatch} on ${replicasOf(layout)} replicas`,
-      `use ${option('globalBatch')} ${Math.max(1, Math.round(globalBatch / unit)) * unit}`,
-    );
-  const microbatches = checkFit(config, layout, { seqLen, globalBatch, microBatch });
-  const formats = mixedPrecision(products);
-  checkFormat(cluster.device, products);
-  return { config, layout, seqLen, microBatch, microbatches, cluster, formats, software: currentSoftware };
+  const asked = readAsked(values);
+  const layout = values.layout as string | undefined;
+  if (layout === 'auto') refuse('layout', 'auto is what plan is for', 'run fivefold plan, or name one');
+  return askedScenario(asked, layout ?? `dp=${asked.cluster.devices},zero=3`, values.microBatch ?? 1);
 }

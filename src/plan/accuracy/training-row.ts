@@ -127,6 +127,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   fuses: facts.fuses,
   launches: facts.launches,
   gathersAgain: facts.gathersAgain,
-  lossInBlocks: facts.lossInBlocks,
+  loss: facts.loss,
+  selects: facts.selects,
   dropout: facts.dropout,
 });

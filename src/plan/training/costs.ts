@@ -9,6 +9,7 @@ import { groupSpread } from '../hardware/group-spread.ts';
 import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
+import { productsAgain } from './selection.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 export interface CostModel {
@@ -51,7 +52,9 @@ export function trainingCosts(
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
+  const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
+    if (kernel.kind === 'matmul') return again * fused(kernel);
     if (kernel.kind === 'memory') return passes * fused(kernel);
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);

@@ -37,7 +37,7 @@ export const stepSettings = ({
   microBatch,
   microbatches,
   precision: 'f32',
-  ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+  ...(software.loss === 'blocks' ? {} : { lossBlock: microBatch * seqLen }),
   // Devices make room for the rows of experts when they know how many come.
   ...(config.mixture ? { expertRoom: 'even' as const } : {}),
 });

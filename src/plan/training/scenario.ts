@@ -62,8 +62,13 @@ export interface Software {
   readonly launches: 'interpreted' | 'compiled' | 'captured';
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
-  /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
-  readonly lossInBlocks: boolean;
+  /**
+   * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
+   * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
+   */
+  readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
+  /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
+  readonly selects: 'products' | 'every second product';
   /** Dropout after attention, in attention and after the MLP. */
   readonly dropout: boolean;
 }
@@ -80,7 +85,8 @@ export const currentSoftware: Software = {
   fuses: true,
   launches: 'compiled',
   gathersAgain: true,
-  lossInBlocks: false,
+  loss: 'in place',
+  selects: 'products',
   dropout: false,
 };
 

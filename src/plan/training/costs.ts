@@ -55,7 +55,7 @@ export function trainingCosts(
   const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'matmul') return again * fused(kernel);
-    if (kernel.kind === 'memory') return passes * fused(kernel);
+    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(

@@ -39,7 +39,9 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerSeconds(summary.state, scenario),
+    optimizer: software.fusedOptimizer
+      ? optimizerSeconds(summary.state, scenario)
+      : runSeconds(summary.once, costs, software).compute,
   };
 }
 

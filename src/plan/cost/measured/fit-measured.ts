@@ -29,7 +29,9 @@ export function fitKernels(timed: readonly TimedKernel[]): MeasuredKernels {
       memory.set(op, [...(memory.get(op) ?? []), { amounts: memoryAmounts(kernel), seconds }]);
     }
   return {
-    products: Object.fromEntries([...products].map(([name, rows]) => [name, fitted(rows)])) as MeasuredKernels['products'],
+    products: Object.fromEntries(
+      [...products].map(([name, rows]) => [name, fitted(rows)]),
+    ) as MeasuredKernels['products'],
     memory: Object.fromEntries([...memory].map(([op, rows]) => [op, fitted(rows)])),
     others: fitted([...memory.values()].flat()),
   };

@@ -6,6 +6,7 @@ import { addAccuracy } from './accuracy.ts';
 import { addCalibrate } from './calibrate.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
+import { addExplain } from './explain.ts';
 import { addGenerate } from './generate.ts';
 import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
@@ -50,6 +51,7 @@ function createProgram(io: CliIo): Command {
     addDescribe,
     addPredict,
     addPlan,
+    addExplain,
     addAccuracy,
     addCalibrate,
     addDemo,

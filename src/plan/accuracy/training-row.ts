@@ -129,7 +129,8 @@ const softwareOf = (facts: RowFacts): Software => ({
   fusedOptimizer: facts.fusedOptimizer,
   launches: facts.launches,
   gathersAgain: facts.gathersAgain,
-  lossInBlocks: facts.lossInBlocks,
+  loss: facts.loss,
+  selects: facts.selects,
   dropout: facts.dropout,
   plansMemory: facts.plansMemory,
 });

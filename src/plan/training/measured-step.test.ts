@@ -32,7 +32,7 @@ function scenarioOf(text: string, config = llama): TrainingScenario {
 
 /** Of all instructions of the first rank, one after another. */
 function walked(scenario: TrainingScenario): number {
-  const { cluster, formats, layout } = scenario;
+  const { cluster, formats } = scenario;
   const program: RankProgram = buildTrainingStep(stepSettings(scenario), 0);
   const nodesOf = (instruction: Instruction) => {
     if (instruction.kind === 'compute') return program.segments[instruction.segment]!.piece.nodes;

@@ -67,8 +67,13 @@ export interface Software {
   readonly launches: 'interpreted' | 'compiled' | 'captured' | 'none';
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
-  /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
-  readonly lossInBlocks: boolean;
+  /**
+   * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
+   * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
+   */
+  readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
+  /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
+  readonly selects: 'products' | 'every second product';
   /** Dropout after attention, in attention and after the MLP. */
   readonly dropout: boolean;
   /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
@@ -89,7 +94,8 @@ export const currentSoftware: Software = {
   fusedOptimizer: true,
   launches: 'compiled',
   gathersAgain: true,
-  lossInBlocks: false,
+  loss: 'in place',
+  selects: 'products',
   dropout: false,
   plansMemory: false,
 };
@@ -108,7 +114,8 @@ export const ownRuntime: Software = {
   fusedOptimizer: false,
   launches: 'none',
   gathersAgain: false,
-  lossInBlocks: true,
+  loss: 'blocks',
+  selects: 'products',
   dropout: false,
   plansMemory: true,
 };
@@ -141,8 +148,9 @@ export interface StepTime {
   readonly cp: number;
   readonly ep: number;
   readonly dp: number;
+  /** What messages between stages make longer. */
   readonly pp: number;
-  /** Waiting for other stages. */
+  /** Waiting for other stages' work. */
   readonly bubble: number;
   readonly optimizer: number;
 }

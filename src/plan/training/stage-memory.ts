@@ -1,8 +1,9 @@
 // What a rank of a stage holds: its state, and its activations at the peak of its schedule.
+import { once } from '../../step/once.ts';
 import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import type { StageSummary, StateBytes } from '../summary/summary.ts';
-import { heldBesides } from './held-besides.ts';
+import { liveOf } from './held-besides.ts';
 import type { Software, TrainingMemory, TrainingScenario } from './scenario.ts';
 
 /** Of what is held, this much more is taken: an allocator's blocks do not fit what comes next. */
@@ -30,10 +31,6 @@ export function memoryOf(
 
 /** Most bytes of activations at once. */
 function peakOf(summary: StageSummary, actions: StageActions, scenario: TrainingScenario): number {
-  const besides = summary.chunks.map((chunk) => heldBesides(scenario, chunk));
-  return livePeak(summary, actions, ({ chunk, kind }) => {
-    const { peak, net } = summary.chunks[chunk]![kind].live;
-    const more = besides[chunk]!(kind);
-    return { peak: peak + more.peak, net: net + more.net };
-  });
+  const chunks = summary.chunks.map((chunk) => once(liveOf(scenario, chunk)));
+  return livePeak(summary, actions, ({ chunk, kind }) => chunks[chunk]!(kind));
 }

@@ -9,7 +9,15 @@ const sizes = [64, 96, 160, 256, 384, 640];
 
 const shapes: readonly KernelShape[] = sizes.flatMap((size, i): KernelShape[] => {
   const [other, third] = [sizes[(i * 5 + 2) % 6]!, sizes[(i * 7 + 3) % 6]!];
-  const heads = { batch: 1, heads: 4, kvHeads: 2, headDim: 16 * (1 + (i % 3)), valueDim: 32, queries: size, keys: size };
+  const heads = {
+    batch: 1,
+    heads: 4,
+    kvHeads: 2,
+    headDim: 16 * (1 + (i % 3)),
+    valueDim: 32,
+    queries: size,
+    keys: size,
+  };
   return [
     { kind: 'matmul', batch: 1, m: size, n: other, k: third },
     { kind: 'matmul', batch: 1, m: other, n: size, k: third, accumulates: true },

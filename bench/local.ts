@@ -6,6 +6,7 @@ import { formatTable } from '../src/cli/ui/table.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { plainRouter } from '../src/model/router.ts';
 import { fittedCosts } from '../src/plan/cost/fitted-costs.ts';
+import { lowerQuartile } from '../src/plan/cost/measured/fit-measured.ts';
 import { measuredCluster } from '../src/plan/hardware/measured-cluster.ts';
 import { estimate } from '../src/plan/summary/estimate.ts';
 import { predictTraining, stepSettings } from '../src/plan/training/predict-training.ts';
@@ -44,9 +45,6 @@ const shape = { seqLen: 512, microBatch: 1, globalBatch: 4 };
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '3' }, steps: { type: 'string', default: '6' } },
 });
-/** What else runs on the machine only ever slows steps down. */
-const lowerQuartile = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 2]!;
-
 const pool = createPool();
 const found = new Map(
   cases.map(({ layout }) => [

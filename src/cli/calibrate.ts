@@ -5,7 +5,7 @@ import { calibrate } from '../train/calibration/calibrate.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatBytes, formatFlopsPerSecond } from '../units.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
-import { keepMachine, machineFile } from './machine-file.ts';
+import { checkKept, keepMachine, machineFile } from './machine-file.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { createProgress } from './ui/progress.ts';
 
@@ -39,6 +39,7 @@ With --json, one line: the file.`,
 async function runCalibrate({ local, machine: given, json }: OptionValues<CalibrateOption>, io: CliIo): Promise<void> {
   if (!local) refuse('local', 'it is missing', 'say what is measured: fivefold calibrate --local');
   const path = (given as string | undefined) ?? machineFile();
+  checkKept(path);
   const machine = await measure(json === true, io);
   keepMachine(machine, path);
   if (json) writeJson(io.stdout, { file: path, ...machine });

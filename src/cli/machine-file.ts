@@ -1,5 +1,5 @@
 // Where this machine's measurements are kept: a file of the user's, for predictions of runs here.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fail } from '../errors.ts';
@@ -41,14 +41,25 @@ export function lastMeasured(): MeasuredMachine | undefined {
   }
 }
 
-/** Whole or not at all. @throws OUT_UNWRITABLE */
-export function keepMachine(machine: MeasuredMachine, path: string): void {
-  const beside = temporaryBeside(path);
-  try {
+/** Before any work: that a file can be written there. @throws OUT_UNWRITABLE */
+export const checkKept = (path: string): void =>
+  writing(path, () => {
     mkdirSync(dirname(path), { recursive: true });
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+  });
+
+/** Whole or not at all. @throws OUT_UNWRITABLE */
+export const keepMachine = (machine: MeasuredMachine, path: string): void =>
+  writing(path, () => {
     sweepBeside(path);
+    const beside = temporaryBeside(path);
     writeFileSync(beside, `${JSON.stringify(measuredJson(machine), null, 1)}\n`);
     renameSync(beside, path);
+  });
+
+function writing(path: string, write: () => void): void {
+  try {
+    write();
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined) throw error;

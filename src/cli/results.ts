@@ -1,12 +1,12 @@
 // The results of a run as the JSON contract has them: numbers by rank, predicted and measured in the same shape.
 import type { GroupAxis } from '../mesh/mesh.ts';
 import type { CollectiveOp } from '../mesh/traffic.ts';
-import { median } from '../plan/cost/measured/fit-measured.ts';
 import type { BytesSent } from '../plan/predict-step.ts';
 import type { StepSettings } from '../step/settings.ts';
 import type { RestartReport, StepReport } from '../train/job.ts';
 import type { TrainSummary } from '../train/launch.ts';
 import { predictedStep } from './predicted-step.ts';
+import { median } from './scaling.ts';
 
 /** One number a rank, in rank order; a rank that never takes part in a collective has 0. */
 export type ByRank = readonly number[];

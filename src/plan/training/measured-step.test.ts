@@ -72,13 +72,13 @@ describe('a step is as long as its instructions', () => {
     ['cp=2,cpMode=gather'],
   ])('%s', (layout) => {
     const scenario = scenarioOf(layout);
-    // The order of sums alone differs.
-    expect(predictTraining(scenario, fittedCosts).stepSeconds / walked(scenario)).toBeCloseTo(1, 9);
+    // Of buckets that are alike one stands for all: the sum of their norms has some operands of 8 bytes fewer.
+    expect(predictTraining(scenario, fittedCosts).stepSeconds / walked(scenario)).toBeCloseTo(1, 7);
   });
 
   test.each([['tp=1'], ['ep=2'], ['dp=2']])('of a mixture, %s', (layout) => {
     const scenario = scenarioOf(layout, mixtral);
-    expect(predictTraining(scenario, fittedCosts).stepSeconds / walked(scenario)).toBeCloseTo(1, 9);
+    expect(predictTraining(scenario, fittedCosts).stepSeconds / walked(scenario)).toBeCloseTo(1, 7);
   });
 });
 

@@ -72,7 +72,7 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
     step('llama 256', llama(small), 1024),
     step('llama 512', llama(medium), 128),
     step('llama 512, longer', llama(medium), 512),
-    step('llama 1024', llama(wide), 256),
+    step('llama 1024', llama(wide), 128),
     step('gpt2 256', gpt2(small), 256),
     step('mixtral 256', mixtral(small), 256),
   ];

@@ -4,6 +4,7 @@ import { type AbortSignalLike, throwIfAborted } from '../../abort-signal.ts';
 import { groupKey, worldGroup } from '../../mesh/mesh.ts';
 import { fitKernels, quantile, type TimedKernel } from '../../plan/cost/measured/fit-measured.ts';
 import type { MeasuredMachine, MeasuredTalk } from '../../plan/hardware/measured-machine.ts';
+import { availableMemory } from '../../runtime/available-memory.ts';
 import { runWorld } from '../../runtime/world.ts';
 import { createPool, type WorldPool } from '../../runtime/world-pool.ts';
 import type { StepSettings } from '../../step/settings.ts';
@@ -25,15 +26,19 @@ const aloneSeconds = 2;
 /** Of the rounds, in progress, where compiling a step is 1. */
 const roundsWeight = 40;
 const timeoutSeconds = 120;
+/** What a rank needs for all steps, and some more. */
+const rankBytes = 2 ** 30;
 const lengths = [64, 2 ** 12, 2 ** 15, 2 ** 18, 2 ** 20, 2 ** 22, 2 ** 24];
 const calls = 24;
+/** What is gathered from all ranks at most. */
+const mostBytes = 2 ** 26;
 
 const besides = (name: string): URL =>
   new URL(import.meta.url.endsWith('.ts') ? `./${name}.ts` : `./${name}.js`, import.meta.url);
 
 /** Takes half a minute or a little more. Throws what runWorld throws. */
 export async function calibrate({ signal, pool: given, onProgress }: Calibrating = {}): Promise<MeasuredMachine> {
-  const cores = availableParallelism();
+  const cores = Math.max(1, Math.min(availableParallelism(), Math.floor(availableMemory() / rankBytes)));
   const pool = given ?? createPool();
   const cases = calibrationCases(cores);
   const sizes = groupSizes(cores);
@@ -128,7 +133,7 @@ function slowest([first, ...others]: readonly TimedKernel[][]): TimedKernel[] {
 
 /** Of each length the time of the rank that takes longest. */
 async function timeTalk(ranks: number, run: Run): Promise<MeasuredTalk> {
-  const job: TimedTalkJob = { lengths, calls };
+  const job: TimedTalkJob = { lengths: lengths.filter((bytes) => ranks * bytes <= mostBytes), calls };
   const between = { capacityBytes: lengths.at(-1)!, messages: 4 };
   const results = (await runWorld({
     plan: {

@@ -18,7 +18,7 @@ export async function rank(transport: Transport, job: unknown): Promise<Measured
   const { lengths, calls } = job as TimedTalkJob;
   const { size } = transport;
   const group = worldGroup(size);
-  const longest = Math.max(...lengths) / 4;
+  const longest = Math.max(size, Math.max(...lengths) / 4);
   const vectorOf = (numbers: number): Float32Array => {
     const { buffer, byteOffset } = transport.allocate(4 * numbers);
     return new Float32Array(buffer as ArrayBuffer, byteOffset, numbers);
@@ -56,20 +56,25 @@ function callsOf(
 ): Readonly<Record<CollectiveOp, (numbers: number) => void>> {
   const { rank, size } = transport;
   const cut = (inner: number) => ({ outer: 1, inner });
-  const even = (rows: number) => new Int32Array(size).fill(rows);
+  /** Of each rank; as many numbers as the ranks divide. */
+  const partOf = (numbers: number) => Math.max(1, Math.floor(numbers / size));
   const next = { to: (rank + 1) % size, from: (rank + size - 1) % size };
   return {
     allReduce: (numbers) => transport.allReduce(group, from.subarray(0, numbers), 'sum', site),
     allGather: (numbers) =>
       transport.allGather(group, from.subarray(0, numbers), to.subarray(0, size * numbers), cut(numbers), site),
     reduceScatter(numbers) {
-      const part = numbers / size;
+      const part = partOf(numbers);
       transport.reduceScatter(group, from.subarray(0, size * part), to.subarray(0, part), cut(part), site);
     },
-    allToAll: (numbers) => transport.allToAll(group, from.subarray(0, numbers), to.subarray(0, numbers), site),
+    allToAll(numbers) {
+      const all = size * partOf(numbers);
+      transport.allToAll(group, from.subarray(0, all), to.subarray(0, all), site);
+    },
     allToAllV(numbers) {
-      const counts = even(numbers / size);
-      const [input, output] = [from.subarray(0, numbers), to.subarray(0, numbers)];
+      const counts = new Int32Array(size).fill(partOf(numbers));
+      const all = size * partOf(numbers);
+      const [input, output] = [from.subarray(0, all), to.subarray(0, all)];
       transport.allToAllV(group, { input, sent: counts, output, received: counts, width: 1 }, site);
     },
     ringShift: (numbers) => transport.ringShift(group, from.subarray(0, numbers), to.subarray(0, numbers), 1, site),

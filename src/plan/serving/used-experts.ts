@@ -10,13 +10,22 @@ export function usedExperts(
   tokens: number,
   skew: number,
 ): number {
+  const key = `${experts},${perToken},${tokens},${skew}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
   let sum = 0;
   for (let place = 1; place <= experts; place++) sum += place ** -skew;
   let used = 0;
   for (let place = 1; place <= experts; place++)
     used += 1 - (1 - Math.min(1, (perToken * place ** -skew) / sum)) ** tokens;
+  if (known.size >= mostKnown) known.clear();
+  known.set(key, used);
   return used;
 }
+
+/** Instances of one model are asked for the same numbers of tokens again and again. */
+const known = new Map<string, number>();
+const mostKnown = 2 ** 16;
 
 /** Slots of the busiest of `ranks` that share experts out: the mean, and what chance adds to it. */
 export function busiestSlots(slots: number, ranks: number): number {

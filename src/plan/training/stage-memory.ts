@@ -4,7 +4,7 @@ import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import type { StageSummary, StateBytes } from '../summary/summary.ts';
 import { liveOf } from './held-besides.ts';
-import type { TrainingMemory, TrainingScenario } from './scenario.ts';
+import { type TrainingMemory, type TrainingScenario, widthsOf } from './scenario.ts';
 
 /** Of what is held, this much more is taken: an allocator's blocks do not fit what comes next. */
 const fragmented = 0.03;
@@ -12,7 +12,15 @@ const fragmented = 0.03;
 const workspaceBytes = 0.5 * 2 ** 30;
 
 export const stageMemory = (summary: StageSummary, actions: StageActions, scenario: TrainingScenario): TrainingMemory =>
-  memoryOf(summary.state, peakOf(summary, actions, scenario));
+  memoryOf(sharesOf(summary.state, scenario), peakOf(summary, actions, scenario));
+
+/** With ZeRO 3 weights are the copies that the optimizer works on. */
+function sharesOf(state: StateBytes, { formats }: TrainingScenario): StateBytes {
+  const { moments, master } = widthsOf(formats);
+  if (state.weights > 0) return state;
+  const weights = (state.optimizer * master) / (2 * moments + master);
+  return { ...state, weights, optimizer: state.optimizer - weights };
+}
 
 /** `activations`: bytes at the peak. */
 export function memoryOf({ weights, gradients, optimizer }: StateBytes, activations: number): TrainingMemory {

@@ -16,6 +16,7 @@ import { type LayerSetting, layerWork, type PlacedTalk, type ServingGroup } from
 import { meshOf } from './mesh.ts';
 import { reduceAtOnce } from './reduce-at-once.ts';
 import type { IterationSeconds, ServingFormats, ServingLayout } from './scenario.ts';
+import { likingOf } from './used-experts.ts';
 
 /** What seconds are made of. */
 export interface ServingCosts {
@@ -65,7 +66,7 @@ export function iterations(setting: IterationSetting): Iterate {
     layout,
     formats: roles,
     activationBytes,
-    routingSkew: costs.routingSkew,
+    ...(config.mixture && { liking: likingOf(config.mixture, costs.routingSkew) }),
   };
   const forms = layerForms(config);
   const ofExperts = formatBytes[roles.experts.products] < 1 ? times.narrowExperts : times.experts;

@@ -7,7 +7,7 @@ import { formatBytes } from '../hardware/number-format.ts';
 import type { RoleFormats } from './formats.ts';
 import type { AttentionForm, LayerForm } from './layer-forms.ts';
 import type { ServingLayout } from './scenario.ts';
-import { busiestSlots, usedExperts } from './used-experts.ts';
+import { busiestSlots, type Liking, likingOf, usedExperts } from './used-experts.ts';
 
 export type KernelPart = 'products' | 'experts' | 'other';
 
@@ -36,8 +36,8 @@ export interface LayerSetting {
   readonly layout: ServingLayout;
   readonly formats: RoleFormats;
   readonly activationBytes: number;
-  /** See used-experts.ts. */
-  readonly routingSkew: number;
+  /** How the experts of its mixture are liked; undefined: all alike. */
+  readonly liking?: Liking;
 }
 
 /** Tokens of this device that are written, and of prompts. */
@@ -146,14 +146,14 @@ function mlpKernels(width: number, tokens: number, setting: LayerSetting): Place
 }
 
 function mixtureKernels(mixture: Mixture, { written, read }: LayerTokens, setting: LayerSetting): PlacedKernel[] {
-  const { config, layout, formats, routingSkew } = setting;
+  const { config, layout, formats, liking = likingOf(mixture, 0) } = setting;
   const { tp, cp, dp, ep } = layout;
   const { hiddenSize, activation } = config;
   const tokens = written + read;
   // What is written is the same on all ranks of cp.
   const together = (written + read * cp) * dp;
-  const slots = busiestSlots(together * mixture.perToken, ep, mixture.experts, routingSkew);
-  const groups = Math.max(1, Math.round(usedExperts(mixture, together, routingSkew) / ep));
+  const slots = busiestSlots(liking, together * mixture.perToken, ep);
+  const groups = Math.max(1, Math.round(usedExperts(liking, together) / ep));
   const width = share(mixture.intermediateSize, (tp * cp * dp) / ep);
   const matrices = mlpMatrices[activation].length - 1;
   const grouped = (n: number, k: number): PlacedKernel => ({

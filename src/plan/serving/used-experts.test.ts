@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from './lengths.ts';
-import { busiestSlots, usedExperts } from './used-experts.ts';
+import { busiestSlots, likingOf, usedExperts } from './used-experts.ts';
 
 const skews = fc.double({ min: 0, max: 1.5, noNaN: true });
 
@@ -24,16 +24,16 @@ describe('experts', () => {
       }
       used += experts.size;
     }
-    expect(Math.abs(usedExperts(mixture, 12, 0) - used / 2000)).toBeLessThan(0.1);
+    expect(Math.abs(usedExperts(likingOf(mixture, 0), 12) - used / 2000)).toBeLessThan(0.1);
   });
 
   test('are fewer where some are liked more, and never less than those of one token', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 500 }), fc.double({ min: 0, max: 1.5, noNaN: true }), (tokens, skew) => {
         const mixture = { experts: 64, perToken: 4 };
-        const used = usedExperts(mixture, tokens, skew);
-        expect(used).toBeLessThanOrEqual(usedExperts(mixture, tokens, 0) + 1e-9);
-        if (tokens > 1) expect(used).toBeGreaterThan(usedExperts(mixture, 1, skew));
+        const used = usedExperts(likingOf(mixture, skew), tokens);
+        expect(used).toBeLessThanOrEqual(usedExperts(likingOf(mixture, 0), tokens) + 1e-9);
+        if (tokens > 1) expect(used).toBeGreaterThan(usedExperts(likingOf(mixture, skew), 1));
       }),
     );
   });
@@ -45,7 +45,7 @@ describe('experts', () => {
         fc.constantFrom(1, 2, 4, 8, 64),
         skews,
         (slots, ranks, skew) => {
-          const busiest = busiestSlots(slots, ranks, 64, skew);
+          const busiest = busiestSlots(likingOf({ experts: 64, perToken: 4 }, skew), slots, ranks);
           expect(busiest).toBeGreaterThanOrEqual(slots / ranks);
           expect(busiest).toBeLessThanOrEqual(slots);
         },
@@ -68,10 +68,10 @@ describe('experts', () => {
         const chance = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
         busiest += Math.max(...shares.map((share) => share + Math.sqrt(share) * chance())) / trials;
       }
-      // Shares of ranks are sums of few of the 64 likes, nearly normal; of 400 trials the mean is known to a tenth.
+      // Likings have a longer tail than normal numbers, so that their greatest are greater, by a quarter here; 400 trials tell a tenth.
       const excess = (of: number) => (of * ranks) / slots - 1;
-      const ratio = excess(busiestSlots(slots, ranks, experts, skew)) / excess(busiest);
-      expect(ratio).toBeGreaterThan(0.8);
+      const ratio = excess(busiestSlots(likingOf({ experts, perToken: 4 }, skew), slots, ranks)) / excess(busiest);
+      expect(ratio).toBeGreaterThan(0.7);
       expect(ratio).toBeLessThan(1.25);
     }
   });

@@ -12,28 +12,29 @@ import { playTraining, predictTraining } from '../plan/training/predict-training
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
+import { bestScenario } from './best-layout.ts';
 import { checkFormat } from './check-format.ts';
 import { findCluster } from './find-cluster.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
+import { plannedOf, required } from './planned.ts';
+import { predictServed } from './predict-serving.ts';
 import { predictionJson, showPrediction } from './prediction.ts';
 import { showScalingCurve } from './scaling-curve.ts';
+import { type ServingOption, servingDefaults } from './serving-task.ts';
 import { showTimeline } from './timeline.ts';
+import { type TaskOption, taskOf, trainingDefaults } from './training-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-const defaults = { seqLen: 4096, products: 'bf16' } as const;
-
 type PredictOption =
-  | 'model'
-  | 'set'
-  | 'cluster'
+  | TaskOption
+  | ServingOption
   | 'layout'
-  | 'seqLen'
-  | 'globalBatch'
   | 'microBatch'
-  | 'products'
+  | 'train'
+  | 'serve'
   | 'report'
   | 'json'
   | 'debug';
@@ -41,17 +42,27 @@ type PredictOption =
 export function addPredict(program: Command, io: CliIo): void {
   const command = program
     .command('predict')
-    .description('predict the memory and the time of a training step on a cluster')
+    .description('predict a step of training, or serving, on a cluster: memory, time, throughput')
     .allowExcessArguments(false);
   const read = addOptions(command, {
     model: '',
     set: '',
     cluster: '',
-    layout: 'dp over all devices, zero=3',
-    seqLen: `${defaults.seqLen}`,
-    globalBatch: 'one microbatch a replica',
+    train: 'what it is without it too',
+    serve: '',
+    layout: 'dp over all devices, zero=3; of serving auto',
+    seqLen: `${trainingDefaults.seqLen}`,
+    globalBatch: 'one microbatch a replica; with auto a sequence a device',
     microBatch: '1',
-    products: defaults.products,
+    products: trainingDefaults.products,
+    inputTokens: `${servingDefaults.inputTokens}`,
+    outputTokens: `${servingDefaults.outputTokens}`,
+    concurrency: 'as many as the targets allow',
+    rate: '',
+    ttft: '2s',
+    tpot: '50ms',
+    cache: 'as activations',
+    engine: servingDefaults.engine,
     report: '',
     json: '',
     debug: '',
@@ -61,17 +72,24 @@ export function addPredict(program: Command, io: CliIo): void {
     `
 Examples:
   $ fivefold predict --model llama-3.1-405b --cluster 16384xh100 --layout tp=8,pp=16,dp=128,sp,virtual=4,zero=1,recompute=selective --seq-len 8192 --global-batch 2048
-  $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --precision fp8
+  $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --layout auto --precision fp8
+  $ fivefold predict --model llama-3.1-70b --cluster 8xh100 --serve --precision fp8 --layout tp=4,instances=2 --rate 5
+  $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --serve --layout prefill:tp=1,instances=3/decode:tp=1,instances=5
 
 The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; their seconds, and what
 GPU frameworks hold beside it, are a model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlopsPerSecondPerGpu", "mfu", "fits", "memoryBytes": {"weights",
-"gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}}.`,
+"gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}}.
+
+Of serving a layout is that of one instance, with how many instances there are, or two for pools that read prompts and that write apart: tp and cp split a
+layer and a context, ep shares experts out, dp are ranks with requests of their own that share experts, pp are stages. --rate plays requests that come
+at random, --concurrency as many as are always under way; without either as many as the targets allow. Its line of --json is that of plan.`,
   );
   command.action(() => runPredict(read(), io));
 }
 
-function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
-  const scenario = scenarioOf(values);
+async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promise<void> {
+  if (plannedOf(values) === 'serving') return predictServed(values, io);
+  const scenario = values.layout === 'auto' ? await autoScenario(values, io) : scenarioOf(values);
   if (values.report !== undefined) checkPage(values.report);
   const prediction = predictTraining(scenario, fittedCosts);
   if (values.report !== undefined) {
@@ -81,7 +99,9 @@ function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
     writePage(values.report, { title, asked: askedOf(model, scenario), layouts }, fittedCosts);
   }
   if (values.json) {
-    writeJson(io.stdout, predictionJson(scenario, prediction));
+    const { layout, microBatch } = scenario;
+    const chosen = values.layout === 'auto' ? { layout: printLayout(layout), microBatch } : {};
+    writeJson(io.stdout, { ...chosen, ...predictionJson(scenario, prediction) });
     return;
   }
   const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
@@ -92,12 +112,15 @@ function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
   if (curve.length > 0) writeLine(io.stdout, `\n${showScalingCurve(curve, shown)}`);
 }
 
+function autoScenario(values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {
+  if (values.microBatch !== undefined)
+    refuse('microBatch', `it is chosen with ${option('layout')} auto`, 'leave it out, or name a layout');
+  return bestScenario(taskOf(values), io, values.json === true);
+}
+
 function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
-  if (values.model === undefined) refuse('model', 'it is missing', 'name one, such as llama-3.1-8b');
-  if (values.cluster === undefined) refuse('cluster', 'it is missing', 'name one, such as 8xh100');
-  const { config } = findModel(values.model as string, values.set);
-  const cluster = findCluster(values.cluster as string);
-  if (values.layout === 'auto') refuse('layout', 'auto is what plan is for', 'run fivefold plan, or name one');
+  const [model, cluster] = [required(values, 'model'), findCluster(required(values, 'cluster'))];
+  const { config } = findModel(model, values.set);
   const layout = parseLayout((values.layout as string | undefined) ?? `dp=${cluster.devices},zero=3`, readScheduleFile);
   const ranks = worldSize(layout);
   if (ranks !== cluster.devices) {
@@ -110,8 +133,8 @@ function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
         : `use axes whose product is ${cluster.devices}`,
     );
   }
-  const { microBatch = 1, products = defaults.products } = values;
-  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
+  const { microBatch = 1, products = trainingDefaults.products } = values;
+  const seqLen = values.seqLen ?? Math.min(trainingDefaults.seqLen, config.positions.max);
   const unit = replicasOf(layout) * microBatch;
   const globalBatch = values.globalBatch ?? unit;
   if (globalBatch % unit !== 0)

@@ -10,18 +10,18 @@ import type { TrainingScenario } from '../plan/training/scenario.ts';
 import type { CliIo } from './io.ts';
 import { refuseNoDeployment } from './no-deployment.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
-import { deploymentsText, ended, searchingText } from './searching.ts';
+import { ended, endedDeployments } from './searching.ts';
 
 /** The fastest. @throws OPTION_INVALID where none fits */
 export async function bestScenario(task: SearchTask, io: CliIo, quiet: boolean): Promise<TrainingScenario> {
   const search = searchLayouts(task, fittedCosts, { objective: 'time', top: 1 });
-  const { found } = await ended(search, { io, quiet, textOf: searchingText });
+  const { found } = await ended(search, io, quiet);
   return found[0]?.scenario ?? refuseNothingFits(task, fittedCosts);
 }
 
 /** Of the most tokens a second. @throws OPTION_INVALID where none keeps the targets */
 export async function bestDeployment(task: ServingTask, io: CliIo, quiet: boolean): Promise<Deployment> {
   const search = searchDeployments(task, fittedServing, { objective: 'throughput', top: 1 });
-  const { found, points } = await ended(search, { io, quiet, textOf: deploymentsText });
+  const { found, points } = await endedDeployments(search, io, quiet);
   return found[0]?.deployment ?? refuseNoDeployment(task, points);
 }

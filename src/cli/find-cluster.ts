@@ -5,16 +5,26 @@ import type { Cluster } from '../plan/hardware/cluster.ts';
 import { parseClusterFile } from '../plan/hardware/cluster-file.ts';
 import { parseCluster } from '../plan/hardware/cluster-name.ts';
 
-/** @throws CLUSTER_INVALID, DEVICE_UNKNOWN */
-export function findCluster(given: string): Cluster {
-  if (!given.endsWith('.json')) return parseCluster(given);
-  const json = readJson(given, maxBytes.config, ({ problem }) =>
-    fail('CLUSTER_INVALID', { cluster: given, problem, fix: 'give a JSON file of devices and tiers' }),
-  );
-  const cluster = parseClusterFile(json, given);
+/** A name, or what a file holds. */
+export type ClusterSource = { readonly name: string } | { readonly file: unknown };
+
+/** @throws CLUSTER_INVALID */
+export const readClusterSource = (given: string): ClusterSource =>
+  given.endsWith('.json')
+    ? {
+        file: readJson(given, maxBytes.config, ({ problem }) =>
+          fail('CLUSTER_INVALID', { cluster: given, problem, fix: 'give a JSON file of devices and tiers' }),
+        ),
+      }
+    : { name: given };
+
+/** `path`: of a file, for messages. @throws CLUSTER_INVALID, DEVICE_UNKNOWN */
+export function clusterOf(source: ClusterSource, path: string): Cluster {
+  if ('name' in source) return parseCluster(source.name);
+  const cluster = parseClusterFile(source.file, path);
   if (cluster.others)
     fail('CLUSTER_INVALID', {
-      cluster: given,
+      cluster: path,
       problem: `it has devices of ${cluster.others.length + 1} kinds, which predictions do not take apart yet`,
       fix: 'describe a cluster of one kind, such as that of the slowest',
     });

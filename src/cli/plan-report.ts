@@ -19,7 +19,7 @@ export interface PlanStyle {
 }
 
 /** `stages` of a layout are long: so many layers that follow one another are told once. */
-export const shortLayout = (found: Found): string =>
+export const shortLayout = (found: Pick<Found, 'scenario'>): string =>
   printLayout(found.scenario.layout).replace(
     /stages=([\d+]+)/,
     (_, sizes: string) => `stages=${runsOf(sizes.split('+'))}`,

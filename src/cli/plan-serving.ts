@@ -6,10 +6,11 @@ import type { ServingTask } from '../plan/deployments/task.ts';
 import { fittedServing } from '../plan/serving/predict-serving.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatCount, formatSeconds } from '../units.ts';
+import type { AskedOption } from './asked.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNoDeployment, refuseRate } from './no-deployment.ts';
 import type { OptionValues } from './options.ts';
-import { deploymentsText, ended } from './searching.ts';
+import { endedDeployments } from './searching.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { servingBecause, servingTable, showFront } from './serving-report.ts';
 import { type ServingOption, servingTaskOf } from './serving-task.ts';
@@ -17,7 +18,7 @@ import { paint, wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 export async function planServing(
-  values: OptionValues<ServingOption | 'top' | 'least' | 'json'>,
+  values: OptionValues<AskedOption | ServingOption | 'top' | 'least' | 'json'>,
   io: CliIo,
 ): Promise<void> {
   const task = servingTaskOf(values);
@@ -25,7 +26,7 @@ export async function planServing(
   const objective = objectiveOf(values.least);
   const began = performance.now();
   const run = <R>(search: Generator<SearchingDeployments, R, void>) =>
-    ended(search, { io, quiet: values.json === true, textOf: deploymentsText });
+    endedDeployments(search, io, values.json === true);
   const wanted = Math.max(2, top);
   const fewest =
     rate === undefined

@@ -4,27 +4,28 @@ import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { searchFront } from '../plan/search/front.ts';
-import { type ObjectiveName, objectiveNames, tokenCosts } from '../plan/search/objective.ts';
+import { tokenCosts } from '../plan/search/objective.ts';
 import { type Found, searchLayouts } from '../plan/search/search.ts';
 import type { Considered } from '../report/front.ts';
 import { refuse } from '../train/refuse.ts';
+import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
+import { askedJson } from './plan-file.ts';
 import { becauseText, showPlan } from './plan-report.ts';
 import { planServing } from './plan-serving.ts';
 import { plannedOf } from './planned.ts';
 import { predictionJson } from './prediction.ts';
-import { ended, searchingText } from './searching.ts';
-import { type ServingOption, servingDefaults } from './serving-task.ts';
-import { type TaskOption, taskOf, trainingDefaults } from './training-task.ts';
+import { ended } from './searching.ts';
+import { type ServingOption, servingOptions } from './serving-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 const defaults = { top: 5, least: 'time' } as const;
 
-type PlanOption = TaskOption | ServingOption | 'train' | 'serve' | 'top' | 'least' | 'report' | 'json' | 'debug';
+type PlanOption = AskedOption | ServingOption | 'train' | 'serve' | 'top' | 'least' | 'report' | 'json' | 'debug';
 
 export function addPlan(program: Command, io: CliIo): void {
   const command = program
@@ -32,24 +33,13 @@ export function addPlan(program: Command, io: CliIo): void {
     .description('find the best layouts of a model on a cluster')
     .allowExcessArguments(false);
   const read = addOptions(command, {
-    model: '',
-    set: '',
-    cluster: '',
+    ...askedOptions,
+    globalBatch: 'a sequence a device',
     train: '',
     serve: '',
-    seqLen: `${trainingDefaults.seqLen}`,
-    globalBatch: 'a sequence a device',
-    products: trainingDefaults.products,
-    inputTokens: `${servingDefaults.inputTokens}`,
-    outputTokens: `${servingDefaults.outputTokens}`,
-    ttft: '2s',
-    tpot: '50ms',
-    concurrency: 'as many as the targets allow',
-    rate: '',
-    cache: 'as activations',
-    engine: servingDefaults.engine,
+    ...servingOptions,
     top: `${defaults.top}`,
-    least: 'time; throughput',
+    least: `${defaults.least}; of serving throughput`,
     report: '',
     json: '',
     debug: '',
@@ -66,7 +56,7 @@ Examples:
 Every layout that divides the model, the batch and the devices is judged: all axes, schedules, microbatches, ZeRO and recomputation. Those that
 bounds show to be worse than the best are not looked at closer; the best is the best of all. With --json a line a layout: {"rank", "layout",
 "microBatch", "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
-"because"}.
+"because", "asked"}; \`explain\` reads these lines.
 
 Of serving every instance that divides the model and the devices is judged with every number of requests under way, and pools of those that read
 prompts apart from those that write. With --rate the fewest devices are found that answer so many requests a second, of which nine in ten
@@ -80,28 +70,27 @@ keep both targets; the cluster is the most there is. A line of --json has {"rank
 async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<void> {
   if (plannedOf(values) === 'serving') return planServing(values, io);
   if (!values.train) refuse('train', 'what to plan is missing', `add ${option('train')} or ${option('serve')}`);
-  const task = taskOf(values);
-  const { top = defaults.top, least } = values;
-  const objective = objectiveOf(least);
+  const asked = readAsked(values);
+  const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
+  const { top = defaults.top } = values;
+  const objective = objectiveOf(values.least);
   if (values.report !== undefined) checkPage(values.report);
   const began = performance.now();
   // The runner-up is looked for in any case: it is what the best is explained by.
   const searching = searchLayouts(task, fittedCosts, { objective, top: Math.max(2, top) });
-  const shows = { io, quiet: values.json === true, textOf: searchingText };
-  const result = await ended(searching, shows);
+  const result = await ended(searching, io, values.json === true);
   const seconds = (performance.now() - began) / 1000;
   if (result.found.length === 0) refuseNothingFits(task, fittedCosts);
   const shown = result.found.slice(0, top);
   const because = becauseText(result.found);
   if (values.report !== undefined) {
     const [best] = result.found as [Found];
-    const model = values.model as string;
     const fastest = objective === 'time' ? [best] : [];
-    const front = await ended(searchFront(task, fittedCosts, fastest), shows);
+    const front = await ended(searchFront(task, fittedCosts, fastest), io, values.json === true);
     const report = {
-      title: `${model} on ${task.cluster.name}`,
+      title: `${asked.model} on ${task.cluster.name}`,
       asked: [
-        ...askedOf(model, best.scenario),
+        ...askedOf(asked.model, best.scenario),
         ['judged', `${result.judged} layouts, for the least ${objective}`] as const,
       ],
       layouts: shown.map((each) => ({ ...each, ...tokenCosts(each.scenario, each.prediction) })),
@@ -122,7 +111,14 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
     return;
   }
   for (const [at, found] of shown.entries()) writeJson(io.stdout, { rank: at + 1, ...foundJson(found) });
-  writeJson(io.stdout, { done: true, judged: result.judged, pruned: result.pruned, seconds, because });
+  writeJson(io.stdout, {
+    done: true,
+    judged: result.judged,
+    pruned: result.pruned,
+    seconds,
+    because,
+    asked: askedJson(asked, task),
+  });
 }
 
 const foundJson = ({ scenario, prediction }: Found) => ({
@@ -140,9 +136,4 @@ function consideredOf(found: readonly Found[]): Considered[] {
     return [`${layout} ${scenario.microBatch}`, { layout, stepSeconds, memoryBytes: memory.total }];
   });
   return [...new Map(all).values()];
-}
-
-function objectiveOf(given: string = defaults.least): ObjectiveName {
-  const objective = objectiveNames.find((name) => name === given);
-  return objective ?? refuse('least', `${given} is an objective of serving`, `use ${objectiveNames.join(', ')}`);
 }

@@ -37,10 +37,3 @@ export function plannedOf(values: Given): 'training' | 'serving' {
     );
   return serving ? 'serving' : 'training';
 }
-
-/** @throws OPTION_INVALID where it is not given */
-export function required(values: Given, key: 'model' | 'cluster'): string {
-  const value = values[key];
-  if (typeof value === 'string') return value;
-  return refuse(key, 'it is missing', `name one, such as ${key === 'model' ? 'llama-3.1-8b' : '8xh100'}`);
-}

@@ -7,6 +7,7 @@ import { playRate } from '../plan/deployments/play-rate.ts';
 import type { Loaded, ServingTask } from '../plan/deployments/task.ts';
 import { fittedServing, predictServing } from '../plan/serving/predict-serving.ts';
 import type { Deployment } from '../plan/serving/scenario.ts';
+import type { AskedOption } from './asked.ts';
 import { bestDeployment } from './best-layout.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import type { OptionValues } from './options.ts';
@@ -16,7 +17,10 @@ import { type ServingOption, servingTaskOf } from './serving-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-export async function predictServed(values: OptionValues<ServingOption | 'layout' | 'json'>, io: CliIo): Promise<void> {
+export async function predictServed(
+  values: OptionValues<AskedOption | ServingOption | 'layout' | 'json'>,
+  io: CliIo,
+): Promise<void> {
   const task = servingTaskOf(values);
   const { layout = 'auto' } = values as { readonly layout?: string };
   const deployment =

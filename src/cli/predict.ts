@@ -1,40 +1,35 @@
 // The command that predicts one layout on one cluster: `fivefold predict`.
 import type { Command } from 'commander';
-import { findModel } from '../checkpoint/model-source.ts';
 import { option } from '../errors.ts';
-import { readScheduleFile } from '../files/schedule-file.ts';
-import { parseLayout, printLayout } from '../mesh/layout.ts';
-import { replicasOf, worldSize } from '../mesh/mesh.ts';
-import { checkFit } from '../model/fit.ts';
+import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
-import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
+import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
+import { type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
+import { askedScenario } from './asked-layout.ts';
 import { bestScenario } from './best-layout.ts';
-import { checkFormat } from './check-format.ts';
-import { findCluster } from './find-cluster.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
-import { plannedOf, required } from './planned.ts';
+import { plannedOf } from './planned.ts';
 import { predictServed } from './predict-serving.ts';
 import { predictionJson, showPrediction } from './prediction.ts';
 import { showScalingCurve } from './scaling-curve.ts';
-import { type ServingOption, servingDefaults } from './serving-task.ts';
+import { type ServingOption, servingOptions } from './serving-task.ts';
 import { showTimeline } from './timeline.ts';
-import { type TaskOption, taskOf, trainingDefaults } from './training-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 type PredictOption =
-  | TaskOption
+  | AskedOption
   | ServingOption
-  | 'layout'
-  | 'microBatch'
   | 'train'
   | 'serve'
+  | 'layout'
+  | 'microBatch'
   | 'report'
   | 'json'
   | 'debug';
@@ -45,24 +40,13 @@ export function addPredict(program: Command, io: CliIo): void {
     .description('predict a step of training, or serving, on a cluster: memory, time, throughput')
     .allowExcessArguments(false);
   const read = addOptions(command, {
-    model: '',
-    set: '',
-    cluster: '',
-    train: 'what it is without it too',
+    ...askedOptions,
+    train: 'unless --serve is given',
     serve: '',
-    layout: 'dp over all devices, zero=3; of serving auto',
-    seqLen: `${trainingDefaults.seqLen}`,
     globalBatch: 'one microbatch a replica; with auto a sequence a device',
+    layout: 'dp over all devices, zero=3; of serving auto',
     microBatch: '1',
-    products: trainingDefaults.products,
-    inputTokens: `${servingDefaults.inputTokens}`,
-    outputTokens: `${servingDefaults.outputTokens}`,
-    concurrency: 'as many as the targets allow',
-    rate: '',
-    ttft: '2s',
-    tpot: '50ms',
-    cache: 'as activations',
-    engine: servingDefaults.engine,
+    ...servingOptions,
     report: '',
     json: '',
     debug: '',
@@ -89,7 +73,7 @@ at random, --concurrency as many as are always under way; without either as many
 
 async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promise<void> {
   if (plannedOf(values) === 'serving') return predictServed(values, io);
-  const scenario = values.layout === 'auto' ? await autoScenario(values, io) : scenarioOf(values);
+  const scenario = await scenarioOf(values, io);
   if (values.report !== undefined) checkPage(values.report);
   const prediction = predictTraining(scenario, fittedCosts);
   if (values.report !== undefined) {
@@ -112,39 +96,12 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
   if (curve.length > 0) writeLine(io.stdout, `\n${showScalingCurve(curve, shown)}`);
 }
 
-function autoScenario(values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {
+async function scenarioOf(values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {
+  const asked = readAsked(values);
+  const layout = values.layout as string | undefined;
+  if (layout !== 'auto')
+    return askedScenario(asked, layout ?? `dp=${asked.cluster.devices},zero=3`, values.microBatch ?? 1);
   if (values.microBatch !== undefined)
     refuse('microBatch', `it is chosen with ${option('layout')} auto`, 'leave it out, or name a layout');
-  return bestScenario(taskOf(values), io, values.json === true);
-}
-
-function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
-  const [model, cluster] = [required(values, 'model'), findCluster(required(values, 'cluster'))];
-  const { config } = findModel(model, values.set);
-  const layout = parseLayout((values.layout as string | undefined) ?? `dp=${cluster.devices},zero=3`, readScheduleFile);
-  const ranks = worldSize(layout);
-  if (ranks !== cluster.devices) {
-    const rest = cluster.devices / (ranks / layout.dp);
-    refuse(
-      'layout',
-      `${printLayout(layout)} has ${ranks} ranks and ${cluster.name} ${cluster.devices} devices`,
-      Number.isInteger(rest)
-        ? `use ${printLayout({ ...layout, dp: rest })}`
-        : `use axes whose product is ${cluster.devices}`,
-    );
-  }
-  const { microBatch = 1, products = trainingDefaults.products } = values;
-  const seqLen = values.seqLen ?? Math.min(trainingDefaults.seqLen, config.positions.max);
-  const unit = replicasOf(layout) * microBatch;
-  const globalBatch = values.globalBatch ?? unit;
-  if (globalBatch % unit !== 0)
-    refuse(
-      'globalBatch',
-      `${globalBatch} sequences do not divide into microbatches of ${microBatch} on ${replicasOf(layout)} replicas`,
-      `use ${option('globalBatch')} ${Math.max(1, Math.round(globalBatch / unit)) * unit}`,
-    );
-  const microbatches = checkFit(config, layout, { seqLen, globalBatch, microBatch });
-  const formats = mixedPrecision(products);
-  checkFormat(cluster.device, products);
-  return { config, layout, seqLen, microBatch, microbatches, cluster, formats, software: currentSoftware };
+  return bestScenario(taskOf(asked, asked.globalBatch ?? asked.cluster.devices), io, values.json === true);
 }

@@ -4,10 +4,10 @@ import { option } from '../errors.ts';
 import type { ServingTask } from '../plan/deployments/task.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
 import { refuse } from '../train/refuse.ts';
+import { given } from './asked.ts';
 import { servedWeights } from './check-format.ts';
-import { findCluster } from './find-cluster.ts';
+import { clusterOf, readClusterSource } from './find-cluster.ts';
 import type { OptionValues } from './options.ts';
-import { required } from './planned.ts';
 
 export const servingDefaults = {
   inputTokens: 2048,
@@ -18,30 +18,32 @@ export const servingDefaults = {
   engine: 'vllm',
 } as const;
 
-export type ServingOption =
-  | 'model'
-  | 'set'
-  | 'cluster'
-  | 'products'
-  | 'cache'
-  | 'engine'
-  | 'inputTokens'
-  | 'outputTokens'
-  | 'concurrency'
-  | 'rate'
-  | 'ttft'
-  | 'tpot';
+/** Beside those that training has too, with the defaults that help shows. */
+export const servingOptions = {
+  inputTokens: `${servingDefaults.inputTokens}`,
+  outputTokens: `${servingDefaults.outputTokens}`,
+  ttft: '2s',
+  tpot: '50ms',
+  concurrency: 'as many as the targets allow',
+  rate: '',
+  cache: 'as activations',
+  engine: servingDefaults.engine,
+} as const;
+export type ServingOption = keyof typeof servingOptions;
 
 /** @throws OPTION_INVALID and what findModel and findCluster throw */
-export function servingTaskOf(values: OptionValues<ServingOption>): ServingTask {
-  const [name, cluster] = [required(values, 'model'), findCluster(required(values, 'cluster'))];
+export function servingTaskOf(
+  values: OptionValues<'model' | 'set' | 'cluster' | 'products' | ServingOption>,
+): ServingTask {
+  const [name, named] = [given(values, 'model'), given(values, 'cluster')];
+  const cluster = clusterOf(readClusterSource(named), named);
   const { config: model } = findModel(name, values.set);
   if (values.rate !== undefined && values.concurrency !== undefined)
     refuse('rate', `it is given with ${option('concurrency')}`, 'give one of the two');
-  const { products: given = servingDefaults.products, engine = servingDefaults.engine } = values;
-  const weights = servedWeights.find((format) => format === given);
+  const { products = servingDefaults.products, engine = servingDefaults.engine } = values;
+  const weights = servedWeights.find((format) => format === products);
   if (weights === undefined)
-    return refuse('products', `weights are not served in ${given}`, `use one of ${servedWeights.join(', ')}`);
+    return refuse('products', `weights are not served in ${products}`, `use one of ${servedWeights.join(', ')}`);
   const { device } = cluster;
   const wide = (['bf16', 'fp32'] as const).find((format) => device.flopsPerSecond[rateOf[format]] !== undefined);
   const activations = weights === 'fp32' || weights === 'fp16' ? weights : (wide ?? 'fp32');

@@ -28,7 +28,11 @@ export function readMeasured(folder: string): Measured[] {
       skipped.set(made, (skipped.get(made) ?? 0) + 1);
       return [];
     }
-    const { scenario, measured: secondsPerOutputToken, secondsToFirstToken = Number.NaN } = made;
+    const { scenario, measured } = made;
+    const {
+      timePerOutputToken: secondsPerOutputToken = Number.NaN,
+      timeToFirstToken: secondsToFirstToken = Number.NaN,
+    } = measured;
     return [{ row, scenario, concurrency: Number(row.concurrency), secondsPerOutputToken, secondsToFirstToken }];
   });
   console.log(`${measured.length} of ${rows.length} rows`);

@@ -140,8 +140,8 @@ export function iterations(setting: IterationSetting): Iterate {
     const attention = attentionSeconds(part) * slower;
     const small = (work.other + work.kernels * times.kernelSeconds) * pp;
     const collectives = (work.collectives + sent) * pp;
-    const overhead = times.iterationSeconds + times.requestSeconds * sampledRows(batch);
     const device = products + experts + attention + small + collectives;
+    const overhead = times.iterationSeconds + Math.max(0, times.requestSeconds * sampledRows(batch) - device);
     const launches = batch.prompts > 0 ? work.kernels * times.launchSeconds * pp : 0;
     const other = small + Math.max(0, launches - device);
     const total = products + experts + attention + other + collectives + overhead;

@@ -35,6 +35,8 @@ const commandFields = {
   cache: oneOf(...servedCaches),
   engine: oneOf(...engineNames),
   claim: text('a sentence, such as "8M tokens/s on 1024 H100"'),
+  local: toggle,
+  machine: text('a file, such as machine.json'),
   microbatches: whole(1, 2 ** 16, 8),
   report: text('a file, such as plan.html'),
   axis: oneOf(...scaledAxes),
@@ -163,6 +165,8 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   cache: textOption('<name>', `of serving: what keys and values are kept in: ${servedCaches.join(' or ')}`),
   engine: textOption('<name>', `of serving: ${engineNames.join(', ')}`),
   claim: textOption('<sentence>', 'judge what somebody says, such as "8M tokens/s on 1024 H100"'),
+  local: switchOption('measure this machine'),
+  machine: textOption('<file>', 'where what was measured is kept'),
   report: textOption('<file>', 'also write a page of pictures, to be opened in a browser'),
   microbatches: numberOption('<n>', 'microbatches of a step'),
   axis: textOption('<name>', 'scale this axis alone: dp, tp, cp, ep or pp; with pp schedules are compared and drawn'),
@@ -183,6 +187,7 @@ const shortFlags: Readonly<Record<string, string>> = {
   outerLearningRate: '--outer-lr',
   timeoutSeconds: '--timeout',
   products: '--precision',
+  machine: '--out',
   least: '--objective',
 };
 

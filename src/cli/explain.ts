@@ -8,7 +8,7 @@ import { searchLayouts } from '../plan/search/search.ts';
 import { predictTraining } from '../plan/training/predict-training.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatPercent } from '../units.ts';
-import { type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
+import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
 import { explanationJson } from './explanation-json.ts';
 import { showExplanation } from './explanation-report.ts';
@@ -60,7 +60,7 @@ interface Explained {
 }
 
 async function runExplain(path: string | undefined, values: OptionValues<ExplainOption>, io: CliIo): Promise<void> {
-  const { least: objective = defaults.least } = values;
+  const objective = objectiveOf(values.least);
   const quiet = values.json === true;
   const { model, base, found } = path === undefined ? await fromOptions(values, io) : fromPlan(path, values);
   const explaining = explainLayout(base, fittedCosts, { objective, ...(found ? { found } : {}) });
@@ -92,7 +92,7 @@ async function fromOptions(values: OptionValues<ExplainOption>, io: CliIo): Prom
     return { model, base: { scenario, prediction: predictTraining(scenario, fittedCosts) } };
   }
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
-  const { least: objective = defaults.least } = values;
+  const objective = objectiveOf(values.least);
   const { found } = await ended(searchLayouts(task, fittedCosts, { objective, top: 2 }), io, values.json === true);
   if (found.length === 0) refuseNothingFits(task, fittedCosts);
   return { model, base: found[0]!, found };

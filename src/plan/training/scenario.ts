@@ -120,6 +120,9 @@ export const ownRuntime: Software = {
   plansMemory: true,
 };
 
+/** What runs there: on a machine that was measured, what it was measured with. */
+export const softwareOn = ({ device }: Cluster): Software => (device.measured ? ownRuntime : currentSoftware);
+
 export interface TrainingScenario {
   readonly config: ModelConfig;
   readonly layout: Layout;

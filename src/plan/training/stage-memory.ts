@@ -4,7 +4,7 @@ import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import type { StageSummary, StateBytes } from '../summary/summary.ts';
 import { liveOf } from './held-besides.ts';
-import type { Software, TrainingMemory, TrainingScenario } from './scenario.ts';
+import { type Software, type TrainingMemory, type TrainingScenario, widthsOf } from './scenario.ts';
 
 /** Of what is held, this much more is taken: an allocator's blocks do not fit what comes next. */
 const fragmented = 0.03;
@@ -15,7 +15,15 @@ export function stageMemory(summary: StageSummary, actions: StageActions, scenar
   const { software, microbatches } = scenario;
   // Tokens and scalars are little beside an allocator's own.
   const tokens = software.plansMemory ? summary.own.step + microbatches * summary.own.microbatch : 0;
-  return memoryOf(summary.state, peakOf(summary, actions, scenario) + tokens, software);
+  return memoryOf(sharesOf(summary.state, scenario), peakOf(summary, actions, scenario) + tokens, software);
+}
+
+/** With ZeRO 3 weights are the copies that the optimizer works on. */
+function sharesOf(state: StateBytes, { formats }: TrainingScenario): StateBytes {
+  const { moments, master } = widthsOf(formats);
+  if (state.weights > 0) return state;
+  const weights = (state.optimizer * master) / (2 * moments + master);
+  return { ...state, weights, optimizer: state.optimizer - weights };
 }
 
 /** `activations`: bytes at the peak. */

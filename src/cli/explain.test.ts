@@ -119,5 +119,6 @@ test("plan's lines are read back as they are", () => {
     seqLen: 2048,
     globalBatch: 8,
     precision: 'bf16',
+    objective: 'time',
   });
 });

@@ -118,7 +118,7 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
     pruned: result.pruned,
     seconds,
     because,
-    asked: askedJson(asked, task),
+    asked: askedJson(asked, task, objective),
   });
 }
 

@@ -150,7 +150,7 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
     ...(tokens === undefined
       ? {}
       : { training: wholeTraining(result.found[0]!.scenario, result.found[0]!.prediction, tokens) }),
-    asked: askedJson(asked, task),
+    asked: askedJson(asked, task, objective),
   });
 }
 

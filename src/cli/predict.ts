@@ -8,6 +8,7 @@ import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { type AskedOption, askedOptions, readAsked } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
+import { howSure, showHowSure } from './how-sure.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
@@ -58,7 +59,7 @@ function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
     writePage(values.report, { title, asked: askedOf(model, scenario), layouts }, fittedCosts);
   }
   if (values.json) {
-    writeJson(io.stdout, predictionJson(scenario, prediction));
+    writeJson(io.stdout, { ...predictionJson(scenario, prediction), ...howSure(scenario, fittedCosts) });
     return;
   }
   const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
@@ -67,6 +68,7 @@ function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
     writeLine(io.stdout, `\n${showTimeline(scenario, prediction, playTraining(scenario, fittedCosts), shown)}`);
   const curve = scalingCurve(scenario, fittedCosts);
   if (curve.length > 0) writeLine(io.stdout, `\n${showScalingCurve(curve, shown)}`);
+  writeLine(io.stdout, `\n${showHowSure(howSure(scenario, fittedCosts), shown)}`);
 }
 
 function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {

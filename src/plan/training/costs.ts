@@ -1,4 +1,5 @@
 // What kernels and collectives of one training scenario cost.
+import type { Layout } from '../../mesh/layout.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
@@ -21,6 +22,10 @@ export interface TrainingCosts {
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
 }
+
+/** With dualpipe both copies of a part of the model along a pipeline see data of their own. */
+const ofCopies = (layout: Layout): Layout =>
+  layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
 
 export function trainingCosts(
   { cluster, config, formats, layout, software }: TrainingScenario,
@@ -50,7 +55,7 @@ export function trainingCosts(
   const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'matmul') return again * fused(kernel);
-    if (kernel.kind === 'memory') return passes * fused(kernel);
+    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(
@@ -61,7 +66,7 @@ export function trainingCosts(
   return {
     kernel,
     talk({ axis, call, bytes }) {
-      const spread = groupSpread(layout, axis, cluster);
+      const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
       return model.talkSeconds(
         { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
         cluster,

@@ -32,6 +32,7 @@ function partsBesides(
   scenario: TrainingScenario,
   parts: readonly PartSummary[],
 ): (part: PartSummary, kind: WorkKind) => LiveProfile {
+  if (scenario.software.plansMemory) return () => ({ peak: 0, net: 0 });
   const { ahead, behind } = blockBytes(scenario);
   const lasting = handedBytes(scenario, parts);
   const ends = endBytes(scenario, parts);

@@ -37,7 +37,8 @@ const unmeasuredFactor = 2;
 
 /** Usual size of an error, as a logarithm. */
 export function errorWidth(scenario: TrainingScenario, { width, factors } = intervalParameters): number {
-  const isMeasured = measured.includes(scenario.cluster.device.architecture);
+  const { device } = scenario.cluster;
+  const isMeasured = device.measured !== undefined || measured.includes(device.architecture);
   const factor = (Object.keys(traits) as Trait[]).reduce(
     (product, trait) => product * (traits[trait](scenario) ? factors[trait] : 1),
     isMeasured ? 1 : unmeasuredFactor,

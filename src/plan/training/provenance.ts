@@ -13,6 +13,11 @@ export interface Provenance {
 export function provenanceOf({ cluster }: Pick<TrainingScenario, 'cluster'>): Provenance[] {
   const { device, tiers } = cluster;
   const isFitted = Object.hasOwn(fittedKernels, device.architecture);
+  if (device.measured)
+    return [
+      exact,
+      { part: `kernels and messages of ${device.title}`, from: 'measured', on: 'this machine, by calibrate --local' },
+    ];
   const links = [...new Set(tiers.map(({ link }) => link))];
   return [
     {

@@ -4,15 +4,19 @@ import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import type { StageSummary, StateBytes } from '../summary/summary.ts';
 import { liveOf } from './held-besides.ts';
-import { type TrainingMemory, type TrainingScenario, widthsOf } from './scenario.ts';
+import { type Software, type TrainingMemory, type TrainingScenario, widthsOf } from './scenario.ts';
 
 /** Of what is held, this much more is taken: an allocator's blocks do not fit what comes next. */
 const fragmented = 0.03;
 /** Buffers of collectives and workspaces of products. */
 const workspaceBytes = 0.5 * 2 ** 30;
 
-export const stageMemory = (summary: StageSummary, actions: StageActions, scenario: TrainingScenario): TrainingMemory =>
-  memoryOf(sharesOf(summary.state, scenario), peakOf(summary, actions, scenario));
+export function stageMemory(summary: StageSummary, actions: StageActions, scenario: TrainingScenario): TrainingMemory {
+  const { software, microbatches } = scenario;
+  // Tokens and scalars are little beside an allocator's own.
+  const tokens = software.plansMemory ? summary.own.step + microbatches * summary.own.microbatch : 0;
+  return memoryOf(sharesOf(summary.state, scenario), peakOf(summary, actions, scenario) + tokens, software);
+}
 
 /** With ZeRO 3 weights are the copies that the optimizer works on. */
 function sharesOf(state: StateBytes, { formats }: TrainingScenario): StateBytes {
@@ -23,9 +27,13 @@ function sharesOf(state: StateBytes, { formats }: TrainingScenario): StateBytes 
 }
 
 /** `activations`: bytes at the peak. */
-export function memoryOf({ weights, gradients, optimizer }: StateBytes, activations: number): TrainingMemory {
+export function memoryOf(
+  { weights, gradients, optimizer }: StateBytes,
+  activations: number,
+  { plansMemory }: Pick<Software, 'plansMemory'>,
+): TrainingMemory {
   const held = weights + gradients + optimizer + activations;
-  const buffers = workspaceBytes + fragmented * activations;
+  const buffers = plansMemory ? 0 : workspaceBytes + fragmented * activations;
   return { weights, gradients, optimizer, activations, buffers, total: held + buffers };
 }
 

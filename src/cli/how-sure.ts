@@ -65,6 +65,7 @@ export function showHowSure(
 
 const words: Readonly<Record<Provenance['from'], string>> = {
   program: 'exact',
+  measured: 'measured',
   fitted: 'fitted',
   assumed: 'assumed',
   datasheet: 'given',

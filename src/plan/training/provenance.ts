@@ -6,25 +6,27 @@ import type { TrainingScenario } from './scenario.ts';
 export interface Provenance {
   readonly part: string;
   /** `assumed`: nothing of the kind was measured, and the nearest stands for it. */
-  readonly from: 'program' | 'fitted' | 'assumed' | 'datasheet';
+  readonly from: 'program' | 'measured' | 'fitted' | 'assumed' | 'datasheet';
   readonly on: string;
 }
 
+const exact: Provenance = {
+  part: 'FLOPs, bytes sent, state, activations',
+  from: 'program',
+  on: 'the program that train runs, walked part by part',
+};
+
 export function provenanceOf({ cluster }: Pick<TrainingScenario, 'cluster'>): Provenance[] {
   const { device, tiers } = cluster;
-  const isFitted = Object.hasOwn(fittedKernels, device.architecture);
   if (device.measured)
     return [
       exact,
       { part: `kernels and messages of ${device.title}`, from: 'measured', on: 'this machine, by calibrate --local' },
     ];
+  const isFitted = Object.hasOwn(fittedKernels, device.architecture);
   const links = [...new Set(tiers.map(({ link }) => link))];
   return [
-    {
-      part: 'FLOPs, bytes sent, state, activations',
-      from: 'program',
-      on: 'the program that train runs, walked part by part',
-    },
+    exact,
     {
       part: `kernels of ${device.architecture}`,
       from: isFitted ? 'fitted' : 'assumed',

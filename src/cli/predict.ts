@@ -11,6 +11,7 @@ import { refuse } from '../train/refuse.ts';
 import { type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
 import { bestScenario } from './best-layout.ts';
+import { howSure, showHowSure } from './how-sure.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
@@ -85,7 +86,11 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
   if (values.json) {
     const { layout, microBatch } = scenario;
     const chosen = values.layout === 'auto' ? { layout: printLayout(layout), microBatch } : {};
-    writeJson(io.stdout, { ...chosen, ...predictionJson(scenario, prediction) });
+    writeJson(io.stdout, {
+      ...chosen,
+      ...predictionJson(scenario, prediction),
+      ...howSure(scenario, fittedCosts),
+    });
     return;
   }
   const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
@@ -94,6 +99,7 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
     writeLine(io.stdout, `\n${showTimeline(scenario, prediction, playTraining(scenario, fittedCosts), shown)}`);
   const curve = scalingCurve(scenario, fittedCosts);
   if (curve.length > 0) writeLine(io.stdout, `\n${showScalingCurve(curve, shown)}`);
+  writeLine(io.stdout, `\n${showHowSure(howSure(scenario, fittedCosts), shown)}`);
 }
 
 async function scenarioOf(values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {

@@ -42,7 +42,10 @@ const spellings: readonly {
     },
   },
   {
-    form: new RegExp(String.raw`${count}\s*(?:tokens?|toks?|tps)(?:${each}${second})?${perDevice}(?:${each}${second})?`, 'i'),
+    form: new RegExp(
+      String.raw`${count}\s*(?:tokens?|toks?|tps)(?:${each}${second})?${perDevice}(?:${each}${second})?`,
+      'i',
+    ),
     read: ([, number, multiple]) => countOf('tokensPerSecondPerDevice', number, multiple),
   },
   {
@@ -57,7 +60,10 @@ const spellings: readonly {
     },
   },
   {
-    form: new RegExp(String.raw`(${numberForm})\s*%\s*(?:of\s+)?(?:mfu|model flops? utili[sz]ation|utili[sz]ation|(?:the\s+)?peak)`, 'i'),
+    form: new RegExp(
+      String.raw`(${numberForm})\s*%\s*(?:of\s+)?(?:mfu|model flops? utili[sz]ation|utili[sz]ation|(?:the\s+)?peak)`,
+      'i',
+    ),
     read: ([, number]) => ({ kind: 'mfu', value: parseCount(number!)! / 100 }),
   },
   {
@@ -87,7 +93,9 @@ export function parseClaim(sentence: string): Claim | undefined {
     const found = form.exec(rest);
     const speed = found && read(found);
     if (!found || !speed) continue;
-    const cluster = place && `${place[1]!.replaceAll(',', '')}x${[place[2], place[4]].filter(Boolean).join('-').toLowerCase()}${place[3] ?? ''}`;
+    const cluster =
+      place &&
+      `${place[1]!.replaceAll(',', '')}x${[place[2], place[4]].filter(Boolean).join('-').toLowerCase()}${place[3] ?? ''}`;
     return { speed, ...(cluster ? { cluster } : {}), unread: wordsOf(rest.replace(found[0], ' ')) };
   }
   return undefined;

@@ -16,6 +16,7 @@ const commandFields = {
   config: text('a run.json'),
   cluster: text('a cluster, such as 8xh100, or a JSON file'),
   products: oneOf('bf16', 'fp16', 'fp8', 'mxfp8', 'nvfp4', 'fp32', 'tf32'),
+  offload: text('what the host keeps'),
   least: oneOf(...objectiveNames),
   top: whole(1, 100, 5),
   train: toggle,
@@ -124,6 +125,10 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   stopToken: numberOption('<id>', 'end before this token'),
   cluster: textOption('<name>', 'devices and how they are joined: 1024xh100, 384xa100@omni-path, or a JSON file'),
   products: textOption('<name>', 'what products are taken in: bf16, fp16, fp8, mxfp8, nvfp4, fp32 or tf32'),
+  offload: textOption(
+    '<what>',
+    "what waits in the host's memory: optimizer, activations, or both, with a share: optimizer,activations=0.5",
+  ),
   least: textOption('<name>', 'what the best layout has least of: time, cost, energy or memory'),
   top: numberOption('<n>', 'layouts to show'),
   train: switchOption('plan training'),

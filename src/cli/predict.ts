@@ -1,7 +1,10 @@
 // The command that predicts one layout on one cluster: `fivefold predict`.
 import type { Command } from 'commander';
+import { fail, option } from '../errors.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import type { Cluster } from '../plan/hardware/cluster.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
+import { type Offload, parseOffload } from '../plan/training/offload.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
@@ -17,7 +20,7 @@ import { showTimeline } from './timeline.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-type PredictOption = AskedOption | 'layout' | 'microBatch' | 'report' | 'json' | 'debug';
+type PredictOption = AskedOption | 'layout' | 'offload' | 'microBatch' | 'report' | 'json' | 'debug';
 
 export function addPredict(program: Command, io: CliIo): void {
   const command = program
@@ -28,6 +31,7 @@ export function addPredict(program: Command, io: CliIo): void {
     ...askedOptions,
     globalBatch: 'one microbatch a replica',
     layout: 'dp over all devices, zero=3',
+    offload: '',
     microBatch: '1',
     report: '',
     json: '',
@@ -73,5 +77,17 @@ function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
   const asked = readAsked(values);
   const layout = values.layout as string | undefined;
   if (layout === 'auto') refuse('layout', 'auto is what plan is for', 'run fivefold plan, or name one');
-  return askedScenario(asked, layout ?? `dp=${asked.cluster.devices},zero=3`, values.microBatch ?? 1);
+  const scenario = askedScenario(asked, layout ?? `dp=${asked.cluster.devices},zero=3`, values.microBatch ?? 1);
+  const given = values.offload as string | undefined;
+  return given === undefined ? scenario : { ...scenario, offload: offloadOn(scenario.cluster, given) };
+}
+
+function offloadOn({ host, name }: Cluster, given: string): Offload {
+  const offload = parseOffload(given, option('offload'));
+  if (host) return offload;
+  return fail('CLUSTER_INVALID', {
+    cluster: name,
+    problem: 'how much memory its hosts have is not known',
+    fix: 'describe it in a file, with "host": {"memoryBytes", "memoryBytesPerSecond", "devices" that share them}',
+  });
 }

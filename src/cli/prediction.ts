@@ -1,7 +1,7 @@
 // A prediction of training as the command line shows it: one JSON object, or bars of its memory and its time.
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { fits, usableBytes } from '../plan/training/fits.ts';
+import { fits, fitsHost, usableBytes } from '../plan/training/fits.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
 import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
@@ -14,10 +14,18 @@ export const predictionJson = ({ cluster }: TrainingScenario, prediction: Traini
   tokensPerSecondPerGpu: prediction.tokensPerSecondPerDevice,
   modelFlopsPerSecondPerGpu: prediction.modelFlopsPerSecondPerDevice,
   mfu: prediction.mfu,
-  fits: fits(prediction.memory, cluster.device),
+  fits: fits(prediction.memory, cluster.device) && fitsHost(prediction),
   memoryBytes: prediction.memory,
+  ...(prediction.host ? { hostBytes: prediction.host.bytes } : {}),
   time: prediction.time,
 });
+
+const hostLines = ({ host }: TrainingPrediction): string[] =>
+  host
+    ? [
+        `of the host's memory: ${formatBytes(host.bytes)} a rank, ${host.bytes <= host.room ? 'fits' : 'does not fit'} in the ${formatBytes(host.room)} that each has`,
+      ]
+    : [];
 
 export function showPrediction(
   { config, cluster, layout }: TrainingScenario,
@@ -63,6 +71,7 @@ export function showPrediction(
     '',
     `memory of a rank of the fullest stage: ${formatBytes(memory.total)}, ${verdict}`,
     memoryBars,
+    ...hostLines(prediction),
     '',
     'time of a step, on the stage that works longest',
     timeBars,

@@ -25,6 +25,7 @@ export const timeParts: readonly Part<keyof StepTime>[] = [
   { key: 'dp', name: 'gradients and parameters', colour: 'red' },
   { key: 'pp', name: 'between stages', colour: 'sky' },
   { key: 'bubble', name: 'bubble', colour: 'empty' },
+  { key: 'offload', name: 'copies to the host', colour: 'yellow' },
   { key: 'optimizer', name: 'optimizer', colour: 'green' },
 ];
 

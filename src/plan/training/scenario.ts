@@ -4,6 +4,7 @@ import type { ModelConfig } from '../../model/config.ts';
 import type { Cluster } from '../hardware/cluster.ts';
 import { formatBytes, type NumberFormat } from '../hardware/number-format.ts';
 import type { Widths } from '../summary/summary.ts';
+import type { Offload } from './offload.ts';
 
 /** Formats by role; `master`: what the optimizer works on, where that is not the parameters themselves. */
 export interface TrainingFormats {
@@ -95,6 +96,8 @@ export interface TrainingScenario {
   readonly cluster: Cluster;
   readonly formats: TrainingFormats;
   readonly software: Software;
+  /** What waits in the host's memory; undefined: nothing. */
+  readonly offload?: Offload;
 }
 
 /** Seconds of a step by what they go to, on the stage that takes longest: they add up to the step. */
@@ -111,6 +114,8 @@ export interface StepTime {
   readonly pp: number;
   /** Waiting for other stages' work. */
   readonly bubble: number;
+  /** Copies to the host's memory and back that nothing hides; an optimizer there is `optimizer`. */
+  readonly offload: number;
   readonly optimizer: number;
 }
 
@@ -132,6 +137,8 @@ export interface TrainingPrediction {
   readonly memory: TrainingMemory;
   /** By stage. */
   readonly memoryByStage: readonly TrainingMemory[];
+  /** With offload, of the host's memory: bytes that a rank takes at most, and those that there are for each. */
+  readonly host?: { readonly bytes: number; readonly room: number };
   readonly tokensPerSecondPerDevice: number;
   /** Model FLOPs (trainingFlopsPerToken of model/config.ts) a second. */
   readonly modelFlopsPerSecondPerDevice: number;

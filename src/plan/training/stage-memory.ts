@@ -3,6 +3,7 @@ import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import type { StageSummary, StateBytes } from '../summary/summary.ts';
 import { heldBesides } from './held-besides.ts';
+import { liveBesideHost, movedOf } from './offload-memory.ts';
 import type { TrainingMemory, TrainingScenario } from './scenario.ts';
 
 /** Of what is held, this much more is taken: an allocator's blocks do not fit what comes next. */
@@ -11,7 +12,10 @@ const fragmented = 0.03;
 const workspaceBytes = 0.5 * 2 ** 30;
 
 export const stageMemory = (summary: StageSummary, actions: StageActions, scenario: TrainingScenario): TrainingMemory =>
-  memoryOf(summary.state, peakOf(summary, actions, scenario));
+  memoryOf(onDevice(summary.state, scenario), peakOf(summary, actions, scenario));
+
+const onDevice = (state: StateBytes, { offload }: TrainingScenario): StateBytes =>
+  offload?.optimizer ? { ...state, optimizer: 0 } : state;
 
 /** `activations`: bytes at the peak. */
 export function memoryOf({ weights, gradients, optimizer }: StateBytes, activations: number): TrainingMemory {
@@ -23,9 +27,10 @@ export function memoryOf({ weights, gradients, optimizer }: StateBytes, activati
 /** Most bytes of activations at once. */
 function peakOf(summary: StageSummary, actions: StageActions, scenario: TrainingScenario): number {
   const besides = summary.chunks.map((chunk) => heldBesides(scenario, chunk));
+  const moved = summary.chunks.map((chunk) => movedOf(scenario, chunk));
   return livePeak(summary, actions, ({ chunk, kind }) => {
     const { peak, net } = summary.chunks[chunk]![kind].live;
     const more = besides[chunk]!(kind);
-    return { peak: peak + more.peak, net: net + more.net };
+    return liveBesideHost({ peak: peak + more.peak, net: net + more.net }, kind, moved[chunk]!);
   });
 }

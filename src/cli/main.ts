@@ -5,6 +5,7 @@ import { FivefoldError } from '../errors.ts';
 import { addAccuracy } from './accuracy.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
+import { addExplain } from './explain.ts';
 import { addGenerate } from './generate.ts';
 import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
@@ -42,7 +43,17 @@ function createProgram(io: CliIo): Command {
       writeErr: () => {},
     })
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addPlan, addAccuracy, addDemo])
+  for (const add of [
+    addTrain,
+    addGenerate,
+    addScale,
+    addDescribe,
+    addPredict,
+    addPlan,
+    addExplain,
+    addAccuracy,
+    addDemo,
+  ])
     add(program, io);
   program.addHelpText(
     'after',

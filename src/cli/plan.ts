@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import { becauseOf } from '../plan/explain/because.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import { type Found, searchLayouts } from '../plan/search/search.ts';
@@ -14,7 +15,7 @@ import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
 import { askedJson } from './plan-file.ts';
-import { becauseText, showPlan } from './plan-report.ts';
+import { showPlan } from './plan-report.ts';
 import { predictionJson } from './prediction.ts';
 import { ended } from './searching.ts';
 import { wantsColour } from './ui/colour.ts';
@@ -67,7 +68,7 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
   const seconds = (performance.now() - began) / 1000;
   if (result.found.length === 0) refuseNothingFits(task, fittedCosts);
   const shown = result.found.slice(0, top);
-  const because = becauseText(result.found);
+  const because = becauseOf(result.found, objective, fittedCosts);
   if (values.report !== undefined) {
     const [best] = result.found as [Found];
     const fastest = objective === 'time' ? [best] : [];

@@ -1,5 +1,6 @@
 // What the words of a training row say of how it ran: one table of rules over its text columns, from the general to the special.
 import type { CpMode, Zero } from '../../mesh/layout.ts';
+import type { Routing } from '../training/routing.ts';
 import { currentSoftware, type Software } from '../training/scenario.ts';
 import { type Row, wordsIn } from './table.ts';
 
@@ -27,6 +28,7 @@ export interface RowFacts extends Software {
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
   readonly optimizerOnHost: boolean;
+  readonly routing: Routing;
   /** Share of what layers keep. */
   readonly activationsOnHost: number;
   /** Why it is nothing that can be predicted. */
@@ -65,6 +67,7 @@ const shardedEager = {
   launches: 'interpreted',
   attention: 'flash-2',
   gathersAgain: false,
+  loss: 'separate',
   zero: 3,
   sp: true,
 } as const;
@@ -109,7 +112,13 @@ const rules: readonly Rule[] = [
   {
     in: 'framework',
     says: /torchtitan/i,
-    means: { ...shardedEager, cpMode: 'gather', microbatchesAreStages: true, readsReserved: true },
+    means: {
+      ...shardedEager,
+      selects: 'every second product',
+      cpMode: 'gather',
+      microbatchesAreStages: true,
+      readsReserved: true,
+    },
   },
   { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
   { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
@@ -137,8 +146,7 @@ const rules: readonly Rule[] = [
   { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },
   { in: 'recompute', says: /^(sel\b|selective|attn_only|norm|balanced|per-op)/i, means: { recompute: 'selective' } },
   { in: 'recompute', says: /^selective layer/i, means: { recompute: 'every second layer' } },
-  // TorchTitan's other selection keeps every second product.
-  { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'every second layer' } },
+  { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'selective' } },
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
   // What runs beside what.
@@ -151,11 +159,15 @@ const rules: readonly Rule[] = [
   { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
   { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
-  { says: /fused ce|liger/i, means: { lossInBlocks: true } },
+  // TorchTitan has compiled its loss as well since then.
+  { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
+  { in: 'framework', says: /mosaicml|llm-foundry/i, means: { loss: 'fused' } },
+  { says: /fused ce|liger/i, means: { loss: 'blocks' } },
   { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
+  { says: /routing=dropless|natural routing/i, means: { routing: 'natural' } },
   // What waits on the host; `activation_offload_alpha` says a share: see training-row.ts.
   { says: /cpu adamw offload|[^_]cpu_offload=true/i, means: { optimizerOnHost: true } },
   { says: /activation_cpu_offload=true/i, means: { activationsOnHost: 1 } },
@@ -202,6 +214,7 @@ const unlessSaid: RowFacts = {
   microbatchesAreStages: false,
   countsEnds: false,
   optimizerOnHost: false,
+  routing: 'even',
   activationsOnHost: 0,
 };
 

@@ -4,22 +4,27 @@ import type { ModelConfig } from '../../model/config.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import { type EngineName, engineNames } from '../serving/engines.ts';
+import { meanLengths } from '../serving/lengths.ts';
 import type { Deployment, ServingScenario } from '../serving/scenario.ts';
+import type { ServingMetric } from './figures.ts';
 import { namedModel } from './named-models.ts';
 import { benchmarkedLayout, isOffline, offlineLoad } from './offline-run.ts';
 import { clusterNameOf } from './row-cluster.ts';
 import { servedFormats } from './served-formats.ts';
-import { columnDeployment, devicesOf, misfit, poolsOf, writtenLayout } from './serving-layout.ts';
+import { columnDeployment, devicesOf, misfit, poolsOf, wholeNodes, writtenLayout } from './serving-layout.ts';
 import { numberIn, type Row } from './table.ts';
 
-/** What was measured of served requests. */
-export type ServingFigure = 'seconds an output token' | 'output tokens a second';
+/** What a row is judged by first. */
+export type ServingFigure = Extract<ServingMetric, 'timePerOutputToken' | 'throughput'>;
+
+/** Seconds, and tokens a second of all devices. */
+export type ServingMeasured = Readonly<Partial<Record<ServingMetric, number>>>;
 
 export interface ServingCase {
   readonly scenario: ServingScenario;
   readonly figure: ServingFigure;
-  readonly measured: number;
-  readonly secondsToFirstToken?: number;
+  /** The figure at least. */
+  readonly measured: ServingMeasured;
 }
 
 /** @returns the case, or why there is none, in words that follow `row:` */
@@ -39,16 +44,27 @@ function latencyCase(row: Row): ServingCase | string {
   const common = commonOf(named, deployment);
   if (typeof common === 'string') return common;
   const concurrency = numberIn(row, 'concurrency');
-  const measured = numberIn(row, 'silicon_tpot_ms');
-  const first = numberIn(row, 'silicon_ttft_ms');
+  const perToken = secondsIn(row, 'silicon_tpot_ms');
+  const first = secondsIn(row, 'silicon_ttft_ms');
   if (concurrency === undefined) return 'it does not say how many requests are under way';
-  if (measured === undefined) return 'it measures no time of an output token';
+  if (perToken === undefined) return 'it measures no time of an output token';
+  const { outputTokens } = meanLengths(common.lengths);
+  // As many under way at any time, each for so long (Little's law).
+  const rate = (toFirst: number) => (concurrency * outputTokens) / (toFirst + perToken * (outputTokens - 1));
   return {
     scenario: { ...common, load: { kind: 'closed', concurrency } },
-    figure: 'seconds an output token',
-    measured: measured / 1000,
-    ...(first === undefined ? {} : { secondsToFirstToken: first / 1000 }),
+    figure: 'timePerOutputToken',
+    measured: {
+      timePerOutputToken: perToken,
+      ...(first === undefined ? {} : { timeToFirstToken: first, throughput: rate(first) }),
+    },
   };
+}
+
+/** Of milliseconds; no measurement is nothing or less. */
+function secondsIn(row: Row, column: string): number | undefined {
+  const milliseconds = numberIn(row, column);
+  return milliseconds === undefined || milliseconds <= 0 ? undefined : milliseconds / 1000;
 }
 
 function throughputCase(row: Row): ServingCase | string {
@@ -71,13 +87,10 @@ function figureOf(row: Row, devices: number): Pick<ServingCase, 'figure' | 'meas
   const value = numberIn(row, 'value');
   if (value === undefined) return undefined;
   const { metric = '' } = row;
-  const tokens = (measured: number) => ({ figure: 'output tokens a second', measured }) as const;
-  if (/^tpot ms/i.test(metric)) return { figure: 'seconds an output token', measured: value / 1000 };
+  const tokens = (throughput: number) => ({ figure: 'throughput', measured: { throughput } }) as const;
+  if (/^tpot ms/i.test(metric)) return { figure: 'timePerOutputToken', measured: { timePerOutputToken: value / 1000 } };
   if (/output tokens\/s per gpu/i.test(metric)) return tokens(value * devices);
-  if (/total output tokens\/s/i.test(metric)) return tokens(value);
-  const [input, output] = [numberIn(row, 'isl') ?? 0, numberIn(row, 'osl') ?? 0];
-  if (/^throughput tokens\/s \(total\)/i.test(metric)) return tokens((value * output) / (input + output));
-  return undefined;
+  return /total output tokens\/s|tokens\/s \(total\)/i.test(metric) ? tokens(value) : undefined;
 }
 
 function loadOf(row: Row): ServingScenario['load'] | string {
@@ -92,7 +105,7 @@ function loadOf(row: Row): ServingScenario['load'] | string {
 function commonOf(row: Row, deployment: Deployment): Omit<ServingScenario, 'load'> | string {
   const engine = engineOf(row.engine ?? '');
   if (engine === undefined) return `${row.engine ?? 'its engine'} is not an engine that is known`;
-  const named = clusterNameOf(row, devicesOf(deployment));
+  const named = clusterNameOf(row, wholeNodes(row, devicesOf(deployment)));
   if ('problem' in named) return named.problem;
   const model = servedModel(row.model ?? '');
   if (typeof model === 'string') return model;

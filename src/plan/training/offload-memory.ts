@@ -3,7 +3,7 @@ import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import { nothingAlive } from '../summary/live.ts';
 import type { ChunkSummary, LiveProfile, StageSummary, WorkKind } from '../summary/summary.ts';
-import { heldBesides } from './held-besides.ts';
+import { liveOf } from './held-besides.ts';
 import type { TrainingScenario } from './scenario.ts';
 
 /** Layers whose activations are on the device though they are moved: those worked on, and those on their way (readings of Megatron-Kwai, ATC 2024). */
@@ -21,8 +21,7 @@ export function movedOf(scenario: TrainingScenario, chunk: ChunkSummary): Moved 
   if (share === 0) return { bytes: 0, passing: 0 };
   const blocks = chunk.parts.filter(({ part }) => part.name === 'block');
   const layers = blocks.reduce((sum, { count }) => sum + count, 0);
-  const kept = blocks.reduce((sum, { part, count }) => sum + count * part.forward.live.net, 0);
-  const bytes = share * Math.max(0, kept + heldBesides(scenario, chunk)('forward').net);
+  const bytes = share * Math.max(0, liveOf(scenario, { parts: blocks })('forward').net);
   return { bytes, passing: bytes * Math.min(1, layersHere / Math.max(1, layers)) };
 }
 

@@ -31,6 +31,7 @@ export const stepSettings = ({
   microBatch,
   microbatches,
   software,
+  router,
 }: TrainingScenario): StepSettings => ({
   config,
   layout,
@@ -38,9 +39,10 @@ export const stepSettings = ({
   microBatch,
   microbatches,
   precision: 'f32',
-  ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+  ...(router ? { router } : {}),
+  ...(software.loss === 'blocks' ? {} : { lossBlock: microBatch * seqLen }),
   // Devices make room for the rows of experts when they know how many come.
-  ...(config.mixture ? { expertRoom: 'even' as const } : {}),
+  ...(config.mixture && !software.plansMemory ? { expertRoom: 'even' as const } : {}),
 });
 
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {

@@ -43,10 +43,17 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: scenario.offload?.optimizer
-      ? hostOptimizerSeconds(summary.state, scenario, whole('backward').compute)
-      : optimizerSeconds(summary.state, scenario),
+    optimizer: optimizerOf(summary, costs, scenario, whole('backward').compute),
   };
+}
+
+/** `window`: seconds of the last backward. */
+function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario, window: number): number {
+  const { software, offload } = scenario;
+  if (offload?.optimizer) return hostOptimizerSeconds(summary.state, scenario, window);
+  return software.fusedOptimizer
+    ? optimizerSeconds(summary.state, scenario)
+    : runSeconds(summary.once, costs, software).compute;
 }
 
 /** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */

@@ -127,6 +127,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   fuses: facts.fuses,
   launches: facts.launches,
   gathersAgain: facts.gathersAgain,
+  addsApart: facts.addsApart,
   lossInBlocks: facts.lossInBlocks,
   dropout: facts.dropout,
 });

@@ -2,23 +2,27 @@
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
-import { sustainedShare } from '../cost/sustained.ts';
+import { keeps as fittedKeeps, type Keeps, sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
-import { rateOf } from '../hardware/number-format.ts';
+import { formatBytes, rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
-import { trainingParameters } from './training-parameters.ts';
+import { type TrainingParameters, trainingParameters } from './training-parameters.ts';
 
 export interface CostModel {
   readonly kernelSeconds: (...args: [...Parameters<KernelSeconds>, conditions?: KernelConditions]) => number;
   readonly talkSeconds: TalkSeconds;
+  /** Undefined: those that are fitted. */
+  readonly parameters?: TrainingParameters;
+  readonly keeps?: Keeps;
 }
 
 export interface TrainingCosts {
   /** Seconds of one. */
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
+  readonly parameters: TrainingParameters;
 }
 
 export function trainingCosts(
@@ -27,11 +31,12 @@ export function trainingCosts(
 ): TrainingCosts {
   const { device } = cluster;
   const { attention, dropout, fuses } = software;
-  const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = trainingParameters;
+  const { parameters = trainingParameters, keeps = fittedKeeps } = model;
+  const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = parameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
   const kernelFormats = { products: formats.products, activations: formats.activations };
-  const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products]), groupedShare };
-  const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations]) };
+  const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products], keeps), groupedShare };
+  const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations], keeps) };
   const fused = (kernel: KernelShape): number =>
     model.kernelSeconds(kernel, device, kernelFormats, kernel.kind === 'attention' ? ofAttention : ofProducts);
   /** Bytes for experts: of a rank's own tokens, where tensor-parallel ranks share them out, and once to a node, where they go so. */
@@ -43,11 +48,20 @@ export function trainingCosts(
     const nodes = spread.slice(1).reduce((a, b) => a * b, 1);
     return nodes === 1 ? 1 : wanted / nodes / (1 - (1 - 1 / nodes) ** wanted);
   };
+  // A shard's sums are small.
+  const addsApart = software.addsApart && layout.zero < 2;
+  const addedApart = ({ batch, m, n }: { readonly batch: number; readonly m: number; readonly n: number }) =>
+    ({
+      kind: 'memory',
+      floats: 0,
+      bytes: batch * m * n * (formatBytes[formats.activations] + 2 * formatBytes[formats.gradients]),
+    }) as const;
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'memory') return passes * fused(kernel);
+    if (kernel.kind === 'matmul' && kernel.accumulates && addsApart) return fused(kernel) + fused(addedApart(kernel));
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(
@@ -56,6 +70,7 @@ export function trainingCosts(
     );
   };
   return {
+    parameters,
     kernel,
     talk({ axis, call, bytes }) {
       const spread = groupSpread(layout, axis, cluster);

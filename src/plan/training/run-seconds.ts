@@ -1,9 +1,9 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
 import { type Axis, axes, type GroupAxis } from '../../mesh/mesh.ts';
-import type { CountedTalk, RunSummary } from '../summary/summary.ts';
+import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import type { Software } from './scenario.ts';
-import { trainingParameters } from './training-parameters.ts';
+import type { TrainingParameters } from './training-parameters.ts';
 
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {
@@ -39,11 +39,32 @@ function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' 
   return axis === 'tp' ? 'tp' : 'dp';
 }
 
+export const timesSeconds = (of: RunSeconds, count: number): RunSeconds => ({
+  compute: of.compute * count,
+  launches: of.launches * count,
+  tp: of.tp * count,
+  cp: of.cp * count,
+  ep: of.ep * count,
+  dp: of.dp * count,
+});
+
+/** Of one microbatch in a chunk: part after part, as the host hides nothing of one behind the kernels of another that it has launched before. */
+export const chunkSeconds = (
+  { parts }: ChunkSummary,
+  kind: WorkKind,
+  costs: TrainingCosts,
+  software: Software,
+): RunSeconds =>
+  parts.reduce(
+    (sum, { part, count }) => addSeconds(sum, timesSeconds(runSeconds(part[kind], costs, software), count)),
+    noSeconds,
+  );
+
 const axesOf = (axis: GroupAxis): readonly Axis[] => (axis === 'world' ? axes : (axis.split('+') as Axis[]));
 
 /** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds } = trainingParameters;
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds } = costs.parameters;
   let compute = 0;
   let launched = 0;
   let attention = 0;
@@ -76,15 +97,14 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     ep: talk.ep - hidden.ep,
     dp: talk.dp - hidden.dp,
   };
-  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches]) };
+  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches], costs.parameters) };
 }
 
 /**
  * The host runs ahead of the device, until it is what the device waits for. Where both take about as long, now the one waits, now the
  * other, as large kernels and small ones take turns.
  */
-function waiting(device: number, host: number): number {
-  const { takesTurns } = trainingParameters;
+function waiting(device: number, host: number, { takesTurns }: TrainingParameters): number {
   const longer = Math.max(device, host);
   if (longer === 0) return 0;
   const shorter = Math.min(device, host) / longer;

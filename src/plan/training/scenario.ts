@@ -62,6 +62,8 @@ export interface Software {
   readonly launches: 'interpreted' | 'compiled' | 'captured';
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
+  /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
+  readonly addsApart: boolean;
   /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
   readonly lossInBlocks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
@@ -80,6 +82,7 @@ export const currentSoftware: Software = {
   fuses: true,
   launches: 'compiled',
   gathersAgain: true,
+  addsApart: false,
   lossInBlocks: false,
   dropout: false,
 };

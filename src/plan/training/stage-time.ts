@@ -3,7 +3,7 @@ import type { Work } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import type { CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
-import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
+import { addSeconds, chunkSeconds, noSeconds, type RunSeconds } from './run-seconds.ts';
 import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
 
@@ -20,7 +20,7 @@ export interface StageTime {
 export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
   const { software, layout } = scenario;
   // Halves of backwards are looked at where a schedule has them.
-  const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => runSeconds(kinds[kind], costs, software)));
+  const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => chunkSeconds(kinds, kind, costs, software)));
   const whole = (kind: Work['kind']) => chunks.reduce((sum, chunk) => addSeconds(sum, chunk(kind)), noSeconds);
   const data = dataSeconds(summary.once.talk, costs, software, {
     forward: whole('forward').compute,
@@ -30,7 +30,7 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     work: ({ kind, chunk }) => chunks[chunk]!(kind),
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerSeconds(summary.state, scenario),
+    optimizer: optimizerSeconds(summary.state, scenario, costs.parameters),
   };
 }
 
@@ -49,7 +49,7 @@ export function dataSeconds(
     else gradients += seconds;
   }
   const exposed = (seconds: number, hides: boolean, beside: number) =>
-    hides ? Math.max(0, seconds - trainingParameters.usedWindow * beside) : seconds;
+    hides ? Math.max(0, seconds - costs.parameters.usedWindow * beside) : seconds;
   return {
     all: gradients + parameters,
     exposed:
@@ -61,9 +61,10 @@ export function dataSeconds(
 export function optimizerSeconds(
   state: StateBytes,
   { formats, cluster }: Pick<TrainingScenario, 'formats' | 'cluster'>,
+  { optimizerShare } = trainingParameters,
 ): number {
   const { moments, master, gradients, parameters } = widthsOf(formats);
   const own = state.optimizer / (2 * moments + master);
   const bytes = 2 * state.optimizer + own * (2 * gradients + parameters);
-  return bytes / (trainingParameters.optimizerShare * cluster.device.memoryBytesPerSecond);
+  return bytes / (optimizerShare * cluster.device.memoryBytesPerSecond);
 }

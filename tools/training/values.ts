@@ -27,6 +27,9 @@ export const bounds: Readonly<Record<string, readonly [number, number]>> = {
   'parameters.launchSeconds.interpreted': [15e-6, 80e-6],
   'parameters.launchSeconds.compiled': [3e-6, 30e-6],
   'parameters.takesTurns': [1.2, 30],
+  'parameters.collectiveLaunches': [0.5, 8],
+  'parameters.awaitedSeconds': [10e-6, 400e-6],
+  'parameters.tensorGathers': [0.05, 1],
 };
 
 const start = { keeps, parameters: trainingParameters } as unknown as Nested;

@@ -128,6 +128,9 @@ const softwareOf = (facts: RowFacts): Software => ({
   launches: facts.launches,
   gathersAgain: facts.gathersAgain,
   addsApart: facts.addsApart,
+  gathersTensors: facts.gathersTensors,
+  awaitsCounts: facts.awaitsCounts,
+  awaitsRanks: facts.awaitsRanks,
   lossInBlocks: facts.lossInBlocks,
   dropout: facts.dropout,
 });

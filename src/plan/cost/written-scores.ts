@@ -34,9 +34,13 @@ export function scoreKernels(attention: Attention, dropout: boolean, anew: boole
     floats: times * all,
     bytes: masks * all,
   });
+  const mask: KernelShape = { kind: 'memory', floats: 0, bytes: 2 * queries * keys };
+  const maskMade = [mask, mask, mask];
   const forward = [
     product(queries, keys, headDim),
-    ...(fused ? [through(1 + seen, 0)] : [through(1, 4), through(0, 8), through(0, 8), through(0, 8), through(1, 4)]),
+    ...(fused
+      ? [through(1 + seen, 0)]
+      : [...maskMade, through(1, 4), through(0, 8), through(0, 8), through(0, 8), through(1, 4)]),
     ...(dropout ? [through(2, 1)] : []),
     product(queries, valueDim, keys),
   ];
@@ -46,7 +50,9 @@ export function scoreKernels(attention: Attention, dropout: boolean, anew: boole
     product(queries, keys, valueDim),
     product(keys, valueDim, queries),
     ...(dropout ? [through(2, 1)] : []),
-    ...(fused ? [through(1 + 2 * seen, 0)] : [through(1, 4), through(0, 12), through(0, 8), through(0, 8), through(1, 4)]),
+    ...(fused
+      ? [through(1 + 2 * seen, 0)]
+      : [through(1, 4), through(0, 12), through(0, 8), through(0, 8), through(1, 4)]),
     product(queries, headDim, keys),
     product(keys, headDim, queries),
   ];

@@ -22,6 +22,8 @@ export interface TrainingCosts {
   /** Seconds of one. */
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
+  /** Kernels that it is. */
+  readonly launches: (kernel: KernelShape) => number;
   readonly parameters: TrainingParameters;
 }
 
@@ -59,25 +61,33 @@ export function trainingCosts(
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
+  const scoresOf = (kernel: Extract<KernelShape, { readonly kind: 'attention' }>): KernelShape[] =>
+    scoreKernels(kernel, dropout, layout.recompute.policy === 'selective');
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'memory') return passes * fused(kernel);
     if (kernel.kind === 'matmul' && kernel.accumulates && addsApart) return fused(kernel) + fused(addedApart(kernel));
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
-    return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(
-      (sum, each) => sum + fused(each),
-      0,
-    );
+    return scoresOf(kernel).reduce((sum, each) => sum + fused(each), 0);
+  };
+  // Each operand of a product that is narrower than activations is made so before.
+  const ofProduct = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
+  const launchesOf = (kernel: KernelShape): number => {
+    if (kernel.kind === 'memory') return 1;
+    if (kernel.kind === 'attention') return attention === 'scores' ? scoresOf(kernel).length : 1;
+    return ofProduct + (kernel.kind === 'matmul' && kernel.accumulates && addsApart ? 1 : 0);
   };
   return {
     parameters,
     kernel,
+    launches: launchesOf,
     talk({ axis, call, bytes }) {
       const spread = groupSpread(layout, axis, cluster);
-      return model.talkSeconds(
+      const seconds = model.talkSeconds(
         { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
         cluster,
       );
+      return software.gathersTensors && layout.zero === 3 ? seconds / parameters.tensorGathers : seconds;
     },
   };
 }

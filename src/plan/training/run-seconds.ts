@@ -3,7 +3,6 @@ import { type Axis, axes, type GroupAxis } from '../../mesh/mesh.ts';
 import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import type { Software } from './scenario.ts';
-import type { TrainingParameters } from './training-parameters.ts';
 
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {
@@ -64,21 +63,23 @@ const axesOf = (axis: GroupAxis): readonly Axis[] => (axis === 'world' ? axes : 
 
 /** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds } = costs.parameters;
-  let compute = 0;
-  let launched = 0;
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, collectiveLaunches, awaitedSeconds, ...others } =
+    costs.parameters;
+  let [compute, launched] = [0, 0];
   let attention = 0;
   for (const { kernel, count } of run.kernels) {
     const seconds = count * costs.kernel(kernel);
     compute += seconds;
-    launched += count;
+    launched += count * costs.launches(kernel);
     if (kernel.kind === 'attention') attention += seconds;
   }
   const talk = { tp: 0, cp: 0, ep: 0, dp: 0 };
   let shifted = 0;
   for (const each of run.talk) {
-    const seconds = each.count * costs.talk(each);
     const cause = causeOf(each);
+    const awaited = cause === 'tp' && software.awaitsRanks ? awaitedSeconds : 0;
+    const seconds = each.count * (costs.talk(each) + awaited);
+    launched += each.count * collectiveLaunches;
     if (cause === 'cp' && each.call === 'ringShift') shifted += seconds;
     else talk[cause] += seconds;
   }
@@ -97,14 +98,16 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     ep: talk.ep - hidden.ep,
     dp: talk.dp - hidden.dp,
   };
-  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches], costs.parameters) };
+  const isApart = software.awaitsCounts && run.kernels.some(({ kernel }) => kernel.kind === 'grouped');
+  const takesTurns = isApart ? 1 : others.takesTurns;
+  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches], takesTurns) };
 }
 
 /**
  * The host runs ahead of the device, until it is what the device waits for. Where both take about as long, now the one waits, now the
  * other, as large kernels and small ones take turns.
  */
-function waiting(device: number, host: number, { takesTurns }: TrainingParameters): number {
+function waiting(device: number, host: number, takesTurns: number): number {
   const longer = Math.max(device, host);
   if (longer === 0) return 0;
   const shorter = Math.min(device, host) / longer;

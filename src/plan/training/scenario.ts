@@ -64,6 +64,12 @@ export interface Software {
   readonly gathersAgain: boolean;
   /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
   readonly addsApart: boolean;
+  /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
+  readonly gathersTensors: boolean;
+  /** The host waits in every layer to be told how many rows each expert gets: it and the device never work at the same time. */
+  readonly awaitsCounts: boolean;
+  /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
+  readonly awaitsRanks: boolean;
   /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
   readonly lossInBlocks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
@@ -83,6 +89,9 @@ export const currentSoftware: Software = {
   launches: 'compiled',
   gathersAgain: true,
   addsApart: false,
+  gathersTensors: false,
+  awaitsCounts: false,
+  awaitsRanks: false,
   lossInBlocks: false,
   dropout: false,
 };

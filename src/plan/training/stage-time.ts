@@ -20,7 +20,9 @@ export interface StageTime {
 export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
   const { software, layout } = scenario;
   // Halves of backwards are looked at where a schedule has them.
-  const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => chunkSeconds(kinds, kind, costs, software)));
+  const chunks = summary.chunks.map((kinds) =>
+    once((kind: Work['kind']) => chunkSeconds(kinds, kind, costs, software)),
+  );
   const whole = (kind: Work['kind']) => chunks.reduce((sum, chunk) => addSeconds(sum, chunk(kind)), noSeconds);
   const data = dataSeconds(summary.once.talk, costs, software, {
     forward: whole('forward').compute,

@@ -14,7 +14,7 @@ import type { Loaded, ServingTask } from './task.ts';
 export const keptShare = 0.9;
 
 /**
- * Deployments by the devices they take, the fewest first, and of as many those that were played first: requests are played as they come at
+ * Deployments by the devices they take, the fewest first, then by the time of a token: requests are played as they come at
  * random (Poisson), and nine in ten keep both targets. Instances are added one by one where arithmetic on means says that they might do; empty
  * where the whole cluster is not enough.
  */
@@ -63,7 +63,11 @@ export function* fewestDevices(
     if (keptShareOf(prediction) >= keptShare) found.push({ deployment: next, concurrency, prediction });
     else for (const more of withOneMore(next)) push(more);
   }
-  return found;
+  return found.sort(
+    (a, b) =>
+      a.prediction.devices - b.prediction.devices ||
+      a.prediction.secondsPerOutputToken.mean - b.prediction.secondsPerOutputToken.mean,
+  );
 }
 
 const withInstances = (deployment: Deployment & { kind: 'aggregated' }, least: number): Deployment => ({

@@ -13,7 +13,7 @@ const [fewestPlayed, mostPlayed] = [400, 8000];
 
 /**
  * Alike parts of a deployment are played once: a dispatcher over all of them would do a little better. The rates are those of a load that goes on,
- * without the beginning and the end of the play.
+ * without the beginning and the end of the play: what comes, or what the deployment can do at most.
  */
 export function playRate(
   task: ServingTask,
@@ -22,12 +22,20 @@ export function playRate(
   { deployment, requestsPerSecond }: { readonly deployment: Deployment; readonly requestsPerSecond: number },
 ): ServingPrediction {
   const { part, parts } = partOf(deployment);
+  const deployed = deployFor(part);
   const rate = requestsPerSecond / parts;
-  const underWay = rate * secondsOfRequest(deployFor(part), rate);
+  const underWay = rate * secondsOfRequest(deployed, rate);
   const requests = Math.round(Math.min(mostPlayed, Math.max(fewestPlayed, timesUnderWay * underWay)));
   const load = { kind: 'poisson', requestsPerSecond: rate, requests, seed: 1 } as const;
   const prediction = servingPredictor(costs)({ ...task, deployment: part, load });
-  const outputTokensPerSecond = (prediction.outputTokensPerSecond / prediction.requestsPerSecond) * requestsPerSecond;
+  if (!prediction.fits) return { ...prediction, devices: prediction.devices * parts };
+  const most = steadyServing(deployed, deployed.mostWritten).requestsPerSecond;
+  return ofAll(prediction, parts, Math.min(rate, most) * parts);
+}
+
+function ofAll(prediction: ServingPrediction, parts: number, requestsPerSecond: number): ServingPrediction {
+  const perRequest = prediction.outputTokensPerSecond / prediction.requestsPerSecond;
+  const outputTokensPerSecond = perRequest * requestsPerSecond;
   const devices = prediction.devices * parts;
   return {
     ...prediction,

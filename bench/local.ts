@@ -1,5 +1,5 @@
 // Predicted against measured steps of this project's own runtime, on two ranks of this machine: `npx tsx bench/local.ts [--rounds <n>] [--steps <n>]`.
-// In every round the machine is measured, then each layout is predicted from that and run. Bytes, FLOPs and memory are those of the planner's summaries.
+// The machine is measured before and after every round of runs, and each layout predicted from both. Bytes, FLOPs and memory are those of the planner's summaries.
 import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { findModel, type ModelSource } from '../src/checkpoint/model-source.ts';
@@ -38,7 +38,6 @@ const cases: readonly Case[] = (Object.keys(marks.local) as Case['layout'][]).ma
 const shape = { seqLen: 512, microBatch: 1, globalBatch: 4 };
 
 interface Sample {
-  readonly predictedSeconds: number;
   /** Of the steps after the first. */
   readonly seconds: readonly number[];
   /** Share of the steps in which the ranks waited for a core; undefined where the system does not tell. */
@@ -48,7 +47,7 @@ interface Sample {
   readonly memory: number;
 }
 
-function scenarioOf({ layout: text, model = dense, routing }: Case, machine: MeasuredMachine): TrainingScenario {
+function scenarioOf({ layout: text, model = dense, routing }: Case): Omit<TrainingScenario, 'cluster'> {
   const layout = parseLayout(text);
   return {
     config: model.config,
@@ -56,15 +55,13 @@ function scenarioOf({ layout: text, model = dense, routing }: Case, machine: Mea
     seqLen: shape.seqLen,
     microBatch: shape.microBatch,
     microbatches: shape.globalBatch / shape.microBatch / replicasOf(layout),
-    cluster: measuredCluster(machine, 2),
     formats: mixedPrecision('fp32'),
     software: ownRuntime,
     ...(routing ? { router: { ...plainRouter, routing } } : {}),
   };
 }
 
-async function sampleOf(each: Case, machine: MeasuredMachine, data: string, pool: WorldPool): Promise<Sample> {
-  const scenario = scenarioOf(each, machine);
+async function sampleOf(each: Case, data: string, pool: WorldPool): Promise<Sample> {
   const { layout: text, model = dense, routing } = each;
   const before = waitedSeconds();
   const summary = await train({
@@ -83,14 +80,16 @@ async function sampleOf(each: Case, machine: MeasuredMachine, data: string, pool
   const seconds = summary.steps.map((step) => step.seconds);
   const all = seconds.reduce((a, b) => a + b, 0);
   return {
-    predictedSeconds: predictTraining(scenario, fittedCosts).stepSeconds,
     seconds: seconds.slice(1),
     waited: before === undefined || after === undefined ? undefined : (after - before) / 2 / all,
-    ...comparedCounts(scenario, summary),
+    ...comparedCounts(scenarioOf(each), summary),
   };
 }
 
-function comparedCounts(scenario: TrainingScenario, summary: TrainSummary): Pick<Sample, 'isExact' | 'memory'> {
+function comparedCounts(
+  scenario: Omit<TrainingScenario, 'cluster'>,
+  summary: TrainSummary,
+): Pick<Sample, 'isExact' | 'memory'> {
   const steps = summary.steps.length;
   const compared = estimate(stepSettings(scenario), widthsOf(scenario.formats)).map((expected) => {
     const { rank, bytesSent, flops, state, ownBytes, livePeakBytes } = expected;
@@ -129,15 +128,21 @@ const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '3' }, steps: { type: 'string', default: '8' } },
 });
 const samples = new Map(cases.map((each) => [each.layout, [] as Sample[]]));
+const machines: MeasuredMachine[] = [];
 const pool = createPool();
 await withTokens(async (data) => {
+  const say = (what: string) => process.stderr.write(`local: ${what}\n`);
+  const measure = async () => {
+    say('the machine');
+    machines.push(await calibrate({ pool }));
+  };
+  await measure();
   for (let round = 1; round <= Number(values.rounds); round++) {
-    process.stderr.write(`local, round ${round} of ${values.rounds}: measuring the machine\n`);
-    const machine = await calibrate({ pool });
     for (const each of cases) {
-      process.stderr.write(`local, round ${round} of ${values.rounds}: ${each.layout}\n`);
-      samples.get(each.layout)!.push(await sampleOf(each, machine, data, pool));
+      say(`round ${round} of ${values.rounds}, ${each.layout}`);
+      samples.get(each.layout)!.push(await sampleOf(each, data, pool));
     }
+    await measure();
   }
 });
 await pool.close();
@@ -148,8 +153,16 @@ const measuredOf = (layout: Case['layout']): number =>
     samples.get(layout)!.flatMap(({ seconds }) => seconds),
     0.25,
   );
-const predictedOf = (layout: Case['layout']): number =>
-  median(samples.get(layout)!.map(({ predictedSeconds }) => predictedSeconds));
+/** A shared machine changes its pace: the median over all times that it was measured. */
+const predictedOf = (layout: Case['layout']): number => {
+  const scenario = scenarioOf(cases.find((each) => each.layout === layout)!);
+  return median(
+    machines.map((machine) => {
+      const cluster = measuredCluster(machine, 2);
+      return predictTraining({ ...scenario, cluster }, fittedCosts).stepSeconds;
+    }),
+  );
+};
 const memoryOf = (layout: Case['layout']): number => samples.get(layout)![0]!.memory;
 const isExact = (layout: Case['layout']): boolean => samples.get(layout)!.every((sample) => sample.isExact);
 

@@ -32,7 +32,7 @@ export const stepSettings = ({
   microbatches,
   software,
   router,
-}: TrainingScenario): StepSettings => ({
+}: Omit<TrainingScenario, 'cluster'>): StepSettings => ({
   config,
   layout,
   seqLen,

@@ -20,7 +20,10 @@ const askedFields = z.object({
   set: z.array(z.string()),
   /** Of a model without a name of its own. */
   config: z.record(z.string(), z.unknown()).optional(),
-  cluster: z.union([z.object({ name: z.string() }), z.object({ file: z.record(z.string(), z.unknown()) })]),
+  cluster: z.union([
+    z.object({ name: z.string(), devices: count.optional() }),
+    z.object({ file: z.record(z.string(), z.unknown()), devices: count.optional() }),
+  ]),
   seqLen: count,
   globalBatch: count,
   precision: z.enum(Object.keys(formatBytes) as NumberFormat[]),

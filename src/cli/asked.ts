@@ -4,8 +4,9 @@ import { option } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import type { NumberFormat } from '../plan/hardware/number-format.ts';
+import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
-import { currentSoftware, mixedPrecision } from '../plan/training/scenario.ts';
+import { mixedPrecision, softwareOn } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { checkFormat } from './check-format.ts';
 import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
@@ -20,7 +21,7 @@ export const askedOptions = {
   cluster: '',
   seqLen: `${defaults.seqLen}`,
   globalBatch: '',
-  products: defaults.products,
+  products: `${defaults.products}; of a machine that was measured fp32`,
 } as const;
 export type AskedOption = keyof typeof askedOptions;
 
@@ -39,22 +40,28 @@ export interface Asked {
 
 /** @throws what findModel and clusterOf do, OPTION_INVALID */
 export function readAsked(values: OptionValues<AskedOption>): Asked {
-  if (values.model === undefined) refuse('model', 'it is missing', 'name one, such as llama-3.1-8b');
-  if (values.cluster === undefined) refuse('cluster', 'it is missing', 'name one, such as 8xh100');
-  const [model, given] = [values.model as string, values.cluster as string];
+  const [model, named] = [given(values, 'model'), given(values, 'cluster')];
   const { config } = findModel(model, values.set);
-  const clusterSource = readClusterSource(given);
+  const clusterSource = readClusterSource(named);
+  const cluster = clusterOf(clusterSource, named);
   const { globalBatch } = values;
   return checked({
     model,
     set: values.set ?? [],
     config,
     clusterSource,
-    cluster: clusterOf(clusterSource, given),
+    cluster,
     seqLen: values.seqLen ?? Math.min(defaults.seqLen, config.positions.max),
     ...(globalBatch === undefined ? {} : { globalBatch }),
-    products: values.products ?? defaults.products,
+    products: values.products ?? (cluster.device.measured ? 'fp32' : defaults.products),
   });
+}
+
+/** @throws OPTION_INVALID where it is missing */
+export function given(values: Pick<OptionValues<AskedOption>, 'model' | 'cluster'>, key: 'model' | 'cluster'): string {
+  const value = values[key];
+  if (typeof value === 'string') return value;
+  return refuse(key, 'it is missing', `name one, such as ${key === 'model' ? 'llama-3.1-8b' : '8xh100'}`);
 }
 
 /** @throws OPTION_INVALID for what the model or the device has not */
@@ -77,5 +84,11 @@ export const taskOf = ({ config, cluster, seqLen, products }: Asked, globalBatch
   seqLen,
   globalBatch,
   formats: mixedPrecision(products),
-  software: currentSoftware,
+  software: softwareOn(cluster),
 });
+
+/** The fastest is the best, unless it is said otherwise. @throws OPTION_INVALID */
+export function objectiveOf(name: string = 'time'): ObjectiveName {
+  const objective = objectiveNames.find((each) => each === name);
+  return objective ?? refuse('least', `${name} is an objective of serving`, `use ${objectiveNames.join(', ')}`);
+}

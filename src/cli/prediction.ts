@@ -2,6 +2,7 @@
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
 import { fits, usableBytes } from '../plan/training/fits.ts';
+import { type Interval, intervalsOf } from '../plan/training/interval.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
 import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
@@ -9,22 +10,25 @@ import { stackedBars } from './ui/bars.ts';
 import { paint } from './ui/colour.ts';
 
 /** The fields of the JSON contract. */
-export const predictionJson = ({ cluster }: TrainingScenario, prediction: TrainingPrediction) => ({
+export const predictionJson = (scenario: TrainingScenario, prediction: TrainingPrediction) => ({
   stepSeconds: prediction.stepSeconds,
   tokensPerSecondPerGpu: prediction.tokensPerSecondPerDevice,
   modelFlopsPerSecondPerGpu: prediction.modelFlopsPerSecondPerDevice,
   mfu: prediction.mfu,
-  fits: fits(prediction.memory, cluster.device),
+  fits: fits(prediction.memory, scenario.cluster.device),
   memoryBytes: prediction.memory,
   time: prediction.time,
+  interval: intervalsOf(scenario, prediction),
 });
 
 export function showPrediction(
-  { config, cluster, layout }: TrainingScenario,
+  scenario: TrainingScenario,
   prediction: TrainingPrediction,
   { colour, columns }: { readonly colour: boolean; readonly columns: number },
 ): string {
+  const { config, cluster, layout } = scenario;
   const { memory, time, stepSeconds } = prediction;
+  const likely = intervalsOf(scenario, prediction);
   const { device } = cluster;
   const width = Math.max(10, Math.min(50, columns - 45));
   const memoryBars = stackedBars({
@@ -60,6 +64,7 @@ export function showPrediction(
     ),
     '',
     `a step ${formatSeconds(stepSeconds)}, ${Math.round(prediction.tokensPerSecondPerDevice)} tokens/s a device, ${formatFlopsPerSecond(prediction.modelFlopsPerSecondPerDevice)} of the model a device (${formatPercent(prediction.mfu)} of peak)`,
+    `eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,
     '',
     `memory of a rank of the fullest stage: ${formatBytes(memory.total)}, ${verdict}`,
     memoryBars,
@@ -68,3 +73,6 @@ export function showPrediction(
     timeBars,
   ].join('\n');
 }
+
+const between = ([low, high]: Interval, format: (value: number) => string): string =>
+  `${format(low)} to ${format(high)}`;

@@ -62,6 +62,7 @@ const shardedEager = {
   launches: 'interpreted',
   attention: 'flash-2',
   gathersAgain: false,
+  loss: 'separate',
   zero: 3,
   sp: true,
 } as const;
@@ -106,7 +107,13 @@ const rules: readonly Rule[] = [
   {
     in: 'framework',
     says: /torchtitan/i,
-    means: { ...shardedEager, cpMode: 'gather', microbatchesAreStages: true, readsReserved: true },
+    means: {
+      ...shardedEager,
+      selects: 'every second product',
+      cpMode: 'gather',
+      microbatchesAreStages: true,
+      readsReserved: true,
+    },
   },
   { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
   { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
@@ -134,8 +141,7 @@ const rules: readonly Rule[] = [
   { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },
   { in: 'recompute', says: /^(sel\b|selective|attn_only|norm|balanced|per-op)/i, means: { recompute: 'selective' } },
   { in: 'recompute', says: /^selective layer/i, means: { recompute: 'every second layer' } },
-  // TorchTitan's other selection keeps every second product.
-  { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'every second layer' } },
+  { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'selective' } },
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
   // What runs beside what.
@@ -148,7 +154,10 @@ const rules: readonly Rule[] = [
   { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
   { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
-  { says: /fused ce|liger/i, means: { lossInBlocks: true } },
+  // TorchTitan has compiled its loss as well since then.
+  { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
+  { in: 'framework', says: /mosaicml|llm-foundry/i, means: { loss: 'fused' } },
+  { says: /fused ce|liger/i, means: { loss: 'blocks' } },
   { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },

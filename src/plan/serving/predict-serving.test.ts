@@ -4,7 +4,6 @@ import { parseModelConfig } from '../../model/families.ts';
 import { presets } from '../../model/presets.ts';
 import { deploy } from './deployed.ts';
 import { cacheBytes } from './memory.ts';
-import { servingFront, servingLayouts } from './pareto.ts';
 import { servingPredictor } from './predict-serving.ts';
 import type { Pool, ServingLayout, ServingScenario } from './scenario.ts';
 import { cluster, plainFormats, roofline } from './stand-ins.test-support.ts';
@@ -12,7 +11,6 @@ import { steadyServing } from './steady-serving.ts';
 
 const one: ServingLayout = { tp: 1, pp: 1, dp: 1, cp: 1, ep: 1 };
 const model = parseModelConfig(presets['llama-3.2-1b'], 'model');
-const mixtral = parseModelConfig(presets['mixtral-tiny'], 'model');
 const predict = servingPredictor(roofline);
 
 const scenario = (given: Partial<ServingScenario> = {}): ServingScenario => ({
@@ -176,50 +174,5 @@ describe('drafts', () => {
       ).secondsPerOutputToken.mean;
     expect(perToken() / perToken(1)).toBeGreaterThan(3.5);
     expect(perToken(0)).toBeGreaterThan(perToken());
-  });
-});
-
-describe('the front', () => {
-  const setting = {
-    model: mixtral,
-    cluster,
-    engine: 'trtllm',
-    formats: plainFormats,
-    lengths: { inputTokens: 512, outputTokens: 128 },
-    devices: 4,
-  } as const;
-  const front = servingFront(setting, roofline);
-
-  test('has layouts whose devices are those of an instance', () => {
-    for (const { tp, pp, dp, cp, ep } of servingLayouts(mixtral, 8)) {
-      expect(tp * pp * dp * cp).toBe(8);
-      expect((tp * dp * cp) % ep).toBe(0);
-    }
-    expect(servingLayouts(model, 8).every(({ dp, ep }) => dp === 1 && ep === 1)).toBe(true);
-  });
-
-  test('rises: each point is slower for one request and more for all', () => {
-    expect(front.length).toBeGreaterThan(2);
-    for (const [i, { prediction }] of front.entries()) {
-      if (i === 0) continue;
-      const before = front[i - 1]!.prediction;
-      expect(prediction.secondsPerOutputToken.mean).toBeGreaterThan(before.secondsPerOutputToken.mean);
-      expect(prediction.outputTokensPerSecondPerDevice).toBeGreaterThan(before.outputTokensPerSecondPerDevice);
-    }
-  });
-
-  test('no layout and load beats it', () => {
-    for (const layout of servingLayouts(mixtral, 4))
-      for (const concurrency of [1, 3, 17, 200]) {
-        const deployed = deploy({ ...setting, deployment: aggregated(layout), load: { kind: 'saturated' } }, roofline);
-        const { secondsPerOutputToken, outputTokensPerSecondPerDevice } = steadyServing(deployed, concurrency);
-        // Loads between those that are tried lie on the line between them, or a little off it.
-        const beaten = front.some(
-          ({ prediction }) =>
-            prediction.secondsPerOutputToken.mean <= 1.01 * secondsPerOutputToken.mean &&
-            2.05 * prediction.outputTokensPerSecondPerDevice >= outputTokensPerSecondPerDevice,
-        );
-        expect(beaten).toBe(true);
-      }
   });
 });

@@ -1,4 +1,5 @@
 // What kernels and collectives of one training scenario cost.
+import type { Layout } from '../../mesh/layout.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
@@ -8,6 +9,7 @@ import { groupSpread } from '../hardware/group-spread.ts';
 import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import type { TrainingScenario } from './scenario.ts';
+import { productsAgain } from './selection.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 export interface CostModel {
@@ -20,6 +22,10 @@ export interface TrainingCosts {
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
 }
+
+/** With dualpipe both copies of a part of the model along a pipeline see data of their own. */
+const ofCopies = (layout: Layout): Layout =>
+  layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
 
 export function trainingCosts(
   { cluster, config, formats, layout, software }: TrainingScenario,
@@ -46,8 +52,10 @@ export function trainingCosts(
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
+  const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return passes * fused(kernel);
+    if (kernel.kind === 'matmul') return again * fused(kernel);
+    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(
@@ -58,7 +66,7 @@ export function trainingCosts(
   return {
     kernel,
     talk({ axis, call, bytes }) {
-      const spread = groupSpread(layout, axis, cluster);
+      const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
       return model.talkSeconds(
         { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
         cluster,

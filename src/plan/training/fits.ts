@@ -5,6 +5,6 @@ import type { TrainingMemory } from './scenario.ts';
 /** A process's own: the driver's context, loaded kernels, the links' channels. */
 const contextBytes = 1.5 * 2 ** 30;
 
-export const usableBytes = ({ memoryBytes }: Device): number => memoryBytes - contextBytes;
+export const usableBytes = ({ memoryBytes, measured }: Device): number => memoryBytes - (measured ? 0 : contextBytes);
 
 export const fits = ({ total }: TrainingMemory, device: Device): boolean => total <= usableBytes(device);

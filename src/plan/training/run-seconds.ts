@@ -61,10 +61,9 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     if (cause === 'cp' && each.call === 'ringShift') shifted += seconds;
     else talk[cause] += seconds;
   }
-  // A ring's next keys are on their way while attention sees those before them.
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
-    cp: Math.min(shifted, attention),
+    cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
     ep: software.overlapsExperts ? hiddenExperts * talk.ep : 0,
     dp: software.overlapsParameters ? Math.min(talk.dp, compute) : 0,
   };

@@ -5,11 +5,12 @@ import type { CountedTalk, StageSummary, StateBytes } from '../summary/summary.t
 import type { TrainingCosts } from './costs.ts';
 import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
+import { sideBySide } from './side-by-side.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 export interface StageTime {
   /** Of one microbatch. */
-  readonly work: (work: Pick<Work, 'kind' | 'chunk'>) => RunSeconds;
+  readonly work: (work: Pick<Work, 'kind' | 'chunk' | 'beside'>) => RunSeconds;
   /** Of a message to the next stage. */
   readonly send: number;
   /** What gradients and parameters of the step need on the links, and of that what no kernel hides. */
@@ -21,16 +22,26 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
   const { software, layout } = scenario;
   // Halves of backwards are looked at where a schedule has them.
   const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => runSeconds(kinds[kind], costs, software)));
+  const apart = summary.chunks.map((kinds) =>
+    once((kind: Work['kind']) => runSeconds(kinds[kind], costs, { ...software, overlapsExperts: false })),
+  );
+  /** By the chunk of the forward. */
+  const pairs = once((chunk: number) => sideBySide(apart[chunk]!('forward'), apart[1 - chunk]!('backward')));
   const whole = (kind: Work['kind']) => chunks.reduce((sum, chunk) => addSeconds(sum, chunk(kind)), noSeconds);
   const data = dataSeconds(summary.once.talk, costs, software, {
     forward: whole('forward').compute,
     backward: whole('backward').compute,
   });
   return {
-    work: ({ kind, chunk }) => chunks[chunk]!(kind),
+    work({ kind, chunk, beside }) {
+      if (!beside) return chunks[chunk]!(kind);
+      return kind === 'forward' ? pairs(chunk).forward : pairs(1 - chunk).backward;
+    },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerSeconds(summary.state, scenario),
+    optimizer: software.fusedOptimizer
+      ? optimizerSeconds(summary.state, scenario)
+      : runSeconds(summary.once, costs, software).compute,
   };
 }
 

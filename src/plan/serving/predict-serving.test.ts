@@ -11,6 +11,7 @@ import { steadyServing } from './steady-serving.ts';
 
 const one: ServingLayout = { tp: 1, pp: 1, dp: 1, cp: 1, ep: 1 };
 const model = parseModelConfig(presets['llama-3.2-1b'], 'model');
+const mixtral = parseModelConfig(presets['mixtral-tiny'], 'model');
 const predict = servingPredictor(roofline);
 
 const scenario = (given: Partial<ServingScenario> = {}): ServingScenario => ({

@@ -13,13 +13,8 @@ import { predictors } from '../src/plan/accuracy/predictors.ts';
 import { parseTable } from '../src/plan/accuracy/table.ts';
 import { trainingCase } from '../src/plan/accuracy/training-row.ts';
 import { solve } from '../src/plan/calibrate/solve.ts';
-import {
-  errorWidth,
-  type Interval,
-  type IntervalParameters,
-  type Trait,
-  traits,
-} from '../src/plan/training/interval.ts';
+import { errorWidth, traits } from '../src/plan/training/interval.ts';
+import type { Interval, IntervalParameters, Trait } from '../src/plan/training/interval-shape.ts';
 import type { TrainingScenario } from '../src/plan/training/scenario.ts';
 
 const [folder] = process.argv.slice(2);
@@ -159,13 +154,14 @@ writeFileSync(
   fileURLToPath(new URL('../src/plan/training/interval-parameters.ts', import.meta.url)),
   `// Written by tools/fit-intervals.ts: fitted to the errors of ${errors.length} measured runs, of which it then holds ${percent(coverage(errors, found))}; of the half
 // that it was not fitted to ${percent((coverage(halves[1], fitTo(halves[0])) + coverage(halves[0], fitTo(halves[1]))) / 2)}, of sources that it was not fitted to ${percent(sum / tables.length)} on average.
+import type { IntervalParameters } from './interval-shape.ts';
 
-export const intervalParameters = {
+export const intervalParameters: IntervalParameters = {
   width: ${found.width},
   factors: { ${factors} },
   low: ${found.low},
   high: ${found.high},
   memory: [${found.memory.join(', ')}],
-} as const;
+};
 `,
 );

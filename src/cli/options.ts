@@ -21,6 +21,7 @@ const commandFields = {
   cluster: text('a cluster, such as 8xh100, or a JSON file'),
   products: oneOf(...new Set([...trainingProducts, ...servedWeights])),
   least: oneOf(...new Set([...objectiveNames, ...servingObjectives])),
+  offload: text('what the host keeps'),
   top: whole(1, 100, 5),
   train: toggle,
   serve: toggle,
@@ -150,6 +151,10 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   least: textOption(
     '<name>',
     `what makes a layout the best: ${objectiveNames.join(', ')}; of serving ${servingObjectives.join(', ')}`,
+  ),
+  offload: textOption(
+    '<what>',
+    "what waits in the host's memory: optimizer, activations, or both, with a share: optimizer,activations=0.5",
   ),
   top: numberOption('<n>', 'layouts to show'),
   train: switchOption('of training'),

@@ -4,12 +4,14 @@ import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { becauseOf } from '../plan/explain/because.ts';
+import { wholeTraining } from '../plan/needs/whole-training.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import { type Found, searchLayouts } from '../plan/search/search.ts';
 import type { Considered } from '../report/front.ts';
 import { refuse } from '../train/refuse.ts';
 import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
+import { enoughFor, showTried, showWhole } from './deadline.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, type OptionValues } from './options.ts';
@@ -26,7 +28,18 @@ import { columnsOf } from './ui/wrap.ts';
 
 const defaults = { top: 5, least: 'time' } as const;
 
-type PlanOption = AskedOption | ServingOption | 'train' | 'serve' | 'top' | 'least' | 'report' | 'json' | 'debug';
+type PlanOption =
+  | AskedOption
+  | ServingOption
+  | 'train'
+  | 'serve'
+  | 'tokens'
+  | 'deadline'
+  | 'top'
+  | 'least'
+  | 'report'
+  | 'json'
+  | 'debug';
 
 export function addPlan(program: Command, io: CliIo): void {
   const command = program
@@ -38,6 +51,8 @@ export function addPlan(program: Command, io: CliIo): void {
     globalBatch: 'a sequence a device',
     train: '',
     serve: '',
+    tokens: '',
+    deadline: '',
     ...servingOptions,
     top: `${defaults.top}`,
     least: `${defaults.least}; of serving throughput`,
@@ -53,11 +68,15 @@ Examples:
   $ fivefold plan --model llama-3.1-8b --cluster 8xh100 --train --objective cost --json
   $ fivefold plan --model llama-3.1-70b --cluster 8xh100 --serve --precision fp8 --ttft 1s --tpot 30ms
   $ fivefold plan --model llama-3.1-70b --cluster 64xh100 --serve --precision fp8 --rate 20
+  $ fivefold plan --model llama-3.1-8b --cluster 1024xh100 --train --seq-len 8192 --tokens 15T --deadline 90d
 
 Every layout that divides the model, the batch and the devices is judged: all axes, schedules, microbatches, ZeRO and recomputation. Those that
 bounds show to be worse than the best are not looked at closer; the best is the best of all. With --json a line a layout: {"rank", "layout",
 "microBatch", "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
 "because", "asked"}; \`explain\` reads these lines.
+
+With --deadline the cluster is the most there is: whole nodes are taken of it, as few as train on --tokens in time, with the batch of a step
+as it is. The last line of --json then has "training": {"tokens", "steps", "seconds", "devices", "deviceHours", "dollars", "joules"}.
 
 Of serving every instance that divides the model and the devices is judged with every number of requests under way, and pools of those that read
 prompts apart from those that write. With --rate the fewest devices are found that answer so many requests a second, of which nine in ten
@@ -71,11 +90,19 @@ keep both targets; the cluster is the most there is. A line of --json has {"rank
 async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<void> {
   if (plannedOf(values) === 'serving') return planServing(values, io);
   if (!values.train) refuse('train', 'what to plan is missing', `add ${option('train')} or ${option('serve')}`);
-  const asked = readAsked(values);
+  const { tokens, deadline } = values;
+  if (deadline !== undefined && tokens === undefined)
+    refuse('deadline', `of how many tokens is missing`, `add ${option('tokens')}, such as ${option('tokens')} 15T`);
+  const given = readAsked(values);
+  if (values.report !== undefined) checkPage(values.report);
+  const enough =
+    tokens !== undefined && deadline !== undefined
+      ? await enoughFor(given, { tokens, deadline }, io, values.json === true)
+      : undefined;
+  const asked = enough?.asked ?? given;
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const { top = defaults.top } = values;
   const objective = objectiveOf(values.least);
-  if (values.report !== undefined) checkPage(values.report);
   const began = performance.now();
   // The runner-up is looked for in any case: it is what the best is explained by.
   const searching = searchLayouts(task, fittedCosts, { objective, top: Math.max(2, top) });
@@ -101,6 +128,7 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
     writePage(values.report, report, fittedCosts);
   }
   if (!values.json) {
+    if (enough) writeLine(io.stdout, `${showTried(enough.tried, wantsColour(io.stdout))}\n`);
     writeLine(
       io.stdout,
       showPlan(task, { ...result, found: shown }, because, {
@@ -109,6 +137,7 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
         columns: columnsOf(io.stdout),
       }),
     );
+    if (tokens !== undefined) writeLine(io.stdout, `\n${showWhole(result.found[0]!, tokens)}`);
     return;
   }
   for (const [at, found] of shown.entries()) writeJson(io.stdout, { rank: at + 1, ...foundJson(found) });
@@ -118,7 +147,10 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
     pruned: result.pruned,
     seconds,
     because,
-    asked: askedJson(asked, task),
+    ...(tokens === undefined
+      ? {}
+      : { training: wholeTraining(result.found[0]!.scenario, result.found[0]!.prediction, tokens) }),
+    asked: askedJson(asked, task, objective),
   });
 }
 

@@ -30,8 +30,9 @@ const bounds = {
   requestSeconds: [0, 6e-5, 2e-6],
   kernelSeconds: [-2.5e-6, 5e-6, 4e-7],
   launchSeconds: [0, 4e-5, 2e-6],
-  experts: [0.7, 1.8, 0.05],
-  narrowExperts: [0.7, 1.8, 0.05],
+  experts: [0.5, 2.5, 0.05],
+  narrowExperts: [0.5, 2.5, 0.05],
+  widenedExperts: [0.5, 3, 0.1],
   reduceSeconds: [3e-6, 3e-5, 1e-6],
   prompts: [0.8, 2, 0.05],
 } as const satisfies Partial<Record<keyof EngineTimes, readonly [number, number, number]>>;
@@ -157,7 +158,7 @@ export function fitSkew(measured: readonly Measured[], from: Fitted): Fitted {
 
 function bestExperts(rows: readonly Measured[], engine: EngineName, from: Fitted) {
   let [fitted, loss] = [from, Number.POSITIVE_INFINITY];
-  for (const key of ['experts', 'narrowExperts'] as const)
+  for (const key of ['experts', 'narrowExperts', 'widenedExperts'] as const)
     for (let factor = 0.7; factor < 1.75; factor += 0.1) {
       const next = withTimes(fitted, engine, { ...fitted.engineTimes[engine], [key]: round(factor) });
       const costs = costsOf(next);

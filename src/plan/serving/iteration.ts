@@ -69,7 +69,7 @@ export function iterations(setting: IterationSetting): Iterate {
     ...(config.mixture && { liking: likingOf(config.mixture, costs.routingSkew) }),
   };
   const forms = layerForms(config);
-  const ofExperts = formatBytes[roles.experts.products] < 1 ? times.narrowExperts : times.experts;
+  const ofExperts = expertsFactor(roles.experts, times);
   const { tp, cp, pp } = layout;
   const mesh = meshOf(layout);
   const spreads: Record<ServingGroup, readonly number[]> = {
@@ -164,6 +164,11 @@ export function iterations(setting: IterationSetting): Iterate {
     const bytes = (tokensOf(part) / cp) * config.hiddenSize * activationBytes;
     return costs.talkSeconds({ call: 'send', bytes, spread: stages }, cluster);
   }
+}
+
+function expertsFactor({ weights, products }: KernelFormats, times: EngineTimes): number {
+  if (formatBytes[weights ?? products] < formatBytes[products]) return times.widenedExperts;
+  return formatBytes[products] < 1 ? times.narrowExperts : times.experts;
 }
 
 const partOf = (batch: Batch, parts: number): Batch => ({

@@ -39,7 +39,7 @@ export function objectiveValue(objective: ObjectiveName, { device }: Cluster, fi
  * arXiv 2412.08602), which leaves its GPUs at their 700 W while they compute; idle with its processes loaded it takes 2.6 to 3 kW, and links and
  * memory are at work meanwhile: the share itself was not measured.
  */
-const idleShare = 0.45;
+export const idleShare = 0.45;
 
 /** Of one device in a step. */
 const joules = (watts: number, { stepSeconds, computeSeconds }: StepFigures): number =>

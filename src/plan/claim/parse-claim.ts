@@ -21,9 +21,9 @@ export interface Claim {
 }
 
 const count = `(${numberForm})\\s*(${multipleForm})?`;
-const devices = String.raw`(?:gpus?|devices?|accelerators?|chips?|tpus?)`;
+const devices = `(?:gpus?|devices?|accelerators?|chips?|tpus?)`;
 const each = String.raw`\s*(?:\/|per|a|an|each)\s*`;
-const second = String.raw`(?:s|sec|secs|second|seconds)`;
+const second = `(?:s|sec|secs|second|seconds)`;
 const perDevice = `(?:${each}${devices})`;
 
 /** Spellings of each kind of speed: how they are found, and what they come to. The first that is found counts. */
@@ -42,7 +42,10 @@ const spellings: readonly {
     },
   },
   {
-    form: new RegExp(String.raw`${count}\s*(?:tokens?|toks?|tps)(?:${each}${second})?${perDevice}(?:${each}${second})?`, 'i'),
+    form: new RegExp(
+      String.raw`${count}\s*(?:tokens?|toks?|tps)(?:${each}${second})?${perDevice}(?:${each}${second})?`,
+      'i',
+    ),
     read: ([, number, multiple]) => countOf('tokensPerSecondPerDevice', number, multiple),
   },
   {
@@ -50,14 +53,17 @@ const spellings: readonly {
     read: ([, number, multiple]) => countOf('tokensPerSecond', number, multiple),
   },
   {
-    form: new RegExp(String.raw`(${numberForm})\s*([tp])(?:era|eta)?flops?(?:\/s|ps)?\b`, 'i'),
+    form: new RegExp(String.raw`(${numberForm})\s*([tp])(?:era|eta)?flops?(?:\/s|ps)?${perDevice}?(?!\w)`, 'i'),
     read: ([, number, prefix]) => {
       const value = parseCount(number!)! * (prefix!.toLowerCase() === 't' ? 1e12 : 1e15);
       return { kind: 'flopsPerSecondPerDevice', value };
     },
   },
   {
-    form: new RegExp(String.raw`(${numberForm})\s*%\s*(?:of\s+)?(?:mfu|model flops? utili[sz]ation|utili[sz]ation|(?:the\s+)?peak)`, 'i'),
+    form: new RegExp(
+      String.raw`(${numberForm})\s*%\s*(?:of\s+)?(?:mfu|model flops? utili[sz]ation|utili[sz]ation|(?:the\s+)?peak)`,
+      'i',
+    ),
     read: ([, number]) => ({ kind: 'mfu', value: parseCount(number!)! / 100 }),
   },
   {
@@ -87,7 +93,9 @@ export function parseClaim(sentence: string): Claim | undefined {
     const found = form.exec(rest);
     const speed = found && read(found);
     if (!found || !speed) continue;
-    const cluster = place && `${place[1]!.replaceAll(',', '')}x${[place[2], place[4]].filter(Boolean).join('-').toLowerCase()}${place[3] ?? ''}`;
+    const cluster =
+      place &&
+      `${place[1]!.replaceAll(',', '')}x${[place[2], place[4]].filter(Boolean).join('-').toLowerCase()}${place[3] ?? ''}`;
     return { speed, ...(cluster ? { cluster } : {}), unread: wordsOf(rest.replace(found[0], ' ')) };
   }
   return undefined;

@@ -1,5 +1,4 @@
 // One page of predictions, to be opened from anywhere: what was asked, the layouts, and where memory and time go.
-import { printLayout } from '../mesh/layout.ts';
 import type { Alternative } from '../plan/explain/alternatives.ts';
 import type { RuleVerdict } from '../plan/explain/rules.ts';
 import { fits, usableBytes } from '../plan/training/fits.ts';
@@ -13,6 +12,7 @@ import { type Considered, frontPicture } from './front.ts';
 import { html, layoutText, type Markup, quantity } from './html.ts';
 import { page } from './page.ts';
 import { isSeen, memoryParts, timeParts } from './parts.ts';
+import { shortLayout } from './short-layout.ts';
 import { type StackedBar, stackedBars } from './stacked-bars.ts';
 import { table } from './table.ts';
 import { timeline } from './timeline.ts';
@@ -73,7 +73,7 @@ ${headline(first)}${because === undefined ? undefined : html`<p>${because}</p>`}
   );
 }
 
-const nameOf = ({ scenario }: ReportedLayout): string => printLayout(scenario.layout);
+const nameOf: (layout: ReportedLayout) => string = shortLayout;
 
 const numbered = (layouts: readonly ReportedLayout[], index: number): Pick<StackedBar, 'rank' | 'name'> => ({
   ...(layouts.length > 1 ? { rank: index + 1 } : {}),
@@ -86,7 +86,7 @@ const headOf = (layouts: readonly ReportedLayout[], what: string): string[] =>
 function headline({ scenario, prediction }: ReportedLayout): Markup {
   const { stepSeconds, tokensPerSecondPerDevice, mfu, memory } = prediction;
   const figure = (value: Markup, name: string): Markup => html`<div><dd>${value}</dd><dt>${name}</dt></div>`;
-  return html`<p class="best">${layoutText(printLayout(scenario.layout))}</p>
+  return html`<p class="best">${layoutText(shortLayout({ scenario }))}</p>
 <dl class="figures">${figure(quantity(stepSeconds, formatSeconds(stepSeconds)), 'a step')}${figure(
     quantity(tokensPerSecondPerDevice, `${Math.round(tokensPerSecondPerDevice)}`),
     'tokens/s a device',

@@ -1,5 +1,4 @@
 // What a search found, for people: a table of layouts, what the best spends its time on, and why it is the best.
-import { printLayout } from '../mesh/layout.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import type { Found, SearchResult } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';

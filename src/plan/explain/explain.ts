@@ -21,6 +21,8 @@ export interface Rival extends Judged {
 
 export interface Explanation extends Judged {
   readonly shortage: Shortage;
+  /** Of all that fit, for what was asked. */
+  readonly isBest: boolean;
   /** Undefined: no other fits. */
   readonly rival?: Rival;
   readonly alternatives: readonly Alternative[];
@@ -67,6 +69,7 @@ export function* explainLayout(
     scenario,
     prediction,
     shortage: bottleneckOf(scenario, prediction),
+    isBest: best[0] !== undefined && isSameLayout(best[0].scenario, scenario),
     ...(other ? { rival: rivalOf(base, other) } : {}),
     alternatives: tried,
     answers,

@@ -6,6 +6,7 @@ import { formatTable } from '../src/cli/ui/table.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { plainRouter } from '../src/model/router.ts';
 import { fittedCosts } from '../src/plan/cost/fitted-costs.ts';
+import { lowerQuartile } from '../src/plan/cost/measured/fit-measured.ts';
 import { measuredCluster } from '../src/plan/hardware/measured-cluster.ts';
 import { estimate } from '../src/plan/summary/estimate.ts';
 import { predictTraining, stepSettings } from '../src/plan/training/predict-training.ts';
@@ -86,7 +87,7 @@ await withTokens(async (tokenFile) => {
       });
       const own = found.get(text)!;
       own.predicted.push(prediction.stepSeconds);
-      own.measured.push(median(summary.steps.slice(1).map(({ seconds }) => seconds)));
+      own.measured.push(lowerQuartile(summary.steps.slice(1).map(({ seconds }) => seconds)));
       const estimates = estimate(stepSettings(scenario), widthsOf(scenario.formats));
       for (const { rank, bytesSent, flops, state, ownBytes, livePeakBytes } of estimates) {
         const counted = summary.ranks[rank]!;

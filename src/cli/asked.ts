@@ -6,7 +6,7 @@ import type { Cluster } from '../plan/hardware/cluster.ts';
 import type { NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
-import { currentSoftware, mixedPrecision } from '../plan/training/scenario.ts';
+import { mixedPrecision, softwareOn } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { checkFormat } from './check-format.ts';
 import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
@@ -21,7 +21,7 @@ export const askedOptions = {
   cluster: '',
   seqLen: `${defaults.seqLen}`,
   globalBatch: '',
-  products: defaults.products,
+  products: `${defaults.products}; of a machine that was measured fp32`,
 } as const;
 export type AskedOption = keyof typeof askedOptions;
 
@@ -43,16 +43,17 @@ export function readAsked(values: OptionValues<AskedOption>): Asked {
   const [model, named] = [given(values, 'model'), given(values, 'cluster')];
   const { config } = findModel(model, values.set);
   const clusterSource = readClusterSource(named);
+  const cluster = clusterOf(clusterSource, named);
   const { globalBatch } = values;
   return checked({
     model,
     set: values.set ?? [],
     config,
     clusterSource,
-    cluster: clusterOf(clusterSource, named),
+    cluster,
     seqLen: values.seqLen ?? Math.min(defaults.seqLen, config.positions.max),
     ...(globalBatch === undefined ? {} : { globalBatch }),
-    products: values.products ?? defaults.products,
+    products: values.products ?? (cluster.device.measured ? 'fp32' : defaults.products),
   });
 }
 
@@ -83,7 +84,7 @@ export const taskOf = ({ config, cluster, seqLen, products }: Asked, globalBatch
   seqLen,
   globalBatch,
   formats: mixedPrecision(products),
-  software: currentSoftware,
+  software: softwareOn(cluster),
 });
 
 /** The fastest is the best, unless it is said otherwise. @throws OPTION_INVALID */

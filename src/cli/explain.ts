@@ -1,8 +1,7 @@
 // The command that says why a layout is what it is: `fivefold explain`.
-import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
-import { type Explaining, type Explanation, explainLayout } from '../plan/explain/explain.ts';
+import { type Explaining, type ExplainOptions, explainLayout } from '../plan/explain/explain.ts';
 import type { Judged } from '../plan/explain/judged.ts';
 import { searchLayouts } from '../plan/search/search.ts';
 import { predictTraining } from '../plan/training/predict-training.ts';
@@ -12,16 +11,13 @@ import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from '
 import { askedScenario } from './asked-layout.ts';
 import { explanationJson } from './explanation-json.ts';
 import { showExplanation } from './explanation-report.ts';
-import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
+import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, flagOf, type OptionName, type OptionValues } from './options.ts';
 import { readPlan } from './plan-file.ts';
-import { showPreparing } from './preparing.ts';
-import { ended } from './searching.ts';
+import { ended, endedAs } from './searching.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
-
-const defaults = { least: 'time' } as const;
 
 type ExplainOption = AskedOption | 'layout' | 'microBatch' | 'least' | 'json' | 'debug';
 
@@ -35,7 +31,7 @@ export function addExplain(program: Command, io: CliIo): void {
     globalBatch: 'a sequence a device, with --layout a microbatch a replica',
     layout: 'the best',
     microBatch: '1',
-    least: defaults.least,
+    least: 'time',
     json: '',
     debug: '',
   });
@@ -53,18 +49,15 @@ would do better), and "rules" (of thumb, that it follows or breaks).`,
   command.action((path: string | undefined) => runExplain(path, read(), io));
 }
 
-interface Explained {
+interface Explained extends ExplainOptions {
   readonly model: string;
   readonly base: Judged;
-  readonly found?: readonly Judged[];
 }
 
 async function runExplain(path: string | undefined, values: OptionValues<ExplainOption>, io: CliIo): Promise<void> {
-  const objective = objectiveOf(values.least);
   const quiet = values.json === true;
-  const { model, base, found } = path === undefined ? await fromOptions(values, io) : fromPlan(path, values);
-  const explaining = explainLayout(base, fittedCosts, { objective, ...(found ? { found } : {}) });
-  const explanation = await toldOf(explaining, io, quiet);
+  const { model, base, ...given } = path === undefined ? await fromOptions(values, io) : fromPlan(path, values);
+  const explanation = await endedAs(explainLayout(base, fittedCosts, given), io, quiet, explainingText);
   if (quiet) {
     writeJson(io.stdout, explanationJson(explanation));
     return;
@@ -74,47 +67,29 @@ async function runExplain(path: string | undefined, values: OptionValues<Explain
 }
 
 function fromPlan(path: string, values: OptionValues<ExplainOption>): Explained {
-  const given = ([...Object.keys(askedOptions), 'layout', 'microBatch'] as OptionName[]).find(
+  const given = ([...Object.keys(askedOptions), 'layout', 'microBatch', 'least'] as OptionName[]).find(
     (name) => values[name as ExplainOption] !== undefined,
   );
   if (given) refuse(given, 'what was asked stands in the plan', `leave ${flagOf(given)} out, or the plan`);
-  const { asked, layouts } = readPlan(path);
+  const { asked, objective, layouts } = readPlan(path);
   const found = layouts.map(({ scenario }) => ({ scenario, prediction: predictTraining(scenario, fittedCosts) }));
-  return { model: asked.model, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
+  return { model: asked.model, objective, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
 }
 
 async function fromOptions(values: OptionValues<ExplainOption>, io: CliIo): Promise<Explained> {
   const asked = readAsked(values);
   const { model } = asked;
+  const objective = objectiveOf(values.least);
   const layout = values.layout as string | undefined;
   if (layout !== undefined && layout !== 'auto') {
     const scenario = askedScenario(asked, layout, values.microBatch ?? 1);
-    return { model, base: { scenario, prediction: predictTraining(scenario, fittedCosts) } };
+    return { model, objective, base: { scenario, prediction: predictTraining(scenario, fittedCosts) } };
   }
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
-  const objective = objectiveOf(values.least);
   const { found } = await ended(searchLayouts(task, fittedCosts, { objective, top: 2 }), io, values.json === true);
   if (found.length === 0) refuseNothingFits(task, fittedCosts);
-  return { model, base: found[0]!, found };
+  return { model, objective, base: found[0]!, found };
 }
 
-async function toldOf(
-  explaining: Generator<Explaining, Explanation, void>,
-  io: CliIo,
-  quiet: boolean,
-): Promise<Explanation> {
-  const progress = showPreparing(quiet, io);
-  try {
-    for (;;) {
-      const { done, value } = explaining.next();
-      if (done) return value;
-      const { doing, searching } = value;
-      const far = searching ? `: ${formatPercent(searching.looked / searching.grids)} of layouts looked at` : '';
-      progress.show(`explaining: ${doing}${far}`);
-      await setImmediate();
-      throwIfStopped(io);
-    }
-  } finally {
-    progress.end();
-  }
-}
+const explainingText = ({ doing, searching }: Explaining): string =>
+  `explaining: ${doing}${searching ? `: ${formatPercent(searching.looked / searching.grids)} of ${searching.grids} grids looked at` : ''}`;

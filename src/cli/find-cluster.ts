@@ -1,10 +1,12 @@
-// A cluster as the command line names it: a name such as 1024xh100, or a JSON file.
+// A cluster as the command line names it: a name such as 1024xh100, local for this machine, or a JSON file.
 import { fail } from '../errors.ts';
 import { maxBytes, readJson } from '../files/json-file.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import { parseClusterFile } from '../plan/hardware/cluster-file.ts';
 import { parseCluster } from '../plan/hardware/cluster-name.ts';
+import { isMeasured, parseMeasuredFile } from '../plan/hardware/measured-file.ts';
 import { namedPart } from '../plan/needs/sizes.ts';
+import { isLocal, localSource } from './machine-file.ts';
 
 /** A name, or what a file holds; of it so many devices, where that is not all. */
 export type ClusterSource = ({ readonly name: string } | { readonly file: unknown }) & { readonly devices?: number };
@@ -17,7 +19,9 @@ export const readClusterSource = (given: string): ClusterSource =>
           fail('CLUSTER_INVALID', { cluster: given, problem, fix: 'give a JSON file of devices and tiers' }),
         ),
       }
-    : { name: given };
+    : isLocal(given)
+      ? { file: localSource(given) }
+      : { name: given };
 
 /** `path`: of a file, for messages. @throws CLUSTER_INVALID, DEVICE_UNKNOWN */
 export function clusterOf(source: ClusterSource, path: string): Cluster {
@@ -35,6 +39,7 @@ export function clusterOf(source: ClusterSource, path: string): Cluster {
 
 function wholeCluster(source: ClusterSource, path: string): Cluster {
   if ('name' in source) return parseCluster(source.name);
+  if (isMeasured(source.file)) return parseMeasuredFile(source.file, path);
   const cluster = parseClusterFile(source.file, path);
   if (cluster.others)
     fail('CLUSTER_INVALID', {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { FivefoldError } from '../errors.ts';
 import { addAccuracy } from './accuracy.ts';
+import { addCalibrate } from './calibrate.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
 import { addExplain } from './explain.ts';
@@ -52,6 +53,7 @@ function createProgram(io: CliIo): Command {
     addPlan,
     addExplain,
     addAccuracy,
+    addCalibrate,
     addDemo,
   ])
     add(program, io);

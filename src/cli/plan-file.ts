@@ -6,6 +6,7 @@ import { readWhole } from '../files/regular-file.ts';
 import { parseModelConfig } from '../model/families.ts';
 import { findPreset } from '../model/presets.ts';
 import { formatBytes, type NumberFormat } from '../plan/hardware/number-format.ts';
+import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { type Asked, checked } from './asked.ts';
@@ -26,13 +27,18 @@ const askedFields = z.object({
   seqLen: count,
   globalBatch: count,
   precision: z.enum(Object.keys(formatBytes) as NumberFormat[]),
+  objective: z.enum(objectiveNames),
 });
 
 const layoutLine = z.object({ rank: count, layout: z.string(), microBatch: count, stepSeconds: z.number().positive() });
 const lastLine = z.object({ done: z.literal(true), asked: askedFields });
 
 /** The `asked` of a plan's last line. */
-export const askedJson = (asked: Asked, { globalBatch }: Pick<SearchTask, 'globalBatch'>) => ({
+export const askedJson = (
+  asked: Asked,
+  { globalBatch }: Pick<SearchTask, 'globalBatch'>,
+  objective: ObjectiveName,
+) => ({
   model: asked.model,
   set: asked.set,
   ...(findPreset(asked.model) ? {} : { config: asked.config.source }),
@@ -40,10 +46,12 @@ export const askedJson = (asked: Asked, { globalBatch }: Pick<SearchTask, 'globa
   seqLen: asked.seqLen,
   globalBatch,
   precision: asked.products,
+  objective,
 });
 
 export interface ReadPlan {
   readonly asked: Asked;
+  readonly objective: ObjectiveName;
   /** The best first; at least one. */
   readonly layouts: readonly { readonly scenario: TrainingScenario; readonly stepSeconds: number }[];
 }
@@ -67,16 +75,17 @@ export function readPlan(path: string): ReadPlan {
       `line ${at + 1} is none of a plan of training${keys.length > 0 ? ` (${keys.join('.')}: ${message})` : ''}`,
     );
   };
-  const asked = askedAgain(read(lastLine, lines.length - 1).asked, path);
+  const { objective, ...given } = read(lastLine, lines.length - 1).asked;
+  const asked = askedAgain(given, path);
   const layouts = lines.slice(0, -1).map((_, at) => {
     const { layout, microBatch, stepSeconds } = read(layoutLine, at);
     return { scenario: askedScenario(asked, layout, microBatch), stepSeconds };
   });
-  return { asked, layouts };
+  return { asked, objective, layouts };
 }
 
 function askedAgain(
-  { config, cluster: clusterSource, precision, ...given }: z.infer<typeof askedFields>,
+  { config, cluster: clusterSource, precision, ...given }: Omit<z.infer<typeof askedFields>, 'objective'>,
   path: string,
 ): Asked {
   const { model, set } = given;

@@ -2,6 +2,7 @@
 import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import { becauseOf } from '../plan/explain/because.ts';
 import { wholeTraining } from '../plan/needs/whole-training.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { type ObjectiveName, tokenCosts } from '../plan/search/objective.ts';
@@ -18,7 +19,7 @@ import { refuseNothingFits } from './nothing-fits.ts';
 import type { OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
 import { askedJson } from './plan-file.ts';
-import { becauseText, showPlan } from './plan-report.ts';
+import { showPlan } from './plan-report.ts';
 import { ended } from './searching.ts';
 import { showTrainingFront } from './training-front.ts';
 import { wantsColour } from './ui/colour.ts';
@@ -56,7 +57,7 @@ export async function planTraining(values: TrainingValues, io: CliIo): Promise<v
   const seconds = (performance.now() - began) / 1000;
   const [best] = result.found;
   if (!best) return refuseNothingFits(task, fittedCosts);
-  const because = becauseText(result.found);
+  const because = becauseOf(result.found, objective, fittedCosts);
   // It takes several searches more.
   const fastest = objective === 'time' ? [best] : [];
   const front = values.report === undefined ? [] : await ended(searchFront(task, fittedCosts, fastest), io, quiet);
@@ -111,7 +112,7 @@ function writePlan(
 }
 
 function writePlanJson(
-  { asked, task, result, because, seconds }: Planned,
+  { asked, task, objective, result, because, seconds }: Planned,
   tokens: number | undefined,
   io: CliIo,
 ): void {
@@ -119,7 +120,15 @@ function writePlanJson(
   const [best] = found as [Found];
   for (const [at, each] of found.entries()) writeJson(io.stdout, { rank: at + 1, ...foundJson(each) });
   const training = tokens === undefined ? {} : { training: wholeTraining(best.scenario, best.prediction, tokens) };
-  writeJson(io.stdout, { done: true, judged, pruned, seconds, because, ...training, asked: askedJson(asked, task) });
+  writeJson(io.stdout, {
+    done: true,
+    judged,
+    pruned,
+    seconds,
+    because,
+    ...training,
+    asked: askedJson(asked, task, objective),
+  });
 }
 
 /** Layouts by name, each once. */

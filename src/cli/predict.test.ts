@@ -28,6 +28,9 @@ test('one line: the time by cause is the step, the memory by part the total', as
     'fits',
     'memoryBytes',
     'time',
+    'interval',
+    'anchors',
+    'provenance',
   ]);
   // A sum of rounded numbers.
   expect(sum(said.time)).toBeCloseTo(said.stepSeconds, 9);

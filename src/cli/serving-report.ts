@@ -4,6 +4,11 @@ import { compareDevices, type LoadLimit, loadLimit, servingShortage } from '../p
 import { servingFront } from '../plan/deployments/front.ts';
 import { servingTokenCosts } from '../plan/deployments/objective.ts';
 import type { Loaded, ServingTask } from '../plan/deployments/task.ts';
+import { rulesText } from '../plan/explain/because.ts';
+import { judgeRules } from '../plan/explain/rules.ts';
+import { servingCaseOf } from '../plan/explain/serving-case.ts';
+import { servingRules } from '../plan/explain/serving-rules.ts';
+import { fittedServing } from '../plan/serving/predict-serving.ts';
 import { deviceCauseNames } from '../report/serving-parts.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../units.ts';
 import { rateText, type Shown } from './serving-prediction.ts';
@@ -77,7 +82,7 @@ export const loadLimits: Readonly<Record<Exclude<LoadLimit, undefined>, string>>
   room: 'there is room for no more requests',
 };
 
-/** In a few sentences: what the best is bound by, what keeps it from doing more, and what the runner-up spends more. */
+/** In a few sentences: what the best is bound by, what keeps it from doing more, what the runner-up spends more, and the rules of thumb. */
 export function servingBecause(
   task: ServingTask,
   [best, next]: readonly Loaded[],
@@ -88,7 +93,9 @@ export function servingBecause(
   const first = `${printDeployment(best.deployment)} is bound by ${bottleneck}: ${formatPercent(share)} of the devices' time goes into ${deviceCauseNames[cause]}.`;
   const limit = points && task.concurrency === undefined ? loadLimit(best, points, task.targets) : undefined;
   const second = limit === undefined ? '' : ` With ${Math.round(best.concurrency)} under way, ${loadLimits[limit]}.`;
-  return `${first}${second}${next ? ` ${runnerUpText(best, next)}` : ' No other deployment keeps the targets.'}`;
+  const third = next ? runnerUpText(best, next) : 'No other deployment keeps the targets.';
+  const rules = judgeRules(servingRules, servingCaseOf(task, best.deployment, fittedServing));
+  return `${first}${second} ${third} ${rulesText(rules)}`.trim();
 }
 
 function runnerUpText(best: Loaded, next: Loaded): string {

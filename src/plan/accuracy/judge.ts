@@ -58,7 +58,8 @@ const timeOf = (figure: string, predicted: number, measured: number) => ({
   error: predicted / measured - 1,
 });
 
-function firstThatFits(scenarios: readonly TrainingScenario[], predict: Predictors['training']) {
+/** What a row is predicted to take: of several things it may mean the first that fits, or the last. */
+export function firstThatFits(scenarios: readonly TrainingScenario[], predict: Predictors['training']) {
   const of = (scenario: TrainingScenario) => {
     const prediction = predict(scenario);
     return { scenario, prediction, fits: prediction.memory.total <= scenario.cluster.device.memoryBytes };
@@ -72,8 +73,11 @@ function firstThatFits(scenarios: readonly TrainingScenario[], predict: Predicto
 }
 
 /** Tensors are all but buffers; an allocator takes more. */
-function memoryOf({ memory }: TrainingPrediction, read: { bytes: number; kind: 'allocated' | 'reserved' }) {
-  const predicted = read.kind === 'allocated' ? memory.total - memory.buffers : memory.total;
+export const predictedBytes = ({ memory }: TrainingPrediction, kind: 'allocated' | 'reserved'): number =>
+  kind === 'allocated' ? memory.total - memory.buffers : memory.total;
+
+function memoryOf(prediction: TrainingPrediction, read: { bytes: number; kind: 'allocated' | 'reserved' }) {
+  const predicted = predictedBytes(prediction, read.kind);
   return { predicted, measured: read.bytes, error: predicted / read.bytes - 1 };
 }
 

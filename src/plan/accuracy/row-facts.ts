@@ -1,5 +1,6 @@
 // What the words of a training row say of how it ran: one table of rules over its text columns, from the general to the special.
 import type { CpMode, Zero } from '../../mesh/layout.ts';
+import type { Routing } from '../training/routing.ts';
 import { currentSoftware, type Software } from '../training/scenario.ts';
 import { type Row, wordsIn } from './table.ts';
 
@@ -26,6 +27,10 @@ export interface RowFacts extends Software {
   readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
+  readonly optimizerOnHost: boolean;
+  readonly routing: Routing;
+  /** Share of what layers keep. */
+  readonly activationsOnHost: number;
   /** Why it is nothing that can be predicted. */
   readonly unfit?: string;
 }
@@ -162,15 +167,16 @@ const rules: readonly Rule[] = [
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
+  { says: /routing=dropless|natural routing/i, means: { routing: 'natural' } },
+  // What waits on the host; `activation_offload_alpha` says a share: see training-row.ts.
+  { says: /cpu adamw offload|[^_]cpu_offload=true/i, means: { optimizerOnHost: true } },
+  { says: /activation_cpu_offload=true/i, means: { activationsOnHost: 1 } },
   // What is no step that can be predicted.
   { says: /\banalytic\b/i, means: { unfit: 'it is no measurement' } },
   { says: /per-layer|one moe layer|one transformer layer/i, means: { unfit: 'it measures one layer, not a step' } },
   { says: /\bCHECK\b/, means: { unfit: 'its source contradicts itself' } },
   { says: /\blora\b/i, means: { unfit: 'it trains adapters, not all weights' } },
   { says: /mamba/i, means: { unfit: 'its model has layers of state spaces' } },
-  { says: /activation_offload_alpha=(?!0(\.0+)?(?!\.?\d))/i, means: { unfit: 'it moves activations to the host' } },
-  { says: /cpu adamw offload|cpu_offload=true/i, means: { unfit: 'its optimizer is on the host' } },
-  { says: /activation_cpu_offload=true/i, means: { unfit: 'it moves activations to the host' } },
   { says: /token-?drop/i, means: { unfit: 'it drops tokens, how many is not said' } },
   { says: /generalized tensor parallel/i, means: { unfit: 'its way to split layers is not one of the five axes' } },
   {
@@ -207,6 +213,9 @@ const unlessSaid: RowFacts = {
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,
+  optimizerOnHost: false,
+  routing: 'even',
+  activationsOnHost: 0,
 };
 
 /** What a row says, by all rules that its words match; of two that differ the later. */

@@ -16,7 +16,9 @@ export function servedFormats(row: Row, engine: EngineName, model: ModelConfig):
   if (written.includes('fp8')) return { ...common, weights: 'fp8' };
   const narrow = written.includes('fp4') ? 'nvfp4' : written.includes('int4') ? 'int4' : undefined;
   if (narrow === undefined) return `its format ${written} is not known`;
-  return model.mixture ? { ...common, weights: 'bf16', experts: narrow } : { ...common, weights: narrow };
+  if (!model.mixture) return { ...common, weights: narrow };
+  if (narrow === 'int4') return { ...common, weights: 'bf16', experts: narrow };
+  return { ...common, weights: narrow, attentionWeights: 'bf16' };
 }
 
 /**

@@ -43,7 +43,8 @@ function variantsOf(scenario: TrainingScenario): Variant[] {
   const seen = new Set<string>();
   return changesTried(scenario).flatMap((changes) => {
     const variant = variantOf(scenario, changes);
-    if (!variant) return [];
+    // Of microbatches those that there are enough sequences for are all there is to say.
+    if (!variant || ('problem' in variant && changes.microBatch !== undefined)) return [];
     const changed = 'problem' in variant ? variant.changed : changesOf(scenario, variant.scenario);
     if (changed === '' || seen.has(changed)) return [];
     seen.add(changed);

@@ -18,7 +18,7 @@ export interface ShapeAdvice {
   readonly parameters: number;
   /** Of the time of a token, what it takes more. */
   readonly time: number;
-  /** Of the time that a token would take if it went with the work of a token, what is saved. */
+  /** Of that time, what is saved beside what kernels would take more (or less) if they went with the work of a token. */
   readonly gained: number;
 }
 
@@ -45,10 +45,12 @@ function judge(
   const other = { ...scenario, config };
   if (!divides(other)) return undefined;
   const { seqLen } = scenario;
-  const time = predictTraining(other, model).stepSeconds / prediction.stepSeconds;
-  const work = trainingFlopsPerToken(config, seqLen) / trainingFlopsPerToken(scenario.config, seqLen);
+  const { stepSeconds } = prediction;
+  const time = predictTraining(other, model).stepSeconds / stepSeconds - 1;
+  const work = trainingFlopsPerToken(config, seqLen) / trainingFlopsPerToken(scenario.config, seqLen) - 1;
+  const expected = isPadding ? 0 : (work * prediction.time.compute) / stepSeconds;
   const parameters = parameterCount(config) / parameterCount(scenario.config) - 1;
-  return { size, from, to, parameters, time: time - 1, gained: 1 - time / (isPadding ? 1 : work) };
+  return { size, from, to, parameters, time, gained: expected - time };
 }
 
 function divides({ config, layout, seqLen, microBatch, microbatches }: TrainingScenario): boolean {

@@ -1,13 +1,12 @@
 // The rules of thumb of training: what to split first, and what to keep where.
 import { type Axis, axes } from '../../mesh/mesh.ts';
 import { divisors } from '../../model/fit.ts';
-import { formatBytes, formatPercent, formatSeconds } from '../../units.ts';
+import { formatBytes, formatPercent } from '../../units.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { fits, usableBytes } from '../training/fits.ts';
 import type { StepTime } from '../training/scenario.ts';
 import { bestOf } from './best-of.ts';
-import { causeNames } from './cause-names.ts';
-import { compareTimes } from './compare.ts';
+import { compareTimes, differenceText } from './compare.ts';
 import type { Judged, Predict } from './judged.ts';
 import type { Rule } from './rules.ts';
 import { type Changes, changesOf, variantOf } from './variant.ts';
@@ -201,6 +200,5 @@ function instead({ scenario, prediction, predict }: TrainingCase, kinds: readonl
   const slower = best.prediction.stepSeconds / prediction.stepSeconds - 1;
   const named = `with ${changesOf(scenario, best.scenario) || 'another pipeline'}`;
   if (!most || slower === 0) return `${named} a step takes as long`;
-  const told = `${formatSeconds(Math.abs(most.seconds))} ${most.seconds > 0 ? 'more' : 'less'} on ${causeNames[most.cause]}`;
-  return `${named} a step takes ${formatPercent(Math.abs(slower))} ${slower > 0 ? 'longer' : 'less'}: ${told}`;
+  return `${named} a step takes ${formatPercent(Math.abs(slower))} ${slower > 0 ? 'longer' : 'less'}: ${differenceText(most)}`;
 }

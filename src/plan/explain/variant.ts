@@ -60,7 +60,7 @@ function settled(layout: Layout, layers: number, before: Layout): Layout {
     virtual,
     sp: tp > 1 && (layout.sp || before.tp === 1),
     zero: dp * cp * ep > 1 ? layout.zero : 0,
-    schedule: pp === 1 || (virtual > 1 && layout.schedule === 'zb-h1') ? '1f1b' : layout.schedule,
+    schedule: pp === 1 || (virtual > 1 && layout.schedule !== 'gpipe') ? '1f1b' : layout.schedule,
     cpMode: cp > 1 && before.cp === 1 ? 'gather' : cp > 1 ? layout.cpMode : 'ring',
   };
 }

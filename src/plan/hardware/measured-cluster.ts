@@ -15,7 +15,8 @@ export function measuredCluster(machine: MeasuredMachine, ranks: number, name = 
       problem: `it has ${ranks} ranks and the machine ${cores} cores`,
       fix: `give from 1 to ${cores}`,
     });
-  const longest = talk[0]?.seconds.send.at(-1);
+  const messages = talk[0]?.seconds.send;
+  const [shortest, longest] = [messages?.[0], messages?.at(-1)];
   return {
     name,
     device: coreOf(machine, ranks),
@@ -26,7 +27,7 @@ export function measuredCluster(machine: MeasuredMachine, ranks: number, name = 
         link: 'shared-memory',
         devices: ranks,
         bytesPerSecond: longest ? longest[0] / longest[1] : 1e10,
-        latencySeconds: talk[0]?.seconds.send[0]?.[1] ?? 1e-6,
+        latencySeconds: shortest?.[1] ?? 1e-6,
         source,
       },
     ],

@@ -46,6 +46,8 @@ export interface EngineTimes {
   readonly experts: number;
   /** The same of experts of four bits whose products the device takes as they are. */
   readonly narrowExperts: number;
+  /** The same of experts whose weights are widened before products are taken of them. */
+  readonly widenedExperts: number;
   /** Of products and attention of iterations that read prompts, over what their models say: clocks are lower where there is more work. */
   readonly prompts: number;
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseModelConfig } from '../../model/families.ts';
 import { presets } from '../../model/presets.ts';
 import { deploy } from './deployed.ts';
+import { cacheBytes } from './memory.ts';
 import { servingPredictor } from './predict-serving.ts';
 import type { Pool, ServingLayout, ServingScenario } from './scenario.ts';
 import { cluster, plainFormats, roofline } from './stand-ins.test-support.ts';
@@ -10,6 +11,7 @@ import { steadyServing } from './steady-serving.ts';
 
 const one: ServingLayout = { tp: 1, pp: 1, dp: 1, cp: 1, ep: 1 };
 const model = parseModelConfig(presets['llama-3.2-1b'], 'model');
+const mixtral = parseModelConfig(presets['mixtral-tiny'], 'model');
 const predict = servingPredictor(roofline);
 
 const scenario = (given: Partial<ServingScenario> = {}): ServingScenario => ({
@@ -110,6 +112,44 @@ describe('loads', () => {
     ];
     const { secondsToFirstToken } = predict(scenario({ load: { kind: 'recorded', arrivals } }));
     expect(secondsToFirstToken.p99!).toBeGreaterThan(5 * secondsToFirstToken.p50!);
+  });
+});
+
+describe('offline', () => {
+  const atOnce = (requests: number) => ({
+    kind: 'recorded' as const,
+    arrivals: Array.from({ length: requests }, () => ({ seconds: 0 })),
+  });
+
+  test('one request more than there is room for takes another wave', () => {
+    const lengths = { inputTokens: 8, outputTokens: 2048 };
+    const wide = { lengths, engine: 'trtllm', model: parseModelConfig(presets['gpt2-xl'], 'model') } as const;
+    const room = deploy(scenario(wide), roofline).mostWritten;
+    const seconds = (requests: number) =>
+      requests / predict(scenario({ ...wide, load: atOnce(requests) })).requestsPerSecond;
+    const full = seconds(room);
+    const alone = seconds(1);
+    // The last wave, of one, is as quick as it is alone.
+    expect(seconds(room + 1) / (full + alone)).toBeCloseTo(1, 2);
+    expect(seconds(2 * room) / (2 * full)).toBeCloseTo(1, 2);
+  });
+
+  test('ranks with requests of their own read whole prompts together, however long', () => {
+    const deployment = aggregated({ dp: 4, ep: 4 });
+    const given = { model: mixtral, deployment, lengths: { inputTokens: 20_000, outputTokens: 4 } };
+    const { secondsToFirstToken } = predict(scenario({ ...given, engine: 'trtllm', load: atOnce(4) }));
+    expect(secondsToFirstToken.p99).toBe(secondsToFirstToken.p50);
+  });
+});
+
+describe('pools apart', () => {
+  test('keys and values of a prompt go over the links', () => {
+    const deployment = { kind: 'disaggregated', prefill: pool({ tp: 2 }), decode: pool({ tp: 2 }) } as const;
+    const { transferSeconds } = deploy(scenario({ deployment }), roofline);
+    const bytes = cacheBytes(model, { ...one, tp: 2 }, plainFormats, 1024);
+    // Each device has half of the heads, and sends them at once.
+    expect(2 * bytes).toBe(cacheBytes(model, one, plainFormats, 1024));
+    expect(transferSeconds).toBeCloseTo(bytes / cluster.tiers[0]!.bytesPerSecond, 12);
   });
 });
 

@@ -8,6 +8,7 @@ import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
+import { busiestRank } from './routing.ts';
 import type { TrainingScenario } from './scenario.ts';
 import { productsAgain } from './selection.ts';
 import { trainingParameters } from './training-parameters.ts';
@@ -28,10 +29,11 @@ const ofCopies = (layout: Layout): Layout =>
   layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
 
 export function trainingCosts(
-  { cluster, config, formats, layout, software }: TrainingScenario,
+  { cluster, config, formats, layout, software, routing = 'even' }: TrainingScenario,
   model: CostModel,
 ): TrainingCosts {
   const { device } = cluster;
+  const busiest = busiestRank(config, layout, routing);
   const { attention, dropout, fuses } = software;
   const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = trainingParameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
@@ -42,7 +44,9 @@ export function trainingCosts(
     model.kernelSeconds(kernel, device, kernelFormats, kernel.kind === 'attention' ? ofAttention : ofProducts);
   /** Bytes for experts: of a rank's own tokens, where tensor-parallel ranks share them out, and once to a node, where they go so. */
   const toExperts = (bytes: number, spread: readonly number[]): number =>
-    bytes / (layout.sp && software.gathersAgain ? layout.tp : 1) / (software.sendsOnce ? copies(spread) : 1);
+    (busiest * bytes) /
+    (layout.sp && software.gathersAgain ? layout.tp : 1) /
+    (software.sendsOnce ? copies(spread) : 1);
   /** Of what leaves a node, on average over tokens whose experts lie anywhere: rows for each node that has any. */
   const copies = (spread: readonly number[]): number => {
     const wanted = config.mixture?.perToken ?? 1;
@@ -56,6 +60,7 @@ export function trainingCosts(
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'matmul') return again * fused(kernel);
     if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
+    if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(

@@ -14,12 +14,14 @@ export interface RunSeconds {
   readonly cp: number;
   readonly ep: number;
   readonly dp: number;
+  /** Of copies to the host's memory and back. */
+  readonly offload: number;
 }
 
-export const noSeconds: RunSeconds = { compute: 0, launches: 0, tp: 0, cp: 0, ep: 0, dp: 0 };
+export const noSeconds: RunSeconds = { compute: 0, launches: 0, tp: 0, cp: 0, ep: 0, dp: 0, offload: 0 };
 
-export const allSeconds = ({ compute, launches, tp, cp, ep, dp }: RunSeconds): number =>
-  compute + launches + tp + cp + ep + dp;
+export const allSeconds = ({ compute, launches, tp, cp, ep, dp, offload }: RunSeconds): number =>
+  compute + launches + tp + cp + ep + dp + offload;
 
 export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   compute: a.compute + b.compute,
@@ -28,10 +30,11 @@ export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   cp: a.cp + b.cp,
   ep: a.ep + b.ep,
   dp: a.dp + b.dp,
+  offload: a.offload + b.offload,
 });
 
 /** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
-function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches'> {
+function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches' | 'offload'> {
   const along = axesOf(axis);
   if (along.length > 1 || along[0] === 'dp') return along.includes('tp') && !along.includes('dp') ? 'tp' : 'dp';
   if (axis === 'ep') return call === 'allToAll' || call === 'allToAllV' ? 'ep' : 'dp';
@@ -74,6 +77,7 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     cp: talk.cp + shifted - hidden.cp,
     ep: talk.ep - hidden.ep,
     dp: talk.dp - hidden.dp,
+    offload: 0,
   };
   return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches]) };
 }

@@ -5,6 +5,8 @@ import type { RouterSettings } from '../../model/router.ts';
 import type { Cluster } from '../hardware/cluster.ts';
 import { formatBytes, type NumberFormat } from '../hardware/number-format.ts';
 import type { Widths } from '../summary/summary.ts';
+import type { Offload } from './offload.ts';
+import type { Routing } from './routing.ts';
 
 /** Formats by role; `master`: what the optimizer works on, where that is not the parameters themselves. */
 export interface TrainingFormats {
@@ -120,6 +122,9 @@ export const ownRuntime: Software = {
   plansMemory: true,
 };
 
+/** What runs there: on a machine that was measured, what it was measured with. */
+export const softwareOn = ({ device }: Cluster): Software => (device.measured ? ownRuntime : currentSoftware);
+
 export interface TrainingScenario {
   readonly config: ModelConfig;
   readonly layout: Layout;
@@ -131,6 +136,10 @@ export interface TrainingScenario {
   readonly cluster: Cluster;
   readonly formats: TrainingFormats;
   readonly software: Software;
+  /** Of a mixture's tokens to its experts; undefined: even. Memory is that of even routing. */
+  readonly routing?: Routing;
+  /** What waits in the host's memory; undefined: nothing. */
+  readonly offload?: Offload;
   /** Of mixtures of experts: how their routers are trained; undefined: by the loss of tokens alone. */
   readonly router?: RouterSettings;
 }
@@ -149,6 +158,8 @@ export interface StepTime {
   readonly pp: number;
   /** Waiting for other stages' work. */
   readonly bubble: number;
+  /** Copies to the host's memory and back that nothing hides; an optimizer there is `optimizer`. */
+  readonly offload: number;
   readonly optimizer: number;
 }
 
@@ -170,6 +181,8 @@ export interface TrainingPrediction {
   readonly memory: TrainingMemory;
   /** By stage. */
   readonly memoryByStage: readonly TrainingMemory[];
+  /** With offload, of the host's memory: bytes that a rank takes at most, and those that there are for each. */
+  readonly host?: { readonly bytes: number; readonly room: number };
   readonly tokensPerSecondPerDevice: number;
   /** Model FLOPs (trainingFlopsPerToken of model/config.ts) a second. */
   readonly modelFlopsPerSecondPerDevice: number;

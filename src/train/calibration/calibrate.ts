@@ -2,7 +2,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { type AbortSignalLike, throwIfAborted } from '../../abort-signal.ts';
 import { worldGroup, worldSize } from '../../mesh/mesh.ts';
-import { fitKernels, type TimedKernel } from '../../plan/cost/measured/fit-measured.ts';
+import { fitKernels, lowerQuartile, type TimedKernel } from '../../plan/cost/measured/fit-measured.ts';
 import type { MeasuredMachine, MeasuredTalk } from '../../plan/hardware/measured-machine.ts';
 import { runWorld } from '../../runtime/world.ts';
 import { createPool, type WorldPool } from '../../runtime/world-pool.ts';
@@ -14,7 +14,7 @@ import type { TimedTalkJob } from './timed-talk-rank.ts';
 export interface Calibrating {
   readonly signal?: AbortSignalLike | undefined;
   readonly pool?: WorldPool | undefined;
-  /** Called before each measurement. */
+  /** Called before each measurement, and after the last. */
   readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
 }
 
@@ -42,18 +42,19 @@ export async function calibrate({ signal, pool: given, onProgress }: Calibrating
   };
   const run = { pool, ...(signal ? { signal } : {}) };
   try {
-    const timed: TimedKernel[] = [];
-    for (const each of cases) timed.push(...(await next(() => timeStep(each, cores, run))));
-    const probe = cases.find(({ name }) => name === probeName)!;
-    const alone = await next(() => timeStep(probe, 1, run));
+    const timed: TimedKernel[][] = [];
+    for (const each of cases) timed.push(await next(() => timeStep(each, cores, run)));
+    const probe = cases.findIndex(({ name }) => name === probeName);
+    const alone = await next(() => timeStep(cases[probe]!, 1, run));
     const talk: MeasuredTalk[] = [];
     for (const ranks of sizes) talk.push(await next(() => timeTalk(ranks, run)));
+    onProgress?.({ done, total });
     return {
       title: cpus()[0]?.model ?? 'unknown processor',
       cores,
       memoryBytes: totalmem(),
-      kernels: fitKernels(timed),
-      alone: paceOf(alone, timed),
+      kernels: fitKernels(timed.flat()),
+      alone: paceOf(alone, timed[probe]!),
       talk,
     };
   } finally {
@@ -84,7 +85,24 @@ async function timeStep({ settings }: CalibrationCase, cores: number, run: Run):
     jobs: Array.from({ length: ranks }, () => job),
     ...run,
   });
-  return (results as TimedKernel[][]).flat();
+  return slowest(results as TimedKernel[][]);
+}
+
+/** Ranks meet again and again: of what they do alike the time of the slowest counts, each time. What only one does stands for itself. */
+function slowest([first, ...others]: readonly TimedKernel[][]): TimedKernel[] {
+  const isAlike = (other: readonly TimedKernel[]): boolean =>
+    other.length === first!.length &&
+    other.every(({ kernel, seconds }, i) => {
+      const own = first![i]!;
+      return seconds.length === own.seconds.length && JSON.stringify(kernel) === JSON.stringify(own.kernel);
+    });
+  const alike = others.filter(isAlike);
+  const rest = others.filter((other) => !isAlike(other)).flat();
+  const together = first!.map(({ kernel, seconds }, i) => ({
+    kernel,
+    seconds: seconds.map((own, time) => Math.max(own, ...alike.map((other) => other[i]!.seconds[time]!))),
+  }));
+  return [...together, ...rest];
 }
 
 /** Of each length the time of the rank that takes longest. */
@@ -112,14 +130,8 @@ async function timeTalk(ranks: number, run: Run): Promise<MeasuredTalk> {
   };
 }
 
-/** Of the same kernels: what they take where one rank works, over what they take where all do. */
+/** Of the same kernels, each once: what they take where one rank works, over what they take where all do. */
 function paceOf(alone: readonly TimedKernel[], together: readonly TimedKernel[]): number {
-  const mean = (all: readonly number[]) => all.reduce((a, b) => a + b, 0) / all.length;
-  const ofAll = new Map(together.map(({ kernel, seconds }) => [JSON.stringify(kernel), mean(seconds)]));
-  let [one, all] = [0, 0];
-  for (const { kernel, seconds } of alone) {
-    one += seconds.length * mean(seconds);
-    all += seconds.length * ofAll.get(JSON.stringify(kernel))!;
-  }
-  return one / all;
+  const all = (timed: readonly TimedKernel[]) => timed.reduce((sum, { seconds }) => sum + lowerQuartile(seconds), 0);
+  return all(alone) / all(together);
 }

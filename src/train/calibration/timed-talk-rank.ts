@@ -1,6 +1,7 @@
 // The rank module that times calls between ranks, by bytes.
 import { type Group, worldGroup } from '../../mesh/mesh.ts';
 import type { CollectiveOp } from '../../mesh/traffic.ts';
+import { lowerQuartile } from '../../plan/cost/measured/fit-measured.ts';
 import type { MeasuredTalk } from '../../plan/hardware/measured-machine.ts';
 import type { Transport } from '../../runtime/transport/transport.ts';
 
@@ -37,7 +38,7 @@ export async function rank(transport: Transport, job: unknown): Promise<Measured
         return (performance.now() - start) / 1000;
       });
       // Who waits may be woken late: what else the machine does is no part of a call.
-      return [bytes, times.sort((a, b) => a - b)[calls >> 2]!];
+      return [bytes, lowerQuartile(times)];
     });
   return Object.fromEntries(
     Object.entries(callsOf(transport, group, from, to)).map(([name, call]) => [name, time(call)]),

@@ -1,6 +1,6 @@
 // From timed kernels to what they are made of costs.
 import type { KernelShape } from '../../../program/kernel-shape.ts';
-import { type Costs, type MeasuredKernels, type ProductName, productNames } from '../../hardware/measured-machine.ts';
+import { type MeasuredKernels, type ProductName, productNames } from '../../hardware/measured-machine.ts';
 import { memoryAmounts, productAmounts, productName } from './amounts.ts';
 import { type Measured, nonNegativeFit } from './non-negative-fit.ts';
 
@@ -10,19 +10,12 @@ export interface TimedKernel {
   readonly seconds: readonly number[];
 }
 
-/**
- * Costs are fitted to each kernel's median. What else a machine does makes some times longer, now of the one, now of the other: by how much, on average
- * over all of them, all costs are raised.
- */
+/** Costs are fitted to each kernel's lower quartile: what else a machine does makes times longer, which is no part of them. */
 export function fitKernels(timed: readonly TimedKernel[]): MeasuredKernels {
-  const kernels = merged(timed).map(({ kernel, seconds }) => ({ kernel, median: median(seconds), seconds }));
-  const all = kernels.reduce((sum, { seconds }) => sum + seconds.reduce((a, b) => a + b, 0), 0);
-  const raise = all / kernels.reduce((sum, each) => sum + each.median * each.seconds.length, 0);
-  const fitted = (rows: readonly Measured[]): Costs => nonNegativeFit(rows).map((cost) => cost * raise);
-
+  const kernels = merged(timed).map(({ kernel, seconds }) => ({ kernel, seconds: lowerQuartile(seconds) }));
   const products = new Map<ProductName, Measured[]>(productNames.map((name) => [name, []]));
   const memory = new Map<string, Measured[]>();
-  for (const { kernel, median: seconds } of kernels)
+  for (const { kernel, seconds } of kernels)
     if (kernel.kind !== 'memory') products.get(productName(kernel))!.push({ amounts: productAmounts(kernel), seconds });
     else {
       const op = kernel.op ?? '';
@@ -30,10 +23,10 @@ export function fitKernels(timed: readonly TimedKernel[]): MeasuredKernels {
     }
   return {
     products: Object.fromEntries(
-      [...products].map(([name, rows]) => [name, fitted(rows)]),
-    ) as MeasuredKernels['products'],
-    memory: Object.fromEntries([...memory].map(([op, rows]) => [op, fitted(rows)])),
-    others: fitted([...memory.values()].flat()),
+      [...products].map(([name, rows]) => [name, nonNegativeFit(rows)]),
+    ) as unknown as MeasuredKernels['products'],
+    memory: Object.fromEntries([...memory].map(([op, rows]) => [op, nonNegativeFit(rows)])),
+    others: nonNegativeFit([...memory.values()].flat()),
   };
 }
 
@@ -49,7 +42,6 @@ function merged(timed: readonly TimedKernel[]): TimedKernel[] {
   return [...found.values()];
 }
 
-export function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
-}
+/** Of times, which what else the machine does only ever makes longer. */
+export const lowerQuartile = (seconds: readonly number[]): number =>
+  [...seconds].sort((a, b) => a - b)[(seconds.length - 1) >> 2]!;

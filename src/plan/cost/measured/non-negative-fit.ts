@@ -6,8 +6,9 @@ export interface Measured {
   readonly seconds: number;
 }
 
-/** Sweeps over the coefficients: the error of few of them is at its least long before. */
+/** Sweeps over the coefficients, at most; before, they end when none moves any more. */
 const sweeps = 3000;
+const still = 1e-9;
 
 /**
  * Seconds of one of each amount, at least 0, with which the predicted times are nearest to those measured: each in proportion to itself, so that short ones
@@ -19,15 +20,19 @@ export function nonNegativeFit(all: readonly Measured[]): number[] {
   const squares = Array.from({ length: count }, (_, j) => rows.reduce((sum, row) => sum + row[j]! ** 2, 0));
   const costs = Array<number>(count).fill(0);
   const left = rows.map(() => 1);
-  for (let sweep = 0; sweep < sweeps; sweep++)
+  for (let sweep = 0; sweep < sweeps; sweep++) {
+    let moved = false;
     for (let j = 0; j < count; j++) {
       if (squares[j] === 0) continue;
       const along = rows.reduce((sum, row, i) => sum + row[j]! * left[i]!, 0);
       const next = Math.max(0, costs[j]! + along / squares[j]!);
       const by = next - costs[j]!;
       costs[j] = next;
+      moved ||= Math.abs(by) > still * next;
       if (by !== 0) for (let i = 0; i < rows.length; i++) left[i]! -= by * rows[i]![j]!;
     }
+    if (!moved) break;
+  }
   return costs;
 }
 

@@ -12,6 +12,7 @@ import { firstThatFits, predictedBytes } from '../src/plan/accuracy/judge.ts';
 import { predictors } from '../src/plan/accuracy/predictors.ts';
 import { parseTable } from '../src/plan/accuracy/table.ts';
 import { trainingCase } from '../src/plan/accuracy/training-row.ts';
+import { solve } from '../src/plan/calibrate/solve.ts';
 import { errorWidth, traits } from '../src/plan/training/interval.ts';
 import type { Interval, IntervalParameters, Trait } from '../src/plan/training/interval-shape.ts';
 import type { TrainingScenario } from '../src/plan/training/scenario.ts';
@@ -107,27 +108,6 @@ function fitTo(rows: readonly Error[]): IntervalParameters {
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
-
-/** Rows of coefficients with their right side behind them: by elimination with pivots. */
-function solve(rows: number[][]): number[] {
-  const size = rows.length;
-  for (let at = 0; at < size; at++) {
-    const pivot = rows
-      .slice(at)
-      .reduce((best, row, i) => (Math.abs(row[at]!) > Math.abs(rows[best]![at]!) ? at + i : best), at);
-    [rows[at], rows[pivot]] = [rows[pivot]!, rows[at]!];
-    for (let below = at + 1; below < size; below++) {
-      const factor = rows[below]![at]! / rows[at]![at]!;
-      for (let j = at; j <= size; j++) rows[below]![j]! -= factor * rows[at]![j]!;
-    }
-  }
-  const solution = Array<number>(size).fill(0);
-  for (let at = size - 1; at >= 0; at--) {
-    const known = solution.reduce((sum, value, j) => (j > at ? sum + value * rows[at]![j]! : sum), 0);
-    solution[at] = (rows[at]![size]! - known) / rows[at]![at]!;
-  }
-  return solution;
-}
 
 /** Below it lies so large a share of the weight. */
 function quantile(values: readonly number[], weights: readonly number[], share: number): number {

@@ -1,7 +1,7 @@
 // How far off a prediction may be: between which bounds four of five measurements lie that it stands for, by what it leans on.
 import { rateOf } from '../hardware/number-format.ts';
 import { intervalParameters } from './interval-parameters.ts';
-import type { Interval, Trait } from './interval-shape.ts';
+import type { Interval, IntervalParameters, Trait } from './interval-shape.ts';
 import type { TrainingPrediction, TrainingScenario } from './scenario.ts';
 
 export const traits: Readonly<Record<Trait, (scenario: TrainingScenario) => boolean>> = {
@@ -19,7 +19,10 @@ const measured: readonly string[] = ['ampere', 'hopper', 'blackwell', 'blackwell
 const unmeasuredFactor = 2;
 
 /** Usual size of an error, as a logarithm. */
-export function errorWidth(scenario: TrainingScenario, { width, factors } = intervalParameters): number {
+export function errorWidth(
+  scenario: TrainingScenario,
+  { width, factors }: IntervalParameters = intervalParameters,
+): number {
   const { device } = scenario.cluster;
   const isMeasured = device.measured !== undefined || measured.includes(device.architecture);
   const factor = (Object.keys(traits) as Trait[]).reduce(
@@ -33,7 +36,7 @@ export function errorWidth(scenario: TrainingScenario, { width, factors } = inte
 export function intervalsOf(
   scenario: TrainingScenario,
   { stepSeconds, memory }: Pick<TrainingPrediction, 'stepSeconds' | 'memory'>,
-  parameters = intervalParameters,
+  parameters: IntervalParameters = intervalParameters,
 ): { readonly stepSeconds: Interval; readonly memoryBytes: Interval } {
   const width = errorWidth(scenario, parameters);
   const around = (value: number, [low, high]: Interval): Interval => [value * Math.exp(low), value * Math.exp(high)];

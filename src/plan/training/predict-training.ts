@@ -82,7 +82,12 @@ export function playTraining(scenario: TrainingScenario, model: CostModel): Play
   return playStages(scheduleOf(layout, microbatches), timedStages(scenario, summaries, model), software);
 }
 
-function timedStages(scenario: TrainingScenario, summaries: readonly StageSummary[], model: CostModel): StageTime[] {
+/** Of every stage, by its summary. */
+export function timedStages(
+  scenario: TrainingScenario,
+  summaries: readonly StageSummary[],
+  model: CostModel,
+): StageTime[] {
   const costs = trainingCosts(scenario, model);
   const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
   return summaries.map((summary) => timed.get(summary)!);

@@ -38,18 +38,7 @@ test('what is claimed of the best layout is what plan predicts of it', async () 
     { layouts: { stepSeconds: number; mfu: number; tokensPerSecondPerGpu: number }[]; mfu: number },
   ];
   const [best] = layouts;
-  const { stdout } = await run(
-    'plan',
-    '--train',
-    ...small,
-    '--cluster',
-    '2xh100',
-    '--global-batch',
-    '64',
-    '--top',
-    '1',
-    '--json',
-  );
+  const { stdout } = await run('plan', '--train', ...small, '--cluster', '2xh100', '--top', '1', '--json');
   expect(best).toMatchObject({ stepSeconds: jsonLines(stdout)[0]!.stepSeconds });
   // FLOPs of a token are the same on both sides.
   expect(mfu / 100_000).toBeCloseTo(best!.mfu / best!.tokensPerSecondPerGpu, 12);
@@ -96,7 +85,12 @@ test.each<[string, string[], string, string]>([
   ],
   ['a GPU that nobody knows', ['--claim', '8M tokens/s on 64 X900'], 'x900', 'catalogue'],
   ['products the device has not', ['--claim', '40% MFU on 8 A100', '--precision', 'fp8'], 'no products in fp8', 'bf16'],
-  ['a deadline without tokens', ['--train', '--deadline', '90d'], '--deadline', 'add --tokens'],
+  [
+    'a deadline without tokens',
+    [...small, '--cluster', '2xh100', '--train', '--deadline', '90d'],
+    '--deadline',
+    'add --tokens',
+  ],
   ['no number of tokens', ['--train', '--tokens', 'many'], '"many" is not how many', '15T'],
 ])('refused with the fix: %s', async (_, words, problem, fix) => {
   const { stdout, stderr, exit } = await run('plan', ...words, '--json');

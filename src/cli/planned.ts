@@ -22,13 +22,16 @@ const ofServing = [
   'engine',
 ] as const satisfies OptionName[];
 
+/** A claim may say of which sequences and steps it is. */
+const besideClaim = ofTraining.filter((key) => key !== 'seqLen' && key !== 'globalBatch');
+
 type Given = { readonly [name in OptionName]?: unknown };
 
 /** @throws OPTION_INVALID for options that contradict each other */
 export function plannedOf(values: Given): 'training' | 'serving' | 'claim' {
   const given = (keys: readonly OptionName[]) => keys.find((key) => values[key] !== undefined);
   if (values.claim !== undefined) {
-    const foreign = given(['train', 'serve', 'least', ...ofTraining.slice(2), ...ofServing]);
+    const foreign = given(['train', 'serve', 'least', ...besideClaim, ...ofServing]);
     if (foreign !== undefined) refuse(foreign, `it is given with ${option('claim')}`, 'leave one of the two out');
     return 'claim';
   }

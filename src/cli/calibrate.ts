@@ -71,7 +71,7 @@ async function measure(quiet: boolean, io: CliIo): Promise<MeasuredMachine> {
       onProgress({ done, total }) {
         if (quiet) return;
         progress ??= createProgress({ total, label: 'measure', stream: io.stderr });
-        progress.update({ step: done });
+        progress.update({ step: Math.floor(done) });
       },
     });
   } catch (error) {

@@ -21,6 +21,7 @@ const commandFields = {
   cluster: text('a cluster, such as 8xh100, or a JSON file'),
   products: oneOf(...new Set([...trainingProducts, ...servedWeights])),
   least: oneOf(...new Set([...objectiveNames, ...servingObjectives])),
+  offload: text('what the host keeps'),
   top: whole(1, 100, 5),
   train: toggle,
   serve: toggle,
@@ -142,7 +143,10 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   minP: numberOption('<p>', 'choose from the tokens at least this share as likely as the likeliest'),
   stop: textsOption('<text...>', 'end before any of these texts'),
   stopToken: numberOption('<id>', 'end before this token'),
-  cluster: textOption('<name>', 'devices and how they are joined: 1024xh100, 384xa100@omni-path, or a JSON file'),
+  cluster: textOption(
+    '<name>',
+    'devices and how they are joined: 1024xh100, 384xa100@omni-path, local (this machine, once calibrated), or a JSON file',
+  ),
   products: textOption(
     '<name>',
     `what products are taken in: ${trainingProducts.join(', ')}; of serving, what weights are: ${servedWeights.join(', ')}`,
@@ -150,6 +154,10 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   least: textOption(
     '<name>',
     `what makes a layout the best: ${objectiveNames.join(', ')}; of serving ${servingObjectives.join(', ')}`,
+  ),
+  offload: textOption(
+    '<what>',
+    "what waits in the host's memory: optimizer, activations, or both, with a share: optimizer,activations=0.5",
   ),
   top: numberOption('<n>', 'layouts to show'),
   train: switchOption('of training'),

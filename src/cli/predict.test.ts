@@ -28,7 +28,14 @@ test('one line: the time by cause is the step, the memory by part the total', as
     'fits',
     'memoryBytes',
     'time',
+    'interval',
+    'anchors',
+    'provenance',
   ]);
+  const [low, high] = said.interval.stepSeconds;
+  expect(low).toBeLessThan(said.stepSeconds);
+  expect(high).toBeGreaterThan(said.stepSeconds);
+  expect(said.anchors).toHaveLength(3);
   // A sum of rounded numbers.
   expect(sum(said.time)).toBeCloseTo(said.stepSeconds, 9);
   const { total, ...parts } = said.memoryBytes;

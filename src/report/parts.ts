@@ -26,6 +26,7 @@ export const timeParts: readonly Part<keyof StepTime>[] = [
   { key: 'dp', name: causeNames.dp, colour: 'red' },
   { key: 'pp', name: causeNames.pp, colour: 'sky' },
   { key: 'bubble', name: causeNames.bubble, colour: 'empty' },
+  { key: 'offload', name: causeNames.offload, colour: 'yellow' },
   { key: 'optimizer', name: causeNames.optimizer, colour: 'green' },
 ];
 

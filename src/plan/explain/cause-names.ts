@@ -10,5 +10,6 @@ export const causeNames: Readonly<Record<keyof StepTime, string>> = {
   dp: 'gradients and parameters',
   pp: 'between stages',
   bubble: 'bubble',
+  offload: 'copies to the host',
   optimizer: 'optimizer',
 };

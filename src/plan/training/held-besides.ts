@@ -11,7 +11,10 @@ import { keptOtherwise } from './kept-otherwise.ts';
 import type { TrainingScenario } from './scenario.ts';
 
 /** Of a chunk, by the work on a microbatch. */
-export function liveOf(scenario: TrainingScenario, { parts }: ChunkSummary): (kind: WorkKind) => LiveProfile {
+export function liveOf(
+  scenario: TrainingScenario,
+  { parts }: Pick<ChunkSummary, 'parts'>,
+): (kind: WorkKind) => LiveProfile {
   const besides = partsBesides(
     scenario,
     parts.map(({ part }) => part),

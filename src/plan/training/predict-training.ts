@@ -6,10 +6,11 @@ import { isMessage, type Schedule } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
 import { type StepSettings, tokensPerStep } from '../../step/settings.ts';
 import { rateOf } from '../hardware/number-format.ts';
-import { actionsOf } from '../summary/actions.ts';
+import { actionsOf, type StageActions } from '../summary/actions.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import type { StageSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from './costs.ts';
+import { hostBytes } from './offload-memory.ts';
 import { addSeconds, allSeconds, noSeconds } from './run-seconds.ts';
 import {
   type Software,
@@ -67,6 +68,7 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
     time: timeOf(stages, schedule.stages, { makespan, alone, slowest }),
     memory: fullest(memoryByStage),
     memoryByStage,
+    ...(scenario.offload ? { host: hostUse(summaries, actions, scenario) } : {}),
     tokensPerSecondPerDevice: tokens / devices / stepSeconds,
     modelFlopsPerSecondPerDevice: modelFlops,
     mfu: modelFlops / peak,
@@ -80,7 +82,12 @@ export function playTraining(scenario: TrainingScenario, model: CostModel): Play
   return playStages(scheduleOf(layout, microbatches), timedStages(scenario, summaries, model), software);
 }
 
-function timedStages(scenario: TrainingScenario, summaries: readonly StageSummary[], model: CostModel): StageTime[] {
+/** Of every stage, by its summary. */
+export function timedStages(
+  scenario: TrainingScenario,
+  summaries: readonly StageSummary[],
+  model: CostModel,
+): StageTime[] {
   const costs = trainingCosts(scenario, model);
   const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
   return summaries.map((summary) => timed.get(summary)!);
@@ -92,6 +99,17 @@ function playStages(schedule: Schedule, stages: readonly StageTime[], { overlaps
     workSeconds: (stage, work) => allSeconds(stages[stage]!.work(work)),
     ...(overlapsPipeline ? { transitSeconds: sends } : { sendSeconds: sends }),
   });
+}
+
+/** Of the stage that takes most. */
+function hostUse(
+  summaries: readonly StageSummary[],
+  actions: readonly StageActions[],
+  scenario: TrainingScenario,
+): TrainingPrediction['host'] {
+  const { host } = scenario.cluster;
+  const taken = summaries.map((summary, stage) => hostBytes(summary, actions[stage]!, scenario));
+  return { bytes: Math.max(...taken), room: host ? host.memoryBytes / host.devices : 0 };
 }
 
 const fullest = (stages: readonly TrainingMemory[]): TrainingMemory =>

@@ -5,6 +5,8 @@ import type { RouterSettings } from '../../model/router.ts';
 import type { Cluster } from '../hardware/cluster.ts';
 import { formatBytes, type NumberFormat } from '../hardware/number-format.ts';
 import type { Widths } from '../summary/summary.ts';
+import type { Offload } from './offload.ts';
+import type { Routing } from './routing.ts';
 
 /** Formats by role; `master`: what the optimizer works on, where that is not the parameters themselves. */
 export interface TrainingFormats {
@@ -74,6 +76,14 @@ export interface Software {
   readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
   /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
   readonly selects: 'products' | 'every second product';
+  /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
+  readonly addsApart: boolean;
+  /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
+  readonly gathersTensors: boolean;
+  /** The host waits in every layer to be told how many rows each expert gets: it and the device never work at the same time. */
+  readonly awaitsCounts: boolean;
+  /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
+  readonly awaitsRanks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
   readonly dropout: boolean;
   /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
@@ -96,6 +106,10 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   loss: 'in place',
   selects: 'products',
+  addsApart: false,
+  gathersTensors: false,
+  awaitsCounts: false,
+  awaitsRanks: false,
   dropout: false,
   plansMemory: false,
 };
@@ -114,6 +128,10 @@ export const ownRuntime: Software = {
   fusedOptimizer: false,
   launches: 'none',
   gathersAgain: false,
+  addsApart: false,
+  gathersTensors: false,
+  awaitsCounts: false,
+  awaitsRanks: false,
   loss: 'blocks',
   selects: 'products',
   dropout: false,
@@ -134,6 +152,10 @@ export interface TrainingScenario {
   readonly cluster: Cluster;
   readonly formats: TrainingFormats;
   readonly software: Software;
+  /** Of a mixture's tokens to its experts; undefined: even. Memory is that of even routing. */
+  readonly routing?: Routing;
+  /** What waits in the host's memory; undefined: nothing. */
+  readonly offload?: Offload;
   /** Of mixtures of experts: how their routers are trained; undefined: by the loss of tokens alone. */
   readonly router?: RouterSettings;
 }
@@ -152,6 +174,8 @@ export interface StepTime {
   readonly pp: number;
   /** Waiting for other stages' work. */
   readonly bubble: number;
+  /** Copies to the host's memory and back that nothing hides; an optimizer there is `optimizer`. */
+  readonly offload: number;
   readonly optimizer: number;
 }
 
@@ -173,6 +197,8 @@ export interface TrainingPrediction {
   readonly memory: TrainingMemory;
   /** By stage. */
   readonly memoryByStage: readonly TrainingMemory[];
+  /** With offload, of the host's memory: bytes that a rank takes at most, and those that there are for each. */
+  readonly host?: { readonly bytes: number; readonly room: number };
   readonly tokensPerSecondPerDevice: number;
   /** Model FLOPs (trainingFlopsPerToken of model/config.ts) a second. */
   readonly modelFlopsPerSecondPerDevice: number;

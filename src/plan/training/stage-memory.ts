@@ -2,8 +2,9 @@
 import { once } from '../../step/once.ts';
 import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
-import type { StageSummary, StateBytes } from '../summary/summary.ts';
+import type { StageSummary, StateBytes, WorkKind } from '../summary/summary.ts';
 import { liveOf } from './held-besides.ts';
+import { liveBesideHost, movedOf } from './offload-memory.ts';
 import { type Software, type TrainingMemory, type TrainingScenario, widthsOf } from './scenario.ts';
 
 /** Of what is held, this much more is taken: an allocator's blocks do not fit what comes next. */
@@ -18,9 +19,13 @@ export function stageMemory(summary: StageSummary, actions: StageActions, scenar
   return memoryOf(sharesOf(summary.state, scenario), peakOf(summary, actions, scenario) + tokens, software);
 }
 
-/** With ZeRO 3 weights are the copies that the optimizer works on. */
-function sharesOf(state: StateBytes, { formats }: TrainingScenario): StateBytes {
-  const { moments, master } = widthsOf(formats);
+/** With ZeRO 3 weights are the copies that the optimizer works on; if that is on the host, copies of those. */
+function sharesOf(state: StateBytes, { formats, offload }: TrainingScenario): StateBytes {
+  const { moments, master, parameters } = widthsOf(formats);
+  if (offload?.optimizer) {
+    const own = state.optimizer / (2 * moments + master);
+    return { ...state, weights: state.weights > 0 ? state.weights : own * parameters, optimizer: 0 };
+  }
   if (state.weights > 0) return state;
   const weights = (state.optimizer * master) / (2 * moments + master);
   return { ...state, weights, optimizer: state.optimizer - weights };
@@ -39,6 +44,10 @@ export function memoryOf(
 
 /** Most bytes of activations at once. */
 function peakOf(summary: StageSummary, actions: StageActions, scenario: TrainingScenario): number {
-  const chunks = summary.chunks.map((chunk) => once(liveOf(scenario, chunk)));
+  const chunks = summary.chunks.map((chunk) => {
+    const live = liveOf(scenario, chunk);
+    const moved = movedOf(scenario, chunk);
+    return once((kind: WorkKind) => liveBesideHost(live(kind), kind, moved));
+  });
   return livePeak(summary, actions, ({ chunk, kind }) => chunks[chunk]!(kind));
 }

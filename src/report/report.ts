@@ -1,7 +1,7 @@
 // One page of predictions, to be opened from anywhere: what was asked, the layouts, and where memory and time go.
 import type { Alternative } from '../plan/explain/alternatives.ts';
 import type { RuleVerdict } from '../plan/explain/rules.ts';
-import { fits, usableBytes } from '../plan/training/fits.ts';
+import { fitsAll, usableBytes } from '../plan/training/fits.ts';
 import type { ScalingPoint } from '../plan/training/scaling-curve.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import type { Played } from '../schedule/play.ts';
@@ -92,7 +92,7 @@ function headline({ scenario, prediction }: ReportedLayout): Markup {
     'tokens/s a device',
   )}${figure(quantity(mfu, formatPercent(mfu)), 'of peak')}${figure(
     quantity(memory.total, formatBytes(memory.total)),
-    fits(memory, scenario.cluster.device) ? 'of memory a device' : 'of memory a device: does not fit',
+    fitsAll(scenario, prediction) ? 'of memory a device' : 'of memory a device: does not fit',
   )}</dl>
 `;
 }
@@ -129,7 +129,7 @@ function layoutTable(layouts: readonly ReportedLayout[]): Markup {
         quantity(modelFlopsPerSecondPerDevice, formatFlopsPerSecond(modelFlopsPerSecondPerDevice)),
         quantity(mfu, formatPercent(mfu)),
         quantity(memory.total, formatBytes(memory.total)),
-        fits(memory, scenario.cluster.device) ? 'yes' : 'no',
+        fitsAll(scenario, prediction) ? 'yes' : 'no',
         ...(dollars ? [optional(dollarsPerMillionTokens, (value) => value.toPrecision(3))] : []),
         ...(joules ? [optional(joulesPerToken, (value) => value.toPrecision(3))] : []),
         `${scenario.microbatches} × ${scenario.microBatch}`,

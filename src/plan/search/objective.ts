@@ -1,6 +1,7 @@
 // What the best layout is the least of. Each grows with the seconds of a step, with those of its kernels and with memory, so that bounds of these bound it.
 import { worldSize } from '../../mesh/mesh.ts';
 import type { Cluster } from '../hardware/cluster.ts';
+import { sumOfDevices } from '../hardware/kinds.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 
 export const objectiveNames = ['time', 'cost', 'energy', 'memory'] as const;
@@ -53,16 +54,18 @@ export interface TokenCosts {
 }
 
 export function tokenCosts(
-  { cluster: { device }, layout, seqLen, microBatch, microbatches }: TrainingScenario,
+  { cluster, layout, seqLen, microBatch, microbatches }: TrainingScenario,
   prediction: TrainingPrediction,
 ): TokenCosts {
   const tokens = seqLen * microBatch * microbatches * layout.dp * layout.ep;
   const devices = worldSize(layout);
-  const dollars = device.dollarsPerHour;
+  // NaN where nobody rents one of them out.
+  const dollars = sumOfDevices(cluster, (each) => each.dollarsPerHour ?? Number.NaN) / cluster.devices;
   return {
-    ...(dollars === undefined
+    ...(Number.isNaN(dollars)
       ? {}
       : { dollarsPerMillionTokens: (((devices * dollars * prediction.stepSeconds) / 3600) * 1e6) / tokens }),
-    joulesPerToken: (devices * joules(device.watts, figuresOf(prediction))) / tokens,
+    joulesPerToken:
+      (devices * joules(sumOfDevices(cluster, ({ watts }) => watts) / cluster.devices, figuresOf(prediction))) / tokens,
   };
 }

@@ -5,7 +5,7 @@ import { once } from '../../step/once.ts';
 import { summariesFor } from '../summary/part-summary.ts';
 import type { ChunkSummary, CountedPart, LiveProfile } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
-import { heldBesides } from '../training/held-besides.ts';
+import { liveOf } from '../training/held-besides.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds, chunkSeconds } from '../training/run-seconds.ts';
 import { widthsOf } from '../training/scenario.ts';
@@ -47,12 +47,6 @@ export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): 
 
   const chunkOf = (summary: ChunkSummary): Chunk => {
     const runOf = once((work: WorkKind) => chunkSeconds(summary, work, costs, software));
-    const besides = heldBesides(scenario, summary);
-    const liveOf = (work: WorkKind): LiveProfile => {
-      const { peak, net } = summary[work].live;
-      const more = besides(work);
-      return { peak: peak + more.peak, net: net + more.net };
-    };
     return {
       forward: allSeconds(runOf('forward')),
       backward: allSeconds(runOf('backward')),
@@ -63,7 +57,7 @@ export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): 
         };
       },
       compute: { forward: runOf('forward').compute, backward: runOf('backward').compute },
-      live: once(liveOf),
+      live: once(liveOf(scenario, summary)),
     };
   };
   const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): CountedPart[] => {

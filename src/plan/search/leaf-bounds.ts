@@ -69,12 +69,15 @@ export function* boundedLeaves(expanding: Expanding, cuts: readonly Cut[]): Gene
       for (const zero of zerosOf(grid)) {
         const leaf: Leaf = { grid, cut, schedule, zero };
         const states = stages.map((each) => leastState(each.elements, leaf, widths));
-        const memoryBytes = Math.max(...states.map((state, i) => memoryOf(state, activations[i]!).total));
+        const memoryBytes = Math.max(
+          ...states.map((state, i) => memoryOf(state, activations[i]!, task.software).total),
+        );
         if (memoryBytes > usableBytes) continue;
         span ??= spanOf(expanding, cut, schedule, chunks, send);
         const after = stages.map(({ elements, window }, i) => {
           const said = finishingTalk(task, grid, zero, elements);
-          return optimizerSeconds(states[i]!, task) + dataSeconds(said, costs, task.software, window).exposed;
+          const optimizer = task.software.fusedOptimizer ? optimizerSeconds(states[i]!, task) : 0;
+          return optimizer + dataSeconds(said, costs, task.software, window).exposed;
         });
         yield {
           leaf,
@@ -114,7 +117,7 @@ export function playedLeaf(expanding: Expanding, { leaf, least, after }: Bounded
   const span = playedSpan(order, { works, transit: send - busy });
   const held = fullestStages(grid.pp).map((stage) => {
     const state = leastState(stageElements(expanding, leaf.cut, stage), leaf, widthsOf(task.formats));
-    return memoryOf(state, playedPeak(order, stage, live)).total;
+    return memoryOf(state, playedPeak(order, stage, live), task.software).total;
   });
   return {
     stepSeconds: Math.max(least.stepSeconds, span + after),

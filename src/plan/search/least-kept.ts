@@ -10,7 +10,8 @@ export function leastKept({ config, software }: SearchTask, kind: Kind): number 
   const { tp, sp, recompute } = kind;
   const { hiddenSize, heads, kvHeads, headDim, intermediateSize, activation, mixture } = config;
   const residual = sp ? hiddenSize / tp : hiddenSize;
-  if (recompute === 'full' || config.latent) return residual;
+  const isHalved = recompute === 'selective' && software.selects === 'every second product';
+  if (recompute === 'full' || isHalved || config.latent) return residual;
   const inner = mixture ? 0 : intermediateSize / tp;
   const queries = (heads * headDim) / tp;
   const keys = kvSharded(config, kindLayout(kind)) ? (kvHeads * headDim) / tp : headDim;

@@ -39,8 +39,10 @@ export function leastState(
   const { cp, ep } = grid.kind;
   const held = (from: number) =>
     zero < from ? own + alike + experts : (own + alike) / (grid.dp * cp * ep) + experts / (grid.dp * cp);
+  // Shares of parameters are the optimizer's, where it has copies.
+  const whole = (grid.dp * cp * ep > 1 ? 0 : own + alike) + (grid.dp * cp > 1 ? 0 : experts);
   return {
-    weights: held(3) * widths.parameters,
+    weights: (zero < 3 || widths.master === 0 ? held(3) : whole) * widths.parameters,
     gradients: held(2) * widths.gradients,
     optimizer: held(1) * (2 * widths.moments + widths.master),
   };

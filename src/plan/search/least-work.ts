@@ -153,7 +153,8 @@ const peakOf = ({ cluster, formats }: SearchTask): number =>
 function headSeconds(task: SearchTask, kind: Kind, { kernel }: TrainingCosts): number {
   const { hiddenSize: hidden, vocabSize } = task.config;
   const [rows, columns] = [tokensOf(task, kind), vocabSize / kind.tp];
-  if (task.software.lossInBlocks || !Number.isInteger(columns)) return (6 * rows * hidden * columns) / peakOf(task);
+  if (task.software.loss === 'blocks' || !Number.isInteger(columns))
+    return (6 * rows * hidden * columns) / peakOf(task);
   const product = { kind: 'matmul', batch: 1 } as const;
   return (
     kernel({ ...product, m: rows, n: columns, k: hidden }) +

@@ -69,6 +69,8 @@ export function summariesFor(settings: StepSettings, widths: Widths): Summaries 
       const runsOf = once((halves: Halves) => phaseSummaries(sharedBy(recordingOf(halves), layout.dp), widths));
       return {
         name,
+        layer,
+        policy,
         get forward() {
           return runsOf('whole').forward!;
         },

@@ -1,4 +1,5 @@
 // What kernels and collectives of one training scenario cost.
+import type { Layout } from '../../mesh/layout.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
@@ -7,7 +8,9 @@ import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { formatBytes, rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
+import { busiestRank } from './routing.ts';
 import type { TrainingScenario } from './scenario.ts';
+import { productsAgain } from './selection.ts';
 import { type TrainingParameters, trainingParameters } from './training-parameters.ts';
 
 export interface CostModel {
@@ -27,11 +30,16 @@ export interface TrainingCosts {
   readonly parameters: TrainingParameters;
 }
 
+/** With dualpipe both copies of a part of the model along a pipeline see data of their own. */
+const ofCopies = (layout: Layout): Layout =>
+  layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
+
 export function trainingCosts(
-  { cluster, config, formats, layout, software }: TrainingScenario,
+  { cluster, config, formats, layout, software, routing = 'even' }: TrainingScenario,
   model: CostModel,
 ): TrainingCosts {
   const { device } = cluster;
+  const busiest = busiestRank(config, layout, routing);
   const { attention, dropout, fuses } = software;
   const { parameters = trainingParameters, keeps = fittedKeeps } = model;
   const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = parameters;
@@ -43,7 +51,9 @@ export function trainingCosts(
     model.kernelSeconds(kernel, device, kernelFormats, kernel.kind === 'attention' ? ofAttention : ofProducts);
   /** Bytes for experts: of a rank's own tokens, where tensor-parallel ranks share them out, and once to a node, where they go so. */
   const toExperts = (bytes: number, spread: readonly number[]): number =>
-    bytes / (layout.sp && software.gathersAgain ? layout.tp : 1) / (software.sendsOnce ? copies(spread) : 1);
+    (busiest * bytes) /
+    (layout.sp && software.gathersAgain ? layout.tp : 1) /
+    (software.sendsOnce ? copies(spread) : 1);
   /** Of what leaves a node, on average over tokens whose experts lie anywhere: rows for each node that has any. */
   const copies = (spread: readonly number[]): number => {
     const wanted = config.mixture?.perToken ?? 1;
@@ -63,9 +73,12 @@ export function trainingCosts(
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
   const scoresOf = (kernel: Extract<KernelShape, { readonly kind: 'attention' }>): KernelShape[] =>
     scoreKernels(kernel, dropout, layout.recompute.policy === 'selective');
+  const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return passes * fused(kernel);
-    if (kernel.kind === 'matmul' && kernel.accumulates && addsApart) return fused(kernel) + fused(addedApart(kernel));
+    if (kernel.kind === 'matmul')
+      return again * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
+    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
+    if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoresOf(kernel).reduce((sum, each) => sum + fused(each), 0);
@@ -82,7 +95,7 @@ export function trainingCosts(
     kernel,
     launches: launchesOf,
     talk({ axis, call, bytes }) {
-      const spread = groupSpread(layout, axis, cluster);
+      const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
       const seconds = model.talkSeconds(
         { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
         cluster,

@@ -13,12 +13,14 @@ export interface RunSeconds {
   readonly cp: number;
   readonly ep: number;
   readonly dp: number;
+  /** Of copies to the host's memory and back. */
+  readonly offload: number;
 }
 
-export const noSeconds: RunSeconds = { compute: 0, launches: 0, tp: 0, cp: 0, ep: 0, dp: 0 };
+export const noSeconds: RunSeconds = { compute: 0, launches: 0, tp: 0, cp: 0, ep: 0, dp: 0, offload: 0 };
 
-export const allSeconds = ({ compute, launches, tp, cp, ep, dp }: RunSeconds): number =>
-  compute + launches + tp + cp + ep + dp;
+export const allSeconds = ({ compute, launches, tp, cp, ep, dp, offload }: RunSeconds): number =>
+  compute + launches + tp + cp + ep + dp + offload;
 
 export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   compute: a.compute + b.compute,
@@ -27,10 +29,11 @@ export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   cp: a.cp + b.cp,
   ep: a.ep + b.ep,
   dp: a.dp + b.dp,
+  offload: a.offload + b.offload,
 });
 
 /** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
-function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches'> {
+function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches' | 'offload'> {
   const along = axesOf(axis);
   if (along.length > 1 || along[0] === 'dp') return along.includes('tp') && !along.includes('dp') ? 'tp' : 'dp';
   if (axis === 'ep') return call === 'allToAll' || call === 'allToAllV' ? 'ep' : 'dp';
@@ -45,6 +48,7 @@ export const timesSeconds = (of: RunSeconds, count: number): RunSeconds => ({
   cp: of.cp * count,
   ep: of.ep * count,
   dp: of.dp * count,
+  offload: of.offload * count,
 });
 
 /** Of one microbatch in a chunk: part after part, as the host hides nothing of one behind the kernels of another that it has launched before. */
@@ -83,10 +87,9 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     if (cause === 'cp' && each.call === 'ringShift') shifted += seconds;
     else talk[cause] += seconds;
   }
-  // A ring's next keys are on their way while attention sees those before them.
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
-    cp: Math.min(shifted, attention),
+    cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
     ep: software.overlapsExperts ? hiddenExperts * talk.ep : 0,
     dp: software.overlapsParameters ? Math.min(talk.dp, compute) : 0,
   };
@@ -97,6 +100,7 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     cp: talk.cp + shifted - hidden.cp,
     ep: talk.ep - hidden.ep,
     dp: talk.dp - hidden.dp,
+    offload: 0,
   };
   const isApart = software.awaitsCounts && run.kernels.some(({ kernel }) => kernel.kind === 'grouped');
   const takesTurns = isApart ? 1 : others.takesTurns;

@@ -43,7 +43,7 @@ export const trainingParameters: TrainingParameters = {
   unfusedPasses: 1.3,
   portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
   groupedShare: 0.8,
-  launchSeconds: { interpreted: 31e-6, compiled: 10e-6, captured: 2e-6 },
+  launchSeconds: { interpreted: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
   collectiveLaunches: 2,
   awaitedSeconds: 120e-6,
   tensorGathers: 0.22,

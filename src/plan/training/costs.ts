@@ -75,9 +75,9 @@ export function trainingCosts(
     scoreKernels(kernel, dropout, layout.recompute.policy === 'selective');
   const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
     if (kernel.kind === 'matmul')
       return again * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
+    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
     if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);

@@ -69,13 +69,6 @@ export interface Software {
   readonly launches: 'interpreted' | 'compiled' | 'captured' | 'none';
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
-  /**
-   * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
-   * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
-   */
-  readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
-  /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
-  readonly selects: 'products' | 'every second product';
   /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
@@ -84,6 +77,13 @@ export interface Software {
   readonly awaitsCounts: boolean;
   /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
   readonly awaitsRanks: boolean;
+  /**
+   * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
+   * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
+   */
+  readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
+  /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
+  readonly selects: 'products' | 'every second product';
   /** Dropout after attention, in attention and after the MLP. */
   readonly dropout: boolean;
   /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
@@ -104,12 +104,12 @@ export const currentSoftware: Software = {
   fusedOptimizer: true,
   launches: 'compiled',
   gathersAgain: true,
-  loss: 'in place',
-  selects: 'products',
   addsApart: false,
   gathersTensors: false,
   awaitsCounts: false,
   awaitsRanks: false,
+  loss: 'in place',
+  selects: 'products',
   dropout: false,
   plansMemory: false,
 };

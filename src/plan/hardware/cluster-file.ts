@@ -82,13 +82,18 @@ const file = z.strictObject({
 export function parseClusterFile(json: unknown, path: string): Cluster {
   const described = checked(file, json, path, []);
   const { source: _, ...calibration } = described.calibration ?? {};
-  const groups = described.devices.map(({ count, device }, i) => ({
-    device: {
-      ...parseDevice(device, path, i),
+  // Groups that are described alike are of one kind.
+  const kinds = new Map<string, Device>();
+  const kindOf = (given: string | object, index: number): Device => {
+    const key = JSON.stringify(given);
+    const device = kinds.get(key) ?? {
+      ...parseDevice(given, path, index),
       ...(described.calibration ? { calibration: calibration as Calibration } : {}),
-    },
-    devices: count,
-  }));
+    };
+    kinds.set(key, device);
+    return device;
+  };
+  const groups = described.devices.map(({ count, device }, i) => ({ device: kindOf(device, i), devices: count }));
   const tiers = described.tiers.map(
     ({ latencySeconds, source, ...rest }): Tier => ({
       ...rest,

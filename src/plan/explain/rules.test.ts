@@ -53,13 +53,13 @@ const rows: Row[] = [
     follows: ['start with dp', 'ZeRO where memory is short'],
   },
   {
-    what: 'too wide for that, tp with sp inside the node; too deep, interleaved stages',
+    what: 'too wide for that, tp with sp inside the node',
     scenario: { model: 'llama-3.1-70b', cluster: '16xh100', seqLen: 4096, globalBatch: 16 },
-    shape: ({ tp, sp, pp, virtual }) => tp > 1 && tp <= 8 && sp && pp > 1 && virtual > 1,
-    follows: ['tp with sp, inside the node', 'pp, interleaved', 'the innermost axis has the fastest links'],
+    shape: ({ tp, sp }) => tp > 1 && tp <= 8 && sp,
+    follows: ['tp with sp, inside the node', 'the innermost axis has the fastest links'],
   },
   {
-    what: 'the largest: tp over all of a node, interleaved stages over nodes',
+    what: 'too deep: tp over all of a node, interleaved stages over nodes',
     scenario: { model: 'llama-3.1-405b', cluster: '256xh100', seqLen: 8192, globalBatch: 64 },
     shape: ({ tp, sp, pp, virtual }) => tp === 8 && sp && pp > 4 && virtual > 1,
     follows: ['tp with sp, inside the node', 'pp, interleaved', 'the innermost axis has the fastest links'],

@@ -58,7 +58,7 @@ describe('of a plan', () => {
     writeFileSync(path('ours.json'), '{}');
     const said = await explained(path('own.json'));
     expect(said.stepSeconds).toBe(JSON.parse(stdout.split('\n')[0]!).stepSeconds);
-    expect(said.answers[0].change).toBe('links of the box twice as fast');
+    expect(said.answers[0].change).toBe('box links twice as fast');
   });
 });
 

@@ -58,7 +58,9 @@ test('--report writes a page: the same layouts, why the first is best, and the f
     const values = elementsOf(page, 'data').map(({ attributes }) => Number(attributes.value));
     for (const { stepSeconds, dollarsPerMillionTokens, joulesPerToken } of lines.slice(0, 3))
       for (const value of [stepSeconds, dollarsPerMillionTokens, joulesPerToken]) expect(values).toContain(value);
-    expect(elementsOf(page, 'h2').map(readText)).toContain('Time against memory');
+    expect(elementsOf(page, 'h2').map(readText)).toEqual(
+      expect.arrayContaining(['Time against memory', 'Changed in one respect', 'Rules of thumb']),
+    );
   } finally {
     remove();
   }

@@ -55,6 +55,8 @@ const before2023 = {
   ...noOverlap,
   attention: 'scores',
   launches: 'interpreted',
+  addsApart: true,
+  gathersTensors: true,
   dropout: true,
   sp: false,
   zero: 0,
@@ -65,6 +67,7 @@ const shardedEager = {
   overlapsTensor: false,
   fuses: false,
   launches: 'interpreted',
+  addsApart: true,
   attention: 'flash-2',
   gathersAgain: false,
   loss: 'separate',
@@ -74,19 +77,37 @@ const shardedEager = {
 
 const rules: readonly Rule[] = [
   // Frameworks and their time.
-  { in: 'framework', says: /megatron-?core|megatron moe|simumax/i, means: { sp: true, zero: 1 } },
-  { in: 'framework', says: /nemo|bridge|dgx cloud/i, means: { sp: true, zero: 1, narrowGradients: true } },
-  { in: 'framework', says: /megascale|llama 3 herd|mlperf|kwai/i, means: { sp: true, zero: 1 } },
-  { in: 'framework', says: /sc21|megatron-lm 2020|vtrain/i, means: before2023 },
-  { in: 'framework', says: /korthikanti|calculon/i, means: before2023 },
-  { in: 'framework', says: /bigscience|megatron-deepspeed/i, means: { ...before2023, zero: 1, narrowGradients: true } },
-  { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true } },
+  {
+    in: 'framework',
+    says: /megatron-?core|megatron moe|simumax/i,
+    means: { sp: true, zero: 1, launches: 'interpreted' },
+  },
+  {
+    in: 'framework',
+    says: /nemo|bridge|dgx cloud/i,
+    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted' },
+  },
+  {
+    in: 'framework',
+    says: /megascale|llama 3 herd|mlperf|kwai/i,
+    means: { sp: true, zero: 1, launches: 'interpreted' },
+  },
+  { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
+  { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
+  { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
+  {
+    in: 'framework',
+    says: /bigscience|megatron-deepspeed/i,
+    means: { ...before2023, zero: 1, narrowGradients: true, awaitsRanks: true },
+  },
+  { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true, addsApart: false } },
   {
     in: 'framework',
     says: /nanotron/i,
     means: {
       fuses: false,
       launches: 'interpreted',
+      addsApart: true,
       attention: 'flash-2',
       gathersAgain: false,
       sp: true,
@@ -107,6 +128,7 @@ const rules: readonly Rule[] = [
       attention: 'flash-2',
       fuses: false,
       launches: 'interpreted',
+      addsApart: true,
     },
   },
   {
@@ -122,7 +144,7 @@ const rules: readonly Rule[] = [
   },
   { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
   { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
-  { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores' } },
+  { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores', overlapsGradients: false } },
   { in: 'precision', says: /^te /i, means: { attention: 'tuned' } },
   { in: 'framework', says: /method=megatron-lm/i, means: { overlapsGradients: false, overlapsTensor: false } },
   // What it shares out.
@@ -158,6 +180,8 @@ const rules: readonly Rule[] = [
   { says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i, means: { overlapsExperts: true } },
   { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
+  // Of NeMo on x86: its first containers, and the exchanges that it has on Hopper.
+  { says: /\bB[23]00\b.*container=(25|26\.02(?!\.01))|\bH100\b.*container=2/i, means: { awaitsCounts: true } },
   { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
   // TorchTitan has compiled its loss as well since then.
   { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
@@ -187,6 +211,7 @@ const rules: readonly Rule[] = [
 
 const textColumns = [
   'source_group',
+  'gpu',
   'model',
   'interconnect',
   'precision',

@@ -148,6 +148,10 @@ const softwareOf = (facts: RowFacts): Software => ({
   gathersAgain: facts.gathersAgain,
   loss: facts.loss,
   selects: facts.selects,
+  addsApart: facts.addsApart,
+  gathersTensors: facts.gathersTensors,
+  awaitsCounts: facts.awaitsCounts,
+  awaitsRanks: facts.awaitsRanks,
   dropout: facts.dropout,
   plansMemory: facts.plansMemory,
 });

@@ -58,9 +58,10 @@ export function* explainLayout(
   }
   const rules = judgeRules(trainingRules, { ...base, predict });
   const shapes = yield* sizesToldOf(base, model);
+  const others = best.map((each) => each.scenario).filter((each) => !isSameLayout(each, scenario));
   const answers: Answer[] = [];
   for (const change of changesAsked(scenario))
-    answers.push(yield* told(change.name, answerTo(change, scenario, model, objective)));
+    answers.push(yield* told(change.name, answerTo(change, scenario, others, model, objective)));
   const other = best.find((each) => !isSameLayout(each.scenario, scenario));
   return {
     scenario,

@@ -7,7 +7,7 @@ import type { ChunkSummary, CountedPart, LiveProfile } from '../summary/summary.
 import { type CostModel, trainingCosts } from '../training/costs.ts';
 import { liveOf } from '../training/held-besides.ts';
 import { stepSettings } from '../training/predict-training.ts';
-import { allSeconds, runSeconds } from '../training/run-seconds.ts';
+import { allSeconds, chunkSeconds } from '../training/run-seconds.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
@@ -46,7 +46,7 @@ export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): 
   const chunks = new Map<string | number, Chunk>();
 
   const chunkOf = (summary: ChunkSummary): Chunk => {
-    const runOf = once((work: WorkKind) => runSeconds(summary[work], costs, software));
+    const runOf = once((work: WorkKind) => chunkSeconds(summary, work, costs, software));
     return {
       forward: allSeconds(runOf('forward')),
       backward: allSeconds(runOf('backward')),

@@ -4,7 +4,7 @@ import type { EngineName, EngineTimes } from './engines.ts';
 export const engineTimes: Readonly<Record<EngineName, EngineTimes>> = {
   trtllm: {
     iterationSeconds: 0.0004,
-    requestSeconds: 0.00002,
+    requestSeconds: 0.000018,
     kernelSeconds: 0.000001,
     launchSeconds: 0.00001,
     answerSeconds: 0.02,

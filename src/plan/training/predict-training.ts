@@ -88,7 +88,12 @@ export function playTraining(scenario: TrainingScenario, model: CostModel): Play
   return playStages(scheduleOf(layout, microbatches), timedStages(scenario, summaries, model), software);
 }
 
-function timedStages(scenario: TrainingScenario, summaries: readonly StageSummary[], model: CostModel): StageTime[] {
+/** Of every stage, by its summary. */
+export function timedStages(
+  scenario: TrainingScenario,
+  summaries: readonly StageSummary[],
+  model: CostModel,
+): StageTime[] {
   const on = once((device: Device) => {
     const alike = onKind(scenario, device);
     const costs = trainingCosts(alike, model);

@@ -76,6 +76,14 @@ export interface Software {
   readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
   /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
   readonly selects: 'products' | 'every second product';
+  /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
+  readonly addsApart: boolean;
+  /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
+  readonly gathersTensors: boolean;
+  /** The host waits in every layer to be told how many rows each expert gets: it and the device never work at the same time. */
+  readonly awaitsCounts: boolean;
+  /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
+  readonly awaitsRanks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
   readonly dropout: boolean;
   /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
@@ -98,6 +106,10 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   loss: 'in place',
   selects: 'products',
+  addsApart: false,
+  gathersTensors: false,
+  awaitsCounts: false,
+  awaitsRanks: false,
   dropout: false,
   plansMemory: false,
 };
@@ -116,6 +128,10 @@ export const ownRuntime: Software = {
   fusedOptimizer: false,
   launches: 'none',
   gathersAgain: false,
+  addsApart: false,
+  gathersTensors: false,
+  awaitsCounts: false,
+  awaitsRanks: false,
   loss: 'blocks',
   selects: 'products',
   dropout: false,

@@ -5,7 +5,7 @@ import type { ChunkSummary, CountedTalk, StageSummary, StateBytes } from '../sum
 import type { TrainingCosts } from './costs.ts';
 import { movedOf } from './offload-memory.ts';
 import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
-import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
+import { addSeconds, chunkSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
 import { sideBySide } from './side-by-side.ts';
 import { trainingParameters } from './training-parameters.ts';
@@ -23,7 +23,7 @@ export interface StageTime {
 export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
   const { software, layout } = scenario;
   const withCopies = (chunk: ChunkSummary, kind: Work['kind'], software: Software): RunSeconds =>
-    besideCopies(runSeconds(chunk[kind], costs, software), kind, movedOf(scenario, chunk), scenario.cluster);
+    besideCopies(chunkSeconds(chunk, kind, costs, software), kind, movedOf(scenario, chunk), scenario.cluster);
   // Halves of backwards are looked at where a schedule has them.
   const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => withCopies(kinds, kind, software)));
   const apart = summary.chunks.map((kinds) =>
@@ -52,7 +52,7 @@ function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: Trai
   const { software, offload } = scenario;
   if (offload?.optimizer) return hostOptimizerSeconds(summary.state, scenario, window);
   return software.fusedOptimizer
-    ? optimizerSeconds(summary.state, scenario)
+    ? optimizerSeconds(summary.state, scenario, costs.parameters)
     : runSeconds(summary.once, costs, software).compute;
 }
 
@@ -71,7 +71,7 @@ export function dataSeconds(
     else gradients += seconds;
   }
   const exposed = (seconds: number, hides: boolean, beside: number) =>
-    hides ? Math.max(0, seconds - trainingParameters.usedWindow * beside) : seconds;
+    hides ? Math.max(0, seconds - costs.parameters.usedWindow * beside) : seconds;
   return {
     all: gradients + parameters,
     exposed:
@@ -83,9 +83,10 @@ export function dataSeconds(
 export function optimizerSeconds(
   state: StateBytes,
   { formats, cluster }: Pick<TrainingScenario, 'formats' | 'cluster'>,
+  { optimizerShare } = trainingParameters,
 ): number {
   const { moments, master, gradients, parameters } = widthsOf(formats);
   const own = state.optimizer / (2 * moments + master);
   const bytes = 2 * state.optimizer + own * (2 * gradients + parameters);
-  return bytes / (trainingParameters.optimizerShare * cluster.device.memoryBytesPerSecond);
+  return bytes / (optimizerShare * cluster.device.memoryBytesPerSecond);
 }

@@ -82,16 +82,16 @@ const file = z.strictObject({
 export function parseClusterFile(json: unknown, path: string): Cluster {
   const described = checked(file, json, path, []);
   const { source: _, ...calibration } = described.calibration ?? {};
-  // Groups that are described alike are of one kind.
   const kinds = new Map<string, Device>();
-  const kindOf = (given: string | object, index: number): Device => {
-    const key = JSON.stringify(given);
-    const device = kinds.get(key) ?? {
-      ...parseDevice(given, path, index),
+  /** Groups that say the same are of one kind. */
+  const kindOf = (device: string | object, index: number): Device => {
+    const key = JSON.stringify(device);
+    const kind = kinds.get(key) ?? {
+      ...parseDevice(device, path, index),
       ...(described.calibration ? { calibration: calibration as Calibration } : {}),
     };
-    kinds.set(key, device);
-    return device;
+    kinds.set(key, kind);
+    return kind;
   };
   const groups = described.devices.map(({ count, device }, i) => ({ device: kindOf(device, i), devices: count }));
   const tiers = described.tiers.map(

@@ -1,150 +1,202 @@
-// Predicted against measured step time of this project's own runtime, on two ranks of this machine, in ten layouts: `npx tsx bench/local.ts [--rounds <n>]`.
-// In every round the machine is measured, then every layout is predicted from that and run. Bytes, FLOPs and memory are those of the planner's summaries.
+// Predicted against measured steps of this project's own runtime, on two ranks of this machine: `npx tsx bench/local.ts [--rounds <n>] [--steps <n>]`.
+// The machine is measured before and after every round of runs, and each layout predicted from both. Bytes, FLOPs and memory are those of the planner's summaries.
+import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { findModel, type ModelSource } from '../src/checkpoint/model-source.ts';
 import { formatTable } from '../src/cli/ui/table.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
+import { replicasOf } from '../src/mesh/mesh.ts';
 import { plainRouter } from '../src/model/router.ts';
 import { fittedCosts } from '../src/plan/cost/fitted-costs.ts';
-import { lowerQuartile } from '../src/plan/cost/measured/fit-measured.ts';
+import { quantile } from '../src/plan/cost/measured/fit-measured.ts';
 import { measuredCluster } from '../src/plan/hardware/measured-cluster.ts';
+import type { MeasuredMachine } from '../src/plan/hardware/measured-machine.ts';
+import { type BytesSent, timesBytes } from '../src/plan/predict-step.ts';
 import { estimate } from '../src/plan/summary/estimate.ts';
 import { predictTraining, stepSettings } from '../src/plan/training/predict-training.ts';
 import { mixedPrecision, ownRuntime, type TrainingScenario, widthsOf } from '../src/plan/training/scenario.ts';
-import { createPool } from '../src/runtime/world-pool.ts';
+import { createPool, type WorldPool } from '../src/runtime/world-pool.ts';
 import { calibrate } from '../src/train/calibration/calibrate.ts';
+import type { TrainSummary } from '../src/train/launch.ts';
 import { train } from '../src/train/train.ts';
-import { formatSeconds } from '../src/units.ts';
+import { formatPercent, formatSeconds } from '../src/units.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 import { median, withTokens } from './model.ts';
 
-const dense = findModel('llama-medium', ['num_hidden_layers=4']);
-const mixture = findModel('mixtral-tiny', ['hidden_size=256', 'intermediate_size=704']);
-
 interface Case {
-  readonly layout: string;
+  readonly layout: keyof typeof marks.local;
   readonly model?: ModelSource;
   readonly routing?: 'experts';
 }
 
-const cases = [
-  { layout: 'dp=2' },
-  { layout: 'dp=2,zero=1' },
-  { layout: 'dp=2,zero=3' },
-  { layout: 'tp=2' },
-  { layout: 'tp=2,sp,recompute=full' },
-  { layout: 'pp=2' },
-  { layout: 'pp=2,virtual=2' },
-  { layout: 'pp=2,schedule=zb-h1' },
-  { layout: 'cp=2' },
-  { layout: 'cp=2,cpMode=ulysses,recompute=selective' },
-  { layout: 'ep=2', model: mixture, routing: 'experts' },
-] as const satisfies readonly Case[];
-
-const shape = { seqLen: 512, microBatch: 1, globalBatch: 4 };
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '3' }, steps: { type: 'string', default: '6' } },
-});
-const pool = createPool();
-const found = new Map(
-  cases.map(({ layout }) => [
-    layout as string,
-    { predicted: [] as number[], measured: [] as number[], exact: true, memory: 1 },
-  ]),
+const dense = findModel('llama-medium', ['num_hidden_layers=4']);
+/** Its experts choose, so that ranks have as much to do. */
+const mixture = findModel('mixtral-tiny', ['hidden_size=256', 'intermediate_size=704']);
+const cases: readonly Case[] = (Object.keys(marks.local) as Case['layout'][]).map((layout) =>
+  layout === 'ep=2' ? { layout, model: mixture, routing: 'experts' } : { layout },
 );
+const shape = { seqLen: 512, microBatch: 1, globalBatch: 4 };
 
-await withTokens(async (tokenFile) => {
+interface Sample {
+  /** Of the steps after the first. */
+  readonly seconds: readonly number[];
+  /** Share of the steps in which the ranks waited for a core; undefined where the system does not tell. */
+  readonly waited: number | undefined;
+  readonly isExact: boolean;
+  /** Predicted peak memory over that of the rank which it is furthest from. */
+  readonly memory: number;
+}
+
+function scenarioOf({ layout: text, model = dense, routing }: Case): Omit<TrainingScenario, 'cluster'> {
+  const layout = parseLayout(text);
+  return {
+    config: model.config,
+    layout,
+    seqLen: shape.seqLen,
+    microBatch: shape.microBatch,
+    microbatches: shape.globalBatch / shape.microBatch / replicasOf(layout),
+    formats: mixedPrecision('fp32'),
+    software: ownRuntime,
+    ...(routing ? { router: { ...plainRouter, routing } } : {}),
+  };
+}
+
+async function sampleOf(each: Case, data: string, pool: WorldPool): Promise<Sample> {
+  const { layout: text, model = dense, routing } = each;
+  const before = waitedSeconds();
+  const summary = await train({
+    ...shape,
+    model,
+    data,
+    layout: parseLayout(text),
+    precision: 'f32',
+    steps: Number(values.steps),
+    learningRate: 3e-4,
+    seed: 1,
+    pool,
+    ...(routing ? { routing } : {}),
+  });
+  const after = waitedSeconds();
+  const seconds = summary.steps.map((step) => step.seconds);
+  const all = seconds.reduce((a, b) => a + b, 0);
+  return {
+    seconds: seconds.slice(1),
+    waited: before === undefined || after === undefined ? undefined : (after - before) / 2 / all,
+    ...comparedCounts(scenarioOf(each), summary),
+  };
+}
+
+function comparedCounts(
+  scenario: Omit<TrainingScenario, 'cluster'>,
+  summary: TrainSummary,
+): Pick<Sample, 'isExact' | 'memory'> {
+  const steps = summary.steps.length;
+  const compared = estimate(stepSettings(scenario), widthsOf(scenario.formats)).map((expected) => {
+    const { rank, bytesSent, flops, state, ownBytes, livePeakBytes } = expected;
+    const counted = summary.ranks[rank]!;
+    const held = state.weights + state.gradients + state.optimizer + ownBytes + livePeakBytes;
+    const isExact =
+      counted.flops === steps * flops && sorted(timesBytes(bytesSent, steps)) === sorted(summary.bytesSent[rank]!);
+    return { isExact, memory: held / counted.peakBytes };
+  });
+  return {
+    isExact: compared.every(({ isExact }) => isExact),
+    memory: compared.map(({ memory }) => memory).reduce((a, b) => (Math.abs(b - 1) > Math.abs(a - 1) ? b : a)),
+  };
+}
+
+/** As text, whatever the order of its keys; nothing sent is left out. */
+const sorted = (bytes: BytesSent): string =>
+  Object.entries(bytes)
+    .flatMap(([axis, ops]) => Object.entries(ops ?? {}).map(([op, count]) => `${axis} ${op} ${count}`))
+    .filter((text) => !text.endsWith(' 0'))
+    .sort()
+    .join();
+
+/** Of all threads of this process, since they began (Linux). */
+function waitedSeconds(): number | undefined {
+  try {
+    const threads = readdirSync('/proc/self/task');
+    const of = (thread: string) => Number(readFileSync(`/proc/self/task/${thread}/schedstat`, 'utf8').split(' ')[1]);
+    return threads.reduce((sum, thread) => sum + of(thread), 0) / 1e9;
+  } catch {
+    return undefined;
+  }
+}
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '3' }, steps: { type: 'string', default: '8' } },
+});
+const samples = new Map(cases.map((each) => [each.layout, [] as Sample[]]));
+const machines: MeasuredMachine[] = [];
+const pool = createPool();
+await withTokens(async (data) => {
+  const say = (what: string) => process.stderr.write(`local: ${what}\n`);
+  const measure = async () => {
+    say('the machine');
+    machines.push(await calibrate({ pool }));
+  };
+  await measure();
   for (let round = 1; round <= Number(values.rounds); round++) {
-    process.stderr.write(`local, round ${round} of ${values.rounds}\n`);
-    const machine = await calibrate({ pool });
-    for (const { layout: text, model = dense, routing } of cases as readonly Case[]) {
-      const layout = parseLayout(text);
-      const { seqLen, microBatch, globalBatch } = shape;
-      const scenario: TrainingScenario = {
-        config: model.config,
-        layout,
-        seqLen,
-        microBatch,
-        microbatches: globalBatch / microBatch / layout.dp / layout.ep,
-        cluster: measuredCluster(machine, 2),
-        formats: mixedPrecision('fp32'),
-        software: ownRuntime,
-        ...(routing ? { router: { ...plainRouter, routing } } : {}),
-      };
-      const prediction = predictTraining(scenario, fittedCosts);
-      const steps = Number(values.steps);
-      const summary = await train({
-        ...shape,
-        model,
-        data: tokenFile,
-        layout,
-        precision: 'f32',
-        steps,
-        learningRate: 3e-4,
-        seed: 1,
-        pool,
-        ...(routing ? { routing } : {}),
-      });
-      const own = found.get(text)!;
-      own.predicted.push(prediction.stepSeconds);
-      own.measured.push(lowerQuartile(summary.steps.slice(1).map(({ seconds }) => seconds)));
-      const estimates = estimate(stepSettings(scenario), widthsOf(scenario.formats));
-      for (const { rank, bytesSent, flops, state, ownBytes, livePeakBytes } of estimates) {
-        const counted = summary.ranks[rank]!;
-        const sent = summary.bytesSent[rank]!;
-        for (const axis of new Set([...Object.keys(sent), ...Object.keys(bytesSent)]) as Set<keyof typeof sent>)
-          for (const op of new Set([
-            ...Object.keys(sent[axis] ?? {}),
-            ...Object.keys(bytesSent[axis] ?? {}),
-          ]) as Set<'allReduce'>)
-            if ((sent[axis]?.[op] ?? 0) !== steps * (bytesSent[axis]?.[op] ?? 0)) {
-              own.exact = false;
-              if (round === 1)
-                console.log(text, rank, axis, op, sent[axis]?.[op], steps * (bytesSent[axis]?.[op] ?? 0));
-            }
-        if (counted.flops !== steps * flops) {
-          own.exact = false;
-          if (round === 1) console.log(text, rank, 'flops', counted.flops, steps * flops);
-        }
-        const all = state.weights + state.gradients + state.optimizer + ownBytes + livePeakBytes;
-        own.memory = all / counted.peakBytes;
-      }
-      if (process.argv.includes('-v') || round > 0)
-        process.stderr.write(
-          `${text} ${own.predicted.at(-1)!.toFixed(3)} ${own.measured.at(-1)!.toFixed(3)} ${(own.predicted.at(-1)! / own.measured.at(-1)!).toFixed(3)} comm ${summary.ranks.map((r) => (r.communicationSeconds / steps).toFixed(3)).join(' ')} ${Object.entries(
-            prediction.time,
-          )
-            .filter(([, v]) => v > 0)
-            .map(([k, v]) => `${k} ${v.toFixed(3)}`)
-            .join(' ')}\n`,
-        );
+    for (const each of cases) {
+      say(`round ${round} of ${values.rounds}, ${each.layout}`);
+      samples.get(each.layout)!.push(await sampleOf(each, data, pool));
     }
+    await measure();
   }
 });
 await pool.close();
-const rows = [...found].map(([layout, { predicted, measured, exact, memory }]) => [
-  layout,
-  formatSeconds(median(predicted)),
-  formatSeconds(median(measured)),
-  median(predicted.map((each, i) => each / measured[i]!)).toFixed(3),
-  exact ? 'equal' : 'DIFFER',
-  memory.toFixed(4),
-]);
-const head = ['layout', 'predicted', 'measured', 'predicted over measured', 'bytes and FLOPs', 'memory over measured'];
-console.log(`${formatTable({ head, rows })}\n`);
-const ratioOf = (layout: string): number => {
-  const { predicted, measured } = found.get(layout)!;
-  return median(predicted.map((each, i) => each / measured[i]!));
+
+/** Lower quartiles: what else runs on the machine only ever makes steps longer. */
+const measuredOf = (layout: Case['layout']): number =>
+  quantile(
+    samples.get(layout)!.flatMap(({ seconds }) => seconds),
+    0.25,
+  );
+/** A shared machine changes its pace: the median over all times that it was measured. */
+const predictedOf = (layout: Case['layout']): number => {
+  const scenario = scenarioOf(cases.find((each) => each.layout === layout)!);
+  return median(
+    machines.map((machine) => {
+      const cluster = measuredCluster(machine, 2);
+      return predictTraining({ ...scenario, cluster }, fittedCosts).stepSeconds;
+    }),
+  );
 };
+const memoryOf = (layout: Case['layout']): number => samples.get(layout)![0]!.memory;
+const isExact = (layout: Case['layout']): boolean => samples.get(layout)!.every((sample) => sample.isExact);
+
+const rows = cases.map(({ layout }) => {
+  const all = samples.get(layout)!;
+  const waited = all.flatMap((sample) => sample.waited ?? []);
+  return [
+    layout,
+    formatSeconds(predictedOf(layout)),
+    formatSeconds(measuredOf(layout)),
+    formatSeconds(median(all.flatMap(({ seconds }) => seconds))),
+    (predictedOf(layout) / measuredOf(layout)).toFixed(3),
+    waited.length > 0 ? formatPercent(median(waited)) : '-',
+    isExact(layout) ? 'equal' : 'others',
+    memoryOf(layout).toFixed(4),
+  ];
+});
+const head = [
+  'layout',
+  'predicted',
+  'measured',
+  'median',
+  'predicted over measured',
+  'waited for a core',
+  'bytes, FLOPs',
+  'memory',
+];
+console.log(`${formatTable({ head, rows })}\n`);
 printVerdicts([
-  ...judge(marks.local, ratioOf),
+  ...judge(marks.local, (layout) => predictedOf(layout) / measuredOf(layout)),
   {
     name: 'layouts with other bytes or FLOPs',
     bounds: marks.localCounts,
-    figure: [...found.values()].filter(({ exact }) => !exact).length,
+    figure: cases.filter(({ layout }) => !isExact(layout)).length,
   },
-  ...judge(
-    Object.fromEntries([...found.keys()].map((layout) => [layout, marks.localMemory])),
-    (layout) => found.get(layout)!.memory,
-  ).map((verdict) => ({ ...verdict, name: `memory, ${verdict.name}` })),
+  ...cases.map(({ layout }) => ({ name: `memory, ${layout}`, bounds: marks.localMemory, figure: memoryOf(layout) })),
 ]);

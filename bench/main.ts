@@ -73,6 +73,12 @@ const sections: readonly Section[] = [
       'llama-tiny with 8 layers, 12 sequences of 256 tokens a step on two ranks, one of which takes twice as long for everything that it computes: stages and replicas by speed against alike ones, in turns. Judged: time of the fastest step, by speed over alike; beside it the same as estimated.',
   },
   {
+    name: 'local',
+    title: 'Predicted steps',
+    about:
+      'Llama, hidden 512, 4 layers, sequence 512, 4 sequences a step in microbatches of one (over ep Mixtral, hidden 256, 4 layers of 8 experts of width 704, which choose their tokens), f32, two ranks. The machine is measured as calibrate --local does, before and after every round of runs. Judged: the predicted time of a step (median) over the lower quartile of the steps after the first, bytes and FLOPs of the planner against counters, its peak memory over what was allocated. How long ranks waited for a core says how busy the machine was with other things.',
+  },
+  {
     name: 'local-sgd',
     title: 'Steps between synchronisations',
     about:

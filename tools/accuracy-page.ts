@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { figuresOf, type JudgedRow } from '../src/plan/accuracy/figures.ts';
+import { figuresOf, type JudgedRow, type ServingMetric, servingMetrics } from '../src/plan/accuracy/figures.ts';
 import { judge } from '../src/plan/accuracy/judge.ts';
 import { predictors } from '../src/plan/accuracy/predictors.ts';
 import { parseTable, type Row, type TableKind } from '../src/plan/accuracy/table.ts';
@@ -77,6 +77,26 @@ function figuresTable(tables: readonly Judged[]): string {
       ),
     ],
   );
+}
+
+const metricNames: Readonly<Record<ServingMetric, string>> = {
+  timeToFirstToken: 'time to first token',
+  timePerOutputToken: 'time per output token',
+  throughput: 'output tokens a second',
+};
+
+/** Figures of served requests, one metric a line. */
+function metricsTable(tables: readonly Judged[]): string {
+  const found = tables.flatMap(({ name, rows }) => {
+    const figures = figuresOf(rows).byMetric ?? {};
+    return servingMetrics.flatMap((metric) => {
+      const of = figures[metric];
+      if (!of) return [];
+      const shares = [of.medianError, of.meanError, of.p90Error].map(share);
+      return [[name, metricNames[metric], `${of.rows}`, ...shares, signed(of.signedError)]];
+    });
+  });
+  return table(['table', 'metric', 'rows', 'median', 'mean', 'p90', 'signed'], found);
 }
 
 const wordsOf = (row: Row, columns: readonly string[], between: string): string =>
@@ -187,6 +207,10 @@ ${figuresTable(training)}
 Seconds an output token, or output tokens a second where those alone are published.
 
 ${figuresTable(serving)}
+
+By what was measured. Where a row gives the requests under way and both times, throughput follows from them (Little's law).
+
+${metricsTable(serving)}
 
 ## Furthest off
 

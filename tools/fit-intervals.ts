@@ -12,13 +12,9 @@ import { firstThatFits, predictedBytes } from '../src/plan/accuracy/judge.ts';
 import { predictors } from '../src/plan/accuracy/predictors.ts';
 import { parseTable } from '../src/plan/accuracy/table.ts';
 import { trainingCase } from '../src/plan/accuracy/training-row.ts';
-import {
-  errorWidth,
-  type Interval,
-  type IntervalParameters,
-  type Trait,
-  traits,
-} from '../src/plan/training/interval.ts';
+import { solve } from '../src/plan/calibrate/solve.ts';
+import { errorWidth, traits } from '../src/plan/training/interval.ts';
+import type { Interval, IntervalParameters, Trait } from '../src/plan/training/interval-shape.ts';
 import type { TrainingScenario } from '../src/plan/training/scenario.ts';
 
 const [folder] = process.argv.slice(2);
@@ -113,27 +109,6 @@ function fitTo(rows: readonly Error[]): IntervalParameters {
 
 const rounded = (value: number): number => Number(value.toPrecision(3));
 
-/** Rows of coefficients with their right side behind them: by elimination with pivots. */
-function solve(rows: number[][]): number[] {
-  const size = rows.length;
-  for (let at = 0; at < size; at++) {
-    const pivot = rows
-      .slice(at)
-      .reduce((best, row, i) => (Math.abs(row[at]!) > Math.abs(rows[best]![at]!) ? at + i : best), at);
-    [rows[at], rows[pivot]] = [rows[pivot]!, rows[at]!];
-    for (let below = at + 1; below < size; below++) {
-      const factor = rows[below]![at]! / rows[at]![at]!;
-      for (let j = at; j <= size; j++) rows[below]![j]! -= factor * rows[at]![j]!;
-    }
-  }
-  const solution = Array<number>(size).fill(0);
-  for (let at = size - 1; at >= 0; at--) {
-    const known = solution.reduce((sum, value, j) => (j > at ? sum + value * rows[at]![j]! : sum), 0);
-    solution[at] = (rows[at]![size]! - known) / rows[at]![at]!;
-  }
-  return solution;
-}
-
 /** Below it lies so large a share of the weight. */
 function quantile(values: readonly number[], weights: readonly number[], share: number): number {
   const order = values.map((value, at) => ({ value, weight: weights[at]! })).toSorted((a, b) => a.value - b.value);
@@ -179,7 +154,7 @@ writeFileSync(
   fileURLToPath(new URL('../src/plan/training/interval-parameters.ts', import.meta.url)),
   `// Written by tools/fit-intervals.ts: fitted to the errors of ${errors.length} measured runs, of which it then holds ${percent(coverage(errors, found))}; of the half
 // that it was not fitted to ${percent((coverage(halves[1], fitTo(halves[0])) + coverage(halves[0], fitTo(halves[1]))) / 2)}, of sources that it was not fitted to ${percent(sum / tables.length)} on average.
-import type { IntervalParameters } from './interval.ts';
+import type { IntervalParameters } from './interval-shape.ts';
 
 export const intervalParameters: IntervalParameters = {
   width: ${found.width},

@@ -67,7 +67,8 @@ async function runAccuracy(
 /** More than any table of measurements. */
 const maxTableBytes = 2 ** 28;
 
-function readTable(path: string): Table {
+/** @throws TABLE_INVALID */
+export function readTable(path: string): Table {
   const bytes = readWhole(path, maxTableBytes, ({ problem, fix }) =>
     fail('TABLE_INVALID', { path, problem, fix: fix ?? 'give a CSV file' }),
   );

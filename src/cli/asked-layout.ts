@@ -1,11 +1,14 @@
-// The layout that is asked about, of predict and explain, as a scenario: it fills the cluster, and divides the model and the batch.
+// The layout that is asked about, of predict and explain, as a scenario: it fills the cluster, and divides the model and the batch. On
+// devices of several kinds stages have layers by how fast theirs are.
 import { option } from '../errors.ts';
 import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout, printLayout } from '../mesh/layout.ts';
 import { replicasOf, worldSize } from '../mesh/mesh.ts';
 import { checkFit } from '../model/fit.ts';
+import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
+import { withStagesByKind } from '../plan/training/stages-by-kind.ts';
 import { refuse } from '../train/refuse.ts';
 import { type Asked, taskOf } from './asked.ts';
 
@@ -24,7 +27,7 @@ export function askedScenario(asked: Asked, layoutText: string, microBatch: numb
     );
   const microbatches = checkFit(config, layout, { seqLen, globalBatch, microBatch });
   const { globalBatch: _, ...given } = taskOf(asked, globalBatch);
-  return { ...given, layout, microBatch, microbatches };
+  return withStagesByKind({ ...given, layout, microBatch, microbatches }, fittedCosts);
 }
 
 function checkRanks(layout: Layout, cluster: Cluster): void {

@@ -3,6 +3,7 @@ import { findModel } from '../checkpoint/model-source.ts';
 import { option } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
+import { kindsOf } from '../plan/hardware/kinds.ts';
 import type { NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
@@ -73,7 +74,7 @@ export function checked(asked: Asked): Asked {
       `${seqLen} is longer than the model's ${config.positions.max} positions`,
       `use ${option('seqLen')} ${config.positions.max} or less`,
     );
-  checkFormat(cluster.device, products);
+  for (const device of kindsOf(cluster)) checkFormat(device, products);
   return asked;
 }
 

@@ -4,6 +4,7 @@ import type { MeasuredMachine } from '../plan/hardware/measured-machine.ts';
 import { calibrate } from '../train/calibration/calibrate.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatBytes, formatFlopsPerSecond } from '../units.ts';
+import { calibrateByRuns } from './calibrate-runs.ts';
 import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
 import { checkKept, keepMachine, machineFile } from './machine-file.ts';
 import { addOptions, type OptionValues } from './options.ts';
@@ -14,11 +15,13 @@ type CalibrateOption = 'local' | 'machine' | 'json' | 'debug';
 export function addCalibrate(program: Command, io: CliIo): void {
   const command = program
     .command('calibrate')
-    .description('measure this machine, for predictions of runs on it')
-    .allowExcessArguments(false);
+    .description(
+      "measure this machine, or learn a cluster's constants from its own runs, for predictions of runs there",
+    )
+    .argument('[csv...]', 'tables of runs on the cluster');
   const read = addOptions(command, {
     local: '',
-    machine: 'in the home folder, for --cluster local',
+    machine: 'with --local in the home folder, for --cluster local',
     json: '',
     debug: '',
   });
@@ -27,17 +30,31 @@ export function addCalibrate(program: Command, io: CliIo): void {
     `
 Examples:
   $ fivefold calibrate --local
+  $ fivefold calibrate runs.csv --out my-cluster.json
   $ fivefold predict --cluster 2xlocal --model llama-medium --layout tp=2 --seq-len 512 --global-batch 8
 
 Steps of small models are timed node by node on all cores, and calls between ranks by length: half a minute, in which nothing else should run. Then
 --cluster local (all cores), 2xlocal or the file stand for this machine, and train says beforehand how long a step takes.
-With --json, one line: the file.`,
+With tables of training (\`accuracy --help\` says what is in them) constants of the cluster are fitted to its runs: by how much products, memory,
+links of a node and the network take longer than is expected. One run says something, ten say more. The file stands for the cluster in --cluster.
+
+With --json, one line: the file; of tables {"runs", "calibration", "meanError": {"before", "after", "leaveOneOut"}, "file"}.`,
   );
-  command.action(() => runCalibrate(read(), io));
+  command.action((tables: string[]) => runCalibrate(tables, read(), io));
 }
 
-async function runCalibrate({ local, machine: given, json }: OptionValues<CalibrateOption>, io: CliIo): Promise<void> {
-  if (!local) refuse('local', 'it is missing', 'say what is measured: fivefold calibrate --local');
+async function runCalibrate(
+  tables: readonly string[],
+  { local, machine: given, json }: OptionValues<CalibrateOption>,
+  io: CliIo,
+): Promise<void> {
+  if (tables.length > 0) {
+    if (local) refuse('local', 'tables are of other machines', 'give one of the two');
+    await calibrateByRuns(tables, { out: given as string | undefined, json: json === true }, io);
+    return;
+  }
+  if (!local)
+    refuse('local', 'it is missing', 'say what is measured: fivefold calibrate --local, or name tables of runs');
   const path = (given as string | undefined) ?? machineFile();
   checkKept(path);
   const machine = await measure(json === true, io);
@@ -54,7 +71,7 @@ async function measure(quiet: boolean, io: CliIo): Promise<MeasuredMachine> {
       onProgress({ done, total }) {
         if (quiet) return;
         progress ??= createProgress({ total, label: 'measure', stream: io.stderr });
-        progress.update({ step: done });
+        progress.update({ step: Math.floor(done) });
       },
     });
   } catch (error) {

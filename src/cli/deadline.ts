@@ -5,12 +5,12 @@ import { type FewestDevices, fewestForDeadline, type TriedSize } from '../plan/n
 import { type WholeTraining, wholeTraining } from '../plan/needs/whole-training.ts';
 import { type Found, searchLayouts } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';
+import { shortLayout } from '../report/short-layout.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatCount, formatSeconds } from '../units.ts';
 import { type Asked, taskOf } from './asked.ts';
 import type { CliIo } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
-import { shortLayout } from './plan-report.ts';
 import { ended, endedAs } from './searching.ts';
 import { formatTable } from './ui/table.ts';
 

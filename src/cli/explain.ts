@@ -42,7 +42,7 @@ Examples:
   $ fivefold plan --model llama-3.1-8b --cluster 8xh100 --train --json > plan.json && fivefold explain plan.json
   $ fivefold explain --model llama-3.1-70b --cluster 64xh100 --layout tp=8,pp=2,dp=4,sp,zero=1 --seq-len 8192 --global-batch 128
 
-With --json, one line: predict's fields, "layout", "microBatch", "bottleneck", "because", "rival" (the best other layout), "alternatives" (each
+With --json, one line: predict's fields, "layout", "microBatch", "bottleneck", "because", "isBest", "rival" (the best other layout), "alternatives" (each
 changed in one respect), "answers" (what is best if links, batch or memory were twice or half of what they are), "shapes" (sizes of the model that
 would do better), and "rules" (of thumb, that it follows or breaks).`,
   );

@@ -8,10 +8,11 @@ import { predictionJson } from './prediction.ts';
 
 const nameOf = ({ layout, microBatch }: TrainingScenario) => ({ layout: printLayout(layout), microBatch });
 
-export const explanationJson = ({ scenario, prediction, shortage, rival, ...explanation }: Explanation) => ({
+export const explanationJson = ({ scenario, prediction, shortage, isBest, rival, ...explanation }: Explanation) => ({
   ...nameOf(scenario),
   ...predictionJson(scenario, prediction),
   ...shortage,
+  isBest,
   ...(rival
     ? {
         rival: {

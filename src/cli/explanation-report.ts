@@ -5,8 +5,8 @@ import type { Explanation, Rival } from '../plan/explain/explain.ts';
 import type { Judged } from '../plan/explain/judged.ts';
 import type { ShapeAdvice } from '../plan/explain/shape-advice.ts';
 import type { Answer } from '../plan/explain/what-if.ts';
+import { shortLayout } from '../report/short-layout.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../units.ts';
-import { shortLayout } from './plan-report.ts';
 import { showPrediction } from './prediction.ts';
 import { paint } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
@@ -17,23 +17,27 @@ interface Style {
 }
 
 export function showExplanation(model: string, explanation: Explanation, style: Style): string {
-  const { scenario, prediction, shortage, rival, alternatives, answers, shapes, rules } = explanation;
+  const { scenario, prediction, shortage, isBest, rival, alternatives, answers, shapes, rules } = explanation;
   const section = (title: string, content: string) => [paint(title, 'bold', style.colour), content].join('\n');
   return [
     showPrediction(scenario, prediction, style),
     `Bound by ${shortage.bottleneck}: ${shortage.because}.`,
     rival
-      ? section(rival.slower < 0 ? 'What is better' : 'Why it is the best', versus(explanation, rival, style))
+      ? section(isBest ? 'Why it is the best' : 'What is better', versus(explanation, rival, style))
       : 'No other layout fits.',
     section('Changed in one respect', alternativeTable(alternatives, style)),
     section('If it were otherwise', answerTable(answers, style)),
     shapes.length > 0
       ? section(`Sizes of ${model} that this layout would like better`, shapes.map(adviceText).join('\n'))
       : '',
-    section(
-      'Rules of thumb',
-      rules.map(({ rule, follows, because }) => `${follows ? 'follows' : 'breaks '}  ${rule}: ${because}`).join('\n'),
-    ),
+    rules.length > 0
+      ? section(
+          'Rules of thumb',
+          rules
+            .map(({ rule, follows, because }) => `${follows ? 'follows' : 'breaks '}  ${rule}: ${because}`)
+            .join('\n'),
+        )
+      : '',
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -45,11 +49,11 @@ const nameOf = ({ scenario }: Judged): string =>
   `${shortLayout({ scenario })} with microbatches of ${scenario.microBatch}`;
 
 /** Term by term. */
-function versus({ prediction }: Explanation, rival: Rival, { colour, columns }: Style): string {
+function versus({ prediction, isBest }: Explanation, rival: Rival, { colour, columns }: Style): string {
   const { slower, differences } = rival;
   const said =
     slower === 0 ? 'takes as long' : `is ${formatPercent(Math.abs(slower))} ${slower > 0 ? 'slower' : 'faster'}`;
-  const first = `${slower < 0 ? '' : 'The runner-up, '}${nameOf(rival)}${slower < 0 ? '' : ','} ${said}.`;
+  const first = isBest ? `The runner-up, ${nameOf(rival)}, ${said}.` : `${nameOf(rival)} fits and ${said}.`;
   if (differences.length === 0) return first;
   const rows = differences.map(({ cause, seconds }) => [
     causeNames[cause],
@@ -57,7 +61,7 @@ function versus({ prediction }: Explanation, rival: Rival, { colour, columns }: 
     formatSeconds(rival.prediction.time[cause]),
     `${seconds < 0 ? '-' : '+'}${formatSeconds(Math.abs(seconds))}`,
   ]);
-  const head = ['seconds of', 'this', slower < 0 ? 'that' : 'runner-up', 'more'];
+  const head = ['seconds of', 'this', isBest ? 'runner-up' : 'that', 'more'];
   return `${first}\n${formatTable({ head, rows, align: ['left', 'right', 'right', 'right'], colour, columns })}`;
 }
 

@@ -40,12 +40,5 @@ export function clusterOf(source: ClusterSource, path: string): Cluster {
 function wholeCluster(source: ClusterSource, path: string): Cluster {
   if ('name' in source) return parseCluster(source.name);
   if (isMeasured(source.file)) return parseMeasuredFile(source.file, path);
-  const cluster = parseClusterFile(source.file, path);
-  if (cluster.others)
-    fail('CLUSTER_INVALID', {
-      cluster: path,
-      problem: `it has devices of ${cluster.others.length + 1} kinds, which predictions do not take apart yet`,
-      fix: 'describe a cluster of one kind, such as that of the slowest',
-    });
-  return cluster;
+  return parseClusterFile(source.file, path);
 }

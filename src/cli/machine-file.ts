@@ -49,11 +49,14 @@ export const checkKept = (path: string): void =>
   });
 
 /** Whole or not at all. @throws OUT_UNWRITABLE */
-export const keepMachine = (machine: MeasuredMachine, path: string): void =>
+export const keepMachine = (machine: MeasuredMachine, path: string): void => keepJson(measuredJson(machine), path);
+
+/** Whole or not at all. @throws OUT_UNWRITABLE */
+export const keepJson = (json: object, path: string): void =>
   writing(path, () => {
     sweepBeside(path);
     const beside = temporaryBeside(path);
-    writeFileSync(beside, `${JSON.stringify(measuredJson(machine), null, 1)}\n`);
+    writeFileSync(beside, `${JSON.stringify(json, null, 1)}\n`);
     renameSync(beside, path);
   });
 

@@ -143,7 +143,10 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   minP: numberOption('<p>', 'choose from the tokens at least this share as likely as the likeliest'),
   stop: textsOption('<text...>', 'end before any of these texts'),
   stopToken: numberOption('<id>', 'end before this token'),
-  cluster: textOption('<name>', 'devices and how they are joined: 1024xh100, 384xa100@omni-path, or a JSON file'),
+  cluster: textOption(
+    '<name>',
+    'devices and how they are joined: 1024xh100, 384xa100@omni-path, local (this machine, once calibrated), or a JSON file',
+  ),
   products: textOption(
     '<name>',
     `what products are taken in: ${trainingProducts.join(', ')}; of serving, what weights are: ${servedWeights.join(', ')}`,

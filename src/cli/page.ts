@@ -3,6 +3,10 @@ import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { replicasOf } from '../mesh/mesh.ts';
+import { alternatives } from '../plan/explain/alternatives.ts';
+import { predictorOf } from '../plan/explain/judged.ts';
+import { judgeRules } from '../plan/explain/rules.ts';
+import { trainingRules } from '../plan/explain/training-rules.ts';
 import type { CostModel } from '../plan/training/costs.ts';
 import { playTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
@@ -18,11 +22,23 @@ export function checkPage(path: string): void {
   });
 }
 
-/** The pipeline and the scaling are those of the first layout. */
-export function writePage(path: string, report: Omit<Report, 'played' | 'curve'>, model: CostModel): void {
-  const { scenario } = report.layouts[0]!;
+/** The pipeline, the scaling and what is explained are those of the first layout. */
+export function writePage(
+  path: string,
+  report: Omit<Report, 'played' | 'curve' | 'alternatives' | 'rules'>,
+  model: CostModel,
+): void {
+  const [first] = report.layouts as [Report['layouts'][number]];
+  const { scenario } = first;
+  const predict = predictorOf(model);
   const played = scenario.layout.pp > 1 ? { played: playTraining(scenario, model) } : {};
-  const text = writeReport({ ...report, ...played, curve: scalingCurve(scenario, model) });
+  const text = writeReport({
+    ...report,
+    ...played,
+    curve: scalingCurve(scenario, model),
+    alternatives: [...alternatives(first, predict)],
+    rules: judgeRules(trainingRules, { ...first, predict }),
+  });
   writing(path, () => writeFileSync(path, text));
 }
 

@@ -1,8 +1,8 @@
 // What a search found, for people: a table of layouts, what the best spends its time on, and why it is the best.
-import { printLayout } from '../mesh/layout.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import type { Found, SearchResult } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';
+import { shortLayout } from '../report/short-layout.ts';
 import { formatBytes, formatCount, formatPercent, formatSeconds } from '../units.ts';
 import { showPrediction } from './prediction.ts';
 import { paint } from './ui/colour.ts';
@@ -12,23 +12,6 @@ export interface PlanStyle {
   readonly seconds: number;
   readonly colour: boolean;
   readonly columns: number;
-}
-
-/** `stages` of a layout are long: so many layers that follow one another are told once. */
-export const shortLayout = (found: Pick<Found, 'scenario'>): string =>
-  printLayout(found.scenario.layout).replace(
-    /stages=([\d+]+)/,
-    (_, sizes: string) => `stages=${runsOf(sizes.split('+'))}`,
-  );
-
-function runsOf(sizes: readonly string[]): string {
-  const runs: { size: string; count: number }[] = [];
-  for (const size of sizes) {
-    const last = runs.at(-1);
-    if (last?.size === size) last.count += 1;
-    else runs.push({ size, count: 1 });
-  }
-  return runs.map(({ size, count }) => (count === 1 ? size : `${size}*${count}`)).join('+');
 }
 
 export function showPlan(task: SearchTask, result: SearchResult, because: string, style: PlanStyle): string {

@@ -10,6 +10,7 @@ import type { AskedOption } from './asked.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNoDeployment, refuseRate } from './no-deployment.ts';
 import type { OptionValues } from './options.ts';
+import { shownLayouts } from './plan-training.ts';
 import { endedDeployments } from './searching.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { servingBecause, servingTable, showFront } from './serving-report.ts';
@@ -22,7 +23,7 @@ export async function planServing(
   io: CliIo,
 ): Promise<void> {
   const task = servingTaskOf(values);
-  const { top = 5, rate } = values;
+  const { top = shownLayouts, rate } = values;
   const objective = objectiveOf(values.least);
   const began = performance.now();
   const run = <R>(search: Generator<SearchingDeployments, R, void>) =>

@@ -22,13 +22,22 @@ const ofServing = [
   'engine',
 ] as const satisfies OptionName[];
 
+/** A claim may say of which sequences and steps it is. */
+const besideClaim = ofTraining.filter((key) => key !== 'seqLen' && key !== 'globalBatch');
+
 type Given = { readonly [name in OptionName]?: unknown };
 
 /** @throws OPTION_INVALID for options that contradict each other */
-export function plannedOf(values: Given): 'training' | 'serving' {
+export function plannedOf(values: Given): 'training' | 'serving' | 'claim' {
+  const given = (keys: readonly OptionName[]) => keys.find((key) => values[key] !== undefined);
+  if (values.claim !== undefined) {
+    const foreign = given(['train', 'serve', 'least', ...besideClaim, ...ofServing]);
+    if (foreign !== undefined) refuse(foreign, `it is given with ${option('claim')}`, 'leave one of the two out');
+    return 'claim';
+  }
   if (values.train && values.serve) refuse('serve', `it is given with ${option('train')}`, 'give one of the two');
   const serving = values.serve === true;
-  const foreign = (serving ? ofTraining : ofServing).find((key) => values[key] !== undefined);
+  const foreign = given(serving ? ofTraining : ofServing);
   if (foreign !== undefined)
     refuse(
       foreign,

@@ -28,7 +28,14 @@ test('one line: the time by cause is the step, the memory by part the total', as
     'fits',
     'memoryBytes',
     'time',
+    'interval',
+    'anchors',
+    'provenance',
   ]);
+  const [low, high] = said.interval.stepSeconds;
+  expect(low).toBeLessThan(said.stepSeconds);
+  expect(high).toBeGreaterThan(said.stepSeconds);
+  expect(said.anchors).toHaveLength(3);
   // A sum of rounded numbers.
   expect(sum(said.time)).toBeCloseTo(said.stepSeconds, 9);
   const { total, ...parts } = said.memoryBytes;
@@ -87,15 +94,17 @@ test('a length that nobody gave is one that the model has', async () => {
   expect((await run('predict', '--model', 'gpt2', '--cluster', '8xh100', '--json')).exit).toBe(0);
 });
 
-test('devices of several kinds are refused', async () => {
+test('devices of several kinds: stages have layers by how fast theirs are', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'fivefold-mixed-'));
   try {
     const path = join(folder, 'mixed.json');
     const tiers = [{ name: 'node', link: 'nvlink-4', devices: 8, bytesPerSecond: 450e9 }];
     const devices = ['h100', 'a100'].map((device) => ({ count: 4, device }));
     writeFileSync(path, JSON.stringify({ name: 'ours', devices, tiers }));
-    const { stderr, exit } = await run(...llama, '--cluster', path);
-    expect({ exit, stderr }).toMatchObject({ exit: 2, stderr: expect.stringContaining('devices of 2 kinds') });
+    const { stdout } = await run(...llama, '--cluster', path, '--layout', 'pp=2,dp=4,zero=1,recompute=full');
+    expect(stdout).toMatch(
+      /4 × NVIDIA H100 SXM5 80 GB \+ 4 × NVIDIA A100 .*, dp=4,pp=2,zero=1,recompute=full,stages=2\d\+\d/,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

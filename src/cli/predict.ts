@@ -67,7 +67,8 @@ Examples:
 
 The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; their seconds, and what
 GPU frameworks hold beside it, are a model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlopsPerSecondPerGpu", "mfu", "fits", "memoryBytes": {"weights",
-"gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}}.
+"gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}, "interval": {"stepSeconds", "memoryBytes"} (between which eight of ten
+runs like it lie), "anchors" (the nearest measured runs, as predicted and as measured), "provenance"}.
 
 Of serving a layout is that of one instance, with how many instances there are, or two for pools that read prompts and that write apart: tp and cp split a
 layer and a context, ep shares experts out, dp are ranks with requests of their own that share experts, pp are stages. --rate plays requests that come

@@ -1,9 +1,10 @@
 // A prediction of training as the command line shows it: one JSON object, or bars of its memory and its time.
 import { printLayout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
-import { fits, fitsHost, usableBytes } from '../plan/training/fits.ts';
-import { type Interval, intervalsOf } from '../plan/training/interval.ts';
+import { groupsOfDevices, kindsOf } from '../plan/hardware/kinds.ts';
+import { fitsAll, fitsOnDevices, usableBytes } from '../plan/training/fits.ts';
+import { intervalsOf } from '../plan/training/interval.ts';
+import type { Interval } from '../plan/training/interval-shape.ts';
 import { naturalStepSeconds } from '../plan/training/natural-step.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
@@ -18,7 +19,7 @@ export const predictionJson = (scenario: TrainingScenario, prediction: TrainingP
   tokensPerSecondPerGpu: prediction.tokensPerSecondPerDevice,
   modelFlopsPerSecondPerGpu: prediction.modelFlopsPerSecondPerDevice,
   mfu: prediction.mfu,
-  fits: fits(prediction.memory, scenario.cluster.device) && fitsHost(prediction),
+  fits: fitsAll(scenario, prediction),
   memoryBytes: prediction.memory,
   ...(prediction.host ? { hostBytes: prediction.host.bytes } : {}),
   time: prediction.time,
@@ -73,12 +74,14 @@ export function showPrediction(
     width,
     colour,
   });
-  const verdict = fits(memory, device)
-    ? `fits in the ${formatBytes(usableBytes(device))} that are usable`
-    : `does not fit in the ${formatBytes(usableBytes(device))} that are usable`;
+  const kinds = kindsOf(cluster);
+  const usable = kinds.length === 1 ? ` in the ${formatBytes(usableBytes(device))} that are usable` : '';
+  const verdict = `${fitsOnDevices(scenario, prediction) ? 'fits' : 'does not fit'}${usable}`;
   return [
     paint(
-      `${config.family} on ${cluster.name} (${worldSize(layout)} × ${device.title}), ${printLayout(layout)}`,
+      `${config.family} on ${cluster.name} (${groupsOfDevices(cluster)
+        .map((each) => `${each.devices} × ${each.device.title}`)
+        .join(' + ')}), ${printLayout(layout)}`,
       'bold',
       colour,
     ),

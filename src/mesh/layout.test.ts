@@ -56,6 +56,7 @@ test("a path with a comma stands in quotes, and is changed where a run's folder 
 
 test('settings in any order, spaces and defaults make no difference', () => {
   expect(parseLayout(' sp , pp = 2, tp=4,zero=0,cp=1 ')).toEqual(parseLayout('tp=4,pp=2,sp=on'));
+  expect(parseLayout('pp=5,stages=1+2*3+1')).toEqual(parseLayout('pp=5,stages=1+2+2+2+1'));
   expect(printLayout(parseLayout('sp,dp=2,tp=4,pp=3,stages=1+2+3,schedule=gpipe'))).toBe(
     'tp=4,dp=2,pp=3,sp,schedule=gpipe,stages=1+2+3',
   );
@@ -92,6 +93,8 @@ test('every mistake says what to write', () => {
     'schedule',
     'pp=2,stages=1+2+3',
     'pp=2,stages=1+0',
+    'pp=2,stages=1*2*1',
+    'pp=2,stages=1*5000',
     'stages',
     'np=2',
     '=2',
@@ -126,6 +129,8 @@ test('every mistake says what to write', () => {
     schedule: layout "schedule": schedule is gpipe, 1f1b, zb-h1, dualpipe or file:<path>, not ""; write it like tp=2,pp=2,dp=2
     pp=2,stages=1+2+3: layout "pp=2,stages=1+2+3": stages names 3 stages but pp=2; write it like tp=2,pp=2,dp=2
     pp=2,stages=1+0: layout "pp=2,stages=1+0": stages needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2
+    pp=2,stages=1*2*1: layout "pp=2,stages=1*2*1": "1*2*1" is not like 7 or 8*30; write it like tp=2,pp=2,dp=2
+    pp=2,stages=1*5000: layout "pp=2,stages=1*5000": "1*5000" is not like 7 or 8*30; write it like tp=2,pp=2,dp=2
     stages: layout "stages": stages needs a whole number of at least 1, not ""; write it like tp=2,pp=2,dp=2
     np=2: layout has no axis or setting "np"; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages
     =2: layout has no axis or setting ""; use tp, cp, ep, dp, pp, cpMode, sp, zero, recompute, schedule, virtual, stages

@@ -76,7 +76,7 @@ export function parseLayout(text: string, readFile?: (path: string) => string): 
     else if (key === 'cpMode') layout.cpMode = parseCpMode(text, value);
     else if (key === 'schedule') Object.assign(layout, parseSchedule(text, value, readFile));
     else if (key === 'virtual') layout.virtual = parseSize(text, key, value);
-    else if (key === 'stages') layout.stages = (value ?? '').split('+').map((size) => parseSize(text, key, size));
+    else if (key === 'stages') layout.stages = (value ?? '').split('+').flatMap((run) => parseRun(text, key, run));
     else if (key === 'zero') layout.zero = parseZero(text, value);
     else layout.recompute = parseRecompute(text, value);
   }
@@ -123,6 +123,18 @@ function checkPipeline(text: string, { pp, virtual, schedule, stages }: Layout):
     const made = virtual > 1 ? `pp=${pp},virtual=${virtual} makes ${pp * virtual}` : `pp=${pp}`;
     fail('LAYOUT_SYNTAX', { text, reason: `stages names ${stages.length} stages but ${made}` });
   }
+}
+
+/** More stages than any model has layers. */
+const longestRun = 2 ** 12;
+
+/** Layers of a stage, or of several alike: `7`, `8*30`. */
+function parseRun(text: string, key: string, run: string): number[] {
+  const [size, times = '1', ...more] = run.split('*');
+  const count = parseSize(text, key, times);
+  if (more.length > 0 || count > longestRun)
+    return fail('LAYOUT_SYNTAX', { text, reason: `"${run}" is not like 7 or 8*30` });
+  return Array<number>(count).fill(parseSize(text, key, size));
 }
 
 function parseSize(text: string, key: string, value: string | undefined): number {

@@ -4,6 +4,10 @@ import { elementsOf, readPage, readText } from '../../test/markup.ts';
 import { namedScenario } from '../../test/training-scenarios.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import { alternatives } from '../plan/explain/alternatives.ts';
+import { predictorOf } from '../plan/explain/judged.ts';
+import { judgeRules } from '../plan/explain/rules.ts';
+import { trainingRules } from '../plan/explain/training-rules.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import { isMessage } from '../schedule/schedule.ts';
@@ -168,3 +172,22 @@ test('the front: none holds more than there is, none is beaten in both', () => {
     of(5, 1),
   ]);
 });
+
+test('what is explained of the first layout: alternatives with their figures, rules with their reasons', () => {
+  const predict = predictorOf(fittedCosts);
+  const tried = [...alternatives(first, predict)];
+  const rules = judgeRules(trainingRules, { ...first, predict });
+  const explained = readPage(writeReport({ ...report, alternatives: tried, rules: [...rules, foreign] }));
+  const rows = elementsOf(explained, 'table').flatMap((each) => elementsOf(each, 'tr').map(readText));
+  for (const each of tried) {
+    const row = rows.find((cells) => cells.startsWith(each.changed))!;
+    if ('problem' in each) expect(row).toContain(each.problem);
+    else if (each.missingBytes > 0) expect(row).toContain(`${formatBytes(each.missingBytes)} too much`);
+  }
+  const told = readText(explained);
+  for (const { rule, because } of rules) expect(told).toContain(`${rule}${because}`);
+  expect(told).toContain(foreign.because);
+  expect(elementsOf(explained, 'script')).toEqual([]);
+});
+
+const foreign = { rule: 'any', follows: false, because: '<script>alert(1)</script>' };

@@ -1,15 +1,18 @@
 // One page of predictions, to be opened from anywhere: what was asked, the layouts, and where memory and time go.
-import { printLayout } from '../mesh/layout.ts';
-import { fits, usableBytes } from '../plan/training/fits.ts';
+import type { Alternative } from '../plan/explain/alternatives.ts';
+import type { RuleVerdict } from '../plan/explain/rules.ts';
+import { fitsAll, usableBytes } from '../plan/training/fits.ts';
 import type { ScalingPoint } from '../plan/training/scaling-curve.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import type { Played } from '../schedule/play.ts';
 import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
 import { curvePicture } from './curve.ts';
+import { alternativeTable, ruleList } from './explained.ts';
 import { type Considered, frontPicture } from './front.ts';
 import { html, layoutText, type Markup, quantity } from './html.ts';
 import { page } from './page.ts';
 import { isSeen, memoryParts, timeParts } from './parts.ts';
+import { shortLayout } from './short-layout.ts';
 import { type StackedBar, stackedBars } from './stacked-bars.ts';
 import { table } from './table.ts';
 import { timeline } from './timeline.ts';
@@ -30,6 +33,9 @@ export interface Report {
   readonly layouts: readonly ReportedLayout[];
   /** Why the first is the best. */
   readonly because?: string;
+  /** The first one changed in one respect, and the rules of thumb that apply to it. */
+  readonly alternatives?: readonly Alternative[];
+  readonly rules?: readonly RuleVerdict[];
   /** The first one's pipeline. */
   readonly played?: Played;
   /** The first one's; empty: there is none. */
@@ -43,7 +49,8 @@ const mostCompared = 5;
 
 /** The whole page as text; it loads nothing. */
 export function writeReport(report: Report): string {
-  const { title, asked, layouts, because, played, curve = [], considered = [] } = report;
+  const { title, asked, layouts, because, played } = report;
+  const { alternatives = [], rules = [], curve = [], considered = [] } = report;
   const compared = layouts.slice(0, mostCompared);
   const first = layouts[0]!;
   const { device } = first.scenario.cluster;
@@ -56,6 +63,8 @@ ${content}</section>
 ${headline(first)}${because === undefined ? undefined : html`<p>${because}</p>`}</header>
 <main>${section(layouts.length > 1 ? 'Layouts' : 'Layout', layoutTable(layouts))}${section('Memory of a rank of the fullest stage', memoryPicture(compared))}${section('Time of a step', timePicture(compared))}${played && section('The pipeline', pipeline(first, played))}${
       considered.length > 1 ? section('Time against memory', frontPicture(considered, usableBytes(device))) : undefined
+    }${alternatives.length > 0 ? section('Changed in one respect', alternativeTable(alternatives)) : undefined}${
+      rules.length > 0 ? section('Rules of thumb', ruleList(rules)) : undefined
     }${curve.length > 1 ? section('Scaling', curvePicture(curve)) : undefined}${section(
       'What was asked',
       html`<dl>${asked.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`,
@@ -64,7 +73,7 @@ ${headline(first)}${because === undefined ? undefined : html`<p>${because}</p>`}
   );
 }
 
-const nameOf = ({ scenario }: ReportedLayout): string => printLayout(scenario.layout);
+const nameOf: (layout: ReportedLayout) => string = shortLayout;
 
 const numbered = (layouts: readonly ReportedLayout[], index: number): Pick<StackedBar, 'rank' | 'name'> => ({
   ...(layouts.length > 1 ? { rank: index + 1 } : {}),
@@ -77,13 +86,13 @@ const headOf = (layouts: readonly ReportedLayout[], what: string): string[] =>
 function headline({ scenario, prediction }: ReportedLayout): Markup {
   const { stepSeconds, tokensPerSecondPerDevice, mfu, memory } = prediction;
   const figure = (value: Markup, name: string): Markup => html`<div><dd>${value}</dd><dt>${name}</dt></div>`;
-  return html`<p class="best">${layoutText(printLayout(scenario.layout))}</p>
+  return html`<p class="best">${layoutText(shortLayout({ scenario }))}</p>
 <dl class="figures">${figure(quantity(stepSeconds, formatSeconds(stepSeconds)), 'a step')}${figure(
     quantity(tokensPerSecondPerDevice, `${Math.round(tokensPerSecondPerDevice)}`),
     'tokens/s a device',
   )}${figure(quantity(mfu, formatPercent(mfu)), 'of peak')}${figure(
     quantity(memory.total, formatBytes(memory.total)),
-    fits(memory, scenario.cluster.device) ? 'of memory a device' : 'of memory a device: does not fit',
+    fitsAll(scenario, prediction) ? 'of memory a device' : 'of memory a device: does not fit',
   )}</dl>
 `;
 }
@@ -120,7 +129,7 @@ function layoutTable(layouts: readonly ReportedLayout[]): Markup {
         quantity(modelFlopsPerSecondPerDevice, formatFlopsPerSecond(modelFlopsPerSecondPerDevice)),
         quantity(mfu, formatPercent(mfu)),
         quantity(memory.total, formatBytes(memory.total)),
-        fits(memory, scenario.cluster.device) ? 'yes' : 'no',
+        fitsAll(scenario, prediction) ? 'yes' : 'no',
         ...(dollars ? [optional(dollarsPerMillionTokens, (value) => value.toPrecision(3))] : []),
         ...(joules ? [optional(joulesPerToken, (value) => value.toPrecision(3))] : []),
         `${scenario.microbatches} × ${scenario.microBatch}`,

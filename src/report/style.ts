@@ -31,6 +31,10 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .figures { grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 1rem 0; max-width: 56rem; }
 .figures div { background: var(--raised); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 .figures dd { font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+dl.rules { display: block; }
+.rules div { margin: .6rem 0; max-width: 48rem; }
+.rules dt { font-size: 1rem; }
+.rules b { color: var(--ink); font-weight: 600; }
 .wide { overflow-x: auto; }
 .wide:focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .9rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }

@@ -70,7 +70,7 @@ test.each<[Row, object]>([
   ],
   [
     { ...benchmarked, gpu: 'B200', precision: 'FP4' },
-    { weights: 'bf16', experts: 'nvfp4', cache: 'fp8' },
+    { weights: 'nvfp4', attentionWeights: 'bf16', cache: 'fp8' },
   ],
   [
     { ...benchmarked, model: 'GPT-OSS 20B', parallelism: 'TP1' },

@@ -37,4 +37,5 @@ test.each(['fast', '', '1024 H100', 'tokens/s on 8 H100'])('%j says no speed', (
 test('what nothing is made of is told', () => {
   expect(parseClaim('8M tokens/s on 1024 H100 with magic')!.unread).toEqual(['magic']);
   expect(parseClaim('we reached 41% MFU on 512 H100')!.unread).toEqual([]);
+  expect(parseClaim('400 TFLOP/s/GPU on 8 H100')!.unread).toEqual([]);
 });

@@ -21,9 +21,9 @@ export interface Claim {
 }
 
 const count = `(${numberForm})\\s*(${multipleForm})?`;
-const devices = String.raw`(?:gpus?|devices?|accelerators?|chips?|tpus?)`;
+const devices = `(?:gpus?|devices?|accelerators?|chips?|tpus?)`;
 const each = String.raw`\s*(?:\/|per|a|an|each)\s*`;
-const second = String.raw`(?:s|sec|secs|second|seconds)`;
+const second = `(?:s|sec|secs|second|seconds)`;
 const perDevice = `(?:${each}${devices})`;
 
 /** Spellings of each kind of speed: how they are found, and what they come to. The first that is found counts. */
@@ -53,7 +53,7 @@ const spellings: readonly {
     read: ([, number, multiple]) => countOf('tokensPerSecond', number, multiple),
   },
   {
-    form: new RegExp(String.raw`(${numberForm})\s*([tp])(?:era|eta)?flops?(?:\/s|ps)?\b`, 'i'),
+    form: new RegExp(String.raw`(${numberForm})\s*([tp])(?:era|eta)?flops?(?:\/s|ps)?${perDevice}?(?!\w)`, 'i'),
     read: ([, number, prefix]) => {
       const value = parseCount(number!)! * (prefix!.toLowerCase() === 't' ? 1e12 : 1e15);
       return { kind: 'flopsPerSecondPerDevice', value };

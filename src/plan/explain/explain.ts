@@ -21,6 +21,8 @@ export interface Rival extends Judged {
 
 export interface Explanation extends Judged {
   readonly shortage: Shortage;
+  /** Of all that fit, for what was asked. */
+  readonly isBest: boolean;
   /** Undefined: no other fits. */
   readonly rival?: Rival;
   readonly alternatives: readonly Alternative[];
@@ -58,14 +60,16 @@ export function* explainLayout(
   }
   const rules = judgeRules(trainingRules, { ...base, predict });
   const shapes = yield* sizesToldOf(base, model);
+  const others = best.map((each) => each.scenario).filter((each) => !isSameLayout(each, scenario));
   const answers: Answer[] = [];
   for (const change of changesAsked(scenario))
-    answers.push(yield* told(change.name, answerTo(change, scenario, model, objective)));
+    answers.push(yield* told(change.name, answerTo(change, scenario, others, model, objective)));
   const other = best.find((each) => !isSameLayout(each.scenario, scenario));
   return {
     scenario,
     prediction,
     shortage: bottleneckOf(scenario, prediction),
+    isBest: best[0] !== undefined && isSameLayout(best[0].scenario, scenario),
     ...(other ? { rival: rivalOf(base, other) } : {}),
     alternatives: tried,
     answers,

@@ -5,6 +5,7 @@
 //             { "name": "network", "link": "roce", "devices": 16, "bytesPerSecond": 25e9 }] }
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
+import { type Calibration, calibrationSchema } from './calibration.ts';
 import { deviceOf } from './catalogue/devices.ts';
 import type { Cluster, Tier } from './cluster.ts';
 import { architectures, type Device } from './device.ts';
@@ -71,6 +72,7 @@ const file = z.strictObject({
     .max(1000),
   tiers: z.array(tier).min(1).max(10),
   host: host.optional(),
+  calibration: calibrationSchema.optional(),
 });
 
 /**
@@ -79,8 +81,12 @@ const file = z.strictObject({
  */
 export function parseClusterFile(json: unknown, path: string): Cluster {
   const described = checked(file, json, path, []);
+  const { source: _, ...calibration } = described.calibration ?? {};
   const groups = described.devices.map(({ count, device }, i) => ({
-    device: parseDevice(device, path, i),
+    device: {
+      ...parseDevice(device, path, i),
+      ...(described.calibration ? { calibration: calibration as Calibration } : {}),
+    },
     devices: count,
   }));
   const tiers = described.tiers.map(
@@ -117,6 +123,18 @@ function parseDevice(given: string | object, path: string, index: number): Devic
     source: own.source ?? `${path}, and for what it does not say ${base.source}`,
   };
 }
+
+/** The file of a cluster of alike devices of the catalogue, with what was found of it. */
+export const clusterFileJson = (
+  { name, device, devices, tiers }: Cluster,
+  calibration: Calibration,
+  source: string,
+) => ({
+  name,
+  devices: [{ count: devices, device: device.name }],
+  tiers,
+  calibration: { ...calibration, source },
+});
 
 /** Every tier is made of whole ones of the tier before, is no faster, and the last joins all devices. */
 function checkNesting(tiers: readonly Tier[], devices: number, path: string): void {

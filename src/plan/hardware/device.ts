@@ -1,4 +1,5 @@
 // What a device is to the planner: its rates, its memory and what it costs.
+import type { Calibration } from './calibration.ts';
 import type { MeasuredKernels } from './measured-machine.ts';
 import type { ProductRate } from './number-format.ts';
 
@@ -41,4 +42,6 @@ export interface Device {
   readonly source: string;
   /** What its kernels cost, where that was measured: a core of this machine. */
   readonly measured?: MeasuredKernels;
+  /** By how much its work takes longer than is expected of it and its links, where its owner's runs said so. */
+  readonly calibration?: Calibration;
 }

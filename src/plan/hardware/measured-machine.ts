@@ -25,6 +25,7 @@ export interface MeasuredTalk {
 export interface MeasuredMachine {
   /** Of its processor. */
   readonly title: string;
+  /** That were measured: all there are, unless memory is too short for a rank on each. */
   readonly cores: number;
   readonly memoryBytes: number;
   readonly kernels: MeasuredKernels;

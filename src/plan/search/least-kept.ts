@@ -17,11 +17,8 @@ export function leastKept({ config, software }: SearchTask, kind: Kind): number 
   const keys = kvSharded(config, kindLayout(kind)) ? (kvHeads * headDim) / tp : headDim;
   // What attention and the MLP read is whole on every rank of tp; of a mixture attention alone is counted.
   const read = (mixture ? 1 : 2) * hiddenSize;
-  const made =
-    2 * residual +
-    2 * queries +
-    2 * keys +
-    (mlpMatrices[activation].length - 1) * inner +
-    (sp ? read / (software.gathersAgain ? tp : 1) : 0);
-  return recompute === 'selective' ? made : made + inner + (sp ? 0 : read);
+  const made = 2 * residual + 2 * queries + 2 * keys + (mlpMatrices[activation].length - 1) * inner;
+  const sent = sp && !software.gathersAgain ? read : 0;
+  if (recompute === 'selective') return made + sent;
+  return made + inner + (sp ? Math.max(sent, read / tp) : read);
 }

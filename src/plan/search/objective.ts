@@ -1,6 +1,7 @@
 // What the best layout is the least of. Each grows with the seconds of a step, with those of its kernels and with memory, so that bounds of these bound it.
 import { worldSize } from '../../mesh/mesh.ts';
 import type { Cluster } from '../hardware/cluster.ts';
+import { sumOfDevices } from '../hardware/kinds.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 
 export const objectiveNames = ['time', 'cost', 'energy', 'memory'] as const;
@@ -35,8 +36,9 @@ export function objectiveValue(objective: ObjectiveName, { device }: Cluster, fi
 }
 
 /**
- * Of its board's power, what a device takes that waits or talks: DGX H100 takes 10.2 kW at most and 2.6 to 3 kW idle with its processes loaded,
- * and links and memory are at work meanwhile. No measurements of training are behind this number.
+ * Of its board's power, what a device takes that waits or talks. Training took at most 8.4 kW of a node of eight H100 rated 10.2 kW (Latif et al.,
+ * arXiv 2412.08602), which leaves its GPUs at their 700 W while they compute; idle with its processes loaded it takes 2.6 to 3 kW, and links and
+ * memory are at work meanwhile: the share itself was not measured.
  */
 export const idleShare = 0.45;
 
@@ -52,16 +54,18 @@ export interface TokenCosts {
 }
 
 export function tokenCosts(
-  { cluster: { device }, layout, seqLen, microBatch, microbatches }: TrainingScenario,
+  { cluster, layout, seqLen, microBatch, microbatches }: TrainingScenario,
   prediction: TrainingPrediction,
 ): TokenCosts {
   const tokens = seqLen * microBatch * microbatches * layout.dp * layout.ep;
   const devices = worldSize(layout);
-  const dollars = device.dollarsPerHour;
+  // NaN where nobody rents one of them out.
+  const dollars = sumOfDevices(cluster, (each) => each.dollarsPerHour ?? Number.NaN) / cluster.devices;
   return {
-    ...(dollars === undefined
+    ...(Number.isNaN(dollars)
       ? {}
       : { dollarsPerMillionTokens: (((devices * dollars * prediction.stepSeconds) / 3600) * 1e6) / tokens }),
-    joulesPerToken: (devices * joules(device.watts, figuresOf(prediction))) / tokens,
+    joulesPerToken:
+      (devices * joules(sumOfDevices(cluster, ({ watts }) => watts) / cluster.devices, figuresOf(prediction))) / tokens,
   };
 }

@@ -1,4 +1,5 @@
 // The best layouts of a cluster, found best first: what is bounded to be worse than the best is never looked at closer, so that none of them is missed.
+import { fail } from '../../errors.ts';
 import { printLayout } from '../../mesh/layout.ts';
 import type { CostModel } from '../training/costs.ts';
 import { fits, usableBytes } from '../training/fits.ts';
@@ -48,6 +49,7 @@ export function* searchLayouts(
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
+  refuseMixed(task);
   const { objective, top, known = [] } = options;
   const bounds = boundsOf(task, model);
   const usable = usableBytes(task.cluster.device);
@@ -94,6 +96,16 @@ export function* searchLayouts(
   }
   const judged = countLayouts(bounds, grids);
   return { found, judged, pruned: judged - predicted };
+}
+
+/** Bounds are of devices alike. Throws CLUSTER_INVALID for others. */
+function refuseMixed({ cluster }: SearchTask): void {
+  if (!cluster.others) return;
+  fail('CLUSTER_INVALID', {
+    cluster: cluster.name,
+    problem: `it has devices of ${cluster.others.length + 1} kinds, over which no layout is searched for yet`,
+    fix: 'use predict with the layouts in question, or describe a cluster of one kind',
+  });
 }
 
 const nodesBetweenStops = 64;

@@ -1,6 +1,7 @@
 // Whether what a rank needs is there.
 import type { Device } from '../hardware/device.ts';
-import type { TrainingMemory, TrainingPrediction } from './scenario.ts';
+import { kindsOfStages } from '../hardware/kinds.ts';
+import type { TrainingMemory, TrainingPrediction, TrainingScenario } from './scenario.ts';
 
 /** A process's own: the driver's context, loaded kernels, the links' channels. */
 const contextBytes = 1.5 * 2 ** 30;
@@ -11,3 +12,13 @@ export const usableBytes = ({ memoryBytes, measured }: Device): number => memory
 export const fitsHost = ({ host }: Pick<TrainingPrediction, 'host'>): boolean => !host || host.bytes <= host.room;
 
 export const fits = ({ total }: TrainingMemory, device: Device): boolean => total <= usableBytes(device);
+
+/** Every stage on every kind of device that its ranks are on. */
+export function fitsOnDevices({ cluster, layout }: TrainingScenario, { memoryByStage }: TrainingPrediction): boolean {
+  const kinds = kindsOfStages(cluster, layout);
+  return memoryByStage.every((memory, stage) => kinds[stage]!.every((device) => fits(memory, device)));
+}
+
+/** And what is on the host. */
+export const fitsAll = (scenario: TrainingScenario, prediction: TrainingPrediction): boolean =>
+  fitsOnDevices(scenario, prediction) && fitsHost(prediction);

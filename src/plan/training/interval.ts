@@ -1,13 +1,8 @@
 // How far off a prediction may be: between which bounds four of five measurements lie that it stands for, by what it leans on.
 import { rateOf } from '../hardware/number-format.ts';
 import { intervalParameters } from './interval-parameters.ts';
+import type { Interval, IntervalParameters, Trait } from './interval-shape.ts';
 import type { TrainingPrediction, TrainingScenario } from './scenario.ts';
-
-/** Lowest and highest. */
-export type Interval = readonly [low: number, high: number];
-
-/** What makes predictions worse, or better. */
-export type Trait = 'mixture' | 'nodes' | 'narrow' | 'long' | 'blackwell';
 
 export const traits: Readonly<Record<Trait, (scenario: TrainingScenario) => boolean>> = {
   mixture: ({ config }) => config.mixture !== undefined,
@@ -19,24 +14,15 @@ export const traits: Readonly<Record<Trait, (scenario: TrainingScenario) => bool
   blackwell: ({ cluster }) => cluster.device.architecture.startsWith('blackwell'),
 };
 
-export interface IntervalParameters {
-  /** Of the logarithm of measured over predicted, where it is as large as is usual without any trait. */
-  readonly width: number;
-  /** By which it is larger (or smaller) with a trait. */
-  readonly factors: Readonly<Record<Trait, number>>;
-  /** Of that logarithm in usual widths: the tenth and the ninetieth of a hundred. */
-  readonly low: number;
-  readonly high: number;
-  /** Of memory, the same logarithm itself. */
-  readonly memory: Interval;
-}
-
 /** Architectures of which steps were measured; others are taken to be twice as uncertain. */
 const measured: readonly string[] = ['ampere', 'hopper', 'blackwell', 'blackwell-ultra'];
 const unmeasuredFactor = 2;
 
 /** Usual size of an error, as a logarithm. */
-export function errorWidth(scenario: TrainingScenario, { width, factors } = intervalParameters): number {
+export function errorWidth(
+  scenario: TrainingScenario,
+  { width, factors }: IntervalParameters = intervalParameters,
+): number {
   const { device } = scenario.cluster;
   const isMeasured = device.measured !== undefined || measured.includes(device.architecture);
   const factor = (Object.keys(traits) as Trait[]).reduce(
@@ -50,7 +36,7 @@ export function errorWidth(scenario: TrainingScenario, { width, factors } = inte
 export function intervalsOf(
   scenario: TrainingScenario,
   { stepSeconds, memory }: Pick<TrainingPrediction, 'stepSeconds' | 'memory'>,
-  parameters = intervalParameters,
+  parameters: IntervalParameters = intervalParameters,
 ): { readonly stepSeconds: Interval; readonly memoryBytes: Interval } {
   const width = errorWidth(scenario, parameters);
   const around = (value: number, [low, high]: Interval): Interval => [value * Math.exp(low), value * Math.exp(high)];

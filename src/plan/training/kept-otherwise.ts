@@ -8,7 +8,7 @@ import { notSelected } from './selection.ts';
 /** More than the program keeps of `layer`, or less. */
 export function keptOtherwise(scenario: TrainingScenario, layer: number, policy: RecomputePolicy): number {
   const { formats } = scenario;
-  const kept = scoreBytes(scenario, layer, policy) - gathered(scenario) * formatBytes[formats.activations];
+  const kept = scoreBytes(scenario, layer, policy) - gathered(scenario, policy) * formatBytes[formats.activations];
   if (policy === 'selective')
     return kept - tokensOf(scenario) * notSelected(scenario) * formatBytes[formats.activations];
   return kept - merged(scenario) * formatBytes[formats.activations];
@@ -28,11 +28,17 @@ function scoreBytes(scenario: TrainingScenario, layer: number, policy: Recompute
   return perScore * scores + (mixtureOf(config, layer) ? 0 : masks);
 }
 
-/** Numbers that are gathered over tp before attention and before the MLP, where only a rank's part of them is kept. */
-function gathered(scenario: TrainingScenario): number {
+/**
+ * Numbers that are gathered over tp before attention and before the MLP, where only a rank's part of them is kept; a selection keeps not
+ * even that, which norms make again.
+ */
+function gathered(scenario: TrainingScenario, policy: RecomputePolicy): number {
   const { config, layout, software } = scenario;
   if (!layout.sp || !software.gathersAgain) return 0;
-  return 2 * tokensOf(scenario) * config.hiddenSize * (1 - 1 / layout.tp);
+  const { hiddenSize, latent } = config;
+  const narrow = latent && (latent.queryRank ?? hiddenSize) + latent.keyValueRank + latent.rotatedDim;
+  const own = policy === 'selective' ? 0 : 1 / layout.tp;
+  return tokensOf(scenario) * ((narrow ?? hiddenSize) + hiddenSize) * (1 - own);
 }
 
 /** Attention's output with heads side by side, which the program makes a copy of: to others it is the same memory. */

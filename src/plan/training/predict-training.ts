@@ -4,12 +4,17 @@ import { trainingFlopsPerToken } from '../../model/weights.ts';
 import { type Played, play } from '../../schedule/play.ts';
 import { isMessage, type Schedule } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
+import { once } from '../../step/once.ts';
 import { type StepSettings, tokensPerStep } from '../../step/settings.ts';
+import type { Device } from '../hardware/device.ts';
+import { kindsOfStages, sumOfDevices } from '../hardware/kinds.ts';
 import { rateOf } from '../hardware/number-format.ts';
 import { actionsOf, type StageActions } from '../summary/actions.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import type { StageSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from './costs.ts';
+import { usableBytes } from './fits.ts';
+import { onKind, slowestOf } from './mixed.ts';
 import { hostBytes } from './offload-memory.ts';
 import { addSeconds, allSeconds, noSeconds } from './run-seconds.ts';
 import {
@@ -32,7 +37,7 @@ export const stepSettings = ({
   microbatches,
   software,
   router,
-}: TrainingScenario): StepSettings => ({
+}: Omit<TrainingScenario, 'cluster'>): StepSettings => ({
   config,
   layout,
   seqLen,
@@ -62,11 +67,12 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const tokens = tokensPerStep(settings);
   const devices = worldSize(layout);
   const modelFlops = (tokens * trainingFlopsPerToken(config, seqLen)) / devices / stepSeconds;
-  const peak = cluster.device.flopsPerSecond[rateOf[formats.products]] ?? Number.NaN;
+  const rate = (device: Device): number => device.flopsPerSecond[rateOf[formats.products]] ?? Number.NaN;
+  const peak = sumOfDevices(cluster, rate) / cluster.devices;
   return {
     stepSeconds,
     time: timeOf(stages, schedule.stages, { makespan, alone, slowest }),
-    memory: fullest(memoryByStage),
+    memory: fullest(memoryByStage, kindsOfStages(cluster, layout)),
     memoryByStage,
     ...(scenario.offload ? { host: hostUse(summaries, actions, scenario) } : {}),
     tokensPerSecondPerDevice: tokens / devices / stepSeconds,
@@ -88,9 +94,13 @@ export function timedStages(
   summaries: readonly StageSummary[],
   model: CostModel,
 ): StageTime[] {
-  const costs = trainingCosts(scenario, model);
-  const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
-  return summaries.map((summary) => timed.get(summary)!);
+  const on = once((device: Device) => {
+    const alike = onKind(scenario, device);
+    const costs = trainingCosts(alike, model);
+    return once((summary: StageSummary) => stageTime(summary, costs, alike));
+  });
+  const kinds = kindsOfStages(scenario.cluster, scenario.layout);
+  return summaries.map((summary, stage) => slowestOf(kinds[stage]!.map((device) => on(device)(summary))));
 }
 
 function playStages(schedule: Schedule, stages: readonly StageTime[], { overlapsPipeline }: Software): Played {
@@ -112,8 +122,11 @@ function hostUse(
   return { bytes: Math.max(...taken), room: host ? host.memoryBytes / host.devices : 0 };
 }
 
-const fullest = (stages: readonly TrainingMemory[]): TrainingMemory =>
-  stages.reduce((most, stage) => (stage.total > most.total ? stage : most));
+/** Of the stage that its kind has least room for. */
+function fullest(stages: readonly TrainingMemory[], kinds: readonly (readonly Device[])[]): TrainingMemory {
+  const over = (stage: number): number => stages[stage]!.total - Math.min(...kinds[stage]!.map(usableBytes));
+  return stages[stages.reduce((most, _, stage) => (over(stage) > over(most) ? stage : most), 0)]!;
+}
 
 type Actions = ReturnType<typeof scheduleOf>['stages'];
 

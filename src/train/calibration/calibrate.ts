@@ -1,14 +1,16 @@
 // Measures this machine for predictions of runs on it: steps of training timed node by node on all cores, and calls between ranks by length.
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { type AbortSignalLike, throwIfAborted } from '../../abort-signal.ts';
-import { worldGroup, worldSize } from '../../mesh/mesh.ts';
-import { fitKernels, lowerQuartile, type TimedKernel } from '../../plan/cost/measured/fit-measured.ts';
+import { groupKey, worldGroup } from '../../mesh/mesh.ts';
+import { fitKernels, quantile, type TimedKernel } from '../../plan/cost/measured/fit-measured.ts';
 import type { MeasuredMachine, MeasuredTalk } from '../../plan/hardware/measured-machine.ts';
+import { availableMemory } from '../../runtime/available-memory.ts';
 import { runWorld } from '../../runtime/world.ts';
 import { createPool, type WorldPool } from '../../runtime/world-pool.ts';
+import type { StepSettings } from '../../step/settings.ts';
 import { talkOf } from '../../step/talk.ts';
-import { type CalibrationCase, calibrationCases } from './cases.ts';
-import type { TimedStepJob } from './timed-step-rank.ts';
+import { calibrationCases } from './cases.ts';
+import type { TimedStepsJob, TimedStepsReport } from './timed-steps-rank.ts';
 import type { TimedTalkJob } from './timed-talk-rank.ts';
 
 export interface Calibrating {
@@ -18,43 +20,55 @@ export interface Calibrating {
   readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
 }
 
-/** Steps of each case take at least so long, besides compiling. */
-const stepSeconds = 0.6;
+/** Rounds of steps take so long, besides compiling them. */
+const stepSeconds = 24;
+const aloneSeconds = 2;
+/** Of the rounds, in progress, where compiling a step is 1. */
+const roundsWeight = 40;
 const timeoutSeconds = 120;
+/** What a rank needs for all steps, and some more. */
+const rankBytes = 2 ** 30;
 const lengths = [64, 2 ** 12, 2 ** 15, 2 ** 18, 2 ** 20, 2 ** 22, 2 ** 24];
 const calls = 24;
+/** What is gathered from all ranks at most. */
+const mostBytes = 2 ** 26;
 
 const besides = (name: string): URL =>
   new URL(import.meta.url.endsWith('.ts') ? `./${name}.ts` : `./${name}.js`, import.meta.url);
 
-/** Takes half a minute. Throws what runWorld throws. */
+/** Takes half a minute or a little more. Throws what runWorld throws. */
 export async function calibrate({ signal, pool: given, onProgress }: Calibrating = {}): Promise<MeasuredMachine> {
-  const cores = availableParallelism();
+  const cores = Math.max(1, Math.min(availableParallelism(), Math.floor(availableMemory() / rankBytes)));
   const pool = given ?? createPool();
   const cases = calibrationCases(cores);
   const sizes = groupSizes(cores);
-  const total = cases.length + 1 + sizes.length;
+  const total = cases.length + roundsWeight + 1 + sizes.length;
   let done = 0;
-  const next = <T>(measure: () => Promise<T>): Promise<T> => {
+  const next = <T>(weight: number, measure: () => Promise<T>): Promise<T> => {
     throwIfAborted(signal);
-    onProgress?.({ done: done++, total });
+    onProgress?.({ done, total });
+    done += weight;
     return measure();
   };
   const run = { pool, ...(signal ? { signal } : {}) };
   try {
-    const timed: TimedKernel[][] = [];
-    for (const each of cases) timed.push(await next(() => timeStep(each, cores, run)));
+    const steps = cases.map(({ settings }) => settings);
+    const timed = await next(cases.length + roundsWeight, () =>
+      timeSteps(steps, cores, stepSeconds, run, ({ compiled, share }) =>
+        onProgress?.({ done: compiled + share * roundsWeight, total }),
+      ),
+    );
     const probe = cases.findIndex(({ name }) => name === probeName);
-    const alone = await next(() => timeStep(cases[probe]!, 1, run));
+    const [alone] = await next(1, () => timeSteps([steps[probe]!], 1, aloneSeconds, run));
     const talk: MeasuredTalk[] = [];
-    for (const ranks of sizes) talk.push(await next(() => timeTalk(ranks, run)));
+    for (const ranks of sizes) talk.push(await next(1, () => timeTalk(ranks, run)));
     onProgress?.({ done, total });
     return {
       title: cpus()[0]?.model ?? 'unknown processor',
       cores,
       memoryBytes: totalmem(),
       kernels: fitKernels(timed.flat()),
-      alone: paceOf(alone, timed[probe]!),
+      alone: paceOf(alone!, timed[probe]!),
       talk,
     };
   } finally {
@@ -74,18 +88,30 @@ function groupSizes(cores: number): number[] {
 
 type Run = { readonly pool: WorldPool; readonly signal?: AbortSignalLike };
 
-async function timeStep({ settings }: CalibrationCase, cores: number, run: Run): Promise<TimedKernel[]> {
-  const ranks = worldSize(settings.layout) > 1 ? worldSize(settings.layout) : cores;
-  const { groups, channels } = talkOf(settings);
-  const job: TimedStepJob = { settings, seconds: stepSeconds };
-  const all = [...new Map([worldGroup(ranks), ...groups].map((group) => [JSON.stringify(group), group])).values()];
-  const results = await runWorld({
-    plan: { size: ranks, groups: ranks > 1 ? all : [], channels, timeoutSeconds },
-    rankModule: besides('timed-step-rank'),
+/** By step. */
+async function timeSteps(
+  steps: readonly StepSettings[],
+  ranks: number,
+  seconds: number,
+  run: Run,
+  onReport?: (report: TimedStepsReport) => void,
+): Promise<TimedKernel[][]> {
+  const job: TimedStepsJob = { steps, seconds };
+  const talks = steps.map(talkOf);
+  const groups = [...(ranks > 1 ? [worldGroup(ranks)] : []), ...talks.flatMap((talk) => talk.groups)];
+  const results = (await runWorld({
+    plan: {
+      size: ranks,
+      groups: [...new Map(groups.map((group) => [groupKey(group), group])).values()],
+      channels: [],
+      timeoutSeconds,
+    },
+    rankModule: besides('timed-steps-rank'),
     jobs: Array.from({ length: ranks }, () => job),
+    onReport: (rank, message) => void (rank === 0 && onReport?.(message as TimedStepsReport)),
     ...run,
-  });
-  return slowest(results as TimedKernel[][]);
+  })) as TimedKernel[][][];
+  return steps.map((_, step) => slowest(results.map((each) => each[step]!).filter((each) => each.length > 0)));
 }
 
 /** Ranks meet again and again: of what they do alike the time of the slowest counts, each time. What only one does stands for itself. */
@@ -107,7 +133,7 @@ function slowest([first, ...others]: readonly TimedKernel[][]): TimedKernel[] {
 
 /** Of each length the time of the rank that takes longest. */
 async function timeTalk(ranks: number, run: Run): Promise<MeasuredTalk> {
-  const job: TimedTalkJob = { lengths, calls };
+  const job: TimedTalkJob = { lengths: lengths.filter((bytes) => ranks * bytes <= mostBytes), calls };
   const between = { capacityBytes: lengths.at(-1)!, messages: 4 };
   const results = (await runWorld({
     plan: {
@@ -132,6 +158,6 @@ async function timeTalk(ranks: number, run: Run): Promise<MeasuredTalk> {
 
 /** Of the same kernels, each once: what they take where one rank works, over what they take where all do. */
 function paceOf(alone: readonly TimedKernel[], together: readonly TimedKernel[]): number {
-  const all = (timed: readonly TimedKernel[]) => timed.reduce((sum, { seconds }) => sum + lowerQuartile(seconds), 0);
+  const all = (timed: readonly TimedKernel[]) => timed.reduce((sum, { seconds }) => sum + quantile(seconds, 0.5), 0);
   return all(alone) / all(together);
 }

@@ -17,10 +17,11 @@ interface Sizes {
   readonly kvHeads: number;
   readonly mlp: number;
   readonly vocab: number;
+  readonly layers?: number;
 }
 
-const sizes = ({ hidden, heads, kvHeads, mlp, vocab }: Sizes) => ({
-  num_hidden_layers: 2,
+const sizes = ({ hidden, heads, kvHeads, mlp, vocab, layers = 2 }: Sizes) => ({
+  num_hidden_layers: layers,
   hidden_size: hidden,
   num_attention_heads: heads,
   num_key_value_heads: kvHeads,
@@ -31,7 +32,7 @@ const sizes = ({ hidden, heads, kvHeads, mlp, vocab }: Sizes) => ({
 const tiny: Sizes = { hidden: 128, heads: 4, kvHeads: 2, mlp: 352, vocab: 320 };
 const small: Sizes = { hidden: 256, heads: 4, kvHeads: 4, mlp: 704, vocab: 2048 };
 const medium: Sizes = { hidden: 512, heads: 8, kvHeads: 4, mlp: 1408, vocab: 320 };
-const wide: Sizes = { hidden: 1024, heads: 8, kvHeads: 8, mlp: 2816, vocab: 4096 };
+const wide: Sizes = { hidden: 1024, heads: 8, kvHeads: 8, mlp: 2816, vocab: 2048, layers: 1 };
 
 const model = (preset: string, changes: object) =>
   parseModelConfig({ ...findPreset(preset), ...changes }, `the calibration's ${preset}`);
@@ -72,7 +73,7 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
     step('llama 256', llama(small), 1024),
     step('llama 512', llama(medium), 128),
     step('llama 512, longer', llama(medium), 512),
-    step('llama 1024', llama(wide), 256),
+    step('llama 1024', llama(wide), 128),
     step('gpt2 256', gpt2(small), 256),
     step('mixtral 256', mixtral(small), 256),
   ];

@@ -15,10 +15,10 @@ test('two ranks that take a step each: all of its FLOPs, at the same places', as
   const { settings } = calibrationCases(2)[0]!;
   const results = (await runWorld({
     plan: { ...talkOf(settings), size: 2, groups: [worldGroup(2)], timeoutSeconds: 60 },
-    rankModule: new URL('./timed-step-rank.ts', import.meta.url),
-    jobs: [0, 1].map(() => ({ settings, seconds: 0 })),
-  })) as TimedKernel[][];
-  const [first, second] = results as [TimedKernel[], TimedKernel[]];
+    rankModule: new URL('./timed-steps-rank.ts', import.meta.url),
+    jobs: [0, 1].map(() => ({ steps: [settings], seconds: 0 })),
+  })) as TimedKernel[][][];
+  const [[first], [second]] = results as [[TimedKernel[]], [TimedKernel[]]];
   expect(second.map(({ kernel }) => kernel)).toEqual(first.map(({ kernel }) => kernel));
   expect(second.map(({ seconds }) => seconds.length)).toEqual(first.map(({ seconds }) => seconds.length));
   expect(first.every(({ seconds }) => seconds.every((each) => each >= 0))).toBe(true);

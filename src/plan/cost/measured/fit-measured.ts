@@ -10,9 +10,9 @@ export interface TimedKernel {
   readonly seconds: readonly number[];
 }
 
-/** Costs are fitted to each kernel's lower quartile: what else a machine does makes times longer, which is no part of them. */
+/** Costs are fitted to each kernel's median: what else a machine does makes some times much longer, which is no part of them. */
 export function fitKernels(timed: readonly TimedKernel[]): MeasuredKernels {
-  const kernels = merged(timed).map(({ kernel, seconds }) => ({ kernel, seconds: lowerQuartile(seconds) }));
+  const kernels = merged(timed).map(({ kernel, seconds }) => ({ kernel, seconds: quantile(seconds, 0.5) }));
   const products = new Map<ProductName, Measured[]>(productNames.map((name) => [name, []]));
   const memory = new Map<string, Measured[]>();
   for (const { kernel, seconds } of kernels)
@@ -42,6 +42,6 @@ function merged(timed: readonly TimedKernel[]): TimedKernel[] {
   return [...found.values()];
 }
 
-/** Of times, which what else the machine does only ever makes longer. */
-export const lowerQuartile = (seconds: readonly number[]): number =>
-  [...seconds].sort((a, b) => a - b)[(seconds.length - 1) >> 2]!;
+/** Of so many the share that is no longer: 0.5 gives the median. */
+export const quantile = (seconds: readonly number[], share: number): number =>
+  [...seconds].sort((a, b) => a - b)[Math.floor((seconds.length - 1) * share)]!;

@@ -1,4 +1,4 @@
-// The rank module that times a step of training, node by node.
+// The rank module that times steps of training, node by node: one step of each in turns, so that whatever else the machine does meets all alike.
 import { heldNumbers } from '../../checkpoint/held-numbers.ts';
 import { coordsOf, worldGroup, worldSize } from '../../mesh/mesh.ts';
 import type { TimedKernel } from '../../plan/cost/measured/fit-measured.ts';
@@ -15,45 +15,82 @@ import { buildTrainingStep } from '../../step/training-step.ts';
 import { initialise } from '../initial.ts';
 import { optimizerDefaults, writeOptimizer } from '../optimizer.ts';
 
-export interface TimedStepJob {
-  readonly settings: StepSettings;
-  /** At most, besides what comes before the first step. */
+export interface TimedStepsJob {
+  /** Of a layout of one rank each rank takes the step by itself; those of a layout of several the first ones together. */
+  readonly steps: readonly StepSettings[];
+  /** Rounds go on until so many seconds have gone, besides what comes before the first. */
   readonly seconds: number;
 }
 
-const leastSteps = 4;
+/** Rounds at least: of the first no times are kept. */
+const leastRounds = 4;
 
-export async function rank(transport: Transport, job: unknown): Promise<TimedKernel[]> {
-  const { settings, seconds } = job as TimedStepJob;
+/** Progress: steps that are compiled, then the share of the rounds. */
+export interface TimedStepsReport {
+  readonly compiled: number;
+  readonly share: number;
+}
+
+/** By step; none of those in which this rank takes no part. */
+export async function rank(
+  transport: Transport,
+  job: unknown,
+  report: (message: TimedStepsReport) => void,
+): Promise<TimedKernel[][]> {
+  const { steps, seconds } = job as TimedStepsJob;
+  const opened = steps.map((settings, compiled) => {
+    report({ compiled, share: 0 });
+    return openStep(settings, transport);
+  });
+  const group = worldGroup(transport.size);
+  const start = performance.now();
+  // All agree on how many rounds there are.
+  const gone = new Float64Array(1);
+  for (let round = 1; round <= leastRounds || gone[0]! < seconds; round++) {
+    report({ compiled: steps.length, share: Math.min(1, gone[0]! / seconds) });
+    for (const step of opened) {
+      if (transport.size > 1) transport.barrier(group, 'timed steps');
+      step?.play(round);
+    }
+    gone[0] = (performance.now() - start) / 1000;
+    if (transport.size > 1) transport.allReduce(group, gone, 'max', 'timed steps');
+  }
+  for (const step of opened) step?.dispose();
+  return opened.map((step) => step?.timed() ?? []);
+}
+
+function openStep(settings: StepSettings, transport: Transport) {
   const { layout } = settings;
-  const coords = coordsOf(layout, transport.rank % worldSize(layout));
-  const plain = buildTrainingStep(settings, transport.rank % worldSize(layout));
-  const step = nodeByNode(plain);
-  const memory = allocateMemory([step], (bytes) => transport.allocate(bytes));
-  const times: number[][] = step.instructions.map(() => []);
+  const ranks = worldSize(layout);
+  if (ranks > 1 && transport.rank >= ranks) return undefined;
+  const own = transport.rank % ranks;
+  const coords = coordsOf(layout, own);
+  const program = nodeByNode(buildTrainingStep(settings, own));
+  const memory = allocateMemory([program], (bytes) => transport.allocate(bytes));
+  const times: number[][] = program.instructions.map(() => []);
   let at = 0;
-  const executor = createExecutor(step, {
+  const {
+    memory: { of },
+    run,
+    dispose,
+  } = createExecutor(program, {
     transport,
     memory,
     observe: (_, start, end) => void times[at++ % times.length]!.push((end - start) / 1000),
   });
-  if (step.one !== undefined) executor.memory.of(step.one).fill(1);
-  for (const { spec, ranges, numbers } of heldNumbers(step.state, 'parameter', memory.state, layout, coords))
+  if (program.one !== undefined) of(program.one).fill(1);
+  for (const { spec, ranges, numbers } of heldNumbers(program.state, 'parameter', memory.state, layout, coords))
     initialise(numbers, spec, ranges, 1);
   const sequence = sequencesOf(settings);
-  const group = worldGroup(transport.size);
-  // All agree on how many steps there are: each is as long as the slowest's.
-  const gone = new Float64Array(1);
-  for (let number = 1; number <= leastSteps || gone[0]! < seconds; number++) {
-    fillStep(executor.memory.of, step, { settings, coords, step: number, sequence });
-    writeOptimizer(executor.memory.of(step.optimizer), number, optimizerDefaults(1e-4, 100));
-    const start = performance.now();
-    executor.run();
-    gone[0]! += (performance.now() - start) / 1000;
-    if (transport.size > 1) transport.allReduce(group, gone, 'max', 'timed steps');
-  }
-  executor.dispose();
-  return byKernel(step, times);
+  return {
+    play(number: number): void {
+      fillStep(of, program, { settings, coords, step: number, sequence });
+      writeOptimizer(of(program.optimizer), number, optimizerDefaults(1e-4, 100));
+      run();
+    },
+    timed: () => byKernel(program, times),
+    dispose,
+  };
 }
 
 /** Texts of tokens that are different enough for routers. */

@@ -1,0 +1,34 @@
+// The kinds of devices in a cluster, and which of them some ranks are on: ranks are placed on devices in their order.
+import { type Mesh, worldSize } from '../../mesh/mesh.ts';
+import type { Cluster } from './cluster.ts';
+import type { Device } from './device.ts';
+
+/** One after another. */
+export function groupsOfDevices({ device, devices, others = [] }: Cluster): { device: Device; devices: number }[] {
+  const first = others.reduce((left, group) => left - group.devices, devices);
+  return [{ device, devices: first }, ...others];
+}
+
+/** Each once. */
+export const kindsOf = (cluster: Cluster): Device[] => kindsAt(cluster, 0, cluster.devices);
+
+/** Of ranks [first, end). */
+export function kindsAt(cluster: Cluster, first: number, end: number): Device[] {
+  const kinds = new Set<Device>();
+  let begin = 0;
+  for (const { device, devices } of groupsOfDevices(cluster)) {
+    if (begin < end && begin + devices > first) kinds.add(device);
+    begin += devices;
+  }
+  return [...kinds];
+}
+
+/** Those that the ranks of each stage are on. */
+export function kindsOfStages(cluster: Cluster, mesh: Mesh): Device[][] {
+  const ranks = worldSize(mesh) / mesh.pp;
+  return Array.from({ length: mesh.pp }, (_, stage) => kindsAt(cluster, stage * ranks, (stage + 1) * ranks));
+}
+
+/** Of all devices, what `of` says of each, added up. */
+export const sumOfDevices = (cluster: Cluster, of: (device: Device) => number): number =>
+  groupsOfDevices(cluster).reduce((sum, { device, devices }) => sum + devices * of(device), 0);

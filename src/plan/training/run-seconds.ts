@@ -81,7 +81,7 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
   let shifted = 0;
   for (const each of run.talk) {
     const cause = causeOf(each);
-    const awaited = cause === 'tp' && software.awaitsRanks ? awaitedSeconds * Math.log2(each.ranks) : 0;
+    const awaited = cause === 'tp' && software.awaitsRanks ? awaitedSeconds : 0;
     const seconds = each.count * (costs.talk(each) + awaited);
     launched += each.count * collectiveLaunches;
     if (cause === 'cp' && each.call === 'ringShift') shifted += seconds;

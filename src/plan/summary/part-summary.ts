@@ -104,7 +104,7 @@ function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Recor
 }
 
 /** Of parts side by side. */
-function chunkSummary(parts: readonly CountedPart[]): ChunkSummary {
+export function chunkSummary(parts: readonly CountedPart[]): ChunkSummary {
   const known: { [kind in WorkKind]?: RunSummary } = {};
   const runOf = (kind: WorkKind): RunSummary => {
     const found = known[kind];

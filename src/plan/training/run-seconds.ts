@@ -1,5 +1,5 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
-import { type Axis, axes, type GroupAxis } from '../../mesh/mesh.ts';
+import { axesAlong } from '../hardware/group-spread.ts';
 import type { CountedTalk, RunSummary } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import type { Software } from './scenario.ts';
@@ -32,14 +32,12 @@ export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
 
 /** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
 function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches'> {
-  const along = axesOf(axis);
+  const along = axesAlong(axis);
   if (along.length > 1 || along[0] === 'dp') return along.includes('tp') && !along.includes('dp') ? 'tp' : 'dp';
   if (axis === 'ep') return call === 'allToAll' || call === 'allToAllV' ? 'ep' : 'dp';
   if (axis === 'cp') return 'cp';
   return axis === 'tp' ? 'tp' : 'dp';
 }
-
-const axesOf = (axis: GroupAxis): readonly Axis[] => (axis === 'world' ? axes : (axis.split('+') as Axis[]));
 
 /** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {

@@ -91,6 +91,24 @@ export const marks = {
   resident: within(0.1),
   /** What a checkpoint adds to the steps beside which it is written, over a step. */
   saving: { 'tp=1': { most: 0.05 }, 'dp=2': { most: 0.05 } },
+  /** Predicted time of a step over the measured one, of this project's own runtime on two ranks. */
+  local: {
+    'dp=2': within(0.1),
+    'dp=2,zero=1': within(0.1),
+    'dp=2,zero=3': within(0.1),
+    'tp=2': within(0.1),
+    'tp=2,sp,recompute=full': within(0.1),
+    'pp=2': within(0.1),
+    'pp=2,virtual=2': within(0.1),
+    'pp=2,schedule=zb-h1': within(0.1),
+    'cp=2': within(0.1),
+    'cp=2,cpMode=ulysses,recompute=selective': within(0.1),
+    'ep=2': within(0.1),
+  },
+  /** Layouts of which bytes or FLOPs are others than predicted. */
+  localCounts: { most: 0 },
+  /** Predicted peak memory over the measured one. */
+  localMemory: within(0.05),
   memory: { 'buffers allocated over the plan': within(0.05) },
   /** CPU time of building a rank's step, in ms. */
   build: { most: 50 },

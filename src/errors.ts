@@ -87,6 +87,7 @@ export const errorTable = {
       `sequence length ${v(e.seqLen)} needs at least ${v(e.needed)} tokens but the data hold ${v(e.tokens)}; ${v(e.fix)}`,
   },
   TABLE_INVALID: { exit: 2, message: (e) => `table ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
+  PLAN_INVALID: { exit: 2, message: (e) => `plan ${v(e.path)}: ${v(e.problem)}; ${v(e.fix)}` },
   OUT_EXISTS: {
     exit: 2,
     message: (e) =>

@@ -36,6 +36,7 @@ const keys = [
   'memoryMeanError',
   'fitsRight',
   'regretMean',
+  'byMetric',
 ];
 
 test('a line a table and one of all', async () => {

@@ -323,7 +323,8 @@ test.each(nastyCases)('%s', (_, each) => expectEqual(each, 'f64', pool));
 
 test.each([
   ['f64', 60],
-  ['f32', 40],
+  // It is f64 that proves; f32 runs other kernels.
+  ['f32', 15],
 ] as const)('random models and layouts in %s', async (precision, numRuns) => {
   await fc.assert(
     fc.asyncProperty(anyCase, (each) => expectEqual(each, precision, pool)),

@@ -122,6 +122,14 @@ export const errorExamples: Readonly<Record<ErrorCode, ErrorExample>> = {
     when: 'a table of measurements cannot be read',
     from: () => parseTable('runs', 'a,b\n1,2\n'),
   },
+  PLAN_INVALID: {
+    when: 'what is to be explained is no plan',
+    from: {
+      path: 'plan.json',
+      problem: 'it has fewer than the two lines of the shortest plan',
+      fix: 'give what fivefold plan --json has written, all of it',
+    },
+  },
   OUT_EXISTS: { when: 'a new run is to be written where there is one', from: { path: 'runs/book' } },
   OUT_UNWRITABLE: {
     when: 'a directory cannot be written to',

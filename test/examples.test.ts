@@ -79,6 +79,12 @@ test('ring-attention gives on four ranks what attention on one gives, with gradi
   for (const difference of differences) expect(difference).toBeLessThan(1e-14);
 });
 
+test('plan names layouts of sixteen GPUs, the fastest first', async () => {
+  const seconds = numbersIn(await run('plan.ts'), /: ([\d.]+) s a step/g);
+  expect(seconds).toHaveLength(3);
+  expect(seconds).toEqual(seconds.toSorted((a, b) => a - b));
+});
+
 test('own-schedule is proved, drawn and trained with, and its losses are those of 1f1b', async () => {
   const output = await run('own-schedule.ts');
   expect(output).toContain('they hold 3 and 2 microbatches at most');
@@ -105,6 +111,6 @@ test.each(names)('%s is short, imports the package alone, and has its test here'
   const text = readFileSync(`examples/${name}`, 'utf8');
   expect(text.split('\n').length - 1).toBeLessThan(80);
   const imported = [...text.matchAll(/from '([^']+)'/g)].map((match) => match[1]!);
-  expect(imported.filter((from) => from !== 'fivefold' && from !== 'fivefold/program')).toEqual([]);
+  expect(imported.filter((from) => !['fivefold', 'fivefold/program', 'fivefold/planner'].includes(from))).toEqual([]);
   expect(readFileSync('test/examples.test.ts', 'utf8')).toContain(`run('${name}')`);
 });

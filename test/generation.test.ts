@@ -103,11 +103,12 @@ test.each(layouts)('%s: greedy text of every family is that of transformers', as
   const ofLayout = models.filter(({ name }) => !layout.startsWith('ep=') || name.endsWith('-moe'));
   const texts = ofLayout.flatMap(({ name, model, cases }, family) =>
     cases.flatMap(({ prompt, tokens, margin }, index) => {
-      // In f64 every prompt, in f32 one a family, in a window of its own: every prompt is had in f32 too, by layouts in turn. Those whose
-      // turn it is not are written for a few tokens.
-      const inTurn = index === (family + layouts.indexOf(layout)) % cases.length;
+      // In f64 every prompt; in f32 one of every third family, in a window of its own: layouts take turns. Those whose turn it is not are
+      // written for a few tokens.
+      const turn = family + layouts.indexOf(layout);
+      const inTurn = index === Math.floor(turn / 3) % cases.length;
       const first = inTurn || layout === 'tp=1' ? tokens : tokens.slice(0, fewTokens);
-      return (inTurn ? (['f64', 'f32'] as const) : (['f64'] as const)).map((precision) => {
+      return (inTurn && turn % 3 === 0 ? (['f64', 'f32'] as const) : (['f64'] as const)).map((precision) => {
         expect(margin).toBeGreaterThan(leastMargin[precision]);
         const options = { model, prompt, maxTokens: first.length, temperature: 0, layout, precision };
         return { what: `${name} ${precision} from ${prompt.length}`, tokens: first, options };
@@ -115,7 +116,7 @@ test.each(layouts)('%s: greedy text of every family is that of transformers', as
     }),
   );
   expect(texts.length).toBeGreaterThan(0);
-  expect(texts).toHaveLength(ofLayout.length * 4);
+  expect(texts.length).toBeGreaterThan(ofLayout.length * 3);
   const written = await write(texts.map(({ options }) => options));
   const got = texts.map(({ what }, index) => ({ what, tokens: written[index]!.tokens }));
   expect(got).toEqual(texts.map(({ what, tokens }) => ({ what, tokens })));

@@ -45,7 +45,7 @@ const units: Readonly<Record<string, Unit>> = {
   schedule: { folders: schedule, outside: [] },
   state: { folders: state, outside: [] },
   step: { folders: step, outside: [] },
-  plan: { folders: pure, outside: ['papaparse', 'zod'] },
+  plan: { folders: [...pure, 'units.ts'], outside: ['papaparse', 'zod'] },
   report: { folders: [...pure, 'report', 'units.ts'], outside: [] },
   runtime: { folders: [...pure, 'abort-signal.ts', 'settings.ts'], outside: 'all' },
   checkpoint: { folders: [...pure, 'files', 'runtime'], outside: 'all' },
@@ -60,6 +60,7 @@ const units: Readonly<Record<string, Unit>> = {
   },
   cli: { folders: [...pure, ...effects], outside: 'all' },
   'typed-program.ts': { folders: ops, outside: [] },
+  'planner.ts': { folders: pure, outside: [] },
   'index.ts': { folders: [...pure, ...effects], outside: 'all' },
 };
 

@@ -30,7 +30,7 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
     globalBatch: fc.constantFrom(2, 3, 4),
     objective: fc.constantFrom(...objectiveNames),
     overlapsPipeline: fc.boolean(),
-    lossInBlocks: fc.boolean(),
+    loss: fc.constantFrom('separate' as const, 'in place' as const, 'fused' as const, 'blocks' as const),
   })
   .map(({ family, width, layers, kvHeads, tied, experts, dense, memory, globalBatch, objective, ...rest }) => {
     const isMixture = family === 'mixtral' || family === 'qwen3_moe';
@@ -72,7 +72,7 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
         seqLen: 32,
         globalBatch,
         formats: mixedPrecision('bf16'),
-        software: { ...currentSoftware, overlapsPipeline: rest.overlapsPipeline, lossInBlocks: rest.lossInBlocks },
+        software: { ...currentSoftware, overlapsPipeline: rest.overlapsPipeline, loss: rest.loss },
       },
     };
   });

@@ -30,7 +30,7 @@ export function orderText(size: Size, picks: readonly number[]): string {
 /** What can be done once this is. */
 function allowedBy({ stage, work }: Step, { stages, chunks }: Size, inHalves: boolean): Step[] {
   const { kind, microbatch, chunk } = work;
-  const at = virtualStage(stages, stage, chunk);
+  const at = virtualStage({ stages, bothWays: false }, stage, chunk);
   const on = (virtual: number, next: Work['kind']): Step[] =>
     virtual < 0
       ? []

@@ -1,5 +1,5 @@
 // Fits what is the engines' own in serving (src/plan/serving/engine-times.ts) to measured rows, half of which are held out, and shows errors.
-//   npx tsx tools/fit-serving.ts <folder of tables> [--skew] [--fit] [--rows]
+//   npx tsx tools/fit-serving.ts <folder of tables> [--skew] [--fit] [<engine>..] [--rows]
 import { writeFileSync } from 'node:fs';
 import { engineTimes, routingSkew } from '../src/plan/serving/engine-times.ts';
 import { engineNames } from '../src/plan/serving/engines.ts';
@@ -17,7 +17,8 @@ const measured = readMeasured(folder);
 let fitted: Fitted = { engineTimes, routingSkew };
 if (flags.includes('--skew')) fitted = fitSkew(measured, fitted);
 if (flags.includes('--fit')) {
-  for (const engine of engineNames) fitted = fitEngine(measured, engine, fitted);
+  const named = engineNames.filter((name) => flags.includes(name));
+  for (const engine of named.length > 0 ? named : engineNames) fitted = fitEngine(measured, engine, fitted);
   const text = `// Written by tools/fit-serving.ts; engines.ts says what the numbers are.
 import type { EngineName, EngineTimes } from './engines.ts';
 

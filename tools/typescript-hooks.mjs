@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules', '.cache', 'typescript-hooks');
 
 /** What tsconfig.json says of the package's own names: a rank's module that imports them gets the same source as the ranks. */
-const own = { fivefold: 'index.ts', 'fivefold/program': 'typed-program.ts' };
+const own = { fivefold: 'index.ts', 'fivefold/program': 'typed-program.ts', 'fivefold/planner': 'planner.ts' };
 
 export function resolve(name, context, next) {
   // Which file a relative name of TypeScript means takes no looking.

@@ -1,5 +1,11 @@
 // What `accuracy` shows people: figures by table, the rows that are furthest off, and those that were not predicted.
-import { type Figures, figuresOf, type JudgedRow, quantile } from '../plan/accuracy/figures.ts';
+import {
+  type Figures,
+  figuresOf,
+  type JudgedRow,
+  type ServingMetric,
+  servingMetrics,
+} from '../plan/accuracy/figures.ts';
 import type { TableKind } from '../plan/accuracy/table.ts';
 import { formatCount, formatPercent, formatSeconds } from '../units.ts';
 import { paint } from './ui/colour.ts';
@@ -24,6 +30,8 @@ const idsShown = 6;
 export function formatAccuracy(tables: readonly JudgedTable[], look: Look): string {
   const all = tables.filter(({ kind }) => kind !== 'operators').flatMap(({ rows }) => rows);
   const parts = [byTable(tables, all, look)];
+  const served = byMetric(tables, look);
+  if (served !== '') parts.push(titled('Of served requests', served, look));
   const worst = worstRows(tables, look);
   if (worst !== '') parts.push(titled('Furthest off', worst, look));
   const skipped = skippedRows(tables, look);
@@ -39,7 +47,7 @@ const signedShare = (value: number | null): string =>
 
 interface Column {
   readonly head: string;
-  readonly of: (figures: Figures, rows: readonly JudgedRow[]) => string;
+  readonly of: (figures: Figures) => string;
 }
 
 const figureColumns: readonly Column[] = [
@@ -49,26 +57,15 @@ const figureColumns: readonly Column[] = [
   { head: 'mean', of: ({ meanError }) => shareOf(meanError) },
   { head: 'p90', of: ({ p90Error }) => shareOf(p90Error) },
   { head: 'signed', of: ({ signedError }) => signedShare(signedError) },
-  { head: 'first token', of: (_, rows) => shareOf(firstTokenMedian(rows)) },
   { head: 'memory', of: ({ memoryMeanError }) => shareOf(memoryMeanError) },
   { head: 'fits right', of: ({ fitsRight }) => shareOf(fitsRight) },
   { head: 'regret', of: ({ regretMean }) => shareOf(regretMean) },
 ];
 
-function firstTokenMedian(rows: readonly JudgedRow[]): number | null {
-  const errors = rows.flatMap(({ firstTokenError }) =>
-    firstTokenError === undefined ? [] : [Math.abs(firstTokenError)],
-  );
-  return quantile(
-    errors.sort((a, b) => a - b),
-    0.5,
-  );
-}
-
 function byTable(tables: readonly JudgedTable[], all: readonly JudgedRow[], { colour, columns }: Look): string {
   const lineOf = (name: string, rows: readonly JudgedRow[]): string[] => {
     const figures = figuresOf(rows);
-    return [name, ...figureColumns.map(({ of }) => of(figures, rows))];
+    return [name, ...figureColumns.map(({ of }) => of(figures))];
   };
   const rows = tables.map(({ name, rows }) => lineOf(name, rows));
   if (tables.length > 1) rows.push(lineOf('all', all));
@@ -81,6 +78,34 @@ function byTable(tables: readonly JudgedTable[], all: readonly JudgedRow[], { co
   });
   return `${table}\n${paint(wrap(legend, columns), 'dim', colour)}`;
 }
+
+/** Figures of served requests, one metric a line. */
+function byMetric(tables: readonly JudgedTable[], { colour, columns }: Look): string {
+  const rows = tables.flatMap(({ name, rows }) => {
+    const figures = figuresOf(rows).byMetric ?? {};
+    return servingMetrics.flatMap((metric) => {
+      const of = figures[metric];
+      if (!of) return [];
+      const shares = [of.medianError, of.meanError, of.p90Error].map(shareOf);
+      return [[name, metricNames[metric], `${of.rows}`, ...shares, signedShare(of.signedError)]];
+    });
+  });
+  if (rows.length === 0) return '';
+  const align = ['left', 'left', 'right', 'right', 'right', 'right', 'right'] as const;
+  return formatTable({
+    head: ['table', 'metric', 'rows', 'median', 'mean', 'p90', 'signed'],
+    rows,
+    align,
+    columns,
+    colour,
+  });
+}
+
+const metricNames: Readonly<Record<ServingMetric, string>> = {
+  timeToFirstToken: 'time to first token (TTFT)',
+  timePerOutputToken: 'time per output token (TPOT)',
+  throughput: 'output tokens a second',
+};
 
 const legend =
   'Errors are shares of what was measured: of seconds a step, of seconds an output token, or of output tokens a second. signed: mean with the ' +

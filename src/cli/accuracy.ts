@@ -32,8 +32,9 @@ global_batch, iter_time_s, ..; of serving engine or backend, model, isl, osl, an
 recompute, extra, notes, ..) are read too. What a row leaves open, and rows that cannot be predicted, are told.
 
 With --json, a line a table: {"table", "rows", "predicted", "skipped", "medianError", "meanError", "p90Error", "signedError",
-"memoryMeanError", "fitsRight", "regretMean"}, errors as shares of what was measured and null where there are none, and at the end
-{"done": true, ..} with the same of all tables, and "training" and "serving" with the same of each.`,
+"memoryMeanError", "fitsRight", "regretMean", "byMetric"}, errors as shares of what was measured and null where there are none, and at
+the end {"done": true, ..} with the same of all tables, and "training" and "serving" with the same of each. "byMetric" has of served
+requests "timeToFirstToken", "timePerOutputToken" and "throughput", each {"rows", "medianError", "meanError", "p90Error", "signedError"}.`,
   );
   command.action((paths: string[]) => runAccuracy(paths, read(), io));
 }

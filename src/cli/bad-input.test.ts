@@ -365,7 +365,12 @@ const cases: readonly (readonly [string, readonly string[], ...string[]])[] = [
     'zb-h1 has one chunk',
     'leave virtual out',
   ],
-  ['a schedule there is none of', train('--layout', 'pp=2,schedule=zb'), 'gpipe, 1f1b, zb-h1 or file:<path>', '"zb"'],
+  [
+    'a schedule there is none of',
+    train('--layout', 'pp=2,schedule=zb'),
+    'gpipe, 1f1b, zb-h1, dualpipe or file:<path>',
+    '"zb"',
+  ],
   ['stages for a pipeline of others', train('--layout', 'pp=2,stages=1+1+1'), 'stages names 3 stages but pp=2'],
   [
     'stages for other chunks',

@@ -12,6 +12,7 @@ import { errorCode, reasonOf } from '../files/system-errors.ts';
 import { withTemporary } from '../files/temporary.ts';
 import { createPool, type WorldPool } from '../runtime/world-pool.ts';
 import type { TrainSummary } from '../train/launch.ts';
+import type { RunPlan } from '../train/plan-run.ts';
 import { train } from '../train/train.ts';
 import { formatCount, formatFlopsPerSecond, formatSeconds } from '../units.ts';
 import { continueText } from './generate.ts';
@@ -102,7 +103,7 @@ async function trainIn({ out, folder, seconds, pool }: DemoRun, io: CliIo): Prom
   // In the run's own directory, so that it can be gone on with on the very same text.
   const data = join(out, basename(prepared));
   copyFileSync(prepared, data);
-  const { summary } = await runTraining(
+  const { summary, plan } = await runTraining(
     { options: { ...settings, data, steps, out, saveEvery, pool }, quiet: false, introduce: true },
     io,
   );
@@ -111,7 +112,7 @@ async function trainIn({ out, folder, seconds, pool }: DemoRun, io: CliIo): Prom
   await continueText({ ...sample, model: out }, io, { pool, onText: (text) => void io.stdout.write(text) });
   writeLine(io.stdout, '');
   heading('Predicted before the run, and measured');
-  showFigures(summary, colour, io);
+  showFigures(summary, plan, colour, io);
   heading('What to try next');
   for (const line of next(out, steps, io)) writeLine(io.stdout, `  ${wrapCommand(line, columnsOf(io.stdout), 2)}`);
 }
@@ -180,11 +181,11 @@ async function timeSteps(
   }
 }
 
-function showFigures(summary: TrainSummary, colour: boolean, io: CliIo): void {
+function showFigures(summary: TrainSummary, { settings }: RunPlan, colour: boolean, io: CliIo): void {
   const { steps, tokensPerSecond, modelFlopsPerSecond } = summary;
   writeLine(
     io.stdout,
-    formatFigures(predictedFigures(summary), measuredFigures(summary), colour, columnsOf(io.stdout)),
+    formatFigures(predictedFigures(summary, settings), measuredFigures(summary), colour, columnsOf(io.stdout)),
   );
   const [first, last] = [steps[0]!, steps.at(-1)!];
   writeLine(

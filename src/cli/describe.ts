@@ -5,6 +5,7 @@ import { readScheduleFile } from '../files/schedule-file.ts';
 import { type Layout, parseLayout } from '../mesh/layout.ts';
 import { describe } from '../schedule/describe.ts';
 import { draw } from '../schedule/draw.ts';
+import { dualPipeProblem } from '../schedule/dual-pipe.ts';
 import { type Played, play } from '../schedule/play.ts';
 import { readLayoutFile, scheduleOf } from '../schedule/schedules.ts';
 import { type ScheduleProof, verify } from '../schedule/verify.ts';
@@ -91,13 +92,16 @@ function ownMicrobatches(layout: Layout): number {
   return defaults.microbatchesPerStage * layout.pp;
 }
 
-function checkLength({ pp, virtual }: Layout, microbatches: number): void {
+function checkLength({ pp, virtual, schedule }: Layout, microbatches: number): void {
   if (pp > mostStages)
     fail('OPTION_INVALID', {
       option: option('layout'),
       problem: `pp=${pp} is more than the ${mostStages} stages that can be described`,
       fix: `use pp=${mostStages} or less`,
     });
+  const problem = schedule === 'dualpipe' ? dualPipeProblem(pp, microbatches) : undefined;
+  if (problem)
+    fail('OPTION_INVALID', { option: option('microbatches'), problem, fix: 'leave it out, or use another schedule' });
   if (pp * virtual * microbatches > mostWork)
     fail('OPTION_INVALID', {
       option: option('microbatches'),

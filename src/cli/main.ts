@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { FivefoldError } from '../errors.ts';
 import { addAccuracy } from './accuracy.ts';
+import { addCalibrate } from './calibrate.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
+import { addExplain } from './explain.ts';
 import { addGenerate } from './generate.ts';
 import { type CliIo, Stopped, writeLine } from './io.ts';
 import { flagOf } from './options.ts';
@@ -42,7 +44,18 @@ function createProgram(io: CliIo): Command {
       writeErr: () => {},
     })
     .configureHelp({ showGlobalOptions: true });
-  for (const add of [addTrain, addGenerate, addScale, addDescribe, addPredict, addPlan, addAccuracy, addDemo])
+  for (const add of [
+    addTrain,
+    addGenerate,
+    addScale,
+    addDescribe,
+    addPredict,
+    addPlan,
+    addExplain,
+    addAccuracy,
+    addCalibrate,
+    addDemo,
+  ])
     add(program, io);
   program.addHelpText(
     'after',

@@ -5,9 +5,13 @@ import { z } from 'zod';
 import { fail, option } from '../errors.ts';
 import { maxBytes, readJson } from '../files/json-file.ts';
 import { generateFields } from '../generate/options.ts';
+import { servingObjectives } from '../plan/deployments/objective.ts';
+import { parseCount, parseSeconds } from '../plan/quantities.ts';
 import { objectiveNames } from '../plan/search/objective.ts';
-import { checkSettings, type Fields, oneOf, text, toggle, whole } from '../settings.ts';
+import { engineNames } from '../plan/serving/engines.ts';
+import { checkSettings, type Fields, oneOf, real, ruled, text, toggle, whole } from '../settings.ts';
 import { trainFields } from '../train/settings.ts';
+import { servedCaches, servedWeights, trainingProducts } from './check-format.ts';
 import { scaledAxes } from './scaling.ts';
 
 /** Settings of commands other than training. */
@@ -15,10 +19,25 @@ const commandFields = {
   prompt: z.string(),
   config: text('a run.json'),
   cluster: text('a cluster, such as 8xh100, or a JSON file'),
-  products: oneOf('bf16', 'fp16', 'fp8', 'mxfp8', 'nvfp4', 'fp32', 'tf32'),
-  least: oneOf(...objectiveNames),
+  products: oneOf(...new Set([...trainingProducts, ...servedWeights])),
+  least: oneOf(...new Set([...objectiveNames, ...servingObjectives])),
+  offload: text('what the host keeps'),
   top: whole(1, 100, 5),
   train: toggle,
+  serve: toggle,
+  tokens: ruled(z.number().positive().max(1e18), 'how many, such as 15T', '15T'),
+  deadline: ruled(z.number().positive().max(1e11), 'a time, such as 90d', '90d'),
+  inputTokens: whole(1, 2 ** 24, 2048),
+  outputTokens: whole(1, 2 ** 24, 512),
+  concurrency: whole(1, 2 ** 20, 64),
+  rate: real({ above: 0, most: 1e6 }, 10),
+  ttft: ruled(z.number().positive().max(1e6), 'a time, such as 2s', '2s'),
+  tpot: ruled(z.number().positive().max(1e6), 'a time, such as 50ms', '50ms'),
+  cache: oneOf(...servedCaches),
+  engine: oneOf(...engineNames),
+  claim: text('a sentence, such as "8M tokens/s on 1024 H100"'),
+  local: toggle,
+  machine: text('a file, such as machine.json'),
   microbatches: whole(1, 2 ** 16, 8),
   report: text('a file, such as plan.html'),
   axis: oneOf(...scaledAxes),
@@ -35,7 +54,7 @@ type AllFields = typeof fields;
 export type OptionName = keyof AllFields;
 
 /** What the words after an option become. */
-type Reading = 'text' | 'texts' | 'number' | 'numbers' | 'word or numbers' | 'switch';
+type Reading = 'text' | 'texts' | 'number' | 'numbers' | 'word or numbers' | 'count' | 'time' | 'switch';
 
 interface OptionSpec {
   /** As help shows the value: `<n>`. */
@@ -48,6 +67,8 @@ const textOption = (value: string, help: string): OptionSpec => ({ value, help, 
 const textsOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'texts' });
 const numberOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'number' });
 const numbersOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'numbers' });
+const countOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'count' });
+const timeOption = (value: string, help: string): OptionSpec => ({ value, help, reading: 'time' });
 const switchOption = (help: string): OptionSpec => ({ value: '', help, reading: 'switch' });
 
 /** By the setting it gives: `seqLen` is written `--seq-len`, see {@link flagOf}. */
@@ -123,10 +144,34 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   stop: textsOption('<text...>', 'end before any of these texts'),
   stopToken: numberOption('<id>', 'end before this token'),
   cluster: textOption('<name>', 'devices and how they are joined: 1024xh100, 384xa100@omni-path, or a JSON file'),
-  products: textOption('<name>', 'what products are taken in: bf16, fp16, fp8, mxfp8, nvfp4, fp32 or tf32'),
-  least: textOption('<name>', 'what the best layout has least of: time, cost, energy or memory'),
+  products: textOption(
+    '<name>',
+    `what products are taken in: ${trainingProducts.join(', ')}; of serving, what weights are: ${servedWeights.join(', ')}`,
+  ),
+  least: textOption(
+    '<name>',
+    `what makes a layout the best: ${objectiveNames.join(', ')}; of serving ${servingObjectives.join(', ')}`,
+  ),
+  offload: textOption(
+    '<what>',
+    "what waits in the host's memory: optimizer, activations, or both, with a share: optimizer,activations=0.5",
+  ),
   top: numberOption('<n>', 'layouts to show'),
-  train: switchOption('plan training'),
+  train: switchOption('of training'),
+  serve: switchOption('of serving'),
+  tokens: countOption('<n>', 'tokens of the whole training, such as 15T: how long it takes, and what it costs'),
+  deadline: timeOption('<time>', 'find the fewest devices that train on --tokens in this time, such as 90d'),
+  inputTokens: numberOption('<n>', 'of serving: tokens of a prompt'),
+  outputTokens: numberOption('<n>', 'of serving: tokens of an answer'),
+  concurrency: numberOption('<n>', 'of serving: requests under way, over all devices'),
+  rate: numberOption('<n>', 'of serving: requests a second, coming at random'),
+  ttft: timeOption('<time>', 'of serving: the target for the first token, such as 2s'),
+  tpot: timeOption('<time>', 'of serving: the target for each token after it, such as 50ms'),
+  cache: textOption('<name>', `of serving: what keys and values are kept in: ${servedCaches.join(' or ')}`),
+  engine: textOption('<name>', `of serving: ${engineNames.join(', ')}`),
+  claim: textOption('<sentence>', 'judge what somebody says, such as "8M tokens/s on 1024 H100"'),
+  local: switchOption('measure this machine'),
+  machine: textOption('<file>', 'where what was measured is kept'),
   report: textOption('<file>', 'also write a page of pictures, to be opened in a browser'),
   microbatches: numberOption('<n>', 'microbatches of a step'),
   axis: textOption('<name>', 'scale this axis alone: dp, tp, cp, ep or pp; with pp schedules are compared and drawn'),
@@ -147,6 +192,7 @@ const shortFlags: Readonly<Record<string, string>> = {
   outerLearningRate: '--outer-lr',
   timeoutSeconds: '--timeout',
   products: '--precision',
+  machine: '--out',
   least: '--objective',
 };
 
@@ -171,6 +217,10 @@ function readingOf(reading: Reading, word: string, before: unknown): unknown {
       return word.split(',').map(numberOf);
     case 'word or numbers':
       return /^[a-z]+$/i.test(word.trim()) ? word.trim() : word.split(',').map(numberOf);
+    case 'count':
+      return parseCount(word) ?? word;
+    case 'time':
+      return parseSeconds(word) ?? word;
     case 'texts':
       return [...((before as readonly string[] | undefined) ?? []), word];
     default:

@@ -1,12 +1,8 @@
 // What a search found, for people: a table of layouts, what the best spends its time on, and why it is the best.
 import { printLayout } from '../mesh/layout.ts';
-import { worldSize } from '../mesh/mesh.ts';
-import { bottleneckOf } from '../plan/explain/bottleneck.ts';
-import { compareTimes } from '../plan/explain/compare.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import type { Found, SearchResult } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';
-import { timeParts } from '../report/parts.ts';
 import { formatBytes, formatCount, formatPercent, formatSeconds } from '../units.ts';
 import { showPrediction } from './prediction.ts';
 import { paint } from './ui/colour.ts';
@@ -19,7 +15,7 @@ export interface PlanStyle {
 }
 
 /** `stages` of a layout are long: so many layers that follow one another are told once. */
-export const shortLayout = (found: Found): string =>
+export const shortLayout = (found: Pick<Found, 'scenario'>): string =>
   printLayout(found.scenario.layout).replace(
     /stages=([\d+]+)/,
     (_, sizes: string) => `stages=${runsOf(sizes.split('+'))}`,
@@ -76,20 +72,4 @@ export function showPlan(task: SearchTask, result: SearchResult, because: string
     because,
     `${formatCount(judged)} layouts judged in ${formatSeconds(seconds)} (${formatCount(rate)} a second); ${judged - pruned} of them predicted in full, the others bounded.`,
   ].join('\n');
-}
-
-/** In one sentence or two: what the best is bound by, and what the runner-up spends more. */
-export function becauseText([best, next]: readonly Found[]): string {
-  if (!best) return '';
-  const { bottleneck, because } = bottleneckOf(best.scenario, best.prediction);
-  const first = `${printLayout(best.scenario.layout)} is bound by ${bottleneck}: ${because}.`;
-  if (!next) return `${first} No other layout fits its ${worldSize(best.scenario.layout)} devices.`;
-  const slower = next.prediction.stepSeconds / best.prediction.stepSeconds - 1;
-  const [most, ...others] = compareTimes(best.prediction, next.prediction);
-  const runnerUp = `${printLayout(next.scenario.layout)} with microbatches of ${next.scenario.microBatch}`;
-  if (!most) return `${first} ${runnerUp} takes as long.`;
-  const told = (each: typeof most): string =>
-    `${formatSeconds(Math.abs(each.seconds))} ${each.seconds > 0 ? 'more' : 'less'} on ${timeParts.find(({ key }) => key === each.cause)!.name}`;
-  const also = others.slice(0, 1).map(told);
-  return `${first} The runner-up, ${runnerUp}, is ${formatPercent(slower)} slower: it spends ${[told(most), ...also].join(' and ')}.`;
 }

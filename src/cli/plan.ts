@@ -1,40 +1,40 @@
 // The command that chooses a layout for a cluster: `fivefold plan`.
-import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { findModel } from '../checkpoint/model-source.ts';
 import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import { becauseOf } from '../plan/explain/because.ts';
+import { wholeTraining } from '../plan/needs/whole-training.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
-import { type Found, type Searching, searchLayouts } from '../plan/search/search.ts';
-import type { SearchTask } from '../plan/search/task.ts';
-import { currentSoftware, mixedPrecision } from '../plan/training/scenario.ts';
+import { type Found, searchLayouts } from '../plan/search/search.ts';
 import type { Considered } from '../report/front.ts';
 import { refuse } from '../train/refuse.ts';
-import { formatPercent } from '../units.ts';
-import { checkFormat } from './check-format.ts';
-import { findCluster } from './find-cluster.ts';
-import { type CliIo, throwIfStopped, writeJson, writeLine } from './io.ts';
+import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
+import { enoughFor, showTried, showWhole } from './deadline.ts';
+import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
-import { becauseText, showPlan } from './plan-report.ts';
+import { askedJson } from './plan-file.ts';
+import { showPlan } from './plan-report.ts';
+import { planServing } from './plan-serving.ts';
+import { plannedOf } from './planned.ts';
 import { predictionJson } from './prediction.ts';
-import { showPreparing } from './preparing.ts';
+import { ended, endedFront } from './searching.ts';
+import { type ServingOption, servingOptions } from './serving-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-const defaults = { seqLen: 4096, products: 'bf16', top: 5, least: 'time' } as const;
+const defaults = { top: 5, least: 'time' } as const;
 
 type PlanOption =
-  | 'model'
-  | 'set'
-  | 'cluster'
+  | AskedOption
+  | ServingOption
   | 'train'
-  | 'seqLen'
-  | 'globalBatch'
-  | 'products'
+  | 'serve'
+  | 'tokens'
+  | 'deadline'
   | 'top'
   | 'least'
   | 'report'
@@ -47,15 +47,15 @@ export function addPlan(program: Command, io: CliIo): void {
     .description('find the best layouts of a model on a cluster')
     .allowExcessArguments(false);
   const read = addOptions(command, {
-    model: '',
-    set: '',
-    cluster: '',
-    train: '',
-    seqLen: `${defaults.seqLen}`,
+    ...askedOptions,
     globalBatch: 'a sequence a device',
-    products: defaults.products,
+    train: '',
+    serve: '',
+    tokens: '',
+    deadline: '',
+    ...servingOptions,
     top: `${defaults.top}`,
-    least: defaults.least,
+    least: `${defaults.least}; of serving throughput`,
     report: '',
     json: '',
     debug: '',
@@ -66,19 +66,43 @@ export function addPlan(program: Command, io: CliIo): void {
 Examples:
   $ fivefold plan --model llama-3.1-405b --cluster 16384xh100 --train --seq-len 8192 --global-batch 2048
   $ fivefold plan --model llama-3.1-8b --cluster 8xh100 --train --objective cost --json
+  $ fivefold plan --model llama-3.1-70b --cluster 8xh100 --serve --precision fp8 --ttft 1s --tpot 30ms
+  $ fivefold plan --model llama-3.1-70b --cluster 64xh100 --serve --precision fp8 --rate 20
+  $ fivefold plan --model llama-3.1-8b --cluster 1024xh100 --train --seq-len 8192 --tokens 15T --deadline 90d
 
 Every layout that divides the model, the batch and the devices is judged: all axes, schedules, microbatches, ZeRO and recomputation. Those that
 bounds show to be worse than the best are not looked at closer; the best is the best of all. With --json a line a layout: {"rank", "layout",
 "microBatch", "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
-"because"}.`,
+"because", "asked"}; \`explain\` reads these lines.
+
+With --deadline the cluster is the most there is: whole nodes are taken of it, as few as train on --tokens in time, with the batch of a step
+as it is. The last line of --json then has "training": {"tokens", "steps", "seconds", "devices", "deviceHours", "dollars", "joules"}.
+
+Of serving every instance that divides the model and the devices is judged with every number of requests under way, and pools of those that read
+prompts apart from those that write. With --rate the fewest devices are found that answer so many requests a second, of which nine in ten
+keep both targets; the cluster is the most there is. A line of --json has {"rank", "layout", "fits", "devices", "concurrency",
+"secondsToFirstToken", "secondsPerOutputToken", "secondsOfRequest", "requestsPerSecond", "outputTokensPerSecond", "outputTokensPerSecondPerGpu", "running",
+"memoryBytes", "cacheTokens", "iteration", "bottleneck", "dollarsPerMillionTokens", "joulesPerToken"}.`,
   );
   command.action(() => runPlan(read(), io));
 }
 
 async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<void> {
-  const task = taskOf(values);
-  const { top = defaults.top, least: objective = defaults.least } = values;
+  if (plannedOf(values) === 'serving') return planServing(values, io);
+  if (!values.train) refuse('train', 'what to plan is missing', `add ${option('train')} or ${option('serve')}`);
+  const { tokens, deadline } = values;
+  if (deadline !== undefined && tokens === undefined)
+    refuse('deadline', `of how many tokens is missing`, `add ${option('tokens')}, such as ${option('tokens')} 15T`);
+  const given = readAsked(values);
   if (values.report !== undefined) checkPage(values.report);
+  const enough =
+    tokens !== undefined && deadline !== undefined
+      ? await enoughFor(given, { tokens, deadline }, io, values.json === true)
+      : undefined;
+  const asked = enough?.asked ?? given;
+  const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
+  const { top = defaults.top } = values;
+  const objective = objectiveOf(values.least);
   const began = performance.now();
   // The runner-up is looked for in any case: it is what the best is explained by.
   const searching = searchLayouts(task, fittedCosts, { objective, top: Math.max(2, top) });
@@ -86,16 +110,15 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
   const seconds = (performance.now() - began) / 1000;
   if (result.found.length === 0) refuseNothingFits(task, fittedCosts);
   const shown = result.found.slice(0, top);
-  const because = becauseText(result.found);
+  const because = becauseOf(result.found, objective, fittedCosts);
   if (values.report !== undefined) {
     const [best] = result.found as [Found];
-    const model = values.model as string;
     const fastest = objective === 'time' ? [best] : [];
-    const front = await ended(searchFront(task, fittedCosts, fastest), io, values.json === true);
+    const front = await endedFront(searchFront(task, fittedCosts, fastest), io, values.json === true);
     const report = {
-      title: `${model} on ${task.cluster.name}`,
+      title: `${asked.model} on ${task.cluster.name}`,
       asked: [
-        ...askedOf(model, best.scenario),
+        ...askedOf(asked.model, best.scenario),
         ['judged', `${result.judged} layouts, for the least ${objective}`] as const,
       ],
       layouts: shown.map((each) => ({ ...each, ...tokenCosts(each.scenario, each.prediction) })),
@@ -105,6 +128,7 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
     writePage(values.report, report, fittedCosts);
   }
   if (!values.json) {
+    if (enough) writeLine(io.stdout, `${showTried(enough.tried, wantsColour(io.stdout))}\n`);
     writeLine(
       io.stdout,
       showPlan(task, { ...result, found: shown }, because, {
@@ -113,10 +137,21 @@ async function runPlan(values: OptionValues<PlanOption>, io: CliIo): Promise<voi
         columns: columnsOf(io.stdout),
       }),
     );
+    if (tokens !== undefined) writeLine(io.stdout, `\n${showWhole(result.found[0]!, tokens)}`);
     return;
   }
   for (const [at, found] of shown.entries()) writeJson(io.stdout, { rank: at + 1, ...foundJson(found) });
-  writeJson(io.stdout, { done: true, judged: result.judged, pruned: result.pruned, seconds, because });
+  writeJson(io.stdout, {
+    done: true,
+    judged: result.judged,
+    pruned: result.pruned,
+    seconds,
+    because,
+    ...(tokens === undefined
+      ? {}
+      : { training: wholeTraining(result.found[0]!.scenario, result.found[0]!.prediction, tokens) }),
+    asked: askedJson(asked, task, objective),
+  });
 }
 
 const foundJson = ({ scenario, prediction }: Found) => ({
@@ -134,42 +169,4 @@ function consideredOf(found: readonly Found[]): Considered[] {
     return [`${layout} ${scenario.microBatch}`, { layout, stepSeconds, memoryBytes: memory.total }];
   });
   return [...new Map(all).values()];
-}
-
-/** What a search comes to, with its progress on the way. */
-async function ended<R>(searching: Generator<Searching, R, void>, io: CliIo, quiet: boolean): Promise<R> {
-  const progress = showPreparing(quiet, io);
-  try {
-    for (;;) {
-      const { done, value } = searching.next();
-      if (done) return value;
-      const { grids, looked, predicted } = value;
-      progress.show(
-        `searching: ${formatPercent(looked / grids)} of ${grids} grids looked at, ${predicted} layouts predicted`,
-      );
-      // So that signals are heard, and what is shown is written.
-      await setImmediate();
-      throwIfStopped(io);
-    }
-  } finally {
-    progress.end();
-  }
-}
-
-function taskOf(values: OptionValues<PlanOption>): SearchTask {
-  if (values.model === undefined) refuse('model', 'it is missing', 'name one, such as llama-3.1-8b');
-  if (values.cluster === undefined) refuse('cluster', 'it is missing', 'name one, such as 8xh100');
-  if (!values.train) refuse('train', 'what to plan is missing', `add ${option('train')}`);
-  const { config } = findModel(values.model as string, values.set);
-  const cluster = findCluster(values.cluster as string);
-  const { products = defaults.products, globalBatch = cluster.devices } = values;
-  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
-  if (seqLen > config.positions.max)
-    refuse(
-      'seqLen',
-      `${seqLen} is longer than the model's ${config.positions.max} positions`,
-      `use ${option('seqLen')} ${config.positions.max} or less`,
-    );
-  checkFormat(cluster.device, products);
-  return { config, cluster, seqLen, globalBatch, formats: mixedPrecision(products), software: currentSoftware };
 }

@@ -28,6 +28,9 @@ test('one line: the time by cause is the step, the memory by part the total', as
     'fits',
     'memoryBytes',
     'time',
+    'interval',
+    'anchors',
+    'provenance',
   ]);
   // A sum of rounded numbers.
   expect(sum(said.time)).toBeCloseTo(said.stepSeconds, 9);
@@ -73,6 +76,14 @@ test('a model that is planned for alone, with parameters that nothing reads, und
     const words = ['--model', 'gpt-oss-20b', '--cluster', '8xh100', '--layout', `dp=8,zero=${zero}`, '--json'];
     expect((await run('predict', ...words)).exit).toBe(0);
   }
+});
+
+test('auto is what plan finds best', async () => {
+  const words = ['--model', 'smollm2-135m', '--cluster', '2xh100', '--seq-len', '512', '--json'];
+  const [planned] = (await run('plan', '--train', ...words)).stdout.split('\n').map((line) => line && JSON.parse(line));
+  const { stdout } = await run('predict', '--layout', 'auto', ...words);
+  const { layout, microBatch, stepSeconds, memoryBytes } = planned;
+  expect(JSON.parse(stdout)).toMatchObject({ layout, microBatch, stepSeconds, memoryBytes });
 });
 
 test('a length that nobody gave is one that the model has', async () => {
@@ -147,7 +158,13 @@ test.each<[string, string[], string, string]>([
   ['a layout that cannot be made to fit', ['--cluster', '8xh100', '--layout', 'tp=3'], 'has 3 ranks', 'product is 8'],
   ['a format that the device has not', ['--cluster', '8xa100-80', '--precision', 'fp8'], 'no products in fp8', 'bf16'],
   ['a format that a core has not', ['--cluster', '1xcpu'], 'no products in bf16', '--precision fp32'],
-  ['auto', ['--cluster', '8xh100', '--layout', 'auto'], '--layout: auto', 'fivefold plan'],
+  [
+    'a microbatch of auto',
+    ['--cluster', '8xh100', '--layout', 'auto', '--micro-batch', '2'],
+    '--micro-batch',
+    'leave it out',
+  ],
+  ['what is of serving', ['--cluster', '8xh100', '--rate', '2'], '--rate: it is an option of serving', '--serve'],
   ['a cluster file that is not there', ['--cluster', '/no/such.json'], '/no/such.json', 'JSON'],
   ['a page in no folder', ['--cluster', '8xh100', '--report', '/no/such/page.html'], 'does not exist', 'plan.html'],
   ['a page that is a folder', ['--cluster', '8xh100', '--report', '.'], 'is a folder', 'plan.html'],

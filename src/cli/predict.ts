@@ -1,39 +1,39 @@
 // The command that predicts one layout on one cluster: `fivefold predict`.
 import type { Command } from 'commander';
-import { findModel } from '../checkpoint/model-source.ts';
-import { option } from '../errors.ts';
-import { readScheduleFile } from '../files/schedule-file.ts';
-import { parseLayout, printLayout } from '../mesh/layout.ts';
-import { replicasOf, worldSize } from '../mesh/mesh.ts';
-import { checkFit } from '../model/fit.ts';
+import { fail, option } from '../errors.ts';
+import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import type { Cluster } from '../plan/hardware/cluster.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
+import { type Offload, parseOffload } from '../plan/training/offload.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
-import { currentSoftware, mixedPrecision, type TrainingScenario } from '../plan/training/scenario.ts';
+import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
-import { checkFormat } from './check-format.ts';
-import { findCluster } from './find-cluster.ts';
+import { type Asked, type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
+import { askedScenario } from './asked-layout.ts';
+import { bestScenario } from './best-layout.ts';
+import { howSure, showHowSure } from './how-sure.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
+import { plannedOf } from './planned.ts';
+import { predictServed } from './predict-serving.ts';
 import { predictionJson, showPrediction } from './prediction.ts';
 import { showScalingCurve } from './scaling-curve.ts';
+import { type ServingOption, servingOptions } from './serving-task.ts';
 import { showTimeline } from './timeline.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-const defaults = { seqLen: 4096, products: 'bf16' } as const;
-
 type PredictOption =
-  | 'model'
-  | 'set'
-  | 'cluster'
+  | AskedOption
+  | ServingOption
+  | 'train'
+  | 'serve'
   | 'layout'
-  | 'seqLen'
-  | 'globalBatch'
+  | 'offload'
   | 'microBatch'
-  | 'products'
   | 'report'
   | 'json'
   | 'debug';
@@ -41,17 +41,17 @@ type PredictOption =
 export function addPredict(program: Command, io: CliIo): void {
   const command = program
     .command('predict')
-    .description('predict the memory and the time of a training step on a cluster')
+    .description('predict a step of training, or serving, on a cluster: memory, time, throughput')
     .allowExcessArguments(false);
   const read = addOptions(command, {
-    model: '',
-    set: '',
-    cluster: '',
-    layout: 'dp over all devices, zero=3',
-    seqLen: `${defaults.seqLen}`,
-    globalBatch: 'one microbatch a replica',
+    ...askedOptions,
+    train: 'unless --serve is given',
+    serve: '',
+    globalBatch: 'one microbatch a replica; with auto a sequence a device',
+    layout: 'dp over all devices, zero=3; of serving auto',
+    offload: '',
     microBatch: '1',
-    products: defaults.products,
+    ...servingOptions,
     report: '',
     json: '',
     debug: '',
@@ -61,17 +61,24 @@ export function addPredict(program: Command, io: CliIo): void {
     `
 Examples:
   $ fivefold predict --model llama-3.1-405b --cluster 16384xh100 --layout tp=8,pp=16,dp=128,sp,virtual=4,zero=1,recompute=selective --seq-len 8192 --global-batch 2048
-  $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --precision fp8
+  $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --layout auto --precision fp8
+  $ fivefold predict --model llama-3.1-70b --cluster 8xh100 --serve --precision fp8 --layout tp=4,instances=2 --rate 5
+  $ fivefold predict --model llama-3.1-8b --cluster 8xh100 --serve --layout prefill:tp=1,instances=3/decode:tp=1,instances=5
 
 The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; their seconds, and what
 GPU frameworks hold beside it, are a model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlopsPerSecondPerGpu", "mfu", "fits", "memoryBytes": {"weights",
-"gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}}.`,
+"gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}}.
+
+Of serving a layout is that of one instance, with how many instances there are, or two for pools that read prompts and that write apart: tp and cp split a
+layer and a context, ep shares experts out, dp are ranks with requests of their own that share experts, pp are stages. --rate plays requests that come
+at random, --concurrency as many as are always under way; without either as many as the targets allow. Its line of --json is that of plan.`,
   );
   command.action(() => runPredict(read(), io));
 }
 
-function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
-  const scenario = scenarioOf(values);
+async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promise<void> {
+  if (plannedOf(values) === 'serving') return predictServed(values, io);
+  const scenario = await scenarioOf(values, io);
   if (values.report !== undefined) checkPage(values.report);
   const prediction = predictTraining(scenario, fittedCosts);
   if (values.report !== undefined) {
@@ -81,7 +88,13 @@ function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
     writePage(values.report, { title, asked: askedOf(model, scenario), layouts }, fittedCosts);
   }
   if (values.json) {
-    writeJson(io.stdout, predictionJson(scenario, prediction));
+    const { layout, microBatch } = scenario;
+    const chosen = values.layout === 'auto' ? { layout: printLayout(layout), microBatch } : {};
+    writeJson(io.stdout, {
+      ...chosen,
+      ...predictionJson(scenario, prediction),
+      ...howSure(scenario, fittedCosts),
+    });
     return;
   }
   const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
@@ -90,38 +103,36 @@ function runPredict(values: OptionValues<PredictOption>, io: CliIo): void {
     writeLine(io.stdout, `\n${showTimeline(scenario, prediction, playTraining(scenario, fittedCosts), shown)}`);
   const curve = scalingCurve(scenario, fittedCosts);
   if (curve.length > 0) writeLine(io.stdout, `\n${showScalingCurve(curve, shown)}`);
+  writeLine(io.stdout, `\n${showHowSure(howSure(scenario, fittedCosts), shown)}`);
 }
 
-function scenarioOf(values: OptionValues<PredictOption>): TrainingScenario {
-  if (values.model === undefined) refuse('model', 'it is missing', 'name one, such as llama-3.1-8b');
-  if (values.cluster === undefined) refuse('cluster', 'it is missing', 'name one, such as 8xh100');
-  const { config } = findModel(values.model as string, values.set);
-  const cluster = findCluster(values.cluster as string);
-  if (values.layout === 'auto') refuse('layout', 'auto is what plan is for', 'run fivefold plan, or name one');
-  const layout = parseLayout((values.layout as string | undefined) ?? `dp=${cluster.devices},zero=3`, readScheduleFile);
-  const ranks = worldSize(layout);
-  if (ranks !== cluster.devices) {
-    const rest = cluster.devices / (ranks / layout.dp);
-    refuse(
-      'layout',
-      `${printLayout(layout)} has ${ranks} ranks and ${cluster.name} ${cluster.devices} devices`,
-      Number.isInteger(rest)
-        ? `use ${printLayout({ ...layout, dp: rest })}`
-        : `use axes whose product is ${cluster.devices}`,
-    );
-  }
-  const { microBatch = 1, products = defaults.products } = values;
-  const seqLen = values.seqLen ?? Math.min(defaults.seqLen, config.positions.max);
-  const unit = replicasOf(layout) * microBatch;
-  const globalBatch = values.globalBatch ?? unit;
-  if (globalBatch % unit !== 0)
-    refuse(
-      'globalBatch',
-      `${globalBatch} sequences do not divide into microbatches of ${microBatch} on ${replicasOf(layout)} replicas`,
-      `use ${option('globalBatch')} ${Math.max(1, Math.round(globalBatch / unit)) * unit}`,
-    );
-  const microbatches = checkFit(config, layout, { seqLen, globalBatch, microBatch });
-  const formats = mixedPrecision(products);
-  checkFormat(cluster.device, products);
-  return { config, layout, seqLen, microBatch, microbatches, cluster, formats, software: currentSoftware };
+async function scenarioOf(values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {
+  const asked = readAsked(values);
+  const layout = values.layout as string | undefined;
+  const scenario = await layoutScenario(asked, layout, values, io);
+  const given = values.offload as string | undefined;
+  return given === undefined ? scenario : { ...scenario, offload: offloadOn(scenario.cluster, given) };
+}
+
+async function layoutScenario(
+  asked: Asked,
+  layout: string | undefined,
+  values: OptionValues<PredictOption>,
+  io: CliIo,
+): Promise<TrainingScenario> {
+  if (layout !== 'auto')
+    return askedScenario(asked, layout ?? `dp=${asked.cluster.devices},zero=3`, values.microBatch ?? 1);
+  if (values.microBatch !== undefined)
+    refuse('microBatch', `it is chosen with ${option('layout')} auto`, 'leave it out, or name a layout');
+  return bestScenario(taskOf(asked, asked.globalBatch ?? asked.cluster.devices), io, values.json === true);
+}
+
+function offloadOn({ host, name }: Cluster, given: string): Offload {
+  const offload = parseOffload(given, option('offload'));
+  if (host) return offload;
+  return fail('CLUSTER_INVALID', {
+    cluster: name,
+    problem: 'how much memory its hosts have is not known',
+    fix: 'describe it in a file, with "host": {"memoryBytes", "memoryBytesPerSecond", "devices" that share them}',
+  });
 }

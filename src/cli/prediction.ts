@@ -1,7 +1,11 @@
 // A prediction of training as the command line shows it: one JSON object, or bars of its memory and its time.
 import { printLayout } from '../mesh/layout.ts';
 import { worldSize } from '../mesh/mesh.ts';
-import { fits, usableBytes } from '../plan/training/fits.ts';
+import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import { fits, fitsHost, usableBytes } from '../plan/training/fits.ts';
+import { intervalsOf } from '../plan/training/interval.ts';
+import type { Interval } from '../plan/training/interval-shape.ts';
+import { naturalStepSeconds } from '../plan/training/natural-step.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
 import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
@@ -9,22 +13,43 @@ import { stackedBars } from './ui/bars.ts';
 import { paint } from './ui/colour.ts';
 
 /** The fields of the JSON contract. */
-export const predictionJson = ({ cluster }: TrainingScenario, prediction: TrainingPrediction) => ({
+export const predictionJson = (scenario: TrainingScenario, prediction: TrainingPrediction) => ({
   stepSeconds: prediction.stepSeconds,
+  stepSecondsNatural: naturalStepSeconds(scenario, fittedCosts),
   tokensPerSecondPerGpu: prediction.tokensPerSecondPerDevice,
   modelFlopsPerSecondPerGpu: prediction.modelFlopsPerSecondPerDevice,
   mfu: prediction.mfu,
-  fits: fits(prediction.memory, cluster.device),
+  fits: fits(prediction.memory, scenario.cluster.device) && fitsHost(prediction),
   memoryBytes: prediction.memory,
+  ...(prediction.host ? { hostBytes: prediction.host.bytes } : {}),
   time: prediction.time,
+  interval: intervalsOf(scenario, prediction),
 });
 
+const hostLines = ({ host }: TrainingPrediction): string[] =>
+  host
+    ? [
+        `of the host's memory: ${formatBytes(host.bytes)} a rank, ${host.bytes <= host.room ? 'fits' : 'does not fit'} in the ${formatBytes(host.room)} that each has`,
+      ]
+    : [];
+
+/** Tokens that go to experts evenly are what benchmarks force; a router in training does not. */
+function naturalLines(scenario: TrainingScenario, stepSeconds: number): string[] {
+  const natural = naturalStepSeconds(scenario, fittedCosts);
+  if (natural === undefined) return [];
+  return [
+    `with experts used alike; as routers choose them about ${formatSeconds(natural)}, ${(natural / stepSeconds).toFixed(2)} times as long`,
+  ];
+}
+
 export function showPrediction(
-  { config, cluster, layout }: TrainingScenario,
+  scenario: TrainingScenario,
   prediction: TrainingPrediction,
   { colour, columns }: { readonly colour: boolean; readonly columns: number },
 ): string {
+  const { config, cluster, layout } = scenario;
   const { memory, time, stepSeconds } = prediction;
+  const likely = intervalsOf(scenario, prediction);
   const { device } = cluster;
   const width = Math.max(10, Math.min(50, columns - 45));
   const memoryBars = stackedBars({
@@ -60,11 +85,17 @@ export function showPrediction(
     ),
     '',
     `a step ${formatSeconds(stepSeconds)}, ${Math.round(prediction.tokensPerSecondPerDevice)} tokens/s a device, ${formatFlopsPerSecond(prediction.modelFlopsPerSecondPerDevice)} of the model a device (${formatPercent(prediction.mfu)} of peak)`,
+    `eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,
+    ...naturalLines(scenario, stepSeconds),
     '',
     `memory of a rank of the fullest stage: ${formatBytes(memory.total)}, ${verdict}`,
     memoryBars,
+    ...hostLines(prediction),
     '',
     'time of a step, on the stage that works longest',
     timeBars,
   ].join('\n');
 }
+
+const between = ([low, high]: Interval, format: (value: number) => string): string =>
+  `${format(low)} to ${format(high)}`;

@@ -1,6 +1,6 @@
 // The table at the end of a run: what was predicted, what was measured, and whether they agree.
 
-import { formatBytes, formatFlops } from '../units.ts';
+import { formatBytes, formatFlops, formatSeconds } from '../units.ts';
 import type { ByRank, Figures } from './results.ts';
 import { formatTable } from './ui/table.ts';
 
@@ -25,6 +25,7 @@ export function formatFigures(predicted: Figures, measured: Figures, colour: boo
       ...rows('matrix FLOPs', predicted.flops, measured.flops, formatFlops),
       ...rows('peak memory', predicted.peakBytes, mostOfAlike(predicted.peakBytes, measured.peakBytes), formatBytes),
       ...processRow(predicted.processBytes, measured.processBytes),
+      ...stepRow(predicted.stepSeconds, measured.stepSeconds),
     ],
     align: ['left', 'left', 'right', 'right', 'right'],
     colour,
@@ -38,6 +39,12 @@ const processRow = (expected: number | undefined, found: number | undefined): Ro
   expected === undefined || found === undefined
     ? []
     : [['process memory', 'together', formatBytes(expected), formatBytes(found), difference(expected, found)]];
+
+/** The median step's: nothing where the machine was not measured. */
+const stepRow = (expected: number | undefined, found: number | undefined): Row[] =>
+  expected === undefined || found === undefined
+    ? []
+    : [['time of a step', 'together', formatSeconds(expected), formatSeconds(found), difference(expected, found)]];
 
 /** The largest value among the ranks of which the same was predicted. */
 const mostOfAlike = (predicted: ByRank, measured: ByRank): ByRank =>

@@ -117,7 +117,8 @@ measurement {"step", "evalLoss", "perplexity"} (of dpo "rewards/chosen", "reward
 the busiest expert over the mean, "imbalance/<layer>", with --capacity "dropped": the share of slots that no expert took, and with --aux-loss or --z-loss "auxLoss", "zLoss", which "loss" is without), for a sample {"step", "sample"}, for a
 restart {"restart": {"rank", "problem", "step": it goes on from, "layout", "left"}} (lines of steps after that one come again), and at the end
 {"done": true, "tokensPerSecond", "modelFlopsPerSecond", "peakBytes": [by rank], "processBytes": growth of resident memory,
-"bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "predicted": {"peakBytes", "processBytes", "bytesSent", "flops"}}.`,
+"bytesSent": {axis: {collective: [by rank]}}, "flops": [by rank], "stepSeconds": median of the steps after the first, "predicted": {"peakBytes",
+"processBytes", "bytesSent", "flops", "stepSeconds": where this machine was measured, see fivefold calibrate}}.`,
   );
   command.action(() => runTrain(read(), io));
 }
@@ -146,7 +147,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
     io,
   );
   if (json) {
-    writeJson(io.stdout, doneLine(summary));
+    writeJson(io.stdout, doneLine(summary, plan.settings));
     return;
   }
   const { tokensPerSecond, modelFlopsPerSecond, setupSeconds } = summary;
@@ -154,7 +155,7 @@ async function runTrain(values: TrainingValues, io: CliIo): Promise<void> {
     io.stdout,
     `\n${formatCount(tokensPerSecond)} tokens/s, ${formatFlopsPerSecond(modelFlopsPerSecond)}, set up in ${formatSeconds(setupSeconds)}\n`,
   );
-  const [predicted, measured] = [predictedFigures(summary), measuredFigures(summary)];
+  const [predicted, measured] = [predictedFigures(summary, plan.settings), measuredFigures(summary)];
   writeLine(io.stdout, formatFigures(predicted, measured, wantsColour(io.stdout), columnsOf(io.stdout)));
   writeLine(
     io.stdout,

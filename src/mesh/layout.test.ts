@@ -122,8 +122,8 @@ test('every mistake says what to write', () => {
     tp=two: layout "tp=two": tp needs a whole number of at least 1, not "two"; write it like tp=2,pp=2,dp=2
     tp=2=3: layout "tp=2=3": tp=2=3 has more than one =; write it like tp=2,pp=2,dp=2
     sp=maybe: layout "sp=maybe": sp is on or off, not "maybe"; write it like tp=2,pp=2,dp=2
-    schedule=zigzag: layout "schedule=zigzag": schedule is gpipe, 1f1b, zb-h1 or file:<path>, not "zigzag"; write it like tp=2,pp=2,dp=2
-    schedule: layout "schedule": schedule is gpipe, 1f1b, zb-h1 or file:<path>, not ""; write it like tp=2,pp=2,dp=2
+    schedule=zigzag: layout "schedule=zigzag": schedule is gpipe, 1f1b, zb-h1, dualpipe or file:<path>, not "zigzag"; write it like tp=2,pp=2,dp=2
+    schedule: layout "schedule": schedule is gpipe, 1f1b, zb-h1, dualpipe or file:<path>, not ""; write it like tp=2,pp=2,dp=2
     pp=2,stages=1+2+3: layout "pp=2,stages=1+2+3": stages names 3 stages but pp=2; write it like tp=2,pp=2,dp=2
     pp=2,stages=1+0: layout "pp=2,stages=1+0": stages needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2
     stages: layout "stages": stages needs a whole number of at least 1, not ""; write it like tp=2,pp=2,dp=2
@@ -136,7 +136,7 @@ test('every mistake says what to write', () => {
     pp=2,virtual=0: layout "pp=2,virtual=0": virtual needs a whole number of at least 1, not "0"; write it like tp=2,pp=2,dp=2
     pp=2,virtual=2,schedule=zb-h1: layout "pp=2,virtual=2,schedule=zb-h1": zb-h1 has one chunk a stage; leave virtual out, or use schedule=1f1b
     pp=2,virtual=2,stages=1+2+3: layout "pp=2,virtual=2,stages=1+2+3": stages names 3 stages but pp=2,virtual=2 makes 4; write it like tp=2,pp=2,dp=2
-    schedule=file:: layout "schedule=file:": schedule is gpipe, 1f1b, zb-h1 or file:<path>, not "file:"; write it like tp=2,pp=2,dp=2
+    schedule=file:: layout "schedule=file:": schedule is gpipe, 1f1b, zb-h1, dualpipe or file:<path>, not "file:"; write it like tp=2,pp=2,dp=2
     pp=2,schedule=file:my.schedule: layout "pp=2,schedule=file:my.schedule": its schedule is in a file, and nothing to read it with was given; pass parseLayout a function that reads it, such as readScheduleFile
     pp=2,schedule=file:a,b/my.schedule: layout "pp=2,schedule=file:a,b/my.schedule": "b/my.schedule" is no setting, and a path with a comma needs double quotes; write it like tp=2,pp=2,dp=2
     schedule=interleaved: layout "schedule=interleaved": interleaved is 1f1b with several chunks a stage; use virtual=2

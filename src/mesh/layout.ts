@@ -5,7 +5,9 @@ import { parseRecompute, printRecompute, type Recompute } from './recompute.ts';
 
 /** Made by a rule, or read from a file. */
 export const scheduleNames = ['gpipe', '1f1b', 'zb-h1', 'file'] as const;
-export type ScheduleName = (typeof scheduleNames)[number];
+/** Those that are planned for and never run: their ranks hold two stages. */
+export const plannedSchedules = ['dualpipe'] as const;
+export type ScheduleName = (typeof scheduleNames)[number] | (typeof plannedSchedules)[number];
 
 /**
  * What the data axes share out instead of each rank holding it (Rajbhandari et al., "ZeRO", 2020): 1 the optimizer's moments, 2 also
@@ -110,8 +112,13 @@ function keyAndValue(text: string, part: string): readonly [key: string, value: 
 function checkPipeline(text: string, { pp, virtual, schedule, stages }: Layout): void {
   const refuse = (problem: string, fix: string): never => fail('LAYOUT_SCHEDULE', { text, problem, fix });
   if (virtual > 1 && pp === 1) refuse('virtual needs several stages', 'add pp=2 or more, or leave virtual out');
-  if (virtual > 1 && schedule === 'zb-h1')
-    refuse('zb-h1 has one chunk a stage', 'leave virtual out, or use schedule=1f1b');
+  if (virtual > 1 && (schedule === 'zb-h1' || schedule === 'dualpipe'))
+    refuse(
+      `${schedule} has one chunk ${schedule === 'zb-h1' ? 'a stage' : 'of a stage for each direction'}`,
+      'leave virtual out, or use schedule=1f1b',
+    );
+  if (schedule === 'dualpipe' && pp % 2 > 0)
+    refuse(`dualpipe pairs stages, and pp=${pp} is odd`, `use pp=${pp + 1}, or another schedule`);
   if (stages && stages.length !== pp * virtual) {
     const made = virtual > 1 ? `pp=${pp},virtual=${virtual} makes ${pp * virtual}` : `pp=${pp}`;
     fail('LAYOUT_SYNTAX', { text, reason: `stages names ${stages.length} stages but ${made}` });
@@ -154,7 +161,7 @@ function parseSchedule(
       });
     return { schedule: 'file', scheduleFile: { path, text: readFile(path) } };
   }
-  const names = scheduleNames.filter((name) => name !== 'file');
+  const names = [...scheduleNames, ...plannedSchedules].filter((name) => name !== 'file');
   const name = names.find((known) => known === value);
   if (name) return { schedule: name };
   if (value === 'interleaved')
@@ -201,6 +208,14 @@ export function printLayout(layout: Layout): string {
   if (layout.stages) parts.push(`stages=${layout.stages.join('+')}`);
   return parts.length > 0 ? parts.join(',') : 'tp=1';
 }
+
+/** Parts of the model that each rank has. */
+export const chunksOf = ({ schedule, virtual }: Pick<Layout, 'schedule' | 'virtual'>): number =>
+  schedule === 'dualpipe' ? 2 : virtual;
+
+/** Which virtual stage a chunk of a stage is: with dualpipe its second one is that of the stage opposite. */
+export const placeOf = ({ pp, schedule }: Pick<Layout, 'pp' | 'schedule'>, stage: number, chunk: number): number =>
+  schedule === 'dualpipe' ? (chunk === 0 ? stage : pp - 1 - stage) : chunk * pp + stage;
 
 /** Layers of each virtual stage: [first, end), in the order in which they run. */
 export function virtualLayers(

@@ -1,6 +1,6 @@
 // Whether a layout fits a model and a batch: everything indivisible is refused with the nearest sizes that would divide.
 import { fail, option } from '../errors.ts';
-import { cpModes, type Layout, largestAxis } from '../mesh/layout.ts';
+import { cpModes, type Layout, largestAxis, printLayout } from '../mesh/layout.ts';
 import { axes, replicasOf } from '../mesh/mesh.ts';
 import { printRecompute } from '../mesh/recompute.ts';
 import { sequencePieces } from '../mesh/sequence.ts';
@@ -215,7 +215,19 @@ function microbatchesOf(layout: Layout, { globalBatch, microBatch }: BatchShape)
       problem: `${microBatch} does not divide the ${share} sequences of each ${ep === 1 ? 'data-parallel rank' : 'rank of dp and ep'}`,
       fix: `use ${nearest(`${option('microBatch')} `, microBatch, divisors(share))}`,
     });
+  checkDualPipe(layout, share / microBatch);
   return share / microBatch;
+}
+
+/** Two directions, each with a microbatch for every stage. */
+function checkDualPipe(layout: Layout, microbatches: number): void {
+  const least = 2 * layout.pp;
+  if (layout.schedule !== 'dualpipe' || (microbatches >= least && microbatches % 2 === 0)) return;
+  fail('LAYOUT_SCHEDULE', {
+    text: printLayout(layout),
+    problem: `dualpipe with pp=${layout.pp} needs an even number of microbatches, of at least ${least}, and the step has ${microbatches}`,
+    fix: `change ${option('globalBatch')} or ${option('microBatch')}, or use another schedule`,
+  });
 }
 
 /** In ascending order. */

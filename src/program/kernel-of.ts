@@ -3,10 +3,16 @@ import type { KernelShape } from './kernel-shape.ts';
 import { elementBytes, elements, type Node, type TensorShape } from './program.ts';
 
 /** Undefined: nothing, as for what only re-types or talks. An op that says no kernel of its own goes through the memory of its operands and results. */
-export function kernelOf({ op, inputs, outputs, attrs }: Pick<Node, 'op' | 'inputs' | 'outputs' | 'attrs'>) {
+export function kernelOf({
+  op,
+  inputs,
+  outputs,
+  attrs,
+}: Pick<Node, 'op' | 'inputs' | 'outputs' | 'attrs'>): KernelShape | undefined {
   const { by } = op.execution;
   if (by === 'nobody' || by === 'transport') return undefined;
-  return op.kernel ? op.kernel(inputs, attrs) : memoryKernel([...inputs, ...outputs]);
+  const kernel = op.kernel ? op.kernel(inputs, attrs) : memoryKernel([...inputs, ...outputs]);
+  return kernel?.kind === 'memory' ? { ...kernel, op: op.name } : kernel;
 }
 
 /** Reads or writes each of these tensors once. */

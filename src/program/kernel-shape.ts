@@ -36,7 +36,7 @@ export type KernelShape =
       /** Values are features of keys, and read with them (latent attention over what it keeps). */
       readonly valuesInKeys?: true;
     }
-  /** Bound by memory: what is read and written, in elements of floats, and in bytes of all that is not. */
-  | { readonly kind: 'memory'; readonly floats: number; readonly bytes: number };
+  /** Bound by memory: what is read and written, in elements of floats, and in bytes of all that is not. `op`: of a program, whose name it has. */
+  | { readonly kind: 'memory'; readonly floats: number; readonly bytes: number; readonly op?: string };
 
 export type KernelKind = KernelShape['kind'];

@@ -1,4 +1,5 @@
 // The parts that memory and time are told in: how they are called, and the colour each has in pictures.
+import { causeNames } from '../plan/explain/cause-names.ts';
 import type { StepTime, TrainingMemory } from '../plan/training/scenario.ts';
 
 export interface Part<K extends string> {
@@ -17,15 +18,16 @@ export const memoryParts: readonly Part<Exclude<keyof TrainingMemory, 'total'>>[
 ];
 
 export const timeParts: readonly Part<keyof StepTime>[] = [
-  { key: 'compute', name: 'compute', colour: 'blue' },
-  { key: 'launches', name: 'waiting for the host', colour: 'grey' },
-  { key: 'tp', name: 'tensor parallel', colour: 'orange' },
-  { key: 'cp', name: 'context parallel', colour: 'yellow' },
-  { key: 'ep', name: 'experts', colour: 'pink' },
-  { key: 'dp', name: 'gradients and parameters', colour: 'red' },
-  { key: 'pp', name: 'between stages', colour: 'sky' },
-  { key: 'bubble', name: 'bubble', colour: 'empty' },
-  { key: 'optimizer', name: 'optimizer', colour: 'green' },
+  { key: 'compute', name: causeNames.compute, colour: 'blue' },
+  { key: 'launches', name: causeNames.launches, colour: 'grey' },
+  { key: 'tp', name: causeNames.tp, colour: 'orange' },
+  { key: 'cp', name: causeNames.cp, colour: 'yellow' },
+  { key: 'ep', name: causeNames.ep, colour: 'pink' },
+  { key: 'dp', name: causeNames.dp, colour: 'red' },
+  { key: 'pp', name: causeNames.pp, colour: 'sky' },
+  { key: 'bubble', name: causeNames.bubble, colour: 'empty' },
+  { key: 'offload', name: causeNames.offload, colour: 'yellow' },
+  { key: 'optimizer', name: causeNames.optimizer, colour: 'green' },
 ];
 
 /** Of a step's time, what is too little to be seen. */

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { anySchedule } from '../../test/schedule-cases.ts';
 import { FivefoldError } from '../errors.ts';
 import { describe } from './describe.ts';
+import { dualPipe } from './dual-pipe.ts';
 import { interleaved } from './interleaved.ts';
 import { parseSchedule } from './parse.ts';
 import type { Schedule } from './schedule.ts';
@@ -12,7 +13,9 @@ import { verify } from './verify.ts';
 import { zeroBubbleH1 } from './zero-bubble-h1.ts';
 
 test('as text', () => {
-  expect([interleaved(2, 2, 2), zeroBubbleH1(2, 3), streaming(2, 3)].map(describe).join('\n')).toMatchInlineSnapshot(`
+  expect(
+    [interleaved(2, 2, 2), zeroBubbleH1(2, 3), dualPipe(2, 4), streaming(2, 3)].map(describe).join('\n'),
+  ).toMatchInlineSnapshot(`
     "# F0.1: forward of microbatch 0 through chunk 1; B: its backward
     schedule interleaved stages=2 chunks=2 microbatches=2
     stage 0: F0.0 F1.0 F0.1 F1.1 B0.1 B1.1 B0.0 B1.0
@@ -22,6 +25,11 @@ test('as text', () => {
     schedule zb-h1 stages=2 microbatches=3
     stage 0: F0 F1 B0 W0 F2 B1 W1 B2 W2
     stage 1: F0 B0 F1 B1 W0 F2 B2 W1 W2
+
+    # F0.1: forward of microbatch 0 in direction 1; B: gradient of its input; W: gradient of the weights
+    schedule dualpipe stages=2 directions=2 microbatches=4
+    stage 0: F0.0 F2.1 F1.0 BW2.1 F3.1 BW0.0 BW3.1 B1.0 W1.0
+    stage 1: F2.1 F0.0 F3.1 BW0.0 F1.0 BW2.1 BW1.0 B3.1 W3.1
 
     # F0: forward of microbatch 0
     schedule streaming stages=2 microbatches=3
@@ -78,6 +86,7 @@ const wrong: readonly string[] = [
   'schedule my stages=1 stages=1 microbatches=1',
   'schedule my stages=1 microbatches=many',
   'schedule my stages=1 microbatches=1 colour=red',
+  'schedule my stages=2 directions=2 microbatches=4',
   'schedule my stages=0 microbatches=1',
   'schedule my stages=1 chunks=2 microbatches=1',
   'schedule my stages=999999999 microbatches=1',
@@ -142,6 +151,8 @@ test('every mistake is told by its line and what is there', () => {
       line 1: "microbatches=many" is no size of a schedule; begin with a line like: schedule 1f1b stages=4 microbatches=8
     schedule my stages=1 microbatches=1 colour=red
       line 1: "colour=red" is no size of a schedule; begin with a line like: schedule 1f1b stages=4 microbatches=8
+    schedule my stages=2 directions=2 microbatches=4
+      line 1: it goes both ways, which is planned for and never run; use one with chunks
     schedule my stages=0 microbatches=1
       line 1: 0 stages; use a whole number of at least 1; change its sizes
     schedule my stages=1 chunks=2 microbatches=1

@@ -4,14 +4,14 @@ import { isMessage, type Schedule, type Work, type WorkKind } from './schedule.t
 /**
  * `F3.1` is the forward of microbatch 3 through chunk 1, `F3` where a stage has one chunk. B is the backward; in a schedule with
  * W, the gradient of the weights, B is the gradient of the input, and BW a backward of both at once. Messages are left out: they
- * follow from the work.
+ * follow from the work. One that goes both ways can be looked at, and is not read back: nothing runs it.
  */
 export function describe(schedule: Schedule): string {
-  const { name, stages, chunks, microbatches } = schedule;
+  const { name, stages, chunks, microbatches, bothWays } = schedule;
   const written = writer(schedule);
   const sizes = [
     `stages=${stages.length}`,
-    ...(chunks > 1 ? [`chunks=${chunks}`] : []),
+    ...(bothWays ? ['directions=2'] : chunks > 1 ? [`chunks=${chunks}`] : []),
     `microbatches=${microbatches}`,
   ];
   const lines = stages.map((actions, stage) => {
@@ -35,9 +35,9 @@ export const lettersOf = (split: boolean): Readonly<Record<WorkKind, string>> =>
   weightGradient: 'W',
 });
 
-function legend({ stages, chunks, forwardOnly }: Schedule): string {
+function legend({ stages, chunks, bothWays, forwardOnly }: Schedule): string {
   const split = stages.some((actions) => actions.some(({ kind }) => kind === 'weightGradient'));
-  const which = `${chunks > 1 ? 'F0.1: ' : 'F0: '}forward of microbatch 0${chunks > 1 ? ' through chunk 1' : ''}`;
+  const which = `${chunks > 1 ? 'F0.1: ' : 'F0: '}forward of microbatch 0${chunks > 1 ? ` ${bothWays ? 'in direction' : 'through chunk'} 1` : ''}`;
   if (forwardOnly) return which;
   return `${which}; B: ${split ? 'gradient of its input; W: gradient of the weights' : 'its backward'}`;
 }

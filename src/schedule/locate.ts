@@ -1,5 +1,14 @@
 // Finds every action of a schedule, and refuses one that is missing, repeated or not this stage's.
-import { type Action, isMessage, type Message, type Schedule, virtualStage, type WorkKind } from './schedule.ts';
+import {
+  type Action,
+  goesThrough,
+  isMessage,
+  type Message,
+  neighbour,
+  placementOf,
+  type Schedule,
+  type WorkKind,
+} from './schedule.ts';
 import type { Teller } from './teller.ts';
 
 /** Messages apart from the work, by what they are. */
@@ -41,6 +50,7 @@ function find(schedule: Schedule, stage: number, positions: Positions, tell: Tel
     const refuse: Refuse = (problem) => tell.refuse(`${tell.at(stage, index)} ${problem}`);
     if (!inRange(microbatch, microbatches)) refuse(`names a microbatch outside 0..${microbatches - 1}`);
     if (!inRange(chunk, chunks)) refuse(`names a chunk outside 0..${chunks - 1}`);
+    if (!goesThrough(schedule, microbatch, chunk)) refuse('is of the other direction');
     if (isMessage(action)) checkOtherEnd(schedule, stage, action, refuse);
     if (schedule.forwardOnly && isGradient(action)) refuse('is none of a schedule of forwards only');
     const at = chunk * microbatches + microbatch;
@@ -74,15 +84,14 @@ const excluded: Readonly<Partial<Record<Slot, readonly Slot[]>>> = {
 };
 
 /** Activations go to the next virtual stage, gradients to the one before. */
-function otherEnd({ kind, what }: Pick<Message, 'kind' | 'what'>, own: number): number {
-  return (kind === 'send') === (what === 'activation') ? own + 1 : own - 1;
-}
+const otherEnd = (schedule: Schedule, { kind, what, chunk }: Pick<Message, 'kind' | 'what' | 'chunk'>, stage: number) =>
+  neighbour(placementOf(schedule), { stage, chunk }, (kind === 'send') === (what === 'activation') ? 1 : -1);
 
-function checkOtherEnd({ stages, chunks }: Schedule, stage: number, message: Message, refuse: Refuse) {
-  const other = otherEnd(message, virtualStage(stages.length, stage, message.chunk));
-  if (other < 0) refuse('has no other end: this is where the model begins');
-  if (other >= stages.length * chunks) refuse('has no other end: this is where the model ends');
-  if (message.stage !== other % stages.length) refuse(`must name stage ${other % stages.length}`);
+function checkOtherEnd(schedule: Schedule, stage: number, message: Message, refuse: Refuse) {
+  const other = otherEnd(schedule, message, stage);
+  if (other === 'before') refuse('has no other end: this is where the model begins');
+  else if (other === 'beyond') refuse('has no other end: this is where the model ends');
+  else if (message.stage !== other.stage) refuse(`must name stage ${other.stage}`);
 }
 
 /** Every forward, and unless there are only forwards every backward, whole or in its two halves. */
@@ -90,8 +99,10 @@ function expectWork(schedule: Schedule, stage: number, positions: Positions, tel
   const { microbatches, chunks, forwardOnly } = schedule;
   for (let at = 0; at < microbatches * chunks; at++) {
     const has = (slot: WorkKind): boolean => positions[slot][at]! >= 0;
+    const [microbatch, chunk] = [at % microbatches, Math.floor(at / microbatches)];
+    if (!goesThrough(schedule, microbatch, chunk)) continue;
     const expect = (kind: WorkKind): void => {
-      const work = { kind, microbatch: at % microbatches, chunk: Math.floor(at / microbatches) };
+      const work = { kind, microbatch, chunk };
       if (!has(kind)) tell.refuse(`${tell.stage(stage)} has no ${tell.action(work)}`);
     };
     expect('forward');
@@ -105,15 +116,15 @@ function expectWork(schedule: Schedule, stage: number, positions: Positions, tel
 }
 
 function expectMessages(schedule: Schedule, stage: number, positions: Positions, tell: Teller): void {
-  const { stages, microbatches, chunks, forwardOnly } = schedule;
+  const { microbatches, chunks, forwardOnly } = schedule;
   for (const what of forwardOnly ? (['activation'] as const) : (['activation', 'gradient'] as const))
     for (const kind of ['recv', 'send'] as const)
       for (let chunk = 0; chunk < chunks; chunk++) {
-        const other = otherEnd({ kind, what }, virtualStage(stages.length, stage, chunk));
-        if (other < 0 || other >= stages.length * chunks) continue;
+        const other = otherEnd(schedule, { kind, what, chunk }, stage);
+        if (typeof other === 'string') continue;
         const own = positions[`${kind} ${what}`].subarray(chunk * microbatches, (chunk + 1) * microbatches);
-        const microbatch = own.indexOf(-1);
-        const message = { kind, what, microbatch, chunk, stage: other % stages.length };
+        const microbatch = own.findIndex((at, each) => at < 0 && goesThrough(schedule, each, chunk));
+        const message = { kind, what, microbatch, chunk, stage: other.stage };
         if (microbatch >= 0) tell.refuse(`${tell.stage(stage)} has no ${tell.action(message)}`);
       }
 }

@@ -48,6 +48,8 @@ function parseHeader(line: Line | undefined, refuse: Refuse): Size & { readonly 
   if (!line) return refuse('it is empty', fix);
   const [word, name = '', ...sizes] = line.text.split(/\s+/);
   if (word !== 'schedule' || !/^[\w.-]{1,40}$/.test(name)) refuse(`line ${line.number} is no header`, fix);
+  if (sizes.some((size) => size.startsWith('directions=')))
+    refuse(`line ${line.number}: it goes both ways, which is planned for and never run`, 'use one with chunks');
   const given = new Map<string, number>();
   for (const size of sizes) {
     const [, key = '', count = ''] = /^(stages|chunks|microbatches)=(\d{1,9})$/.exec(size) ?? [];

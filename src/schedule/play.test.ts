@@ -39,6 +39,7 @@ test('a schedule that waits for ever is refused', () => {
     name: 'stuck',
     microbatches: 1,
     chunks: 1,
+    bothWays: false,
     forwardOnly: false,
     stages: [[{ kind: 'recv', what: 'gradient', microbatch: 0, chunk: 0, stage: 1 }], []],
   } as const;

@@ -1,6 +1,7 @@
 // The schedule that a layout asks for: a new one is one line here.
 import { fail, option } from '../errors.ts';
-import type { Layout } from '../mesh/layout.ts';
+import { type Layout, plannedSchedules, printLayout } from '../mesh/layout.ts';
+import { dualPipe, dualPipeWork } from './dual-pipe.ts';
 import { gpipe, gpipeWork } from './gpipe.ts';
 import { interleaved, interleavedWork } from './interleaved.ts';
 import { oneFOneB, oneFOneBWork } from './one-f-one-b.ts';
@@ -19,6 +20,8 @@ export function scheduleOf(layout: Layout, microbatches: number): Schedule {
       return virtual === 1 ? oneFOneB(pp, microbatches) : interleaved(pp, microbatches, virtual);
     case 'zb-h1':
       return zeroBubbleH1(pp, microbatches);
+    case 'dualpipe':
+      return dualPipe(pp, microbatches);
     case 'file':
       return scheduleOfFile(layout, microbatches);
   }
@@ -40,7 +43,19 @@ export function workOf(
       return virtual === 1 ? oneFOneBWork(pp, microbatches) : interleavedWork(pp, microbatches, virtual);
     case 'zb-h1':
       return zeroBubbleH1Work(pp, microbatches);
+    case 'dualpipe':
+      return dualPipeWork(pp, microbatches);
   }
+}
+
+/** Throws LAYOUT_SCHEDULE for a layout whose schedule no rank can run. */
+export function refusePlanned(layout: Layout): void {
+  if (!plannedSchedules.some((name) => name === layout.schedule)) return;
+  fail('LAYOUT_SCHEDULE', {
+    text: printLayout(layout),
+    problem: `${layout.schedule} can be planned for but not run: its ranks hold two stages`,
+    fix: 'use schedule=zb-h1 or 1f1b',
+  });
 }
 
 /** Of forwards only, for inference: the same whatever schedule trains. */

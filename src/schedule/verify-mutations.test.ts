@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { anySchedule } from '../../test/schedule-cases.ts';
 import { scheduleText } from '../../test/schedule-text.ts';
 import { FivefoldError } from '../errors.ts';
-import { type Action, messageTag, type Schedule } from './schedule.ts';
+import { type Action, messageTag, placementOf, type Schedule } from './schedule.ts';
 import { verify } from './verify.ts';
 
 const schedule = anySchedule({ stages: 5, microbatches: 7, chunks: 3 });
@@ -228,7 +228,7 @@ function bruteForce(schedule: Schedule, pick: (movable: readonly number[]) => nu
         const value = load(name);
         if (value === undefined || !keep(`sent ${name}`, '') || !(action.stage in stages)) return false;
         const queue = channel(s, action.stage);
-        queue.push({ value, tag: messageTag(stages.length, s, action) });
+        queue.push({ value, tag: messageTag(placementOf(schedule), s, action) });
         const key = `${s}>${action.stage}`;
         inFlight.set(key, Math.max(inFlight.get(key) ?? 0, queue.length));
         return true;
@@ -236,7 +236,7 @@ function bruteForce(schedule: Schedule, pick: (movable: readonly number[]) => nu
       case 'recv': {
         const { value, tag } = channel(action.stage, s).shift()!;
         const name = action.what === 'activation' ? 'in' : 'gradOut';
-        return tag === messageTag(stages.length, s, action) && keep(name, value);
+        return tag === messageTag(placementOf(schedule), s, action) && keep(name, value);
       }
     }
   };

@@ -4,7 +4,7 @@ import { sizeProblem } from './build.ts';
 import { type ChannelProof, proveExecution } from './in-flight.ts';
 import { inWords } from './in-words.ts';
 import { locate, type Positions, type Slot, slotOf } from './locate.ts';
-import { type Action, type Message, messageTag, type Schedule } from './schedule.ts';
+import { type Action, type Message, messageTag, placementOf, type Schedule } from './schedule.ts';
 import type { Teller } from './teller.ts';
 
 export interface ScheduleProof {
@@ -30,8 +30,8 @@ export function verify(schedule: Schedule): ScheduleProof {
 }
 
 export function prove(schedule: Schedule, tell: Teller): ScheduleProof {
-  const { stages, microbatches, chunks } = schedule;
-  const problem = sizeProblem({ stages: stages.length, microbatches, chunks });
+  const { stages, microbatches } = schedule;
+  const problem = sizeProblem({ ...placementOf(schedule), microbatches });
   if (problem) tell.refuse(problem);
   const positions = locate(schedule, tell);
   for (const [stage, found] of positions.entries()) checkOrder(schedule, stage, found, tell);
@@ -67,12 +67,13 @@ function checkOrder({ stages, microbatches }: Schedule, stage: number, positions
 }
 
 /** What one stage sends is what the other receives, in the same order. */
-function checkChannels({ stages }: Schedule, tell: Teller): void {
+function checkChannels(schedule: Schedule, tell: Teller): void {
+  const { stages } = schedule;
+  const placement = placementOf(schedule);
   const sends = stages.map((actions) => byOtherEnd(actions, 'send'));
   for (const [to, actions] of stages.entries())
     for (const [from, receives] of byOtherEnd(actions, 'recv')) {
-      const tagOf = (stage: number, index: number) =>
-        messageTag(stages.length, stage, stages[stage]![index] as Message);
+      const tagOf = (stage: number, index: number) => messageTag(placement, stage, stages[stage]![index] as Message);
       for (const [i, received] of receives.entries()) {
         const sent = sends[from]!.get(to)![i]!;
         if (tagOf(from, sent) !== tagOf(to, received))

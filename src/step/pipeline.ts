@@ -103,7 +103,7 @@ export function playPipeline({ builder, runs, trace, mesh, rank, end, tokens }: 
     const peer = rankAt(mesh, { ...coords, pp: action.stage });
     const site = `microbatch ${microbatch} ${what} ${kind === 'send' ? 'to' : 'from'} stage ${action.stage}`;
     const place: Place = { site, phase: what === 'activation' ? 'forward' : 'backward', microbatch, chunk };
-    const tag = messageTag(layout.pp, stage, action);
+    const tag = messageTag({ stages: layout.pp, bothWays: false }, stage, action);
     if (kind === 'recv') {
       const buffer = builder.activation(site, residualShape(trace));
       flight[what === 'activation' ? 'x' : 'dy'] = buffer;

@@ -6,7 +6,7 @@ import { allReduce } from '../ops/collectives.ts';
 import { optimizerSettings, reciprocal } from '../ops/finishing.ts';
 import type { LoadRow } from '../ops/load.ts';
 import { at, finish, input, startTrace } from '../program/trace.ts';
-import { scheduleOf } from '../schedule/schedules.ts';
+import { refusePlanned, scheduleOf } from '../schedule/schedules.ts';
 import { heldPart } from '../state/pieces.ts';
 import { sharedOver } from '../state/placement.ts';
 import type { RankState } from '../state/vectors.ts';
@@ -26,6 +26,7 @@ type OwnMesh = ReturnType<typeof ownMesh>;
 
 export function buildTrainingStep(settings: StepSettings, rank: number): TrainingStep {
   const { config, layout, precision, lossBlock, preference } = settings;
+  refusePlanned(layout);
   const coords = coordsOf(layout, rank);
   const microbatches = microbatchesOn(settings, replicaOf(settings.layout, coords));
   const state = trainingState(settings, coords);

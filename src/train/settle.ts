@@ -9,6 +9,7 @@ import { parseLayout } from '../mesh/layout.ts';
 import { withRouterBias } from '../model/config.ts';
 import { refuseDropout } from '../model/keys.ts';
 import { refusePlanOnly } from '../model/plan-only.ts';
+import { refusePlanned } from '../schedule/schedules.ts';
 import { checkPlaces, checkRestart } from './check-places.ts';
 import { checkSteps } from './decide-steps.ts';
 import { goOnWith, identityOfRun } from './go-on.ts';
@@ -61,6 +62,7 @@ export function settle(given: TrainSettings, settling: Settling = {}): Settled {
   const meeting = settleMeeting(given, before);
   const text = value('layout');
   const layout = text === 'auto' ? text : layoutOf(text, given, readSchedule);
+  if (layout !== 'auto') refusePlanned(layout);
   const router = routerOf({
     auxLoss: value('auxLoss'),
     zLoss: value('zLoss'),

@@ -1,10 +1,20 @@
 // Finds what is the engines' own: one parameter after the other, with steps that shrink.
 import { fittedCosts } from '../../src/plan/cost/fitted-costs.ts';
+import { kernelSeconds } from '../../src/plan/cost/kernels.ts';
 import { type EngineName, type EngineTimes, engineNames } from '../../src/plan/serving/engines.ts';
 import type { ServingCosts } from '../../src/plan/serving/iteration.ts';
 import { meanLengths } from '../../src/plan/serving/lengths.ts';
 import { servingPredictor } from '../../src/plan/serving/predict-serving.ts';
-import { hasRoom, isHeldOut, type Judged, judge, judgeSteadily, type Measured, quantile } from './judged.ts';
+import {
+  hasRoom,
+  isHeldOut,
+  type Judged,
+  judge,
+  judgeSteadily,
+  type Measured,
+  quantile,
+  requestsOf,
+} from './judged.ts';
 
 /** What is fitted. */
 export interface Fitted {
@@ -12,7 +22,7 @@ export interface Fitted {
   readonly routingSkew: number;
 }
 
-export const costsOf = (fitted: Fitted): ServingCosts => ({ ...fittedCosts, ...fitted });
+export const costsOf = (fitted: Fitted): ServingCosts => ({ ...fittedCosts, kernelSeconds, ...fitted });
 
 /** Least, most and a step of each that is moved. */
 const bounds = {
@@ -20,25 +30,26 @@ const bounds = {
   requestSeconds: [0, 6e-5, 2e-6],
   kernelSeconds: [-2.5e-6, 5e-6, 4e-7],
   launchSeconds: [0, 4e-5, 2e-6],
-  experts: [0.7, 1.8, 0.05],
-  narrowExperts: [0.7, 1.8, 0.05],
+  experts: [0.5, 2.5, 0.05],
+  narrowExperts: [0.5, 2.5, 0.05],
+  widenedExperts: [0.5, 3, 0.1],
   reduceSeconds: [3e-6, 3e-5, 1e-6],
   prompts: [0.8, 2, 0.05],
 } as const satisfies Partial<Record<keyof EngineTimes, readonly [number, number, number]>>;
 const moved = Object.keys(bounds) as (keyof typeof bounds)[];
 
-/** Of what cannot be explained at all no more counts than a factor of e. */
+/** Of what cannot be explained at all no more counts than a factor of e. Where time is measured, throughput counts beside it for less. */
 function lossOf(judged: readonly Judged[]): number {
-  const size = (error: number) => Math.min(1, Math.abs(Math.log1p(error)));
-  return (
-    judged.reduce((sum, { perToken, throughput }) => sum + size(perToken) + 0.3 * size(throughput), 0) / judged.length
-  );
+  const size = (error: number | undefined) => (error === undefined ? 0 : Math.min(1, Math.abs(Math.log1p(error))));
+  const lossOfRow = ({ errors: { timePerOutputToken, throughput } }: Judged): number =>
+    timePerOutputToken === undefined ? size(throughput) : size(timePerOutputToken) + 0.3 * size(throughput);
+  return judged.reduce((sum, each) => sum + lossOfRow(each), 0) / judged.length;
 }
 
 const round = (value: number): number => Number(value.toPrecision(3));
 
 /** Rows that are quick to play. */
-const isQuick = ({ concurrency }: Measured, index: number): boolean => index % 2 === 0 && concurrency <= 128;
+const isQuick = (measured: Measured, index: number): boolean => index % 2 === 0 && requestsOf(measured) <= 128;
 
 const withTimes = (fitted: Fitted, engine: EngineName, times: EngineTimes): Fitted => ({
   ...fitted,
@@ -107,8 +118,8 @@ function step(fitted: Fitted, engine: EngineName, key: keyof typeof bounds, by: 
 function fitAnswer(rows: readonly Measured[], engine: EngineName, fitted: Fitted): Fitted {
   const times = { ...fitted.engineTimes[engine], answerSeconds: 0, promptTokenSeconds: 0 };
   const predict = servingPredictor(costsOf(withTimes(fitted, engine, times)));
-  const few = rows.filter(({ concurrency }) => concurrency <= 64);
-  const first = few.map(({ scenario, secondsToFirstToken }) => ({
+  const few = rows.filter((each) => requestsOf(each) <= 64);
+  const first = few.map(({ scenario, measured: { timeToFirstToken: secondsToFirstToken = Number.NaN } }) => ({
     played: predict(scenario).secondsToFirstToken.mean,
     inputTokens: meanLengths(scenario.lengths).inputTokens,
     secondsToFirstToken,
@@ -147,7 +158,7 @@ export function fitSkew(measured: readonly Measured[], from: Fitted): Fitted {
 
 function bestExperts(rows: readonly Measured[], engine: EngineName, from: Fitted) {
   let [fitted, loss] = [from, Number.POSITIVE_INFINITY];
-  for (const key of ['experts', 'narrowExperts'] as const)
+  for (const key of ['experts', 'narrowExperts', 'widenedExperts'] as const)
     for (let factor = 0.7; factor < 1.75; factor += 0.1) {
       const next = withTimes(fitted, engine, { ...fitted.engineTimes[engine], [key]: round(factor) });
       const costs = costsOf(next);

@@ -1,18 +1,19 @@
 // Errors of predictions on the terminal: of all rows, by kinds of them, and of each.
 import type { Row } from '../../src/plan/accuracy/table.ts';
-import { isHeldOut, type Judged, quantile } from './judged.ts';
+import { isHeldOut, type Judged, type Measured, quantile, requestsOf } from './judged.ts';
 
 const figures = [
-  ['token', 'perToken'],
+  ['token', 'timePerOutputToken'],
   ['rate', 'throughput'],
-  ['first', 'first'],
+  ['first', 'timeToFirstToken'],
 ] as const;
 
 function show(name: string, judged: readonly Judged[]): void {
   const fitting = judged.filter(({ prediction }) => prediction.fits);
   const percent = (share: number) => (100 * share).toFixed(1).padStart(5);
-  const told = figures.map(([title, key]) => {
-    const errors = fitting.map((each) => each[key]);
+  const told = figures.flatMap(([title, key]) => {
+    const errors = fitting.flatMap(({ errors }) => errors[key] ?? []);
+    if (errors.length === 0) return [];
     const sizes = errors.map(Math.abs);
     return `${title} ${percent(quantile(sizes, 0.5))} p90 ${percent(quantile(sizes, 0.9))} signed ${percent(quantile(errors, 0.5))}`;
   });
@@ -21,36 +22,44 @@ function show(name: string, judged: readonly Judged[]): void {
   console.log(`${name.padEnd(58)} ${rows}  ${told.join('  ')}`);
 }
 
-const loadOf = ({ isl, osl, concurrency }: Row): string => {
+/** What rows of both tables say of one thing. */
+const modelOf = ({ model, model_path: path }: Row): string => model ?? path!.split('/')[1]!;
+const engineOf = ({ backend, engine }: Row): string => backend ?? `${engine!.split(' ')[0]} offline`;
+const deviceOf = ({ gpu, system }: Row): string => gpu ?? system!;
+
+function loadOf(measured: Measured): string {
+  const { isl, osl, backend } = measured.row;
   const [input, output] = [Number(isl), Number(osl)];
   const lengths = input > 2 * output ? 'long prompts' : output > 2 * input ? 'long answers' : 'alike';
-  return `${lengths}, at most ${[8, 32, 128, 512].find((most) => Number(concurrency) <= most) ?? 'more'}`;
-};
+  if (backend === undefined) return lengths;
+  return `${lengths}, at most ${[8, 32, 128, 512].find((most) => requestsOf(measured) <= most) ?? 'more'}`;
+}
 
-const kinds: readonly ((row: Row) => string)[] = [
-  (row) => row.backend!,
-  (row) => row.mode!,
-  (row) => row.system!,
-  (row) => `${row.backend} ${loadOf(row)}`,
-  (row) => `${row.backend} ${row.model_path!.split('/')[1]} ${row.system} ${row.precision} ${row.mode}`,
+const kinds: readonly ((measured: Measured) => string)[] = [
+  ({ row }) => engineOf(row),
+  ({ row }) => row.mode ?? 'offline',
+  ({ row }) => deviceOf(row),
+  (measured) => `${engineOf(measured.row)} ${loadOf(measured)}`,
+  ({ row }) => `${engineOf(row)} ${modelOf(row)} ${deviceOf(row)} ${row.precision} ${row.mode ?? ''}`,
 ];
 
 /** Medians, 90th percentiles and signed medians in percent. */
 export function report(judged: readonly Judged[]): void {
   show('all', judged);
-  for (const [name, held] of [
-    ['fitted', false],
-    ['held out', true],
-  ] as const) {
-    show(
-      name,
-      judged.filter(({ measured }) => isHeldOut(measured) === held),
-    );
-  }
+  for (const table of ['served', 'offline'] as const)
+    for (const half of ['fitted', 'held out'] as const)
+      show(
+        `${table}, ${half}`,
+        judged.filter(
+          ({ measured }) =>
+            isHeldOut(measured) === (half === 'held out') &&
+            (measured.row.backend === undefined) === (table === 'offline'),
+        ),
+      );
   for (const kind of kinds) {
     const groups = new Map<string, Judged[]>();
     for (const each of judged) {
-      const name = kind(each.measured.row);
+      const name = kind(each.measured);
       groups.set(name, [...(groups.get(name) ?? []), each]);
     }
     for (const [name, group] of [...groups].sort()) show(name, group);
@@ -60,21 +69,25 @@ export function report(judged: readonly Judged[]): void {
 const ms = (seconds: number): string => (1e3 * seconds).toFixed(1);
 const percent = (share: number): string => (100 * share).toFixed(0);
 
+const errorText = (error: number | undefined): string => (error === undefined ? '-' : percent(error));
+const secondsText = (seconds: number | undefined): string => (seconds === undefined ? '-' : ms(seconds));
+
 /** A line for every row, with where an iteration's time goes. */
 export function reportRows(judged: readonly Judged[]): void {
-  for (const { measured, prediction, perToken, throughput, first } of judged) {
-    const { row, scenario } = measured;
+  for (const { measured, prediction, errors } of judged) {
+    const { row, scenario, measured: was } = measured;
     const { products, experts, attention, other, collectives, overhead, total } = prediction.decodeIteration;
     const { deployment } = scenario;
-    const { tp, dp, ep } = (deployment.kind === 'aggregated' ? deployment.pool : deployment.decode).layout;
+    const { tp, pp, dp, ep } = (deployment.kind === 'aggregated' ? deployment.pool : deployment.decode).layout;
     console.log(
       [
-        `${row.backend} ${row.model_path!.split('/')[1]} ${row.system} ${row.precision} ${row.mode} ${row.isl}x${row.osl} tp${tp} dp${dp} ep${ep} c${row.concurrency}`,
-        `errors ${percent(perToken)} ${percent(throughput)} ${percent(first)}`,
-        `token ${ms(prediction.secondsPerOutputToken.mean)} of ${ms(measured.secondsPerOutputToken)}`,
+        `${engineOf(row)} ${modelOf(row)} ${deviceOf(row)} ${row.precision} ${row.mode ?? ''} ${row.isl}x${row.osl} tp${tp} pp${pp} dp${dp} ep${ep} c${requestsOf(measured)}`,
+        `errors ${errorText(errors.timePerOutputToken)} ${errorText(errors.throughput)} ${errorText(errors.timeToFirstToken)}`,
+        `token ${ms(prediction.secondsPerOutputToken.mean)} of ${secondsText(was.timePerOutputToken)}`,
         `iteration ${ms(total)}: products ${ms(products - experts)} experts ${ms(experts)} attention ${ms(attention)} other ${ms(other)} talk ${ms(collectives)} own ${ms(overhead)}`,
         `running ${prediction.running.toFixed(0)}`,
-        `first ${ms(prediction.secondsToFirstToken.mean)} of ${ms(measured.secondsToFirstToken)}`,
+        `first ${ms(prediction.secondsToFirstToken.mean)} of ${secondsText(was.timeToFirstToken)}`,
+        `rate ${prediction.outputTokensPerSecond.toFixed(0)} of ${was.throughput?.toFixed(0) ?? '-'}`,
       ].join(' | '),
     );
   }

@@ -23,6 +23,7 @@ test('figures of a table, by hand', () => {
     memoryMeanError: 0.01,
     fitsRight: 2 / 3,
     regretMean: null,
+    byMetric: null,
   });
   expect([medianError, meanError, signedError]).toEqual([0.2, 0.2, 0.2 / 3].map((value) => expect.closeTo(value, 12)));
   // 0.1, 0.2, 0.3: eight tenths of the way from the middle one to the last.
@@ -33,6 +34,24 @@ test('a table without figures has null for each', () => {
   const { rows, predicted, skipped, ...figures } = figuresOf([row({ skipped: 'why' })]);
   expect([rows, predicted, skipped]).toEqual([1, 0, 1]);
   expect(Object.values(figures)).toEqual(Object.values(figures).map(() => null));
+});
+
+test('served requests have figures of each metric that is measured', () => {
+  const rows = [
+    timed(1.1, 1, { metricErrors: { timePerOutputToken: 0.1, throughput: -0.2 } }),
+    timed(1.3, 1, { metricErrors: { timePerOutputToken: -0.3 } }),
+    row({ skipped: 'why' }),
+  ];
+  expect(figuresOf(rows).byMetric).toEqual({
+    timePerOutputToken: {
+      rows: 2,
+      medianError: expect.closeTo(0.2, 12),
+      meanError: expect.closeTo(0.2, 12),
+      p90Error: expect.closeTo(0.28, 12),
+      signedError: expect.closeTo(-0.1, 12),
+    },
+    throughput: { rows: 1, medianError: 0.2, meanError: 0.2, p90Error: 0.2, signedError: -0.2 },
+  });
 });
 
 test('regret is what the choice loses in its group; alike rows are one layout', () => {

@@ -1,5 +1,9 @@
 // How far predictions are from measurements: of rows, of tables, and what a chosen layout loses.
 
+/** What is measured of served requests: seconds to the first token, seconds of each one after it, output tokens a second. */
+export const servingMetrics = ['timeToFirstToken', 'timePerOutputToken', 'throughput'] as const;
+export type ServingMetric = (typeof servingMetrics)[number];
+
 /** A row, judged or not; errors are shares of what was measured, above 0 where more was predicted. */
 export interface JudgedRow {
   readonly id: string;
@@ -11,8 +15,8 @@ export interface JudgedRow {
   readonly measured?: number;
   /** Of {@link predicted}. */
   readonly error?: number;
-  /** Of the seconds to the first token, where those are measured too. */
-  readonly firstTokenError?: number;
+  /** Of served requests, by what was measured of them. */
+  readonly metricErrors?: Readonly<Partial<Record<ServingMetric, number>>>;
   readonly memory?: { readonly predicted: number; readonly measured: number; readonly error: number };
   /** Whether it fits, as predicted and as it was. */
   readonly fits?: { readonly predicted: boolean; readonly measured: boolean };
@@ -39,26 +43,53 @@ export interface Figures {
   readonly fitsRight: number | null;
   /** How much slower the layout predicted to be the fastest is than the fastest, on average over groups. */
   readonly regretMean: number | null;
+  /** The same errors for each metric of served requests; null where none is measured. */
+  readonly byMetric: Readonly<Partial<Record<ServingMetric, ErrorFigures>>> | null;
+}
+
+/** Of the errors of some rows. */
+export interface ErrorFigures {
+  readonly rows: number;
+  readonly medianError: number | null;
+  readonly meanError: number | null;
+  readonly p90Error: number | null;
+  readonly signedError: number | null;
 }
 
 export function figuresOf(rows: readonly JudgedRow[]): Figures {
   const judged = rows.filter(({ skipped }) => skipped === undefined);
-  const signed = judged.flatMap(({ error }) => (error === undefined ? [] : [error]));
-  const errors = signed.map(Math.abs).sort((a, b) => a - b);
+  const { rows: _, ...errors } = errorsOf(judged.flatMap(({ error }) => error ?? []));
   const memory = judged.flatMap((row) => (row.memory ? [Math.abs(row.memory.error)] : []));
   const verdicts = judged.flatMap(({ fits }) => (fits ? [fits.predicted === fits.measured ? 1 : 0] : []));
   return {
     rows: rows.length,
     predicted: judged.length,
     skipped: rows.length - judged.length,
+    ...errors,
+    memoryMeanError: mean(memory),
+    fitsRight: mean(verdicts),
+    regretMean: mean(regrets(judged).map(({ regret }) => regret)),
+    byMetric: metricFigures(judged),
+  };
+}
+
+function errorsOf(signed: readonly number[]): ErrorFigures {
+  const errors = signed.map(Math.abs).sort((a, b) => a - b);
+  return {
+    rows: signed.length,
     medianError: quantile(errors, 0.5),
     meanError: mean(errors),
     p90Error: quantile(errors, 0.9),
     signedError: mean(signed),
-    memoryMeanError: mean(memory),
-    fitsRight: mean(verdicts),
-    regretMean: mean(regrets(judged).map(({ regret }) => regret)),
   };
+}
+
+function metricFigures(rows: readonly JudgedRow[]): Figures['byMetric'] {
+  const measured = servingMetrics.flatMap((metric) => {
+    const errors = rows.flatMap(({ metricErrors }) => metricErrors?.[metric] ?? []);
+    return errors.length === 0 ? [] : [[metric, errorsOf(errors)] as const];
+  });
+  return measured.length === 0 ? null : Object.fromEntries(measured);
 }
 
 const mean = (values: readonly number[]): number | null =>

@@ -3,8 +3,8 @@
 import { FivefoldError } from '../../errors.ts';
 import type { ServingPrediction, ServingScenario } from '../serving/scenario.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
-import type { JudgedRow } from './figures.ts';
-import { servingCase } from './serving-row.ts';
+import { type JudgedRow, type ServingMetric, servingMetrics } from './figures.ts';
+import { type ServingFigure, servingCase } from './serving-row.ts';
 import type { Row, Table } from './table.ts';
 import { trainingCase } from './training-row.ts';
 
@@ -58,7 +58,8 @@ const timeOf = (figure: string, predicted: number, measured: number) => ({
   error: predicted / measured - 1,
 });
 
-function firstThatFits(scenarios: readonly TrainingScenario[], predict: Predictors['training']) {
+/** What a row is predicted to take: of several things it may mean the first that fits, or the last. */
+export function firstThatFits(scenarios: readonly TrainingScenario[], predict: Predictors['training']) {
   const of = (scenario: TrainingScenario) => {
     const prediction = predict(scenario);
     return { scenario, prediction, fits: prediction.memory.total <= scenario.cluster.device.memoryBytes };
@@ -72,8 +73,11 @@ function firstThatFits(scenarios: readonly TrainingScenario[], predict: Predicto
 }
 
 /** Tensors are all but buffers; an allocator takes more. */
-function memoryOf({ memory }: TrainingPrediction, read: { bytes: number; kind: 'allocated' | 'reserved' }) {
-  const predicted = read.kind === 'allocated' ? memory.total - memory.buffers : memory.total;
+export const predictedBytes = ({ memory }: TrainingPrediction, kind: 'allocated' | 'reserved'): number =>
+  kind === 'allocated' ? memory.total - memory.buffers : memory.total;
+
+function memoryOf(prediction: TrainingPrediction, read: { bytes: number; kind: 'allocated' | 'reserved' }) {
+  const predicted = predictedBytes(prediction, read.kind);
   return { predicted, measured: read.bytes, error: predicted / read.bytes - 1 };
 }
 
@@ -88,14 +92,28 @@ function groupOf({ config, cluster, seqLen, layout, microBatch, microbatches, fo
 function judgeServing(kind: 'latencies' | 'throughputs', row: Row, { serving }: Predictors): Judgement {
   const found = servingCase(kind, row);
   if (typeof found === 'string') return { skipped: found };
-  const { scenario, figure, measured, secondsToFirstToken } = found;
+  const { scenario, figure, measured } = found;
   const prediction = serving(scenario);
   if (!prediction.fits) return { fits: { predicted: false, measured: true } };
-  const { mean } = prediction.secondsPerOutputToken;
-  const first = prediction.secondsToFirstToken.mean;
+  const predicted: Record<ServingMetric, number> = {
+    timeToFirstToken: prediction.secondsToFirstToken.mean,
+    timePerOutputToken: prediction.secondsPerOutputToken.mean,
+    throughput: prediction.outputTokensPerSecond,
+  };
+  const metricErrors = Object.fromEntries(
+    servingMetrics.flatMap((metric) => {
+      const value = measured[metric];
+      return value === undefined ? [] : [[metric, predicted[metric] / value - 1]];
+    }),
+  );
   return {
-    ...timeOf(figure, figure === 'seconds an output token' ? mean : prediction.outputTokensPerSecond, measured),
-    ...(secondsToFirstToken === undefined ? {} : { firstTokenError: first / secondsToFirstToken - 1 }),
+    ...timeOf(figureNames[figure], predicted[figure], measured[figure]!),
+    metricErrors,
     fits: { predicted: true, measured: true },
   };
 }
+
+const figureNames = {
+  timePerOutputToken: 'seconds an output token',
+  throughput: 'output tokens a second',
+} as const satisfies Record<ServingFigure, string>;

@@ -73,8 +73,13 @@ test.each<[string, Row, Partial<RowFacts>]>([
   ['a contradiction', { notes: 'CHECK: PP=41' }, { unfit: 'its source contradicts itself' }],
   [
     'activations on the host',
-    { extra: 'activation_offload_alpha=0.05' },
-    { unfit: 'it moves activations to the host' },
+    { extra: 'activation_cpu_offload=True' },
+    { activationsOnHost: 1, optimizerOnHost: false },
+  ],
+  [
+    'an optimizer on the host',
+    { sharding: 'ZeRO-3 + CPU AdamW offload' },
+    { activationsOnHost: 0, optimizerOnHost: true },
   ],
 ])('%s', (_, row, facts) => {
   expect(factsOf(row)).toMatchObject(facts);

@@ -1,5 +1,6 @@
 // What the words of a training row say of how it ran: one table of rules over its text columns, from the general to the special.
 import type { CpMode, Zero } from '../../mesh/layout.ts';
+import type { Routing } from '../training/routing.ts';
 import { currentSoftware, type Software } from '../training/scenario.ts';
 import { type Row, wordsIn } from './table.ts';
 
@@ -26,6 +27,10 @@ export interface RowFacts extends Software {
   readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
+  readonly optimizerOnHost: boolean;
+  readonly routing: Routing;
+  /** Share of what layers keep. */
+  readonly activationsOnHost: number;
   /** Why it is nothing that can be predicted. */
   readonly unfit?: string;
 }
@@ -50,6 +55,8 @@ const before2023 = {
   ...noOverlap,
   attention: 'scores',
   launches: 'interpreted',
+  addsApart: true,
+  gathersTensors: true,
   dropout: true,
   sp: false,
   zero: 0,
@@ -60,27 +67,47 @@ const shardedEager = {
   overlapsTensor: false,
   fuses: false,
   launches: 'interpreted',
+  addsApart: true,
   attention: 'flash-2',
   gathersAgain: false,
+  loss: 'separate',
   zero: 3,
   sp: true,
 } as const;
 
 const rules: readonly Rule[] = [
   // Frameworks and their time.
-  { in: 'framework', says: /megatron-?core|megatron moe|simumax/i, means: { sp: true, zero: 1 } },
-  { in: 'framework', says: /nemo|bridge|dgx cloud/i, means: { sp: true, zero: 1, narrowGradients: true } },
-  { in: 'framework', says: /megascale|llama 3 herd|mlperf|kwai/i, means: { sp: true, zero: 1 } },
-  { in: 'framework', says: /sc21|megatron-lm 2020|vtrain/i, means: before2023 },
-  { in: 'framework', says: /korthikanti|calculon/i, means: before2023 },
-  { in: 'framework', says: /bigscience|megatron-deepspeed/i, means: { ...before2023, zero: 1, narrowGradients: true } },
-  { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true } },
+  {
+    in: 'framework',
+    says: /megatron-?core|megatron moe|simumax/i,
+    means: { sp: true, zero: 1, launches: 'interpreted' },
+  },
+  {
+    in: 'framework',
+    says: /nemo|bridge|dgx cloud/i,
+    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted' },
+  },
+  {
+    in: 'framework',
+    says: /megascale|llama 3 herd|mlperf|kwai/i,
+    means: { sp: true, zero: 1, launches: 'interpreted' },
+  },
+  { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
+  { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
+  { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
+  {
+    in: 'framework',
+    says: /bigscience|megatron-deepspeed/i,
+    means: { ...before2023, zero: 1, narrowGradients: true, awaitsRanks: true },
+  },
+  { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true, addsApart: false } },
   {
     in: 'framework',
     says: /nanotron/i,
     means: {
       fuses: false,
       launches: 'interpreted',
+      addsApart: true,
       attention: 'flash-2',
       gathersAgain: false,
       sp: true,
@@ -101,16 +128,23 @@ const rules: readonly Rule[] = [
       attention: 'flash-2',
       fuses: false,
       launches: 'interpreted',
+      addsApart: true,
     },
   },
   {
     in: 'framework',
     says: /torchtitan/i,
-    means: { ...shardedEager, cpMode: 'gather', microbatchesAreStages: true, readsReserved: true },
+    means: {
+      ...shardedEager,
+      selects: 'every second product',
+      cpMode: 'gather',
+      microbatchesAreStages: true,
+      readsReserved: true,
+    },
   },
   { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
   { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
-  { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores' } },
+  { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores', overlapsGradients: false } },
   { in: 'precision', says: /^te /i, means: { attention: 'tuned' } },
   { in: 'framework', says: /method=megatron-lm/i, means: { overlapsGradients: false, overlapsTensor: false } },
   // What it shares out.
@@ -134,8 +168,7 @@ const rules: readonly Rule[] = [
   { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },
   { in: 'recompute', says: /^(sel\b|selective|attn_only|norm|balanced|per-op)/i, means: { recompute: 'selective' } },
   { in: 'recompute', says: /^selective layer/i, means: { recompute: 'every second layer' } },
-  // TorchTitan's other selection keeps every second product.
-  { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'every second layer' } },
+  { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'selective' } },
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
   // What runs beside what.
@@ -147,21 +180,27 @@ const rules: readonly Rule[] = [
   { says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i, means: { overlapsExperts: true } },
   { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
+  // Of NeMo on x86: its first containers, and the exchanges that it has on Hopper.
+  { says: /\bB[23]00\b.*container=(25|26\.02(?!\.01))|\bH100\b.*container=2/i, means: { awaitsCounts: true } },
   { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
-  { says: /fused ce|liger/i, means: { lossInBlocks: true } },
+  // TorchTitan has compiled its loss as well since then.
+  { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
+  { in: 'framework', says: /mosaicml|llm-foundry/i, means: { loss: 'fused' } },
+  { says: /fused ce|liger/i, means: { loss: 'blocks' } },
   { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
+  { says: /routing=dropless|natural routing/i, means: { routing: 'natural' } },
+  // What waits on the host; `activation_offload_alpha` says a share: see training-row.ts.
+  { says: /cpu adamw offload|[^_]cpu_offload=true/i, means: { optimizerOnHost: true } },
+  { says: /activation_cpu_offload=true/i, means: { activationsOnHost: 1 } },
   // What is no step that can be predicted.
   { says: /\banalytic\b/i, means: { unfit: 'it is no measurement' } },
   { says: /per-layer|one moe layer|one transformer layer/i, means: { unfit: 'it measures one layer, not a step' } },
   { says: /\bCHECK\b/, means: { unfit: 'its source contradicts itself' } },
   { says: /\blora\b/i, means: { unfit: 'it trains adapters, not all weights' } },
   { says: /mamba/i, means: { unfit: 'its model has layers of state spaces' } },
-  { says: /activation_offload_alpha=(?!0(\.0+)?(?!\.?\d))/i, means: { unfit: 'it moves activations to the host' } },
-  { says: /cpu adamw offload|cpu_offload=true/i, means: { unfit: 'its optimizer is on the host' } },
-  { says: /activation_cpu_offload=true/i, means: { unfit: 'it moves activations to the host' } },
   { says: /token-?drop/i, means: { unfit: 'it drops tokens, how many is not said' } },
   { says: /generalized tensor parallel/i, means: { unfit: 'its way to split layers is not one of the five axes' } },
   {
@@ -172,6 +211,7 @@ const rules: readonly Rule[] = [
 
 const textColumns = [
   'source_group',
+  'gpu',
   'model',
   'interconnect',
   'precision',
@@ -198,6 +238,9 @@ const unlessSaid: RowFacts = {
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,
+  optimizerOnHost: false,
+  routing: 'even',
+  activationsOnHost: 0,
 };
 
 /** What a row says, by all rules that its words match; of two that differ the later. */

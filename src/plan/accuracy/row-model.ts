@@ -45,6 +45,7 @@ const expertWords: readonly { readonly key: string; readonly says: RegExp }[] = 
   { key: 'num_experts_per_tok', says: /\btop ?-?k?=?(\d+)/ },
   { key: 'moe_intermediate_size', says: /\bmoe_ffn (\d+)/ },
   { key: 'head_dim', says: /\bhead_dim (\d+)/ },
+  { key: 'first_k_dense_replace', says: /\bdense_layers=(\d+)/ },
 ];
 
 /** The model, or why there is none. */

@@ -8,6 +8,12 @@ type Prefix = '' | 'prefill_' | 'decode_';
 /** Devices that one instance can be spread over: those of a rack whose links are all alike, or of a node. */
 const reachOf = (row: Row): number => (/^gb/i.test(row.system ?? row.gpu ?? '') ? 72 : 8);
 
+/** Devices of the nodes that so many are in. */
+export function wholeNodes(row: Row, devices: number): number {
+  const reach = reachOf(row);
+  return devices > reach ? reach * Math.ceil(devices / reach) : devices;
+}
+
 /**
  * The layout that columns give. Where tp is the product of what experts are split by and one instance would be greater than
  * what links reach, ranks of experts have been counted twice: it is as great as one of the two. The same with attention data parallelism that

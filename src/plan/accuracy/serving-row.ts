@@ -4,20 +4,27 @@ import type { ModelConfig } from '../../model/config.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import { type EngineName, engineNames } from '../serving/engines.ts';
-import type { Deployment, ServingFormats, ServingScenario } from '../serving/scenario.ts';
+import { meanLengths } from '../serving/lengths.ts';
+import type { Deployment, ServingScenario } from '../serving/scenario.ts';
+import type { ServingMetric } from './figures.ts';
 import { namedModel } from './named-models.ts';
+import { benchmarkedLayout, isOffline, offlineLoad } from './offline-run.ts';
 import { clusterNameOf } from './row-cluster.ts';
-import { columnDeployment, devicesOf, misfit, poolsOf, writtenLayout } from './serving-layout.ts';
+import { servedFormats } from './served-formats.ts';
+import { columnDeployment, devicesOf, misfit, poolsOf, wholeNodes, writtenLayout } from './serving-layout.ts';
 import { numberIn, type Row } from './table.ts';
 
-/** What was measured of served requests. */
-export type ServingFigure = 'seconds an output token' | 'output tokens a second';
+/** What a row is judged by first. */
+export type ServingFigure = Extract<ServingMetric, 'timePerOutputToken' | 'throughput'>;
+
+/** Seconds, and tokens a second of all devices. */
+export type ServingMeasured = Readonly<Partial<Record<ServingMetric, number>>>;
 
 export interface ServingCase {
   readonly scenario: ServingScenario;
   readonly figure: ServingFigure;
-  readonly measured: number;
-  readonly secondsToFirstToken?: number;
+  /** The figure at least. */
+  readonly measured: ServingMeasured;
 }
 
 /** @returns the case, or why there is none, in words that follow `row:` */
@@ -37,45 +44,57 @@ function latencyCase(row: Row): ServingCase | string {
   const common = commonOf(named, deployment);
   if (typeof common === 'string') return common;
   const concurrency = numberIn(row, 'concurrency');
-  const measured = numberIn(row, 'silicon_tpot_ms');
-  const first = numberIn(row, 'silicon_ttft_ms');
+  const perToken = secondsIn(row, 'silicon_tpot_ms');
+  const first = secondsIn(row, 'silicon_ttft_ms');
   if (concurrency === undefined) return 'it does not say how many requests are under way';
-  if (measured === undefined) return 'it measures no time of an output token';
+  if (perToken === undefined) return 'it measures no time of an output token';
+  const { outputTokens } = meanLengths(common.lengths);
+  // As many under way at any time, each for so long (Little's law).
+  const rate = (toFirst: number) => (concurrency * outputTokens) / (toFirst + perToken * (outputTokens - 1));
   return {
     scenario: { ...common, load: { kind: 'closed', concurrency } },
-    figure: 'seconds an output token',
-    measured: measured / 1000,
-    ...(first === undefined ? {} : { secondsToFirstToken: first / 1000 }),
+    figure: 'timePerOutputToken',
+    measured: {
+      timePerOutputToken: perToken,
+      ...(first === undefined ? {} : { timeToFirstToken: first, throughput: rate(first) }),
+    },
   };
 }
 
+/** Of milliseconds; no measurement is nothing or less. */
+function secondsIn(row: Row, column: string): number | undefined {
+  const milliseconds = numberIn(row, column);
+  return milliseconds === undefined || milliseconds <= 0 ? undefined : milliseconds / 1000;
+}
+
 function throughputCase(row: Row): ServingCase | string {
-  const layout = writtenLayout(row.parallelism ?? '');
-  if (typeof layout === 'string') return layout;
+  const model = servedModel(row.model ?? '');
+  if (typeof model === 'string') return model;
+  const written = writtenLayout(row.parallelism ?? '');
+  if (typeof written === 'string') return written;
+  const layout = model.mixture ? benchmarkedLayout(row, written) : written;
   const deployment: Deployment = { kind: 'aggregated', pool: { layout, instances: 1 } };
   const common = commonOf(row, deployment);
   if (typeof common === 'string') return common;
-  const measured = figureOf(row.metric ?? '', numberIn(row, 'value'), devicesOf(deployment));
+  const measured = figureOf(row, devicesOf(deployment));
   if (measured === undefined) return `what it measures (${row.metric ?? 'nothing'}) is not predicted`;
   const load = loadOf(row);
   return typeof load === 'string' ? load : { scenario: { ...common, load }, ...measured };
 }
 
 /** Figures as tables name them. */
-function figureOf(
-  metric: string,
-  value: number | undefined,
-  devices: number,
-): Pick<ServingCase, 'figure' | 'measured'> | undefined {
+function figureOf(row: Row, devices: number): Pick<ServingCase, 'figure' | 'measured'> | undefined {
+  const value = numberIn(row, 'value');
   if (value === undefined) return undefined;
-  if (/^tpot ms/i.test(metric)) return { figure: 'seconds an output token', measured: value / 1000 };
-  if (/output tokens\/s per gpu/i.test(metric)) return { figure: 'output tokens a second', measured: value * devices };
-  if (/total output tokens\/s/i.test(metric)) return { figure: 'output tokens a second', measured: value };
-  return undefined;
+  const { metric = '' } = row;
+  const tokens = (throughput: number) => ({ figure: 'throughput', measured: { throughput } }) as const;
+  if (/^tpot ms/i.test(metric)) return { figure: 'timePerOutputToken', measured: { timePerOutputToken: value / 1000 } };
+  if (/output tokens\/s per gpu/i.test(metric)) return tokens(value * devices);
+  return /total output tokens\/s|tokens\/s \(total\)/i.test(metric) ? tokens(value) : undefined;
 }
 
 function loadOf(row: Row): ServingScenario['load'] | string {
-  if (/max load|offline/i.test(row.load ?? '')) return { kind: 'saturated' };
+  if (isOffline(row)) return offlineLoad(row);
   const concurrency = numberIn(row, 'batch');
   return concurrency === undefined
     ? 'it does not say how many requests are under way'
@@ -86,7 +105,7 @@ function loadOf(row: Row): ServingScenario['load'] | string {
 function commonOf(row: Row, deployment: Deployment): Omit<ServingScenario, 'load'> | string {
   const engine = engineOf(row.engine ?? '');
   if (engine === undefined) return `${row.engine ?? 'its engine'} is not an engine that is known`;
-  const named = clusterNameOf(row, devicesOf(deployment));
+  const named = clusterNameOf(row, wholeNodes(row, devicesOf(deployment)));
   if ('problem' in named) return named.problem;
   const model = servedModel(row.model ?? '');
   if (typeof model === 'string') return model;
@@ -107,20 +126,6 @@ const engineOf = (written: string): EngineName | undefined =>
 function servedModel(name: string): ModelConfig | string {
   const json = namedModel(name);
   return json ? parseModelConfig(json, name) : `the sizes of ${name || 'its model'} are not known`;
-}
-
-/** Checkpoints of mixtures that are narrower than 8 bits have narrow experts alone. TensorRT-LLM keeps keys and values of 8 bits, SGLang on Blackwell. */
-function servedFormats(row: Row, engine: EngineName, model: ModelConfig): ServingFormats | string {
-  const written = (row.precision ?? row.gemm_quant_mode ?? 'bf16').toLowerCase();
-  const isBlackwell = /b[23]00/i.test(row.gpu ?? '');
-  const cache = engine === 'trtllm' || (engine === 'sglang' && isBlackwell) ? 'fp8' : 'bf16';
-  const common = { activations: 'bf16', cache } as const;
-  if (written.includes('bf16')) return { ...common, weights: 'bf16', cache: 'bf16' };
-  if (written.includes('fp16')) return { weights: 'fp16', cache: 'fp16', activations: 'fp16' };
-  if (written.includes('fp8')) return { ...common, weights: 'fp8' };
-  const narrow = written.includes('fp4') ? 'nvfp4' : written.includes('int4') ? 'int4' : undefined;
-  if (narrow === undefined) return `its format ${written} is not known`;
-  return model.mixture ? { ...common, weights: 'bf16', experts: narrow } : { ...common, weights: narrow };
 }
 
 /** Requests of 1024 and 8192 tokens are those of a benchmark that draws their lengths between 0.8 of these and these. */

@@ -133,3 +133,12 @@ test('out of memory is a measurement', () => {
   const { tflops_per_gpu: _, ...bare } = gpt;
   expect(caseOf({ ...bare, mem_note: 'OOM' }).measured).toEqual({ ranOutOfMemory: true });
 });
+
+test.each([
+  ['method=baseline; activation_offload_alpha=0', undefined],
+  ['activation_offload_alpha=0.63; method=ours', { optimizer: false, activations: 0.63 }],
+  ['activation_offload_alpha=1.00', { optimizer: false, activations: 1 }],
+  ['DeepSpeed ZeRO-3 + CPU AdamW offload', { optimizer: true, activations: 0 }],
+])('what is on the host: %s', (extra, offload) => {
+  expect(caseOf({ ...gpt, extra }).scenarios[0]!.offload).toEqual(offload);
+});

@@ -4,6 +4,7 @@ import type { Layout } from '../../mesh/layout.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import type { Device } from '../hardware/device.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
+import type { Offload } from '../training/offload.ts';
 import { mixedPrecision, type Software, type TrainingFormats, type TrainingScenario } from '../training/scenario.ts';
 import { measuredBy, type TrainingMeasured } from './measured.ts';
 import { clusterNameOf } from './row-cluster.ts';
@@ -49,8 +50,19 @@ function caseOf(row: Row): TrainingCase | string {
   const formats = formatsOf(row, facts, cluster.device);
   if (typeof formats === 'string') return formats;
   const software = softwareOf(facts);
+  const offload = offloadOf(row, facts);
   const scenarios = batch.sizes.flatMap((sizes) =>
-    layouts.map((layout) => ({ config, layout, seqLen, ...sizes, cluster, formats, software })),
+    layouts.map((layout) => ({
+      config,
+      layout,
+      seqLen,
+      ...sizes,
+      cluster,
+      formats,
+      software,
+      routing: facts.routing,
+      ...(offload ? { offload } : {}),
+    })),
   );
   const measured = measuredBy(row, facts, scenarios[0]!);
   if (measured.stepSeconds === undefined && measured.memory === undefined && !measured.ranOutOfMemory)
@@ -116,17 +128,30 @@ function formatsOf(row: Row, { narrowGradients, zero }: RowFacts, device: Device
   return narrowGradients && zero < 3 ? { ...mixed, gradients: mixed.parameters } : mixed;
 }
 
+function offloadOf({ extra = '' }: Row, facts: RowFacts): Offload | undefined {
+  const share = Number(/activation_offload_alpha=(\d*\.?\d+)/.exec(extra)?.[1] ?? facts.activationsOnHost);
+  return facts.optimizerOnHost || share > 0 ? { optimizer: facts.optimizerOnHost, activations: share } : undefined;
+}
+
 const softwareOf = (facts: RowFacts): Software => ({
   overlapsGradients: facts.overlapsGradients,
   overlapsParameters: facts.overlapsParameters,
   overlapsTensor: facts.overlapsTensor,
   overlapsPipeline: facts.overlapsPipeline,
   overlapsExperts: facts.overlapsExperts,
+  overlapsRing: facts.overlapsRing,
   sendsOnce: facts.sendsOnce,
   attention: facts.attention,
   fuses: facts.fuses,
+  fusedOptimizer: facts.fusedOptimizer,
   launches: facts.launches,
   gathersAgain: facts.gathersAgain,
-  lossInBlocks: facts.lossInBlocks,
+  loss: facts.loss,
+  selects: facts.selects,
+  addsApart: facts.addsApart,
+  gathersTensors: facts.gathersTensors,
+  awaitsCounts: facts.awaitsCounts,
+  awaitsRanks: facts.awaitsRanks,
   dropout: facts.dropout,
+  plansMemory: facts.plansMemory,
 });

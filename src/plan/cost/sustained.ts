@@ -2,7 +2,7 @@
 import type { Architecture, Device } from '../hardware/device.ts';
 import type { ProductRate } from '../hardware/number-format.ts';
 
-interface Keeps {
+interface Kept {
   /** Of the rate that short measurements find, by the width of products. */
   readonly wide: number;
   readonly narrow: number;
@@ -13,7 +13,9 @@ interface Keeps {
  * By architecture, of a device of `watts`. Set by hand to measured steps of training (ampere, hopper, blackwell), the others guessed. What a product takes of power grows faster than its rate, so that a
  * device of less power keeps about the square root of the share.
  */
-export const keeps: Readonly<Record<Architecture, Keeps>> = {
+export type Keeps = Readonly<Record<Architecture, Kept>>;
+
+export const keeps: Keeps = {
   volta: { wide: 0.9, narrow: 0.9, watts: 300 },
   ampere: { wide: 0.9, narrow: 0.9, watts: 400 },
   ada: { wide: 0.85, narrow: 0.85, watts: 350 },
@@ -27,8 +29,8 @@ export const keeps: Readonly<Record<Architecture, Keeps>> = {
 };
 
 /** `rate`: of the products that it does most; of 16 bits unless given. */
-export function sustainedShare({ architecture, watts }: Device, rate: ProductRate = 'bf16'): number {
-  const { wide, narrow, watts: usual } = keeps[architecture];
+export function sustainedShare({ architecture, watts }: Device, rate: ProductRate = 'bf16', of: Keeps = keeps): number {
+  const { wide, narrow, watts: usual } = of[architecture];
   const share = rate === 'fp8' || rate === 'int8' || rate === 'fp4' ? narrow : wide;
   return Math.min(1, share * Math.sqrt(watts / usual));
 }

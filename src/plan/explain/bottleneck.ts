@@ -19,6 +19,7 @@ const causeOf: Readonly<Record<keyof StepTime, Bottleneck>> = {
   ep: 'state',
   pp: 'state',
   bubble: 'state',
+  offload: 'state',
   dp: 'weights',
   optimizer: 'weights',
 };

@@ -1,5 +1,7 @@
 // Why one layout is better than another: what a step spends on each cause, side by side.
+import { formatSeconds } from '../../units.ts';
 import type { StepTime, TrainingPrediction } from '../training/scenario.ts';
+import { causeNames } from './cause-names.ts';
 
 /** Seconds that one spends more than another. */
 export interface Difference {
@@ -20,3 +22,7 @@ export function compareTimes(
     .filter(({ seconds }) => Math.abs(seconds) > tellable * better.stepSeconds)
     .sort((a, b) => Math.abs(b.seconds) - Math.abs(a.seconds));
 }
+
+/** E.g. `11.6 ms more on compute`. */
+export const differenceText = ({ cause, seconds }: Difference): string =>
+  `${formatSeconds(Math.abs(seconds))} ${seconds > 0 ? 'more' : 'less'} on ${causeNames[cause]}`;

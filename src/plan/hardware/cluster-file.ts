@@ -60,6 +60,9 @@ const tier = z.strictObject({
   source: label.optional(),
 });
 
+/** Of a node: memory of its processors, and how many devices share it. */
+const host = z.strictObject({ memoryBytes: positive, memoryBytesPerSecond: positive, devices: count });
+
 const file = z.strictObject({
   name: label,
   devices: z
@@ -67,6 +70,7 @@ const file = z.strictObject({
     .min(1)
     .max(1000),
   tiers: z.array(tier).min(1).max(10),
+  host: host.optional(),
 });
 
 /**
@@ -89,7 +93,14 @@ export function parseClusterFile(json: unknown, path: string): Cluster {
   const devices = groups.reduce((sum, group) => sum + group.devices, 0);
   checkNesting(tiers, devices, path);
   const [{ device }, ...others] = groups as [(typeof groups)[number], ...typeof groups];
-  return { name: described.name, device, devices, tiers, ...(others.length > 0 ? { others } : {}) };
+  return {
+    name: described.name,
+    device,
+    devices,
+    tiers,
+    ...(described.host ? { host: { ...described.host, source: path } } : {}),
+    ...(others.length > 0 ? { others } : {}),
+  };
 }
 
 function parseDevice(given: string | object, path: string, index: number): Device {

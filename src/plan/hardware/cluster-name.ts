@@ -30,7 +30,7 @@ export function parseCluster(name: string): Cluster {
   const inner = tiersWithin(node, within);
   const fabric = fabricOf(network ?? node.fabric, name);
   const outer = devices > within ? [between(node, fabric, devices, device, cards)] : [];
-  return { name, device, devices, tiers: [...inner, ...outer] };
+  return { name, device, devices, tiers: [...inner, ...outer], ...(node.host ? { host: node.host } : {}) };
 }
 
 const devicesOf = (node: Node): number => node.tiers.at(-1)!.devices;

@@ -1,6 +1,8 @@
 // What a cluster is to the planner: alike devices joined by tiers of links, the fastest first.
 import type { Device } from './device.ts';
+import type { Host } from './host.ts';
 import type { LinkKind } from './link.ts';
+import type { MeasuredTalk } from './measured-machine.ts';
 
 /** Links that join so many devices, those of all tiers inside included: a node, a rack, the cluster. */
 export interface Tier {
@@ -24,6 +26,10 @@ export interface Cluster {
   readonly devices: number;
   /** Innermost first; the last joins all devices. */
   readonly tiers: readonly Tier[];
+  /** Undefined: not known. */
+  readonly host?: Host;
   /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */
+  /** What its collectives take, where that was measured: by group size. */
+  readonly measured?: readonly MeasuredTalk[];
   readonly others?: readonly { readonly device: Device; readonly devices: number }[];
 }

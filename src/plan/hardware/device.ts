@@ -1,4 +1,5 @@
 // What a device is to the planner: its rates, its memory and what it costs.
+import type { MeasuredKernels } from './measured-machine.ts';
 import type { ProductRate } from './number-format.ts';
 
 export const architectures = [
@@ -38,4 +39,6 @@ export interface Device {
   readonly hostBytesPerSecond: number;
   /** Where the figures are from. */
   readonly source: string;
+  /** What its kernels cost, where that was measured: a core of this machine. */
+  readonly measured?: MeasuredKernels;
 }

@@ -14,11 +14,11 @@ import {
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
-import { addElements, type PartElements, partElements } from './least-memory.ts';
 import { leastParts } from './least-parts.ts';
 import { alikeLayers, knownProducts } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import type { StepFigures } from './objective.ts';
+import { addElements, type PartElements, partElements } from './part-elements.ts';
 import { type Order, orderOf } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
 import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';

@@ -1,16 +1,15 @@
 // What a step takes and holds at least, whatever way its grid is cut into stages: known without tracing anything.
 import type { Zero } from '../../mesh/layout.ts';
-import { nothingAlive } from '../summary/live.ts';
-import { sumOf } from '../summary/run-summary.ts';
-import type { CountedPart } from '../summary/summary.ts';
+import type { PartSummary } from '../summary/summary.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import { allSeconds, runSeconds } from '../training/run-seconds.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { dataSeconds } from '../training/stage-time.ts';
-import { leastState, type PartElements } from './least-memory.ts';
+import { leastState } from './least-memory.ts';
 import type { PartsOfKind } from './least-parts.ts';
 import type { AlikeLayers, ProductSeconds } from './least-products.ts';
 import { finishingTalk } from './least-talk.ts';
+import type { PartElements } from './part-elements.ts';
 import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
 
 /** Seconds of a microbatch at least. */
@@ -18,6 +17,8 @@ export interface LeastWork {
   /** Of all layers, with the embedding and the head. */
   readonly forward: number;
   readonly backward: number;
+  /** Of backward, what the layers before wait for: ZB-H1 leaves gradients of weights for later. */
+  readonly inputGradient: number;
   /** Of any one layer: forward, and both ways. */
   readonly layer: { readonly forward: number; readonly both: number };
 }
@@ -28,11 +29,13 @@ export function leastProductWork(
   kind: Kind,
   productsOf: (kind: Kind, layer: number) => ProductSeconds,
 ): LeastWork {
-  const all = { forward: 0, backward: 0 };
+  const all = { forward: 0, backward: 0, inputGradient: 0 };
   const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
   for (const { layer, count } of layers) {
     const { forward, inputGradient, weightGradient, again } = productsOf(kind, layer);
-    const backward = inputGradient + weightGradient + (kind.recompute === 'full' ? again : 0);
+    const input = inputGradient + (kind.recompute === 'full' ? again : 0);
+    const backward = input + weightGradient;
+    all.inputGradient += count * input;
     all.forward += count * forward;
     all.backward += count * backward;
     least.forward = Math.min(least.forward, forward);
@@ -41,44 +44,35 @@ export function leastProductWork(
   return { ...all, layer: least };
 }
 
-/** As one run through all that there is: parts beside each other hide no less of each other's talk. */
+/** Of all that parts do. */
 export function leastWork(
   { software }: SearchTask,
   layers: readonly AlikeLayers[],
   { part, costs }: PartsOfKind,
 ): LeastWork {
-  const blocks = layers.map(({ layer, count }) => ({ part: part('block', layer), count }));
-  const all = [...blocks, { part: part('embedding', 0), count: 1 }, { part: part('head', 0), count: 1 }];
-  const secondsOf = (parts: readonly CountedPart[], work: 'forward' | 'backward') =>
-    runSeconds(
-      sumOf(
-        parts.map(({ part, count }) => ({ run: part[work], count })),
-        nothingAlive,
-      ),
-      costs,
-      software,
-    );
-  // Layers of several kinds may hide each other's talk: kernels are what is sure.
-  const ofLayer = (work: 'forward' | 'backward') => (each: CountedPart) => {
-    const seconds = secondsOf([{ ...each, count: 1 }], work);
-    return blocks.length === 1 ? allSeconds(seconds) : seconds.compute;
+  const all = { forward: 0, backward: 0, inputGradient: 0 };
+  const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
+  const add = (part: PartSummary, count: number) => {
+    const forward = allSeconds(runSeconds(part.forward, costs, software));
+    const backward = allSeconds(runSeconds(part.backward, costs, software));
+    all.forward += count * forward;
+    all.backward += count * backward;
+    all.inputGradient += count * allSeconds(runSeconds(part.inputGradient, costs, software));
+    if (part.name !== 'block') return;
+    least.forward = Math.min(least.forward, forward);
+    least.both = Math.min(least.both, forward + backward);
   };
-  const [forwards, backwards] = [blocks.map(ofLayer('forward')), blocks.map(ofLayer('backward'))];
-  return {
-    forward: allSeconds(secondsOf(all, 'forward')),
-    backward: allSeconds(secondsOf(all, 'backward')),
-    layer: {
-      forward: Math.min(...forwards),
-      both: Math.min(...forwards.map((forward, i) => forward + backwards[i]!)),
-    },
-  };
+  for (const { layer, count } of layers) add(part('block', layer), count);
+  add(part('embedding', 0), 1);
+  add(part('head', 0), 1);
+  return { ...all, layer: least };
 }
 
 /** The mean over stages of what precedes and follows their work, and all layers dealt out evenly. */
 export function leastGridSeconds(
   { config }: SearchTask,
   { pp, microbatches }: Grid,
-  { forward, backward, layer }: LeastWork,
+  { forward, backward, inputGradient, layer }: LeastWork,
 ): number {
   const work = forward + backward;
   // A chunk has a layer at least. In one chunk a stage, ZB-H1 may have nothing to wait for at its end.
@@ -87,7 +81,7 @@ export function leastGridSeconds(
     (microbatches * work) / pp + around,
     microbatches * Math.ceil(config.layers / pp) * layer.both,
     // A microbatch goes through all layers both ways, and all of them through one.
-    work + (microbatches - 1) * layer.forward,
+    forward + (pp === 1 ? backward : inputGradient) + (microbatches - 1) * layer.forward,
   );
 }
 

@@ -3,12 +3,12 @@ import { layerLike } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
-import { chunkSummary, type Summaries, summariesFor } from '../summary/part-summary.ts';
-import type { ChunkSummary, CountedPart, LiveProfile, PartSummary } from '../summary/summary.ts';
+import { summariesFor } from '../summary/part-summary.ts';
+import type { CountedPart, LiveProfile, PartSummary } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
-import { heldBesides } from '../training/held-besides.ts';
+import { liveOf } from '../training/held-besides.ts';
 import { stepSettings } from '../training/predict-training.ts';
-import { allSeconds, type RunSeconds, runSeconds } from '../training/run-seconds.ts';
+import { allSeconds, type RunSeconds, runSeconds, sumOfParts } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
 import type { ChunkRange } from './cut-plan.ts';
 import type { PartsOfKind } from './least-parts.ts';
@@ -33,57 +33,47 @@ export interface KnownKind {
 /** By tracing its parts: the same summaries and seconds that a prediction has. */
 export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): KnownKind {
   const scenario = scenarioOf(task, grid);
-  const { part, chunk } = summariesFor(stepSettings(scenario), widthsOf(task.formats));
+  const { part } = summariesFor(stepSettings(scenario), widthsOf(task.formats));
   const { kernel, talk, ...costs } = trainingCosts(scenario, model);
   const partOf: PartOf = (name, layer) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
   return {
-    ...chunksOf(scenario, { ...costs, kernel: once(kernel), talk: once(talk) }, partOf, chunk),
+    ...chunksOf(scenario, { ...costs, kernel: once(kernel), talk: once(talk) }, partOf),
     isLeast: false,
   };
 }
 
 /** By what its parts do at least. */
 export const leastKind = (task: SearchTask, grid: SharedGrid, { part, costs }: PartsOfKind): KnownKind => ({
-  ...chunksOf(scenarioOf(task, grid), costs, part, (_, parts) => chunkSummary(parts())),
+  ...chunksOf(scenarioOf(task, grid), costs, part),
   isLeast: true,
 });
 
 type PartOf = (name: PartName, layer: number) => PartSummary;
 
-function chunksOf(
-  scenario: TrainingScenario,
-  costs: TrainingCosts,
-  partOf: PartOf,
-  summaryOf: Summaries['chunk'],
-): Pick<KnownKind, 'chunk'> {
+function chunksOf(scenario: TrainingScenario, costs: TrainingCosts, partOf: PartOf): Pick<KnownKind, 'chunk'> {
   const { config, software } = scenario;
   const chunks = new Map<string | number, Chunk>();
+  const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], costs, software));
 
-  const chunkOf = (summary: ChunkSummary): Chunk => {
-    const runs: { [work in WorkKind]?: RunSeconds } = {};
-    const runOf = (work: WorkKind): RunSeconds => {
-      runs[work] ??= runSeconds(summary[work], costs, software);
-      return runs[work];
-    };
-    const besides = heldBesides(scenario, summary);
+  const chunkOf = (parts: readonly CountedPart[]): Chunk => {
+    const runOf = (work: WorkKind): RunSeconds => sumOfParts(parts, (part) => secondsOf(part, work));
+    const live = liveOf(scenario, { parts });
     const alive: { [work in WorkKind]?: LiveProfile } = {};
-    const liveOf = (work: WorkKind): LiveProfile => {
-      const { peak, net } = summary[work].live;
-      const more = besides(work);
-      return { peak: peak + more.peak, net: net + more.net };
-    };
+    const [forward, backward] = [runOf('forward'), runOf('backward')];
+    let halves: Chunk['halves'] | undefined;
     return {
-      forward: allSeconds(runOf('forward')),
-      backward: allSeconds(runOf('backward')),
+      forward: allSeconds(forward),
+      backward: allSeconds(backward),
       get halves() {
-        return {
+        halves ??= {
           inputGradient: allSeconds(runOf('inputGradient')),
           weightGradient: allSeconds(runOf('weightGradient')),
         };
+        return halves;
       },
-      compute: { forward: runOf('forward').compute, backward: runOf('backward').compute },
+      compute: { forward: forward.compute, backward: backward.compute },
       live(work) {
-        alive[work] ??= liveOf(work);
+        alive[work] ??= live(work);
         return alive[work];
       },
     };
@@ -105,7 +95,7 @@ function chunksOf(
       const { key } = range;
       const found = chunks.get(key);
       if (found) return found;
-      const made = chunkOf(summaryOf(`search ${key}`, () => partsOf(range)));
+      const made = chunkOf(partsOf(range));
       chunks.set(key, made);
       return made;
     },

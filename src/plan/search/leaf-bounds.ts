@@ -14,10 +14,11 @@ import { memoryOf } from '../training/stage-memory.ts';
 import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
-import { addElements, leastActivations, leastState, type PartElements, withMessages } from './least-memory.ts';
+import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
+import { addElements, type PartElements } from './part-elements.ts';
 import { type Order, playedPeak, playedSpan, workIndex } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
 import { type Grid, type Leaf, type RuledSchedule, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
@@ -42,7 +43,7 @@ export interface Expanding {
 
 /** Those that are sure not to fit are left out. */
 export function boundedLeaves(expanding: Expanding, plans: readonly CutPlan[]): BoundedLeaf[] {
-  const { grid, known, usableBytes } = expanding;
+  const { task, grid, known, usableBytes } = expanding;
   const costs = costsOf(expanding);
   const message = messageBytes(expanding);
   const send = sendSeconds(message, costs);
@@ -60,7 +61,9 @@ export function boundedLeaves(expanding: Expanding, plans: readonly CutPlan[]): 
       let span: LeastSpan | undefined;
       for (const zero of zeros) {
         const states = fullest.map(({ parts }) => stateOf(parts, zero));
-        const memoryBytes = Math.max(...states.map(({ bytes }, i) => memoryOf(bytes, activations[i]!).total));
+        const memoryBytes = Math.max(
+          ...states.map(({ bytes }, i) => memoryOf(bytes, activations[i]!, task.software).total),
+        );
         if (memoryBytes > usableBytes) continue;
         chunks ??= chunkSeconds(grid.pp, plan.chunks.map(known.chunk));
         span ??= spanOf(expanding, plan, schedule, chunks, send);
@@ -144,7 +147,8 @@ function stageStates({ task, grid, elementsOf }: Expanding): (parts: StagePlan['
   const make = (parts: StagePlan['parts'], zero: Zero): StageState => {
     const elements = elementsIn(grid, elementsOf, parts);
     const bytes = leastState(elements, { grid, zero }, widths);
-    return { bytes, talk: finishingTalk(task, grid, zero, elements), optimizer: optimizerSeconds(bytes, task) };
+    const optimizer = task.software.fusedOptimizer ? optimizerSeconds(bytes, task) : 0;
+    return { bytes, talk: finishingTalk(task, grid, zero, elements), optimizer };
   };
   const known = new Map<StagePlan['parts'], StageState[]>();
   return (parts, zero) => {
@@ -180,7 +184,7 @@ export function playedLeaf(expanding: Expanding, { leaf, plan, least, after }: B
   const span = playedSpan(order, { works, transit: send - busy });
   const held = plan.fullest.map((each) => {
     const state = leastState(elementsIn(grid, elementsOf, each.parts), leaf, widthsOf(task.formats));
-    return memoryOf(state, playedPeak(order, each.stage, live)).total;
+    return memoryOf(state, playedPeak(order, each.stage, live), task.software).total;
   });
   return {
     stepSeconds: Math.max(least.stepSeconds, span + after),

@@ -1,34 +1,11 @@
 // What a rank of a stage holds at least: its parameters by their specs, and the activations of the microbatches that its schedule has under way.
-import type { Layout, ScheduleName } from '../../mesh/layout.ts';
-import { type Part, paramSpecs, shardShape } from '../../model/params.ts';
-import { isTied } from '../../model/stages.ts';
+import type { ScheduleName } from '../../mesh/layout.ts';
 import { alignment } from '../../program/lives.ts';
-import { elements } from '../../program/program.ts';
 import type { LiveProfile, StateBytes, Widths, WorkKind } from '../summary/summary.ts';
 import { eachForward } from './first-backward.ts';
 import type { Chunk } from './known-kind.ts';
-import { type Grid, kindLayout, type Leaf, type SearchTask } from './task.ts';
-
-/** Numbers of parameters that a rank has of a part. */
-export interface PartElements {
-  /** Those of a rank of tp alone (or of all there are, without tp). */
-  readonly own: number;
-  /** Those that ranks of tp have alike. */
-  readonly alike: number;
-  /** Those that ranks of ep have each their own of. */
-  readonly experts: number;
-}
-
-export function partElements({ config }: SearchTask, grid: Grid, part: Part): PartElements {
-  const layout: Layout = { ...kindLayout(grid.kind), pp: grid.pp };
-  const all = { own: 0, alike: 0, experts: 0 };
-  for (const spec of paramSpecs(config, layout, part)) {
-    if (spec.byLoad || (grid.pp === 1 && part.name === 'head' && isTied(config, spec))) continue;
-    const isOwn = layout.tp === 1 || spec.types.tp?.startsWith('V');
-    all[spec.types.ep === 'V0' ? 'experts' : isOwn ? 'own' : 'alike'] += elements(shardShape(spec, layout));
-  }
-  return all;
-}
+import type { PartElements } from './part-elements.ts';
+import type { Grid, Leaf } from './task.ts';
 
 /** What is shared out is padded to whole shares, which is left out. */
 export function leastState(
@@ -39,8 +16,10 @@ export function leastState(
   const { cp, ep } = grid.kind;
   const held = (from: number) =>
     zero < from ? own + alike + experts : (own + alike) / (grid.dp * cp * ep) + experts / (grid.dp * cp);
+  // Shares of parameters are the optimizer's, where it has copies.
+  const whole = (grid.dp * cp * ep > 1 ? 0 : own + alike) + (grid.dp * cp > 1 ? 0 : experts);
   return {
-    weights: held(3) * widths.parameters,
+    weights: (zero < 3 || widths.master === 0 ? held(3) : whole) * widths.parameters,
     gradients: held(2) * widths.gradients,
     optimizer: held(1) * (2 * widths.moments + widths.master),
   };
@@ -88,15 +67,4 @@ export function leastActivations(
     held += count * net;
   });
   return most;
-}
-
-/** Of several parts together. */
-export function addElements(all: readonly { readonly each: PartElements; readonly count: number }[]): PartElements {
-  const sum = { own: 0, alike: 0, experts: 0 };
-  for (const { each, count } of all) {
-    sum.own += count * each.own;
-    sum.alike += count * each.alike;
-    sum.experts += count * each.experts;
-  }
-  return sum;
 }

@@ -3,13 +3,13 @@
 import type { PartName } from '../../model/params.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import { once } from '../../step/once.ts';
-import type { CountedTalk, LiveProfile, PartSummary, RunSummary } from '../summary/summary.ts';
+import type { CountedKernel, CountedTalk, LiveProfile, PartSummary, RunSummary } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
-import type { PartElements } from './least-memory.ts';
 import type { ProductSeconds } from './least-products.ts';
 import type { Sampler } from './least-sample.ts';
 import { leastSeconds, type PartSeconds, type PassSeconds } from './least-seconds.ts';
 import { endTalk, type LeastTalk, layerTalk, sharedTalk } from './least-talk.ts';
+import type { PartElements } from './part-elements.ts';
 import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
 /** Parts of a kind, and what their kernels and calls cost. */
@@ -30,11 +30,11 @@ export function leastParts(
 ): (grid: SharedGrid) => PartsOfKind {
   const secondsOf = leastSeconds(task, productsOf, sample);
   const known = new Map<Kind, Map<string, PartSeconds>>();
-  const seconds = ({ kind, sharing }: SharedGrid, name: PartName, layer: number, costs: TrainingCosts): PartSeconds => {
+  const seconds = ({ kind }: SharedGrid, name: PartName, layer: number, costs: TrainingCosts): PartSeconds => {
     const ofKind = known.get(kind) ?? new Map<string, PartSeconds>();
     known.set(kind, ofKind);
-    const key = `${name} ${layer} ${sharing > 0}`;
-    const found = ofKind.get(key) ?? secondsOf(kind, name, layer, sharing > 0, costs);
+    const key = `${name} ${layer}`;
+    const found = ofKind.get(key) ?? secondsOf(kind, name, layer, costs);
     ofKind.set(key, found);
     return found;
   };
@@ -43,10 +43,13 @@ export function leastParts(
     const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
     const costs = trainingCosts(scenario, model);
     const prices = new Map<KernelShape, number>();
-    const run = (pass: PassSeconds, talk: readonly CountedTalk[], live: LiveProfile): RunSummary => {
-      const kernels = [oneKernel(prices, 'memory', pass.others)];
-      if (pass.attention > 0) kernels.push(oneKernel(prices, 'attention', pass.attention));
-      return { kernels, talk, flops: 0, live };
+    const run = ({ others, attention, kernels }: PassSeconds, talk: readonly CountedTalk[], live: LiveProfile) => {
+      const [ofAttention, ofOthers] = attention > 0 ? [1, kernels - 1] : [0, kernels];
+      const counted = [
+        pricedKernel(prices, 'memory', others, ofOthers),
+        pricedKernel(prices, 'attention', attention, ofAttention),
+      ];
+      return { kernels: counted.filter(({ count }) => count > 0), talk, flops: 0, live } satisfies RunSummary;
     };
     const make = (name: PartName, layer: number): PartSummary => {
       const { forward, backward, inputGradient, weightGradient } = seconds(grid, name, layer, costs);
@@ -57,7 +60,7 @@ export function leastParts(
       // What a backward leaves is less than nothing, and not known from below.
       const net = Number.MIN_SAFE_INTEGER;
       return {
-        name,
+        ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
         forward: run(forward, [...own.forward, ...shared.forward], sampled.forward),
         backward: run(backward, said, { peak: sampled.backward.peak, net }),
         inputGradient: run(inputGradient, name === 'embedding' ? [] : own.backward, { peak: 0, net }),
@@ -77,11 +80,16 @@ export function leastParts(
   };
 }
 
-/** A kernel that takes so long. */
-function oneKernel(prices: Map<KernelShape, number>, kind: 'memory' | 'attention', seconds: number) {
+/** So many kernels that take so long together. */
+function pricedKernel(
+  prices: Map<KernelShape, number>,
+  kind: 'memory' | 'attention',
+  seconds: number,
+  count: number,
+): CountedKernel {
   const kernel: KernelShape = kind === 'memory' ? { kind, floats: 0, bytes: 0 } : { ...anyAttention };
-  prices.set(kernel, seconds);
-  return { kernel, count: 1, site: '' };
+  prices.set(kernel, seconds / count);
+  return { kernel, count, site: '' };
 }
 
 const anyAttention = {

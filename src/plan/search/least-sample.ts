@@ -16,13 +16,15 @@ type Attention = Extract<KernelShape, { readonly kind: 'attention' }>;
 
 /** Of a pass over one microbatch. */
 export interface SampledPass {
-  /** How many kernels are bound by memory, and what they go through: those that go through activations more than all else. */
+  /**
+   * How many kernels are bound by memory, and what they go through; but for those that do little else than to add gradients to
+   * those that were, which ZeRO 2 and 3 do in other ways.
+   */
   readonly kernels: number;
   readonly floats: number;
   readonly bytes: number;
-  /** Those that do not: they add gradients to those that were, which ZeRO 2 and 3 do in other ways. */
-  readonly addingKernels: number;
-  readonly addingBytes: number;
+  /** Kernels of other kinds. */
+  readonly others: number;
   /** Bytes of activations, as in LiveProfile. */
   readonly peak: number;
   readonly net: number;
@@ -70,8 +72,7 @@ export function samplerOf(task: SearchTask, kinds: readonly Kind[]): Sampler {
       const slack = roundedUp * (1 + along) * share;
       return {
         kernels: Math.min(from.kernels, to.kernels),
-        addingKernels: Math.min(from.addingKernels, to.addingKernels),
-        addingBytes: Math.min(from.addingBytes, to.addingBytes) / kind.tp,
+        others: Math.min(from.others, to.others),
         floats: at('floats'),
         bytes: at('bytes'),
         peak: Math.max(0, at('peak') - slack),
@@ -116,13 +117,11 @@ function tracePart(
 }
 
 function passOf({ kernels, live }: RunSummary): SampledPass {
-  const sum = { kernels: 0, floats: 0, bytes: 0, addingKernels: 0, addingBytes: 0 };
+  const sum = { kernels: 0, floats: 0, bytes: 0, others: 0 };
   for (const { kernel, count } of kernels) {
-    if (kernel.kind !== 'memory') continue;
-    if (kernel.bytes > kernel.floats) {
-      sum.addingKernels += count;
-      sum.addingBytes += count * kernel.bytes;
-    } else {
+    if (kernel.kind !== 'memory') {
+      sum.others += count;
+    } else if (kernel.bytes <= kernel.floats) {
       sum.kernels += count;
       sum.floats += count * kernel.floats;
       sum.bytes += count * kernel.bytes;

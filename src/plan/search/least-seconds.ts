@@ -12,6 +12,8 @@ export interface PassSeconds {
   /** All but attention's. */
   readonly others: number;
   readonly attention: number;
+  /** How many kernels they are. */
+  readonly kernels: number;
 }
 
 export interface PartSeconds {
@@ -22,15 +24,16 @@ export interface PartSeconds {
   readonly weightGradient: PassSeconds;
 }
 
-const nothing: PassSeconds = { others: 0, attention: 0 };
+const nothing: PassSeconds = { others: 0, attention: 0, kernels: 0 };
 
-/** `productsOf`: those of a layer. `isShared`: gradients are shared out. */
+/** `productsOf`: those of a layer. */
 export function leastSeconds(
   task: SearchTask,
   productsOf: (kind: Kind, layer: number) => ProductSeconds,
   sample: Sampler,
-): (kind: Kind, name: PartName, layer: number, isShared: boolean, costs: TrainingCosts) => PartSeconds {
-  const blockSeconds = (kind: Kind, layer: number, isShared: boolean, costs: TrainingCosts): PartSeconds => {
+): (kind: Kind, name: PartName, layer: number, costs: TrainingCosts) => PartSeconds {
+  const { config } = task;
+  const blockSeconds = (kind: Kind, layer: number, costs: TrainingCosts): PartSeconds => {
     const isFull = kind.recompute === 'full';
     const { forward, inputGradient, weightGradient, again } = productsOf(kind, layer);
     const sampled = sample(kind, 'block', layer);
@@ -38,38 +41,49 @@ export function leastSeconds(
     const merged = mergeSeconds(task, kind, costs);
     const back = attention.backward + (isFull ? attention.forward : 0);
     const input = inputGradient + (isFull ? again : 0);
+    const moved = {
+      forward: movedSeconds(sampled.forward, costs) + merged.forward,
+      backward: movedSeconds(sampled.backward, costs) + merged.backward,
+    };
+    // Biases' gradients are sums over tokens too: how much of what is gone through is theirs is not known.
+    const hasBias = config.qkvBias || config.outputBias || config.mlpBias;
+    const own = hasBias ? 0 : movedSeconds(sampled.backward, costs) + merged.backward;
+    const kernels = {
+      forward: countKernels(sampled.forward),
+      backward: countKernels(sampled.backward),
+    };
     return {
-      forward: {
-        others: forward + movedSeconds(sampled.forward, isShared, costs) + merged.forward,
-        attention: attention.forward,
-      },
-      backward: {
-        others: input + weightGradient + movedSeconds(sampled.backward, isShared, costs) + merged.backward,
-        attention: back,
-      },
-      inputGradient: { others: input, attention: back },
-      weightGradient: { others: weightGradient, attention: 0 },
+      forward: { others: forward + moved.forward, attention: attention.forward, kernels: kernels.forward },
+      backward: { others: input + weightGradient + moved.backward, attention: back, kernels: kernels.backward },
+      inputGradient: { others: input + own, attention: back, kernels: 2 },
+      weightGradient: { others: weightGradient, attention: 0, kernels: 1 },
     };
   };
-  return (kind, name, layer, isShared, costs) => {
-    if (name === 'block') return blockSeconds(kind, layer, isShared, costs);
-    const sampled = sample(kind, name, layer);
+  return (kind, name, layer, costs) => {
+    if (name === 'block') return blockSeconds(kind, layer, costs);
+    const { forward, backward } = sample(kind, name, layer);
     const head = name === 'head' ? headSeconds(task, kind, costs) : 0;
+    const pass = (products: number, sampled: SampledPass): PassSeconds => ({
+      others: products + movedSeconds(sampled, costs),
+      attention: 0,
+      kernels: countKernels(sampled),
+    });
     return {
-      forward: { others: movedSeconds(sampled.forward, isShared, costs), attention: 0 },
-      backward: { others: head + movedSeconds(sampled.backward, isShared, costs), attention: 0 },
-      inputGradient: { others: head, attention: 0 },
+      forward: pass(0, forward),
+      backward: pass(head, backward),
+      inputGradient: { others: head, attention: 0, kernels: name === 'head' ? 1 : 0 },
       weightGradient: nothing,
     };
   };
 }
 
+/** Of what a device is told to do. */
+const countKernels = ({ kernels, others }: SampledPass): number => kernels + others;
+
 /** Of kernels bound by memory, whose seconds are in proportion to what they go through but for their launches. */
-function movedSeconds(pass: SampledPass, isShared: boolean, { kernel }: TrainingCosts): number {
-  const { kernels, floats, bytes, addingKernels, addingBytes } = pass;
-  const through = (count: number, floats: number, bytes: number): number =>
-    count === 0 ? 0 : count * kernel({ kind: 'memory', floats: floats / count, bytes: bytes / count });
-  return through(kernels, floats, bytes) + (isShared ? 0 : through(addingKernels, 0, addingBytes));
+function movedSeconds(pass: SampledPass, { kernel }: TrainingCosts): number {
+  const { kernels, floats, bytes } = pass;
+  return kernels === 0 ? 0 : kernels * kernel({ kind: 'memory', floats: floats / kernels, bytes: bytes / kernels });
 }
 
 /** A ring's rank adds what each block of keys gives to what those before it gave. */
@@ -87,7 +101,7 @@ export function headSeconds(task: SearchTask, kind: Kind, { kernel }: TrainingCo
   const { config, cluster, formats } = task;
   const { hiddenSize: hidden, vocabSize } = config;
   const [rows, columns] = [tokensOf(task, kind), vocabSize / kind.tp];
-  if (task.software.lossInBlocks || !Number.isInteger(columns)) {
+  if (task.software.loss === 'blocks' || !Number.isInteger(columns)) {
     const peak = cluster.device.flopsPerSecond[rateOf[formats.products]] ?? Number.POSITIVE_INFINITY;
     return (6 * rows * hidden * columns) / peak;
   }

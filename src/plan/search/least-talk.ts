@@ -7,8 +7,8 @@ import type { PartName } from '../../model/params.ts';
 import { formatBytes } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import { widthsOf } from '../training/scenario.ts';
-import type { PartElements } from './least-memory.ts';
 import { tokensOf } from './least-products.ts';
+import type { PartElements } from './part-elements.ts';
 import { type Kind, kindLayout, type SearchTask, type SharedGrid } from './task.ts';
 
 export interface LeastTalk {

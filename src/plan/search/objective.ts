@@ -38,7 +38,7 @@ export function objectiveValue(objective: ObjectiveName, { device }: Cluster, fi
  * Of its board's power, what a device takes that waits or talks: DGX H100 takes 10.2 kW at most and 2.6 to 3 kW idle with its processes loaded,
  * and links and memory are at work meanwhile. No measurements of training are behind this number.
  */
-const idleShare = 0.45;
+export const idleShare = 0.45;
 
 /** Of one device in a step. */
 const joules = (watts: number, { stepSeconds, computeSeconds }: StepFigures): number =>

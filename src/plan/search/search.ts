@@ -15,6 +15,8 @@ export interface SearchOptions {
   readonly objective: ObjectiveName;
   /** So many layouts are wanted. */
   readonly top: number;
+  /** Layouts that fit and are known already: only better ones are looked for, to stand beside them. Of use where one is wanted. */
+  readonly known?: readonly Found[];
 }
 
 export interface Found {
@@ -46,7 +48,7 @@ export function* searchLayouts(
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
-  const { objective, top } = options;
+  const { objective, top, known = [] } = options;
   const usable = usableBytes(task.cluster.device);
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
   const grids = gridsOf(task);
@@ -56,7 +58,7 @@ export function* searchLayouts(
     const least = bounds.ofProducts(grid);
     if (least.memoryBytes <= usable) open.push({ value: worthOf(least), grid });
   }
-  const found: Found[] = [];
+  const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
   const searching = (bound: number): Searching => ({ grids: grids.length, looked, predicted, bound });
   const worst = () => (found.length < top ? Number.POSITIVE_INFINITY : found[top - 1]!.value);

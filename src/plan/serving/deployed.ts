@@ -5,7 +5,7 @@ import { type Instance, instanceOf } from './instance.ts';
 import type { ServingCosts } from './iteration.ts';
 import { meanLengths, type TokenCounts } from './lengths.ts';
 import { cacheBytes } from './memory.ts';
-import type { ServingScenario } from './scenario.ts';
+import type { ServingLayout, ServingScenario } from './scenario.ts';
 import type { SteadySetting } from './steady-state.ts';
 
 /** Instances that prompts go to, and so many of them. */
@@ -28,13 +28,21 @@ export interface Deployed {
   readonly mostWritten: number;
 }
 
-export function deploy(scenario: ServingScenario, costs: ServingCosts): Deployed {
+/** Of a layout, for the model, the load and the engine that it is asked for. */
+export type InstanceFor = (layout: ServingLayout) => Instance;
+
+/** `instanceFor`: what a search has made already. */
+export function deploy(
+  scenario: ServingScenario,
+  costs: ServingCosts,
+  instanceFor: InstanceFor = (layout) => instanceOf(layout, scenario, meanLengths(scenario.lengths), costs),
+): Deployed {
   const { deployment, engine, model, speculation } = scenario;
   const lengths = meanLengths(scenario.lengths);
   const pools = deployment.kind === 'aggregated' ? [deployment.pool] : [deployment.prefill, deployment.decode];
   const deployed = pools.map(
     ({ layout, instances }): DeployedPool => ({
-      instance: instanceOf(layout, scenario, lengths, costs),
+      instance: instanceFor(layout),
       instances,
     }),
   );

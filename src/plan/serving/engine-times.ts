@@ -12,6 +12,7 @@ export const engineTimes: Readonly<Record<EngineName, EngineTimes>> = {
     reduceSeconds: 0.000007,
     experts: 1.1,
     narrowExperts: 0.7,
+    widenedExperts: 2,
     prompts: 1.29,
   },
   vllm: {
@@ -24,6 +25,7 @@ export const engineTimes: Readonly<Record<EngineName, EngineTimes>> = {
     reduceSeconds: 0.000012,
     experts: 1.5,
     narrowExperts: 0.7,
+    widenedExperts: 1.5,
     prompts: 1.2,
   },
   sglang: {
@@ -36,6 +38,7 @@ export const engineTimes: Readonly<Record<EngineName, EngineTimes>> = {
     reduceSeconds: 0.000007,
     experts: 1.45,
     narrowExperts: 1.45,
+    widenedExperts: 1.45,
     prompts: 1.15,
   },
 };

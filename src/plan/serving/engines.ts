@@ -19,6 +19,10 @@ export interface EnginePolicy {
   readonly reservesAll: boolean;
   /** Of a device's memory, what the engine takes for weights, buffers and cache. */
   readonly memoryShare: number;
+  /** Of what weights and buffers leave of that, the cache. */
+  readonly cacheShare: number;
+  /** Layers whose tokens look at a window keep that alone; else they keep all. */
+  readonly keepsWindows: boolean;
   /** Requests written at once by one attention-data-parallel rank, at most. */
   readonly maxRunning: number;
 }
@@ -27,7 +31,7 @@ export interface EnginePolicy {
 export interface EngineTimes {
   /** Of an iteration: scheduling, preparing its inputs, starting its graph. */
   readonly iterationSeconds: number;
-  /** Of a request of an iteration: its token is sampled, made text, sent. */
+  /** Of the host, for a request of an iteration: its token is made text and sent, its next inputs are prepared, while the device works. */
   readonly requestSeconds: number;
   /** Of a kernel, over what it takes alone: gaps, and small kernels that are not listed; less than nothing where launches overlap. */
   readonly kernelSeconds: number;
@@ -42,6 +46,8 @@ export interface EngineTimes {
   readonly experts: number;
   /** The same of experts of four bits whose products the device takes as they are. */
   readonly narrowExperts: number;
+  /** The same of experts whose weights are widened before products are taken of them. */
+  readonly widenedExperts: number;
   /** Of products and attention of iterations that read prompts, over what their models say: clocks are lower where there is more work. */
   readonly prompts: number;
 }
@@ -53,8 +59,10 @@ export const enginePolicies: Readonly<Record<EngineName, EnginePolicy>> = {
     chunks: false,
     gathersPrompts: 50,
     reservesAll: true,
-    memoryShare: 0.9,
-    maxRunning: 2048,
+    memoryShare: 1,
+    cacheShare: 0.9,
+    keepsWindows: false,
+    maxRunning: 4096,
   },
   vllm: {
     promptTokens: 8192,
@@ -63,6 +71,8 @@ export const enginePolicies: Readonly<Record<EngineName, EnginePolicy>> = {
     gathersPrompts: 0,
     reservesAll: false,
     memoryShare: 0.92,
+    cacheShare: 1,
+    keepsWindows: true,
     maxRunning: 1024,
   },
   sglang: {
@@ -72,6 +82,8 @@ export const enginePolicies: Readonly<Record<EngineName, EnginePolicy>> = {
     gathersPrompts: 0,
     reservesAll: false,
     memoryShare: 0.88,
+    cacheShare: 1,
+    keepsWindows: true,
     maxRunning: 1024,
   },
 };

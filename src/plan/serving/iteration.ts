@@ -1,7 +1,10 @@
 // Seconds of an iteration of an engine, by cause: the sum of its kernels and collectives, and the engine's own time.
 import type { ModelConfig } from '../../model/config.ts';
-import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
+import type { KernelShape } from '../../program/kernel-shape.ts';
+import type { KernelFormats, TalkSeconds } from '../cost/cost-model.ts';
+import type { KernelConditions } from '../cost/kernels.ts';
 import type { Cluster } from '../hardware/cluster.ts';
+import type { Device } from '../hardware/device.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { formatBytes } from '../hardware/number-format.ts';
 import { attentionKernels } from './attention-kernels.ts';
@@ -13,10 +16,16 @@ import { type LayerSetting, layerWork, type PlacedTalk, type ServingGroup } from
 import { meshOf } from './mesh.ts';
 import { reduceAtOnce } from './reduce-at-once.ts';
 import type { IterationSeconds, ServingFormats, ServingLayout } from './scenario.ts';
+import { likingOf } from './used-experts.ts';
 
 /** What seconds are made of. */
 export interface ServingCosts {
-  readonly kernelSeconds: KernelSeconds;
+  readonly kernelSeconds: (
+    kernel: KernelShape,
+    device: Device,
+    formats: KernelFormats,
+    conditions?: KernelConditions,
+  ) => number;
   readonly talkSeconds: TalkSeconds;
   readonly engineTimes: Readonly<Record<EngineName, EngineTimes>>;
   /** See used-experts.ts. */
@@ -57,10 +66,10 @@ export function iterations(setting: IterationSetting): Iterate {
     layout,
     formats: roles,
     activationBytes,
-    routingSkew: costs.routingSkew,
+    ...(config.mixture && { liking: likingOf(config.mixture, costs.routingSkew) }),
   };
   const forms = layerForms(config);
-  const ofExperts = formatBytes[roles.experts.products] < 1 ? times.narrowExperts : times.experts;
+  const ofExperts = expertsFactor(roles.experts, times);
   const { tp, cp, pp } = layout;
   const mesh = meshOf(layout);
   const spreads: Record<ServingGroup, readonly number[]> = {
@@ -75,11 +84,14 @@ export function iterations(setting: IterationSetting): Iterate {
     return call === 'allReduce' ? Math.min(seconds, reduceAtOnce(bytes, spread, cluster, times)) : seconds;
   };
 
+  /** Clocks are lower where there is more work. */
+  const conditionsOf = (read: number): KernelConditions => ({ sustained: read > 0 ? 1 / times.prompts : 1 });
+
   const layerSeconds = (form: LayerForm, written: number, read: number): WorkSeconds => {
     const sums = { products: 0, experts: 0, other: 0, collectives: 0, kernels: 1 };
     const work = layerWork(form, { written, read }, layerSetting);
     for (const { part, kernel, formats } of work.kernels) {
-      sums[part] += costs.kernelSeconds(kernel, cluster.device, formats);
+      sums[part] += costs.kernelSeconds(kernel, cluster.device, formats, conditionsOf(read));
       sums.kernels++;
     }
     for (const each of work.talk) sums.collectives += talkSeconds(each);
@@ -124,7 +136,8 @@ export function iterations(setting: IterationSetting): Iterate {
     let seconds = 0;
     for (const { attention, layers } of forms)
       for (const kernel of attentionKernels(attention, batch, layout))
-        seconds += (layers / pp) * costs.kernelSeconds(kernel, cluster.device, roles.plain);
+        seconds +=
+          (layers / pp) * costs.kernelSeconds(kernel, cluster.device, roles.plain, conditionsOf(batch.prompts));
     return seconds;
   };
 
@@ -134,14 +147,13 @@ export function iterations(setting: IterationSetting): Iterate {
     const read = Math.round((part.prompts * part.promptTokens) / cp);
     const work = workOf(written, read, Math.max(1, Math.round(sampledRows(part))));
     const sent = pp === 1 ? 0 : sendSeconds(part);
-    const slower = batch.prompts > 0 ? times.prompts * pp : pp;
-    const products = work.products * slower;
-    const experts = work.experts * ofExperts * slower;
-    const attention = attentionSeconds(part) * slower;
+    const products = work.products * pp;
+    const experts = work.experts * ofExperts * pp;
+    const attention = attentionSeconds(part) * pp;
     const small = (work.other + work.kernels * times.kernelSeconds) * pp;
     const collectives = (work.collectives + sent) * pp;
-    const overhead = times.iterationSeconds + times.requestSeconds * sampledRows(batch);
     const device = products + experts + attention + small + collectives;
+    const overhead = times.iterationSeconds + Math.max(0, times.requestSeconds * sampledRows(batch) - device);
     const launches = batch.prompts > 0 ? work.kernels * times.launchSeconds * pp : 0;
     const other = small + Math.max(0, launches - device);
     const total = products + experts + attention + other + collectives + overhead;
@@ -152,6 +164,11 @@ export function iterations(setting: IterationSetting): Iterate {
     const bytes = (tokensOf(part) / cp) * config.hiddenSize * activationBytes;
     return costs.talkSeconds({ call: 'send', bytes, spread: stages }, cluster);
   }
+}
+
+function expertsFactor({ weights, products }: KernelFormats, times: EngineTimes): number {
+  if (formatBytes[weights ?? products] < formatBytes[products]) return times.widenedExperts;
+  return formatBytes[products] < 1 ? times.narrowExperts : times.experts;
 }
 
 const partOf = (batch: Batch, parts: number): Batch => ({

@@ -21,7 +21,17 @@ export interface LayerForm {
   readonly layers: number;
 }
 
+const known = new WeakMap<ModelConfig, readonly LayerForm[]>();
+
 export function layerForms(config: ModelConfig): readonly LayerForm[] {
+  const before = known.get(config);
+  if (before) return before;
+  const found = formsOf(config);
+  known.set(config, found);
+  return found;
+}
+
+function formsOf(config: ModelConfig): readonly LayerForm[] {
   const forms = new Map<string, LayerForm>();
   for (let layer = 0; layer < config.layers; layer++) {
     const mixture = mixtureOf(config, layer);

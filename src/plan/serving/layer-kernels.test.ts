@@ -32,7 +32,7 @@ function work(name: string, layout: ServingLayout, tokens: number): LayerWork {
   return layerWork(
     layerForms(config)[0]!,
     { written: 0, read: tokens },
-    { config, layout, formats, activationBytes: 2, routingSkew: 0 },
+    { config, layout, formats, activationBytes: 2 },
   );
 }
 

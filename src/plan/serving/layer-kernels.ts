@@ -3,10 +3,11 @@
 import { type Mixture, type ModelConfig, mlpMatrices } from '../../model/config.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { GroupTalk, KernelFormats } from '../cost/cost-model.ts';
+import { formatBytes } from '../hardware/number-format.ts';
 import type { RoleFormats } from './formats.ts';
 import type { AttentionForm, LayerForm } from './layer-forms.ts';
 import type { ServingLayout } from './scenario.ts';
-import { busiestSlots, usedExperts } from './used-experts.ts';
+import { busiestSlots, type Liking, likingOf, usedExperts } from './used-experts.ts';
 
 export type KernelPart = 'products' | 'experts' | 'other';
 
@@ -35,8 +36,8 @@ export interface LayerSetting {
   readonly layout: ServingLayout;
   readonly formats: RoleFormats;
   readonly activationBytes: number;
-  /** See used-experts.ts. */
-  readonly routingSkew: number;
+  /** How the experts of its mixture are liked; undefined: all alike. */
+  readonly liking?: Liking;
 }
 
 /** Tokens of this device that are written, and of prompts. */
@@ -145,14 +146,14 @@ function mlpKernels(width: number, tokens: number, setting: LayerSetting): Place
 }
 
 function mixtureKernels(mixture: Mixture, { written, read }: LayerTokens, setting: LayerSetting): PlacedKernel[] {
-  const { config, layout, formats, routingSkew } = setting;
+  const { config, layout, formats, liking = likingOf(mixture, 0) } = setting;
   const { tp, cp, dp, ep } = layout;
   const { hiddenSize, activation } = config;
   const tokens = written + read;
   // What is written is the same on all ranks of cp.
   const together = (written + read * cp) * dp;
-  const slots = busiestSlots(together * mixture.perToken, ep);
-  const groups = Math.max(1, Math.round(usedExperts(mixture, together, routingSkew) / ep));
+  const slots = busiestSlots(liking, together * mixture.perToken, ep);
+  const groups = Math.max(1, Math.round(usedExperts(liking, together) / ep));
   const width = share(mixture.intermediateSize, (tp * cp * dp) / ep);
   const matrices = mlpMatrices[activation].length - 1;
   const grouped = (n: number, k: number): PlacedKernel => ({
@@ -175,17 +176,22 @@ function mixtureKernels(mixture: Mixture, { written, read }: LayerTokens, settin
 
 /** Tokens go to the ranks of their experts and come back: all of them to all ranks, or each where it is needed, whichever sends less. */
 function expertTalk({ perToken }: Mixture, tokens: number, setting: LayerSetting): PlacedTalk[] {
-  const { config, layout, activationBytes } = setting;
+  const { config, layout, formats, activationBytes } = setting;
   const { tp, cp, dp, ep } = layout;
-  const bytes = (tokens / tp) * config.hiddenSize * activationBytes;
+  const features = (tokens / tp) * config.hiddenSize;
+  // What experts take products of is made narrow before it is sent.
+  const there = features * formatBytes[formats.experts.products];
+  const back = features * activationBytes;
   const ranks = tp * cp * dp;
   // A token goes to so many ranks.
   const reached = (ep * (1 - (1 - 1 / ep) ** perToken) * ranks) / ep;
   if (reached * 2 > ranks - 1)
     return [
-      { group: 'stage', call: 'allGather', bytes },
-      { group: 'stage', call: 'reduceScatter', bytes: bytes * ranks },
+      { group: 'stage', call: 'allGather', bytes: there },
+      { group: 'stage', call: 'reduceScatter', bytes: back * ranks },
     ];
-  const sent: PlacedTalk = { group: 'stage', call: 'allToAll', bytes: bytes * reached };
-  return [sent, sent];
+  return [
+    { group: 'stage', call: 'allToAll', bytes: there * reached },
+    { group: 'stage', call: 'allToAll', bytes: back * reached },
+  ];
 }

@@ -18,13 +18,14 @@ export function cacheBytes(
   { tp, pp, cp }: ServingLayout,
   { cache }: ServingFormats,
   tokens: number,
+  keepsWindows = true,
 ): number {
   const bytes = layerForms(config).reduce((sum, { attention, layers }) => {
     const ofToken =
       attention.kind === 'latent'
         ? attention.keyValueRank + attention.rotatedDim
         : 2 * share(attention.kvHeads, tp) * attention.headDim;
-    const window = attention.kind === 'grouped' ? attention.window : undefined;
+    const window = keepsWindows && attention.kind === 'grouped' ? attention.window : undefined;
     return sum + layers * ofToken * Math.min(tokens, window ?? tokens);
   }, 0);
   return (bytes * formatBytes[cache]) / (pp * cp);
@@ -47,7 +48,8 @@ export function servingMemory(setting: MemorySetting): ServingMemory {
   const widest = Math.max(config.intermediateSize, config.mixture ? config.mixture.perToken * config.hiddenSize : 0);
   const activations = policy.promptTokens * (4 * config.hiddenSize + (2 * widest) / layout.tp);
   const buffers = fixedBytes + activations * formatBytes[formats.activations];
-  const cache = Math.max(0, device.memoryBytes * policy.memoryShare - weights - buffers);
-  const ofRequest = cacheBytes(config, layout, formats, requestTokens);
+  const left = device.memoryBytes * policy.memoryShare - weights - buffers;
+  const cache = Math.max(0, left * policy.cacheShare);
+  const ofRequest = cacheBytes(config, layout, formats, requestTokens, policy.keepsWindows);
   return { weights, buffers, cache, cacheTokens: ((cache * requestTokens) / ofRequest) * layout.dp };
 }

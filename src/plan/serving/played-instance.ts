@@ -144,7 +144,9 @@ export class PlayedInstance {
   private nextPieces(): { of: Reading; piece: number }[] {
     const { policy, ranks, queries } = this.setting;
     const written = policy.mixes ? this.writing.length * queries : 0;
-    let room = Math.max(ranks, policy.promptTokens * ranks - written);
+    // Where prompts are read whole, every rank has room for one at least.
+    const whole = policy.chunks ? 0 : (this.reading[0]?.left ?? 0);
+    let room = Math.max(ranks, policy.promptTokens * ranks - written, whole * ranks);
     const pieces: { of: Reading; piece: number }[] = [];
     for (const of of this.reading) {
       const piece = policy.chunks ? Math.min(of.left, room) : of.left;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseModelConfig } from '../../model/families.ts';
 import { presets } from '../../model/presets.ts';
 import { deploy } from './deployed.ts';
-import { servingFront, servingLayouts } from './pareto.ts';
+import { cacheBytes } from './memory.ts';
 import { servingPredictor } from './predict-serving.ts';
 import type { Pool, ServingLayout, ServingScenario } from './scenario.ts';
 import { cluster, plainFormats, roofline } from './stand-ins.test-support.ts';
@@ -115,6 +115,44 @@ describe('loads', () => {
   });
 });
 
+describe('offline', () => {
+  const atOnce = (requests: number) => ({
+    kind: 'recorded' as const,
+    arrivals: Array.from({ length: requests }, () => ({ seconds: 0 })),
+  });
+
+  test('one request more than there is room for takes another wave', () => {
+    const lengths = { inputTokens: 8, outputTokens: 2048 };
+    const wide = { lengths, engine: 'trtllm', model: parseModelConfig(presets['gpt2-xl'], 'model') } as const;
+    const room = deploy(scenario(wide), roofline).mostWritten;
+    const seconds = (requests: number) =>
+      requests / predict(scenario({ ...wide, load: atOnce(requests) })).requestsPerSecond;
+    const full = seconds(room);
+    const alone = seconds(1);
+    // The last wave, of one, is as quick as it is alone.
+    expect(seconds(room + 1) / (full + alone)).toBeCloseTo(1, 2);
+    expect(seconds(2 * room) / (2 * full)).toBeCloseTo(1, 2);
+  });
+
+  test('ranks with requests of their own read whole prompts together, however long', () => {
+    const deployment = aggregated({ dp: 4, ep: 4 });
+    const given = { model: mixtral, deployment, lengths: { inputTokens: 20_000, outputTokens: 4 } };
+    const { secondsToFirstToken } = predict(scenario({ ...given, engine: 'trtllm', load: atOnce(4) }));
+    expect(secondsToFirstToken.p99).toBe(secondsToFirstToken.p50);
+  });
+});
+
+describe('pools apart', () => {
+  test('keys and values of a prompt go over the links', () => {
+    const deployment = { kind: 'disaggregated', prefill: pool({ tp: 2 }), decode: pool({ tp: 2 }) } as const;
+    const { transferSeconds } = deploy(scenario({ deployment }), roofline);
+    const bytes = cacheBytes(model, { ...one, tp: 2 }, plainFormats, 1024);
+    // Each device has half of the heads, and sends them at once.
+    expect(2 * bytes).toBe(cacheBytes(model, one, plainFormats, 1024));
+    expect(transferSeconds).toBeCloseTo(bytes / cluster.tiers[0]!.bytesPerSecond, 12);
+  });
+});
+
 describe('what does not fit', () => {
   test('is said with what is short', () => {
     const big = parseModelConfig({ ...presets['llama-3.2-1b'], num_hidden_layers: 1600 }, 'model');
@@ -137,50 +175,5 @@ describe('drafts', () => {
       ).secondsPerOutputToken.mean;
     expect(perToken() / perToken(1)).toBeGreaterThan(3.5);
     expect(perToken(0)).toBeGreaterThan(perToken());
-  });
-});
-
-describe('the front', () => {
-  const setting = {
-    model: mixtral,
-    cluster,
-    engine: 'trtllm',
-    formats: plainFormats,
-    lengths: { inputTokens: 512, outputTokens: 128 },
-    devices: 4,
-  } as const;
-  const front = servingFront(setting, roofline);
-
-  test('has layouts whose devices are those of an instance', () => {
-    for (const { tp, pp, dp, cp, ep } of servingLayouts(mixtral, 8)) {
-      expect(tp * pp * dp * cp).toBe(8);
-      expect((tp * dp * cp) % ep).toBe(0);
-    }
-    expect(servingLayouts(model, 8).every(({ dp, ep }) => dp === 1 && ep === 1)).toBe(true);
-  });
-
-  test('rises: each point is slower for one request and more for all', () => {
-    expect(front.length).toBeGreaterThan(2);
-    for (const [i, { prediction }] of front.entries()) {
-      if (i === 0) continue;
-      const before = front[i - 1]!.prediction;
-      expect(prediction.secondsPerOutputToken.mean).toBeGreaterThan(before.secondsPerOutputToken.mean);
-      expect(prediction.outputTokensPerSecondPerDevice).toBeGreaterThan(before.outputTokensPerSecondPerDevice);
-    }
-  });
-
-  test('no layout and load beats it', () => {
-    for (const layout of servingLayouts(mixtral, 4))
-      for (const concurrency of [1, 3, 17, 200]) {
-        const deployed = deploy({ ...setting, deployment: aggregated(layout), load: { kind: 'saturated' } }, roofline);
-        const { secondsPerOutputToken, outputTokensPerSecondPerDevice } = steadyServing(deployed, concurrency);
-        // Loads between those that are tried lie on the line between them, or a little off it.
-        const beaten = front.some(
-          ({ prediction }) =>
-            prediction.secondsPerOutputToken.mean <= 1.01 * secondsPerOutputToken.mean &&
-            2.05 * prediction.outputTokensPerSecondPerDevice >= outputTokensPerSecondPerDevice,
-        );
-        expect(beaten).toBe(true);
-      }
   });
 });

@@ -1,5 +1,6 @@
 // Seconds and bytes of serving a model: the one function that everything else asks.
 import { fittedCosts } from '../cost/fitted-costs.ts';
+import { kernelSeconds } from '../cost/kernels.ts';
 import { deploy } from './deployed.ts';
 import { engineTimes, routingSkew } from './engine-times.ts';
 import { withoutRoom } from './explained.ts';
@@ -24,7 +25,7 @@ export const servingPredictor =
   };
 
 /** By the fitted models of kernels, collectives and engines. */
-export const fittedServing: ServingCosts = { ...fittedCosts, engineTimes, routingSkew };
+export const fittedServing: ServingCosts = { ...fittedCosts, kernelSeconds, engineTimes, routingSkew };
 
 /**
  * Serving a load on a cluster. A load that goes on for ever (`saturated`) is worked out by arithmetic, as means; all others are played request

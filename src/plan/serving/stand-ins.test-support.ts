@@ -19,6 +19,7 @@ const noTime: EngineTimes = {
   reduceSeconds: 0,
   experts: 1,
   narrowExperts: 1,
+  widenedExperts: 1,
   prompts: 1,
 };
 

@@ -24,10 +24,11 @@ type Scheduled = Pick<Layout, 'pp' | 'virtual' | 'schedule' | 'scheduleFile'>;
 
 /**
  * As many microbatches as show all there is to a schedule's order. 1F1B and ZB-H1 are in their steady state after as many as there are stages,
- * and leave it with as many; the same of interleaved 1F1B in groups, which are alike if stages divide the microbatches. GPipe holds all there are.
+ * and leave it with as many; the same of interleaved 1F1B in groups, which are alike if stages divide the microbatches. GPipe holds all there are, and of DualPipe's backwards as
+ * many are in halves, however many there are.
  */
 export function enoughMicrobatches({ pp, virtual, schedule }: Scheduled, microbatches: number): number {
-  if (schedule === 'gpipe' || schedule === 'file') return microbatches;
+  if (schedule === 'gpipe' || schedule === 'file' || schedule === 'dualpipe') return microbatches;
   if (virtual > 1 && microbatches % pp !== 0) return microbatches;
   return Math.min(microbatches, pp * (virtual > 1 ? 2 * virtual + 2 : 3));
 }

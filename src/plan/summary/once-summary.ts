@@ -1,6 +1,7 @@
 // What a rank does once in a step, before its microbatches and after them, and what lasts: state, tokens and scalars.
 import { coordsOf } from '../../mesh/mesh.ts';
 import type { AlikeParts } from '../../state/buckets.ts';
+import { sharedOver } from '../../state/placement.ts';
 import { type StateVector, stateOfParts } from '../../state/vectors.ts';
 import { ownMesh, type StepSettings } from '../../step/settings.ts';
 import { tokenBuffers } from '../../step/token-buffers.ts';
@@ -81,7 +82,7 @@ function stateBytes(vectors: readonly StateVector[], widths: Widths): StateBytes
   const bytes = { weights: 0, gradients: 0, optimizer: 0 };
   for (const { role, size, bucket } of vectors) {
     const all = size * bucket.count;
-    if (role === 'parameter') bytes.weights += all * widths.parameters;
+    if (role === 'parameter') bytes.weights += isCopy(bucket, widths) ? 0 : all * widths.parameters;
     else if (role === 'gradient') bytes.gradients += all * widths.gradients;
     else bytes.optimizer += all * widthOf(role, widths);
     // Copies are of what moments are held for.
@@ -89,3 +90,7 @@ function stateBytes(vectors: readonly StateVector[], widths: Widths): StateBytes
   }
   return bytes;
 }
+
+/** Shares of parameters are those that the optimizer works on, where it has its own: what is gathered is cast first. */
+const isCopy = ({ placement, types }: StateVector['bucket'], { master }: Widths): boolean =>
+  master > 0 && sharedOver(placement.param, types).length > 0;

@@ -69,6 +69,8 @@ export function summariesFor(settings: StepSettings, widths: Widths): Summaries 
       const runsOf = once((halves: Halves) => phaseSummaries(sharedBy(recordingOf(halves), layout.dp), widths));
       return {
         name,
+        layer,
+        policy,
         get forward() {
           return runsOf('whole').forward!;
         },
@@ -104,7 +106,7 @@ function phaseSummaries(recording: PartRecording, widths: Widths): Partial<Recor
 }
 
 /** Of parts side by side. */
-export function chunkSummary(parts: readonly CountedPart[]): ChunkSummary {
+function chunkSummary(parts: readonly CountedPart[]): ChunkSummary {
   const known: { [kind in WorkKind]?: RunSummary } = {};
   const runOf = (kind: WorkKind): RunSummary => {
     const found = known[kind];

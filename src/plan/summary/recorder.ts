@@ -33,7 +33,7 @@ export interface Step {
   readonly touched: readonly number[];
   readonly kernels: readonly (
     | KernelShape
-    | { readonly kind: 'state'; readonly gone: Gone; readonly updates: boolean }
+    | { readonly kind: 'state'; readonly gone: Gone; readonly updates: boolean; readonly op: string }
   )[];
   readonly talk: RecordedTalk | undefined;
   readonly flops: number;
@@ -125,7 +125,7 @@ export function startRecording(
       if (instruction.kind !== 'zero') throw new Error(`${instruction.site}: a ${instruction.kind} is no part's own`);
       const zeroed = instruction.buffers.map((id) => buffers[id]!);
       const all = zeroed.map(({ role, numbers, count = 1 }) => ({ role, numbers: numbers * count }));
-      const kernel = { kind: 'state', gone: addGone(all), updates: false } as const;
+      const kernel = { kind: 'state', gone: addGone(all), updates: false, op: 'zero' } as const;
       const touched = zeroed.flatMap(({ root }) => root ?? []);
       steps.push({
         site: instruction.site,
@@ -218,7 +218,7 @@ function kernelIn(node: Node, bound: Bound): Step['kernels'][number] | undefined
   const roleOf = (value: Value): NumberRole =>
     value.dtype === 'float' ? (bound(value)?.role ?? 'activation') : value.dtype;
   const gone = addGone(values.map((value) => ({ role: roleOf(value), numbers: elements(value.shape) })));
-  return { kind: 'state', gone, updates: gone.firstMoment !== undefined };
+  return { kind: 'state', gone, updates: gone.firstMoment !== undefined, op: node.op.name };
 }
 
 const isOfState = (role: NumberRole | undefined): boolean =>

@@ -2,7 +2,7 @@
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import { alignment } from '../../program/lives.ts';
 import { once } from '../../step/once.ts';
-import type { Activation, Gone, NumberRole, Recording, Step } from './recorder.ts';
+import type { Activation, NumberRole, Recording, Step } from './recorder.ts';
 import type { CountedTalk, LiveProfile, RunSummary, Widths } from './summary.ts';
 
 /** Bytes of a number. */
@@ -39,7 +39,7 @@ export function summarise(steps: readonly Step[], widths: Widths, live: LiveProf
   for (const step of steps) {
     flops += step.count * step.flops;
     for (const recorded of step.kernels) {
-      const kernel = recorded.kind === 'state' ? memoryOf(recorded.gone, recorded.updates, widths) : recorded;
+      const kernel = recorded.kind === 'state' ? memoryOf(recorded, widths) : recorded;
       const key = keyOf(kernel);
       const known = kernels.get(key);
       if (known) known.count += step.count;
@@ -63,12 +63,14 @@ const keyOf = (kernel: KernelShape): string => {
 };
 const keys = new WeakMap<KernelShape, string>();
 
+type StateKernel = Extract<Step['kernels'][number], { readonly kind: 'state' }>;
+
 /** Numbers of the state in bytes; an optimizer that works on copies reads and writes those as well. */
-function memoryOf(gone: Gone, updates: boolean, widths: Widths): KernelShape {
+function memoryOf({ gone, updates, op }: StateKernel, widths: Widths): KernelShape {
   let bytes = updates ? (gone.firstMoment ?? 0) * widths.master : 0;
   for (const [role, numbers] of Object.entries(gone))
     if (role !== 'activation') bytes += numbers * widthOf(role as NumberRole, widths);
-  return { kind: 'memory', floats: gone.activation ?? 0, bytes };
+  return { kind: 'memory', floats: gone.activation ?? 0, bytes, op };
 }
 
 export interface Bounds {

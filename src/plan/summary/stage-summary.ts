@@ -1,5 +1,5 @@
 // What the ranks of a pipeline stage do and hold in a step of training on tokens, from summaries of its parts.
-import { virtualLayers } from '../../mesh/layout.ts';
+import { chunksOf, placeOf, virtualLayers } from '../../mesh/layout.ts';
 import { coordsOf } from '../../mesh/mesh.ts';
 import { recomputeOf } from '../../mesh/recompute.ts';
 import { hasAlikeLayers, layerLike } from '../../model/config.ts';
@@ -21,9 +21,10 @@ export const summariseStage = (settings: StepSettings, pp: number, widths: Width
  * Of the first rank of every stage (or of `some`), which stands for all of it: over cp ranks hold other tokens, which see more or fewer
  * others. Replicas that take steps of their own (`outer`) are no part of it. Stages that are alike have the same summary.
  */
-export function summariseStages(settings: StepSettings, widths: Widths, some?: readonly number[]): StageSummary[] {
+export function summariseStages(given: StepSettings, widths: Widths, some?: readonly number[]): StageSummary[] {
+  const settings = withCopies(given);
   const { config, layout } = settings;
-  const { pp, virtual, recompute } = layout;
+  const { pp, recompute } = layout;
   const layers = virtualLayers(layout, config.layers);
   const summaries = summariesFor(settings, widths);
   const onceOf = onceSummaries(settings, widths);
@@ -54,10 +55,11 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
     const [first, end] = layers[place]!;
     return `${place === 0 ? 'e' : ''}${alike ? end - first : `${first}-${end}`}${place === layers.length - 1 ? 'h' : ''}`;
   };
-  const summaryOf = (stage: number, names: readonly string[]): StageSummary => {
-    const stretchesOf = (chunk: number): Stretch[] => chunkOf(chunk * pp + stage);
+  const summaryOf = (stage: number, places: readonly number[], names: readonly string[]): StageSummary => {
+    const stretchesOf = (chunk: number): Stretch[] => chunkOf(places[chunk]!);
     const parts = once(() => alikeParts(names.flatMap((_, chunk) => stretchesOf(chunk))));
-    const all = alike ? `${stage === 0} ${countLayers(layers, stage, pp)} ${stage === pp - 1}` : names.join('/');
+    const count = places.reduce((sum, place) => sum + layers[place]![1] - layers[place]![0], 0);
+    const all = alike ? `${places.includes(0)} ${count} ${places.includes(layers.length - 1)}` : names.join('/');
     const tokens = tokensOf(parts, all);
     const { scalars, ...lasting } = onceOf(parts, stage, all);
     return {
@@ -77,11 +79,12 @@ export function summariseStages(settings: StepSettings, widths: Widths, some?: r
   const known = new Map<string, StageSummary>();
   const inOrder = some ?? Array.from({ length: pp }, (_, stage) => stage);
   return inOrder.map((stage) => {
-    let key = namesOf(stage);
-    for (let chunk = 1; chunk < virtual; chunk++) key += `/${namesOf(chunk * pp + stage)}`;
+    const places = Array.from({ length: chunksOf(layout) }, (_, chunk) => placeOf(layout, stage, chunk));
+    const names = places.map(namesOf);
+    const key = names.join('/');
     const found = known.get(key);
     if (found) return found;
-    const made = summaryOf(stage, key.split('/'));
+    const made = summaryOf(stage, places, names);
     known.set(key, made);
     return made;
   });
@@ -97,11 +100,11 @@ interface Stretch {
 
 const end = { layer: 0, policy: 'none', count: 1 } as const;
 
-/** Of all chunks of a stage. */
-function countLayers(layers: readonly (readonly [number, number])[], stage: number, pp: number): number {
-  let count = 0;
-  for (let place = stage; place < layers.length; place += pp) count += layers[place]![1] - layers[place]![0];
-  return count;
+/** With dualpipe each part of the model is there twice along a pipeline: its two copies see different data, as those of dp do. */
+function withCopies(settings: StepSettings): StepSettings {
+  const { layout } = settings;
+  if (layout.schedule !== 'dualpipe') return settings;
+  return { ...settings, layout: { ...layout, dp: 2 * layout.dp } };
 }
 
 /** The parts of all chunks, whatever they keep. */

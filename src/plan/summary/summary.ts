@@ -1,6 +1,7 @@
 // What a rank does and holds in a step, summed up by part of the model: what estimates are arithmetic on.
 
 import type { GroupAxis } from '../../mesh/mesh.ts';
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import type { CollectiveOp } from '../../mesh/traffic.ts';
 import type { PartName } from '../../model/params.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
@@ -58,6 +59,9 @@ export type WorkSummaries = Readonly<Record<WorkKind, RunSummary>>;
 /** A part of the model: all that are built alike have the same object, so that what is made of it can be kept by it. */
 export interface PartSummary extends WorkSummaries {
   readonly name: PartName;
+  /** Of a block: the first that is built so. */
+  readonly layer: number;
+  readonly policy: RecomputePolicy;
 }
 
 /** Parts side by side that are alike. */

@@ -1,68 +1,106 @@
 // What kernels and collectives of one training scenario cost.
+import type { Layout } from '../../mesh/layout.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
-import { sustainedShare } from '../cost/sustained.ts';
+import { keeps as fittedKeeps, type Keeps, sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
-import { rateOf } from '../hardware/number-format.ts';
+import { formatBytes, rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
+import { busiestRank } from './routing.ts';
 import type { TrainingScenario } from './scenario.ts';
-import { trainingParameters } from './training-parameters.ts';
+import { productsAgain } from './selection.ts';
+import { type TrainingParameters, trainingParameters } from './training-parameters.ts';
 
 export interface CostModel {
   readonly kernelSeconds: (...args: [...Parameters<KernelSeconds>, conditions?: KernelConditions]) => number;
   readonly talkSeconds: TalkSeconds;
+  /** Undefined: those that are fitted. */
+  readonly parameters?: TrainingParameters;
+  readonly keeps?: Keeps;
 }
 
 export interface TrainingCosts {
   /** Seconds of one. */
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
+  /** Kernels that it is. */
+  readonly launches: (kernel: KernelShape) => number;
+  readonly parameters: TrainingParameters;
 }
 
+/** With dualpipe both copies of a part of the model along a pipeline see data of their own. */
+const ofCopies = (layout: Layout): Layout =>
+  layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
+
 export function trainingCosts(
-  { cluster, config, formats, layout, software }: TrainingScenario,
+  { cluster, config, formats, layout, software, routing = 'even' }: TrainingScenario,
   model: CostModel,
 ): TrainingCosts {
   const { device } = cluster;
+  const busiest = busiestRank(config, layout, routing);
   const { attention, dropout, fuses } = software;
-  const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = trainingParameters;
+  const { parameters = trainingParameters, keeps = fittedKeeps } = model;
+  const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = parameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
   const kernelFormats = { products: formats.products, activations: formats.activations };
-  const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products]), groupedShare };
-  const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations]) };
+  const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products], keeps), groupedShare };
+  const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations], keeps) };
   const fused = (kernel: KernelShape): number =>
     model.kernelSeconds(kernel, device, kernelFormats, kernel.kind === 'attention' ? ofAttention : ofProducts);
   /** Bytes for experts: of a rank's own tokens, where tensor-parallel ranks share them out, and once to a node, where they go so. */
   const toExperts = (bytes: number, spread: readonly number[]): number =>
-    bytes / (layout.sp && software.gathersAgain ? layout.tp : 1) / (software.sendsOnce ? copies(spread) : 1);
+    (busiest * bytes) /
+    (layout.sp && software.gathersAgain ? layout.tp : 1) /
+    (software.sendsOnce ? copies(spread) : 1);
   /** Of what leaves a node, on average over tokens whose experts lie anywhere: rows for each node that has any. */
   const copies = (spread: readonly number[]): number => {
     const wanted = config.mixture?.perToken ?? 1;
     const nodes = spread.slice(1).reduce((a, b) => a * b, 1);
     return nodes === 1 ? 1 : wanted / nodes / (1 - (1 - 1 / nodes) ** wanted);
   };
+  // A shard's sums are small.
+  const addsApart = software.addsApart && layout.zero < 2;
+  const addedApart = ({ batch, m, n }: { readonly batch: number; readonly m: number; readonly n: number }) =>
+    ({
+      kind: 'memory',
+      floats: 0,
+      bytes: batch * m * n * (formatBytes[formats.activations] + 2 * formatBytes[formats.gradients]),
+    }) as const;
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
+  const scoresOf = (kernel: Extract<KernelShape, { readonly kind: 'attention' }>): KernelShape[] =>
+    scoreKernels(kernel, dropout, layout.recompute.policy === 'selective');
+  const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return passes * fused(kernel);
+    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
+    if (kernel.kind === 'matmul')
+      return again * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
+    if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
-    return scoreKernels(kernel, dropout, layout.recompute.policy === 'selective').reduce(
-      (sum, each) => sum + fused(each),
-      0,
-    );
+    return scoresOf(kernel).reduce((sum, each) => sum + fused(each), 0);
+  };
+  // Each operand of a product that is narrower than activations is made so before.
+  const ofProduct = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
+  const launchesOf = (kernel: KernelShape): number => {
+    if (kernel.kind === 'memory') return 1;
+    if (kernel.kind === 'attention') return attention === 'scores' ? scoresOf(kernel).length : 1;
+    return ofProduct + (kernel.kind === 'matmul' && kernel.accumulates && addsApart ? 1 : 0);
   };
   return {
+    parameters,
     kernel,
+    launches: launchesOf,
     talk({ axis, call, bytes }) {
-      const spread = groupSpread(layout, axis, cluster);
-      return model.talkSeconds(
+      const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
+      const seconds = model.talkSeconds(
         { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
         cluster,
       );
+      return software.gathersTensors && layout.zero === 3 ? seconds / parameters.tensorGathers : seconds;
     },
   };
 }

@@ -1,47 +1,121 @@
-// What frameworks hold of activations besides what the program does: scores of attention that writes them, masks of dropout, logits in fp32.
-import { mixtureOf } from '../../model/config.ts';
+// What is alive of activations while a chunk works: what the program holds of each part, and what frameworks hold besides.
+import type { Layout } from '../../mesh/layout.ts';
+import { type ModelConfig, mixtureOf } from '../../model/config.ts';
+import { paramSpecs, shardShape } from '../../model/params.ts';
+import { elements } from '../../program/program.ts';
+import { zeroOf } from '../../state/placement.ts';
 import { formatBytes } from '../hardware/number-format.ts';
-import type { ChunkSummary, LiveProfile, WorkKind } from '../summary/summary.ts';
+import { remember } from '../summary/known.ts';
+import { inTurn, times } from '../summary/live.ts';
+import type { ChunkSummary, LiveProfile, PartSummary, WorkKind } from '../summary/summary.ts';
+import { keptOtherwise } from './kept-otherwise.ts';
 import type { TrainingScenario } from './scenario.ts';
 
-const nothing: LiveProfile = { peak: 0, net: 0 };
-
-/** By which a chunk's profile grows, for a microbatch. */
-export function heldBesides(scenario: TrainingScenario, { parts }: ChunkSummary): (kind: WorkKind) => LiveProfile {
-  const blocks = parts.reduce((sum, { part, count }) => sum + (part.name === 'block' ? count : 0), 0);
-  const hasHead = parts.some(({ part }) => part.name === 'head');
-  const layer = layerBytes(scenario) - gatheredBytes(scenario);
-  const kept = scenario.layout.recompute.policy === 'full' ? 0 : blocks * layer;
-  /** Computed anew, those of one layer are there for a while. */
-  const passing = scenario.layout.recompute.policy === 'full' ? Math.max(0, layer) : 0;
-  const logits = hasHead ? logitBytes(scenario) : 0;
+/** Of a chunk, by the work on a microbatch. */
+export function liveOf(
+  scenario: TrainingScenario,
+  { parts }: Pick<ChunkSummary, 'parts'>,
+): (kind: WorkKind) => LiveProfile {
+  const besides = partsBesides(
+    scenario,
+    parts.map(({ part }) => part),
+  );
   return (kind) => {
-    if (kind === 'forward') return { peak: kept, net: kept };
-    if (kind === 'weightGradient') return nothing;
-    return { peak: Math.max(passing, logits), net: -kept };
+    const inOrder = kind === 'forward' ? parts : parts.toReversed();
+    return inTurn(
+      inOrder.map(({ part, count }) => {
+        const { live } = part[kind];
+        const more = besides(part, kind);
+        return times({ peak: live.peak + more.peak, net: live.net + more.net }, count);
+      }),
+    );
   };
 }
 
-/** Of a layer: softmax weights, and with dropout their mask and what is left of them; masks after attention and the MLP. */
-function layerBytes({ config, layout, seqLen, microBatch, software }: TrainingScenario): number {
-  const tokens = (microBatch * seqLen) / layout.cp;
-  const scores = ((tokens * config.heads) / layout.tp) * seqLen;
-  // A selection computes attention's scores anew first of all (Korthikanti et al., 2022).
-  const keeps = software.attention === 'scores' && layout.recompute.policy !== 'selective';
-  const perScore = keeps ? 2 + (software.dropout ? 3 : 0) : 0;
-  const masks = software.dropout ? (2 * tokens * config.hiddenSize) / (layout.sp ? layout.tp : 1) : 0;
-  return perScore * scores + (mixtureOf(config, 0) ? 0 : masks);
+function partsBesides(
+  scenario: TrainingScenario,
+  parts: readonly PartSummary[],
+): (part: PartSummary, kind: WorkKind) => LiveProfile {
+  if (scenario.software.plansMemory) return () => ({ peak: 0, net: 0 });
+  const { ahead, behind } = blockBytes(scenario);
+  const lasting = handedBytes(scenario, parts);
+  const ends = endBytes(scenario, parts);
+  const head = headBytes(scenario);
+  return ({ name, layer, policy }, kind) => {
+    // While an end works the program itself has gathered it.
+    const there = lasting + ends.all - (name === 'block' ? 0 : ends.each);
+    if (name !== 'block') return { peak: there + (name === 'head' && kind !== 'forward' ? head : 0), net: 0 };
+    // Computed anew, what a layer keeps is there for a while.
+    const otherwise = keptOtherwise(scenario, layer, policy);
+    const again = policy === 'full' ? Math.max(0, otherwise) : 0;
+    const kept = policy === 'full' ? 0 : otherwise;
+    if (kind === 'forward') return { peak: there + ahead + Math.max(0, kept), net: kept };
+    if (kind === 'weightGradient') return { peak: there + behind, net: 0 };
+    return { peak: there + ahead + behind + again, net: -kept };
+  };
 }
 
-/** Of a layer: what is gathered over tp before attention and before the MLP, where only a rank's part of it is kept. */
-function gatheredBytes({ config, layout, seqLen, microBatch, software, formats }: TrainingScenario): number {
-  if (!layout.sp || !software.gathersAgain) return 0;
-  const tokens = (microBatch * seqLen) / layout.cp;
-  return 2 * tokens * config.hiddenSize * (1 - 1 / layout.tp) * formatBytes[formats.activations];
+/** Of a layer where ZeRO shares it out: parameters that are gathered while the layer before works, gradients that are scattered meanwhile. */
+function blockBytes({ config, layout, formats, software }: TrainingScenario): { ahead: number; behind: number } {
+  const zero = zeroOf(layout);
+  if (zero < 2) return { ahead: 0, behind: 0 };
+  const numbers = ofMatrices(config, layout, config.layers - 1, 1);
+  return {
+    ahead: zero === 3 && software.overlapsParameters ? numbers * formatBytes[formats.parameters] : 0,
+    behind: software.overlapsGradients ? numbers * formatBytes[formats.gradients] : 0,
+  };
 }
 
-/** Logits are widened to fp32 for the loss, and so are their gradients: beside both in 16 bits. */
-function logitBytes({ config, layout, seqLen, microBatch, software }: TrainingScenario): number {
-  if (software.lossInBlocks) return 0;
-  return (4 * microBatch * seqLen * config.vocabSize) / layout.cp / layout.tp;
+/** The embedding and the head, where they are gathered for forward and not given up before backward. */
+function endBytes(
+  { config, layout, formats, software }: TrainingScenario,
+  parts: readonly PartSummary[],
+): { all: number; each: number } {
+  if (zeroOf(layout) < 3 || !software.overlapsParameters) return { all: 0, each: 0 };
+  const each = ((config.vocabSize * config.hiddenSize) / layout.tp) * formatBytes[formats.parameters];
+  return { each, all: each * parts.filter(({ name }) => name !== 'block').length };
 }
+
+/** Of each logit at the loss, of 16 bits themselves. */
+const bytesPerLogit = {
+  /** fp32 copies, logarithms of their softmax, and the gradients of both. */
+  separate: 2 + 4 + 4 + 4,
+  /** In fp32 their softmax, which becomes its gradient. */
+  'in place': 2 + 4,
+  /** Their gradient. */
+  fused: 2 + 2,
+} as const;
+
+/**
+ * Logits and what the loss makes of them; or after it, with their gradient, the head's own, which is made before it is added to
+ * those that were. With tp the program hands logits from piece to piece, and counts them; without, they are inside one.
+ */
+function headBytes({ config, layout, seqLen, microBatch, formats, software }: TrainingScenario): number {
+  if (software.loss === 'blocks') return 0;
+  const logits = (microBatch * seqLen * config.vocabSize) / layout.cp / layout.tp;
+  const weights = (config.vocabSize * config.hiddenSize) / layout.tp;
+  const gradient = zeroOf(layout) < 2 ? weights * formatBytes[formats.parameters] : 0;
+  const counted = layout.tp > 1 ? 2 : 0;
+  return Math.max(logits * bytesPerLogit[software.loss], logits * bytesPerLogit.fused + gradient) - counted * logits;
+}
+
+/**
+ * Gradients of a layer in the parameters' width, beside those that are summed up: they are made first and then added, or handed on
+ * though nobody reads them (Transformer Engine, which keeps one of each shape). Of experts, which are alike, those of one.
+ */
+function handedBytes({ config, layout, formats }: TrainingScenario, parts: readonly PartSummary[]): number {
+  if (zeroOf(layout) >= 2) return 0;
+  const layers = new Set(parts.flatMap(({ name, layer }) => (name === 'block' ? [layer] : [])));
+  const ofLayer = (layer: number) =>
+    ofMatrices(config, layout, layer, (mixtureOf(config, layer)?.experts ?? 1) / layout.ep);
+  return formatBytes[formats.parameters] * Math.max(0, ...[...layers].map(ofLayer));
+}
+
+/** Numbers of a rank's matrices of a layer, of those of experts a part. */
+const ofMatrices = (config: ModelConfig, layout: Layout, layer: number, partOfExperts: number): number =>
+  remember(config, `matrices ${layout.tp} ${layout.ep} ${layer} ${partOfExperts}`, () => {
+    let sum = 0;
+    for (const spec of paramSpecs(config, layout, { name: 'block', layer }))
+      if (spec.decays) sum += elements(shardShape(spec, layout)) / (spec.types.ep === 'V0' ? partOfExperts : 1);
+    return sum;
+  });

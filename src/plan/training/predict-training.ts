@@ -6,11 +6,12 @@ import { isMessage, type Schedule } from '../../schedule/schedule.ts';
 import { scheduleOf } from '../../schedule/schedules.ts';
 import { type StepSettings, tokensPerStep } from '../../step/settings.ts';
 import { rateOf } from '../hardware/number-format.ts';
-import { actionsOf } from '../summary/actions.ts';
+import { actionsOf, type StageActions } from '../summary/actions.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import type { StageSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from './costs.ts';
-import { addSeconds, allSeconds, noSeconds, type RunSeconds } from './run-seconds.ts';
+import { hostBytes } from './offload-memory.ts';
+import { addSeconds, allSeconds, noSeconds } from './run-seconds.ts';
 import {
   type Software,
   type StepTime,
@@ -30,6 +31,7 @@ export const stepSettings = ({
   microBatch,
   microbatches,
   software,
+  router,
 }: TrainingScenario): StepSettings => ({
   config,
   layout,
@@ -37,9 +39,10 @@ export const stepSettings = ({
   microBatch,
   microbatches,
   precision: 'f32',
-  ...(software.lossInBlocks ? {} : { lossBlock: microBatch * seqLen }),
+  ...(router ? { router } : {}),
+  ...(software.loss === 'blocks' ? {} : { lossBlock: microBatch * seqLen }),
   // Devices make room for the rows of experts when they know how many come.
-  ...(config.mixture ? { expertRoom: 'even' as const } : {}),
+  ...(config.mixture && !software.plansMemory ? { expertRoom: 'even' as const } : {}),
 });
 
 export function predictTraining(scenario: TrainingScenario, model: CostModel): TrainingPrediction {
@@ -49,6 +52,8 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const summaries = summariseStages(settings, widthsOf(formats));
   const stages = timedStages(scenario, summaries, model);
   const { makespan } = playStages(schedule, stages, software);
+  const unsent = stages.map((stage) => ({ ...stage, send: 0 }));
+  const alone = layout.pp > 1 ? playStages(schedule, unsent, software).makespan : makespan;
   const after = (stage: StageTime) => stage.data.exposed + stage.optimizer;
   const slowest = stages.reduce((most, stage) => (after(stage) > after(most) ? stage : most));
   const stepSeconds = makespan + after(slowest);
@@ -60,9 +65,10 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const peak = cluster.device.flopsPerSecond[rateOf[formats.products]] ?? Number.NaN;
   return {
     stepSeconds,
-    time: timeOf(stages, schedule.stages, { makespan, slowest, overlapsPipeline: software.overlapsPipeline }),
+    time: timeOf(stages, schedule.stages, { makespan, alone, slowest }),
     memory: fullest(memoryByStage),
     memoryByStage,
+    ...(scenario.offload ? { host: hostUse(summaries, actions, scenario) } : {}),
     tokensPerSecondPerDevice: tokens / devices / stepSeconds,
     modelFlopsPerSecondPerDevice: modelFlops,
     mfu: modelFlops / peak,
@@ -76,7 +82,12 @@ export function playTraining(scenario: TrainingScenario, model: CostModel): Play
   return playStages(scheduleOf(layout, microbatches), timedStages(scenario, summaries, model), software);
 }
 
-function timedStages(scenario: TrainingScenario, summaries: readonly StageSummary[], model: CostModel): StageTime[] {
+/** Of every stage, by its summary. */
+export function timedStages(
+  scenario: TrainingScenario,
+  summaries: readonly StageSummary[],
+  model: CostModel,
+): StageTime[] {
   const costs = trainingCosts(scenario, model);
   const timed = new Map([...new Set(summaries)].map((summary) => [summary, stageTime(summary, costs, scenario)]));
   return summaries.map((summary) => timed.get(summary)!);
@@ -90,32 +101,39 @@ function playStages(schedule: Schedule, stages: readonly StageTime[], { overlaps
   });
 }
 
+/** Of the stage that takes most. */
+function hostUse(
+  summaries: readonly StageSummary[],
+  actions: readonly StageActions[],
+  scenario: TrainingScenario,
+): TrainingPrediction['host'] {
+  const { host } = scenario.cluster;
+  const taken = summaries.map((summary, stage) => hostBytes(summary, actions[stage]!, scenario));
+  return { bytes: Math.max(...taken), room: host ? host.memoryBytes / host.devices : 0 };
+}
+
 const fullest = (stages: readonly TrainingMemory[]): TrainingMemory =>
   stages.reduce((most, stage) => (stage.total > most.total ? stage : most));
 
 type Actions = ReturnType<typeof scheduleOf>['stages'];
 
-/** Of the stage that works longest. */
+/** Of the stage that works longest. `alone`: as long as the schedule takes where messages between stages take no time. */
 function timeOf(
   stages: readonly StageTime[],
   actions: Actions,
-  { makespan, slowest, overlapsPipeline }: { makespan: number; slowest: StageTime; overlapsPipeline: boolean },
+  { makespan, alone, slowest }: { makespan: number; alone: number; slowest: StageTime },
 ): StepTime {
-  const busy = stages.map((stage, index) => {
-    let work: RunSeconds = noSeconds;
-    let sent = 0;
-    for (const action of actions[index]!)
-      if (!isMessage(action)) work = addSeconds(work, stage.work(action));
-      else if (action.kind === 'send' && !overlapsPipeline) sent += stage.send;
-    return { work, sent, all: allSeconds(work) + sent };
-  });
-  const { work, sent, all } = busy.reduce((most, each) => (each.all > most.all ? each : most));
+  const works = stages.map((stage, index) =>
+    actions[index]!.reduce((sum, action) => (isMessage(action) ? sum : addSeconds(sum, stage.work(action))), noSeconds),
+  );
+  const work = works.reduce((most, each) => (allSeconds(each) > allSeconds(most) ? each : most));
   return {
     ...work,
     dp: work.dp + slowest.data.exposed,
-    pp: sent,
+    // What one stage waits for another's message, many may wait for: all that messages make longer.
+    pp: makespan - alone,
     // All of it is work where there is one stage, but for the order of sums.
-    bubble: Math.max(0, makespan - all),
+    bubble: Math.max(0, alone - allSeconds(work)),
     optimizer: slowest.optimizer,
   };
 }

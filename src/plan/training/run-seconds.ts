@@ -1,9 +1,8 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
 import { axesAlong } from '../hardware/group-spread.ts';
-import type { CountedTalk, RunSummary } from '../summary/summary.ts';
+import type { ChunkSummary, CountedPart, CountedTalk, PartSummary, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import type { Software } from './scenario.ts';
-import { trainingParameters } from './training-parameters.ts';
 
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {
@@ -14,12 +13,14 @@ export interface RunSeconds {
   readonly cp: number;
   readonly ep: number;
   readonly dp: number;
+  /** Of copies to the host's memory and back. */
+  readonly offload: number;
 }
 
-export const noSeconds: RunSeconds = { compute: 0, launches: 0, tp: 0, cp: 0, ep: 0, dp: 0 };
+export const noSeconds: RunSeconds = { compute: 0, launches: 0, tp: 0, cp: 0, ep: 0, dp: 0, offload: 0 };
 
-export const allSeconds = ({ compute, launches, tp, cp, ep, dp }: RunSeconds): number =>
-  compute + launches + tp + cp + ep + dp;
+export const allSeconds = ({ compute, launches, tp, cp, ep, dp, offload }: RunSeconds): number =>
+  compute + launches + tp + cp + ep + dp + offload;
 
 export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   compute: a.compute + b.compute,
@@ -28,10 +29,11 @@ export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
   cp: a.cp + b.cp,
   ep: a.ep + b.ep,
   dp: a.dp + b.dp,
+  offload: a.offload + b.offload,
 });
 
 /** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
-function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches'> {
+function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches' | 'offload'> {
   const along = axesAlong(axis);
   if (along.length > 1 || along[0] === 'dp') return along.includes('tp') && !along.includes('dp') ? 'tp' : 'dp';
   if (axis === 'ep') return call === 'allToAll' || call === 'allToAllV' ? 'ep' : 'dp';
@@ -39,30 +41,52 @@ function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' 
   return axis === 'tp' ? 'tp' : 'dp';
 }
 
+export const timesSeconds = (of: RunSeconds, count: number): RunSeconds => ({
+  compute: of.compute * count,
+  launches: of.launches * count,
+  tp: of.tp * count,
+  cp: of.cp * count,
+  ep: of.ep * count,
+  dp: of.dp * count,
+  offload: of.offload * count,
+});
+
+/** Of one microbatch in a chunk: part after part, as the host hides nothing of one behind the kernels of another that it has launched before. */
+export const chunkSeconds = (
+  { parts }: ChunkSummary,
+  kind: WorkKind,
+  costs: TrainingCosts,
+  software: Software,
+): RunSeconds => sumOfParts(parts, (part) => runSeconds(part[kind], costs, software));
+
+export const sumOfParts = (parts: readonly CountedPart[], secondsOf: (part: PartSummary) => RunSeconds): RunSeconds =>
+  parts.reduce((sum, { part, count }) => addSeconds(sum, timesSeconds(secondsOf(part), count)), noSeconds);
+
 /** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds } = trainingParameters;
-  let compute = 0;
-  let launched = 0;
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, collectiveLaunches, awaitedSeconds, ...others } =
+    costs.parameters;
+  let [compute, launched] = [0, 0];
   let attention = 0;
   for (const { kernel, count } of run.kernels) {
     const seconds = count * costs.kernel(kernel);
     compute += seconds;
-    launched += count;
+    launched += count * costs.launches(kernel);
     if (kernel.kind === 'attention') attention += seconds;
   }
   const talk = { tp: 0, cp: 0, ep: 0, dp: 0 };
   let shifted = 0;
   for (const each of run.talk) {
-    const seconds = each.count * costs.talk(each);
     const cause = causeOf(each);
+    const awaited = cause === 'tp' && software.awaitsRanks ? awaitedSeconds : 0;
+    const seconds = each.count * (costs.talk(each) + awaited);
+    launched += each.count * collectiveLaunches;
     if (cause === 'cp' && each.call === 'ringShift') shifted += seconds;
     else talk[cause] += seconds;
   }
-  // A ring's next keys are on their way while attention sees those before them.
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
-    cp: Math.min(shifted, attention),
+    cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
     ep: software.overlapsExperts ? hiddenExperts * talk.ep : 0,
     dp: software.overlapsParameters ? Math.min(talk.dp, compute) : 0,
   };
@@ -73,16 +97,18 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     cp: talk.cp + shifted - hidden.cp,
     ep: talk.ep - hidden.ep,
     dp: talk.dp - hidden.dp,
+    offload: 0,
   };
-  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches]) };
+  const isApart = software.awaitsCounts && run.kernels.some(({ kernel }) => kernel.kind === 'grouped');
+  const takesTurns = isApart ? 1 : others.takesTurns;
+  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches], takesTurns) };
 }
 
 /**
  * The host runs ahead of the device, until it is what the device waits for. Where both take about as long, now the one waits, now the
  * other, as large kernels and small ones take turns.
  */
-function waiting(device: number, host: number): number {
-  const { takesTurns } = trainingParameters;
+function waiting(device: number, host: number, takesTurns: number): number {
   const longer = Math.max(device, host);
   if (longer === 0) return 0;
   const shorter = Math.min(device, host) / longer;

@@ -1,9 +1,12 @@
 // What a prediction of training is asked, and what it answers.
 import type { Layout } from '../../mesh/layout.ts';
 import type { ModelConfig } from '../../model/config.ts';
+import type { RouterSettings } from '../../model/router.ts';
 import type { Cluster } from '../hardware/cluster.ts';
 import { formatBytes, type NumberFormat } from '../hardware/number-format.ts';
 import type { Widths } from '../summary/summary.ts';
+import type { Offload } from './offload.ts';
+import type { Routing } from './routing.ts';
 
 /** Formats by role; `master`: what the optimizer works on, where that is not the parameters themselves. */
 export interface TrainingFormats {
@@ -52,20 +55,39 @@ export interface Software {
   readonly overlapsPipeline: boolean;
   /** Exchanges of experts run beside other work. */
   readonly overlapsExperts: boolean;
+  /** A ring's next keys are on their way while attention sees those before them. */
+  readonly overlapsRing: boolean;
   /** A token that several experts of a node want is sent there once (DeepEP). */
   readonly sendsOnce: boolean;
   /** How attention is done: its scores written and read, never held (FlashAttention 2), or that with kernels made for the device. */
   readonly attention: 'scores' | 'flash-2' | 'tuned';
   /** Elementwise ops that follow one another are one kernel. */
   readonly fuses: boolean;
-  /** How kernels are launched: by an interpreter op by op, by a compiled program, or all at once (CUDA graphs). */
-  readonly launches: 'interpreted' | 'compiled' | 'captured';
+  /** The optimizer goes once through all that it reads and writes. */
+  readonly fusedOptimizer: boolean;
+  /** How kernels are launched: by an interpreter op by op, by a compiled program, all at once (CUDA graphs), or by nobody, as on a core. */
+  readonly launches: 'interpreted' | 'compiled' | 'captured' | 'none';
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
-  /** The loss is taken over blocks of tokens, so that no logits of a whole microbatch are held. */
-  readonly lossInBlocks: boolean;
+  /**
+   * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
+   * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
+   */
+  readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
+  /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
+  readonly selects: 'products' | 'every second product';
+  /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
+  readonly addsApart: boolean;
+  /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
+  readonly gathersTensors: boolean;
+  /** The host waits in every layer to be told how many rows each expert gets: it and the device never work at the same time. */
+  readonly awaitsCounts: boolean;
+  /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
+  readonly awaitsRanks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
   readonly dropout: boolean;
+  /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
+  readonly plansMemory: boolean;
 }
 
 /** Of a tuned stack of today. */
@@ -75,14 +97,49 @@ export const currentSoftware: Software = {
   overlapsTensor: true,
   overlapsPipeline: true,
   overlapsExperts: false,
+  overlapsRing: true,
   sendsOnce: true,
   attention: 'tuned',
   fuses: true,
+  fusedOptimizer: true,
   launches: 'compiled',
   gathersAgain: true,
-  lossInBlocks: false,
+  loss: 'in place',
+  selects: 'products',
+  addsApart: false,
+  gathersTensors: false,
+  awaitsCounts: false,
+  awaitsRanks: false,
   dropout: false,
+  plansMemory: false,
 };
+
+/** Of this project's own runtime: a rank does one thing after another, each as its program says. */
+export const ownRuntime: Software = {
+  overlapsGradients: false,
+  overlapsParameters: false,
+  overlapsTensor: false,
+  overlapsPipeline: false,
+  overlapsExperts: false,
+  overlapsRing: false,
+  sendsOnce: false,
+  attention: 'tuned',
+  fuses: true,
+  fusedOptimizer: false,
+  launches: 'none',
+  gathersAgain: false,
+  addsApart: false,
+  gathersTensors: false,
+  awaitsCounts: false,
+  awaitsRanks: false,
+  loss: 'blocks',
+  selects: 'products',
+  dropout: false,
+  plansMemory: true,
+};
+
+/** What runs there: on a machine that was measured, what it was measured with. */
+export const softwareOn = ({ device }: Cluster): Software => (device.measured ? ownRuntime : currentSoftware);
 
 export interface TrainingScenario {
   readonly config: ModelConfig;
@@ -95,6 +152,12 @@ export interface TrainingScenario {
   readonly cluster: Cluster;
   readonly formats: TrainingFormats;
   readonly software: Software;
+  /** Of a mixture's tokens to its experts; undefined: even. Memory is that of even routing. */
+  readonly routing?: Routing;
+  /** What waits in the host's memory; undefined: nothing. */
+  readonly offload?: Offload;
+  /** Of mixtures of experts: how their routers are trained; undefined: by the loss of tokens alone. */
+  readonly router?: RouterSettings;
 }
 
 /** Seconds of a step by what they go to, on the stage that takes longest: they add up to the step. */
@@ -107,9 +170,12 @@ export interface StepTime {
   readonly cp: number;
   readonly ep: number;
   readonly dp: number;
+  /** What messages between stages make longer. */
   readonly pp: number;
-  /** Waiting for other stages. */
+  /** Waiting for other stages' work. */
   readonly bubble: number;
+  /** Copies to the host's memory and back that nothing hides; an optimizer there is `optimizer`. */
+  readonly offload: number;
   readonly optimizer: number;
 }
 
@@ -131,6 +197,8 @@ export interface TrainingPrediction {
   readonly memory: TrainingMemory;
   /** By stage. */
   readonly memoryByStage: readonly TrainingMemory[];
+  /** With offload, of the host's memory: bytes that a rank takes at most, and those that there are for each. */
+  readonly host?: { readonly bytes: number; readonly room: number };
   readonly tokensPerSecondPerDevice: number;
   /** Model FLOPs (trainingFlopsPerToken of model/config.ts) a second. */
   readonly modelFlopsPerSecondPerDevice: number;

@@ -1,15 +1,18 @@
 // What a stage computes and says in a step, in seconds: what its schedule is played with.
 import type { Work } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
-import type { CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
+import type { ChunkSummary, CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
-import { addSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
+import { movedOf } from './offload-memory.ts';
+import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
+import { addSeconds, chunkSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
+import { sideBySide } from './side-by-side.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 export interface StageTime {
   /** Of one microbatch. */
-  readonly work: (work: Pick<Work, 'kind' | 'chunk'>) => RunSeconds;
+  readonly work: (work: Pick<Work, 'kind' | 'chunk' | 'beside'>) => RunSeconds;
   /** Of a message to the next stage. */
   readonly send: number;
   /** What gradients and parameters of the step need on the links, and of that what no kernel hides. */
@@ -19,19 +22,38 @@ export interface StageTime {
 
 export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
   const { software, layout } = scenario;
+  const withCopies = (chunk: ChunkSummary, kind: Work['kind'], software: Software): RunSeconds =>
+    besideCopies(chunkSeconds(chunk, kind, costs, software), kind, movedOf(scenario, chunk), scenario.cluster);
   // Halves of backwards are looked at where a schedule has them.
-  const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => runSeconds(kinds[kind], costs, software)));
+  const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => withCopies(kinds, kind, software)));
+  const apart = summary.chunks.map((kinds) =>
+    once((kind: Work['kind']) => withCopies(kinds, kind, { ...software, overlapsExperts: false })),
+  );
+  /** By the chunk of the forward. */
+  const pairs = once((chunk: number) => sideBySide(apart[chunk]!('forward'), apart[1 - chunk]!('backward')));
   const whole = (kind: Work['kind']) => chunks.reduce((sum, chunk) => addSeconds(sum, chunk(kind)), noSeconds);
   const data = dataSeconds(summary.once.talk, costs, software, {
     forward: whole('forward').compute,
     backward: whole('backward').compute,
   });
   return {
-    work: ({ kind, chunk }) => chunks[chunk]!(kind),
+    work({ kind, chunk, beside }) {
+      if (!beside) return chunks[chunk]!(kind);
+      return kind === 'forward' ? pairs(chunk).forward : pairs(1 - chunk).backward;
+    },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerSeconds(summary.state, scenario),
+    optimizer: optimizerOf(summary, costs, scenario, whole('backward').compute),
   };
+}
+
+/** `window`: seconds of the last backward. */
+function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario, window: number): number {
+  const { software, offload } = scenario;
+  if (offload?.optimizer) return hostOptimizerSeconds(summary.state, scenario, window);
+  return software.fusedOptimizer
+    ? optimizerSeconds(summary.state, scenario, costs.parameters)
+    : runSeconds(summary.once, costs, software).compute;
 }
 
 /** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */
@@ -49,7 +71,7 @@ export function dataSeconds(
     else gradients += seconds;
   }
   const exposed = (seconds: number, hides: boolean, beside: number) =>
-    hides ? Math.max(0, seconds - trainingParameters.usedWindow * beside) : seconds;
+    hides ? Math.max(0, seconds - costs.parameters.usedWindow * beside) : seconds;
   return {
     all: gradients + parameters,
     exposed:
@@ -61,9 +83,10 @@ export function dataSeconds(
 export function optimizerSeconds(
   state: StateBytes,
   { formats, cluster }: Pick<TrainingScenario, 'formats' | 'cluster'>,
+  { optimizerShare } = trainingParameters,
 ): number {
   const { moments, master, gradients, parameters } = widthsOf(formats);
   const own = state.optimizer / (2 * moments + master);
   const bytes = 2 * state.optimizer + own * (2 * gradients + parameters);
-  return bytes / (trainingParameters.optimizerShare * cluster.device.memoryBytesPerSecond);
+  return bytes / (optimizerShare * cluster.device.memoryBytesPerSecond);
 }

@@ -23,6 +23,12 @@ export interface TrainingParameters {
   readonly groupedShare: number;
   /** That the host takes to launch a kernel, and what comes with it. */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
+  /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
+  readonly collectiveLaunches: number;
+  /** Where hosts of ranks are not equally far, that a tensor-parallel sum waits for the last of them. */
+  readonly awaitedSeconds: number;
+  /** Of the rate of gathers by block, those of every tensor by itself. */
+  readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: together they take this norm of both. */
   readonly takesTurns: number;
 }
@@ -37,6 +43,9 @@ export const trainingParameters: TrainingParameters = {
   unfusedPasses: 1.3,
   portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
   groupedShare: 0.8,
-  launchSeconds: { interpreted: 42e-6, compiled: 10e-6, captured: 2e-6 },
-  takesTurns: 4,
+  launchSeconds: { interpreted: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
+  collectiveLaunches: 2,
+  awaitedSeconds: 120e-6,
+  tensorGathers: 0.22,
+  takesTurns: 8,
 };

@@ -1,0 +1,94 @@
+// What is asked about training on a cluster, alike for predict, plan and explain: their options, and what these come to.
+import { findModel } from '../checkpoint/model-source.ts';
+import { option } from '../errors.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { Cluster } from '../plan/hardware/cluster.ts';
+import type { NumberFormat } from '../plan/hardware/number-format.ts';
+import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
+import type { SearchTask } from '../plan/search/task.ts';
+import { mixedPrecision, softwareOn } from '../plan/training/scenario.ts';
+import { refuse } from '../train/refuse.ts';
+import { checkFormat } from './check-format.ts';
+import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
+import type { OptionValues } from './options.ts';
+
+const defaults = { seqLen: 4096, products: 'bf16' } as const;
+
+/** With the defaults that help shows; that of the batch is a command's own. */
+export const askedOptions = {
+  model: '',
+  set: '',
+  cluster: '',
+  seqLen: `${defaults.seqLen}`,
+  globalBatch: '',
+  products: `${defaults.products}; of a machine that was measured fp32`,
+} as const;
+export type AskedOption = keyof typeof askedOptions;
+
+export interface Asked {
+  /** As given, with the changes to it. */
+  readonly model: string;
+  readonly set: readonly string[];
+  readonly config: ModelConfig;
+  readonly clusterSource: ClusterSource;
+  readonly cluster: Cluster;
+  readonly seqLen: number;
+  /** Sequences of a step; undefined: nobody said. */
+  readonly globalBatch?: number;
+  readonly products: NumberFormat;
+}
+
+/** @throws what findModel and clusterOf do, OPTION_INVALID */
+export function readAsked(values: OptionValues<AskedOption>): Asked {
+  const [model, named] = [given(values, 'model'), given(values, 'cluster')];
+  const { config } = findModel(model, values.set);
+  const clusterSource = readClusterSource(named);
+  const cluster = clusterOf(clusterSource, named);
+  const { globalBatch } = values;
+  return checked({
+    model,
+    set: values.set ?? [],
+    config,
+    clusterSource,
+    cluster,
+    seqLen: values.seqLen ?? Math.min(defaults.seqLen, config.positions.max),
+    ...(globalBatch === undefined ? {} : { globalBatch }),
+    products: values.products ?? (cluster.device.measured ? 'fp32' : defaults.products),
+  });
+}
+
+/** @throws OPTION_INVALID where it is missing */
+export function given(values: Pick<OptionValues<AskedOption>, 'model' | 'cluster'>, key: 'model' | 'cluster'): string {
+  const value = values[key];
+  if (typeof value === 'string') return value;
+  return refuse(key, 'it is missing', `name one, such as ${key === 'model' ? 'llama-3.1-8b' : '8xh100'}`);
+}
+
+/** @throws OPTION_INVALID for what the model or the device has not */
+export function checked(asked: Asked): Asked {
+  const { config, seqLen, cluster, products } = asked;
+  if (seqLen > config.positions.max)
+    refuse(
+      'seqLen',
+      `${seqLen} is longer than the model's ${config.positions.max} positions`,
+      `use ${option('seqLen')} ${config.positions.max} or less`,
+    );
+  checkFormat(cluster.device, products);
+  return asked;
+}
+
+/** Of steps of so many sequences. */
+export const taskOf = ({ config, cluster, seqLen, products }: Asked, globalBatch: number): SearchTask => ({
+  config,
+  cluster,
+  seqLen,
+  globalBatch,
+  formats: mixedPrecision(products),
+  software: softwareOn(cluster),
+});
+
+/** The fastest is the best, unless it is said otherwise. @throws OPTION_INVALID */
+export function objectiveOf(name: string = 'time'): ObjectiveName {
+  const objective = objectiveNames.find((each) => each === name);
+  return objective ?? refuse('least', `${name} is an objective of serving`, `use ${objectiveNames.join(', ')}`);
+}

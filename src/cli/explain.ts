@@ -1,0 +1,95 @@
+// The command that says why a layout is what it is: `fivefold explain`.
+import type { Command } from 'commander';
+import { fittedCosts } from '../plan/cost/fitted-costs.ts';
+import { type Explaining, type ExplainOptions, explainLayout } from '../plan/explain/explain.ts';
+import type { Judged } from '../plan/explain/judged.ts';
+import { searchLayouts } from '../plan/search/search.ts';
+import { predictTraining } from '../plan/training/predict-training.ts';
+import { refuse } from '../train/refuse.ts';
+import { formatPercent } from '../units.ts';
+import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
+import { askedScenario } from './asked-layout.ts';
+import { explanationJson } from './explanation-json.ts';
+import { showExplanation } from './explanation-report.ts';
+import { type CliIo, writeJson, writeLine } from './io.ts';
+import { refuseNothingFits } from './nothing-fits.ts';
+import { addOptions, flagOf, type OptionName, type OptionValues } from './options.ts';
+import { readPlan } from './plan-file.ts';
+import { ended, endedAs } from './searching.ts';
+import { wantsColour } from './ui/colour.ts';
+import { columnsOf } from './ui/wrap.ts';
+
+type ExplainOption = AskedOption | 'layout' | 'microBatch' | 'least' | 'json' | 'debug';
+
+export function addExplain(program: Command, io: CliIo): void {
+  const command = program
+    .command('explain')
+    .description('say where the seconds and bytes of a layout go, and why it is better than others')
+    .argument('[plan]', 'what plan --json has written; its best layout is explained');
+  const read = addOptions(command, {
+    ...askedOptions,
+    globalBatch: 'a sequence a device, with --layout a microbatch a replica',
+    layout: 'the best',
+    microBatch: '1',
+    least: 'time',
+    json: '',
+    debug: '',
+  });
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  $ fivefold plan --model llama-3.1-8b --cluster 8xh100 --train --json > plan.json && fivefold explain plan.json
+  $ fivefold explain --model llama-3.1-70b --cluster 64xh100 --layout tp=8,pp=2,dp=4,sp,zero=1 --seq-len 8192 --global-batch 128
+
+With --json, one line: predict's fields, "layout", "microBatch", "bottleneck", "because", "rival" (the best other layout), "alternatives" (each
+changed in one respect), "answers" (what is best if links, batch or memory were twice or half of what they are), "shapes" (sizes of the model that
+would do better), and "rules" (of thumb, that it follows or breaks).`,
+  );
+  command.action((path: string | undefined) => runExplain(path, read(), io));
+}
+
+interface Explained extends ExplainOptions {
+  readonly model: string;
+  readonly base: Judged;
+}
+
+async function runExplain(path: string | undefined, values: OptionValues<ExplainOption>, io: CliIo): Promise<void> {
+  const quiet = values.json === true;
+  const { model, base, ...given } = path === undefined ? await fromOptions(values, io) : fromPlan(path, values);
+  const explanation = await endedAs(explainLayout(base, fittedCosts, given), io, quiet, explainingText);
+  if (quiet) {
+    writeJson(io.stdout, explanationJson(explanation));
+    return;
+  }
+  const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
+  writeLine(io.stdout, showExplanation(model, explanation, style));
+}
+
+function fromPlan(path: string, values: OptionValues<ExplainOption>): Explained {
+  const given = ([...Object.keys(askedOptions), 'layout', 'microBatch', 'least'] as OptionName[]).find(
+    (name) => values[name as ExplainOption] !== undefined,
+  );
+  if (given) refuse(given, 'what was asked stands in the plan', `leave ${flagOf(given)} out, or the plan`);
+  const { asked, objective, layouts } = readPlan(path);
+  const found = layouts.map(({ scenario }) => ({ scenario, prediction: predictTraining(scenario, fittedCosts) }));
+  return { model: asked.model, objective, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
+}
+
+async function fromOptions(values: OptionValues<ExplainOption>, io: CliIo): Promise<Explained> {
+  const asked = readAsked(values);
+  const { model } = asked;
+  const objective = objectiveOf(values.least);
+  const layout = values.layout as string | undefined;
+  if (layout !== undefined && layout !== 'auto') {
+    const scenario = askedScenario(asked, layout, values.microBatch ?? 1);
+    return { model, objective, base: { scenario, prediction: predictTraining(scenario, fittedCosts) } };
+  }
+  const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
+  const { found } = await ended(searchLayouts(task, fittedCosts, { objective, top: 2 }), io, values.json === true);
+  if (found.length === 0) refuseNothingFits(task, fittedCosts);
+  return { model, objective, base: found[0]!, found };
+}
+
+const explainingText = ({ doing, searching }: Explaining): string =>
+  `explaining: ${doing}${searching ? `: ${formatPercent(searching.looked / searching.grids)} of ${searching.grids} grids looked at` : ''}`;

@@ -1,0 +1,88 @@
+// `fivefold plan --serve`: the best deployments of a cluster, or the fewest devices that a rate takes.
+import { fewestDevices } from '../plan/deployments/fewest.ts';
+import { type ServingObjective, servingObjectives } from '../plan/deployments/objective.ts';
+import { type SearchingDeployments, searchDeployments } from '../plan/deployments/search.ts';
+import type { ServingTask } from '../plan/deployments/task.ts';
+import { fittedServing } from '../plan/serving/predict-serving.ts';
+import { refuse } from '../train/refuse.ts';
+import { formatCount, formatSeconds } from '../units.ts';
+import type { AskedOption } from './asked.ts';
+import { type CliIo, writeJson, writeLine } from './io.ts';
+import { refuseNoDeployment, refuseRate } from './no-deployment.ts';
+import type { OptionValues } from './options.ts';
+import { endedDeployments } from './searching.ts';
+import { servingJson, showServing } from './serving-prediction.ts';
+import { servingBecause, servingTable, showFront } from './serving-report.ts';
+import { type ServingOption, servingTaskOf } from './serving-task.ts';
+import { paint, wantsColour } from './ui/colour.ts';
+import { columnsOf } from './ui/wrap.ts';
+
+export async function planServing(
+  values: OptionValues<AskedOption | ServingOption | 'top' | 'least' | 'json'>,
+  io: CliIo,
+): Promise<void> {
+  const task = servingTaskOf(values);
+  const { top = 5, rate } = values;
+  const objective = objectiveOf(values.least);
+  const began = performance.now();
+  const run = <R>(search: Generator<SearchingDeployments, R, void>) =>
+    endedDeployments(search, io, values.json === true);
+  const wanted = Math.max(2, top);
+  const fewest =
+    rate === undefined
+      ? undefined
+      : await run(fewestDevices(task, fittedServing, { requestsPerSecond: rate, top: wanted }));
+  // The front, and what a cluster does that is too small, come out of the search that looks at all devices.
+  const searched =
+    fewest === undefined || fewest.length === 0
+      ? await run(searchDeployments(task, fittedServing, { objective, top: wanted }))
+      : undefined;
+  const found = fewest?.length ? fewest : (searched?.found ?? []);
+  if (searched && searched.found.length === 0) refuseNoDeployment(task, searched.points);
+  if (rate !== undefined && fewest?.length === 0) refuseRate(task, rate, searched!.found[0]!);
+  const seconds = (performance.now() - began) / 1000;
+  const because = servingBecause(task, found, searched?.points);
+  const shown = found.slice(0, top);
+  const counts = searched ? { judged: searched.judged, pruned: searched.pruned } : {};
+  if (values.json) {
+    for (const [at, each] of shown.entries()) writeJson(io.stdout, { rank: at + 1, ...servingJson(task, each) });
+    writeJson(io.stdout, { done: true, ...counts, seconds, because });
+    return;
+  }
+  const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
+  const front =
+    searched &&
+    showFront('throughput against latency, of all deployments and loads those that none beats', searched.points, style);
+  const lines = [
+    paint(askedText(task, rate), 'bold', style.colour),
+    '',
+    servingTable(task, shown, style),
+    '',
+    showServing(task, shown[0]!, style),
+    '',
+    ...(front ? [front, ''] : []),
+    because,
+    ...(searched
+      ? [
+          `${formatCount(searched.judged)} deployments judged in ${formatSeconds(seconds)}; ${searched.judged - searched.pruned} of them predicted, the others bounded.`,
+        ]
+      : []),
+  ];
+  writeLine(io.stdout, lines.join('\n'));
+}
+
+function objectiveOf(given: string | undefined): ServingObjective {
+  const objective = servingObjectives.find((name) => name === (given ?? servingObjectives[0]));
+  return (
+    objective ??
+    refuse('least', `${given} is an objective of training`, `of serving use ${servingObjectives.join(', ')}`)
+  );
+}
+
+function askedText({ model, cluster, targets }: ServingTask, rate: number | undefined): string {
+  const { secondsToFirstToken, secondsPerOutputToken } = targets;
+  const within = `first token within ${formatSeconds(secondsToFirstToken)}, then one every ${formatSeconds(secondsPerOutputToken)}`;
+  return rate === undefined
+    ? `serving ${model.family} on ${cluster.name}; ${within}, on average`
+    : `serving ${model.family}: the fewest of ${cluster.name} for ${rate} requests a second; ${within}, of nine requests in ten`;
+}

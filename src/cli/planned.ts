@@ -1,0 +1,39 @@
+// What a prediction is of, training or serving: which options belong to which.
+import { option } from '../errors.ts';
+import { refuse } from '../train/refuse.ts';
+import type { OptionName } from './options.ts';
+
+const ofTraining = [
+  'seqLen',
+  'globalBatch',
+  'microBatch',
+  'tokens',
+  'deadline',
+  'report',
+] as const satisfies OptionName[];
+const ofServing = [
+  'inputTokens',
+  'outputTokens',
+  'concurrency',
+  'rate',
+  'ttft',
+  'tpot',
+  'cache',
+  'engine',
+] as const satisfies OptionName[];
+
+type Given = { readonly [name in OptionName]?: unknown };
+
+/** @throws OPTION_INVALID for options that contradict each other */
+export function plannedOf(values: Given): 'training' | 'serving' {
+  if (values.train && values.serve) refuse('serve', `it is given with ${option('train')}`, 'give one of the two');
+  const serving = values.serve === true;
+  const foreign = (serving ? ofTraining : ofServing).find((key) => values[key] !== undefined);
+  if (foreign !== undefined)
+    refuse(
+      foreign,
+      `it is an option of ${serving ? 'training' : 'serving'}`,
+      serving ? `leave it out, or ${option('serve')}` : `leave it out, or add ${option('serve')}`,
+    );
+  return serving ? 'serving' : 'training';
+}

@@ -1,0 +1,80 @@
+// The question about serving that the command line asks.
+import { findModel } from '../checkpoint/model-source.ts';
+import { option } from '../errors.ts';
+import type { ServingTask } from '../plan/deployments/task.ts';
+import { rateOf } from '../plan/hardware/number-format.ts';
+import { refuse } from '../train/refuse.ts';
+import { given } from './asked.ts';
+import { servedWeights } from './check-format.ts';
+import { clusterOf, readClusterSource } from './find-cluster.ts';
+import type { OptionValues } from './options.ts';
+
+export const servingDefaults = {
+  inputTokens: 2048,
+  outputTokens: 512,
+  ttft: 2,
+  tpot: 0.05,
+  products: 'bf16',
+  engine: 'vllm',
+} as const;
+
+/** Beside those that training has too, with the defaults that help shows. */
+export const servingOptions = {
+  inputTokens: `${servingDefaults.inputTokens}`,
+  outputTokens: `${servingDefaults.outputTokens}`,
+  ttft: '2s',
+  tpot: '50ms',
+  concurrency: 'as many as the targets allow',
+  rate: '',
+  cache: 'as activations',
+  engine: servingDefaults.engine,
+} as const;
+export type ServingOption = keyof typeof servingOptions;
+
+/** @throws OPTION_INVALID and what findModel and findCluster throw */
+export function servingTaskOf(
+  values: OptionValues<'model' | 'set' | 'cluster' | 'products' | ServingOption>,
+): ServingTask {
+  const [name, named] = [given(values, 'model'), given(values, 'cluster')];
+  const cluster = clusterOf(readClusterSource(named), named);
+  const { config: model } = findModel(name, values.set);
+  if (values.rate !== undefined && values.concurrency !== undefined)
+    refuse('rate', `it is given with ${option('concurrency')}`, 'give one of the two');
+  const { products = servingDefaults.products, engine = servingDefaults.engine } = values;
+  const weights = servedWeights.find((format) => format === products);
+  if (weights === undefined)
+    return refuse('products', `weights are not served in ${products}`, `use one of ${servedWeights.join(', ')}`);
+  const { device } = cluster;
+  const wide = (['bf16', 'fp32'] as const).find((format) => device.flopsPerSecond[rateOf[format]] !== undefined);
+  const activations = weights === 'fp32' || weights === 'fp16' ? weights : (wide ?? 'fp32');
+  if (device.flopsPerSecond[rateOf[activations]] === undefined)
+    refuse('products', `${device.title} has no products in ${activations}`, `use ${option('products')} ${wide}`);
+  return {
+    model,
+    cluster,
+    engine,
+    formats: { weights, cache: values.cache ?? activations, activations },
+    lengths: lengthsOf(values, model.positions.max),
+    targets: {
+      secondsToFirstToken: values.ttft ?? servingDefaults.ttft,
+      secondsPerOutputToken: values.tpot ?? servingDefaults.tpot,
+    },
+    ...(values.concurrency === undefined ? {} : { concurrency: values.concurrency }),
+  };
+}
+
+/** Lengths that nobody gave are ones that the model has. */
+function lengthsOf(
+  { inputTokens, outputTokens }: Pick<OptionValues<ServingOption>, 'inputTokens' | 'outputTokens'>,
+  most: number,
+): ServingTask['lengths'] {
+  const answers = outputTokens ?? Math.min(servingDefaults.outputTokens, Math.max(1, Math.floor(most / 4)));
+  const prompts = inputTokens ?? Math.max(1, Math.min(servingDefaults.inputTokens, most - answers));
+  if (prompts + answers > most)
+    refuse(
+      inputTokens === undefined ? 'outputTokens' : 'inputTokens',
+      `${prompts} tokens of a prompt and ${answers} of its answer are more than the model's ${most} positions`,
+      `use ${option('inputTokens')} and ${option('outputTokens')} of ${most} together`,
+    );
+  return { inputTokens: prompts, outputTokens: answers };
+}

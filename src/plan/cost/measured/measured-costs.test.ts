@@ -1,0 +1,29 @@
+// Seconds on a machine that was measured: its own numbers where they are known, and what lies between them.
+import { expect, test } from 'vitest';
+import { measuredMachine } from '../../../../test/measured-machine.ts';
+import { measuredKernelSeconds, measuredTalkSeconds } from './measured-costs.ts';
+
+const { kernels, talk } = measuredMachine(['add']);
+const allReduce = (bytes: number, ranks = 2) =>
+  measuredTalkSeconds({ call: 'allReduce', bytes, spread: [ranks] }, talk);
+
+test('calls take what was measured, and in between as on a line', () => {
+  for (const [bytes, seconds] of talk[0]!.seconds.allReduce) expect(allReduce(bytes)).toBeCloseTo(seconds, 12);
+  expect(allReduce((2 ** 16 + 2 ** 20) / 2)).toBeCloseTo((2e-5 + 3e-4) / 2, 12);
+});
+
+test('the shortest take no less, the longest go on as the last two', () => {
+  expect(allReduce(8)).toBe(1e-6);
+  expect(allReduce(2 ** 20 + (2 ** 20 - 2 ** 16)) - 3e-4).toBeCloseTo(3e-4 - 2e-5, 12);
+});
+
+test('nobody talks to itself, and nothing is not sent', () => {
+  expect([allReduce(2 ** 20, 1), allReduce(0)]).toEqual([0, 0]);
+});
+
+test('an op has its own costs; one that was not measured those of all others', () => {
+  const moved = (op: string) => measuredKernelSeconds({ kind: 'memory', floats: 1000, bytes: 96, op }, kernels);
+  const of = ([call, byte]: readonly number[]) => call! + byte! * (4 * 1000 + 96);
+  expect(moved('add')).toBeCloseTo(of(kernels.memory.add!), 15);
+  expect(moved('toString')).toBeCloseTo(of(kernels.others), 15);
+});

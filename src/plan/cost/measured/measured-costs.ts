@@ -1,0 +1,31 @@
+// Seconds of kernels and of calls between ranks on a machine that was measured.
+import type { CollectiveOp } from '../../../mesh/traffic.ts';
+import type { KernelShape } from '../../../program/kernel-shape.ts';
+import type { MeasuredKernels, MeasuredTalk } from '../../hardware/measured-machine.ts';
+import type { GroupTalk } from '../cost-model.ts';
+import { memoryAmounts, productAmounts, productName } from './amounts.ts';
+import { costed } from './non-negative-fit.ts';
+
+export function measuredKernelSeconds(kernel: KernelShape, { products, memory, others }: MeasuredKernels): number {
+  if (kernel.kind !== 'memory') return costed(productAmounts(kernel), products[productName(kernel)]);
+  const known = kernel.op !== undefined && Object.hasOwn(memory, kernel.op) ? memory[kernel.op]! : others;
+  return costed(memoryAmounts(kernel), known);
+}
+
+/** Of a group: as of the next larger that was measured, or the largest. */
+export function measuredTalkSeconds({ call, bytes, spread }: GroupTalk, talk: readonly MeasuredTalk[]): number {
+  const ranks = spread.reduce((product, each) => product * each, 1);
+  if (ranks === 1 || bytes === 0) return 0;
+  const measured = talk.find((each) => each.ranks >= ranks) ?? talk.at(-1);
+  return measured ? between(measured.seconds[call], bytes) : 0;
+}
+
+/** On a line from each measured length to the next; longer ones go on as the last two. */
+function between(known: MeasuredTalk['seconds'][CollectiveOp], bytes: number): number {
+  const [[fewest, least]] = known as [readonly [number, number]];
+  if (bytes <= fewest) return least;
+  const next = known.findIndex(([length]) => length >= bytes);
+  const at = next < 0 ? known.length - 1 : next;
+  const [[from, start], [to, end]] = [known[at - 1]!, known[at]!];
+  return start + ((bytes - from) / (to - from)) * (end - start);
+}

@@ -1,0 +1,35 @@
+// A layout with what was predicted of it, and how others of the same task are.
+import { printLayout } from '../../mesh/layout.ts';
+import { replicasOf } from '../../mesh/mesh.ts';
+import type { SearchTask } from '../search/task.ts';
+import type { CostModel } from '../training/costs.ts';
+import { predictTraining } from '../training/predict-training.ts';
+import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
+
+export interface Judged {
+  readonly scenario: TrainingScenario;
+  readonly prediction: TrainingPrediction;
+}
+
+export type Predict = (scenario: TrainingScenario) => TrainingPrediction;
+
+/** Predicts layouts of one model on one cluster, each once. */
+export function predictorOf(model: CostModel): Predict {
+  const known = new Map<string, TrainingPrediction>();
+  return (scenario) => {
+    const name = nameOf(scenario);
+    const found = known.get(name) ?? predictTraining(scenario, model);
+    known.set(name, found);
+    return found;
+  };
+}
+
+const nameOf = ({ layout, microBatch, microbatches }: TrainingScenario): string =>
+  `${printLayout(layout)} ${microBatch} ${microbatches}`;
+
+export const isSameLayout = (a: TrainingScenario, b: TrainingScenario): boolean => nameOf(a) === nameOf(b);
+
+/** What a scenario's layout was one answer to. */
+export function taskOfScenario({ layout, microBatch, microbatches, ...given }: TrainingScenario): SearchTask {
+  return { ...given, globalBatch: microBatch * microbatches * replicasOf(layout) };
+}

@@ -1,0 +1,94 @@
+// What changes the answer: links, batch and memory, each twice and half of what they are, with a search of its own.
+import { printLayout } from '../../mesh/layout.ts';
+import { replicasOf } from '../../mesh/mesh.ts';
+import { figuresOf, type ObjectiveName, objectiveValue } from '../search/objective.ts';
+import { type Found, type Searching, searchLayouts } from '../search/search.ts';
+import type { SearchTask } from '../search/task.ts';
+import type { CostModel } from '../training/costs.ts';
+import { fits } from '../training/fits.ts';
+import { predictTraining } from '../training/predict-training.ts';
+import type { TrainingScenario } from '../training/scenario.ts';
+import { taskOfScenario } from './judged.ts';
+
+/** Something else is asked. */
+export interface Change {
+  /** E.g. `links of the node twice as fast`. */
+  readonly name: string;
+  readonly task: SearchTask;
+}
+
+export interface Answer {
+  readonly change: Change;
+  /** What is best then; undefined: nothing fits. */
+  readonly best?: Found;
+  /** The layout that was asked about; undefined: it does not divide the batch, or does not fit. */
+  readonly now?: Found;
+  /** The best is that, or better by less than can be told. */
+  readonly stays: boolean;
+}
+
+/** A layout that is better by less is none that anybody would change for: predictions are not as good as that. */
+const worthChanging = 0.01;
+
+/** Of the links of every tier, of the batch, of a device's memory. */
+export function changesAsked(scenario: TrainingScenario): Change[] {
+  const task = taskOfScenario(scenario);
+  const { cluster, globalBatch } = task;
+  const ofCluster = (changed: Partial<typeof cluster>): SearchTask => ({
+    ...task,
+    cluster: { ...cluster, ...changed },
+  });
+  const links = cluster.tiers.flatMap(({ name, bytesPerSecond }, at) =>
+    pair(`links of the ${name}`, 'as fast', (times) =>
+      ofCluster({
+        tiers: cluster.tiers.map((tier, i) => (i === at ? { ...tier, bytesPerSecond: times * bytesPerSecond } : tier)),
+      }),
+    ),
+  );
+  const memory = pair('memory', 'as large', (times) => {
+    const { device } = cluster;
+    return ofCluster({ device: { ...device, memoryBytes: times * device.memoryBytes } });
+  });
+  const batch = pair('the batch', 'as large', (times) => ({ ...task, globalBatch: times * globalBatch }));
+  return [...(cluster.devices > 1 ? links : []), ...batch, ...memory].filter(({ task: { globalBatch: sequences } }) =>
+    Number.isInteger(sequences),
+  );
+}
+
+const pair = (name: string, as: string, task: (times: number) => SearchTask): Change[] => [
+  { name: `${name} twice ${as}`, task: task(2) },
+  { name: `${name} half ${as}`, task: task(0.5) },
+];
+
+/** What is best when this is asked in place of what the layout was an answer to. */
+export function* answerTo(
+  change: Change,
+  scenario: TrainingScenario,
+  model: CostModel,
+  objective: ObjectiveName,
+): Generator<Searching, Answer, void> {
+  const { task } = change;
+  const now = foundIn(task, scenario, model, objective);
+  const { found } = yield* searchLayouts(task, model, { objective, top: 1, known: now ? [now] : [] });
+  const [best] = found;
+  if (!best) return { change, stays: false };
+  if (!now) return { change, best, stays: false };
+  const isSame = printLayout(best.scenario.layout) === printLayout(now.scenario.layout);
+  return { change, best, now, stays: isSame || now.value < (1 + worthChanging) * best.value };
+}
+
+/** The same layout; of a smaller batch with smaller microbatches, where it must. */
+function foundIn(
+  { globalBatch, ...given }: SearchTask,
+  { layout, microBatch: most }: TrainingScenario,
+  model: CostModel,
+  objective: ObjectiveName,
+): Found | undefined {
+  const share = globalBatch / replicasOf(layout);
+  if (!Number.isInteger(share)) return undefined;
+  const microBatch = share % most === 0 ? most : 1;
+  const scenario = { ...given, layout, microBatch, microbatches: share / microBatch };
+  const prediction = predictTraining(scenario, model);
+  if (!fits(prediction.memory, given.cluster.device)) return undefined;
+  return { scenario, prediction, value: objectiveValue(objective, given.cluster, figuresOf(prediction)) };
+}

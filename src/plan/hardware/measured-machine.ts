@@ -1,0 +1,35 @@
+// What was measured of one machine, whose ranks are threads: what parts of its kernels cost, and what calls between ranks take.
+import type { CollectiveOp } from '../../mesh/traffic.ts';
+
+/** Seconds of each of the amounts of `amounts.ts`, in their order, while all cores are at work. */
+export type Costs = readonly number[];
+
+export const productNames = ['product', 'accumulated', 'grouped', 'grouped weights', 'forward', 'backward'] as const;
+export type ProductName = (typeof productNames)[number];
+
+export interface MeasuredKernels {
+  /** Of products and of attention, which is products and exponentials. */
+  readonly products: Readonly<Record<ProductName, Costs>>;
+  /** Of all other ops, by name. */
+  readonly memory: Readonly<Record<string, Costs>>;
+  /** Of those that were not measured. */
+  readonly others: Costs;
+}
+
+/** Of calls between so many ranks, by collective: seconds by bytes (as `trafficBytes` takes them), fewest first. */
+export interface MeasuredTalk {
+  readonly ranks: number;
+  readonly seconds: Readonly<Record<CollectiveOp, readonly (readonly [bytes: number, seconds: number])[]>>;
+}
+
+export interface MeasuredMachine {
+  /** Of its processor. */
+  readonly title: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly kernels: MeasuredKernels;
+  /** Time of a kernel where one rank works alone, over that while ranks work on all cores. */
+  readonly alone: number;
+  /** By group size; none where there is one core. */
+  readonly talk: readonly MeasuredTalk[];
+}

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { parseLayout } from '../../mesh/layout.ts';
+import { parseModelConfig } from '../../model/families.ts';
+import { findPreset } from '../../model/presets.ts';
+import { parseCluster } from '../hardware/cluster-name.ts';
+import { intervalsOf } from './interval.ts';
+import { currentSoftware, mixedPrecision, type TrainingScenario } from './scenario.ts';
+
+const scenario = (model: string, cluster: string): TrainingScenario => ({
+  config: parseModelConfig(findPreset(model)!, ''),
+  cluster: parseCluster(cluster),
+  layout: parseLayout('dp=8'),
+  seqLen: 4096,
+  microBatch: 1,
+  microbatches: 1,
+  formats: mixedPrecision('bf16'),
+  software: currentSoftware,
+});
+
+const memory = { weights: 1, gradients: 1, optimizer: 1, activations: 1, buffers: 0, total: 4 };
+const widthOf = (model: string, cluster: string): number => {
+  const { stepSeconds, memoryBytes } = intervalsOf(scenario(model, cluster), { stepSeconds: 1, memory });
+  for (const [[low, high], value] of [
+    [stepSeconds, 1],
+    [memoryBytes, memory.total],
+  ] as const) {
+    expect(low).toBeLessThan(value);
+    expect(high).toBeGreaterThan(value);
+  }
+  return Math.log(stepSeconds[1] / stepSeconds[0]);
+};
+
+test('what predictions know less of they are less sure of', () => {
+  const dense = widthOf('llama-3.1-8b', '8xh100');
+  expect(widthOf('llama-3.1-8b', '64xh100')).toBeGreaterThan(dense);
+  expect(widthOf('mixtral-8x7b', '8xh100')).toBeGreaterThan(dense);
+  expect(widthOf('llama-3.1-8b', '8xmi300x')).toBeCloseTo(2 * dense, 9);
+});

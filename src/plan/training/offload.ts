@@ -1,0 +1,29 @@
+// What of a rank's waits in its host's memory instead of the device's, and how it is written: `optimizer`, `activations=0.5`, or both.
+import { fail } from '../../errors.ts';
+
+export interface Offload {
+  /** Moments and the parameters that the optimizer works on (Ren et al. 2021, "ZeRO-Offload"). */
+  readonly optimizer: boolean;
+  /** Of what layers keep for their backward passes, the share that is moved out after a forward and back before it is read; 0 to 1. */
+  readonly activations: number;
+}
+
+/** @throws OPTION_INVALID; `name`: of the option. */
+export function parseOffload(text: string, name: string): Offload {
+  const offload = { optimizer: false, activations: 0 };
+  for (const part of text.split(',').map((each) => each.trim())) {
+    const share = /^activations(?:=(0?\.\d+|[01](?:\.0*)?))?$/.exec(part);
+    if (part === 'optimizer') offload.optimizer = true;
+    else if (share) offload.activations = Number(share[1] ?? 1);
+    else
+      fail('OPTION_INVALID', {
+        option: name,
+        problem: `"${part}" is nothing that can be moved to the host`,
+        fix: 'use optimizer, activations, or both with a share of these: optimizer,activations=0.5',
+      });
+  }
+  return offload;
+}
+
+export const printOffload = ({ optimizer, activations }: Offload): string =>
+  [...(optimizer ? ['optimizer'] : []), ...(activations > 0 ? [`activations=${activations}`] : [])].join(',');

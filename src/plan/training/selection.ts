@@ -1,0 +1,35 @@
+// A selection that keeps one of every two products (TorchTitan), where the program's keeps all: of q, k, v, output, gate, up and down the
+// second, the fourth and the sixth are taken anew.
+import { kvSharded } from '../../model/block-params.ts';
+import { mlpMatrices } from '../../model/config.ts';
+import type { TrainingScenario } from './scenario.ts';
+
+type Selecting = Pick<TrainingScenario, 'config' | 'layout' | 'software'>;
+
+const isHalved = ({ layout, software }: Selecting): boolean =>
+  software.selects === 'every second product' && layout.recompute.policy === 'selective';
+
+/**
+ * Numbers of a token and layer that it leaves out of what the program's keeps. The seventh product is kept by an interpreter alone:
+ * nobody reads it.
+ */
+export function notSelected({ config, layout, software }: Selecting): number {
+  if (!isHalved({ config, layout, software })) return 0;
+  const keys = (config.kvHeads * config.headDim) / (kvSharded(config, layout) ? layout.tp : 1);
+  const residual = config.hiddenSize / (layout.sp ? layout.tp : 1);
+  const isGated = mlpMatrices[config.activation].length === 3;
+  const up = isGated ? config.intermediateSize / layout.tp : 0;
+  const unread = isGated && software.launches === 'interpreted' ? residual : 0;
+  return keys + residual + up - unread;
+}
+
+/** By which products take longer: each is taken once forward and twice backward. */
+export function productsAgain(scenario: Selecting): number {
+  const { heads, kvHeads, headDim, hiddenSize, intermediateSize, activation } = scenario.config;
+  if (!isHalved(scenario)) return 1;
+  const [queries, keys] = [heads * headDim, kvHeads * headDim];
+  const wide = Array<number>(mlpMatrices[activation].length).fill(intermediateSize);
+  const widths = [queries, keys, keys, hiddenSize, ...wide];
+  const sum = (all: readonly number[]): number => all.reduce((total, width) => total + width, 0);
+  return 1 + sum(widths.filter((_, at) => at % 2 === 1)) / sum(widths) / 3;
+}

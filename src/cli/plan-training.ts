@@ -20,7 +20,7 @@ import type { OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
 import { askedJson } from './plan-file.ts';
 import { showPlan } from './plan-report.ts';
-import { ended } from './searching.ts';
+import { ended, endedFront } from './searching.ts';
 import { showTrainingFront } from './training-front.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
@@ -60,7 +60,7 @@ export async function planTraining(values: TrainingValues, io: CliIo): Promise<v
   const because = becauseOf(result.found, objective, fittedCosts);
   // It takes several searches more.
   const fastest = objective === 'time' ? [best] : [];
-  const front = values.report === undefined ? [] : await ended(searchFront(task, fittedCosts, fastest), io, quiet);
+  const front = values.report === undefined ? [] : await endedFront(searchFront(task, fittedCosts, fastest), io, quiet);
   const shown = { ...result, found: result.found.slice(0, top) };
   const planned = { asked, task, ...enough, objective, result: shown, front, because, seconds };
   if (values.report !== undefined) writePlanPage(values.report, planned, result.found);

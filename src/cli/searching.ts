@@ -10,6 +10,10 @@ import { showPreparing } from './preparing.ts';
 export const ended = <R>(searching: Generator<Searching, R, void>, io: CliIo, quiet: boolean): Promise<R> =>
   endedAs(searching, io, quiet, searchingText);
 
+/** The same of those that hold less and less: several searches. */
+export const endedFront = <R>(searching: Generator<Searching, R, void>, io: CliIo, quiet: boolean): Promise<R> =>
+  endedAs(searching, io, quiet, (state) => `layouts that hold less, ${searchingText(state)}`);
+
 /** The same of a search for deployments. */
 export const endedDeployments = <R>(
   searching: Generator<SearchingDeployments, R, void>,
@@ -40,7 +44,7 @@ export async function endedAs<S, R>(
 }
 
 const searchingText = ({ grids, looked, predicted }: Searching): string =>
-  `searching: ${formatPercent(looked / grids)} of ${grids} grids looked at, ${predicted} layouts predicted`;
+  `searching: ${formatPercent(looked / grids)} of ${grids} grids looked at${predicted > 0 ? `, ${predicted} layouts predicted` : ''}`;
 
 const deploymentsText = ({ looked, of }: SearchingDeployments): string =>
   looked < of ? `searching: ${looked} of ${of} layouts of an instance` : 'searching: pools apart';

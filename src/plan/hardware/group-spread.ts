@@ -6,10 +6,14 @@ import type { Cluster } from './cluster.ts';
 
 /** The axes that a group goes along, by its name: `tp+dp`, `world`. */
 export function axesAlong(along: GroupAxis): readonly Axis[] {
-  if (along === 'world') return axes;
+  const found = known.get(along);
+  if (found) return found;
   const names = along.split('+');
-  return axes.filter((axis) => names.includes(axis));
+  const made = along === 'world' ? axes : axes.filter((axis) => names.includes(axis));
+  known.set(along, made);
+  return made;
 }
+const known = new Map<GroupAxis, readonly Axis[]>();
 
 /**
  * Ranks of a group by tier, innermost first, as GroupTalk has them: their product is the group's size. Where groups lie in different ways (tp=3 in

@@ -1,85 +1,136 @@
 // What steps take and hold at least: of all splits of a grid without tracing anything, and of each of them by what its parts are known to do.
+import { largestAxis } from '../../mesh/layout.ts';
 import type { PartName } from '../../model/params.ts';
 import type { CostModel } from '../training/costs.ts';
-import { leastFinishingSeconds, leastGridBytes, leastGridSeconds, leastLayers } from './grid-bounds.ts';
-import { type KnownKind, knowKind } from './known-kind.ts';
+import { type CutPlan, cutPlans } from './cut-plan.ts';
+import {
+  type LeastWork,
+  leastFinishingSeconds,
+  leastGridBytes,
+  leastGridSeconds,
+  leastLayers,
+  leastProductWork,
+  leastWork,
+} from './grid-bounds.ts';
+import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
-import { addElements, type PartElements, partElements } from './least-memory.ts';
-import { alikeLayers } from './least-products.ts';
-import { leastWorks } from './least-work.ts';
+import { leastParts } from './least-parts.ts';
+import { alikeLayers, knownProducts } from './least-products.ts';
+import { samplerOf } from './least-sample.ts';
 import type { StepFigures } from './objective.ts';
+import { addElements, type PartElements, partElements } from './part-elements.ts';
 import { type Order, orderOf } from './played-span.ts';
-import { cutsOf, schedulesOf, zerosOf } from './space.ts';
-import type { Cut, Grid, SearchTask, SharedGrid } from './task.ts';
+import { schedulesOf, zerosOf } from './space.ts';
+import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
 
 export interface Bounds {
-  /** Of every split of a grid, whatever it shares out. */
+  /** Of every split of a grid, by its products and parameters alone. */
+  readonly ofProducts: (grid: Grid) => StepFigures;
+  /** The same by all that its layers do and keep at least, whatever it shares out. */
   readonly ofGrid: (grid: Grid) => StepFigures;
   /** Of every split that shares out so much. */
   readonly ofShared: (grid: SharedGrid) => StepFigures;
-  /** Of each; those that are sure not to fit in `usableBytes` are left out. */
-  readonly ofLeaves: (grid: SharedGrid, usableBytes: number) => Iterable<BoundedLeaf>;
-  /** The same with its schedule played. */
+  /** Of each by what its parts do at least, without tracing them; those that are sure not to fit in `usableBytes` are left out. */
+  readonly ofRough: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
+  /** The same by what its parts are known to do. */
+  readonly ofLeaves: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
+  /** And with its schedule played. */
   readonly ofPlayed: (leaf: BoundedLeaf) => StepFigures;
   /** How many there are. */
   readonly countLeaves: (grid: SharedGrid) => number;
 }
 
-export function boundsOf(task: SearchTask, model: CostModel): Bounds {
-  const works = leastWorks(task, model);
+/** `kinds`: those of all grids that there are. */
+export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[]): Bounds {
   const kinds = new Map<string, KnownKind>();
-  const cuts = new Map<number, readonly Cut[]>();
+  const plans = new Map<number, readonly CutPlan[]>();
   const orders = new Map<string, Order>();
   const parameters = new Map<string, PartElements>();
   const layers = alikeLayers(task.config);
-  const cutsFor = (pp: number) => remember(cuts, pp, () => cutsOf(task.config, pp));
+  const plansFor = (pp: number) => remember(plans, pp, () => cutPlans(task.config, pp));
   const elementsOf = (grid: Grid, name: PartName, layer = 0): PartElements =>
     remember(parameters, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${grid.pp === 1}`, () =>
       partElements(task, grid, { name, layer }),
     );
-  const ofLayers = (grid: Grid) => layers.map(({ layer }) => elementsOf(grid, 'block', layer));
-  /** That every stage has, and besides them the first one. */
-  const leastElements = (grid: Grid): PartElements => {
-    const all = ofLayers(grid);
-    const least = (of: keyof PartElements) => Math.min(...all.map((each) => each[of]));
-    const each = { own: least('own'), alike: least('alike'), experts: least('experts') };
-    return addElements([{ each, count: leastLayers(task.config.layers, grid.pp) }]);
-  };
-  const expanding = (grid: SharedGrid, usableBytes: number): Expanding => {
-    const known = remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
-    return { task, model, grid, known, elementsOf, usableBytes };
-  };
-  const bytesOf = (grid: SharedGrid): number =>
-    leastGridBytes(
+  const productsOf = knownProducts(task, model);
+  const partsOf = leastParts(task, model, samplerOf(task, all), productsOf, elementsOf);
+  /** That every layer has, and the embedding. */
+  const leasts = new Map<number, { readonly layer: PartElements; readonly embedding: PartElements }>();
+  const leastsOf = (grid: Grid) =>
+    remember(leasts, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (grid.pp === 1 ? 1 : 0), () => {
+      const all = layers.map(({ layer }) => elementsOf(grid, 'block', layer));
+      const least = (of: keyof PartElements) => Math.min(...all.map((each) => each[of]));
+      const layer = { own: least('own'), alike: least('alike'), experts: least('experts') };
+      return { layer, embedding: elementsOf(grid, 'embedding') };
+    });
+  /** That every stage has. */
+  const leastElements = (grid: Grid): PartElements =>
+    addElements([{ each: leastsOf(grid).layer, count: leastLayers(task.config.layers, grid.pp) }]);
+  /** Of a kind of which nothing is shared out. */
+  const unshared = new Map<Kind, { readonly work: LeastWork; readonly kept: number }>();
+  const ofKind = (grid: Grid) =>
+    remember(unshared, grid.kind, () => {
+      const alone = { ...grid, sharing: 0 } as const;
+      const parts = partsOf(alone);
+      const known = leastKind(task, alone, parts);
+      const kept = layers.map(({ layer }) => {
+        const range = { first: layer, end: layer + 1, isFirst: false, isLast: false, key: `layer ${layer}` };
+        return known.chunk(range).live('forward').net;
+      });
+      return { work: leastWork(task, layers, parts), kept: Math.max(0, Math.min(...kept)) };
+    });
+  const bytesOf = (grid: SharedGrid, kept: number): number => {
+    const { layer, embedding } = leastsOf(grid);
+    const count = leastLayers(task.config.layers, grid.pp);
+    return leastGridBytes(
       task,
       grid,
-      addElements([leastElements(grid), elementsOf(grid, 'embedding')].map((each) => ({ each, count: 1 }))),
+      addElements([
+        { each: layer, count },
+        { each: embedding, count: 1 },
+      ]),
+      kept,
     );
+  };
+  const productWorks = new Map<Kind, LeastWork>();
+  const productWork = (kind: Kind) => remember(productWorks, kind, () => leastProductWork(layers, kind, productsOf));
+  const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
+    ...{ task, model, grid, known, elementsOf, usableBytes },
+  });
+  const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
-    ofGrid: (grid) => ({
-      stepSeconds: leastGridSeconds(task, grid, works.ofKind({ ...grid, sharing: 0 })),
+    ofProducts: (grid) => ({
+      stepSeconds: leastGridSeconds(task, grid, productWork(grid.kind)),
       computeSeconds: 0,
-      memoryBytes: bytesOf({ ...grid, sharing: 3 }),
+      memoryBytes: bytesOf({ ...grid, sharing: 3 }, 0),
+    }),
+    ofGrid: (grid) => ({
+      stepSeconds: leastGridSeconds(task, grid, ofKind(grid).work),
+      computeSeconds: 0,
+      memoryBytes: bytesOf({ ...grid, sharing: 3 }, ofKind(grid).kept),
     }),
     ofShared(grid) {
-      const work = grid.sharing === 0 ? works.ofKind(grid) : works.ofShared(grid, ofLayers(grid));
+      const parts = partsOf(grid);
+      const work = grid.sharing === 0 ? ofKind(grid).work : leastWork(task, layers, parts);
       const seconds = leastGridSeconds(task, grid, work);
       return {
-        stepSeconds: seconds + leastFinishingSeconds(task, grid, work, leastElements(grid), model),
+        stepSeconds: seconds + leastFinishingSeconds(task, grid, work, leastElements(grid), parts.costs),
         computeSeconds: 0,
-        memoryBytes: bytesOf(grid),
+        memoryBytes: bytesOf(grid, ofKind(grid).kept),
       };
     },
-    ofLeaves: (grid, usableBytes) => boundedLeaves(expanding(grid, usableBytes), cutsFor(grid.pp)),
+    ofRough: (grid, usableBytes) =>
+      boundedLeaves(expanding(grid, leastKind(task, grid, partsOf(grid)), usableBytes), plansFor(grid.pp)),
+    ofLeaves: (grid, usableBytes) => boundedLeaves(expanding(grid, traced(grid), usableBytes), plansFor(grid.pp)),
     ofPlayed(bounded) {
       const { grid, cut, schedule } = bounded.leaf;
       const layout = { pp: grid.pp, virtual: cut.virtual, schedule };
       const key = `${schedule} ${grid.pp} ${cut.virtual} ${grid.microbatches}`;
       const order = remember(orders, key, () => orderOf(layout, grid.microbatches));
-      return playedLeaf(expanding(grid, Number.POSITIVE_INFINITY), bounded, order);
+      return playedLeaf(expanding(grid, traced(grid), Number.POSITIVE_INFINITY), bounded, order);
     },
     countLeaves(grid) {
-      const orders = cutsFor(grid.pp).reduce((sum, { virtual }) => sum + schedulesOf(grid.pp, virtual).length, 0);
+      const orders = plansFor(grid.pp).reduce((sum, { cut }) => sum + schedulesOf(grid.pp, cut.virtual).length, 0);
       return orders * zerosOf(grid).length;
     },
   };

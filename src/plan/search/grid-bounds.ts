@@ -1,35 +1,87 @@
 // What a step takes and holds at least, whatever way its grid is cut into stages: known without tracing anything.
 import type { Zero } from '../../mesh/layout.ts';
-import { type CostModel, trainingCosts } from '../training/costs.ts';
+import type { PartSummary } from '../summary/summary.ts';
+import type { TrainingCosts } from '../training/costs.ts';
+import { allSeconds, runSeconds } from '../training/run-seconds.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { dataSeconds } from '../training/stage-time.ts';
-import { leastKept } from './least-kept.ts';
-import { leastState, type PartElements } from './least-memory.ts';
-import { tokensOf } from './least-products.ts';
+import { leastState } from './least-memory.ts';
+import type { PartsOfKind } from './least-parts.ts';
+import type { AlikeLayers, ProductSeconds } from './least-products.ts';
 import { finishingTalk } from './least-talk.ts';
-import type { LeastWork } from './least-work.ts';
-import { type Grid, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+import type { PartElements } from './part-elements.ts';
+import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
+
+/** Seconds of a microbatch at least. */
+export interface LeastWork {
+  /** Of all layers, with the embedding and the head. */
+  readonly forward: number;
+  readonly backward: number;
+  /** Of backward, what the layers before wait for: ZB-H1 leaves gradients of weights for later. */
+  readonly inputGradient: number;
+  /** Of any one layer: forward, and both ways. */
+  readonly layer: { readonly forward: number; readonly both: number };
+}
+
+/** Of products alone. */
+export function leastProductWork(
+  layers: readonly AlikeLayers[],
+  kind: Kind,
+  productsOf: (kind: Kind, layer: number) => ProductSeconds,
+): LeastWork {
+  const all = { forward: 0, backward: 0, inputGradient: 0 };
+  const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
+  for (const { layer, count } of layers) {
+    const { forward, inputGradient, weightGradient, again } = productsOf(kind, layer);
+    const input = inputGradient + (kind.recompute === 'full' ? again : 0);
+    const backward = input + weightGradient;
+    all.inputGradient += count * input;
+    all.forward += count * forward;
+    all.backward += count * backward;
+    least.forward = Math.min(least.forward, forward);
+    least.both = Math.min(least.both, forward + backward);
+  }
+  return { ...all, layer: least };
+}
+
+/** Of all that parts do. */
+export function leastWork(
+  { software }: SearchTask,
+  layers: readonly AlikeLayers[],
+  { part, costs }: PartsOfKind,
+): LeastWork {
+  const all = { forward: 0, backward: 0, inputGradient: 0 };
+  const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
+  const add = (part: PartSummary, count: number) => {
+    const forward = allSeconds(runSeconds(part.forward, costs, software));
+    const backward = allSeconds(runSeconds(part.backward, costs, software));
+    all.forward += count * forward;
+    all.backward += count * backward;
+    all.inputGradient += count * allSeconds(runSeconds(part.inputGradient, costs, software));
+    if (part.name !== 'block') return;
+    least.forward = Math.min(least.forward, forward);
+    least.both = Math.min(least.both, forward + backward);
+  };
+  for (const { layer, count } of layers) add(part('block', layer), count);
+  add(part('embedding', 0), 1);
+  add(part('head', 0), 1);
+  return { ...all, layer: least };
+}
 
 /** The mean over stages of what precedes and follows their work, and all layers dealt out evenly. */
 export function leastGridSeconds(
   { config }: SearchTask,
   { pp, microbatches }: Grid,
-  { layers, head }: LeastWork,
+  { forward, backward, inputGradient, layer }: LeastWork,
 ): number {
-  let work = head;
-  let [forward, both] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (const { count, each } of layers) {
-    work += count * (each.forward + each.backward);
-    forward = Math.min(forward, each.forward);
-    both = Math.min(both, each.forward + each.backward);
-  }
+  const work = forward + backward;
   // A chunk has a layer at least. In one chunk a stage, ZB-H1 may have nothing to wait for at its end.
-  const around = ((pp - 1) / 2) * Math.min(both, Math.floor(config.layers / pp) * forward);
+  const around = ((pp - 1) / 2) * Math.min(layer.both, Math.floor(config.layers / pp) * layer.forward);
   return Math.max(
     (microbatches * work) / pp + around,
-    microbatches * Math.ceil(config.layers / pp) * both,
+    microbatches * Math.ceil(config.layers / pp) * layer.both,
     // A microbatch goes through all layers both ways, and all of them through one.
-    work + (microbatches - 1) * forward,
+    forward + (pp === 1 ? backward : inputGradient) + (microbatches - 1) * layer.forward,
   );
 }
 
@@ -37,19 +89,11 @@ export function leastGridSeconds(
 export function leastFinishingSeconds(
   task: SearchTask,
   grid: SharedGrid,
-  { layers, head }: LeastWork,
+  { forward, backward }: LeastWork,
   elements: PartElements,
-  model: CostModel,
+  costs: TrainingCosts,
 ): number {
-  const { pp, kind, microbatches } = grid;
-  let [forward, backward] = [0, head];
-  for (const { count, each } of layers) {
-    forward += count * each.forward;
-    backward += count * each.backward;
-  }
-  const window = { forward: forward / pp, backward: backward / pp };
-  const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches };
-  const costs = trainingCosts(scenario, model);
+  const window = { forward: forward / grid.pp, backward: backward / grid.pp };
   const zeros: readonly Zero[] = grid.sharing === 0 ? [0, 1] : [grid.sharing];
   return Math.min(
     ...zeros.map(
@@ -62,13 +106,11 @@ export function leastFinishingSeconds(
 export const leastLayers = (layers: number, pp: number): number =>
   pp === 1 ? layers : Math.max(1, Math.floor(layers / pp) - 1);
 
-/** Of the first stage, with as much shared out, and what its layers keep of the microbatches that are under way. */
-export function leastGridBytes(task: SearchTask, grid: SharedGrid, elements: PartElements): number {
+/** Of the first stage, with as much shared out, and what its layers keep of the microbatches that are under way: `kept` bytes each. */
+export function leastGridBytes(task: SearchTask, grid: SharedGrid, elements: PartElements, kept: number): number {
   const { config, formats } = task;
-  const { kind, pp, microbatches } = grid;
-  const widths = widthsOf(formats);
+  const { pp, microbatches } = grid;
   const zero = grid.sharing === 0 ? 1 : grid.sharing;
-  const { weights, gradients, optimizer } = leastState(elements, { grid, zero }, widths);
-  const kept = leastKept(task, kind) * tokensOf(task, kind) * widths.activations;
+  const { weights, gradients, optimizer } = leastState(elements, { grid, zero }, widthsOf(formats));
   return weights + gradients + optimizer + Math.min(pp, microbatches) * leastLayers(config.layers, pp) * kept;
 }

@@ -1,14 +1,17 @@
-// What the chunks of a stage compute, say and hold of a microbatch, by tracing their parts: the same summaries and seconds that a prediction has.
-import { layerLike, type ModelConfig } from '../../model/config.ts';
+// What the chunks of a stage compute, say and hold of a microbatch: by tracing their parts, or at least.
+import { layerLike } from '../../model/config.ts';
+import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import { summariesFor } from '../summary/part-summary.ts';
-import type { ChunkSummary, CountedPart, LiveProfile } from '../summary/summary.ts';
-import { type CostModel, trainingCosts } from '../training/costs.ts';
+import type { CountedPart, LiveProfile, PartSummary } from '../summary/summary.ts';
+import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { liveOf } from '../training/held-besides.ts';
 import { stepSettings } from '../training/predict-training.ts';
-import { allSeconds, chunkSeconds } from '../training/run-seconds.ts';
-import { widthsOf } from '../training/scenario.ts';
+import { allSeconds, type RunSeconds, runSeconds, sumOfParts } from '../training/run-seconds.ts';
+import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
+import type { ChunkRange } from './cut-plan.ts';
+import type { PartsOfKind } from './least-parts.ts';
 import { type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
 /** Seconds of one microbatch, what other work does not hide of its talk included; bytes of activations. */
@@ -21,86 +24,87 @@ export interface Chunk {
   readonly live: (work: WorkKind) => LiveProfile;
 }
 
-/** Layers [first, end), with the embedding before them and the head behind where they are at the ends. */
-export interface ChunkRange {
-  readonly first: number;
-  readonly end: number;
-  readonly isFirst: boolean;
-  readonly isLast: boolean;
-}
-
 export interface KnownKind {
   readonly chunk: (range: ChunkRange) => Chunk;
+  /** What chunks do is known from below alone. */
+  readonly isLeast: boolean;
 }
 
+/** By tracing its parts: the same summaries and seconds that a prediction has. */
 export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): KnownKind {
-  const { config, software } = task;
-  const scenario = {
-    ...task,
-    layout: sharedLayout(grid),
-    microBatch: grid.kind.microBatch,
-    microbatches: grid.microbatches,
+  const scenario = scenarioOf(task, grid);
+  const { part } = summariesFor(stepSettings(scenario), widthsOf(task.formats));
+  const { kernel, talk, ...costs } = trainingCosts(scenario, model);
+  const partOf: PartOf = (name, layer) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
+  return {
+    ...chunksOf(scenario, { ...costs, kernel: once(kernel), talk: once(talk) }, partOf),
+    isLeast: false,
   };
-  const costs = trainingCosts(scenario, model);
-  const { part: summaryOf, chunk: summaryOfChunk } = summariesFor(stepSettings(scenario), widthsOf(task.formats));
-  const chunks = new Map<string | number, Chunk>();
+}
 
-  const chunkOf = (summary: ChunkSummary): Chunk => {
-    const runOf = once((work: WorkKind) => chunkSeconds(summary, work, costs, software));
+/** By what its parts do at least. */
+export const leastKind = (task: SearchTask, grid: SharedGrid, { part, costs }: PartsOfKind): KnownKind => ({
+  ...chunksOf(scenarioOf(task, grid), costs, part),
+  isLeast: true,
+});
+
+type PartOf = (name: PartName, layer: number) => PartSummary;
+
+function chunksOf(scenario: TrainingScenario, costs: TrainingCosts, partOf: PartOf): Pick<KnownKind, 'chunk'> {
+  const { config, software } = scenario;
+  const chunks = new Map<string | number, Chunk>();
+  const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], costs, software));
+
+  const chunkOf = (parts: readonly CountedPart[]): Chunk => {
+    const runOf = (work: WorkKind): RunSeconds => sumOfParts(parts, (part) => secondsOf(part, work));
+    const live = liveOf(scenario, { parts });
+    const alive: { [work in WorkKind]?: LiveProfile } = {};
+    const [forward, backward] = [runOf('forward'), runOf('backward')];
+    let halves: Chunk['halves'] | undefined;
     return {
-      forward: allSeconds(runOf('forward')),
-      backward: allSeconds(runOf('backward')),
+      forward: allSeconds(forward),
+      backward: allSeconds(backward),
       get halves() {
-        return {
+        halves ??= {
           inputGradient: allSeconds(runOf('inputGradient')),
           weightGradient: allSeconds(runOf('weightGradient')),
         };
+        return halves;
       },
-      compute: { forward: runOf('forward').compute, backward: runOf('backward').compute },
-      live: once(liveOf(scenario, summary)),
+      compute: { forward: forward.compute, backward: backward.compute },
+      live(work) {
+        alive[work] ??= live(work);
+        return alive[work];
+      },
     };
   };
   const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): CountedPart[] => {
     const runs: { part: CountedPart['part']; count: number }[] = [];
-    if (isFirst) runs.push({ part: summaryOf('embedding', 0, 'none'), count: 1 });
+    if (isFirst) runs.push({ part: partOf('embedding', 0), count: 1 });
     for (let layer = first; layer < end; layer++) {
-      const part = summaryOf('block', layerLike(config, layer), grid.kind.recompute);
+      const part = partOf('block', layerLike(config, layer));
       const last = runs.at(-1);
       if (last && last.part === part) last.count += 1;
       else runs.push({ part, count: 1 });
     }
-    if (isLast) runs.push({ part: summaryOf('head', 0, 'none'), count: 1 });
+    if (isLast) runs.push({ part: partOf('head', 0), count: 1 });
     return runs;
   };
   return {
     chunk(range) {
-      const key = chunkKey(config, range);
+      const { key } = range;
       const found = chunks.get(key);
       if (found) return found;
-      const made = chunkOf(summaryOfChunk(`search ${key}`, () => partsOf(range)));
+      const made = chunkOf(partsOf(range));
       chunks.set(key, made);
       return made;
     },
   };
 }
 
-/** Chunks with the same are alike. */
-function chunkKey(config: ModelConfig, { first, end, isFirst, isLast }: ChunkRange): string | number {
-  const kinds = likenesses(config);
-  const ends = (isFirst ? 1 : 0) + (isLast ? 2 : 0);
-  return kinds === undefined ? 4 * (end - first) + ends : `${ends} ${kinds.slice(first, end)}`;
-}
-
-/** A letter a layer, the same for those that are built alike; undefined: all are. */
-function likenesses(config: ModelConfig): string | undefined {
-  const found = known.get(config);
-  if (found) return found.kinds;
-  const like = Array.from({ length: config.layers }, (_, layer) => layerLike(config, layer));
-  const kinds = like.every((layer) => layer === 0)
-    ? undefined
-    : like.map((layer) => String.fromCharCode(0x61 + layer)).join('');
-  known.set(config, { kinds });
-  return kinds;
-}
-
-const known = new WeakMap<ModelConfig, { readonly kinds: string | undefined }>();
+const scenarioOf = (task: SearchTask, grid: SharedGrid): TrainingScenario => ({
+  ...task,
+  layout: sharedLayout(grid),
+  microBatch: grid.kind.microBatch,
+  microbatches: grid.microbatches,
+});

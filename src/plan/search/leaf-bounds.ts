@@ -1,36 +1,31 @@
 // What each split of a grid takes and holds at least, by what its parts are known to do of a microbatch.
+import type { Zero } from '../../mesh/layout.ts';
 import { coordsOf } from '../../mesh/mesh.ts';
-import { hasAlikeLayers, layerLike } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { residualShape } from '../../model/parts.ts';
 import { elements } from '../../program/program.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { traceSettings } from '../../step/settings.ts';
-import type { LiveProfile } from '../summary/summary.ts';
+import type { CountedTalk, LiveProfile, StateBytes } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
 import { memoryOf } from '../training/stage-memory.ts';
 import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
+import type { CutPlan, StagePlan } from './cut-plan.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
-import { addElements, leastActivations, leastState, type PartElements, withMessages } from './least-memory.ts';
-import { leastSpan } from './least-span.ts';
+import { leastActivations, leastState, withMessages } from './least-memory.ts';
+import { type LeastSpan, leastSpan } from './least-span.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
+import { addElements, type PartElements } from './part-elements.ts';
 import { type Order, playedPeak, playedSpan, workIndex } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
-import {
-  type Cut,
-  type Grid,
-  type Leaf,
-  type RuledSchedule,
-  type SearchTask,
-  type SharedGrid,
-  sharedLayout,
-} from './task.ts';
+import { type Grid, type Leaf, type RuledSchedule, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
 export interface BoundedLeaf {
   readonly leaf: Leaf;
+  readonly plan: CutPlan;
   readonly least: StepFigures;
   /** Seconds after the schedule, of `least`. */
   readonly after: number;
@@ -47,55 +42,127 @@ export interface Expanding {
 }
 
 /** Those that are sure not to fit are left out. */
-export function* boundedLeaves(expanding: Expanding, cuts: readonly Cut[]): Generator<BoundedLeaf> {
-  const { task, grid, usableBytes } = expanding;
-  const { pp, microbatches } = grid;
+export function boundedLeaves(expanding: Expanding, plans: readonly CutPlan[]): BoundedLeaf[] {
+  const { task, grid, known, usableBytes } = expanding;
   const costs = costsOf(expanding);
   const message = messageBytes(expanding);
   const send = sendSeconds(message, costs);
-  const widths = widthsOf(task.formats);
-  const fullest = fullestStages(pp);
-  for (const cut of cuts) {
-    const chunks = chunksOf(expanding, cut);
-    const stages = fullest.map((stage) => {
-      const own = chunks.filter((_, at) => at % pp === stage);
-      const held = own.map((chunk, i) => withMessages(chunk, i * pp + stage, chunks.length - 1, message));
-      return { stage, held, elements: stageElements(expanding, cut, stage), window: windowOf(own) };
-    });
-    const computeSeconds = microbatches * leastCompute(pp, chunks);
-    for (const schedule of schedulesOf(pp, cut.virtual)) {
-      const activations = stages.map((each) => leastActivations(schedule, each.stage, grid, each.held));
-      let span: number | undefined;
-      for (const zero of zerosOf(grid)) {
-        const leaf: Leaf = { grid, cut, schedule, zero };
-        const states = stages.map((each) => leastState(each.elements, leaf, widths));
+  const stateOf = stageStates(expanding);
+  const zeros = zerosOf(grid);
+  const found: BoundedLeaf[] = [];
+  for (const plan of plans) {
+    const { cut, fullest } = plan;
+    const held = fullest.map(({ stage, chunks }) =>
+      chunks.map((chunk, i) => withMessages(known.chunk(chunk), i * grid.pp + stage, plan.chunks.length - 1, message)),
+    );
+    let chunks: ChunkSeconds | undefined;
+    for (const schedule of schedulesOf(grid.pp, cut.virtual)) {
+      const activations = fullest.map(({ stage }, i) => leastActivations(schedule, stage, grid, held[i]!));
+      let span: LeastSpan | undefined;
+      for (const zero of zeros) {
+        const states = fullest.map(({ parts }) => stateOf(parts, zero));
         const memoryBytes = Math.max(
-          ...states.map((state, i) => memoryOf(state, activations[i]!, task.software).total),
+          ...states.map(({ bytes }, i) => memoryOf(bytes, activations[i]!, task.software).total),
         );
         if (memoryBytes > usableBytes) continue;
-        span ??= spanOf(expanding, cut, schedule, chunks, send);
-        const after = stages.map(({ elements, window }, i) => {
-          const said = finishingTalk(task, grid, zero, elements);
-          const optimizer = task.software.fusedOptimizer ? optimizerSeconds(states[i]!, task) : 0;
-          return optimizer + dataSeconds(said, costs, task.software, window).exposed;
+        chunks ??= chunkSeconds(grid.pp, plan.chunks.map(known.chunk));
+        span ??= spanOf(expanding, plan, schedule, chunks, send);
+        const [seconds, after] = known.isLeast
+          ? leastStep(expanding, plan, span, chunks, schedule, states, costs)
+          : knownStep(expanding, plan, span, chunks, states, costs);
+        const computeSeconds = grid.microbatches * chunks.leastKernels;
+        found.push({
+          leaf: { grid, cut, schedule, zero },
+          plan,
+          least: { stepSeconds: seconds, computeSeconds, memoryBytes },
+          after,
         });
-        yield {
-          leaf,
-          least: { stepSeconds: span + Math.max(...after), computeSeconds, memoryBytes },
-          after: Math.max(...after),
-        };
       }
     }
   }
+  return found;
 }
 
-/** Others hold less: the embedding and the head are at the ends, and the first stages have most microbatches under way. */
-const fullestStages = (pp: number): number[] => [...new Set([0, Math.min(1, pp - 1), pp - 1])];
+/** Seconds of a step, and of it those after its schedule: of the stage that has most of them. */
+function knownStep(
+  { task }: Expanding,
+  { fullest }: CutPlan,
+  { seconds }: LeastSpan,
+  { kernels }: ChunkSeconds,
+  states: readonly StageState[],
+  costs: TrainingCosts,
+): readonly [step: number, after: number] {
+  const after = Math.max(
+    ...fullest.map(({ stage }, i) => {
+      const { talk, optimizer } = states[i]!;
+      return optimizer + dataSeconds(talk, costs, task.software, kernels(stage)).exposed;
+    }),
+  );
+  return [seconds + after, after];
+}
+
+/**
+ * The same where chunks may do more than is known of them. That hides more after the schedule, but is in the schedule as well, as often at least:
+ * on a stage's own time, and on all that decides the schedule's where layers are alike and stages have about as many, but for the head's.
+ */
+function leastStep(
+  { task, grid }: Expanding,
+  { fullest, unevenness }: CutPlan,
+  span: LeastSpan,
+  { works, halves }: ChunkSeconds,
+  schedule: RuledSchedule,
+  states: readonly StageState[],
+  costs: TrainingCosts,
+): readonly [step: number, after: number] {
+  const areAlike = grid.sharing === 0 && unevenness <= grid.microbatches;
+  let [most, sure] = [0, 0];
+  for (const [i, { stage }] of fullest.entries()) {
+    const { talk, optimizer } = states[i]!;
+    const beside = (window: Window) => optimizer + dataSeconds(talk, costs, task.software, window).exposed;
+    const hidden = beside(schedule === 'zb-h1' ? halves(stage) : works(stage));
+    const own = areAlike && stage < grid.pp - 1 ? span.seconds : span.ofStages[stage]!;
+    most = Math.max(most, own + hidden, areAlike ? span.throughHead + hidden : 0);
+    sure = Math.max(sure, beside(everything));
+  }
+  return [Math.max(most, span.seconds + sure), sure];
+}
+
+/** Seconds of one microbatch. */
+interface Window {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+const everything: Window = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };
+
+/** What a stage with these parts holds from step to step, and what that takes after the microbatches. */
+interface StageState {
+  readonly bytes: StateBytes;
+  readonly talk: readonly CountedTalk[];
+  readonly optimizer: number;
+}
+
+function stageStates({ task, grid, elementsOf }: Expanding): (parts: StagePlan['parts'], zero: Zero) => StageState {
+  const widths = widthsOf(task.formats);
+  const make = (parts: StagePlan['parts'], zero: Zero): StageState => {
+    const elements = elementsIn(grid, elementsOf, parts);
+    const bytes = leastState(elements, { grid, zero }, widths);
+    const optimizer = task.software.fusedOptimizer ? optimizerSeconds(bytes, task) : 0;
+    return { bytes, talk: finishingTalk(task, grid, zero, elements), optimizer };
+  };
+  const known = new Map<StagePlan['parts'], StageState[]>();
+  return (parts, zero) => {
+    const ofZeros = known.get(parts) ?? [];
+    known.set(parts, ofZeros);
+    ofZeros[zero] ??= make(parts, zero);
+    return ofZeros[zero];
+  };
+}
 
 /** The same with its schedule played. */
-export function playedLeaf(expanding: Expanding, { leaf, least, after }: BoundedLeaf, order: Order): StepFigures {
-  const { task, grid } = expanding;
-  const chunks = chunksOf(expanding, leaf.cut);
+export function playedLeaf(expanding: Expanding, { leaf, plan, least, after }: BoundedLeaf, order: Order): StepFigures {
+  const { task, grid, known, elementsOf } = expanding;
+  const chunks = plan.chunks.map(known.chunk);
   const message = messageBytes(expanding);
   const send = sendSeconds(message, costsOf(expanding));
   const busy = task.software.overlapsPipeline ? 0 : send;
@@ -115,9 +182,9 @@ export function playedLeaf(expanding: Expanding, { leaf, least, after }: Bounded
     } else set('backward', chunk.backward + (at > 0 ? busy : 0));
   }
   const span = playedSpan(order, { works, transit: send - busy });
-  const held = fullestStages(grid.pp).map((stage) => {
-    const state = leastState(stageElements(expanding, leaf.cut, stage), leaf, widthsOf(task.formats));
-    return memoryOf(state, playedPeak(order, stage, live), task.software).total;
+  const held = plan.fullest.map((each) => {
+    const state = leastState(elementsIn(grid, elementsOf, each.parts), leaf, widthsOf(task.formats));
+    return memoryOf(state, playedPeak(order, each.stage, live), task.software).total;
   });
   return {
     stepSeconds: Math.max(least.stepSeconds, span + after),
@@ -146,61 +213,75 @@ function messageBytes(expanding: Expanding): number {
   return elements(residual) * widthsOf(scenario.formats).activations;
 }
 
-/** What runs beside the talk of gradients and parameters: kernels of one microbatch. */
-const windowOf = (chunks: readonly Chunk[]) => ({
-  forward: chunks.reduce((sum, { compute }) => sum + compute.forward, 0),
-  backward: chunks.reduce((sum, { compute }) => sum + compute.backward, 0),
-});
-
-/** By virtual stage. */
-function chunksOf({ known }: Expanding, { sizes }: Cut): Chunk[] {
-  let first = 0;
-  return sizes.map((size, at) => {
-    const range = { first, end: first + size, isFirst: at === 0, isLast: at === sizes.length - 1 };
-    first += size;
-    return known.chunk(range);
-  });
+/** Of a plan's chunks, by virtual stage and by stage. */
+interface ChunkSeconds {
+  readonly forward: Float64Array;
+  readonly backward: Float64Array;
+  readonly all: readonly Chunk[];
+  /** What runs beside the talk of gradients and parameters: kernels of one microbatch. */
+  readonly kernels: (stage: number) => Window;
+  /** At most: all that is done of one. */
+  readonly works: (stage: number) => Window;
+  /** The same of backwards in halves. */
+  readonly halves: (stage: number) => Window;
+  /** Of the stage that has least. */
+  readonly leastKernels: number;
 }
 
-/** Seconds of kernels of one microbatch on the stage that has least. */
-function leastCompute(pp: number, chunks: readonly Chunk[]): number {
-  const sums = new Float64Array(pp);
-  for (const [at, { compute }] of chunks.entries()) sums[at % pp]! += compute.forward + compute.backward;
-  return Math.min(...sums);
+function chunkSeconds(pp: number, all: readonly Chunk[]): ChunkSeconds {
+  const count = all.length;
+  const [forward, backward, kernels] = [new Float64Array(count), new Float64Array(count), new Float64Array(pp)];
+  for (let at = 0; at < count; at++) {
+    const chunk = all[at]!;
+    forward[at] = chunk.forward;
+    backward[at] = chunk.backward;
+    kernels[at % pp]! += chunk.compute.forward + chunk.compute.backward;
+  }
+  const sumOf = (stage: number, of: (at: number) => number): number => {
+    let sum = 0;
+    for (let at = stage; at < count; at += pp) sum += of(at);
+    return sum;
+  };
+  return {
+    forward,
+    backward,
+    all,
+    kernels: (stage) => ({
+      forward: sumOf(stage, (at) => all[at]!.compute.forward),
+      backward: sumOf(stage, (at) => all[at]!.compute.backward),
+    }),
+    works: (stage) => ({
+      forward: sumOf(stage, (at) => forward[at]!),
+      backward: sumOf(stage, (at) => backward[at]!),
+    }),
+    halves: (stage) => ({
+      forward: sumOf(stage, (at) => forward[at]!),
+      backward: sumOf(stage, (at) => all[at]!.halves.inputGradient + all[at]!.halves.weightGradient),
+    }),
+    leastKernels: Math.min(...kernels),
+  };
 }
 
 function spanOf(
   { task, grid }: Expanding,
-  { virtual }: Cut,
+  { cut: { virtual } }: CutPlan,
   schedule: RuledSchedule,
-  chunks: readonly Chunk[],
+  { forward, backward, all }: ChunkSeconds,
   send: number,
-): number {
+): LeastSpan {
   const { pp, microbatches } = grid;
   const inHalves = schedule === 'zb-h1';
   return leastSpan(
     { schedule, pp, virtual, microbatches, send, overlaps: task.software.overlapsPipeline },
     {
-      forward: chunks.map(({ forward }) => forward),
-      backward: chunks.map((chunk) => (inHalves ? chunk.halves.inputGradient : chunk.backward)),
-      weightGradient: inHalves ? chunks.map(({ halves }) => halves.weightGradient) : [],
+      forward,
+      backward: inHalves ? Float64Array.from(all, ({ halves }) => halves.inputGradient) : backward,
+      weightGradient: inHalves ? Float64Array.from(all, ({ halves }) => halves.weightGradient) : none,
     },
   );
 }
 
-function stageElements({ task, grid, elementsOf }: Expanding, { sizes }: Cut, stage: number): PartElements {
-  const all: { each: PartElements; count: number }[] = [];
-  let first = 0;
-  for (const [at, size] of sizes.entries()) {
-    if (at % grid.pp === stage) {
-      if (at === 0) all.push({ each: elementsOf(grid, 'embedding'), count: 1 });
-      if (at === sizes.length - 1) all.push({ each: elementsOf(grid, 'head'), count: 1 });
-      if (hasAlikeLayers(task.config)) all.push({ each: elementsOf(grid, 'block'), count: size });
-      else
-        for (let layer = first; layer < first + size; layer++)
-          all.push({ each: elementsOf(grid, 'block', layerLike(task.config, layer)), count: 1 });
-    }
-    first += size;
-  }
-  return addElements(all);
-}
+const none = new Float64Array();
+
+const elementsIn = (grid: Grid, elementsOf: Expanding['elementsOf'], parts: StagePlan['parts']): PartElements =>
+  addElements(parts.map(({ name, layer, count }) => ({ each: elementsOf(grid, name, layer), count })));

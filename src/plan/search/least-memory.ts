@@ -1,34 +1,11 @@
 // What a rank of a stage holds at least: its parameters by their specs, and the activations of the microbatches that its schedule has under way.
-import type { Layout, ScheduleName } from '../../mesh/layout.ts';
-import { type Part, paramSpecs, shardShape } from '../../model/params.ts';
-import { isTied } from '../../model/stages.ts';
+import type { ScheduleName } from '../../mesh/layout.ts';
 import { alignment } from '../../program/lives.ts';
-import { elements } from '../../program/program.ts';
-import { groupsOf } from '../../schedule/interleaved.ts';
 import type { LiveProfile, StateBytes, Widths, WorkKind } from '../summary/summary.ts';
+import { eachForward } from './first-backward.ts';
 import type { Chunk } from './known-kind.ts';
-import { type Grid, kindLayout, type Leaf, type SearchTask } from './task.ts';
-
-/** Numbers of parameters that a rank has of a part. */
-export interface PartElements {
-  /** Those of a rank of tp alone (or of all there are, without tp). */
-  readonly own: number;
-  /** Those that ranks of tp have alike. */
-  readonly alike: number;
-  /** Those that ranks of ep have each their own of. */
-  readonly experts: number;
-}
-
-export function partElements({ config }: SearchTask, grid: Grid, part: Part): PartElements {
-  const layout: Layout = { ...kindLayout(grid.kind), pp: grid.pp };
-  const all = { own: 0, alike: 0, experts: 0 };
-  for (const spec of paramSpecs(config, layout, part)) {
-    if (spec.byLoad || (grid.pp === 1 && part.name === 'head' && isTied(config, spec))) continue;
-    const isOwn = layout.tp === 1 || spec.types.tp?.startsWith('V');
-    all[spec.types.ep === 'V0' ? 'experts' : isOwn ? 'own' : 'alike'] += elements(shardShape(spec, layout));
-  }
-  return all;
-}
+import type { PartElements } from './part-elements.ts';
+import type { Grid, Leaf } from './task.ts';
 
 /** What is shared out is padded to whole shares, which is left out. */
 export function leastState(
@@ -69,59 +46,25 @@ export function withMessages({ live }: Chunk, at: number, last: number, messageB
 export function leastActivations(
   schedule: ScheduleName,
   stage: number,
-  { pp, microbatches }: Grid,
+  { pp, microbatches }: Pick<Grid, 'pp' | 'microbatches'>,
   chunks: readonly HeldBy[],
 ): number {
+  const virtual = chunks.length;
+  const last = chunks[virtual - 1]!;
   if (schedule === 'zb-h1') {
-    const [own] = chunks as [HeldBy];
-    const [forward, input] = [own('forward'), own('inputGradient')];
+    const [forward, input] = [last('forward'), last('inputGradient')];
     const warm = Math.min(pp - 1 - stage, microbatches - 1);
     // Gradients of weights that wait for their turn hold what they need.
     const late = Math.min(stage, microbatches - 1 - warm) * Math.max(0, forward.net + input.net);
     return warm * forward.net + late + Math.max(forward.peak, forward.net + input.peak);
   }
-  const before = forwardsBefore(schedule, stage, { pp, microbatches }, chunks.length);
-  let held = 0;
-  for (const [chunk, count] of before.counts.entries()) held += count * chunks[chunk]!('forward').net;
-  const { peak, net } = chunks[before.next]!('forward');
-  return held + Math.max(peak, net + chunks.at(-1)!('backward').peak);
-}
-
-/** Forwards by chunk before the last one that precedes the first backward, and the chunk of that. */
-function forwardsBefore(
-  schedule: ScheduleName,
-  stage: number,
-  { pp, microbatches }: Pick<Grid, 'pp' | 'microbatches'>,
-  virtual: number,
-): { readonly counts: readonly number[]; readonly next: number } {
-  const counts = Array<number>(virtual).fill(0);
-  if (schedule === 'gpipe') {
-    counts.fill(microbatches);
-    counts[virtual - 1]!--;
-    return { counts, next: virtual - 1 };
-  }
-  const groups = virtual === 1 ? [microbatches] : groupsOf(microbatches, pp).map((group) => group.length);
-  const warm = virtual === 1 ? pp - 1 - stage : 2 * (pp - 1 - stage) + (virtual - 1) * Math.max(...groups);
-  let left = Math.min(warm, microbatches * virtual - 1);
-  for (const size of groups)
-    for (let chunk = 0; chunk < virtual; chunk++) {
-      if (left < size) {
-        counts[chunk]! += left;
-        return { counts, next: chunk };
-      }
-      counts[chunk]! += size;
-      left -= size;
-    }
-  return { counts, next: virtual - 1 };
-}
-
-/** Of several parts together. */
-export function addElements(all: readonly { readonly each: PartElements; readonly count: number }[]): PartElements {
-  const sum = { own: 0, alike: 0, experts: 0 };
-  for (const { each, count } of all) {
-    sum.own += count * each.own;
-    sum.alike += count * each.alike;
-    sum.experts += count * each.experts;
-  }
-  return sum;
+  const back = last('backward').peak;
+  let [held, most] = [0, 0];
+  eachForward({ schedule, pp, virtual, microbatches }, stage, (chunk, count) => {
+    const { peak, net } = chunks[chunk]!('forward');
+    // The last one's peak, or what it leaves with the backward's.
+    most = held + Math.max(peak, net + back);
+    held += count * net;
+  });
+  return most;
 }

@@ -9,7 +9,8 @@ import { type Kind, kindLayout, type SearchTask } from './task.ts';
 /** Seconds of one microbatch. */
 export interface ProductSeconds {
   readonly forward: number;
-  readonly backward: number;
+  readonly inputGradient: number;
+  readonly weightGradient: number;
   /** Of those that full recomputation has to take again: nobody reads again what the MLP's last one makes. */
   readonly again: number;
 }
@@ -18,17 +19,30 @@ export interface ProductSeconds {
 export const tokensOf = ({ seqLen }: Pick<SearchTask, 'seqLen'>, { microBatch, cp }: Kind): number =>
   (microBatch * seqLen) / cp;
 
+/** Of any kind, each computed once. */
+export function knownProducts(task: SearchTask, model: CostModel): (kind: Kind, layer: number) => ProductSeconds {
+  const known = new Map<string, ProductSeconds>();
+  return (kind, layer) => {
+    const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${kind.recompute} ${layer}`;
+    const found = known.get(key) ?? leastProducts(task, kind, layer, model);
+    known.set(key, found);
+    return found;
+  };
+}
+
 /** Of matrices that are cut over tp: of others ranks may have fewer tokens each. */
-export function leastProducts(task: SearchTask, kind: Kind, layer: number, model: CostModel): ProductSeconds {
+function leastProducts(task: SearchTask, kind: Kind, layer: number, model: CostModel): ProductSeconds {
   const { config } = task;
   const layout = kindLayout(kind);
   const costs = trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
   const tokens = tokensOf(task, kind);
-  const sum = { forward: 0, backward: 0, again: 0 };
+  const sum = { forward: 0, inputGradient: 0, weightGradient: 0, again: 0 };
   for (const spec of paramSpecs(config, layout, { name: 'block', layer })) {
-    const shape = shardShape(spec, layout);
-    if (spec.key.endsWith('.bias') || shape.length < 2 || !isCut(spec, kind)) continue;
-    const { groups, outputs, inputs } = sizesOf(config, shape);
+    const shape = isShared(spec, kind) ? [config.headDim, config.hiddenSize] : shardShape(spec, layout);
+    if (spec.key.endsWith('.bias') || shape.length < 2 || !(isCut(spec, kind) || isShared(spec, kind))) continue;
+    const { groups, outputs, inputs } = isShared(spec, kind)
+      ? { groups: 0, outputs: shape[0]!, inputs: shape[1]! }
+      : sizesOf(config, shape);
     const rows = groups === 0 ? tokens : tokens * mixtureOf(config, layer)!.perToken;
     const product = (n: number, k: number): KernelShape =>
       groups === 0 ? { kind: 'matmul', batch: 1, m: rows, n, k } : { kind: 'grouped', groups, rows, n, k };
@@ -39,12 +53,17 @@ export function leastProducts(task: SearchTask, kind: Kind, layer: number, model
     const forward = costs.kernel(product(outputs, inputs));
     sum.forward += forward;
     if (!spec.key.endsWith('down.weight')) sum.again += forward;
-    sum.backward += costs.kernel(product(inputs, outputs)) + costs.kernel(ofWeights);
+    sum.inputGradient += costs.kernel(product(inputs, outputs));
+    sum.weightGradient += costs.kernel(ofWeights);
   }
   return sum;
 }
 
 const isCut = ({ types }: ParamSpec, { tp }: Kind): boolean => tp === 1 || types.tp?.startsWith('V') === true;
+
+/** Of key-value heads that are fewer than the ranks, each of which uses one: they are stored whole. */
+const isShared = ({ key, types }: ParamSpec, { tp }: Kind): boolean =>
+  tp > 1 && !types.tp?.startsWith('V') && (key === 'k.weight' || key === 'v.weight');
 
 /** `groups`: experts; 0: it is one matrix. */
 function sizesOf({ weightOrder }: ModelConfig, shape: readonly number[]) {
@@ -53,8 +72,14 @@ function sizesOf({ weightOrder }: ModelConfig, shape: readonly number[]) {
   return { groups: 0, outputs, inputs };
 }
 
-/** The first of each kind of layer, and how many there are. */
-export function alikeLayers(config: ModelConfig): { readonly layer: number; readonly count: number }[] {
+/** Layers that are built alike. */
+export interface AlikeLayers {
+  /** The first of them. */
+  readonly layer: number;
+  readonly count: number;
+}
+
+export function alikeLayers(config: ModelConfig): AlikeLayers[] {
   const counts = new Map<number, number>();
   for (let layer = 0; layer < config.layers; layer++) {
     const like = layerLike(config, layer);

@@ -3,11 +3,12 @@ import type { Zero } from '../../mesh/layout.ts';
 import { dataAxes, groupAxis } from '../../mesh/mesh.ts';
 import type { CollectiveOp } from '../../mesh/traffic.ts';
 import { kvSharded } from '../../model/block-params.ts';
+import type { PartName } from '../../model/params.ts';
 import { formatBytes } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import { widthsOf } from '../training/scenario.ts';
-import type { PartElements } from './least-memory.ts';
 import { tokensOf } from './least-products.ts';
+import type { PartElements } from './part-elements.ts';
 import { type Kind, kindLayout, type SearchTask, type SharedGrid } from './task.ts';
 
 export interface LeastTalk {
@@ -18,20 +19,22 @@ export interface LeastTalk {
 const talk = (axis: CountedTalk['axis'], ranks: number, call: CollectiveOp, bytes: number, count: number) =>
   ({ axis, ranks, call, bytes, count, site: '' }) satisfies CountedTalk;
 
-/** Over axes of the model. */
+/** Over axes of the model. What is computed anew as a whole is talked about anew, but for the sum of what the MLP makes: nobody reads it again. */
 export function layerTalk(task: SearchTask, kind: Kind): LeastTalk {
   const { config, formats } = task;
   const { tp, sp, cp, cpMode } = kind;
+  const isFull = kind.recompute === 'full';
   const width = formatBytes[formats.activations];
   const numbers = tokensOf(task, kind);
   const [forward, backward]: [CountedTalk[], CountedTalk[]] = [[], []];
   if (tp > 1) {
     const bytes = numbers * config.hiddenSize * width;
-    const sums = sp
-      ? [talk('tp', tp, 'allGather', bytes / tp, 2), talk('tp', tp, 'reduceScatter', bytes, 2)]
-      : [talk('tp', tp, 'allReduce', bytes, 2)];
-    forward.push(...sums);
-    backward.push(...sums);
+    const sums = (again: 0 | 1) =>
+      sp
+        ? [talk('tp', tp, 'allGather', bytes / tp, 2 + 2 * again), talk('tp', tp, 'reduceScatter', bytes, 2 + again)]
+        : [talk('tp', tp, 'allReduce', bytes, 2 + again)];
+    forward.push(...sums(0));
+    backward.push(...sums(isFull ? 1 : 0));
   }
   if (cp > 1 && !config.latent) {
     // What a rank has of keys, and as much of values.
@@ -47,9 +50,25 @@ export function layerTalk(task: SearchTask, kind: Kind): LeastTalk {
     } else {
       forward.push(talk('cp', cp, 'allToAll', queries, 2));
       backward.push(talk('cp', cp, 'allToAll', queries, 2));
+      // Fewer key-value heads than ranks come whole.
+      const areCut = kvHeads % cp === 0;
+      forward.push(talk('cp', cp, areCut ? 'allToAll' : 'allGather', keys, 2));
+      backward.push(areCut ? talk('cp', cp, 'allToAll', keys, 2) : talk('cp', cp, 'reduceScatter', keys * cp, 2));
     }
+    if (isFull) backward.push(...forward.filter(({ axis }) => axis === 'cp'));
   }
   return { forward, backward };
+}
+
+/** Of the embedding and the head over tp: what ranks look up adds up, and the head reads all and sums what it gives back. */
+export function endTalk(task: SearchTask, kind: Kind, name: 'embedding' | 'head'): LeastTalk {
+  const { tp, sp } = kind;
+  if (tp === 1) return { forward: [], backward: [] };
+  const bytes = tokensOf(task, kind) * task.config.hiddenSize * formatBytes[task.formats.activations];
+  const gather = talk('tp', tp, 'allGather', bytes / tp, 1);
+  const sum = sp ? talk('tp', tp, 'reduceScatter', bytes, 1) : talk('tp', tp, 'allReduce', bytes, 1);
+  if (name === 'embedding') return { forward: [sum], backward: sp ? [gather] : [] };
+  return { forward: [], backward: sp ? [gather, sum] : [sum] };
 }
 
 /** Numbers that are shared out, and the data axes over which they are. */
@@ -67,14 +86,19 @@ function* overData(grid: SharedGrid, { own, experts }: PartElements) {
   }
 }
 
-/** Of a microbatch: parameters are gathered for both passes, gradients scattered. */
-export function sharedTalk({ formats }: SearchTask, grid: SharedGrid, elements: PartElements): LeastTalk {
+/** Of a part's microbatch: gradients are scattered, and parameters gathered for both passes, but for the head, which has one. */
+export function sharedTalk(
+  { formats }: SearchTask,
+  grid: SharedGrid,
+  name: PartName,
+  elements: PartElements,
+): LeastTalk {
   const { parameters, gradients } = widthsOf(formats);
   const [forward, backward]: [CountedTalk[], CountedTalk[]] = [[], []];
   for (const { numbers, ranks, axis } of overData(grid, elements)) {
     if (grid.sharing === 3) {
       const gathered = talk(axis, ranks, 'allGather', (numbers * parameters) / ranks, 1);
-      forward.push(gathered);
+      if (name !== 'head') forward.push(gathered);
       backward.push(gathered);
     }
     if (grid.sharing >= 2) backward.push(talk(axis, ranks, 'reduceScatter', numbers * gradients, 1));

@@ -9,7 +9,7 @@ import { predictTraining } from '../training/predict-training.ts';
 import { boundsOf } from './bounds.ts';
 import { figuresOf, objectiveValue, type StepFigures } from './objective.ts';
 import { bestLayouts } from './search.ts';
-import { gridsOf, sharingsOf } from './space.ts';
+import { gridsOf, kindsOf, sharingsOf } from './space.ts';
 import { leafScenario, type SearchTask } from './task.ts';
 
 /** Sums are taken in different orders. */
@@ -24,21 +24,23 @@ interface Judged {
 }
 
 function judgeAll(task: SearchTask): Judged[] {
-  const bounds = boundsOf(task, fittedCosts);
-  return gridsOf(task).flatMap((grid) =>
+  const grids = gridsOf(task);
+  const bounds = boundsOf(task, fittedCosts, kindsOf(grids));
+  return grids.flatMap((grid) =>
     sharingsOf(grid).flatMap((sharing) => {
       const shared = { ...grid, sharing };
-      const coarse = [bounds.ofGrid(grid), bounds.ofShared(shared)];
+      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid), bounds.ofShared(shared)];
+      const rough = [...bounds.ofRough(shared, Number.POSITIVE_INFINITY)];
       const leaves = [...bounds.ofLeaves(shared, Number.POSITIVE_INFINITY)];
       expect(leaves).toHaveLength(bounds.countLeaves(shared));
-      return leaves.map((bounded): Judged => {
+      return leaves.map((bounded, at): Judged => {
         const scenario = leafScenario(task, bounded.leaf);
         const prediction = predictTraining(scenario, fittedCosts);
         return {
           layout: `${printLayout(scenario.layout)} of microbatches of ${scenario.microBatch}`,
           exact: figuresOf(prediction),
           fits: fits(prediction.memory, task.cluster.device),
-          bounds: [...coarse, bounded.least, bounds.ofPlayed(bounded)],
+          bounds: [...coarse, rough[at]!.least, bounded.least, bounds.ofPlayed(bounded)],
         };
       });
     }),

@@ -9,7 +9,7 @@ import { type Bounds, boundsOf } from './bounds.ts';
 import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
-import { gridsOf, sharingsOf } from './space.ts';
+import { gridsOf, kindsOf, sharingsOf } from './space.ts';
 import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
 
 export interface SearchOptions {
@@ -51,13 +51,13 @@ export function* searchLayouts(
 ): Generator<Searching, SearchResult, void> {
   refuseMixed(task);
   const { objective, top, known = [] } = options;
-  const bounds = boundsOf(task, model);
   const usable = usableBytes(task.cluster.device);
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
   const grids = gridsOf(task);
+  const bounds = boundsOf(task, model, kindsOf(grids));
   const open = createHeap<Node>((node) => node.value);
   for (const grid of grids) {
-    const least = bounds.ofGrid(grid);
+    const least = bounds.ofProducts(grid);
     if (least.memoryBytes <= usable) open.push({ value: worthOf(least), grid });
   }
   const found: Found[] = [...known];
@@ -71,6 +71,11 @@ export function* searchLayouts(
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('grid' in node) {
+      if (!node.isRough) {
+        const least = bounds.ofGrid(node.grid);
+        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), grid: node.grid, isRough: true });
+        continue;
+      }
       looked += 1;
       for (const sharing of sharingsOf(node.grid)) {
         const shared = { ...node.grid, sharing };
@@ -80,6 +85,12 @@ export function* searchLayouts(
       continue;
     }
     if ('shared' in node) {
+      if (!node.isRough) {
+        let least = Number.POSITIVE_INFINITY;
+        for (const leaf of bounds.ofRough(node.shared, usable)) least = Math.min(least, atLeast(leaf.least, node));
+        push({ value: least, shared: node.shared, isRough: true });
+        continue;
+      }
       for (const leaf of bounds.ofLeaves(node.shared, usable)) push({ value: atLeast(leaf.least, node), leaf });
       continue;
     }
@@ -112,8 +123,8 @@ const nodesBetweenStops = 64;
 
 /** What is looked at next: all splits of a grid, those that share out so much, or one of them, whose schedule was played. */
 type Node = { readonly value: number } & (
-  | { readonly grid: Grid }
-  | { readonly shared: SharedGrid }
+  | { readonly grid: Grid; readonly isRough?: true }
+  | { readonly shared: SharedGrid; readonly isRough?: true }
   | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
 );
 

@@ -17,27 +17,33 @@ import {
   sharings,
 } from './task.ts';
 
-/** Every grid that uses all devices. */
+/** Every grid that uses all devices. Grids of a kind have the same object, so that what is known of it is kept by it. */
 export function gridsOf(task: SearchTask): Grid[] {
   const { config, cluster, globalBatch } = task;
-  return shapesOf(task).flatMap((shape) => {
+  const grids: Grid[] = [];
+  for (const shape of shapesOf(task)) {
     const { tp, cp, ep } = shape;
-    const stages = divisors(cluster.devices / (tp * cp * ep)).filter((pp) => pp <= config.layers && pp <= largestAxis);
-    return stages.flatMap((pp) => {
+    const kinds = new Map<number, readonly Kind[]>();
+    for (const pp of divisors(cluster.devices / (tp * cp * ep))) {
+      if (pp > config.layers || pp > largestAxis) break;
       const dp = cluster.devices / (tp * cp * ep * pp);
       const share = globalBatch / (dp * ep);
-      if (!Number.isInteger(share) || dp > largestAxis) return [];
-      return divisors(share)
-        .filter((microBatch) => share / microBatch <= mostMicrobatches)
-        .flatMap((microBatch) =>
-          recomputePolicies.map((recompute): Grid => {
-            const kind = { ...shape, microBatch, recompute };
-            return { kind, pp, dp, microbatches: share / microBatch };
-          }),
-        );
-    });
-  });
+      if (!Number.isInteger(share) || dp > largestAxis) continue;
+      for (const microBatch of divisors(share)) {
+        const microbatches = share / microBatch;
+        if (microbatches > mostMicrobatches) continue;
+        const ofSize =
+          kinds.get(microBatch) ?? recomputePolicies.map((recompute) => ({ ...shape, microBatch, recompute }));
+        kinds.set(microBatch, ofSize);
+        for (const kind of ofSize) grids.push({ kind, pp, dp, microbatches });
+      }
+    }
+  }
+  return grids;
 }
+
+/** Every kind of them. */
+export const kindsOf = (grids: readonly Grid[]): Kind[] => [...new Set(grids.map(({ kind }) => kind))];
 
 /** In how many shares a batch may be dealt out, whatever it is. */
 export function replicaCounts(task: SearchTask): number[] {

@@ -5,6 +5,7 @@ import { paramSpecs, shardShape } from '../../model/params.ts';
 import { elements } from '../../program/program.ts';
 import { zeroOf } from '../../state/placement.ts';
 import { formatBytes } from '../hardware/number-format.ts';
+import { remember } from '../summary/known.ts';
 import { inTurn, times } from '../summary/live.ts';
 import type { ChunkSummary, LiveProfile, PartSummary, WorkKind } from '../summary/summary.ts';
 import { keptOtherwise } from './kept-otherwise.ts';
@@ -111,9 +112,10 @@ function handedBytes({ config, layout, formats }: TrainingScenario, parts: reado
 }
 
 /** Numbers of a rank's matrices of a layer, of those of experts a part. */
-function ofMatrices(config: ModelConfig, layout: Layout, layer: number, partOfExperts: number): number {
-  let sum = 0;
-  for (const spec of paramSpecs(config, layout, { name: 'block', layer }))
-    if (spec.decays) sum += elements(shardShape(spec, layout)) / (spec.types.ep === 'V0' ? partOfExperts : 1);
-  return sum;
-}
+const ofMatrices = (config: ModelConfig, layout: Layout, layer: number, partOfExperts: number): number =>
+  remember(config, `matrices ${layout.tp} ${layout.ep} ${layer} ${partOfExperts}`, () => {
+    let sum = 0;
+    for (const spec of paramSpecs(config, layout, { name: 'block', layer }))
+      if (spec.decays) sum += elements(shardShape(spec, layout)) / (spec.types.ep === 'V0' ? partOfExperts : 1);
+    return sum;
+  });

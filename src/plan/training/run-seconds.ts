@@ -1,6 +1,6 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
-import { type Axis, axes, type GroupAxis } from '../../mesh/mesh.ts';
-import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
+import { axesAlong } from '../hardware/group-spread.ts';
+import type { ChunkSummary, CountedPart, CountedTalk, PartSummary, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import type { Software } from './scenario.ts';
 
@@ -34,7 +34,7 @@ export const addSeconds = (a: RunSeconds, b: RunSeconds): RunSeconds => ({
 
 /** Whose seconds a collective's are. An all-to-all is of experts, or of heads and sequence; a gather over data axes is of parameters. */
 function causeOf({ axis, call }: CountedTalk): keyof Omit<RunSeconds, 'compute' | 'launches' | 'offload'> {
-  const along = axesOf(axis);
+  const along = axesAlong(axis);
   if (along.length > 1 || along[0] === 'dp') return along.includes('tp') && !along.includes('dp') ? 'tp' : 'dp';
   if (axis === 'ep') return call === 'allToAll' || call === 'allToAllV' ? 'ep' : 'dp';
   if (axis === 'cp') return 'cp';
@@ -57,13 +57,10 @@ export const chunkSeconds = (
   kind: WorkKind,
   costs: TrainingCosts,
   software: Software,
-): RunSeconds =>
-  parts.reduce(
-    (sum, { part, count }) => addSeconds(sum, timesSeconds(runSeconds(part[kind], costs, software), count)),
-    noSeconds,
-  );
+): RunSeconds => sumOfParts(parts, (part) => runSeconds(part[kind], costs, software));
 
-const axesOf = (axis: GroupAxis): readonly Axis[] => (axis === 'world' ? axes : (axis.split('+') as Axis[]));
+export const sumOfParts = (parts: readonly CountedPart[], secondsOf: (part: PartSummary) => RunSeconds): RunSeconds =>
+  parts.reduce((sum, { part, count }) => addSeconds(sum, timesSeconds(secondsOf(part), count)), noSeconds);
 
 /** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {

@@ -45,6 +45,8 @@ const rows = readdirSync(folder)
 function measuredIn(row: Row, found: TrainingCase | string): Measured[] {
   if (typeof found === 'string' || found.scenarios.length > 1 || found.measured.stepSeconds === undefined) return [];
   const [scenario] = found.scenarios as [TrainingScenario];
+  // Anchors have no word for it.
+  if (scenario.offload) return [];
   const { config, layout, microBatch, microbatches, seqLen } = scenario;
   try {
     checkFit(config, layout, { microBatch, seqLen, globalBatch: replicasOf(layout) * microBatch * microbatches });

@@ -1,5 +1,4 @@
 // What changes the answer: links, batch and memory, each twice and half of what they are, with a search of its own.
-import { printLayout } from '../../mesh/layout.ts';
 import { replicasOf } from '../../mesh/mesh.ts';
 import { figuresOf, type ObjectiveName, objectiveValue } from '../search/objective.ts';
 import { type Found, type Searching, searchLayouts } from '../search/search.ts';
@@ -78,8 +77,7 @@ export function* answerTo(
   const [best] = found;
   if (!best) return { change, stays: false };
   if (!now) return { change, best, stays: false };
-  const isSame = printLayout(best.scenario.layout) === printLayout(now.scenario.layout);
-  return { change, best, now, stays: isSame || now.value < (1 + worthChanging) * best.value };
+  return { change, best, now, stays: now.value < (1 + worthChanging) * best.value };
 }
 
 /** The same layout; of a smaller batch with smaller microbatches, where it must. */

@@ -110,6 +110,12 @@ export const marks = {
   /** Predicted peak memory over the measured one. */
   localMemory: within(0.05),
   memory: { 'buffers allocated over the plan': within(0.05) },
+  /** Of Llama 3.1 405B on 16,384 H100. */
+  plan: {
+    'seconds of the processor, a process just begun': { most: 1 },
+    'layouts judged a second': { least: 100_000 },
+    'layouts of a random sample that are better than the best': { most: 0 },
+  },
   /** CPU time of building a rank's step, in ms. */
   build: { most: 50 },
 } as const satisfies Record<string, Bounds | Record<string, Bounds>>;

@@ -1,10 +1,17 @@
-// How fast layouts are searched: Llama 3.1 405B on 16,384 H100, the whole space, the exact best, on one core.
+// How fast layouts are searched: Llama 3.1 405B on 16,384 H100, the whole space, the exact best, on one core. `npm run bench:plan -- 2000` says of how many
+// layouts drawn at random each is predicted in full, to see that none is better.
 import { findModel } from '../src/checkpoint/model-source.ts';
 import { printLayout } from '../src/mesh/layout.ts';
 import { fittedCosts } from '../src/plan/cost/fitted-costs.ts';
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
+import { boundsOf } from '../src/plan/search/bounds.ts';
 import { bestLayouts } from '../src/plan/search/search.ts';
+import { gridsOf, kindsOf, sharingsOf } from '../src/plan/search/space.ts';
+import { leafScenario, type SearchTask } from '../src/plan/search/task.ts';
+import { fits } from '../src/plan/training/fits.ts';
+import { predictTraining } from '../src/plan/training/predict-training.ts';
 import { currentSoftware, mixedPrecision } from '../src/plan/training/scenario.ts';
+import { judge, marks, printVerdicts } from './marks.ts';
 
 interface Case {
   readonly model: string;
@@ -13,30 +20,65 @@ interface Case {
   readonly globalBatch: number;
 }
 
-const cases: readonly Case[] = [
+const [largest, ...others]: readonly [Case, ...Case[]] = [
   { model: 'llama-3.1-405b', cluster: '16384xh100', seqLen: 8192, globalBatch: 2048 },
   { model: 'llama-3.1-70b', cluster: '512xh100', seqLen: 8192, globalBatch: 512 },
   { model: 'mixtral-8x7b', cluster: '256xh100', seqLen: 4096, globalBatch: 512 },
   { model: 'llama-3.1-8b', cluster: '8xh100', seqLen: 8192, globalBatch: 64 },
 ];
 
-// Seconds of the processor: what else the machine does meanwhile is no part of them. A model that was looked at once is known, so that each
-// is read anew, and the first search of all compiles the code.
-for (const { model, cluster, seqLen, globalBatch } of [cases.at(-1)!, ...cases]) {
-  const task = {
-    config: findModel(model, undefined).config,
-    cluster: parseCluster(cluster),
-    seqLen,
-    globalBatch,
-    formats: mixedPrecision('bf16'),
-    software: currentSoftware,
-  };
+// A model that was looked at once is known, so that each is read anew.
+const taskOf = ({ model, cluster, seqLen, globalBatch }: Case): SearchTask => ({
+  config: findModel(model, undefined).config,
+  cluster: parseCluster(cluster),
+  seqLen,
+  globalBatch,
+  formats: mixedPrecision('bf16'),
+  software: currentSoftware,
+});
+
+/** Seconds of the processor: what else the machine does meanwhile is no part of them. */
+function searched(each: Case, when: string) {
+  const task = taskOf(each);
   const before = process.cpuUsage();
   const { found, judged, pruned } = bestLayouts(task, fittedCosts, { objective: 'time', top: 1 });
   const { user, system } = process.cpuUsage(before);
   const seconds = (user + system) / 1e6;
   const [best] = found;
   console.log(
-    `${model} on ${cluster}: ${seconds.toFixed(2)} s, ${judged} layouts, ${Math.round(judged / seconds)} a second, ${judged - pruned} predicted; best ${best ? printLayout(best.scenario.layout) : 'none'}`,
+    `${each.model} on ${each.cluster}, ${when}: ${seconds.toFixed(2)} s, ${judged} layouts, ${Math.round(judged / seconds)} a second, ${judged - pruned} predicted; best ${best ? printLayout(best.scenario.layout) : 'none'}`,
   );
+  return { task, seconds, judged, best };
 }
+
+/** Of so many layouts drawn at random, those that fit and take less time. */
+function betterThan({ task, best }: ReturnType<typeof searched>, draws: number): number {
+  const grids = gridsOf(task);
+  const bounds = boundsOf(task, fittedCosts, kindsOf(grids));
+  let seed = 1;
+  const drawn = <T>(all: readonly T[]): T => {
+    seed = (seed * 48271) % 2147483647;
+    return all[seed % all.length]!;
+  };
+  let better = 0;
+  for (let i = 1; i <= draws; i++) {
+    const grid = drawn(grids);
+    const { leaf } = drawn(bounds.ofRough({ ...grid, sharing: drawn(sharingsOf(grid)) }, Number.POSITIVE_INFINITY));
+    const prediction = predictTraining(leafScenario(task, leaf), fittedCosts);
+    const isBetter = !best || prediction.stepSeconds < best.prediction.stepSeconds;
+    if (isBetter && fits(prediction.memory, task.cluster.device)) better += 1;
+    if (i % 100 === 0) console.log(`${i} of ${draws} layouts drawn at random predicted, ${better} better`);
+  }
+  return better;
+}
+
+const first = searched(largest, 'first of all');
+searched(largest, 'its code compiled');
+for (const each of others) searched(each, 'its code compiled');
+const better = betterThan(first, Number(process.argv[2] ?? 2000));
+const figures = {
+  'seconds of the processor, a process just begun': first.seconds,
+  'layouts judged a second': first.judged / first.seconds,
+  'layouts of a random sample that are better than the best': better,
+};
+printVerdicts(judge(marks.plan, (name) => figures[name]));

@@ -13,6 +13,7 @@ import {
   leastWork,
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
+import { knownTalk } from './known-talk.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
 import { leastParts } from './least-parts.ts';
 import { alikeLayers, knownProducts } from './least-products.ts';
@@ -28,8 +29,8 @@ export interface Bounds {
   readonly ofProducts: (grid: Grid) => StepFigures;
   /** The same by all that its layers do and keep at least, whatever it shares out. */
   readonly ofGrid: (grid: Grid) => StepFigures;
-  /** Of every split that shares out so much. */
-  readonly ofShared: (grid: SharedGrid) => StepFigures;
+  /** Of every split that shares out so much; undefined: they are sure not to fit in `usableBytes`. */
+  readonly ofShared: (grid: SharedGrid, usableBytes: number) => StepFigures | undefined;
   /** Of each by what its parts do at least, without tracing them; those that are sure not to fit in `usableBytes` are left out. */
   readonly ofRough: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
   /** The same by what its parts are known to do. */
@@ -41,7 +42,8 @@ export interface Bounds {
 }
 
 /** `kinds`: those of all grids that there are. */
-export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[]): Bounds {
+export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[]): Bounds {
+  const model = knownTalk(costs);
   const kinds = new Map<string, KnownKind>();
   const plans = new Map<number, readonly CutPlan[]>();
   const orders = new Map<string, Order>();
@@ -77,7 +79,7 @@ export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[
         const range = { first: layer, end: layer + 1, isFirst: false, isLast: false, key: `layer ${layer}` };
         return known.chunk(range).live('forward').net;
       });
-      return { work: leastWork(task, layers, parts), kept: Math.max(0, Math.min(...kept)) };
+      return { work: leastWork(layers, parts), kept: Math.max(0, Math.min(...kept)) };
     });
   const bytesOf = (grid: SharedGrid, kept: number): number => {
     const { layer, embedding } = leastsOf(grid);
@@ -109,14 +111,16 @@ export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[
       computeSeconds: 0,
       memoryBytes: bytesOf({ ...grid, sharing: 3 }, ofKind(grid).kept),
     }),
-    ofShared(grid) {
+    ofShared(grid, usableBytes) {
+      const memoryBytes = bytesOf(grid, ofKind(grid).kept);
+      if (memoryBytes > usableBytes) return undefined;
       const parts = partsOf(grid);
-      const work = grid.sharing === 0 ? ofKind(grid).work : leastWork(task, layers, parts);
+      const work = grid.sharing === 0 ? ofKind(grid).work : leastWork(layers, parts);
       const seconds = leastGridSeconds(task, grid, work);
       return {
         stepSeconds: seconds + leastFinishingSeconds(task, grid, work, leastElements(grid), parts.costs),
         computeSeconds: 0,
-        memoryBytes: bytesOf(grid, ofKind(grid).kept),
+        memoryBytes,
       };
     },
     ofRough: (grid, usableBytes) =>

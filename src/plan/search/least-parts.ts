@@ -1,24 +1,28 @@
-// What parts of the model do of a microbatch at least, without tracing them on as many ranks: in the form that traced parts have, so that what is made
-// of those is made of these.
+// What parts of the model do of a microbatch at least, without tracing them on as many ranks: in numbers alone, to which what is shared out adds its own.
 import type { PartName } from '../../model/params.ts';
-import type { KernelShape } from '../../program/kernel-shape.ts';
+import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
-import type { CountedKernel, CountedTalk, LiveProfile, PartSummary, RunSummary } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
+import type { LivePart } from '../training/held-besides.ts';
+import { noSums, type RunSeconds, type RunSums, shownSeconds, withTalk } from '../training/run-seconds.ts';
 import type { ProductSeconds } from './least-products.ts';
 import type { Sampler } from './least-sample.ts';
-import { leastSeconds, type PartSeconds, type PassSeconds } from './least-seconds.ts';
-import { endTalk, type LeastTalk, layerTalk, sharedTalk } from './least-talk.ts';
+import { leastSeconds, type PassSeconds } from './least-seconds.ts';
+import { endTalk, layerTalk, sharedTalk } from './least-talk.ts';
 import type { PartElements } from './part-elements.ts';
 import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
-/** Parts of a kind, and what their kernels and calls cost. */
-export interface PartsOfKind {
-  readonly part: (name: PartName, layer: number) => PartSummary;
-  readonly costs: TrainingCosts;
+/** What a part does of a microbatch, by the work on it. */
+export interface LeastPart extends LivePart {
+  readonly sums: Readonly<Record<WorkKind, RunSums>>;
 }
 
-const noTalk: LeastTalk = { forward: [], backward: [] };
+/** Parts of a kind, and what their collectives cost. */
+export interface PartsOfKind {
+  readonly part: (name: PartName, layer: number) => LeastPart;
+  readonly seconds: (part: LeastPart, work: WorkKind) => RunSeconds;
+  readonly costs: TrainingCosts;
+}
 
 /** `elementsOf`: of a rank's parameters of a part. */
 export function leastParts(
@@ -28,51 +32,63 @@ export function leastParts(
   productsOf: (kind: Kind, layer: number) => ProductSeconds,
   elementsOf: (grid: SharedGrid, name: PartName, layer: number) => PartElements,
 ): (grid: SharedGrid) => PartsOfKind {
+  const { software } = task;
   const secondsOf = leastSeconds(task, productsOf, sample);
-  const known = new Map<Kind, Map<string, PartSeconds>>();
-  const seconds = ({ kind }: SharedGrid, name: PartName, layer: number, costs: TrainingCosts): PartSeconds => {
-    const ofKind = known.get(kind) ?? new Map<string, PartSeconds>();
-    known.set(kind, ofKind);
-    const key = `${name} ${layer}`;
-    const found = ofKind.get(key) ?? secondsOf(kind, name, layer, costs);
-    ofKind.set(key, found);
-    return found;
+  const alone = (kind: Kind, name: PartName, layer: number, costs: TrainingCosts): LeastPart => {
+    const { forward, backward, inputGradient, weightGradient } = secondsOf(kind, name, layer, costs);
+    const own = name === 'block' ? layerTalk(task, kind) : endTalk(task, kind, name);
+    const input = name === 'embedding' ? [] : own.backward;
+    const sampled = sample(kind, name, layer);
+    // What a backward leaves is less than nothing, and not known from below.
+    const net = Number.MIN_SAFE_INTEGER;
+    const halves = { live: { peak: 0, net } };
+    return {
+      ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
+      forward: { live: sampled.forward },
+      backward: { live: { peak: sampled.backward.peak, net } },
+      inputGradient: halves,
+      weightGradient: halves,
+      sums: {
+        forward: withTalk(sumsOf(forward), own.forward, costs, software),
+        backward: withTalk(sumsOf(backward), own.backward, costs, software),
+        inputGradient: withTalk(sumsOf(inputGradient), input, costs, software),
+        weightGradient: sumsOf(weightGradient),
+      },
+    };
   };
+  // Gathers tensor by tensor, what is shared out makes all talk another.
+  const known = [new Map<Kind, Map<string, LeastPart>>(), new Map<Kind, Map<string, LeastPart>>()] as const;
   return (grid) => {
     const { kind, sharing } = grid;
     const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
     const costs = trainingCosts(scenario, model);
-    const prices = new Map<KernelShape, number>();
-    const run = ({ others, attention, kernels }: PassSeconds, talk: readonly CountedTalk[], live: LiveProfile) => {
-      const [ofAttention, ofOthers] = attention > 0 ? [1, kernels - 1] : [0, kernels];
-      const counted = [
-        pricedKernel(prices, 'memory', others, ofOthers),
-        pricedKernel(prices, 'attention', attention, ofAttention),
-      ];
-      return { kernels: counted.filter(({ count }) => count > 0), talk, flops: 0, live } satisfies RunSummary;
+    const kinds = known[sharing === 3 && software.gathersTensors ? 1 : 0];
+    const ofKind = kinds.get(kind) ?? new Map<string, LeastPart>();
+    kinds.set(kind, ofKind);
+    const aloneOf = (name: PartName, layer: number, key: string): LeastPart => {
+      const found = ofKind.get(key) ?? alone(kind, name, layer, costs);
+      ofKind.set(key, found);
+      return found;
     };
-    const make = (name: PartName, layer: number): PartSummary => {
-      const { forward, backward, inputGradient, weightGradient } = seconds(grid, name, layer, costs);
-      const own = name === 'block' ? layerTalk(task, kind) : endTalk(task, kind, name);
-      const shared = sharing === 0 ? noTalk : sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-      const said = [...own.backward, ...shared.backward];
-      const sampled = sample(kind, name, layer);
-      // What a backward leaves is less than nothing, and not known from below.
-      const net = Number.MIN_SAFE_INTEGER;
+    const make = (name: PartName, layer: number, key: string): LeastPart => {
+      const part = aloneOf(name, layer, key);
+      if (sharing === 0) return part;
+      const shared = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
+      const forward = withTalk(part.sums.forward, shared.forward, costs, software);
       return {
-        ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
-        forward: run(forward, [...own.forward, ...shared.forward], sampled.forward),
-        backward: run(backward, said, { peak: sampled.backward.peak, net }),
-        inputGradient: run(inputGradient, name === 'embedding' ? [] : own.backward, { peak: 0, net }),
-        weightGradient: run(weightGradient, [], { peak: 0, net }),
+        ...part,
+        sums: { ...part.sums, forward, backward: withTalk(part.sums.backward, shared.backward, costs, software) },
       };
     };
-    const parts = new Map<string, PartSummary>();
+    const parts = new Map<string, LeastPart>();
     return {
-      costs: { ...costs, kernel: (kernel) => prices.get(kernel)!, talk: once(costs.talk) },
+      costs,
+      seconds: once((part: LeastPart, work: WorkKind) =>
+        shownSeconds(part.sums[work], false, costs.parameters, software),
+      ),
       part(name, layer) {
         const key = `${name} ${layer}`;
-        const found = parts.get(key) ?? make(name, layer);
+        const found = parts.get(key) ?? make(name, layer, key);
         parts.set(key, found);
         return found;
       },
@@ -80,27 +96,7 @@ export function leastParts(
   };
 }
 
-/** So many kernels that take so long together. */
-function pricedKernel(
-  prices: Map<KernelShape, number>,
-  kind: 'memory' | 'attention',
-  seconds: number,
-  count: number,
-): CountedKernel {
-  const kernel: KernelShape = kind === 'memory' ? { kind, floats: 0, bytes: 0 } : { ...anyAttention };
-  prices.set(kernel, seconds / count);
-  return { kernel, count, site: '' };
-}
-
-const anyAttention = {
-  kind: 'attention',
-  pass: 'forward',
-  batch: 1,
-  heads: 1,
-  kvHeads: 1,
-  headDim: 1,
-  valueDim: 1,
-  queries: 1,
-  keys: 1,
-  scores: 1,
-} as const;
+const sumsOf = ({ others, attention, kernels }: PassSeconds): RunSums => ({
+  ...noSums,
+  ...{ compute: others + attention, attention, launched: kernels },
+});

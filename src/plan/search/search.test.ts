@@ -29,7 +29,7 @@ function judgeAll(task: SearchTask): Judged[] {
   return grids.flatMap((grid) =>
     sharingsOf(grid).flatMap((sharing) => {
       const shared = { ...grid, sharing };
-      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid), bounds.ofShared(shared)];
+      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid), bounds.ofShared(shared, Number.POSITIVE_INFINITY)!];
       const rough = [...bounds.ofRough(shared, Number.POSITIVE_INFINITY)];
       const leaves = [...bounds.ofLeaves(shared, Number.POSITIVE_INFINITY)];
       expect(leaves).toHaveLength(bounds.countLeaves(shared));

@@ -79,8 +79,8 @@ export function* searchLayouts(
       looked += 1;
       for (const sharing of sharingsOf(node.grid)) {
         const shared = { ...node.grid, sharing };
-        const least = bounds.ofShared(shared);
-        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), shared });
+        const least = bounds.ofShared(shared, usable);
+        if (least) push({ value: atLeast(least, node), shared });
       }
       continue;
     }

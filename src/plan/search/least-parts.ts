@@ -2,6 +2,7 @@
 import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
+import type { CountedTalk } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import type { LivePart } from '../training/held-besides.ts';
 import { noSums, type RunSeconds, type RunSums, shownSeconds, withTalk } from '../training/run-seconds.ts';
@@ -14,7 +15,7 @@ import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './tas
 
 /** What a part does of a microbatch, by the work on it. */
 export interface LeastPart extends LivePart {
-  readonly sums: Readonly<Record<WorkKind, RunSums>>;
+  readonly sums: (work: WorkKind) => RunSums;
 }
 
 /** Parts of a kind, and what their collectives cost. */
@@ -35,9 +36,13 @@ export function leastParts(
   const { software } = task;
   const secondsOf = leastSeconds(task, productsOf, sample);
   const alone = (kind: Kind, name: PartName, layer: number, costs: TrainingCosts): LeastPart => {
-    const { forward, backward, inputGradient, weightGradient } = secondsOf(kind, name, layer, costs);
-    const own = name === 'block' ? layerTalk(task, kind) : endTalk(task, kind, name);
-    const input = name === 'embedding' ? [] : own.backward;
+    // Of a part that does not fit, nobody asks for seconds.
+    const passes = once(() => secondsOf(kind, name, layer, costs));
+    const talk = once(() => (name === 'block' ? layerTalk(task, kind) : endTalk(task, kind, name)));
+    const saidIn = (work: WorkKind): readonly CountedTalk[] => {
+      if (work === 'forward') return talk().forward;
+      return work === 'weightGradient' || (work === 'inputGradient' && name === 'embedding') ? [] : talk().backward;
+    };
     const sampled = sample(kind, name, layer);
     // What a backward leaves is less than nothing, and not known from below.
     const net = Number.MIN_SAFE_INTEGER;
@@ -48,47 +53,39 @@ export function leastParts(
       backward: { live: { peak: sampled.backward.peak, net } },
       inputGradient: halves,
       weightGradient: halves,
-      sums: {
-        forward: withTalk(sumsOf(forward), own.forward, costs, software),
-        backward: withTalk(sumsOf(backward), own.backward, costs, software),
-        inputGradient: withTalk(sumsOf(inputGradient), input, costs, software),
-        weightGradient: sumsOf(weightGradient),
-      },
+      sums: once((work: WorkKind) => withTalk(sumsOf(passes()[work]), saidIn(work), costs, software)),
     };
   };
-  // Gathers tensor by tensor, what is shared out makes all talk another.
-  const known = [new Map<Kind, Map<string, LeastPart>>(), new Map<Kind, Map<string, LeastPart>>()] as const;
+  const known = new Map<string, LeastPart>();
   return (grid) => {
     const { kind, sharing } = grid;
     const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
     const costs = trainingCosts(scenario, model);
-    const kinds = known[sharing === 3 && software.gathersTensors ? 1 : 0];
-    const ofKind = kinds.get(kind) ?? new Map<string, LeastPart>();
-    kinds.set(kind, ofKind);
-    const aloneOf = (name: PartName, layer: number, key: string): LeastPart => {
-      const found = ofKind.get(key) ?? alone(kind, name, layer, costs);
-      ofKind.set(key, found);
-      return found;
-    };
-    const make = (name: PartName, layer: number, key: string): LeastPart => {
-      const part = aloneOf(name, layer, key);
+    const { tp, sp, cp, cpMode, ep, microBatch, recompute } = kind;
+    // Where tensors are gathered one by one, all talk beside them is priced like that.
+    const ends = `${tp} ${sp} ${cp} ${microBatch} ${recompute === 'selective'} ${sharing === 3 && software.gathersTensors}`;
+    const blocks = `${ends} ${cpMode} ${ep} ${recompute}`;
+    const make = (name: PartName, layer: number): LeastPart => {
+      const key = name === 'block' ? `${layer} ${blocks}` : `${name} ${ends}`;
+      const part = known.get(key) ?? alone(kind, name, layer, costs);
+      known.set(key, part);
       if (sharing === 0) return part;
       const shared = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-      const forward = withTalk(part.sums.forward, shared.forward, costs, software);
+      const add = (work: 'forward' | 'backward'): RunSums => withTalk(part.sums(work), shared[work], costs, software);
       return {
         ...part,
-        sums: { ...part.sums, forward, backward: withTalk(part.sums.backward, shared.backward, costs, software) },
+        sums: once((work) => (work === 'forward' || work === 'backward' ? add(work) : part.sums(work))),
       };
     };
     const parts = new Map<string, LeastPart>();
     return {
       costs,
       seconds: once((part: LeastPart, work: WorkKind) =>
-        shownSeconds(part.sums[work], false, costs.parameters, software),
+        shownSeconds(part.sums(work), false, costs.parameters, software),
       ),
       part(name, layer) {
         const key = `${name} ${layer}`;
-        const found = parts.get(key) ?? make(name, layer, key);
+        const found = parts.get(key) ?? make(name, layer);
         parts.set(key, found);
         return found;
       },

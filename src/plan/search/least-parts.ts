@@ -38,7 +38,7 @@ export function leastParts(
   const alone = (kind: Kind, name: PartName, layer: number, costs: TrainingCosts): LeastPart => {
     // Of a part that does not fit, nobody asks for seconds.
     const passes = once(() => secondsOf(kind, name, layer, costs));
-    const talk = once(() => (name === 'block' ? layerTalk(task, kind) : endTalk(task, kind, name)));
+    const talk = once(() => (name === 'block' ? layerTalk(task, kind, layer) : endTalk(task, kind, name)));
     const saidIn = (work: WorkKind): readonly CountedTalk[] => {
       if (work === 'forward') return talk().forward;
       return work === 'weightGradient' || (work === 'inputGradient' && name === 'embedding') ? [] : talk().backward;

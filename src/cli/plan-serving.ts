@@ -2,7 +2,6 @@
 import { fewestDevices } from '../plan/deployments/fewest.ts';
 import { type ServingObjective, servingObjectives } from '../plan/deployments/objective.ts';
 import { type SearchingDeployments, searchDeployments } from '../plan/deployments/search.ts';
-import type { ServingTask } from '../plan/deployments/task.ts';
 import { fittedServing } from '../plan/serving/predict-serving.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatCount, formatSeconds } from '../units.ts';
@@ -14,7 +13,7 @@ import { shownLayouts } from './plan-training.ts';
 import { endedDeployments } from './searching.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { servingBecause, servingTable, showFront } from './serving-report.ts';
-import { type ServingOption, servingTaskOf } from './serving-task.ts';
+import { readServing, type ServingAsked, type ServingOption } from './serving-task.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
@@ -22,7 +21,8 @@ export async function planServing(
   values: OptionValues<AskedOption | ServingOption | 'top' | 'least' | 'json'>,
   io: CliIo,
 ): Promise<void> {
-  const task = servingTaskOf(values);
+  const asked = readServing(values);
+  const { task } = asked;
   const { top = shownLayouts, rate } = values;
   const objective = objectiveOf(values.least);
   const began = performance.now();
@@ -55,11 +55,11 @@ export async function planServing(
     searched &&
     showFront('throughput against latency, of all deployments and loads those that none beats', searched.points, style);
   const lines = [
-    paint(askedText(task, rate), 'bold', style.colour),
+    paint(askedText(asked, rate), 'bold', style.colour),
     '',
     servingTable(task, shown, style),
     '',
-    showServing(task, shown[0]!, style),
+    showServing(asked.model, task, shown[0]!, style),
     '',
     ...(front ? [front, ''] : []),
     because,
@@ -80,10 +80,10 @@ function objectiveOf(given: string | undefined): ServingObjective {
   );
 }
 
-function askedText({ model, cluster, targets }: ServingTask, rate: number | undefined): string {
+function askedText({ model, task: { cluster, targets } }: ServingAsked, rate: number | undefined): string {
   const { secondsToFirstToken, secondsPerOutputToken } = targets;
   const within = `first token within ${formatSeconds(secondsToFirstToken)}, then one every ${formatSeconds(secondsPerOutputToken)}`;
   return rate === undefined
-    ? `serving ${model.family} on ${cluster.name}; ${within}, on average`
-    : `serving ${model.family}: the fewest of ${cluster.name} for ${rate} requests a second; ${within}, of nine requests in ten`;
+    ? `serving ${model} on ${cluster.name}; ${within}, on average`
+    : `serving ${model}: the fewest of ${cluster.name} for ${rate} requests a second; ${within}, of nine requests in ten`;
 }

@@ -20,6 +20,7 @@ const ofServing = [
   'tpot',
   'cache',
   'engine',
+  'speculate',
 ] as const satisfies OptionName[];
 
 /** A claim may say of which sequences and steps it is. */

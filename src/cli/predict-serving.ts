@@ -13,7 +13,7 @@ import { type CliIo, writeJson, writeLine } from './io.ts';
 import type { OptionValues } from './options.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { loadLimits, showFront } from './serving-report.ts';
-import { type ServingOption, servingTaskOf } from './serving-task.ts';
+import { readServing, type ServingOption } from './serving-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
@@ -21,7 +21,7 @@ export async function predictServed(
   values: OptionValues<AskedOption | ServingOption | 'layout' | 'json'>,
   io: CliIo,
 ): Promise<void> {
-  const task = servingTaskOf(values);
+  const { model, task } = readServing(values);
   const { layout = 'auto' } = values as { readonly layout?: string };
   const deployment =
     layout === 'auto'
@@ -34,7 +34,7 @@ export async function predictServed(
     return;
   }
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
-  writeLine(io.stdout, showServing(task, loaded, style));
+  writeLine(io.stdout, showServing(model, task, loaded, style));
   if (!loaded.prediction.fits) return;
   const limit = loaded === points.loaded ? loadLimit(loaded, points.all, task.targets) : undefined;
   if (limit) writeLine(io.stdout, `\nwith ${loaded.concurrency} requests under way, ${loadLimits[limit]}`);

@@ -9,8 +9,11 @@ import type { AskedOption } from './asked.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNoDeployment, refuseRate } from './no-deployment.ts';
 import type { OptionValues } from './options.ts';
+import { checkPage } from './page.ts';
 import { shownLayouts } from './plan-training.ts';
 import { endedDeployments } from './searching.ts';
+import { writeServingPage } from './serving-page.ts';
+import { servingAskedJson } from './serving-plan-file.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { servingBecause, servingTable, showFront } from './serving-report.ts';
 import { readServing, type ServingAsked, type ServingOption } from './serving-task.ts';
@@ -18,13 +21,14 @@ import { paint, wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 export async function planServing(
-  values: OptionValues<AskedOption | ServingOption | 'top' | 'least' | 'json'>,
+  values: OptionValues<AskedOption | ServingOption | 'top' | 'least' | 'report' | 'json'>,
   io: CliIo,
 ): Promise<void> {
   const asked = readServing(values);
   const { task } = asked;
   const { top = shownLayouts, rate } = values;
   const objective = objectiveOf(values.least);
+  if (values.report !== undefined) checkPage(values.report);
   const began = performance.now();
   const run = <R>(search: Generator<SearchingDeployments, R, void>) =>
     endedDeployments(search, io, values.json === true);
@@ -44,10 +48,13 @@ export async function planServing(
   const seconds = (performance.now() - began) / 1000;
   const because = servingBecause(task, found, searched?.points);
   const shown = found.slice(0, top);
+  if (values.report !== undefined)
+    writeServingPage(values.report, { asked, rate, found: shown, because, points: searched?.points ?? [] });
   const counts = searched ? { judged: searched.judged, pruned: searched.pruned } : {};
   if (values.json) {
     for (const [at, each] of shown.entries()) writeJson(io.stdout, { rank: at + 1, ...servingJson(task, each) });
-    writeJson(io.stdout, { done: true, ...counts, seconds, because });
+    const question = { objective, ...(rate === undefined ? {} : { requestsPerSecond: rate }) };
+    writeJson(io.stdout, { done: true, ...counts, seconds, because, asked: servingAskedJson(asked, question) });
     return;
   }
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };

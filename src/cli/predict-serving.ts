@@ -11,6 +11,8 @@ import type { AskedOption } from './asked.ts';
 import { bestDeployment } from './best-layout.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import type { OptionValues } from './options.ts';
+import { checkPage } from './page.ts';
+import { writeServingPage } from './serving-page.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { loadLimits, showFront } from './serving-report.ts';
 import { readServing, type ServingOption } from './serving-task.ts';
@@ -18,17 +20,21 @@ import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 export async function predictServed(
-  values: OptionValues<AskedOption | ServingOption | 'layout' | 'json'>,
+  values: OptionValues<AskedOption | ServingOption | 'layout' | 'report' | 'json'>,
   io: CliIo,
 ): Promise<void> {
-  const { model, task } = readServing(values);
+  const asked = readServing(values);
+  const { model, task } = asked;
+  const { report, rate } = values;
+  if (report !== undefined) checkPage(report);
   const { layout = 'auto' } = values as { readonly layout?: string };
   const deployment =
     layout === 'auto'
       ? await bestDeployment(task, io, values.json === true)
       : parseDeployment(layout, task.model, task.cluster.devices);
   const points = tryLoads(task, deployment);
-  const loaded = loadedAs(task, deployment, values.rate) ?? points.loaded;
+  const loaded = loadedAs(task, deployment, rate) ?? points.loaded;
+  if (report !== undefined) writeServingPage(report, { asked, rate, found: [loaded], points: points.all });
   if (values.json) {
     writeJson(io.stdout, servingJson(task, loaded));
     return;

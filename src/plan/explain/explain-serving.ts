@@ -65,19 +65,19 @@ export function* explainServing(
   const { points } = loadDeployment(task, costs, question, deployment);
   return {
     loaded,
-    shortage: servingShortage(loaded),
-    deviceSeconds: deviceSeconds(loaded),
+    shortage: servingShortage(loaded, task.speculation),
+    deviceSeconds: deviceSeconds(loaded, task.speculation),
     limit: isFull && points.length > 0 ? loadLimit(loaded, points, task.targets) : undefined,
-    ...(other ? { rival: rivalOf(loaded, other) } : {}),
+    ...(other ? { rival: rivalOf(loaded, other, task.speculation) } : {}),
     answers,
     rules: judgeRules(servingRules, servingCaseOf(task, deployment, costs)),
   };
 }
 
-const rivalOf = (loaded: Loaded, other: Loaded): ServingRival => ({
+const rivalOf = (loaded: Loaded, other: Loaded, speculation: ServingTask['speculation']): ServingRival => ({
   ...other,
   more: other.prediction.outputTokensPerSecondPerDevice / loaded.prediction.outputTokensPerSecondPerDevice - 1,
-  differences: compareDevices(loaded, other),
+  differences: compareDevices(loaded, other, speculation),
 });
 
 function* told<R>(

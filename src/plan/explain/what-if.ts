@@ -34,7 +34,10 @@ export const worthChanging = 0.01;
 export function changesAsked(scenario: TrainingScenario): Change[] {
   const task = taskOfScenario(scenario);
   const { cluster, globalBatch } = task;
-  const onCluster = (changed: ClusterChange): Change => ({ name: changed.name, task: { ...task, cluster: changed.cluster } });
+  const onCluster = (changed: ClusterChange): Change => ({
+    name: changed.name,
+    task: { ...task, cluster: changed.cluster },
+  });
   const batch = twiceAndHalf('the batch', 'as large').map(({ name, times }) => ({
     name,
     task: { ...task, globalBatch: times * globalBatch },

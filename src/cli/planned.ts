@@ -3,14 +3,7 @@ import { option } from '../errors.ts';
 import { refuse } from '../train/refuse.ts';
 import type { OptionName } from './options.ts';
 
-const ofTraining = [
-  'seqLen',
-  'globalBatch',
-  'microBatch',
-  'tokens',
-  'deadline',
-  'report',
-] as const satisfies OptionName[];
+const ofTraining = ['seqLen', 'globalBatch', 'microBatch', 'tokens', 'deadline'] as const satisfies OptionName[];
 const ofServing = [
   'inputTokens',
   'outputTokens',
@@ -20,6 +13,7 @@ const ofServing = [
   'tpot',
   'cache',
   'engine',
+  'speculate',
 ] as const satisfies OptionName[];
 
 /** A claim may say of which sequences and steps it is. */
@@ -31,7 +25,7 @@ type Given = { readonly [name in OptionName]?: unknown };
 export function plannedOf(values: Given): 'training' | 'serving' | 'claim' {
   const given = (keys: readonly OptionName[]) => keys.find((key) => values[key] !== undefined);
   if (values.claim !== undefined) {
-    const foreign = given(['train', 'serve', 'least', ...besideClaim, ...ofServing]);
+    const foreign = given(['train', 'serve', 'least', 'report', ...besideClaim, ...ofServing]);
     if (foreign !== undefined) refuse(foreign, `it is given with ${option('claim')}`, 'leave one of the two out');
     return 'claim';
   }

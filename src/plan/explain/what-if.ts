@@ -1,10 +1,11 @@
 // What changes the answer: links, batch and memory, each twice and half of what they are, with a search of its own.
 import { replicasOf } from '../../mesh/mesh.ts';
+import { withMemory } from '../hardware/kinds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue } from '../search/objective.ts';
 import { type Found, type Searching, searchLayouts } from '../search/search.ts';
 import type { SearchTask } from '../search/task.ts';
 import type { CostModel } from '../training/costs.ts';
-import { fits } from '../training/fits.ts';
+import { fitsAll } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import { taskOfScenario } from './judged.ts';
@@ -45,8 +46,8 @@ export function changesAsked(scenario: TrainingScenario): Change[] {
     ),
   );
   const memory = pair('memory', 'as large', (times) => {
-    const { device } = cluster;
-    return ofCluster({ device: { ...device, memoryBytes: times * device.memoryBytes } });
+    const changed = withMemory(cluster, ({ memoryBytes }) => times * memoryBytes);
+    return { ...task, cluster: changed };
   });
   const batch = pair('the batch', 'as large', (times) => ({ ...task, globalBatch: times * globalBatch }));
   return [...(cluster.devices > 1 ? links : []), ...batch, ...memory].filter(({ task: { globalBatch: sequences } }) =>
@@ -92,6 +93,6 @@ function foundIn(
   const microBatch = share % most === 0 ? most : 1;
   const scenario = { ...given, layout, microBatch, microbatches: share / microBatch };
   const prediction = predictTraining(scenario, model);
-  if (!fits(prediction.memory, given.cluster.device)) return undefined;
+  if (!fitsAll(scenario, prediction)) return undefined;
   return { scenario, prediction, value: objectiveValue(objective, given.cluster, figuresOf(prediction)) };
 }

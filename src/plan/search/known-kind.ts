@@ -31,15 +31,24 @@ export interface KnownKind {
 }
 
 /** By tracing its parts: the same summaries and seconds that a prediction has. */
-export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): KnownKind {
+export function knowKind(
+  task: SearchTask,
+  grid: SharedGrid,
+  model: CostModel,
+  traced: PartOf = tracedParts(task, grid),
+): KnownKind {
   const scenario = scenarioOf(task, grid);
-  const { part } = summariesFor(stepSettings(scenario), widthsOf(task.formats));
   const { kernel, talk, ...costs } = trainingCosts(scenario, model);
-  const partOf: PartOf = (name, layer) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
   return {
-    ...chunksOf(scenario, { ...costs, kernel: once(kernel), talk: once(talk) }, partOf),
+    ...chunksOf(scenario, { ...costs, kernel: once(kernel), talk: once(talk) }, traced),
     isLeast: false,
   };
+}
+
+/** Whatever device they are on. */
+export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
+  const { part } = summariesFor(stepSettings(scenarioOf(task, grid)), widthsOf(task.formats));
+  return (name, layer) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
 }
 
 /** By what its parts do at least. */
@@ -48,7 +57,7 @@ export const leastKind = (task: SearchTask, grid: SharedGrid, { part, costs }: P
   isLeast: true,
 });
 
-type PartOf = (name: PartName, layer: number) => PartSummary;
+export type PartOf = (name: PartName, layer: number) => PartSummary;
 
 function chunksOf(scenario: TrainingScenario, costs: TrainingCosts, partOf: PartOf): Pick<KnownKind, 'chunk'> {
   const { config, software } = scenario;

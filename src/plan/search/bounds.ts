@@ -157,5 +157,5 @@ function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {
 }
 
 /** What microbatches depend on: of dp and pp only where they decide what is shared out. */
-const kindKey = ({ kind, sharing, dp, pp }: SharedGrid): string =>
+export const kindKey = ({ kind, sharing, dp, pp }: SharedGrid): string =>
   `${Object.values(kind).join(' ')} ${sharing === 0 ? '' : `${sharing} ${dp} ${pp > 1}`}`;

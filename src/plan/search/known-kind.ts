@@ -31,14 +31,23 @@ export interface KnownKind {
 }
 
 /** By tracing its parts: the same summaries and seconds that a prediction has. */
-export function knowKind(task: SearchTask, grid: SharedGrid, model: CostModel): KnownKind {
+export function knowKind(
+  task: SearchTask,
+  grid: SharedGrid,
+  model: CostModel,
+  traced: PartOf = tracedParts(task, grid),
+): KnownKind {
   const scenario = scenarioOf(task, grid);
-  const { part } = summariesFor(stepSettings(scenario), widthsOf(task.formats));
   const { kernel, talk, ...costs } = trainingCosts(scenario, model);
   const known = { ...costs, kernel: once(kernel), talk: once(talk) };
-  const partOf = (name: PartName, layer: number) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
   const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, task.software));
-  return { ...chunksOf(scenario, partOf, secondsOf), isLeast: false };
+  return { ...chunksOf(scenario, traced, secondsOf), isLeast: false };
+}
+
+/** Whatever device they are on. */
+export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
+  const { part } = summariesFor(stepSettings(scenarioOf(task, grid)), widthsOf(task.formats));
+  return (name, layer) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
 }
 
 /** By what its parts do at least. */
@@ -46,6 +55,8 @@ export const leastKind = (task: SearchTask, grid: SharedGrid, { part, seconds }:
   ...chunksOf(scenarioOf(task, grid), part, seconds),
   isLeast: true,
 });
+
+export type PartOf = (name: PartName, layer: number) => PartSummary;
 
 interface Part<P extends LivePart> {
   readonly part: P;

@@ -1,13 +1,14 @@
 // The best layouts of a cluster, found best first: what is bounded to be worse than the best is never looked at closer, so that none of them is missed.
-import { fail } from '../../errors.ts';
 import { printLayout } from '../../mesh/layout.ts';
+import { kindsOf as kindsOfDevices } from '../hardware/kinds.ts';
 import type { CostModel } from '../training/costs.ts';
-import { fits, usableBytes } from '../training/fits.ts';
+import { fitsAll, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
 import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
+import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
 import { gridsOf, kindsOf, sharingsOf } from './space.ts';
 import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
@@ -49,12 +50,12 @@ export function* searchLayouts(
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
-  refuseMixed(task);
   const { objective, top, known = [] } = options;
-  const usable = usableBytes(task.cluster.device);
+  const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
   const grids = gridsOf(task);
-  const bounds = boundsOf(task, model, kindsOf(grids));
+  const isLoose = kindsOfDevices(task.cluster).length > 1 || task.offload !== undefined;
+  const bounds = (isLoose ? looseBounds : boundsOf)(task, model, kindsOf(grids));
   const open = createHeap<Node>((node) => node.value);
   for (const grid of grids) {
     const least = bounds.ofProducts(grid);
@@ -103,20 +104,10 @@ export function* searchLayouts(
     const prediction = predictTraining(scenario, model);
     predicted += 1;
     const each = { scenario, prediction, value: worthOf(figuresOf(prediction)) };
-    if (fits(prediction.memory, task.cluster.device)) insert(found, each, top);
+    if (fitsAll(scenario, prediction)) insert(found, each, top);
   }
   const judged = countLayouts(bounds, grids);
   return { found, judged, pruned: judged - predicted };
-}
-
-/** Bounds are of devices alike. Throws CLUSTER_INVALID for others. */
-function refuseMixed({ cluster }: SearchTask): void {
-  if (!cluster.others) return;
-  fail('CLUSTER_INVALID', {
-    cluster: cluster.name,
-    problem: `it has devices of ${cluster.others.length + 1} kinds, over which no layout is searched for yet`,
-    fix: 'use predict with the layouts in question, or describe a cluster of one kind',
-  });
 }
 
 const nodesBetweenStops = 64;

@@ -16,6 +16,7 @@ import {
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
+import { leastCosts } from './least-costs.ts';
 import { leastParts } from './least-parts.ts';
 import { alikeLayers, knownProducts } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
@@ -55,8 +56,9 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     remember(parameters, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${grid.pp === 1}`, () =>
       partElements(task, grid, { name, layer }),
     );
-  const productsOf = knownProducts(task, model);
-  const partsOf = leastParts(task, model, samplerOf(task, all), productsOf, elementsOf);
+  const least = leastCosts(model, task.cluster);
+  const productsOf = knownProducts(task, least);
+  const partsOf = leastParts(task, least, samplerOf(task, all), productsOf, elementsOf);
   /** That every layer has, and the embedding. */
   const leasts = new Map<number, { readonly layer: PartElements; readonly embedding: PartElements }>();
   const leastsOf = (grid: Grid) =>

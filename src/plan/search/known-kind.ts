@@ -18,7 +18,8 @@ import { type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 export interface Chunk {
   readonly forward: number;
   readonly backward: number;
-  readonly halves: { readonly inputGradient: number; readonly weightGradient: number };
+  /** `compute`: of kernels alone, of both. */
+  readonly halves: { readonly inputGradient: number; readonly weightGradient: number; readonly compute: number };
   /** Of kernels alone. */
   readonly compute: { readonly forward: number; readonly backward: number };
   readonly live: (work: WorkKind) => LiveProfile;
@@ -96,9 +97,12 @@ function chunksOf<P extends LivePart>(
         return passes().compute;
       },
       get halves() {
-        halves ??= {
-          inputGradient: allSeconds(runOf('inputGradient')),
-          weightGradient: allSeconds(runOf('weightGradient')),
+        if (halves) return halves;
+        const [inputs, weights] = [runOf('inputGradient'), runOf('weightGradient')];
+        halves = {
+          inputGradient: allSeconds(inputs),
+          weightGradient: allSeconds(weights),
+          compute: inputs.compute + weights.compute,
         };
         return halves;
       },

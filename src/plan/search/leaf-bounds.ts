@@ -70,7 +70,7 @@ export function boundedLeaves(expanding: Expanding, plans: readonly CutPlan[]): 
         const [seconds, after] = known.isLeast
           ? leastStep(expanding, plan, span, chunks, schedule, states, costs)
           : knownStep(expanding, plan, span, chunks, states, costs);
-        const computeSeconds = grid.microbatches * chunks.leastKernels;
+        const computeSeconds = grid.microbatches * chunks.leastKernels(schedule);
         found.push({
           leaf: { grid, cut, schedule, zero },
           plan,
@@ -224,18 +224,17 @@ interface ChunkSeconds {
   readonly works: (stage: number) => Window;
   /** The same of backwards in halves. */
   readonly halves: (stage: number) => Window;
-  /** Of the stage that has least. */
-  readonly leastKernels: number;
+  /** Of the stage that has least. Halves hide less talk, which slows kernels, than a backward does that is whole. */
+  readonly leastKernels: (schedule: RuledSchedule) => number;
 }
 
 function chunkSeconds(pp: number, all: readonly Chunk[]): ChunkSeconds {
   const count = all.length;
-  const [forward, backward, kernels] = [new Float64Array(count), new Float64Array(count), new Float64Array(pp)];
+  const [forward, backward] = [new Float64Array(count), new Float64Array(count)];
   for (let at = 0; at < count; at++) {
     const chunk = all[at]!;
     forward[at] = chunk.forward;
     backward[at] = chunk.backward;
-    kernels[at % pp]! += chunk.compute.forward + chunk.compute.backward;
   }
   const sumOf = (stage: number, of: (at: number) => number): number => {
     let sum = 0;
@@ -258,7 +257,13 @@ function chunkSeconds(pp: number, all: readonly Chunk[]): ChunkSeconds {
       forward: sumOf(stage, (at) => forward[at]!),
       backward: sumOf(stage, (at) => all[at]!.halves.inputGradient + all[at]!.halves.weightGradient),
     }),
-    leastKernels: Math.min(...kernels),
+    leastKernels(schedule) {
+      const kernelsOf = (at: number): number => {
+        const { compute, halves } = all[at]!;
+        return compute.forward + (schedule === 'zb-h1' ? halves.compute : compute.backward);
+      };
+      return Math.min(...Array.from({ length: pp }, (_, stage) => sumOf(stage, kernelsOf)));
+    },
   };
 }
 

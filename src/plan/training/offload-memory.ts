@@ -2,9 +2,9 @@
 import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import { nothingAlive } from '../summary/live.ts';
-import type { ChunkSummary, LiveProfile, StageSummary, WorkKind } from '../summary/summary.ts';
+import type { ChunkSummary, LiveProfile, StageSummary, StateBytes, WorkKind } from '../summary/summary.ts';
 import { liveOf } from './held-besides.ts';
-import type { TrainingScenario } from './scenario.ts';
+import { type TrainingScenario, widthsOf } from './scenario.ts';
 
 /** Layers whose activations are on the device though they are moved: those worked on, and those on their way (readings of Megatron-Kwai, ATC 2024). */
 const layersHere = 5;
@@ -40,5 +40,11 @@ export function hostBytes(summary: StageSummary, actions: StageActions, scenario
     if (kind === 'forward') return { peak: moved[chunk]!, net: moved[chunk]! };
     return kind === 'weightGradient' ? nothingAlive : { peak: 0, net: -moved[chunk]! };
   });
-  return activations + (scenario.offload?.optimizer ? summary.state.optimizer : 0);
+  return activations + (scenario.offload?.optimizer ? optimizerBytes(summary.state, scenario) : 0);
+}
+
+/** Moments and what the optimizer works on, and the gradients of its share, which are brought there for it. */
+function optimizerBytes({ optimizer }: StateBytes, { formats }: TrainingScenario): number {
+  const { moments, master, gradients } = widthsOf(formats);
+  return (optimizer * (2 * moments + master + gradients)) / (2 * moments + master);
 }

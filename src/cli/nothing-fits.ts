@@ -1,6 +1,7 @@
 // Why a search found nothing, and what would be found: no layout divides, or none fits.
 import { memory, option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
+import { kindsOf, withMemory } from '../plan/hardware/kinds.ts';
 import { bestLayouts } from '../plan/search/search.ts';
 import { gridsOf, replicaCounts } from '../plan/search/space.ts';
 import type { SearchTask } from '../plan/search/task.ts';
@@ -22,18 +23,16 @@ export function refuseNothingFits(task: SearchTask, model: CostModel): never {
     );
   }
   // The one that holds least, on devices of any size.
-  const large = {
-    ...task,
-    cluster: { ...cluster, device: { ...cluster.device, memoryBytes: Number.POSITIVE_INFINITY } },
-  };
+  const large = { ...task, cluster: withMemory(cluster, () => 2 ** 52) };
   const { found } = bestLayouts(large, model, { objective: 'memory', top: 1 });
   const [least] = found;
-  const usable = usableBytes(cluster.device);
+  const smallest = kindsOf(cluster).reduce((least, each) => (usableBytes(each) < usableBytes(least) ? each : least));
+  const usable = usableBytes(smallest);
   const needed = least!.prediction.memory.total;
   refuse(
     'cluster',
     `the model fits in no layout of ${cluster.name}: the one that holds least, ${printLayout(least!.scenario.layout)}, needs ${memory(needed)} a device and ${memory(usable)} are there, ${memory(needed - usable)} too few`,
-    `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + cluster.device.memoryBytes - usable)}`,
+    `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + smallest.memoryBytes - usable)}`,
   );
 }
 

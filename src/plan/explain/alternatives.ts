@@ -1,6 +1,6 @@
 // The obvious alternatives to a layout, each changed in one respect: what it gains, what it pays, or why it cannot be.
 import { recomputePolicies } from '../../mesh/recompute.ts';
-import { fits, usableBytes } from '../training/fits.ts';
+import { missingBytes } from '../training/fits.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import { compareTimes, type Difference } from './compare.ts';
 import type { Judged, Predict } from './judged.ts';
@@ -29,11 +29,10 @@ function judge(base: Judged, variant: Variant, predict: Predict): Alternative {
   if ('problem' in variant) return variant;
   const { scenario } = variant;
   const prediction = predict(scenario);
-  const { device } = scenario.cluster;
   return {
     changed: changesOf(base.scenario, scenario),
     judged: { scenario, prediction },
-    missingBytes: fits(prediction.memory, device) ? 0 : prediction.memory.total - usableBytes(device),
+    missingBytes: missingBytes(scenario, prediction),
     slower: prediction.stepSeconds / base.prediction.stepSeconds - 1,
     differences: compareTimes(base.prediction, prediction),
   };

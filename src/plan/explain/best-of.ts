@@ -1,6 +1,6 @@
 // The best of some layouts of another kind, as fairly as may be: each with the levels of ZeRO, the recomputation and the microbatches that suit it.
 import { recomputePolicies } from '../../mesh/recompute.ts';
-import { fits } from '../training/fits.ts';
+import { fitsAll } from '../training/fits.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import type { Judged, Predict } from './judged.ts';
 import { type Changes, variantOf } from './variant.ts';
@@ -12,7 +12,7 @@ export function bestOf(scenario: TrainingScenario, kinds: readonly Changes[], pr
     const variant = variantOf(scenario, each);
     if (!variant || 'problem' in variant) continue;
     const prediction = predict(variant.scenario);
-    if (!fits(prediction.memory, scenario.cluster.device)) continue;
+    if (!fitsAll(variant.scenario, prediction)) continue;
     if (!best || prediction.stepSeconds < best.prediction.stepSeconds)
       best = { scenario: variant.scenario, prediction };
   }

@@ -1,5 +1,5 @@
 // What a layout is short of: weights (their bytes, or the talk they need), work (products), or state (activations, and what keeps them few).
-import { usableBytes } from '../training/fits.ts';
+import { missingBytes } from '../training/fits.ts';
 import type { StepTime, TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 
 export type Bottleneck = 'weights' | 'work' | 'state';
@@ -28,10 +28,11 @@ const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** Of a step whose memory is there; of one that does not fit, what takes most of it. */
 export function bottleneckOf(
-  { cluster }: Pick<TrainingScenario, 'cluster'>,
-  { time, stepSeconds, memory }: TrainingPrediction,
+  scenario: Pick<TrainingScenario, 'cluster' | 'layout'>,
+  prediction: TrainingPrediction,
 ): Shortage {
-  if (memory.total > usableBytes(cluster.device)) {
+  const { time, stepSeconds, memory } = prediction;
+  if (missingBytes(scenario, prediction) > 0) {
     const kept = memory.weights + memory.gradients + memory.optimizer;
     return kept > memory.activations
       ? {

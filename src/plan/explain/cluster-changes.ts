@@ -1,5 +1,6 @@
 // A cluster that is otherwise in one respect: its links, or its devices' memory, twice and half of what they are.
 import type { Cluster } from '../hardware/cluster.ts';
+import { withMemory } from '../hardware/kinds.ts';
 
 export interface ClusterChange {
   /** E.g. `node links twice as fast`. */
@@ -25,7 +26,7 @@ export const linkChanges = (cluster: Cluster): ClusterChange[] =>
   );
 
 export const memoryChanges = (cluster: Cluster): ClusterChange[] =>
-  twiceAndHalf('memory', 'as large').map(({ name, times }) => {
-    const { device } = cluster;
-    return { name, cluster: { ...cluster, device: { ...device, memoryBytes: times * device.memoryBytes } } };
-  });
+  twiceAndHalf('memory', 'as large').map(({ name, times }) => ({
+    name,
+    cluster: withMemory(cluster, ({ memoryBytes }) => times * memoryBytes),
+  }));

@@ -3,7 +3,7 @@ import { type Axis, axes } from '../../mesh/mesh.ts';
 import { divisors } from '../../model/fit.ts';
 import { formatBytes, formatPercent } from '../../units.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
-import { fits, usableBytes } from '../training/fits.ts';
+import { fitsAll, usableBytes } from '../training/fits.ts';
 import type { StepTime } from '../training/scenario.ts';
 import { bestOf } from './best-of.ts';
 import { compareTimes, differenceText } from './compare.ts';
@@ -170,8 +170,8 @@ interface Room {
 function roomOf(given: TrainingCase, changes: Changes): Room | undefined {
   const variant = variantOf(given.scenario, changes);
   if (!variant || 'problem' in variant) return undefined;
-  const { memory } = given.predict(variant.scenario);
-  return { bytes: memory.total, fits: fits(memory, given.scenario.cluster.device) };
+  const prediction = given.predict(variant.scenario);
+  return { bytes: prediction.memory.total, fits: fitsAll(variant.scenario, prediction) };
 }
 
 /** What data parallelism alone needs at least; undefined: the batch does not divide over as many replicas. */

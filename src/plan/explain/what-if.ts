@@ -4,7 +4,7 @@ import { figuresOf, type ObjectiveName, objectiveValue } from '../search/objecti
 import { type Found, type Searching, searchLayouts } from '../search/search.ts';
 import type { SearchTask } from '../search/task.ts';
 import type { CostModel } from '../training/costs.ts';
-import { fits } from '../training/fits.ts';
+import { fitsAll } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import { type ClusterChange, linkChanges, memoryChanges, twiceAndHalf } from './cluster-changes.ts';
@@ -82,6 +82,6 @@ function foundIn(
   const microBatch = share % most === 0 ? most : 1;
   const scenario = { ...given, layout, microBatch, microbatches: share / microBatch };
   const prediction = predictTraining(scenario, model);
-  if (!fits(prediction.memory, given.cluster.device)) return undefined;
+  if (!fitsAll(scenario, prediction)) return undefined;
   return { scenario, prediction, value: objectiveValue(objective, given.cluster, figuresOf(prediction)) };
 }

@@ -29,6 +29,17 @@ export function kindsOfStages(cluster: Cluster, mesh: Mesh): Device[][] {
   return Array.from({ length: mesh.pp }, (_, stage) => kindsAt(cluster, stage * ranks, (stage + 1) * ranks));
 }
 
+/** The same with other memory on each kind. */
+export function withMemory(cluster: Cluster, of: (device: Device) => number): Cluster {
+  const kinds = new Map(kindsOf(cluster).map((device) => [device, { ...device, memoryBytes: of(device) }]));
+  const { device, others } = cluster;
+  return {
+    ...cluster,
+    device: kinds.get(device)!,
+    ...(others ? { others: others.map((group) => ({ ...group, device: kinds.get(group.device)! })) } : {}),
+  };
+}
+
 /** Of all devices, what `of` says of each, added up. */
 export const sumOfDevices = (cluster: Cluster, of: (device: Device) => number): number =>
   groupsOfDevices(cluster).reduce((sum, { device, devices }) => sum + devices * of(device), 0);

@@ -39,8 +39,8 @@ export interface CutPlan {
   readonly unevenness: number;
 }
 
-/** Of all ways to cut layers into so many stages. */
-export function cutPlans(config: ModelConfig, pp: number): CutPlan[] {
+/** Of these ways to cut layers into so many stages. */
+export function cutPlans(config: ModelConfig, pp: number, cuts: readonly Cut[] = cutsOf(config, pp)): CutPlan[] {
   const like = Array.from({ length: config.layers }, (_, layer) => layerLike(config, layer));
   const areAlike = like.every((layer) => layer === 0);
   const letters = like.map((layer) => String.fromCharCode(0x61 + layer)).join('');
@@ -78,7 +78,7 @@ export function cutPlans(config: ModelConfig, pp: number): CutPlan[] {
     return list;
   };
   const fullest = [...new Set([0, Math.min(1, pp - 1), pp - 1])];
-  return cutsOf(config, pp).map((cut) => {
+  return cuts.map((cut) => {
     const chunks = chunksOf(cut);
     const layers = Array.from({ length: pp }, () => 0);
     for (const [at, size] of cut.sizes.entries()) layers[at % pp]! += size;

@@ -1,4 +1,6 @@
 // Time against memory: the fastest layout of all, then the fastest of those that hold less, and so on.
+import type { Device } from '../hardware/device.ts';
+import { withMemory } from '../hardware/kinds.ts';
 import type { CostModel } from '../training/costs.ts';
 import { usableBytes } from '../training/fits.ts';
 import { type Found, type Searching, searchLayouts } from './search.ts';
@@ -17,7 +19,7 @@ export function* searchFront(
   const front = [...fastest];
   while (front.length < mostSearches) {
     const last = front.at(-1)?.prediction.memory.total;
-    const limit = last === undefined ? usableBytes(task.cluster.device) : less * last;
+    const limit = last === undefined ? Number.POSITIVE_INFINITY : less * last;
     const { found } = yield* searchLayouts(withUsable(task, limit), model, { objective: 'time', top: 1 });
     if (!found[0]) break;
     front.push(found[0]);
@@ -25,9 +27,9 @@ export function* searchFront(
   return front.map((each) => ({ ...each, scenario: { ...each.scenario, cluster: task.cluster } }));
 }
 
-/** The same devices with so much memory to use. */
+/** The same devices with no more memory to use than that. */
 function withUsable(task: SearchTask, bytes: number): SearchTask {
-  const { device } = task.cluster;
-  const taken = device.memoryBytes - usableBytes(device);
-  return { ...task, cluster: { ...task.cluster, device: { ...device, memoryBytes: bytes + taken } } };
+  const limited = (device: Device): number =>
+    Math.min(bytes, usableBytes(device)) + (device.memoryBytes - usableBytes(device));
+  return { ...task, cluster: withMemory(task.cluster, limited) };
 }

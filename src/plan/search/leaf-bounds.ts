@@ -193,7 +193,7 @@ export function playedLeaf(expanding: Expanding, { leaf, plan, least, after }: B
   };
 }
 
-const scenarioOf = ({ task, grid }: Expanding): TrainingScenario => ({
+const scenarioOf = ({ task, grid }: Pick<Expanding, 'task' | 'grid'>): TrainingScenario => ({
   ...task,
   layout: sharedLayout(grid),
   microBatch: grid.kind.microBatch,
@@ -206,7 +206,7 @@ const sendSeconds = (bytes: number, costs: TrainingCosts): number =>
   bytes > 0 ? costs.talk({ axis: 'pp', call: 'send', bytes }) : 0;
 
 /** Of a message to the next stage; 0: there is none. */
-function messageBytes(expanding: Expanding): number {
+export function messageBytes(expanding: Pick<Expanding, 'task' | 'grid'>): number {
   if (expanding.grid.pp === 1) return 0;
   const scenario = scenarioOf(expanding);
   const residual = residualShape(traceSettings(stepSettings(scenario), coordsOf(scenario.layout, 0)));

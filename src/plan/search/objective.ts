@@ -23,13 +23,13 @@ export const figuresOf = ({ stepSeconds, time, memory }: TrainingPrediction): St
 });
 
 /** Less is better. On as many devices cost and time are in proportion. */
-export function objectiveValue(objective: ObjectiveName, { device }: Cluster, figures: StepFigures): number {
+export function objectiveValue(objective: ObjectiveName, cluster: Cluster, figures: StepFigures): number {
   switch (objective) {
     case 'time':
     case 'cost':
       return figures.stepSeconds;
     case 'energy':
-      return joules(device.watts, figures);
+      return joules(meanWatts(cluster), figures);
     case 'memory':
       return figures.memoryBytes;
   }
@@ -41,6 +41,8 @@ export function objectiveValue(objective: ObjectiveName, { device }: Cluster, fi
  * memory are at work meanwhile: the share itself was not measured.
  */
 export const idleShare = 0.45;
+
+const meanWatts = (cluster: Cluster): number => sumOfDevices(cluster, ({ watts }) => watts) / cluster.devices;
 
 /** Of one device in a step. */
 const joules = (watts: number, { stepSeconds, computeSeconds }: StepFigures): number =>
@@ -65,7 +67,6 @@ export function tokenCosts(
     ...(Number.isNaN(dollars)
       ? {}
       : { dollarsPerMillionTokens: (((devices * dollars * prediction.stepSeconds) / 3600) * 1e6) / tokens }),
-    joulesPerToken:
-      (devices * joules(sumOfDevices(cluster, ({ watts }) => watts) / cluster.devices, figuresOf(prediction))) / tokens,
+    joulesPerToken: (devices * joules(meanWatts(cluster), figuresOf(prediction))) / tokens,
   };
 }

@@ -1,13 +1,14 @@
 // The best layouts of a cluster, found best first: what is bounded to be worse than the best is never looked at closer, so that none of them is missed.
-import { fail } from '../../errors.ts';
 import { printLayout } from '../../mesh/layout.ts';
+import { kindsOf as kindsOfDevices } from '../hardware/kinds.ts';
 import type { CostModel } from '../training/costs.ts';
-import { fits, usableBytes } from '../training/fits.ts';
+import { fitsAll, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
 import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
+import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
 import { gridsOf, kindsOf, sharingsOf } from './space.ts';
 import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
@@ -49,12 +50,12 @@ export function* searchLayouts(
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
-  refuseMixed(task);
   const { objective, top, known = [] } = options;
-  const usable = usableBytes(task.cluster.device);
+  const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
   const grids = gridsOf(task);
-  const bounds = boundsOf(task, model, kindsOf(grids));
+  const isLoose = kindsOfDevices(task.cluster).length > 1 || task.offload !== undefined;
+  const bounds = (isLoose ? looseBounds : boundsOf)(task, model, kindsOf(grids));
   const open = createHeap<Node>((node) => node.value);
   for (const grid of grids) {
     const least = bounds.ofProducts(grid);
@@ -72,15 +73,15 @@ export function* searchLayouts(
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('grid' in node) {
       if (!node.isRough) {
-        const least = bounds.ofGrid(node.grid);
-        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), grid: node.grid, isRough: true });
+        const least = bounds.ofGrid(node.grid, usable);
+        if (least) push({ value: atLeast(least, node), grid: node.grid, isRough: true });
         continue;
       }
       looked += 1;
       for (const sharing of sharingsOf(node.grid)) {
         const shared = { ...node.grid, sharing };
-        const least = bounds.ofShared(shared);
-        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), shared });
+        const least = bounds.ofShared(shared, usable);
+        if (least) push({ value: atLeast(least, node), shared });
       }
       continue;
     }
@@ -103,20 +104,10 @@ export function* searchLayouts(
     const prediction = predictTraining(scenario, model);
     predicted += 1;
     const each = { scenario, prediction, value: worthOf(figuresOf(prediction)) };
-    if (fits(prediction.memory, task.cluster.device)) insert(found, each, top);
+    if (fitsAll(scenario, prediction)) insert(found, each, top);
   }
   const judged = countLayouts(bounds, grids);
   return { found, judged, pruned: judged - predicted };
-}
-
-/** Bounds are of devices alike. Throws CLUSTER_INVALID for others. */
-function refuseMixed({ cluster }: SearchTask): void {
-  if (!cluster.others) return;
-  fail('CLUSTER_INVALID', {
-    cluster: cluster.name,
-    problem: `it has devices of ${cluster.others.length + 1} kinds, over which no layout is searched for yet`,
-    fix: 'use predict with the layouts in question, or describe a cluster of one kind',
-  });
 }
 
 const nodesBetweenStops = 64;

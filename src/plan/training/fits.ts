@@ -19,6 +19,18 @@ export function fitsOnDevices({ cluster, layout }: TrainingScenario, { memoryByS
   return memoryByStage.every((memory, stage) => kinds[stage]!.every((device) => fits(memory, device)));
 }
 
+/** Of the stage that lacks most; 0: every stage fits. */
+export function missingBytes(
+  { cluster, layout }: Pick<TrainingScenario, 'cluster' | 'layout'>,
+  { memoryByStage }: TrainingPrediction,
+): number {
+  const kinds = kindsOfStages(cluster, layout);
+  const missing = memoryByStage.flatMap(({ total }, stage) =>
+    kinds[stage]!.map((device) => total - usableBytes(device)),
+  );
+  return Math.max(0, ...missing);
+}
+
 /** And what is on the host. */
 export const fitsAll = (scenario: TrainingScenario, prediction: TrainingPrediction): boolean =>
   fitsOnDevices(scenario, prediction) && fitsHost(prediction);

@@ -21,23 +21,33 @@ export function withStagesByKind(scenario: TrainingScenario, model: CostModel): 
   // The last stage has layers and the head.
   const [last] = summariseStages(stepSettings(scenario), widthsOf(formats), [layout.pp - 1]);
   const parts = last!.chunks.flatMap((chunk) => chunk.parts);
-  const secondsOf = (name: 'block' | 'head', stage: number): number => {
+  const secondsOn = (name: 'block' | 'head', device: Device): number => {
     const { part } = parts.find((each) => each.part.name === name)!;
-    const on = (device: Device): number => {
-      const costs = trainingCosts(onKind(scenario, device), model);
-      const passes = [part.forward, part.backward];
-      return passes.reduce((sum, run) => sum + allSeconds(runSeconds(run, costs, software)), 0);
-    };
-    return Math.max(...kinds[stage]!.map(on));
+    const costs = trainingCosts(onKind(scenario, device), model);
+    const passes = [part.forward, part.backward];
+    return passes.reduce((sum, run) => sum + allSeconds(runSeconds(run, costs, software)), 0);
   };
-  const layer = kinds.map((_, stage) => secondsOf('block', stage));
-  const reference = layer[layout.pp - 1]!;
-  const sizes = stageSizes(
-    { layers: Array.from({ length: config.layers }, () => reference), head: secondsOf('head', layout.pp - 1) },
-    Array.from({ length: layout.pp * layout.virtual }, (_, virtual) => reference / layer[virtual % layout.pp]!),
-  );
+  const sizes = sizesByKind(kinds, layout.virtual, config.layers, secondsOn);
   const even = virtualLayers(layout, config.layers).map(([first, end]) => end - first);
   return sizes.every((size, virtual) => size === even[virtual])
     ? scenario
     : { ...scenario, layout: { ...layout, stages: sizes } };
+}
+
+/** Layers of each virtual stage. `kinds`: those of each stage; `secondsOn`: both passes of a microbatch. */
+export function sizesByKind(
+  kinds: readonly (readonly Device[])[],
+  virtual: number,
+  layers: number,
+  secondsOn: (name: 'block' | 'head', device: Device) => number,
+): number[] {
+  const pp = kinds.length;
+  const slowest = (name: 'block' | 'head', stage: number) =>
+    Math.max(...kinds[stage]!.map((device) => secondsOn(name, device)));
+  const layer = kinds.map((_, stage) => slowest('block', stage));
+  const reference = layer[pp - 1]!;
+  return stageSizes(
+    { layers: Array.from({ length: layers }, () => reference), head: slowest('head', pp - 1) },
+    Array.from({ length: pp * virtual }, (_, at) => reference / layer[at % pp]!),
+  );
 }

@@ -1,0 +1,271 @@
+// What steps take and hold at least on devices of several kinds, and with offload: by products alone, then by what every chunk does on its own kind.
+import { layerLike, type ModelConfig } from '../../model/config.ts';
+import type { Part, PartName } from '../../model/params.ts';
+import { once } from '../../step/once.ts';
+import type { Device } from '../hardware/device.ts';
+import { kindsAt, kindsOf } from '../hardware/kinds.ts';
+import { type CostModel, trainingCosts } from '../training/costs.ts';
+import { usableBytes } from '../training/fits.ts';
+import { onKind } from '../training/mixed.ts';
+import { hostOptimizerSeconds } from '../training/offload-time.ts';
+import { widthsOf } from '../training/scenario.ts';
+import { memoryOf } from '../training/stage-memory.ts';
+import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
+import { sizesByKind } from '../training/stages-by-kind.ts';
+import { type Bounds, kindKey } from './bounds.ts';
+import { type ChunkRange, type CutPlan, cutPlans } from './cut-plan.ts';
+import { leastProductWork } from './grid-bounds.ts';
+import { type Chunk, type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
+import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
+import { leastActivations, leastState, withMessages } from './least-memory.ts';
+import { leastParts } from './least-parts.ts';
+import { alikeLayers, knownProducts } from './least-products.ts';
+import { samplerOf } from './least-sample.ts';
+import { finishingTalk } from './least-talk.ts';
+import type { StepFigures } from './objective.ts';
+import { addElements, type PartElements, partElements } from './part-elements.ts';
+import { cutsOf, schedulesOf, zerosOf } from './space.ts';
+import { type Cut, type Grid, type Kind, type Leaf, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+
+/** Both passes of a microbatch. */
+type LayerSeconds = (grid: SharedGrid, device: Device, layer: number) => number;
+
+/** A stage's chunks on the kind that the others of the stage wait for. */
+interface TimedStage {
+  readonly device: Device;
+  readonly chunks: readonly Chunk[];
+}
+
+/** Bytes are those that the kind with least room would hold in place of the stage's: a stage fits if they do there. */
+export function looseBounds(task: SearchTask, model: CostModel, all: readonly Kind[]): Bounds {
+  const { cluster, config, formats, software, offload } = task;
+  const devices = kindsOf(cluster);
+  const leastUsable = Math.min(...devices.map(usableBytes));
+  const taskOn = once((device: Device): SearchTask => ({ ...task, cluster: { ...cluster, device } }));
+  const stageKinds = once((pp: number): Device[][] => {
+    const ranks = cluster.devices / pp;
+    return Array.from({ length: pp }, (_, stage) => kindsAt(cluster, stage * ranks, (stage + 1) * ranks));
+  });
+  /** What a stage has more than the kind with least room. */
+  const moreRoom = (kinds: readonly Device[]): number => {
+    const own = Math.min(...kinds.map(usableBytes));
+    return own === leastUsable ? 0 : own - leastUsable;
+  };
+  const layers = alikeLayers(config);
+  const productsOn = once((device: Device) => knownProducts(taskOn(device), model));
+  const layerProducts: LayerSeconds = (grid, device, layer) => {
+    const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, productsOn(device));
+    return forward + backward;
+  };
+  const leastOn = once((device: Device) => {
+    const on = taskOn(device);
+    const partsOf = leastParts(on, model, samplerOf(on, all), productsOn(device), elementsOf);
+    const known = new Map<string, KnownKind>();
+    return (grid: SharedGrid) => remember(known, kindKey(grid), () => leastKind(on, grid, partsOf(grid)));
+  });
+  /** `window`: seconds of the last backward. */
+  const optimizerAtLeast = (
+    all: PartElements,
+    leaf: Pick<Leaf, 'grid' | 'zero'>,
+    device: Device,
+    window: number,
+  ): number => {
+    const state = leastState(all, leaf, widthsOf(formats));
+    if (offload?.optimizer) return hostOptimizerSeconds(state, taskOn(device), window);
+    return software.fusedOptimizer ? optimizerSeconds(state, taskOn(device)) : 0;
+  };
+  /** Both passes, by all that it does. */
+  const layerAtLeast: LayerSeconds = (grid, device, layer) => {
+    const range = { first: layer, end: layer + 1, isFirst: false, isLast: false, key: `layer ${layer}` };
+    const { forward, backward } = leastOn(device)(grid).chunk(range);
+    return forward + backward;
+  };
+  const elements = new Map<string, PartElements>();
+  const elementsOf = (grid: Grid, name: PartName, layer = 0): PartElements =>
+    remember(elements, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${grid.pp === 1}`, () =>
+      partElements(task, grid, { name, layer }),
+    );
+  const stateBytes = (all: PartElements, leaf: Pick<Leaf, 'grid' | 'zero'>, activations: number): number => {
+    const state = leastState(all, leaf, widthsOf(formats));
+    const held = offload?.optimizer ? { ...state, optimizer: 0 } : state;
+    return memoryOf(held, offload?.activations ? 0 : activations, software).total;
+  };
+
+  /** By weights that make stages as long as each other: the mean of their times is what the longest takes at least, however layers are cut. */
+  const secondsOfLayers = (grid: SharedGrid, secondsOf: LayerSeconds): number => {
+    const kinds = stageKinds(grid.pp);
+    const times = kinds.map((own) =>
+      layers.map(({ layer }) => {
+        const each = own.map((device) => secondsOf(grid, device, layer));
+        // Which of several kinds a stage waits for is told by its first chunk, as one way to cut backwards has it.
+        return grid.pp === 1 && !offload ? Math.max(...each) : Math.min(...each);
+      }),
+    );
+    const weights = times.map((each) => 1 / each.reduce((sum, seconds, i) => sum + layers[i]!.count * seconds, 0));
+    const work = layers.reduce(
+      (sum, { count }, i) => sum + count * Math.min(...times.map((each, stage) => weights[stage]! * each[i]!)),
+      0,
+    );
+    return (grid.microbatches * work) / weights.reduce((sum, each) => sum + each, 0);
+  };
+  const meanBytes = (grid: SharedGrid): number => {
+    const { pp, sharing } = grid;
+    const all = addElements([
+      ...layers.map(({ layer, count }) => ({ each: elementsOf(grid, 'block', layer), count })),
+      { each: elementsOf(grid, 'embedding'), count: 1 },
+      { each: elementsOf(grid, 'head'), count: 1 },
+    ]);
+    const room = stageKinds(pp).reduce((sum, kinds) => sum + moreRoom(kinds), 0);
+    return (stateBytes(all, { grid, zero: sharing === 0 ? 1 : sharing }, 0) - room) / pp;
+  };
+  const ofGrid = (grid: SharedGrid, secondsOf: LayerSeconds): StepFigures => ({
+    stepSeconds: secondsOfLayers(grid, secondsOf),
+    computeSeconds: 0,
+    memoryBytes: meanBytes(grid),
+  });
+
+  const parts = new Map<string, PartOf>();
+  const known = new Map<string, KnownKind>();
+  const knownOn = (grid: SharedGrid, device: Device): KnownKind => {
+    const traced = remember(parts, kindKey(grid), () => tracedParts(task, grid));
+    const key = `${devices.indexOf(device)} ${kindKey(grid)}`;
+    return remember(known, key, () => knowKind(taskOn(device), grid, model, traced));
+  };
+  /** Where layers are dealt out by kind that way is one more; what a layout would be without saying so is said. */
+  const plansFor = (grid: SharedGrid): CutPlan[] => {
+    const cuts = cutsOf(config, grid.pp);
+    const kinds = stageKinds(grid.pp);
+    if (new Set(kinds.flat()).size === 1 || grid.pp === 1) return cutPlans(config, grid.pp, cuts);
+    const secondsOf = (name: 'block' | 'head', device: Device): number => {
+      const layer = name === 'block' ? config.layers - 1 : config.layers;
+      const isLast = name === 'head';
+      const range = { first: layer, end: isLast ? layer : layer + 1, isFirst: false, isLast, key: `one ${name}` };
+      const { forward, backward } = knownOn(grid, device).chunk(range);
+      return forward + backward;
+    };
+    const said = cuts.flatMap((cut): Cut[] => {
+      const even = { ...cut, isUneven: true };
+      if (cut.isUneven) return [even];
+      return [even, { ...even, sizes: sizesByKind(kinds, cut.virtual, config.layers, secondsOf) }];
+    });
+    const once = new Map(said.map((cut) => [`${cut.virtual} ${cut.sizes.join()}`, cut]));
+    return cutPlans(config, grid.pp, [...once.values()]);
+  };
+
+  const leavesOf = (grid: SharedGrid): BoundedLeaf[] => {
+    const { pp, microbatches } = grid;
+    const kinds = stageKinds(pp);
+    const scenario = { ...task, layout: sharedLayout(grid), microBatch: grid.kind.microBatch, microbatches };
+    const costsOn = once((device: Device) => trainingCosts(onKind(scenario, device), model));
+    const message = messageBytes({ task, grid });
+    return plansFor(grid).flatMap((plan): BoundedLeaf[] => {
+      const last = plan.chunks.length - 1;
+      const own = Array.from({ length: pp }, (_, stage) => plan.chunks.filter((_, at) => at % pp === stage));
+      const timed = own.map((ranges, stage) => slowest(ranges, kinds[stage]!, (device) => knownOn(grid, device)));
+      const held = timed.map(({ chunks }, stage) =>
+        chunks.map((chunk, i) => withMessages(chunk, i * pp + stage, last, message)),
+      );
+      const elementsHeld = own.map((ranges) =>
+        addElements(
+          ranges
+            .flatMap((range) => partsIn(config, range))
+            .map(({ name, layer }) => ({ each: elementsOf(grid, name, layer), count: 1 })),
+        ),
+      );
+      return schedulesOf(pp, plan.cut.virtual).flatMap((schedule) => {
+        const inHalves = schedule === 'zb-h1';
+        const isSure = (stage: number) => kinds[stage]!.length === 1 || !offload;
+        let [before, span] = [0, 0];
+        for (const [stage, { chunks }] of timed.entries()) {
+          if (!isSure(stage)) continue;
+          const work = chunks.reduce((sum, { forward, backward, halves }) => {
+            const back = inHalves ? halves.inputGradient + halves.weightGradient : backward;
+            return sum + forward + back;
+          }, 0);
+          span = Math.max(span, before + microbatches * work);
+          // Nothing comes before a first chunk's forwards, and after its last backward those of the stages before.
+          before += chunks[0]!.forward + (inHalves ? 0 : chunks[0]!.backward);
+        }
+        return zerosOf(grid).flatMap((zero): BoundedLeaf[] => {
+          const leaf: Leaf = { grid, cut: plan.cut, schedule, zero };
+          let [after, memoryBytes] = [0, 0];
+          for (const [stage, { device, chunks }] of timed.entries()) {
+            const all = elementsHeld[stage]!;
+            const activations = leastActivations(schedule, stage, grid, held[stage]!);
+            memoryBytes = Math.max(memoryBytes, stateBytes(all, leaf, activations) - moreRoom(kinds[stage]!));
+            if (!isSure(stage)) continue;
+            const talk = finishingTalk(task, grid, zero, all);
+            const kernels = (pass: 'forward' | 'backward') => chunks.reduce((sum, each) => sum + each.compute[pass], 0);
+            const window = { forward: kernels('forward'), backward: kernels('backward') };
+            const optimizer = optimizerAtLeast(all, leaf, device, window.backward);
+            after = Math.max(after, optimizer + dataSeconds(talk, costsOn(device), software, window).exposed);
+          }
+          if (memoryBytes > leastUsable) return [];
+          const least = { stepSeconds: span + after, computeSeconds: 0, memoryBytes };
+          return [{ leaf, plan, least, after }];
+        });
+      });
+    });
+  };
+  // What is asked twice of the same grid.
+  const leaves = new WeakMap<SharedGrid, BoundedLeaf[]>();
+  const ofLeaves = (grid: SharedGrid): BoundedLeaf[] => {
+    const found = leaves.get(grid) ?? leavesOf(grid);
+    leaves.set(grid, found);
+    return found;
+  };
+  return {
+    ofProducts: (grid) => ({
+      ...ofGrid({ ...grid, sharing: 0 }, layerProducts),
+      memoryBytes: meanBytes({ ...grid, sharing: 3 }),
+    }),
+    ofGrid: (grid) => ({
+      ...ofGrid({ ...grid, sharing: 0 }, layerAtLeast),
+      memoryBytes: meanBytes({ ...grid, sharing: 3 }),
+    }),
+    ofShared: (grid) => ofGrid(grid, layerAtLeast),
+    ofRough: ofLeaves,
+    ofLeaves,
+    ofPlayed: ({ least }) => least,
+    countLeaves(grid) {
+      const isOfKinds = grid.pp > 1 && devices.length > 1;
+      const orders = cutsOf(config, grid.pp).reduce(
+        (sum, { virtual, isUneven }) => sum + (isOfKinds && !isUneven ? 2 : 1) * schedulesOf(grid.pp, virtual).length,
+        0,
+      );
+      return orders * zerosOf(grid).length;
+    },
+  };
+}
+
+/** The kind whose first chunk takes longest, as predictions have it. */
+function slowest(
+  ranges: readonly ChunkRange[],
+  kinds: readonly Device[],
+  known: (device: Device) => KnownKind,
+): TimedStage {
+  const all = kinds.map((device): TimedStage => ({ device, chunks: ranges.map(known(device).chunk) }));
+  const passes = ({ chunks: [first] }: TimedStage): number => first!.forward + first!.backward;
+  return all.reduce((most, each) => (passes(each) > passes(most) ? each : most));
+}
+
+/** Parts of a chunk, with as many layers of each kind. */
+function partsIn(config: ModelConfig, { first, end, isFirst, isLast }: ChunkRange): Part[] {
+  const blocks = Array.from(
+    { length: end - first },
+    (_, i): Part => ({ name: 'block', layer: layerLike(config, first + i) }),
+  );
+  return [
+    ...(isFirst ? [{ name: 'embedding', layer: 0 } as const] : []),
+    ...blocks,
+    ...(isLast ? [{ name: 'head', layer: 0 } as const] : []),
+  ];
+}
+
+function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

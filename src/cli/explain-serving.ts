@@ -16,7 +16,7 @@ import { type CliIo, writeJson, writeLine } from './io.ts';
 import type { PlanLines } from './plan-lines.ts';
 import { deploymentsText, endedAs } from './searching.ts';
 import { readServingPlan } from './serving-plan-file.ts';
-import { rateText, type Shown, servingJson, showServing } from './serving-prediction.ts';
+import { type Shown, servingJson, showServing } from './serving-prediction.ts';
 import { loadLimits } from './serving-report.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
@@ -115,13 +115,13 @@ const answerTable = (answers: readonly ServingAnswer[], { colour, columns }: Sho
       if (!best) return [change.name, 'nothing keeps the targets', '', '', '', ''];
       const { devices, requestsPerSecond, secondsPerOutputToken } = (stays && now ? now : best).prediction;
       const own = now
-        ? `${rateText(now.prediction.requestsPerSecond)} requests/s on ${now.prediction.devices} GPUs`
+        ? `${now.prediction.requestsPerSecond.toPrecision(3)} requests/s on ${now.prediction.devices} GPUs`
         : 'has no room or misses a target';
       return [
         change.name,
         stays ? 'stays' : printDeployment(best.deployment),
         devices,
-        rateText(requestsPerSecond),
+        requestsPerSecond.toPrecision(3),
         formatSeconds(secondsPerOutputToken.mean),
         stays ? '' : own,
       ];

@@ -1,6 +1,8 @@
 // `fivefold plan --serve` and `predict --serve`: what they print, that they agree, and what they refuse.
-import { expect, test } from 'vitest';
-import { jsonLines, run } from '../../test/cli-fixture.ts';
+import { readFileSync } from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
+import { jsonLines, makeWorkplace, run } from '../../test/cli-fixture.ts';
+import { elementsOf, readPage, readText } from '../../test/markup.ts';
 
 const eight = ['--model', 'llama-3.1-8b', '--cluster', '8xh100', '--serve'];
 
@@ -84,6 +86,47 @@ test('--speculate: tokens that are checked together come sooner, but for those t
   // Of 3 tokens with 0.7: 1 + 0.7 + 0.49 + 0.343.
   const { stdout } = await run('plan', ...eight, '--speculate', '3:0.7');
   expect(stdout).toContain('checks 3 drafted tokens, each right with 70.0 %: 2.53 tokens');
+});
+
+test('--report: a page of the same numbers, that loads nothing', async () => {
+  const { path, remove } = makeWorkplace();
+  onTestFinished(remove);
+  const { stdout, exit } = await run('plan', ...eight, '--tpot', '20ms', '--report', path('page.html'), '--json');
+  expect(exit).toBe(0);
+  const lines = jsonLines(stdout);
+  const best = lines[0] as unknown as Line;
+  const text = readFileSync(path('page.html'), 'utf8');
+  expect(text).not.toMatch(/https?:|\/\/|url\(|<script/i);
+  const page = readPage(text);
+  expect(elementsOf(page, 'h2').map(readText)).toEqual([
+    'Deployments',
+    'Memory of a device that writes',
+    'An iteration that writes',
+    'Throughput against latency',
+    'Rules of thumb',
+    'What was asked',
+  ]);
+  expect(readText(page)).toContain(lines.at(-1)!.because);
+  const numbers = elementsOf(page, 'data').map(({ attributes }) => Number(attributes.value));
+  expect(numbers).toContain(best.requestsPerSecond);
+  expect(numbers).toContain(best.dollarsPerMillionTokens);
+  const parts = elementsOf(page, 'rect').map(({ attributes }) => [
+    attributes['data-part'],
+    Number(attributes['data-value']),
+  ]);
+  expect(parts).toContainEqual(['attention', best.iteration.attention]);
+  const dots = elementsOf(page, 'circle').map(({ attributes }) => Number(attributes['data-y']));
+  expect(dots).toContain(best.outputTokensPerSecondPerGpu);
+  const alone = await run('predict', ...eight, '--layout', 'tp=2', '--rate', '5', '--report', path('one.html'));
+  expect(alone.exit).toBe(0);
+  expect(elementsOf(readPage(readFileSync(path('one.html'), 'utf8')), 'h1').map(readText)).toEqual([
+    'serving llama-3.1-8b on 8xh100',
+  ]);
+  const large = ['--model', 'llama-3.1-70b', '--layout', 'tp=1', '--report', path('none.html')];
+  expect(await run('predict', ...eight, ...large)).toMatchObject({
+    exit: 2,
+    stderr: expect.stringContaining('nothing to draw'),
+  });
 });
 
 test('for people: a table, bars, the front, and why', async () => {

@@ -11,8 +11,8 @@ import { table } from './table.ts';
 
 /** More dots make a page that a phone is slow to draw. */
 const mostDots = 1500;
-/** Of the front, so many that are spread over it evenly. */
-const mostRows = 16;
+/** Of the front, those that are nearer to the one before are left out: shares of both axes. */
+const nearest = 0.02;
 
 const speedOf = ({ prediction }: Loaded): number => 1 / prediction.secondsPerOutputToken.mean;
 const throughputOf = ({ prediction }: Loaded): number => prediction.outputTokensPerSecondPerDevice;
@@ -20,10 +20,10 @@ const throughputOf = ({ prediction }: Loaded): number => prediction.outputTokens
 /** `points`: at least one. */
 export function servingFrontPicture(points: readonly Loaded[]): Markup {
   const front = servingFront(points);
-  const rows = spread(front, mostRows);
   const dots = spread(points, mostDots);
   const x = linearScale(0, Math.max(...points.map(speedOf)), 4);
   const y = linearScale(0, Math.max(...points.map(throughputOf)));
+  const rows = apart(front, (each) => [x.at(speedOf(each)), y.at(throughputOf(each))]);
   const pointOf = (each: Loaded): PlotPoint => ({
     x: speedOf(each),
     y: throughputOf(each),
@@ -47,7 +47,7 @@ export function servingFrontPicture(points: readonly Loaded[]): Markup {
       },
     ],
   })}
-${rows.length < front.length ? html`<p class="note">${rows.length} of the ${front.length} on the front.</p>` : undefined}
+${rows.length < front.length ? html`<p class="note">${rows.length} of the ${front.length} on the front; the others are hardly different.</p>` : undefined}
 ${table({
   label: 'the front',
   head: ['', 'deployment', 'requests under way', 'tokens/s of a request', 'tokens/s a device', 'first token'],
@@ -61,6 +61,19 @@ ${table({
     quantity(each.prediction.secondsToFirstToken.mean, formatSeconds(each.prediction.secondsToFirstToken.mean)),
   ]),
 })}`;
+}
+
+/** The last in any case: it gives most. */
+function apart(front: readonly Loaded[], at: (each: Loaded) => readonly [number, number]): readonly Loaded[] {
+  const kept: Loaded[] = [];
+  for (const [i, each] of front.entries()) {
+    const [[x, y], [beforeX, beforeY]] = [at(each), kept.length > 0 ? at(kept.at(-1)!) : [-1, -1]];
+    const isApart = Math.abs(x - beforeX) >= nearest || Math.abs(y - beforeY) >= nearest;
+    if (!isApart && i < front.length - 1) continue;
+    if (!isApart) kept.pop();
+    kept.push(each);
+  }
+  return kept;
 }
 
 /** At most so many, the first and the last among them. */

@@ -5,6 +5,7 @@ import type { PartName } from '../../model/params.ts';
 import { residualShape } from '../../model/parts.ts';
 import { elements } from '../../program/program.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
+import { once } from '../../step/once.ts';
 import { traceSettings } from '../../step/settings.ts';
 import type { CountedTalk, LiveProfile, StateBytes } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
@@ -200,7 +201,10 @@ const scenarioOf = ({ task, grid }: Pick<Expanding, 'task' | 'grid'>): TrainingS
   microbatches: grid.microbatches,
 });
 
-const costsOf = (expanding: Expanding): TrainingCosts => trainingCosts(scenarioOf(expanding), expanding.model);
+function costsOf(expanding: Expanding): TrainingCosts {
+  const costs = trainingCosts(scenarioOf(expanding), expanding.model);
+  return { ...costs, talk: once(costs.talk) };
+}
 
 const sendSeconds = (bytes: number, costs: TrainingCosts): number =>
   bytes > 0 ? costs.talk({ axis: 'pp', call: 'send', bytes }) : 0;

@@ -8,6 +8,7 @@ import { findPreset } from '../model/presets.ts';
 import { formatBytes, type NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
+import { parseOffload, printOffload } from '../plan/training/offload.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { type Asked, checked } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
@@ -27,6 +28,7 @@ const askedFields = z.object({
   seqLen: count,
   globalBatch: count,
   precision: z.enum(Object.keys(formatBytes) as NumberFormat[]),
+  offload: z.string().optional(),
   objective: z.enum(objectiveNames),
 });
 
@@ -46,6 +48,7 @@ export const askedJson = (
   seqLen: asked.seqLen,
   globalBatch,
   precision: asked.products,
+  ...(asked.offload && printOffload(asked.offload) ? { offload: printOffload(asked.offload) } : {}),
   objective,
 });
 
@@ -85,7 +88,7 @@ export function readPlan(path: string): ReadPlan {
 }
 
 function askedAgain(
-  { config, cluster: clusterSource, precision, ...given }: Omit<z.infer<typeof askedFields>, 'objective'>,
+  { config, cluster: clusterSource, precision, offload, ...given }: Omit<z.infer<typeof askedFields>, 'objective'>,
   path: string,
 ): Asked {
   const { model, set } = given;
@@ -95,6 +98,7 @@ function askedAgain(
     clusterSource,
     cluster: clusterOf(clusterSource, path),
     products: precision,
+    ...(offload === undefined ? {} : { offload: parseOffload(offload, path) }),
   });
 }
 

@@ -7,6 +7,7 @@ const ofTraining = [
   'seqLen',
   'globalBatch',
   'microBatch',
+  'offload',
   'tokens',
   'deadline',
   'report',

@@ -1,12 +1,13 @@
 // What is asked about training on a cluster, alike for predict, plan and explain: their options, and what these come to.
 import { findModel } from '../checkpoint/model-source.ts';
-import { option } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import { kindsOf } from '../plan/hardware/kinds.ts';
 import type { NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
+import { type Offload, parseOffload } from '../plan/training/offload.ts';
 import { mixedPrecision, softwareOn } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { checkFormat } from './check-format.ts';
@@ -37,10 +38,12 @@ export interface Asked {
   /** Sequences of a step; undefined: nobody said. */
   readonly globalBatch?: number;
   readonly products: NumberFormat;
+  /** What waits in the host's memory. */
+  readonly offload?: Offload;
 }
 
-/** @throws what findModel and clusterOf do, OPTION_INVALID */
-export function readAsked(values: OptionValues<AskedOption>): Asked {
+/** @throws what findModel and clusterOf do, OPTION_INVALID, CLUSTER_INVALID for offload to hosts of which nothing is known */
+export function readAsked(values: OptionValues<AskedOption> & { readonly offload?: unknown }): Asked {
   const [model, named] = [given(values, 'model'), given(values, 'cluster')];
   const { config } = findModel(model, values.set);
   const clusterSource = readClusterSource(named);
@@ -55,6 +58,7 @@ export function readAsked(values: OptionValues<AskedOption>): Asked {
     seqLen: values.seqLen ?? Math.min(defaults.seqLen, config.positions.max),
     ...(globalBatch === undefined ? {} : { globalBatch }),
     products: values.products ?? (cluster.device.measured ? 'fp32' : defaults.products),
+    ...(typeof values.offload === 'string' ? { offload: parseOffload(values.offload, option('offload')) } : {}),
   });
 }
 
@@ -67,7 +71,7 @@ export function given(values: Pick<OptionValues<AskedOption>, 'model' | 'cluster
 
 /** @throws OPTION_INVALID for what the model or the device has not */
 export function checked(asked: Asked): Asked {
-  const { config, seqLen, cluster, products } = asked;
+  const { config, seqLen, cluster, products, offload } = asked;
   if (seqLen > config.positions.max)
     refuse(
       'seqLen',
@@ -75,17 +79,24 @@ export function checked(asked: Asked): Asked {
       `use ${option('seqLen')} ${config.positions.max} or less`,
     );
   for (const device of kindsOf(cluster)) checkFormat(device, products);
+  if (offload && !cluster.host)
+    fail('CLUSTER_INVALID', {
+      cluster: cluster.name,
+      problem: 'how much memory its hosts have is not known',
+      fix: 'describe it in a file, with "host": {"memoryBytes", "memoryBytesPerSecond", "devices" that share them}',
+    });
   return asked;
 }
 
 /** Of steps of so many sequences. */
-export const taskOf = ({ config, cluster, seqLen, products }: Asked, globalBatch: number): SearchTask => ({
+export const taskOf = ({ config, cluster, seqLen, products, offload }: Asked, globalBatch: number): SearchTask => ({
   config,
   cluster,
   seqLen,
   globalBatch,
   formats: mixedPrecision(products),
   software: softwareOn(cluster),
+  ...(offload ? { offload } : {}),
 });
 
 /** The fastest is the best, unless it is said otherwise. @throws OPTION_INVALID */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { formatBytes, type NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
+import { parseOffload, printOffload } from '../plan/training/offload.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { type Asked, checked } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
@@ -13,6 +14,7 @@ const askedFields = z.object({
   seqLen: count,
   globalBatch: count,
   precision: z.enum(Object.keys(formatBytes) as NumberFormat[]),
+  offload: z.string().optional(),
   objective: z.enum(objectiveNames),
 });
 
@@ -29,6 +31,7 @@ export const askedJson = (
   seqLen: asked.seqLen,
   globalBatch,
   precision: asked.products,
+  ...(asked.offload && printOffload(asked.offload) ? { offload: printOffload(asked.offload) } : {}),
   objective,
 });
 
@@ -42,8 +45,13 @@ export interface ReadPlan {
 /** @throws PLAN_INVALID for what plan has not written; what predict throws for what it says was asked */
 export function readPlan(lines: PlanLines): ReadPlan {
   const last = lines.count - 1;
-  const { objective, precision, ...given } = lines.read(lastLine, last).asked;
-  const asked = checked({ ...given, ...namedAgain(given, lines.path), products: precision });
+  const { objective, precision, offload, ...given } = lines.read(lastLine, last).asked;
+  const asked = checked({
+    ...given,
+    ...namedAgain(given, lines.path),
+    products: precision,
+    ...(offload === undefined ? {} : { offload: parseOffload(offload, lines.path) }),
+  });
   const layouts = Array.from({ length: last }, (_, at) => {
     const { layout, microBatch, stepSeconds } = lines.read(layoutLine, at);
     return { scenario: askedScenario(asked, layout, microBatch), stepSeconds };

@@ -25,7 +25,9 @@ import { showTrainingFront } from './training-front.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-type TrainingValues = OptionValues<AskedOption | 'train' | 'tokens' | 'deadline' | 'top' | 'least' | 'report' | 'json'>;
+type TrainingValues = OptionValues<
+  AskedOption | 'train' | 'offload' | 'tokens' | 'deadline' | 'top' | 'least' | 'report' | 'json'
+>;
 
 /** Layouts shown unless it is said otherwise. */
 export const shownLayouts = 5;

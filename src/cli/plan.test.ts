@@ -1,5 +1,5 @@
 // `fivefold plan`: what it prints for scripts and for people, and what it refuses.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { makeWorkplace, run } from '../../test/cli-fixture.ts';
 import { elementsOf, readPage, readText } from '../../test/markup.ts';
@@ -79,4 +79,30 @@ test.each([
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(stderr).toContain(names);
   expect(stderr).toMatch(/use --/);
+});
+
+test('devices of two kinds, and what waits on their hosts, are planned for and explained', async () => {
+  const { path, remove } = makeWorkplace();
+  try {
+    const cluster = {
+      name: 'both',
+      devices: ['h100', 'a100'].map((device) => ({ count: 2, device })),
+      tiers: [{ name: 'node', link: 'nvlink-3', devices: 4, bytesPerSecond: 300e9 }],
+      host: { memoryBytes: 1e12, memoryBytesPerSecond: 2e11, devices: 4 },
+    };
+    writeFileSync(path('both.json'), JSON.stringify(cluster));
+    const asked = ['--set', 'num_hidden_layers=4', '--cluster', path('both.json'), '--global-batch', '4'];
+    for (const offload of [[], ['--offload', 'optimizer']]) {
+      const { exit, stdout, stderr } = await plan(...asked, ...offload, '--json');
+      expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+      const lines = linesOf(stdout);
+      const { layout, stepSeconds } = lines[0]!;
+      writeFileSync(path('plan.json'), stdout);
+      const explained = await run('explain', path('plan.json'), '--json');
+      expect(explained.exit).toBe(0);
+      expect(JSON.parse(explained.stdout)).toMatchObject({ layout, stepSeconds, isBest: true });
+    }
+  } finally {
+    remove();
+  }
 });

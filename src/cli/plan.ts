@@ -14,6 +14,7 @@ type PlanOption =
   | ServingOption
   | 'train'
   | 'serve'
+  | 'offload'
   | 'tokens'
   | 'deadline'
   | 'top'
@@ -32,6 +33,7 @@ export function addPlan(program: Command, io: CliIo): void {
     globalBatch: 'a sequence a device',
     train: '',
     serve: '',
+    offload: '',
     tokens: '',
     deadline: '',
     claim: '',

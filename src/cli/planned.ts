@@ -3,7 +3,14 @@ import { option } from '../errors.ts';
 import { refuse } from '../train/refuse.ts';
 import type { OptionName } from './options.ts';
 
-const ofTraining = ['seqLen', 'globalBatch', 'microBatch', 'tokens', 'deadline'] as const satisfies OptionName[];
+const ofTraining = [
+  'seqLen',
+  'globalBatch',
+  'microBatch',
+  'offload',
+  'tokens',
+  'deadline',
+] as const satisfies OptionName[];
 const ofServing = [
   'inputTokens',
   'outputTokens',

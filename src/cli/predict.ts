@@ -1,16 +1,14 @@
 // The command that predicts one layout on one cluster: `fivefold predict`.
 import type { Command } from 'commander';
-import { fail, option } from '../errors.ts';
+import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
-import type { Cluster } from '../plan/hardware/cluster.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
-import { type Offload, parseOffload } from '../plan/training/offload.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
-import { type Asked, type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
+import { type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
 import { bestScenario } from './best-layout.ts';
 import { howSure, showHowSure } from './how-sure.ts';
@@ -110,30 +108,9 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
 async function scenarioOf(values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {
   const asked = readAsked(values);
   const layout = values.layout as string | undefined;
-  const scenario = await layoutScenario(asked, layout, values, io);
-  const given = values.offload as string | undefined;
-  return given === undefined ? scenario : { ...scenario, offload: offloadOn(scenario.cluster, given) };
-}
-
-async function layoutScenario(
-  asked: Asked,
-  layout: string | undefined,
-  values: OptionValues<PredictOption>,
-  io: CliIo,
-): Promise<TrainingScenario> {
   if (layout !== 'auto')
     return askedScenario(asked, layout ?? `dp=${asked.cluster.devices},zero=3`, values.microBatch ?? 1);
   if (values.microBatch !== undefined)
     refuse('microBatch', `it is chosen with ${option('layout')} auto`, 'leave it out, or name a layout');
   return bestScenario(taskOf(asked, asked.globalBatch ?? asked.cluster.devices), io, values.json === true);
-}
-
-function offloadOn({ host, name }: Cluster, given: string): Offload {
-  const offload = parseOffload(given, option('offload'));
-  if (host) return offload;
-  return fail('CLUSTER_INVALID', {
-    cluster: name,
-    problem: 'how much memory its hosts have is not known',
-    fix: 'describe it in a file, with "host": {"memoryBytes", "memoryBytesPerSecond", "devices" that share them}',
-  });
 }

@@ -97,7 +97,7 @@ export function showServing(
     `then a token every ${latencyText(prediction.secondsPerOutputToken)}: ${Math.round(1 / prediction.secondsPerOutputToken.mean)} tokens/s of a request`,
     `${formatCount(prediction.outputTokensPerSecond)} tokens/s in all, ${Math.round(prediction.outputTokensPerSecondPerDevice)} a device`,
     '',
-    `memory of a device that writes: ${formatBytes(memoryBytes)}; of keys and values an instance holds ${formatCount(memory.cacheTokens)} tokens`,
+    `memory of a device that writes, of ${formatBytes(memoryBytes)}; of keys and values an instance holds ${formatCount(memory.cacheTokens)} tokens`,
     memoryBars,
     '',
     `an iteration of ${prediction.running.toFixed(0)} requests that an instance writes: ${formatSeconds(decodeIteration.total)}`,

@@ -1,6 +1,6 @@
 // The question about serving that the command line asks.
 import { findModel } from '../checkpoint/model-source.ts';
-import { option } from '../errors.ts';
+import { fail, option } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { ServingTask } from '../plan/deployments/task.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
@@ -57,6 +57,12 @@ export function readServing(values: OptionValues<'model' | 'set' | 'cluster'> & 
 
 /** @throws OPTION_INVALID for what the model or the device has not */
 export function servingTask(model: ModelConfig, cluster: Cluster, values: ServingValues): ServingTask {
+  if (cluster.others)
+    fail('CLUSTER_INVALID', {
+      cluster: cluster.name,
+      problem: `it has devices of ${cluster.others.length + 1} kinds, which serving is not predicted on yet`,
+      fix: 'describe a cluster of one kind',
+    });
   if (values.rate !== undefined && values.concurrency !== undefined)
     refuse('rate', `it is given with ${option('concurrency')}`, 'give one of the two');
   const { products = servingDefaults.products, engine = servingDefaults.engine } = values;

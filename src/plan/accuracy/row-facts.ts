@@ -179,8 +179,6 @@ const rules: readonly Rule[] = [
   { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
   { says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i, means: { overlapsExperts: true } },
   { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
-  // Of NeMo's mixtures: on Hopper, and elsewhere until its kernels were launched as graphs; GB200 and GB300 had graphs from the first.
-  { says: /\bB[23]00\b.*container=(25|26\.02(?!\.01))|\bH100\b.*container=2/i, means: { awaitsCounts: true } },
   // Kernels, numbers and conventions.
   { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
   // TorchTitan has compiled its loss as well since then.

@@ -92,7 +92,7 @@ export function parseClaim(sentence: string): Claim | undefined {
   for (const { form, read } of spellings) {
     const found = form.exec(rest);
     const speed = found && read(found);
-    if (!found || !speed) continue;
+    if (!found || !speed || !isSomething(speed) || rest[found.index - 1] === '-') continue;
     const cluster =
       place &&
       `${place[1]!.replaceAll(',', '')}x${[place[2], place[4]].filter(Boolean).join('-').toLowerCase()}${place[3] ?? ''}`;
@@ -100,6 +100,10 @@ export function parseClaim(sentence: string): Claim | undefined {
   }
   return undefined;
 }
+
+/** Nobody claims to reach nothing. */
+const isSomething = (speed: ClaimedSpeed): boolean =>
+  speed.kind === 'whole' ? speed.tokens > 0 && speed.seconds > 0 : speed.value > 0;
 
 /** Words that change nothing. */
 const fillers = new Set(

@@ -5,6 +5,7 @@ import type { SearchTask } from '../search/task.ts';
 import type { CostModel } from '../training/costs.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
+import { withStagesByKind } from '../training/stages-by-kind.ts';
 
 export interface Judged {
   readonly scenario: TrainingScenario;
@@ -13,12 +14,12 @@ export interface Judged {
 
 export type Predict = (scenario: TrainingScenario) => TrainingPrediction;
 
-/** Predicts layouts of one model on one cluster, each once. */
+/** Predicts layouts of one model on one cluster, each once: where devices are of several kinds with layers by kind, unless they are said. */
 export function predictorOf(model: CostModel): Predict {
   const known = new Map<string, TrainingPrediction>();
   return (scenario) => {
     const name = nameOf(scenario);
-    const found = known.get(name) ?? predictTraining(scenario, model);
+    const found = known.get(name) ?? predictTraining(withStagesByKind(scenario, model), model);
     known.set(name, found);
     return found;
   };

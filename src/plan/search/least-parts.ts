@@ -80,9 +80,7 @@ export function leastParts(
     const parts = new Map<string, LeastPart>();
     return {
       costs,
-      seconds: once((part: LeastPart, work: WorkKind) =>
-        shownSeconds(part.sums(work), false, costs.parameters, software),
-      ),
+      seconds: once((part: LeastPart, work: WorkKind) => shownSeconds(part.sums(work), costs.parameters, software)),
       part(name, layer) {
         const key = `${name} ${layer}`;
         const found = parts.get(key) ?? make(name, layer);

@@ -1,6 +1,5 @@
 // What steps take and hold at least on devices of several kinds, and with offload: by products alone, then by what every chunk does on its own kind.
-import { layerLike, type ModelConfig } from '../../model/config.ts';
-import type { Part, PartName } from '../../model/params.ts';
+import type { PartName } from '../../model/params.ts';
 import { once } from '../../step/once.ts';
 import type { Device } from '../hardware/device.ts';
 import { kindsAt, kindsOf } from '../hardware/kinds.ts';
@@ -13,9 +12,9 @@ import { memoryOf } from '../training/stage-memory.ts';
 import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import { sizesByKind } from '../training/stages-by-kind.ts';
 import { type Bounds, kindKey } from './bounds.ts';
-import { type ChunkRange, type CutPlan, cutPlans } from './cut-plan.ts';
+import { type CutPlan, cutPlans } from './cut-plan.ts';
 import { leastProductWork } from './grid-bounds.ts';
-import { type Chunk, type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
+import { type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
 import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { leastParts } from './least-parts.ts';
@@ -26,15 +25,10 @@ import type { StepFigures } from './objective.ts';
 import { addElements, type PartElements, partElements } from './part-elements.ts';
 import { cutsOf, schedulesOf, zerosOf } from './space.ts';
 import { type Cut, type Grid, type Kind, type Leaf, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+import { partsIn, slowest } from './timed-stage.ts';
 
 /** Both passes of a microbatch. */
 type LayerSeconds = (grid: SharedGrid, device: Device, layer: number) => number;
-
-/** A stage's chunks on the kind that the others of the stage wait for. */
-interface TimedStage {
-  readonly device: Device;
-  readonly chunks: readonly Chunk[];
-}
 
 /** Bytes are those that the kind with least room would hold in place of the stage's: a stage fits if they do there. */
 export function looseBounds(task: SearchTask, model: CostModel, all: readonly Kind[]): Bounds {
@@ -236,30 +230,6 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       return orders * zerosOf(grid).length;
     },
   };
-}
-
-/** The kind whose first chunk takes longest, as predictions have it. */
-function slowest(
-  ranges: readonly ChunkRange[],
-  kinds: readonly Device[],
-  known: (device: Device) => KnownKind,
-): TimedStage {
-  const all = kinds.map((device): TimedStage => ({ device, chunks: ranges.map(known(device).chunk) }));
-  const passes = ({ chunks: [first] }: TimedStage): number => first!.forward + first!.backward;
-  return all.reduce((most, each) => (passes(each) > passes(most) ? each : most));
-}
-
-/** Parts of a chunk, with as many layers of each kind. */
-function partsIn(config: ModelConfig, { first, end, isFirst, isLast }: ChunkRange): Part[] {
-  const blocks = Array.from(
-    { length: end - first },
-    (_, i): Part => ({ name: 'block', layer: layerLike(config, first + i) }),
-  );
-  return [
-    ...(isFirst ? [{ name: 'embedding', layer: 0 } as const] : []),
-    ...blocks,
-    ...(isLast ? [{ name: 'head', layer: 0 } as const] : []),
-  ];
 }
 
 function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {

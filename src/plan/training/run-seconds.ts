@@ -82,16 +82,14 @@ export interface RunSums {
 /** Gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
 export function runSeconds({ kernels, talk }: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
   let [compute, attention, launched] = [0, 0, 0];
-  let isGrouped = false;
   for (const { kernel, count } of kernels) {
     const seconds = count * costs.kernel(kernel);
     compute += seconds;
     launched += count * costs.launches(kernel);
     if (kernel.kind === 'attention') attention += seconds;
-    isGrouped ||= kernel.kind === 'grouped';
   }
   const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs, software);
-  return shownSeconds(sums, software.awaitsCounts && isGrouped, costs.parameters, software);
+  return shownSeconds(sums, costs.parameters, software);
 }
 
 export const noSums: RunSums = { compute: 0, attention: 0, launched: 0, tp: 0, cp: 0, shifted: 0, ep: 0, dp: 0 };
@@ -113,10 +111,8 @@ export function withTalk(
   return sum;
 }
 
-/** `isApart`: the host waits for what the device has counted, and so for all before it. */
 export function shownSeconds(
   { compute, attention, launched, shifted, ...talk }: RunSums,
-  isApart: boolean,
   parameters: TrainingCosts['parameters'],
   software: Software,
 ): RunSeconds {
@@ -137,7 +133,7 @@ export function shownSeconds(
     offload: 0,
   };
   const host = launched * launchSeconds[software.launches];
-  return { ...device, launches: waiting(allSeconds(device), host, isApart ? 1 : takesTurns) };
+  return { ...device, launches: waiting(allSeconds(device), host, takesTurns) };
 }
 
 /**

@@ -73,8 +73,6 @@ export interface Software {
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
   readonly gathersTensors: boolean;
-  /** The host waits in every layer to be told how many rows each expert gets: it and the device never work at the same time. */
-  readonly awaitsCounts: boolean;
   /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
   readonly awaitsRanks: boolean;
   /**
@@ -106,7 +104,6 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
-  awaitsCounts: false,
   awaitsRanks: false,
   loss: 'in place',
   selects: 'products',
@@ -130,7 +127,6 @@ export const ownRuntime: Software = {
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,
-  awaitsCounts: false,
   awaitsRanks: false,
   loss: 'blocks',
   selects: 'products',

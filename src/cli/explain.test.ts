@@ -40,6 +40,7 @@ describe('of a plan', () => {
     const { exit, stdout } = await run('explain', path('plan.json'));
     expect(exit).toBe(0);
     for (const words of [
+      /^smollm2-135m on 2xh100 /,
       /compute +[\d.]+ m?s +[\d.]+ % +█/,
       /^Bound by (weights|work|state): .*\d+ %/m,
       /^Why it is the best\nThe runner-up, .* slower\.$/m,
@@ -75,6 +76,79 @@ test('of a layout that is not the best: what is better, and what its rules would
   const broken = said.rules.find(({ rule }: { rule: string }) => rule === 'start with dp');
   expect(broken).toMatchObject({ follows: false, because: expect.stringMatching(/takes [\d.]+ % less/) });
   expect((await run('explain', ...asked, ...layout)).stdout).toMatch(/^What is better\n.* faster\.$/m);
+});
+
+describe('of a plan of serving', () => {
+  const serving = ['--model', 'llama-3.1-8b', '--cluster', '2xh100', '--serve', '--tpot', '20ms'];
+  const written = async (...words: string[]): Promise<string[]> => {
+    const { stdout } = await run('plan', ...serving, ...words, '--top', '2', '--json');
+    writeFileSync(path('serving.json'), stdout);
+    return stdout.trim().split('\n');
+  };
+
+  test('its best deployment, against its second, and what would change the answer', async () => {
+    const [best, second, last] = (await written()).map((line) => JSON.parse(line));
+    const said = await explained(path('serving.json'));
+    const { rank: _, bottleneck: __, ...same } = best;
+    expect(said).toMatchObject(same);
+    expect(last.because).toContain(`is bound by ${said.bottleneck}: `);
+    expect(said.rival.layout).toBe(second.layout);
+    const sum = (Object.values(said.deviceSeconds) as number[]).reduce((a, b) => a + b);
+    // They are all of the devices' time; the sum is in another order.
+    expect(sum * best.outputTokensPerSecond).toBeCloseTo(2, 9);
+    const answer = (name: string) => said.answers.find(({ change }: { change: string }) => change === name);
+    const half = answer('the time of a token half as long');
+    expect(half.best.secondsPerOutputToken.mean).toBeLessThanOrEqual(0.01);
+    expect(half.best.outputTokensPerSecond).toBeLessThan(best.outputTokensPerSecond);
+    expect(answer('memory twice as large').best.outputTokensPerSecond).toBeGreaterThanOrEqual(
+      best.outputTokensPerSecond,
+    );
+    expect(answer('memory half as large').best.memoryBytes.cache).toBeLessThan(best.memoryBytes.cache);
+    const replicas = { rule: 'replicas where the model fits a device', follows: best.layout === 'tp=1,instances=2' };
+    expect(said.rules).toEqual([expect.objectContaining(replicas)]);
+  });
+
+  test('for people: bars, tables and sentences', async () => {
+    await written('--speculate', '2:0.6');
+    const { exit, stdout } = await run('explain', path('serving.json'));
+    expect(exit).toBe(0);
+    for (const words of [
+      /^llama-3\.1-8b on 2 × /,
+      /^every iteration checks 2 drafted tokens/m,
+      /^matrix products +[\d.]+ ms +[\d.]+ % +█/m,
+      /^Bound by (weights|work|state): [\d.]+ % of the devices' time goes into /m,
+      /^Why it is the best\nThe runner-up, /m,
+      /^reading prompts +[\d.]+ µs +[\d.]+ µs +[+-]/m,
+      /^If it were otherwise\nwith +the best +GPUs/m,
+      /^Rules of thumb\nfollows {2}replicas where/m,
+    ])
+      expect(stdout).toMatch(words);
+  });
+
+  test('of a rate: other devices where the targets are others', async () => {
+    const [best] = (await written('--rate', '10')).map((line) => JSON.parse(line));
+    const said = await explained(path('serving.json'));
+    expect(said).toMatchObject({
+      layout: best.layout,
+      devices: best.devices,
+      secondsToFirstToken: best.secondsToFirstToken,
+    });
+    for (const { best: other } of said.answers) if (other) expect(other.requestsPerSecond).toBe(10);
+  });
+
+  test.each([
+    ['a layout that cannot be', /"layout":"[^"]*"/, '"layout":"tp=3"', 'does not divide the heads'],
+    ['more devices than there are', /"layout":"[^"]*"/, '"layout":"tp=4"', 'takes 4 devices'],
+    ['no load', /"concurrency":\d+/, '"concurrency":0', 'line 1 is none of a plan of serving (concurrency'],
+    ['a draft that is none', /"engine"/, '"speculate":"7","engine"', 'none of a plan of serving (asked.speculate'],
+  ])('with %s it is refused in one line', async (_, before, after, problem) => {
+    const lines = await written();
+    writeFileSync(path('damaged.json'), lines.map((line) => line.replace(before, after)).join('\n'));
+    const { exit, stdout, stderr } = await run('explain', path('damaged.json'));
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(problem);
+  });
 });
 
 const damaged: [string, (lines: string[]) => string[], string][] = [

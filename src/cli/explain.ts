@@ -9,12 +9,14 @@ import { refuse } from '../train/refuse.ts';
 import { formatPercent } from '../units.ts';
 import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
+import { explainServed } from './explain-serving.ts';
 import { explanationJson } from './explanation-json.ts';
 import { showExplanation } from './explanation-report.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, flagOf, type OptionName, type OptionValues } from './options.ts';
 import { readPlan } from './plan-file.ts';
+import { type PlanLines, readPlanLines } from './plan-lines.ts';
 import { ended, endedAs } from './searching.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
@@ -40,11 +42,13 @@ export function addExplain(program: Command, io: CliIo): void {
     `
 Examples:
   $ fivefold plan --model llama-3.1-8b --cluster 8xh100 --train --json > plan.json && fivefold explain plan.json
+  $ fivefold plan --model llama-3.1-70b --cluster 16xh100 --serve --precision fp8 --json > plan.json && fivefold explain plan.json
   $ fivefold explain --model llama-3.1-70b --cluster 64xh100 --layout tp=8,pp=2,dp=4,sp,zero=1 --seq-len 8192 --global-batch 128
 
 With --json, one line: predict's fields, "layout", "microBatch", "bottleneck", "because", "isBest", "rival" (the best other layout), "alternatives" (each
 changed in one respect), "answers" (what is best if links, batch or memory were twice or half of what they are), "shapes" (sizes of the model that
-would do better), and "rules" (of thumb, that it follows or breaks).`,
+would do better), and "rules" (of thumb, that it follows or breaks). Of serving: plan's fields of it, "bottleneck", "cause" and its "share" of the devices'
+time, "deviceSeconds" (of all devices, for an output token), "limit" (why no more requests are under way), "rival", "answers" (links, memory, targets), "rules".`,
   );
   command.action((path: string | undefined) => runExplain(path, read(), io));
 }
@@ -56,7 +60,9 @@ interface Explained extends ExplainOptions {
 
 async function runExplain(path: string | undefined, values: OptionValues<ExplainOption>, io: CliIo): Promise<void> {
   const quiet = values.json === true;
-  const { model, base, ...given } = path === undefined ? await fromOptions(values, io) : fromPlan(path, values);
+  const lines = path === undefined ? undefined : planLines(path, values);
+  if (lines?.isServing) return explainServed(lines, io, quiet);
+  const { model, base, ...given } = lines === undefined ? await fromOptions(values, io) : fromPlan(lines);
   const explanation = await endedAs(explainLayout(base, fittedCosts, given), io, quiet, explainingText);
   if (quiet) {
     writeJson(io.stdout, explanationJson(explanation));
@@ -66,12 +72,16 @@ async function runExplain(path: string | undefined, values: OptionValues<Explain
   writeLine(io.stdout, showExplanation(model, explanation, style));
 }
 
-function fromPlan(path: string, values: OptionValues<ExplainOption>): Explained {
+function planLines(path: string, values: OptionValues<ExplainOption>): PlanLines {
   const given = ([...Object.keys(askedOptions), 'layout', 'microBatch', 'least'] as OptionName[]).find(
     (name) => values[name as ExplainOption] !== undefined,
   );
   if (given) refuse(given, 'what was asked stands in the plan', `leave ${flagOf(given)} out, or the plan`);
-  const { asked, objective, layouts } = readPlan(path);
+  return readPlanLines(path);
+}
+
+function fromPlan(lines: PlanLines): Explained {
+  const { asked, objective, layouts } = readPlan(lines);
   const found = layouts.map(({ scenario }) => ({ scenario, prediction: predictTraining(scenario, fittedCosts) }));
   return { model: asked.model, objective, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
 }

@@ -20,7 +20,7 @@ export function showExplanation(model: string, explanation: Explanation, style: 
   const { scenario, prediction, shortage, isBest, rival, alternatives, answers, shapes, rules } = explanation;
   const section = (title: string, content: string) => [paint(title, 'bold', style.colour), content].join('\n');
   return [
-    showPrediction(scenario, prediction, style),
+    showPrediction(model, scenario, prediction, style),
     `Bound by ${shortage.bottleneck}: ${shortage.because}.`,
     rival
       ? section(isBest ? 'Why it is the best' : 'What is better', versus(explanation, rival, style))

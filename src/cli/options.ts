@@ -9,6 +9,8 @@ import { servingObjectives } from '../plan/deployments/objective.ts';
 import { parseCount, parseSeconds } from '../plan/quantities.ts';
 import { objectiveNames } from '../plan/search/objective.ts';
 import { engineNames } from '../plan/serving/engines.ts';
+import type { Speculation } from '../plan/serving/scenario.ts';
+import { parseSpeculation } from '../plan/serving/speculation.ts';
 import { checkSettings, type Fields, oneOf, real, ruled, text, toggle, whole } from '../settings.ts';
 import { trainFields } from '../train/settings.ts';
 import { servedCaches, servedWeights, trainingProducts } from './check-format.ts';
@@ -35,6 +37,11 @@ const commandFields = {
   tpot: ruled(z.number().positive().max(1e6), 'a time, such as 50ms', '50ms'),
   cache: oneOf(...servedCaches),
   engine: oneOf(...engineNames),
+  speculate: ruled(
+    z.custom<Speculation>((value) => typeof value === 'object'),
+    'tokens of a draft, from 1 to 64, and the share of them that is right, from 0 to 1',
+    '3:0.7',
+  ),
   claim: text('a sentence, such as "8M tokens/s on 1024 H100"'),
   local: toggle,
   machine: text('a file, such as machine.json'),
@@ -54,7 +61,16 @@ type AllFields = typeof fields;
 export type OptionName = keyof AllFields;
 
 /** What the words after an option become. */
-type Reading = 'text' | 'texts' | 'number' | 'numbers' | 'word or numbers' | 'count' | 'time' | 'switch';
+type Reading =
+  | 'text'
+  | 'texts'
+  | 'number'
+  | 'numbers'
+  | 'word or numbers'
+  | 'count'
+  | 'time'
+  | 'speculation'
+  | 'switch';
 
 interface OptionSpec {
   /** As help shows the value: `<n>`. */
@@ -172,6 +188,11 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   tpot: timeOption('<time>', 'of serving: the target for each token after it, such as 50ms'),
   cache: textOption('<name>', `of serving: what keys and values are kept in: ${servedCaches.join(' or ')}`),
   engine: textOption('<name>', `of serving: ${engineNames.join(', ')}`),
+  speculate: {
+    value: '<n:share>',
+    reading: 'speculation',
+    help: 'of serving: every iteration checks n drafted tokens, each right with this probability if those before it are, such as 3:0.7',
+  },
   claim: textOption('<sentence>', 'judge what somebody says, such as "8M tokens/s on 1024 H100"'),
   local: switchOption('measure this machine'),
   machine: textOption('<file>', 'where what was measured is kept'),
@@ -224,6 +245,8 @@ function readingOf(reading: Reading, word: string, before: unknown): unknown {
       return parseCount(word) ?? word;
     case 'time':
       return parseSeconds(word) ?? word;
+    case 'speculation':
+      return parseSpeculation(word) ?? word;
     case 'texts':
       return [...((before as readonly string[] | undefined) ?? []), word];
     default:

@@ -39,10 +39,14 @@ export function writePage(
     alternatives: [...alternatives(first, predict)],
     rules: judgeRules(trainingRules, { ...first, predict }),
   });
-  writing(path, () => writeFileSync(path, text));
+  writePageText(path, text);
 }
 
 const fix = 'name a file in a folder that exists, such as plan.html';
+
+export function writePageText(path: string, text: string): void {
+  writing(path, () => writeFileSync(path, text));
+}
 
 function writing(path: string, write: () => void): void {
   try {

@@ -9,6 +9,8 @@ import { paint } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
 
 export interface PlanStyle {
+  /** As it was named. */
+  readonly model: string;
   readonly seconds: number;
   readonly colour: boolean;
   readonly columns: number;
@@ -16,7 +18,7 @@ export interface PlanStyle {
 
 export function showPlan(task: SearchTask, result: SearchResult, because: string, style: PlanStyle): string {
   const { found, judged, pruned } = result;
-  const { colour, columns, seconds } = style;
+  const { model, colour, columns, seconds } = style;
   const [best] = found as [Found];
   const table = formatTable({
     head: ['', 'layout', 'microbatch', 'step', 'tokens/s/GPU', 'MFU', 'memory', '$/M tokens', 'J/token'],
@@ -42,15 +44,11 @@ export function showPlan(task: SearchTask, result: SearchResult, because: string
   });
   const rate = judged / seconds;
   return [
-    paint(
-      `${task.config.family} on ${task.cluster.name}, ${task.globalBatch} sequences of ${task.seqLen} a step`,
-      'bold',
-      colour,
-    ),
+    paint(`${model} on ${task.cluster.name}, ${task.globalBatch} sequences of ${task.seqLen} a step`, 'bold', colour),
     '',
     table,
     '',
-    showPrediction(best.scenario, best.prediction, { colour, columns }),
+    showPrediction(model, best.scenario, best.prediction, { colour, columns }),
     '',
     because,
     `${formatCount(judged)} layouts judged in ${formatSeconds(seconds)} (${formatCount(rate)} a second); ${judged - pruned} of them predicted in full, the others bounded.`,

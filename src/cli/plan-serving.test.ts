@@ -72,9 +72,25 @@ test('--rate: the fewest devices, which keep the targets of nine in ten', async 
   expect(more.devices).toBeGreaterThan(few.devices);
 });
 
+test('--speculate: tokens that are checked together come sooner, but for those that are never right', async () => {
+  const alone = ['--layout', 'tp=1', '--concurrency', '8', '--json'];
+  const secondsOf = async (...words: string[]): Promise<number> => {
+    const { stdout } = await run('predict', ...eight, ...alone, ...words);
+    return (jsonLines(stdout)[0] as unknown as Line).secondsPerOutputToken.mean;
+  };
+  const usual = await secondsOf();
+  expect(await secondsOf('--speculate', '3:0.7')).toBeLessThan(usual);
+  expect(await secondsOf('--speculate', '3:0')).toBeGreaterThan(usual);
+  // Of 3 tokens with 0.7: 1 + 0.7 + 0.49 + 0.343.
+  const { stdout } = await run('plan', ...eight, '--speculate', '3:0.7');
+  expect(stdout).toContain('checks 3 drafted tokens, each right with 70.0 %: 2.53 tokens');
+});
+
 test('for people: a table, bars, the front, and why', async () => {
   const { stdout, exit } = await run('plan', ...eight);
   expect(exit).toBe(0);
+  expect(stdout).toMatch(/^serving llama-3\.1-8b on 8xh100; /);
+  expect(stdout).toMatch(/^llama-3\.1-8b on 8 × /m);
   expect(stdout).toContain('tokens/s/GPU');
   expect(stdout).toMatch(/keys and values +[\d.]+ GB +█/);
   expect(stdout).toMatch(/matrix products +[\d.]+ ms +[\d.]+ % +█/);
@@ -102,6 +118,8 @@ test.each<[string, string[], string, string]>([
   ['no time', ['--ttft', 'soon'], '"soon" is not a time', '--ttft 2s'],
   ['a format of training', ['--precision', 'tf32'], 'not served in tf32', 'bf16'],
   ['more tokens than positions', ['--model', 'gpt2', '--input-tokens', '1020'], '1024 positions', '--output-tokens'],
+  ['a draft that is no draft', ['--speculate', '3'], '"3" is not', '--speculate 3:0.7'],
+  ['a draft that is more than right', ['--speculate', '3:1.5'], '"3:1.5" is not', '--speculate 3:0.7'],
   ['an objective of training', ['--objective', 'memory'], '--objective', 'throughput'],
 ])('refused with the fix: %s', async (_, words, problem, fix) => {
   const { stdout, stderr, exit } = await run('plan', ...eight, ...words, '--json');

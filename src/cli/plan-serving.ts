@@ -2,7 +2,6 @@
 import { fewestDevices } from '../plan/deployments/fewest.ts';
 import { type ServingObjective, servingObjectives } from '../plan/deployments/objective.ts';
 import { type SearchingDeployments, searchDeployments } from '../plan/deployments/search.ts';
-import type { ServingTask } from '../plan/deployments/task.ts';
 import { fittedServing } from '../plan/serving/predict-serving.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatCount, formatSeconds } from '../units.ts';
@@ -10,21 +9,26 @@ import type { AskedOption } from './asked.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import { refuseNoDeployment, refuseRate } from './no-deployment.ts';
 import type { OptionValues } from './options.ts';
+import { checkPage } from './page.ts';
 import { shownLayouts } from './plan-training.ts';
 import { endedDeployments } from './searching.ts';
+import { writeServingPage } from './serving-page.ts';
+import { servingAskedJson } from './serving-plan-file.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { servingBecause, servingTable, showFront } from './serving-report.ts';
-import { type ServingOption, servingTaskOf } from './serving-task.ts';
+import { readServing, type ServingAsked, type ServingOption } from './serving-task.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 export async function planServing(
-  values: OptionValues<AskedOption | ServingOption | 'top' | 'least' | 'json'>,
+  values: OptionValues<AskedOption | ServingOption | 'top' | 'least' | 'report' | 'json'>,
   io: CliIo,
 ): Promise<void> {
-  const task = servingTaskOf(values);
+  const asked = readServing(values);
+  const { task } = asked;
   const { top = shownLayouts, rate } = values;
   const objective = objectiveOf(values.least);
+  if (values.report !== undefined) checkPage(values.report);
   const began = performance.now();
   const run = <R>(search: Generator<SearchingDeployments, R, void>) =>
     endedDeployments(search, io, values.json === true);
@@ -44,10 +48,13 @@ export async function planServing(
   const seconds = (performance.now() - began) / 1000;
   const because = servingBecause(task, found, searched?.points);
   const shown = found.slice(0, top);
+  if (values.report !== undefined)
+    writeServingPage(values.report, { asked, rate, found: shown, because, points: searched?.points ?? [] });
   const counts = searched ? { judged: searched.judged, pruned: searched.pruned } : {};
   if (values.json) {
     for (const [at, each] of shown.entries()) writeJson(io.stdout, { rank: at + 1, ...servingJson(task, each) });
-    writeJson(io.stdout, { done: true, ...counts, seconds, because });
+    const question = { objective, ...(rate === undefined ? {} : { requestsPerSecond: rate }) };
+    writeJson(io.stdout, { done: true, ...counts, seconds, because, asked: servingAskedJson(asked, question) });
     return;
   }
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
@@ -55,11 +62,11 @@ export async function planServing(
     searched &&
     showFront('throughput against latency, of all deployments and loads those that none beats', searched.points, style);
   const lines = [
-    paint(askedText(task, rate), 'bold', style.colour),
+    paint(askedText(asked, rate), 'bold', style.colour),
     '',
     servingTable(task, shown, style),
     '',
-    showServing(task, shown[0]!, style),
+    showServing(asked.model, task, shown[0]!, style),
     '',
     ...(front ? [front, ''] : []),
     because,
@@ -80,10 +87,10 @@ function objectiveOf(given: string | undefined): ServingObjective {
   );
 }
 
-function askedText({ model, cluster, targets }: ServingTask, rate: number | undefined): string {
+function askedText({ model, task: { cluster, targets } }: ServingAsked, rate: number | undefined): string {
   const { secondsToFirstToken, secondsPerOutputToken } = targets;
   const within = `first token within ${formatSeconds(secondsToFirstToken)}, then one every ${formatSeconds(secondsPerOutputToken)}`;
   return rate === undefined
-    ? `serving ${model.family} on ${cluster.name}; ${within}, on average`
-    : `serving ${model.family}: the fewest of ${cluster.name} for ${rate} requests a second; ${within}, of nine requests in ten`;
+    ? `serving ${model} on ${cluster.name}; ${within}, on average`
+    : `serving ${model}: the fewest of ${cluster.name} for ${rate} requests a second; ${within}, of nine requests in ten`;
 }

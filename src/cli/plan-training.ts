@@ -101,13 +101,13 @@ function writePlanPage(path: string, planned: Planned, found: readonly Found[]):
 }
 
 function writePlan(
-  { task, enough, result, front, because, seconds }: Planned,
+  { asked, task, enough, result, front, because, seconds }: Planned,
   tokens: number | undefined,
   io: CliIo,
 ): void {
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
   if (enough) writeLine(io.stdout, `${showTried(enough.tried, style.colour)}\n`);
-  writeLine(io.stdout, showPlan(task, result, because, { seconds, ...style }));
+  writeLine(io.stdout, showPlan(task, result, because, { model: asked.model, seconds, ...style }));
   const picture = showTrainingFront(front, style);
   if (picture) writeLine(io.stdout, `\n${picture}`);
   if (tokens !== undefined) writeLine(io.stdout, `\n${showWhole(result.found[0]!, tokens)}`);

@@ -10,7 +10,6 @@ const ofTraining = [
   'offload',
   'tokens',
   'deadline',
-  'report',
 ] as const satisfies OptionName[];
 const ofServing = [
   'inputTokens',
@@ -21,6 +20,7 @@ const ofServing = [
   'tpot',
   'cache',
   'engine',
+  'speculate',
 ] as const satisfies OptionName[];
 
 /** A claim may say of which sequences and steps it is. */
@@ -32,7 +32,7 @@ type Given = { readonly [name in OptionName]?: unknown };
 export function plannedOf(values: Given): 'training' | 'serving' | 'claim' {
   const given = (keys: readonly OptionName[]) => keys.find((key) => values[key] !== undefined);
   if (values.claim !== undefined) {
-    const foreign = given(['train', 'serve', 'least', ...besideClaim, ...ofServing]);
+    const foreign = given(['train', 'serve', 'least', 'report', ...besideClaim, ...ofServing]);
     if (foreign !== undefined) refuse(foreign, `it is given with ${option('claim')}`, 'leave one of the two out');
     return 'claim';
   }

@@ -11,30 +11,36 @@ import type { AskedOption } from './asked.ts';
 import { bestDeployment } from './best-layout.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
 import type { OptionValues } from './options.ts';
+import { checkPage } from './page.ts';
+import { writeServingPage } from './serving-page.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { loadLimits, showFront } from './serving-report.ts';
-import { type ServingOption, servingTaskOf } from './serving-task.ts';
+import { readServing, type ServingOption } from './serving-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
 export async function predictServed(
-  values: OptionValues<AskedOption | ServingOption | 'layout' | 'json'>,
+  values: OptionValues<AskedOption | ServingOption | 'layout' | 'report' | 'json'>,
   io: CliIo,
 ): Promise<void> {
-  const task = servingTaskOf(values);
+  const asked = readServing(values);
+  const { model, task } = asked;
+  const { report, rate } = values;
+  if (report !== undefined) checkPage(report);
   const { layout = 'auto' } = values as { readonly layout?: string };
   const deployment =
     layout === 'auto'
       ? await bestDeployment(task, io, values.json === true)
       : parseDeployment(layout, task.model, task.cluster.devices);
   const points = tryLoads(task, deployment);
-  const loaded = loadedAs(task, deployment, values.rate) ?? points.loaded;
+  const loaded = loadedAs(task, deployment, rate) ?? points.loaded;
+  if (report !== undefined) writeServingPage(report, { asked, rate, found: [loaded], points: points.all });
   if (values.json) {
     writeJson(io.stdout, servingJson(task, loaded));
     return;
   }
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
-  writeLine(io.stdout, showServing(task, loaded, style));
+  writeLine(io.stdout, showServing(model, task, loaded, style));
   if (!loaded.prediction.fits) return;
   const limit = loaded === points.loaded ? loadLimit(loaded, points.all, task.targets) : undefined;
   if (limit) writeLine(io.stdout, `\nwith ${loaded.concurrency} requests under way, ${loadLimits[limit]}`);

@@ -97,7 +97,7 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
     return;
   }
   const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
-  writeLine(io.stdout, showPrediction(scenario, prediction, shown));
+  writeLine(io.stdout, showPrediction(values.model as string, scenario, prediction, shown));
   if (scenario.layout.pp > 1)
     writeLine(io.stdout, `\n${showTimeline(scenario, prediction, playTraining(scenario, fittedCosts), shown)}`);
   const curve = scalingCurve(scenario, fittedCosts);

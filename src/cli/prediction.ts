@@ -42,12 +42,14 @@ function naturalLines(scenario: TrainingScenario, stepSeconds: number): string[]
   ];
 }
 
+/** `model`: as it was named. */
 export function showPrediction(
+  model: string,
   scenario: TrainingScenario,
   prediction: TrainingPrediction,
   { colour, columns }: { readonly colour: boolean; readonly columns: number },
 ): string {
-  const { config, cluster, layout } = scenario;
+  const { cluster, layout } = scenario;
   const { memory, time, stepSeconds } = prediction;
   const likely = intervalsOf(scenario, prediction);
   const { device } = cluster;
@@ -79,7 +81,7 @@ export function showPrediction(
   const verdict = `${fitsOnDevices(scenario, prediction) ? 'fits' : 'does not fit'}${usable}`;
   return [
     paint(
-      `${config.family} on ${cluster.name} (${groupsOfDevices(cluster)
+      `${model} on ${cluster.name} (${groupsOfDevices(cluster)
         .map((each) => `${each.devices} × ${each.device.title}`)
         .join(' + ')}), ${printLayout(layout)}`,
       'bold',

@@ -46,5 +46,5 @@ export async function endedAs<S, R>(
 const searchingText = ({ grids, looked, predicted }: Searching): string =>
   `searching: ${formatPercent(looked / grids)} of ${grids} grids looked at${predicted > 0 ? `, ${predicted} layouts predicted` : ''}`;
 
-const deploymentsText = ({ looked, of }: SearchingDeployments): string =>
+export const deploymentsText = ({ looked, of }: SearchingDeployments): string =>
   looked < of ? `searching: ${looked} of ${of} layouts of an instance` : 'searching: pools apart';

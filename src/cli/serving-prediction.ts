@@ -3,6 +3,7 @@ import { printDeployment } from '../plan/deployments/deployment-text.ts';
 import { servingTokenCosts } from '../plan/deployments/objective.ts';
 import type { Loaded, ServingTask } from '../plan/deployments/task.ts';
 import type { LatencyFigures } from '../plan/serving/scenario.ts';
+import { tokensOfIteration } from '../plan/serving/speculation.ts';
 import { iterationParts, servingMemoryParts } from '../report/serving-parts.ts';
 import { formatBytes, formatCount, formatPercent, formatSeconds } from '../units.ts';
 import { stackedBars } from './ui/bars.ts';
@@ -45,15 +46,17 @@ export function latencyText({ mean, p50, p90, p99 }: LatencyFigures): string {
   return `${formatSeconds(mean)} (p50 ${formatSeconds(p50)}, p90 ${formatSeconds(p90)}, p99 ${formatSeconds(p99)})`;
 }
 
+/** `model`: as it was named. */
 export function showServing(
-  { model, cluster, lengths, formats, engine }: ServingTask,
+  model: string,
+  { cluster, lengths, formats, engine, speculation }: ServingTask,
   { deployment, concurrency, prediction }: Loaded,
   { colour, columns }: Shown,
 ): string {
   const { memory, decodeIteration, devices } = prediction;
   const { memoryBytes } = cluster.device;
   const title = paint(
-    `${model.family} on ${devices} × ${cluster.device.title}, ${printDeployment(deployment)}, ${engine}, weights in ${formats.weights}`,
+    `${model} on ${devices} × ${cluster.device.title}, ${printDeployment(deployment)}, ${engine}, weights in ${formats.weights}`,
     'bold',
     colour,
   );
@@ -80,10 +83,16 @@ export function showServing(
     goodRequestsPerSecond === undefined
       ? ''
       : `, of which ${formatPercent(goodRequestsPerSecond / requestsPerSecond)} keep both targets`;
+  const drafted = speculation
+    ? [
+        `every iteration checks ${speculation.draftTokens} drafted tokens, each right with ${formatPercent(speculation.acceptance)}: ${tokensOfIteration(speculation).toFixed(2)} tokens of a request come of it`,
+      ]
+    : [];
   return [
     title,
     '',
     `prompts of ${lengths.inputTokens} tokens, answers of ${lengths.outputTokens}; ${concurrency.toFixed(0)} requests under way, ${rateText(requestsPerSecond)} a second${kept}`,
+    ...drafted,
     `first token after ${latencyText(prediction.secondsToFirstToken)}`,
     `then a token every ${latencyText(prediction.secondsPerOutputToken)}: ${Math.round(1 / prediction.secondsPerOutputToken.mean)} tokens/s of a request`,
     `${formatCount(prediction.outputTokensPerSecond)} tokens/s in all, ${Math.round(prediction.outputTokensPerSecondPerDevice)} a device`,
@@ -91,7 +100,7 @@ export function showServing(
     `memory of a device that writes: ${formatBytes(memoryBytes)}; of keys and values an instance holds ${formatCount(memory.cacheTokens)} tokens`,
     memoryBars,
     '',
-    `an iteration that writes a token of each of ${prediction.running.toFixed(0)} requests of an instance: ${formatSeconds(decodeIteration.total)}`,
+    `an iteration of ${prediction.running.toFixed(0)} requests that an instance writes: ${formatSeconds(decodeIteration.total)}`,
     timeBars,
   ].join('\n');
 }

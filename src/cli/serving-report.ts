@@ -9,6 +9,7 @@ import { judgeRules } from '../plan/explain/rules.ts';
 import { servingCaseOf } from '../plan/explain/serving-case.ts';
 import { servingRules } from '../plan/explain/serving-rules.ts';
 import { fittedServing } from '../plan/serving/predict-serving.ts';
+import type { Speculation } from '../plan/serving/scenario.ts';
 import { deviceCauseNames } from '../report/serving-parts.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../units.ts';
 import { rateText, type Shown } from './serving-prediction.ts';
@@ -89,16 +90,16 @@ export function servingBecause(
   points: readonly Loaded[] | undefined,
 ): string {
   if (!best) return '';
-  const { bottleneck, cause, share } = servingShortage(best);
+  const { bottleneck, cause, share } = servingShortage(best, task.speculation);
   const first = `${printDeployment(best.deployment)} is bound by ${bottleneck}: ${formatPercent(share)} of the devices' time goes into ${deviceCauseNames[cause]}.`;
   const limit = points && task.concurrency === undefined ? loadLimit(best, points, task.targets) : undefined;
   const second = limit === undefined ? '' : ` With ${Math.round(best.concurrency)} under way, ${loadLimits[limit]}.`;
-  const third = next ? runnerUpText(best, next) : 'No other deployment keeps the targets.';
+  const third = next ? runnerUpText(best, next, task.speculation) : 'No other deployment keeps the targets.';
   const rules = judgeRules(servingRules, servingCaseOf(task, best.deployment, fittedServing));
   return `${first}${second} ${third} ${rulesText(rules)}`.trim();
 }
 
-function runnerUpText(best: Loaded, next: Loaded): string {
+function runnerUpText(best: Loaded, next: Loaded, speculation: Speculation | undefined): string {
   const [of, than] = [next.prediction, best.prediction];
   const name = `The runner-up, ${printDeployment(next.deployment)},`;
   if (of.devices > than.devices) return `${name} takes ${of.devices} GPUs.`;
@@ -108,7 +109,7 @@ function runnerUpText(best: Loaded, next: Loaded): string {
     return slower < tellable
       ? `${name} does as much.`
       : `${name} does as much, and gives a request its tokens ${formatPercent(slower)} more slowly.`;
-  const [most] = compareDevices(best, next);
+  const [most] = compareDevices(best, next, speculation);
   return `${name} gives ${formatPercent(fewer)} fewer tokens a second: of the devices' time a token takes ${formatSeconds(most!.seconds)} more for ${deviceCauseNames[most!.cause]}.`;
 }
 

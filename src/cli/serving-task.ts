@@ -1,12 +1,14 @@
 // The question about serving that the command line asks.
 import { findModel } from '../checkpoint/model-source.ts';
 import { option } from '../errors.ts';
+import type { ModelConfig } from '../model/config.ts';
 import type { ServingTask } from '../plan/deployments/task.ts';
+import type { Cluster } from '../plan/hardware/cluster.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
 import { refuse } from '../train/refuse.ts';
 import { given } from './asked.ts';
 import { servedWeights } from './check-format.ts';
-import { clusterOf, readClusterSource } from './find-cluster.ts';
+import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
 import type { OptionValues } from './options.ts';
 
 export const servingDefaults = {
@@ -28,16 +30,33 @@ export const servingOptions = {
   rate: '',
   cache: 'as activations',
   engine: servingDefaults.engine,
+  speculate: '',
 } as const;
 export type ServingOption = keyof typeof servingOptions;
 
-/** @throws OPTION_INVALID and what findModel and findCluster throw */
-export function servingTaskOf(
-  values: OptionValues<'model' | 'set' | 'cluster' | 'products' | ServingOption>,
-): ServingTask {
-  const [name, named] = [given(values, 'model'), given(values, 'cluster')];
-  const cluster = clusterOf(readClusterSource(named), named);
-  const { config: model } = findModel(name, values.set);
+/** The task, and what names its model and cluster. */
+export interface ServingAsked {
+  /** As given. */
+  readonly model: string;
+  readonly set: readonly string[];
+  readonly clusterSource: ClusterSource;
+  readonly task: ServingTask;
+}
+
+/** Of a task, beside model and cluster. */
+export type ServingValues = OptionValues<'products' | ServingOption>;
+
+/** @throws OPTION_INVALID and what findModel and clusterOf throw */
+export function readServing(values: OptionValues<'model' | 'set' | 'cluster'> & ServingValues): ServingAsked {
+  const [model, named] = [given(values, 'model'), given(values, 'cluster')];
+  const clusterSource = readClusterSource(named);
+  const cluster = clusterOf(clusterSource, named);
+  const { set = [] } = values;
+  return { model, set, clusterSource, task: servingTask(findModel(model, set).config, cluster, values) };
+}
+
+/** @throws OPTION_INVALID for what the model or the device has not */
+export function servingTask(model: ModelConfig, cluster: Cluster, values: ServingValues): ServingTask {
   if (values.rate !== undefined && values.concurrency !== undefined)
     refuse('rate', `it is given with ${option('concurrency')}`, 'give one of the two');
   const { products = servingDefaults.products, engine = servingDefaults.engine } = values;
@@ -60,6 +79,7 @@ export function servingTaskOf(
       secondsPerOutputToken: values.tpot ?? servingDefaults.tpot,
     },
     ...(values.concurrency === undefined ? {} : { concurrency: values.concurrency }),
+    ...(values.speculate === undefined ? {} : { speculation: values.speculate }),
   };
 }
 

@@ -88,7 +88,10 @@ ${table({
 }
 
 /** Numbered as in the table, but for those too near to the last that is: of the plot's width and height a label takes so much. */
-function labelled(points: readonly PlotPoint[], at: (point: PlotPoint) => readonly [number, number]): PlotPoint[] {
+export function labelled(
+  points: readonly PlotPoint[],
+  at: (point: PlotPoint) => readonly [number, number],
+): PlotPoint[] {
   let last: readonly [number, number] = [-1, -1];
   return points.map((point, i) => {
     const [x, y] = at(point);

@@ -2,6 +2,20 @@
 import { html, type Markup } from './html.ts';
 import { style } from './style.ts';
 
+export const section = (heading: string, content: Markup): Markup => html`<section><h2>${heading}</h2>
+${content}</section>
+`;
+
+/** What was asked: names and values. */
+export const askedSection = (asked: readonly (readonly [name: string, value: string])[]): Markup =>
+  section(
+    'What was asked',
+    html`<dl>${asked.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`,
+  );
+
+/** One of the few that a reader wants first. */
+export const figure = (value: Markup, name: string): Markup => html`<div><dd>${value}</dd><dt>${name}</dt></div>`;
+
 export const page = (title: string, body: Markup): string =>
   html`<!DOCTYPE html>
 <html lang="en">

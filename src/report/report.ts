@@ -10,7 +10,7 @@ import { curvePicture } from './curve.ts';
 import { alternativeTable, ruleList } from './explained.ts';
 import { type Considered, frontPicture } from './front.ts';
 import { html, layoutText, type Markup, quantity } from './html.ts';
-import { page } from './page.ts';
+import { askedSection, figure, page, section } from './page.ts';
 import { isSeen, memoryParts, timeParts } from './parts.ts';
 import { shortLayout } from './short-layout.ts';
 import { type StackedBar, stackedBars } from './stacked-bars.ts';
@@ -54,9 +54,6 @@ export function writeReport(report: Report): string {
   const compared = layouts.slice(0, mostCompared);
   const first = layouts[0]!;
   const { device } = first.scenario.cluster;
-  const section = (heading: string, content: Markup): Markup => html`<section><h2>${heading}</h2>
-${content}</section>
-`;
   return page(
     title,
     html`<header><h1>${title}</h1>
@@ -65,10 +62,7 @@ ${headline(first)}${because === undefined ? undefined : html`<p>${because}</p>`}
       considered.length > 1 ? section('Time against memory', frontPicture(considered, usableBytes(device))) : undefined
     }${alternatives.length > 0 ? section('Changed in one respect', alternativeTable(alternatives)) : undefined}${
       rules.length > 0 ? section('Rules of thumb', ruleList(rules)) : undefined
-    }${curve.length > 1 ? section('Scaling', curvePicture(curve)) : undefined}${section(
-      'What was asked',
-      html`<dl>${asked.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`,
-    )}</main>
+    }${curve.length > 1 ? section('Scaling', curvePicture(curve)) : undefined}${askedSection(asked)}</main>
 <footer>Memory, traffic and operations are counted in the program that would run; only seconds are a model. Made by Fivefold.</footer>`,
   );
 }
@@ -85,7 +79,6 @@ const headOf = (layouts: readonly ReportedLayout[], what: string): string[] =>
 
 function headline({ scenario, prediction }: ReportedLayout): Markup {
   const { stepSeconds, tokensPerSecondPerDevice, mfu, memory } = prediction;
-  const figure = (value: Markup, name: string): Markup => html`<div><dd>${value}</dd><dt>${name}</dt></div>`;
   return html`<p class="best">${layoutText(shortLayout({ scenario }))}</p>
 <dl class="figures">${figure(quantity(stepSeconds, formatSeconds(stepSeconds)), 'a step')}${figure(
     quantity(tokensPerSecondPerDevice, `${Math.round(tokensPerSecondPerDevice)}`),

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { parseTable } from '../../src/plan/accuracy/table.ts';
 import { trainingCase } from '../../src/plan/accuracy/training-row.ts';
 import { fittedCosts } from '../../src/plan/cost/fitted-costs.ts';
+import type { Architecture } from '../../src/plan/hardware/device.ts';
 import { type Order, orderOf, playedSpan, workIndex } from '../../src/plan/search/played-span.ts';
 import { summariseStages } from '../../src/plan/summary/stage-summary.ts';
 import type { StageSummary, WorkKind } from '../../src/plan/summary/summary.ts';
@@ -17,6 +18,7 @@ export interface TimedRow {
   readonly id: string;
   /** Rows of one model on one kind of device, all of which are fitted to or none. */
   readonly family: string;
+  readonly architecture: Architecture;
   readonly measured: number;
   readonly secondsWith: (model: CostModel) => number;
 }
@@ -59,6 +61,7 @@ export function timedRows(folder: string): TimedRow[] {
             table,
             id: row.id ?? `row ${index + 1}`,
             family: `${table} ${row.model} ${scenario.cluster.device.architecture} ${scenario.layout.tp}`,
+            architecture: scenario.cluster.device.architecture,
             measured: found.measured.stepSeconds,
             secondsWith,
           },

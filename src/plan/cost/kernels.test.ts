@@ -68,7 +68,9 @@ test('no kernel is faster than its device: neither than its peak, nor than its m
 
 test('twice as many of a kernel take about as long, up to twice as long', () => {
   fc.assert(
-    fc.property(kernel, gpu, (of, device) => {
+    fc.property(kernel, gpu, (any, device) => {
+      // A product by itself is done by other kernels than those of a batch.
+      const of: KernelShape = any.kind === 'matmul' ? { ...any, batch: any.batch + 1 } : any;
       const doubled: KernelShape =
         of.kind === 'matmul' || of.kind === 'attention'
           ? { ...of, batch: 2 * of.batch }

@@ -1,6 +1,7 @@
 // Where the devices' time goes for an output token, what holds a deployment back, and what another spends more.
 import { devicesOf } from '../serving/instance.ts';
-import type { ServingPrediction } from '../serving/scenario.ts';
+import type { ServingPrediction, Speculation } from '../serving/scenario.ts';
+import { tokensOfIteration } from '../serving/speculation.ts';
 import { keepsTargets, type LatencyTargets, type Loaded } from './task.ts';
 
 export const deviceCauses = ['prompts', 'products', 'attention', 'other', 'collectives', 'overhead'] as const;
@@ -9,14 +10,21 @@ export type DeviceCause = (typeof deviceCauses)[number];
 /** Seconds of all devices for an output token; `prompts`: reading them, its devices' waiting included. They add up to devices over tokens a second. */
 export type DeviceSeconds = Readonly<Record<DeviceCause, number>>;
 
-export function deviceSeconds({ deployment, prediction }: Pick<Loaded, 'deployment' | 'prediction'>): DeviceSeconds {
+/** `speculation`: what the prediction was made with; an iteration then writes several tokens of a request. */
+export function deviceSeconds(
+  { deployment, prediction }: Pick<Loaded, 'deployment' | 'prediction'>,
+  speculation: Speculation | undefined,
+): DeviceSeconds {
   const { decodeIteration, running, devices, outputTokensPerSecond } = prediction;
   const { layout } = deployment.kind === 'aggregated' ? deployment.pool : deployment.decode;
   const all = devices / outputTokensPerSecond;
-  const perToken = Math.min(devicesOf(layout) / running, all / decodeIteration.total);
+  const written = running * tokensOfIteration(speculation);
+  const perToken = Math.min(devicesOf(layout) / written, all / decodeIteration.total);
   const { products, attention, other, collectives, overhead, total } = decodeIteration;
+  const prompts = all - total * perToken;
   return {
-    prompts: Math.max(0, all - total * perToken),
+    // What is left of sums in another order is nothing.
+    prompts: prompts > 1e-9 * all ? prompts : 0,
     products: products * perToken,
     attention: attention * perToken,
     other: other * perToken,
@@ -38,8 +46,8 @@ export interface ServingShortage {
  * By what takes most of the devices' time. Talk and small kernels take so much where few tokens are written at once, which is a matter of their
  * state, as is attention; products are the reading of weights, where those of one request take more than half as long, or work.
  */
-export function servingShortage(loaded: Loaded): ServingShortage {
-  const seconds = deviceSeconds(loaded);
+export function servingShortage(loaded: Loaded, speculation: Speculation | undefined): ServingShortage {
+  const seconds = deviceSeconds(loaded, speculation);
   const cause = deviceCauses.reduce((most, each) => (seconds[each] > seconds[most] ? each : most));
   const share = seconds[cause] / deviceCauses.reduce((sum, each) => sum + seconds[each], 0);
   return { cause, share, bottleneck: bottleneckOf(cause, loaded.prediction) };
@@ -71,8 +79,9 @@ export function loadLimit(
 export function compareDevices(
   better: Loaded,
   worse: Loaded,
+  speculation: Speculation | undefined,
 ): { readonly cause: DeviceCause; readonly seconds: number }[] {
-  const [of, than] = [deviceSeconds(worse), deviceSeconds(better)];
+  const [of, than] = [deviceSeconds(worse, speculation), deviceSeconds(better, speculation)];
   return deviceCauses
     .map((cause) => ({ cause, seconds: of[cause] - than[cause] }))
     .sort((a, b) => b.seconds - a.seconds);

@@ -1,6 +1,5 @@
 // What changes the answer: links, batch and memory, each twice and half of what they are, with a search of its own.
 import { replicasOf } from '../../mesh/mesh.ts';
-import { withMemory } from '../hardware/kinds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue } from '../search/objective.ts';
 import { type Found, type Searching, searchLayouts } from '../search/search.ts';
 import type { SearchTask } from '../search/task.ts';
@@ -8,6 +7,7 @@ import type { CostModel } from '../training/costs.ts';
 import { fitsAll } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
+import { type ClusterChange, linkChanges, memoryChanges, twiceAndHalf } from './cluster-changes.ts';
 import { taskOfScenario } from './judged.ts';
 
 /** Something else is asked. */
@@ -28,37 +28,26 @@ export interface Answer {
 }
 
 /** A layout that is better by less is none that anybody would change for: predictions are not as good as that. */
-const worthChanging = 0.01;
+export const worthChanging = 0.01;
 
 /** Of the links of every tier, of the batch, of a device's memory. */
 export function changesAsked(scenario: TrainingScenario): Change[] {
   const task = taskOfScenario(scenario);
   const { cluster, globalBatch } = task;
-  const ofCluster = (changed: Partial<typeof cluster>): SearchTask => ({
-    ...task,
-    cluster: { ...cluster, ...changed },
+  const onCluster = (changed: ClusterChange): Change => ({
+    name: changed.name,
+    task: { ...task, cluster: changed.cluster },
   });
-  const links = cluster.tiers.flatMap(({ name, bytesPerSecond }, at) =>
-    pair(`${name} links`, 'as fast', (times) =>
-      ofCluster({
-        tiers: cluster.tiers.map((tier, i) => (i === at ? { ...tier, bytesPerSecond: times * bytesPerSecond } : tier)),
-      }),
-    ),
-  );
-  const memory = pair('memory', 'as large', (times) => {
-    const changed = withMemory(cluster, ({ memoryBytes }) => times * memoryBytes);
-    return { ...task, cluster: changed };
-  });
-  const batch = pair('the batch', 'as large', (times) => ({ ...task, globalBatch: times * globalBatch }));
-  return [...(cluster.devices > 1 ? links : []), ...batch, ...memory].filter(({ task: { globalBatch: sequences } }) =>
-    Number.isInteger(sequences),
-  );
+  const batch = twiceAndHalf('the batch', 'as large').map(({ name, times }) => ({
+    name,
+    task: { ...task, globalBatch: times * globalBatch },
+  }));
+  return [
+    ...linkChanges(cluster).map(onCluster),
+    ...batch.filter(({ task: { globalBatch: sequences } }) => Number.isInteger(sequences)),
+    ...memoryChanges(cluster).map(onCluster),
+  ];
 }
-
-const pair = (name: string, as: string, task: (times: number) => SearchTask): Change[] => [
-  { name: `${name} twice ${as}`, task: task(2) },
-  { name: `${name} half ${as}`, task: task(0.5) },
-];
 
 /**
  * What is best when this is asked in place of what the layout was an answer to. `others`: good ones of now, which the search then has to beat;

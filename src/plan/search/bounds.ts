@@ -1,6 +1,7 @@
 // What steps take and hold at least: of all splits of a grid without tracing anything, and of each of them by what its parts are known to do.
 import { largestAxis } from '../../mesh/layout.ts';
 import type { PartName } from '../../model/params.ts';
+import { once } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import {
@@ -13,6 +14,7 @@ import {
   leastWork,
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
+import { knownTalk } from './known-talk.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
 import { leastParts } from './least-parts.ts';
 import { alikeLayers, knownProducts } from './least-products.ts';
@@ -26,10 +28,10 @@ import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
 export interface Bounds {
   /** Of every split of a grid, by its products and parameters alone. */
   readonly ofProducts: (grid: Grid) => StepFigures;
-  /** The same by all that its layers do and keep at least, whatever it shares out. */
-  readonly ofGrid: (grid: Grid) => StepFigures;
+  /** The same by all that its layers do and keep at least, whatever it shares out; undefined: they are sure not to fit in `usableBytes`. */
+  readonly ofGrid: (grid: Grid, usableBytes: number) => StepFigures | undefined;
   /** Of every split that shares out so much. */
-  readonly ofShared: (grid: SharedGrid) => StepFigures;
+  readonly ofShared: (grid: SharedGrid, usableBytes: number) => StepFigures | undefined;
   /** Of each by what its parts do at least, without tracing them; those that are sure not to fit in `usableBytes` are left out. */
   readonly ofRough: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
   /** The same by what its parts are known to do. */
@@ -41,7 +43,8 @@ export interface Bounds {
 }
 
 /** `kinds`: those of all grids that there are. */
-export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[]): Bounds {
+export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[]): Bounds {
+  const model = knownTalk(costs);
   const kinds = new Map<string, KnownKind>();
   const plans = new Map<number, readonly CutPlan[]>();
   const orders = new Map<string, Order>();
@@ -67,8 +70,8 @@ export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[
   const leastElements = (grid: Grid): PartElements =>
     addElements([{ each: leastsOf(grid).layer, count: leastLayers(task.config.layers, grid.pp) }]);
   /** Of a kind of which nothing is shared out. */
-  const unshared = new Map<Kind, { readonly work: LeastWork; readonly kept: number }>();
-  const ofKind = (grid: Grid) =>
+  const unshared = new Map<Kind, UnsharedKind>();
+  const ofKind = (grid: Grid): UnsharedKind =>
     remember(unshared, grid.kind, () => {
       const alone = { ...grid, sharing: 0 } as const;
       const parts = partsOf(alone);
@@ -77,7 +80,7 @@ export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[
         const range = { first: layer, end: layer + 1, isFirst: false, isLast: false, key: `layer ${layer}` };
         return known.chunk(range).live('forward').net;
       });
-      return { work: leastWork(task, layers, parts), kept: Math.max(0, Math.min(...kept)) };
+      return { work: once(() => leastWork(layers, parts)), kept: Math.max(0, Math.min(...kept)) };
     });
   const bytesOf = (grid: SharedGrid, kept: number): number => {
     const { layer, embedding } = leastsOf(grid);
@@ -104,19 +107,22 @@ export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[
       computeSeconds: 0,
       memoryBytes: bytesOf({ ...grid, sharing: 3 }, 0),
     }),
-    ofGrid: (grid) => ({
-      stepSeconds: leastGridSeconds(task, grid, ofKind(grid).work),
-      computeSeconds: 0,
-      memoryBytes: bytesOf({ ...grid, sharing: 3 }, ofKind(grid).kept),
-    }),
-    ofShared(grid) {
+    ofGrid(grid, usableBytes) {
+      const { work, kept } = ofKind(grid);
+      const memoryBytes = bytesOf({ ...grid, sharing: 3 }, kept);
+      if (memoryBytes > usableBytes) return undefined;
+      return { stepSeconds: leastGridSeconds(task, grid, work()), computeSeconds: 0, memoryBytes };
+    },
+    ofShared(grid, usableBytes) {
+      const memoryBytes = bytesOf(grid, ofKind(grid).kept);
+      if (memoryBytes > usableBytes) return undefined;
       const parts = partsOf(grid);
-      const work = grid.sharing === 0 ? ofKind(grid).work : leastWork(task, layers, parts);
+      const work = grid.sharing === 0 ? ofKind(grid).work() : leastWork(layers, parts);
       const seconds = leastGridSeconds(task, grid, work);
       return {
         stepSeconds: seconds + leastFinishingSeconds(task, grid, work, leastElements(grid), parts.costs),
         computeSeconds: 0,
-        memoryBytes: bytesOf(grid, ofKind(grid).kept),
+        memoryBytes,
       };
     },
     ofRough: (grid, usableBytes) =>
@@ -134,6 +140,12 @@ export function boundsOf(task: SearchTask, model: CostModel, all: readonly Kind[
       return orders * zerosOf(grid).length;
     },
   };
+}
+
+/** Of a kind of which nothing is shared out: what its layers do, and bytes that each keeps of a microbatch. */
+interface UnsharedKind {
+  readonly work: () => LeastWork;
+  readonly kept: number;
 }
 
 function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {

@@ -1,12 +1,11 @@
 // What a step takes and holds at least, whatever way its grid is cut into stages: known without tracing anything.
 import type { Zero } from '../../mesh/layout.ts';
-import type { PartSummary } from '../summary/summary.ts';
 import type { TrainingCosts } from '../training/costs.ts';
-import { allSeconds, runSeconds } from '../training/run-seconds.ts';
+import { allSeconds } from '../training/run-seconds.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { dataSeconds } from '../training/stage-time.ts';
 import { leastState } from './least-memory.ts';
-import type { PartsOfKind } from './least-parts.ts';
+import type { LeastPart, PartsOfKind } from './least-parts.ts';
 import type { AlikeLayers, ProductSeconds } from './least-products.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { PartElements } from './part-elements.ts';
@@ -45,19 +44,15 @@ export function leastProductWork(
 }
 
 /** Of all that parts do. */
-export function leastWork(
-  { software }: SearchTask,
-  layers: readonly AlikeLayers[],
-  { part, costs }: PartsOfKind,
-): LeastWork {
+export function leastWork(layers: readonly AlikeLayers[], { part, seconds }: PartsOfKind): LeastWork {
   const all = { forward: 0, backward: 0, inputGradient: 0 };
   const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
-  const add = (part: PartSummary, count: number) => {
-    const forward = allSeconds(runSeconds(part.forward, costs, software));
-    const backward = allSeconds(runSeconds(part.backward, costs, software));
+  const add = (part: LeastPart, count: number) => {
+    const forward = allSeconds(seconds(part, 'forward'));
+    const backward = allSeconds(seconds(part, 'backward'));
     all.forward += count * forward;
     all.backward += count * backward;
-    all.inputGradient += count * allSeconds(runSeconds(part.inputGradient, costs, software));
+    all.inputGradient += count * allSeconds(seconds(part, 'inputGradient'));
     if (part.name !== 'block') return;
     least.forward = Math.min(least.forward, forward);
     least.both = Math.min(least.both, forward + backward);

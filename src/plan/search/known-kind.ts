@@ -4,9 +4,9 @@ import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import { summariesFor } from '../summary/part-summary.ts';
-import type { CountedPart, LiveProfile, PartSummary } from '../summary/summary.ts';
-import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
-import { liveOf } from '../training/held-besides.ts';
+import type { LiveProfile, PartSummary } from '../summary/summary.ts';
+import { type CostModel, trainingCosts } from '../training/costs.ts';
+import { type LivePart, liveOf } from '../training/held-besides.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds, type RunSeconds, runSeconds, sumOfParts } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
@@ -39,10 +39,9 @@ export function knowKind(
 ): KnownKind {
   const scenario = scenarioOf(task, grid);
   const { kernel, talk, ...costs } = trainingCosts(scenario, model);
-  return {
-    ...chunksOf(scenario, { ...costs, kernel: once(kernel), talk: once(talk) }, traced),
-    isLeast: false,
-  };
+  const known = { ...costs, kernel: once(kernel), talk: once(talk) };
+  const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, task.software));
+  return { ...chunksOf(scenario, traced, secondsOf), isLeast: false };
 }
 
 /** Whatever device they are on. */
@@ -52,27 +51,50 @@ export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
 }
 
 /** By what its parts do at least. */
-export const leastKind = (task: SearchTask, grid: SharedGrid, { part, costs }: PartsOfKind): KnownKind => ({
-  ...chunksOf(scenarioOf(task, grid), costs, part),
+export const leastKind = (task: SearchTask, grid: SharedGrid, { part, seconds }: PartsOfKind): KnownKind => ({
+  ...chunksOf(scenarioOf(task, grid), part, seconds),
   isLeast: true,
 });
 
 export type PartOf = (name: PartName, layer: number) => PartSummary;
 
-function chunksOf(scenario: TrainingScenario, costs: TrainingCosts, partOf: PartOf): Pick<KnownKind, 'chunk'> {
-  const { config, software } = scenario;
-  const chunks = new Map<string | number, Chunk>();
-  const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], costs, software));
+interface Part<P extends LivePart> {
+  readonly part: P;
+  readonly count: number;
+}
 
-  const chunkOf = (parts: readonly CountedPart[]): Chunk => {
+function chunksOf<P extends LivePart>(
+  scenario: TrainingScenario,
+  partOf: (name: PartName, layer: number) => P,
+  secondsOf: (part: P, work: WorkKind) => RunSeconds,
+): Pick<KnownKind, 'chunk'> {
+  const { config } = scenario;
+  const chunks = new Map<string | number, Chunk>();
+
+  const chunkOf = (parts: readonly Part<P>[]): Chunk => {
     const runOf = (work: WorkKind): RunSeconds => sumOfParts(parts, (part) => secondsOf(part, work));
     const live = liveOf(scenario, { parts });
     const alive: { [work in WorkKind]?: LiveProfile } = {};
-    const [forward, backward] = [runOf('forward'), runOf('backward')];
+    // Of chunks that do not fit, nobody asks for seconds.
+    let both: Pick<Chunk, 'forward' | 'backward' | 'compute'> | undefined;
     let halves: Chunk['halves'] | undefined;
+    const passes = () => {
+      if (both) return both;
+      const [forward, backward] = [runOf('forward'), runOf('backward')];
+      const compute = { forward: forward.compute, backward: backward.compute };
+      both = { forward: allSeconds(forward), backward: allSeconds(backward), compute };
+      return both;
+    };
     return {
-      forward: allSeconds(forward),
-      backward: allSeconds(backward),
+      get forward() {
+        return passes().forward;
+      },
+      get backward() {
+        return passes().backward;
+      },
+      get compute() {
+        return passes().compute;
+      },
       get halves() {
         halves ??= {
           inputGradient: allSeconds(runOf('inputGradient')),
@@ -80,15 +102,14 @@ function chunksOf(scenario: TrainingScenario, costs: TrainingCosts, partOf: Part
         };
         return halves;
       },
-      compute: { forward: forward.compute, backward: backward.compute },
       live(work) {
         alive[work] ??= live(work);
         return alive[work];
       },
     };
   };
-  const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): CountedPart[] => {
-    const runs: { part: CountedPart['part']; count: number }[] = [];
+  const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): Part<P>[] => {
+    const runs: { part: P; count: number }[] = [];
     if (isFirst) runs.push({ part: partOf('embedding', 0), count: 1 });
     for (let layer = first; layer < end; layer++) {
       const part = partOf('block', layerLike(config, layer));

@@ -1,24 +1,29 @@
-// What parts of the model do of a microbatch at least, without tracing them on as many ranks: in the form that traced parts have, so that what is made
-// of those is made of these.
+// What parts of the model do of a microbatch at least, without tracing them on as many ranks: in numbers alone, to which what is shared out adds its own.
 import type { PartName } from '../../model/params.ts';
-import type { KernelShape } from '../../program/kernel-shape.ts';
+import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
-import type { CountedKernel, CountedTalk, LiveProfile, PartSummary, RunSummary } from '../summary/summary.ts';
+import type { CountedTalk } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
+import type { LivePart } from '../training/held-besides.ts';
+import { noSums, type RunSeconds, type RunSums, shownSeconds, withTalk } from '../training/run-seconds.ts';
 import type { ProductSeconds } from './least-products.ts';
 import type { Sampler } from './least-sample.ts';
-import { leastSeconds, type PartSeconds, type PassSeconds } from './least-seconds.ts';
-import { endTalk, type LeastTalk, layerTalk, sharedTalk } from './least-talk.ts';
+import { leastSeconds, type PassSeconds } from './least-seconds.ts';
+import { endTalk, layerTalk, sharedTalk } from './least-talk.ts';
 import type { PartElements } from './part-elements.ts';
 import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
-/** Parts of a kind, and what their kernels and calls cost. */
-export interface PartsOfKind {
-  readonly part: (name: PartName, layer: number) => PartSummary;
-  readonly costs: TrainingCosts;
+/** What a part does of a microbatch, by the work on it. */
+export interface LeastPart extends LivePart {
+  readonly sums: (work: WorkKind) => RunSums;
 }
 
-const noTalk: LeastTalk = { forward: [], backward: [] };
+/** Parts of a kind, and what their collectives cost. */
+export interface PartsOfKind {
+  readonly part: (name: PartName, layer: number) => LeastPart;
+  readonly seconds: (part: LeastPart, work: WorkKind) => RunSeconds;
+  readonly costs: TrainingCosts;
+}
 
 /** `elementsOf`: of a rank's parameters of a part. */
 export function leastParts(
@@ -28,48 +33,56 @@ export function leastParts(
   productsOf: (kind: Kind, layer: number) => ProductSeconds,
   elementsOf: (grid: SharedGrid, name: PartName, layer: number) => PartElements,
 ): (grid: SharedGrid) => PartsOfKind {
+  const { software } = task;
   const secondsOf = leastSeconds(task, productsOf, sample);
-  const known = new Map<Kind, Map<string, PartSeconds>>();
-  const seconds = ({ kind }: SharedGrid, name: PartName, layer: number, costs: TrainingCosts): PartSeconds => {
-    const ofKind = known.get(kind) ?? new Map<string, PartSeconds>();
-    known.set(kind, ofKind);
-    const key = `${name} ${layer}`;
-    const found = ofKind.get(key) ?? secondsOf(kind, name, layer, costs);
-    ofKind.set(key, found);
-    return found;
+  const alone = (kind: Kind, name: PartName, layer: number, costs: TrainingCosts): LeastPart => {
+    // Of a part that does not fit, nobody asks for seconds.
+    const passes = once(() => secondsOf(kind, name, layer, costs));
+    const talk = once(() => (name === 'block' ? layerTalk(task, kind, layer) : endTalk(task, kind, name)));
+    const saidIn = (work: WorkKind): readonly CountedTalk[] => {
+      if (work === 'forward') return talk().forward;
+      return work === 'weightGradient' || (work === 'inputGradient' && name === 'embedding') ? [] : talk().backward;
+    };
+    const sampled = sample(kind, name, layer);
+    // What a backward leaves is less than nothing, and not known from below.
+    const net = Number.MIN_SAFE_INTEGER;
+    const halves = { live: { peak: 0, net } };
+    return {
+      ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
+      forward: { live: sampled.forward },
+      backward: { live: { peak: sampled.backward.peak, net } },
+      inputGradient: halves,
+      weightGradient: halves,
+      sums: once((work: WorkKind) => withTalk(sumsOf(passes()[work]), saidIn(work), costs, software)),
+    };
   };
+  const known = new Map<string, LeastPart>();
   return (grid) => {
     const { kind, sharing } = grid;
     const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
     const costs = trainingCosts(scenario, model);
-    const prices = new Map<KernelShape, number>();
-    const run = ({ others, attention, kernels }: PassSeconds, talk: readonly CountedTalk[], live: LiveProfile) => {
-      const [ofAttention, ofOthers] = attention > 0 ? [1, kernels - 1] : [0, kernels];
-      const counted = [
-        pricedKernel(prices, 'memory', others, ofOthers),
-        pricedKernel(prices, 'attention', attention, ofAttention),
-      ];
-      return { kernels: counted.filter(({ count }) => count > 0), talk, flops: 0, live } satisfies RunSummary;
-    };
-    const make = (name: PartName, layer: number): PartSummary => {
-      const { forward, backward, inputGradient, weightGradient } = seconds(grid, name, layer, costs);
-      const own = name === 'block' ? layerTalk(task, kind) : endTalk(task, kind, name);
-      const shared = sharing === 0 ? noTalk : sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-      const said = [...own.backward, ...shared.backward];
-      const sampled = sample(kind, name, layer);
-      // What a backward leaves is less than nothing, and not known from below.
-      const net = Number.MIN_SAFE_INTEGER;
+    const { tp, sp, cp, cpMode, ep, microBatch, recompute } = kind;
+    // Where tensors are gathered one by one, all talk beside them is priced like that.
+    const ends = `${tp} ${sp} ${cp} ${microBatch} ${recompute === 'selective'} ${sharing === 3 && software.gathersTensors}`;
+    const blocks = `${ends} ${cpMode} ${ep} ${recompute}`;
+    const make = (name: PartName, layer: number): LeastPart => {
+      const key = name === 'block' ? `${layer} ${blocks}` : `${name} ${ends}`;
+      const part = known.get(key) ?? alone(kind, name, layer, costs);
+      known.set(key, part);
+      if (sharing === 0) return part;
+      const shared = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
+      const add = (work: 'forward' | 'backward'): RunSums => withTalk(part.sums(work), shared[work], costs, software);
       return {
-        ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
-        forward: run(forward, [...own.forward, ...shared.forward], sampled.forward),
-        backward: run(backward, said, { peak: sampled.backward.peak, net }),
-        inputGradient: run(inputGradient, name === 'embedding' ? [] : own.backward, { peak: 0, net }),
-        weightGradient: run(weightGradient, [], { peak: 0, net }),
+        ...part,
+        sums: once((work) => (work === 'forward' || work === 'backward' ? add(work) : part.sums(work))),
       };
     };
-    const parts = new Map<string, PartSummary>();
+    const parts = new Map<string, LeastPart>();
     return {
-      costs: { ...costs, kernel: (kernel) => prices.get(kernel)!, talk: once(costs.talk) },
+      costs,
+      seconds: once((part: LeastPart, work: WorkKind) =>
+        shownSeconds(part.sums(work), false, costs.parameters, software),
+      ),
       part(name, layer) {
         const key = `${name} ${layer}`;
         const found = parts.get(key) ?? make(name, layer);
@@ -80,27 +93,7 @@ export function leastParts(
   };
 }
 
-/** So many kernels that take so long together. */
-function pricedKernel(
-  prices: Map<KernelShape, number>,
-  kind: 'memory' | 'attention',
-  seconds: number,
-  count: number,
-): CountedKernel {
-  const kernel: KernelShape = kind === 'memory' ? { kind, floats: 0, bytes: 0 } : { ...anyAttention };
-  prices.set(kernel, seconds / count);
-  return { kernel, count, site: '' };
-}
-
-const anyAttention = {
-  kind: 'attention',
-  pass: 'forward',
-  batch: 1,
-  heads: 1,
-  kvHeads: 1,
-  headDim: 1,
-  valueDim: 1,
-  queries: 1,
-  keys: 1,
-  scores: 1,
-} as const;
+const sumsOf = ({ others, attention, kernels }: PassSeconds): RunSums => ({
+  ...noSums,
+  ...{ compute: others + attention, attention, launched: kernels },
+});

@@ -23,7 +23,7 @@ export const tokensOf = ({ seqLen }: Pick<SearchTask, 'seqLen'>, { microBatch, c
 export function knownProducts(task: SearchTask, model: CostModel): (kind: Kind, layer: number) => ProductSeconds {
   const known = new Map<string, ProductSeconds>();
   return (kind, layer) => {
-    const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${kind.recompute} ${layer}`;
+    const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${kind.recompute === 'selective'} ${layer}`;
     const found = known.get(key) ?? leastProducts(task, kind, layer, model);
     known.set(key, found);
     return found;

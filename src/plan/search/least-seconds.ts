@@ -47,7 +47,7 @@ export function leastSeconds(
     };
     // Biases' gradients are sums over tokens too: how much of what is gone through is theirs is not known.
     const hasBias = config.qkvBias || config.outputBias || config.mlpBias;
-    const own = hasBias ? 0 : movedSeconds(sampled.backward, costs) + merged.backward;
+    const own = hasBias ? 0 : moved.backward;
     const kernels = {
       forward: countKernels(sampled.forward),
       backward: countKernels(sampled.backward),

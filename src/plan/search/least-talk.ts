@@ -1,8 +1,9 @@
-// What a rank says in a layer's microbatch at least, known without tracing it: sums over tp, keys and values over cp, and what ZeRO shares out.
+// What a rank says in a layer's microbatch at least, known without tracing it: sums over tp, keys and values over cp, rows to experts over ep, and what ZeRO shares out.
 import type { Zero } from '../../mesh/layout.ts';
 import { dataAxes, groupAxis } from '../../mesh/mesh.ts';
 import type { CollectiveOp } from '../../mesh/traffic.ts';
 import { kvSharded } from '../../model/block-params.ts';
+import { mixtureOf } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { formatBytes } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
@@ -20,7 +21,7 @@ const talk = (axis: CountedTalk['axis'], ranks: number, call: CollectiveOp, byte
   ({ axis, ranks, call, bytes, count, site: '' }) satisfies CountedTalk;
 
 /** Over axes of the model. What is computed anew as a whole is talked about anew, but for the sum of what the MLP makes: nobody reads it again. */
-export function layerTalk(task: SearchTask, kind: Kind): LeastTalk {
+export function layerTalk(task: SearchTask, kind: Kind, layer: number): LeastTalk {
   const { config, formats } = task;
   const { tp, sp, cp, cpMode } = kind;
   const isFull = kind.recompute === 'full';
@@ -57,7 +58,25 @@ export function layerTalk(task: SearchTask, kind: Kind): LeastTalk {
     }
     if (isFull) backward.push(...forward.filter(({ axis }) => axis === 'cp'));
   }
-  return { forward, backward };
+  const experts = expertTalk(task, kind, layer);
+  return { forward: [...forward, ...experts.forward], backward: [...backward, ...experts.backward] };
+}
+
+/** Each token's row goes to its experts and back, both ways, with its weights and their numbers; anew, only there. */
+function expertTalk({ config, formats, seqLen }: SearchTask, kind: Kind, layer: number): LeastTalk {
+  const { ep } = kind;
+  const mixture = mixtureOf(config, layer);
+  if (!mixture || ep === 1) return { forward: [], backward: [] };
+  const width = formatBytes[formats.activations];
+  const chosen = tokensOf({ seqLen }, kind) * mixture.perToken;
+  const rows = (count: number) => talk('ep', ep, 'allToAllV', chosen * config.hiddenSize * width, count);
+  const weights = (count: number) => talk('ep', ep, 'allToAllV', chosen * width, count);
+  const numbers = [talk('ep', ep, 'allToAll', 4 * ep, 1), talk('ep', ep, 'allToAllV', 4 * chosen, 1)];
+  const forward = [rows(2), weights(1), ...numbers];
+  return {
+    forward,
+    backward: kind.recompute === 'full' ? [rows(3), weights(2), ...numbers] : [rows(2), weights(1)],
+  };
 }
 
 /** Of the embedding and the head over tp: what ranks look up adds up, and the head reads all and sums what it gives back. */

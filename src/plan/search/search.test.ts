@@ -29,9 +29,10 @@ function judgeAll(task: SearchTask): Judged[] {
   return grids.flatMap((grid) =>
     sharingsOf(grid).flatMap((sharing) => {
       const shared = { ...grid, sharing };
-      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid), bounds.ofShared(shared)];
-      const rough = [...bounds.ofRough(shared, Number.POSITIVE_INFINITY)];
-      const leaves = [...bounds.ofLeaves(shared, Number.POSITIVE_INFINITY)];
+      const all = Number.POSITIVE_INFINITY;
+      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid, all)!, bounds.ofShared(shared, all)!];
+      const rough = bounds.ofRough(shared, all);
+      const leaves = bounds.ofLeaves(shared, all);
       expect(leaves).toHaveLength(bounds.countLeaves(shared));
       return leaves.map((bounded, at): Judged => {
         const scenario = leafScenario(task, bounded.leaf);

@@ -73,15 +73,15 @@ export function* searchLayouts(
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('grid' in node) {
       if (!node.isRough) {
-        const least = bounds.ofGrid(node.grid);
-        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), grid: node.grid, isRough: true });
+        const least = bounds.ofGrid(node.grid, usable);
+        if (least) push({ value: atLeast(least, node), grid: node.grid, isRough: true });
         continue;
       }
       looked += 1;
       for (const sharing of sharingsOf(node.grid)) {
         const shared = { ...node.grid, sharing };
-        const least = bounds.ofShared(shared);
-        if (least.memoryBytes <= usable) push({ value: atLeast(least, node), shared });
+        const least = bounds.ofShared(shared, usable);
+        if (least) push({ value: atLeast(least, node), shared });
       }
       continue;
     }

@@ -7,14 +7,18 @@ import { zeroOf } from '../../state/placement.ts';
 import { formatBytes } from '../hardware/number-format.ts';
 import { remember } from '../summary/known.ts';
 import { inTurn, times } from '../summary/live.ts';
-import type { ChunkSummary, LiveProfile, PartSummary, WorkKind } from '../summary/summary.ts';
+import type { LiveProfile, PartSummary, WorkKind } from '../summary/summary.ts';
 import { keptOtherwise } from './kept-otherwise.ts';
 import type { TrainingScenario } from './scenario.ts';
+
+/** Of a part, what is alive while it works. */
+export type LivePart = Pick<PartSummary, 'name' | 'layer' | 'policy'> &
+  Readonly<Record<WorkKind, { readonly live: LiveProfile }>>;
 
 /** Of a chunk, by the work on a microbatch. */
 export function liveOf(
   scenario: TrainingScenario,
-  { parts }: Pick<ChunkSummary, 'parts'>,
+  { parts }: { readonly parts: readonly { readonly part: LivePart; readonly count: number }[] },
 ): (kind: WorkKind) => LiveProfile {
   const besides = partsBesides(
     scenario,
@@ -34,8 +38,8 @@ export function liveOf(
 
 function partsBesides(
   scenario: TrainingScenario,
-  parts: readonly PartSummary[],
-): (part: PartSummary, kind: WorkKind) => LiveProfile {
+  parts: readonly LivePart[],
+): (part: LivePart, kind: WorkKind) => LiveProfile {
   if (scenario.software.plansMemory) return () => ({ peak: 0, net: 0 });
   const { ahead, behind } = blockBytes(scenario);
   const lasting = handedBytes(scenario, parts);
@@ -69,7 +73,7 @@ function blockBytes({ config, layout, formats, software }: TrainingScenario): { 
 /** The embedding and the head, where they are gathered for forward and not given up before backward. */
 function endBytes(
   { config, layout, formats, software }: TrainingScenario,
-  parts: readonly PartSummary[],
+  parts: readonly LivePart[],
 ): { all: number; each: number } {
   if (zeroOf(layout) < 3 || !software.overlapsParameters) return { all: 0, each: 0 };
   const each = ((config.vocabSize * config.hiddenSize) / layout.tp) * formatBytes[formats.parameters];
@@ -103,7 +107,7 @@ function headBytes({ config, layout, seqLen, microBatch, formats, software }: Tr
  * Gradients of a layer in the parameters' width, beside those that are summed up: they are made first and then added, or handed on
  * though nobody reads them (Transformer Engine, which keeps one of each shape). Of experts, which are alike, those of one.
  */
-function handedBytes({ config, layout, formats }: TrainingScenario, parts: readonly PartSummary[]): number {
+function handedBytes({ config, layout, formats }: TrainingScenario, parts: readonly LivePart[]): number {
   if (zeroOf(layout) >= 2) return 0;
   const layers = new Set(parts.flatMap(({ name, layer }) => (name === 'block' ? [layer] : [])));
   const ofLayer = (layer: number) =>

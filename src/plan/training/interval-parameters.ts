@@ -3,9 +3,9 @@
 import type { IntervalParameters } from './interval-shape.ts';
 
 export const intervalParameters: IntervalParameters = {
-  width: 0.055,
-  factors: { mixture: 1.86, nodes: 1.11, narrow: 1.01, long: 0.879, blackwell: 0.832 },
-  low: -1.99,
-  high: 2.8,
+  width: 0.0536,
+  factors: { mixture: 1.94, nodes: 1.06, narrow: 0.988, long: 0.973, blackwell: 0.847 },
+  low: -2.14,
+  high: 2.74,
   memory: [-0.0617, 0.131],
 };

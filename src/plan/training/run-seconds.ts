@@ -1,6 +1,6 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
 import { axesAlong } from '../hardware/group-spread.ts';
-import type { ChunkSummary, CountedPart, CountedTalk, PartSummary, RunSummary, WorkKind } from '../summary/summary.ts';
+import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import type { Software } from './scenario.ts';
 
@@ -59,31 +59,68 @@ export const chunkSeconds = (
   software: Software,
 ): RunSeconds => sumOfParts(parts, (part) => runSeconds(part[kind], costs, software));
 
-export const sumOfParts = (parts: readonly CountedPart[], secondsOf: (part: PartSummary) => RunSeconds): RunSeconds =>
+export const sumOfParts = <P>(
+  parts: readonly { readonly part: P; readonly count: number }[],
+  secondsOf: (part: P) => RunSeconds,
+): RunSeconds =>
   parts.reduce((sum, { part, count }) => addSeconds(sum, timesSeconds(secondsOf(part), count)), noSeconds);
 
-/** `hidesData`: gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
-export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, collectiveLaunches, awaitedSeconds, ...others } =
-    costs.parameters;
-  let [compute, launched] = [0, 0];
-  let attention = 0;
-  for (const { kernel, count } of run.kernels) {
+/** What one run adds up to before anything of it is hidden: numbers, that add up over runs. Of talk, `shifted` is a ring's over cp. */
+export interface RunSums {
+  readonly compute: number;
+  /** Of `compute`. */
+  readonly attention: number;
+  /** Launches of kernels and collectives. */
+  readonly launched: number;
+  readonly tp: number;
+  readonly cp: number;
+  readonly shifted: number;
+  readonly ep: number;
+  readonly dp: number;
+}
+
+/** Gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
+export function runSeconds({ kernels, talk }: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
+  let [compute, attention, launched] = [0, 0, 0];
+  let isGrouped = false;
+  for (const { kernel, count } of kernels) {
     const seconds = count * costs.kernel(kernel);
     compute += seconds;
     launched += count * costs.launches(kernel);
     if (kernel.kind === 'attention') attention += seconds;
+    isGrouped ||= kernel.kind === 'grouped';
   }
-  const talk = { tp: 0, cp: 0, ep: 0, dp: 0 };
-  let shifted = 0;
-  for (const each of run.talk) {
+  const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs, software);
+  return shownSeconds(sums, software.awaitsCounts && isGrouped, costs.parameters, software);
+}
+
+export const noSums: RunSums = { compute: 0, attention: 0, launched: 0, tp: 0, cp: 0, shifted: 0, ep: 0, dp: 0 };
+
+export function withTalk(
+  sums: RunSums,
+  talk: readonly CountedTalk[],
+  costs: Pick<TrainingCosts, 'talk' | 'parameters'>,
+  software: Software,
+): RunSums {
+  const { collectiveLaunches, awaitedSeconds } = costs.parameters;
+  const sum = { ...sums };
+  for (const each of talk) {
     const cause = causeOf(each);
     const awaited = cause === 'tp' && software.awaitsRanks ? awaitedSeconds : 0;
-    const seconds = each.count * (costs.talk(each) + awaited);
-    launched += each.count * collectiveLaunches;
-    if (cause === 'cp' && each.call === 'ringShift') shifted += seconds;
-    else talk[cause] += seconds;
+    sum.launched += each.count * collectiveLaunches;
+    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] += each.count * (costs.talk(each) + awaited);
   }
+  return sum;
+}
+
+/** `isApart`: the host waits for what the device has counted, and so for all before it. */
+export function shownSeconds(
+  { compute, attention, launched, shifted, ...talk }: RunSums,
+  isApart: boolean,
+  parameters: TrainingCosts['parameters'],
+  software: Software,
+): RunSeconds {
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns } = parameters;
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
     cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
@@ -99,9 +136,8 @@ export function runSeconds(run: RunSummary, costs: TrainingCosts, software: Soft
     dp: talk.dp - hidden.dp,
     offload: 0,
   };
-  const isApart = software.awaitsCounts && run.kernels.some(({ kernel }) => kernel.kind === 'grouped');
-  const takesTurns = isApart ? 1 : others.takesTurns;
-  return { ...device, launches: waiting(allSeconds(device), launched * launchSeconds[software.launches], takesTurns) };
+  const host = launched * launchSeconds[software.launches];
+  return { ...device, launches: waiting(allSeconds(device), host, isApart ? 1 : takesTurns) };
 }
 
 /**

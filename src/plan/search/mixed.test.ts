@@ -11,9 +11,10 @@ import { fitsAll } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import { currentSoftware, mixedPrecision, type TrainingScenario } from '../training/scenario.ts';
 import { withStagesByKind } from '../training/stages-by-kind.ts';
+import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue } from './objective.ts';
 import { bestLayouts } from './search.ts';
-import { cutsOf, gridsOf, schedulesOf, sharingsOf, zerosOf } from './space.ts';
+import { cutsOf, gridsOf, kindsOf, schedulesOf, sharingsOf, zerosOf } from './space.ts';
 import { leafScenario, type SearchTask } from './task.ts';
 
 const both = (count: number, kinds: readonly (string | object)[]): Cluster =>
@@ -69,6 +70,7 @@ const hosted: Cluster = {
 const cases: [string, SearchTask, ObjectiveName][] = [
   ['the fastest on two kinds', taskOn(both(2, ['h100', 'a100'])), 'time'],
   ['the slower first, and twice as many', taskOn(both(2, ['a100', 'h100', 'a100'])), 'time'],
+  ['nodes of eight', taskOn(both(8, ['h100', 'a100']), { globalBatch: 16 }), 'time'],
   ['the least energy', taskOn(both(2, ['h100', 'a100'])), 'energy'],
   ['the faster has less memory', taskOn(both(2, [small, 'a100'])), 'time'],
   ['the least memory', taskOn(both(2, [small, 'a100'])), 'memory'],
@@ -80,6 +82,30 @@ const cases: [string, SearchTask, ObjectiveName][] = [
     'time',
   ],
 ];
+
+test.each(cases)('%s: no layout is below its bounds', { timeout: 600_000 }, (_, task) => {
+  const grids = gridsOf(task);
+  const bounds = looseBounds(task, fittedCosts, kindsOf(grids));
+  const any = Number.POSITIVE_INFINITY;
+  let leaves = 0;
+  // Some of many.
+  for (const grid of grids.filter((_, at) => at % Math.ceil(grids.length / 40) === 0))
+    for (const sharing of sharingsOf(grid)) {
+      const shared = { ...grid, sharing };
+      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid, any)!, bounds.ofShared(shared, any)!];
+      for (const { leaf, least } of bounds.ofLeaves(shared, any)) {
+        const scenario = leafScenario(task, leaf);
+        const exact = figuresOf(predictTraining(scenario, fittedCosts));
+        for (const [level, each] of [...coarse, least].entries())
+          for (const of of ['stepSeconds', 'computeSeconds', 'memoryBytes'] as const)
+            expect(each[of], `${printLayout(scenario.layout)}: ${of} of level ${level}`).toBeLessThanOrEqual(
+              exact[of] * (1 + 1e-9),
+            );
+        leaves += 1;
+      }
+    }
+  expect(leaves).toBeGreaterThan(20);
+});
 
 test.each(cases)('%s', { timeout: 600_000 }, (_, task, objective) => {
   const all = allScenarios(task).flatMap((scenario) => {

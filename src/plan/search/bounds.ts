@@ -25,9 +25,10 @@ import { addElements, type PartElements, partElements } from './part-elements.ts
 import { type Order, orderOf } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
 import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
+import { tensorSeconds } from './tensor-seconds.ts';
 
 export interface Bounds {
-  /** Of every split of a grid, by its products and parameters alone. */
+  /** Of every split of a grid, by its products, sums over tp and parameters alone. */
   readonly ofProducts: (grid: Grid) => StepFigures;
   /** The same by all that its layers do and keep at least, whatever it shares out; undefined: they are sure not to fit in `usableBytes`. */
   readonly ofGrid: (grid: Grid, usableBytes: number) => StepFigures | undefined;
@@ -97,8 +98,10 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       kept,
     );
   };
+  const talkOf = tensorSeconds(task, model);
   const productWorks = new Map<Kind, LeastWork>();
-  const productWork = (kind: Kind) => remember(productWorks, kind, () => leastProductWork(layers, kind, productsOf));
+  const productWork = (kind: Kind) =>
+    remember(productWorks, kind, () => leastProductWork(layers, kind, productsOf, talkOf(kind)));
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
     ...{ task, model, grid, known, elementsOf, usableBytes },
   });

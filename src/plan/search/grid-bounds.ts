@@ -10,6 +10,7 @@ import type { AlikeLayers, ProductSeconds } from './least-products.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { PartElements } from './part-elements.ts';
 import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
+import type { TensorSeconds } from './tensor-seconds.ts';
 
 /** Seconds of a microbatch at least. */
 export interface LeastWork {
@@ -22,17 +23,19 @@ export interface LeastWork {
   readonly layer: { readonly forward: number; readonly both: number };
 }
 
-/** Of products alone. */
+/** Of products, and of the talk over tp what they do not hide. */
 export function leastProductWork(
   layers: readonly AlikeLayers[],
   kind: Kind,
   productsOf: (kind: Kind, layer: number) => ProductSeconds,
+  talk: TensorSeconds,
 ): LeastWork {
   const all = { forward: 0, backward: 0, inputGradient: 0 };
   const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
   for (const { layer, count } of layers) {
-    const { forward, inputGradient, weightGradient, again } = productsOf(kind, layer);
-    const input = inputGradient + (kind.recompute === 'full' ? again : 0);
+    const { inputGradient, weightGradient, again, ...products } = productsOf(kind, layer);
+    const forward = products.forward + talk.forward;
+    const input = inputGradient + (kind.recompute === 'full' ? again : 0) + talk.backward;
     const backward = input + weightGradient;
     all.inputGradient += count * input;
     all.forward += count * forward;

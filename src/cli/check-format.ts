@@ -10,8 +10,9 @@ export const trainingProducts = ['bf16', 'fp16', 'fp8', 'mxfp8', 'nvfp4', 'fp32'
 export const servedWeights = ['bf16', 'fp16', 'fp8', 'int8', 'nvfp4', 'mxfp4', 'int4', 'fp32'] as const;
 export const servedCaches = ['bf16', 'fp16', 'fp8', 'fp32'] as const;
 
+/** Devices that scale operands by blocks (OCP MX) take products of four bits too. */
 const isThere = ({ flopsPerSecond }: Device, format: NumberFormat): boolean =>
-  flopsPerSecond[rateOf[format]] !== undefined;
+  flopsPerSecond[rateOf[format]] !== undefined && (format !== 'mxfp8' || flopsPerSecond.fp4 !== undefined);
 
 /** Of training. @throws OPTION_INVALID */
 export function checkFormat(device: Device, products: NumberFormat): void {

@@ -53,6 +53,8 @@ export async function planTraining(values: TrainingValues, io: CliIo): Promise<v
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const { top = shownLayouts } = values;
   const objective = objectiveOf(values.least);
+  if (objective === 'energy' && asked.cluster.device.watts === 0)
+    refuse('least', `what ${asked.cluster.device.title} takes was not measured`, `use ${option('least')} time`);
   const began = performance.now();
   // The runner-up is looked for in any case: it is what the best is explained by.
   const result = await ended(searchLayouts(task, fittedCosts, { objective, top: Math.max(2, top) }), io, quiet);

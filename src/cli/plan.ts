@@ -55,7 +55,7 @@ Examples:
   $ fivefold plan --model llama-3.1-8b --cluster 1024xh100 --train --seq-len 8192 --tokens 15T --deadline 90d
   $ fivefold plan --claim "8M tokens/s on 1024 H100" --model llama-3.1-8b
 
-Every layout that divides the model, the batch and the devices is judged: all axes, schedules, microbatches, ZeRO and recomputation. Those that
+Every layout that divides the model, the batch and the devices is judged: all axes, schedules, microbatches, ZeRO, and recomputation of all layers alike. Those that
 bounds show to be worse than the best are not looked at closer; the best is the best of all. With --json a line a layout: {"rank", "layout",
 "microBatch", "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
 "because", "asked"}; \`explain\` reads these lines.

@@ -1,4 +1,6 @@
 // `fivefold predict --serve`: one deployment under one load.
+
+import { option } from '../errors.ts';
 import { parseDeployment } from '../plan/deployments/deployment-text.ts';
 import { loadLimit } from '../plan/deployments/explain.ts';
 import { deployer } from '../plan/deployments/instances.ts';
@@ -7,6 +9,7 @@ import { playRate } from '../plan/deployments/play-rate.ts';
 import type { Loaded, ServingTask } from '../plan/deployments/task.ts';
 import { fittedServing, predictServing } from '../plan/serving/predict-serving.ts';
 import type { Deployment } from '../plan/serving/scenario.ts';
+import { refuse } from '../train/refuse.ts';
 import type { AskedOption } from './asked.ts';
 import { bestDeployment } from './best-layout.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
@@ -48,6 +51,9 @@ export async function predictServed(
   if (front) writeLine(io.stdout, `\n${front}`);
 }
 
+/** Requests under way of one instance that are played within seconds. */
+const mostPlayed = 4096;
+
 /** Under the load that is asked for; undefined: none is. */
 function loadedAs(task: ServingTask, deployment: Deployment, rate: number | undefined): Loaded | undefined {
   if (rate !== undefined) {
@@ -60,6 +66,13 @@ function loadedAs(task: ServingTask, deployment: Deployment, rate: number | unde
   }
   const { concurrency } = task;
   if (concurrency === undefined) return undefined;
+  const { instances } = deployment.kind === 'aggregated' ? deployment.pool : deployment.decode;
+  if (concurrency > mostPlayed * instances)
+    refuse(
+      'concurrency',
+      `${concurrency} requests are more than ${mostPlayed} an instance, which would be played one by one`,
+      `use ${option('concurrency')} ${mostPlayed * instances} or less`,
+    );
   const prediction = predictServing({ ...task, deployment, load: { kind: 'closed', concurrency } });
   return { deployment, concurrency, prediction };
 }

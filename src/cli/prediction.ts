@@ -89,7 +89,7 @@ export function showPrediction(
     ),
     '',
     `a step ${formatSeconds(stepSeconds)}, ${Math.round(prediction.tokensPerSecondPerDevice)} tokens/s a device, ${formatFlopsPerSecond(prediction.modelFlopsPerSecondPerDevice)} of the model a device (${formatPercent(prediction.mfu)} of peak)`,
-    `eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,
+    `with software as well tuned eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,
     ...naturalLines(scenario, stepSeconds),
     '',
     `memory of a rank of the fullest stage: ${formatBytes(memory.total)}, ${verdict}`,

@@ -2,7 +2,9 @@
 // are in any microbatch. With fewer tokens it is less in proportion. On more ranks of tp what is cut is less, and what is not stays:
 //
 //   numbers(tp) = whole + cut / tp, or where heads are too few to be cut more than that: a line through two of them lies below all that follow.
+
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
+import type { ModelConfig } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import { alignment } from '../../program/lives.ts';
@@ -107,8 +109,8 @@ function tracePart(
   const part = summariesFor(settings, widthsOf(task.formats)).part(name, layer, policy);
   const attention = part.forward.kernels.find(({ kernel }) => kernel.kind === 'attention')?.kernel;
   return {
-    forward: passOf(part.forward),
-    backward: passOf(part.backward),
+    forward: passOf(part.forward, task.config),
+    backward: passOf(part.backward, task.config),
     attention:
       attention?.kind === 'attention'
         ? { ...attention, batch: 1, heads: attention.heads * tp, kvHeads: attention.kvHeads * tp }
@@ -116,14 +118,16 @@ function tracePart(
   };
 }
 
-function passOf({ kernels, live }: RunSummary): SampledPass {
+/** Gradients of norms read the sums that they are added to, up to two numbers a feature, but where ZeRO shares gradients out. */
+function passOf({ kernels, live }: RunSummary, { hiddenSize }: ModelConfig): SampledPass {
   const sum = { kernels: 0, floats: 0, bytes: 0, others: 0 };
   for (const { kernel, count } of kernels) {
     if (kernel.kind !== 'memory') {
       sum.others += count;
     } else if (kernel.bytes <= kernel.floats) {
       sum.kernels += count;
-      sum.floats += count * kernel.floats;
+      const added = kernel.op?.endsWith('NormGrad') ? 2 * hiddenSize : 0;
+      sum.floats += count * Math.max(0, kernel.floats - added);
       sum.bytes += count * kernel.bytes;
     }
   }

@@ -25,6 +25,7 @@ import type { StepFigures } from './objective.ts';
 import { addElements, type PartElements, partElements } from './part-elements.ts';
 import { cutsOf, schedulesOf, zerosOf } from './space.ts';
 import { type Cut, type Grid, type Kind, type Leaf, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+import { noTalk } from './tensor-seconds.ts';
 import { partsIn, slowest } from './timed-stage.ts';
 
 /** Both passes of a microbatch. */
@@ -48,7 +49,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
   const layers = alikeLayers(config);
   const productsOn = once((device: Device) => knownProducts(taskOn(device), model));
   const layerProducts: LayerSeconds = (grid, device, layer) => {
-    const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, productsOn(device));
+    const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, productsOn(device), noTalk);
     return forward + backward;
   };
   const leastOn = once((device: Device) => {

@@ -21,14 +21,14 @@ export function tensorSeconds(task: SearchTask, model: CostModel): (kind: Kind) 
     const talk = layerTalk(task, kind, 0);
     const seconds = (work: keyof TensorSeconds): number => {
       const said = talk[work].filter(({ axis }) => axis === 'tp');
-      const shown = shownSeconds(withTalk(noSums, said, costs, software), false, costs.parameters, software);
+      const shown = shownSeconds(withTalk(noSums, said, costs, software), costs.parameters, software);
       return shown.tp + shown.compute;
     };
     return { forward: seconds('forward'), backward: seconds('backward') };
   };
   return (kind) => {
     // Gathers tensor by tensor make other talk quicker, where parameters are shared out.
-    if (kind.tp === 1 || software.gathersTensors) return nothing;
+    if (kind.tp === 1 || software.gathersTensors) return noTalk;
     const key = `${kind.tp} ${kind.sp} ${tokensOf(task, kind)} ${kind.recompute === 'full'}`;
     const found = known.get(key) ?? make(kind);
     known.set(key, found);
@@ -36,4 +36,4 @@ export function tensorSeconds(task: SearchTask, model: CostModel): (kind: Kind) 
   };
 }
 
-const nothing: TensorSeconds = { forward: 0, backward: 0 };
+export const noTalk: TensorSeconds = { forward: 0, backward: 0 };

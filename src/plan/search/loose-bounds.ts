@@ -16,6 +16,7 @@ import { type CutPlan, cutPlans } from './cut-plan.ts';
 import { leastProductWork } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
 import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
+import { leastCosts } from './least-costs.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { leastParts } from './least-parts.ts';
 import { alikeLayers, knownProducts } from './least-products.ts';
@@ -47,14 +48,14 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     return own === leastUsable ? 0 : own - leastUsable;
   };
   const layers = alikeLayers(config);
-  const productsOn = once((device: Device) => knownProducts(taskOn(device), model));
+  const productsOn = once((device: Device) => knownProducts(taskOn(device), leastCosts(model, cluster)));
   const layerProducts: LayerSeconds = (grid, device, layer) => {
     const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, productsOn(device), noTalk);
     return forward + backward;
   };
   const leastOn = once((device: Device) => {
     const on = taskOn(device);
-    const partsOf = leastParts(on, model, samplerOf(on, all), productsOn(device), elementsOf);
+    const partsOf = leastParts(on, leastCosts(model, cluster), samplerOf(on, all), productsOn(device), elementsOf);
     const known = new Map<string, KnownKind>();
     return (grid: SharedGrid) => remember(known, kindKey(grid), () => leastKind(on, grid, partsOf(grid)));
   });

@@ -189,7 +189,13 @@ const page = `# How far off predictions are
 
 Written by \`npx tsx tools/accuracy-page.ts <folder of tables>\`: what the planner predicts of runs that others have published, beside what they
 measured. \`fivefold accuracy <csv...>\` says the same of any tables, rows of your own included. Every row is predicted from what it says
-of its model, devices, layout and software, by one set of constants for all; no constant belongs to a table.
+of its model, devices, layout and software, by one set of constants for all.
+
+What these figures do not prove: constants of training were set by hand while looking at all of these tables, so none of them is held out; those of kernels,
+collectives and serving were fitted to halves. Some software stands in one or two tables alone, and what it does was set there: gathers tensor by tensor in
+ZeRO 3 of 2021 (four rows of megatron-sc21), waits of tensor-parallel ranks in Megatron-DeepSpeed (vtrain, bigscience), caches of 16 bits that TensorRT-LLM keeps
+of mixtures on Hopper (inference-trtllm), how unevenly routers choose (two runs of moe-training). Rows are predicted with the software they name; \`predict\` and \`plan\`
+take that of a well tuned stack, which the software of most rows is not. Most runs fit: how often it is predicted rightly that one does not is in the tables' rows.
 
 Errors are shares of what was measured; signed ones are means with the sign, + where more was predicted. Memory: the mean error where a source
 gives an exact reading. Fits right: how often it was predicted rightly whether a run fits in memory. Regret: how much slower the layout

@@ -21,6 +21,8 @@ export interface RowFacts extends Software {
   readonly countsRecomputation: boolean;
   /** Gradients are as wide as parameters where they are summed up and sent. */
   readonly narrowGradients: boolean;
+  /** Words are shared out to tensor-parallel ranks as they are, what is left over dropped; else their number is rounded up. */
+  readonly cutsVocabulary: boolean;
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
   /** Where microbatches are not said they are as many as stages. */
@@ -93,7 +95,12 @@ const rules: readonly Rule[] = [
     means: { sp: true, zero: 1, launches: 'interpreted' },
   },
   { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
-  { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
+  // Megatron-DeepSpeed, with 16-bit gradients as DeepSpeed has them in fp16; a rank has V // tp words (vTrain, src/model/gpt_modeling.py).
+  {
+    in: 'framework',
+    says: /vtrain/i,
+    means: { ...before2023, narrowGradients: true, awaitsRanks: true, cutsVocabulary: true },
+  },
   { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
   {
     in: 'framework',
@@ -233,6 +240,7 @@ const unlessSaid: RowFacts = {
   interleaved: false,
   countsRecomputation: false,
   narrowGradients: false,
+  cutsVocabulary: false,
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,

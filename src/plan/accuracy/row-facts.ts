@@ -99,13 +99,13 @@ const rules: readonly Rule[] = [
   {
     in: 'framework',
     says: /vtrain/i,
-    means: { ...before2023, narrowGradients: true, awaitsRanks: true, cutsVocabulary: true },
+    means: { ...before2023, narrowGradients: true, cutsVocabulary: true },
   },
   { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
   {
     in: 'framework',
     says: /bigscience|megatron-deepspeed/i,
-    means: { ...before2023, zero: 1, narrowGradients: true, awaitsRanks: true },
+    means: { ...before2023, zero: 1, narrowGradients: true },
   },
   { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true, addsApart: false } },
   {

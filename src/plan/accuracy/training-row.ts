@@ -148,7 +148,6 @@ const softwareOf = (facts: RowFacts): Software => ({
   gathersAgain: facts.gathersAgain,
   addsApart: facts.addsApart,
   gathersTensors: facts.gathersTensors,
-  awaitsRanks: facts.awaitsRanks,
   loss: facts.loss,
   selects: facts.selects,
   dropout: facts.dropout,

@@ -73,8 +73,6 @@ export interface Software {
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
   readonly gathersTensors: boolean;
-  /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
-  readonly awaitsRanks: boolean;
   /**
    * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
    * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
@@ -104,7 +102,6 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
-  awaitsRanks: false,
   loss: 'in place',
   selects: 'products',
   dropout: false,
@@ -127,7 +124,6 @@ export const ownRuntime: Software = {
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,
-  awaitsRanks: false,
   loss: 'blocks',
   selects: 'products',
   dropout: false,

@@ -1,6 +1,6 @@
 // What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts.
 import type { Architecture } from '../hardware/device.ts';
-import type { Software } from './scenario.ts';
+import type { Software } from '../software/software.ts';
 
 export interface TrainingParameters {
   /** Of tensor-parallel collectives that run beside products in pieces: the first piece and the last have none to run beside. */

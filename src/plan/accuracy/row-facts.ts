@@ -75,22 +75,25 @@ const shardedEager = {
   sp: true,
 } as const;
 
+/** Experts of Megatron-Core, whose products are Transformer Engine's. */
+const groupedByLoop = { loopsOverExperts: true, biasesApart: true } as const;
+
 const rules: readonly Rule[] = [
   // Frameworks and their time.
   {
     in: 'framework',
     says: /megatron-?core|megatron moe|simumax/i,
-    means: { sp: true, zero: 1, launches: 'interpreted' },
+    means: { sp: true, zero: 1, launches: 'interpreted', ...groupedByLoop },
   },
   {
     in: 'framework',
     says: /nemo|bridge|dgx cloud/i,
-    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted' },
+    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted', ...groupedByLoop },
   },
   {
     in: 'framework',
     says: /megascale|llama 3 herd|mlperf|kwai/i,
-    means: { sp: true, zero: 1, launches: 'interpreted' },
+    means: { sp: true, zero: 1, launches: 'interpreted', ...groupedByLoop },
   },
   { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
   { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
@@ -177,7 +180,12 @@ const rules: readonly Rule[] = [
   { says: /async ?tp/i, means: { overlapsTensor: true } },
   { says: /unoverlapped dp/i, means: { overlapsGradients: false } },
   { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
-  { says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i, means: { overlapsExperts: true } },
+  { says: /1f1b overlap/i, means: { overlapsExperts: true } },
+  // Megatron-Bridge's recipes of mixtures in MXFP8: steps that are captured whole, experts in one kernel, exchanges beside others' work.
+  {
+    says: /mxfp8.*container=(26\.(0[6-9]|1)|2[7-9]).*\bmoe\b/i,
+    means: { overlapsExperts: true, launches: 'captured', loopsOverExperts: false },
+  },
   { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
   { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },

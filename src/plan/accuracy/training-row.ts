@@ -145,6 +145,8 @@ const softwareOf = (facts: RowFacts): Software => ({
   fuses: facts.fuses,
   fusedOptimizer: facts.fusedOptimizer,
   launches: facts.launches,
+  loopsOverExperts: facts.loopsOverExperts,
+  biasesApart: facts.biasesApart,
   gathersAgain: facts.gathersAgain,
   addsApart: facts.addsApart,
   gathersTensors: facts.gathersTensors,

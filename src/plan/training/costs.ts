@@ -8,6 +8,7 @@ import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { formatBytes, rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
+import { biasPasses } from './expert-biases.ts';
 import { busiestRank } from './routing.ts';
 import type { TrainingScenario } from './scenario.ts';
 import { productsAgain } from './selection.ts';
@@ -25,7 +26,7 @@ export interface TrainingCosts {
   /** Seconds of one. */
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
-  /** Kernels that it is. */
+  /** Kernels that it is, by what they are to the host: those that a library's loop launches count as parts of one. */
   readonly launches: (kernel: KernelShape) => number;
   readonly parameters: TrainingParameters;
 }
@@ -73,22 +74,35 @@ export function trainingCosts(
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
   const scoresOf = (kernel: Extract<KernelShape, { readonly kind: 'attention' }>): KernelShape[] =>
     scoreKernels(kernel, dropout, layout.recompute.policy === 'selective');
+  const biasesOf = (kernel: Extract<KernelShape, { readonly kind: 'memory' }>) =>
+    software.biasesApart ? biasPasses(kernel, config, layout.tp) : undefined;
   const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'matmul')
       return again * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
-    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
+    if (kernel.kind === 'memory') {
+      const biased = biasesOf(kernel);
+      const beside = biased ? fused({ kind: 'memory', floats: 0, bytes: biased.bytes }) : 0;
+      return beside + (device.measured ? fused(kernel) : passes * fused(kernel));
+    }
     if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoresOf(kernel).reduce((sum, each) => sum + fused(each), 0);
   };
-  // Each operand of a product that is narrower than activations is made so before.
-  const ofProduct = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
+  // The operands of a product that is narrower than activations are made so before; of a weight's gradient both are there.
+  const narrowed = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
   const launchesOf = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return 1;
+    if (kernel.kind === 'memory') {
+      const biased = biasesOf(kernel);
+      return 1 + (biased ? parameters.loopedLaunch * biased.kernels * (config.mixture!.experts / layout.ep) : 0);
+    }
     if (kernel.kind === 'attention') return attention === 'scores' ? scoresOf(kernel).length : 1;
-    return ofProduct + (kernel.kind === 'matmul' && kernel.accumulates && addsApart ? 1 : 0);
+    if (kernel.kind === 'grouped') {
+      const each = kernel.weights ? 1 : narrowed;
+      return software.loopsOverExperts ? each * (1 + parameters.loopedLaunch * (kernel.groups - 1)) : each;
+    }
+    return kernel.accumulates ? (addsApart ? 2 : 1) : narrowed;
   };
   return {
     parameters,

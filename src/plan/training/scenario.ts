@@ -67,6 +67,10 @@ export interface Software {
   readonly fusedOptimizer: boolean;
   /** How kernels are launched: by an interpreter op by op, by a compiled program, all at once (CUDA graphs), or by nobody, as on a core. */
   readonly launches: 'interpreted' | 'compiled' | 'captured' | 'none';
+  /** A product for each of many experts is a kernel for each, launched in a loop (Transformer Engine's GroupedLinear), not one for all. */
+  readonly loopsOverExperts: boolean;
+  /** Biases of experts are added op by op, in fp32, and what they activate is clamped so before (Megatron's TEGroupedMLP). */
+  readonly biasesApart: boolean;
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
   /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
@@ -101,6 +105,8 @@ export const currentSoftware: Software = {
   fuses: true,
   fusedOptimizer: true,
   launches: 'compiled',
+  loopsOverExperts: false,
+  biasesApart: false,
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
@@ -124,6 +130,8 @@ export const ownRuntime: Software = {
   fuses: true,
   fusedOptimizer: false,
   launches: 'none',
+  loopsOverExperts: false,
+  biasesApart: false,
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,

@@ -7,7 +7,7 @@ import type { Software, TrainingScenario } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 const experts = (model: string, ep: number, globalBatch = 8 * ep): TrainingScenario =>
-  namedScenario({ model, cluster: `${ep}xb200`, layout: `ep=${ep},zero=1`, globalBatch, seqLen: 4096 });
+  namedScenario({ model, cluster: `${ep}xb200`, layout: `ep=${ep},zero=1`, globalBatch });
 const timeOf = (scenario: TrainingScenario, software: Partial<Software>) =>
   predictTraining({ ...scenario, software: { ...scenario.software, ...software } }, fittedCosts).time;
 

@@ -21,6 +21,8 @@ export interface RowFacts extends Software {
   readonly countsRecomputation: boolean;
   /** Gradients are as wide as parameters where they are summed up and sent. */
   readonly narrowGradients: boolean;
+  /** Attention's products are of the format of the others. */
+  readonly narrowAttention: boolean;
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
   /** Where microbatches are not said they are as many as stages. */
@@ -75,25 +77,22 @@ const shardedEager = {
   sp: true,
 } as const;
 
-/** Experts of Megatron-Core, whose products are Transformer Engine's. */
-const groupedByLoop = { loopsOverExperts: true, biasesApart: true } as const;
-
 const rules: readonly Rule[] = [
   // Frameworks and their time.
   {
     in: 'framework',
     says: /megatron-?core|megatron moe|simumax/i,
-    means: { sp: true, zero: 1, launches: 'interpreted', ...groupedByLoop },
+    means: { sp: true, zero: 1, launches: 'interpreted', experts: 'looped' },
   },
   {
     in: 'framework',
     says: /nemo|bridge|dgx cloud/i,
-    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted', ...groupedByLoop },
+    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted', experts: 'looped' },
   },
   {
     in: 'framework',
     says: /megascale|llama 3 herd|mlperf|kwai/i,
-    means: { sp: true, zero: 1, launches: 'interpreted', ...groupedByLoop },
+    means: { sp: true, zero: 1, launches: 'interpreted', experts: 'looped' },
   },
   { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
   { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
@@ -181,10 +180,11 @@ const rules: readonly Rule[] = [
   { says: /unoverlapped dp/i, means: { overlapsGradients: false } },
   { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
   { says: /1f1b overlap/i, means: { overlapsExperts: true } },
-  // Megatron-Bridge's recipes of mixtures in MXFP8: steps that are captured whole, experts in one kernel, exchanges beside others' work.
+  // Megatron-Bridge's recipes of mixtures in MXFP8 (perf_recipes: _enable_hybridep_full_iteration_mxfp8): steps that are captured whole,
+  // experts in one kernel, exchanges beside others' work, attention in FP8.
   {
     says: /mxfp8.*container=(26\.(0[6-9]|1)|2[7-9]).*\bmoe\b/i,
-    means: { overlapsExperts: true, launches: 'captured', loopsOverExperts: false },
+    means: { overlapsExperts: true, launches: 'captured', experts: 'fused', narrowAttention: true },
   },
   { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
@@ -241,6 +241,7 @@ const unlessSaid: RowFacts = {
   interleaved: false,
   countsRecomputation: false,
   narrowGradients: false,
+  narrowAttention: false,
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,

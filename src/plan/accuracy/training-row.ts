@@ -120,12 +120,20 @@ const formats: readonly { readonly says: RegExp; readonly format: NumberFormat }
   { says: /fp32|float32/i, format: 'fp32' },
 ];
 
-function formatsOf(row: Row, { narrowGradients, zero }: RowFacts, device: Device): TrainingFormats | string {
+function formatsOf(
+  row: Row,
+  { narrowGradients, narrowAttention, zero }: RowFacts,
+  device: Device,
+): TrainingFormats | string {
   const said = formats.find(({ says }) => says.test(row.precision ?? ''))?.format;
   if (said === undefined && device.flopsPerSecond.fp8 !== undefined)
     return 'it does not say in which format products are';
   const mixed = mixedPrecision(said ?? 'bf16');
-  return narrowGradients && zero < 3 ? { ...mixed, gradients: mixed.parameters } : mixed;
+  return {
+    ...mixed,
+    ...(narrowGradients && zero < 3 ? { gradients: mixed.parameters } : {}),
+    ...(narrowAttention ? { attention: mixed.products } : {}),
+  };
 }
 
 function offloadOf({ extra = '' }: Row, facts: RowFacts): Offload | undefined {
@@ -145,8 +153,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   fuses: facts.fuses,
   fusedOptimizer: facts.fusedOptimizer,
   launches: facts.launches,
-  loopsOverExperts: facts.loopsOverExperts,
-  biasesApart: facts.biasesApart,
+  experts: facts.experts,
   gathersAgain: facts.gathersAgain,
   addsApart: facts.addsApart,
   gathersTensors: facts.gathersTensors,

@@ -8,7 +8,7 @@ import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { formatBytes, rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
-import { biasPasses } from './expert-biases.ts';
+import { biasesBeside, isWithin } from './expert-passes.ts';
 import { busiestRank } from './routing.ts';
 import type { TrainingScenario } from './scenario.ts';
 import { productsAgain } from './selection.ts';
@@ -45,7 +45,8 @@ export function trainingCosts(
   const { parameters = trainingParameters, keeps = fittedKeeps } = model;
   const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = parameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
-  const kernelFormats = { products: formats.products, activations: formats.activations };
+  const { products, activations, attention: keys = activations } = formats;
+  const kernelFormats = { products, activations, attention: keys };
   const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products], keeps), groupedShare };
   const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations], keeps) };
   const fused = (kernel: KernelShape): number =>
@@ -74,15 +75,14 @@ export function trainingCosts(
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
   const scoresOf = (kernel: Extract<KernelShape, { readonly kind: 'attention' }>): KernelShape[] =>
     scoreKernels(kernel, dropout, layout.recompute.policy === 'selective');
-  const biasesOf = (kernel: Extract<KernelShape, { readonly kind: 'memory' }>) =>
-    software.biasesApart ? biasPasses(kernel, config, layout.tp) : undefined;
   const again = productsAgain({ config, layout, software });
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'matmul')
       return again * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
     if (kernel.kind === 'memory') {
-      const biased = biasesOf(kernel);
-      const beside = biased ? fused({ kind: 'memory', floats: 0, bytes: biased.bytes }) : 0;
+      if (isWithin(kernel, software, config)) return 0;
+      const { bytes } = biasesBeside(kernel, software, config, layout.tp);
+      const beside = bytes === 0 ? 0 : fused({ kind: 'memory', floats: 0, bytes });
       return beside + (device.measured ? fused(kernel) : passes * fused(kernel));
     }
     if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
@@ -94,13 +94,14 @@ export function trainingCosts(
   const narrowed = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
   const launchesOf = (kernel: KernelShape): number => {
     if (kernel.kind === 'memory') {
-      const biased = biasesOf(kernel);
-      return 1 + (biased ? parameters.loopedLaunch * biased.kernels * (config.mixture!.experts / layout.ep) : 0);
+      if (isWithin(kernel, software, config)) return 0;
+      const { kernels } = biasesBeside(kernel, software, config, layout.tp);
+      return kernels === 0 ? 1 : 1 + (parameters.loopedLaunch * kernels * config.mixture!.experts) / layout.ep;
     }
     if (kernel.kind === 'attention') return attention === 'scores' ? scoresOf(kernel).length : 1;
     if (kernel.kind === 'grouped') {
       const each = kernel.weights ? 1 : narrowed;
-      return software.loopsOverExperts ? each * (1 + parameters.loopedLaunch * (kernel.groups - 1)) : each;
+      return software.experts === 'looped' ? each * (1 + parameters.loopedLaunch * (kernel.groups - 1)) : each;
     }
     return kernel.accumulates ? (addsApart ? 2 : 1) : narrowed;
   };

@@ -12,6 +12,8 @@ import type { Routing } from './routing.ts';
 export interface TrainingFormats {
   readonly products: NumberFormat;
   readonly activations: NumberFormat;
+  /** Of queries, keys and values in attention's products; undefined: as activations. */
+  readonly attention?: NumberFormat;
   readonly parameters: NumberFormat;
   readonly gradients: NumberFormat;
   readonly moments: NumberFormat;
@@ -67,10 +69,11 @@ export interface Software {
   readonly fusedOptimizer: boolean;
   /** How kernels are launched: by an interpreter op by op, by a compiled program, all at once (CUDA graphs), or by nobody, as on a core. */
   readonly launches: 'interpreted' | 'compiled' | 'captured' | 'none';
-  /** A product for each of many experts is a kernel for each, launched in a loop (Transformer Engine's GroupedLinear), not one for all. */
-  readonly loopsOverExperts: boolean;
-  /** Biases of experts are added op by op, in fp32, and what they activate is clamped so before (Megatron's TEGroupedMLP). */
-  readonly biasesApart: boolean;
+  /**
+   * How experts work: op by op; as in Megatron, whose products are launched for each expert in a loop (Transformer Engine's GroupedLinear)
+   * and whose biases are added op by op; or with their activation and all experts in one kernel (Transformer Engine's fused grouped MLP).
+   */
+  readonly experts: 'by op' | 'looped' | 'fused';
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
   /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
@@ -105,8 +108,7 @@ export const currentSoftware: Software = {
   fuses: true,
   fusedOptimizer: true,
   launches: 'compiled',
-  loopsOverExperts: false,
-  biasesApart: false,
+  experts: 'by op',
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
@@ -130,8 +132,7 @@ export const ownRuntime: Software = {
   fuses: true,
   fusedOptimizer: false,
   launches: 'none',
-  loopsOverExperts: false,
-  biasesApart: false,
+  experts: 'by op',
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,

@@ -19,6 +19,8 @@ export interface RowFacts extends Software {
   readonly recompute?: RecomputeFact;
   /** TFLOPs of the row count what is computed anew as well. */
   readonly countsRecomputation: boolean;
+  /** And of all FLOPs only those of layers with their weights: neither scores nor the head. */
+  readonly countsLayersAlone: boolean;
   /** Gradients are as wide as parameters where they are summed up and sent. */
   readonly narrowGradients: boolean;
   /** Its memory is what an allocator took from the device, not what tensors had. */
@@ -98,7 +100,7 @@ const rules: readonly Rule[] = [
   {
     in: 'framework',
     says: /bigscience|megatron-deepspeed/i,
-    means: { ...before2023, zero: 1, narrowGradients: true, awaitsRanks: true },
+    means: { ...before2023, zero: 1, narrowGradients: true, launches: 'awaited', awaitsRanks: true },
   },
   { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true, addsApart: false } },
   {
@@ -189,6 +191,8 @@ const rules: readonly Rule[] = [
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
+  // BigScience's rates before 21 February 2022 (chronicles of tr11, "TFLOPs calculation improved").
+  { in: 'extra', says: /incl\. recompute.*date=02-(1\d|20)\b/i, means: { countsLayersAlone: true } },
   { says: /routing=dropless|natural routing/i, means: { routing: 'natural' } },
   // What waits on the host; `activation_offload_alpha` says a share: see training-row.ts.
   { says: /cpu adamw offload|[^_]cpu_offload=true/i, means: { optimizerOnHost: true } },
@@ -232,6 +236,7 @@ const unlessSaid: RowFacts = {
   schedule: '1f1b',
   interleaved: false,
   countsRecomputation: false,
+  countsLayersAlone: false,
   narrowGradients: false,
   readsReserved: false,
   microbatchesAreStages: false,

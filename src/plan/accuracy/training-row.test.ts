@@ -50,6 +50,33 @@ test('a row is a scenario and what was measured', () => {
   expect(measured.stepSeconds! / (flops / 142e12 / 128)).toBeCloseTo(1, 12);
 });
 
+test('rates that count layers alone are as many seconds as were printed beside them', () => {
+  // Chronicles of tr11, "Best TFLOPs", fp16: 108.47 TFLOPs are 769.99 s.
+  const row: Row = {
+    gpu: 'A100-SXM4-80GB',
+    source_group: 'BigScience BLOOM prequel',
+    num_gpus: '8',
+    model: 'GPT 20B',
+    layers: '8',
+    hidden: '14400',
+    heads: '32',
+    ffn: '57600',
+    vocab: '250000',
+    seq_len: '2048',
+    precision: 'fp16',
+    tp: '8',
+    pp: '1',
+    dp: '1',
+    micro_batch: '1',
+    global_batch: '2048',
+    recompute: 'full activation checkpointing',
+    extra: 'reported TFLOPs/GPU (hardware, incl. recompute)=108.47; date=02-17',
+    tflops_per_gpu: '108.47',
+  };
+  const { stepSeconds } = caseOf(row).measured;
+  expect(Math.abs(stepSeconds! / 769.99 - 1)).toBeLessThan(1e-3);
+});
+
 test('seconds of a step from whatever is printed', () => {
   const { tflops_per_gpu: _, ...bare } = gpt;
   const secondsOf = (columns: Row) => caseOf({ ...bare, ...columns }).measured.stepSeconds!;

@@ -65,8 +65,11 @@ export interface Software {
   readonly fuses: boolean;
   /** The optimizer goes once through all that it reads and writes. */
   readonly fusedOptimizer: boolean;
-  /** How kernels are launched: by an interpreter op by op, by a compiled program, all at once (CUDA graphs), or by nobody, as on a core. */
-  readonly launches: 'interpreted' | 'compiled' | 'captured' | 'none';
+  /**
+   * How kernels are launched: by an interpreter op by op, by one that waits for each to end (CUDA_LAUNCH_BLOCKING), by a compiled
+   * program, all at once (CUDA graphs), or by nobody, as on a core.
+   */
+  readonly launches: 'interpreted' | 'awaited' | 'compiled' | 'captured' | 'none';
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
   /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */

@@ -21,7 +21,10 @@ export interface TrainingParameters {
   readonly portableAttention: Readonly<Partial<Record<Architecture, number>>>;
   /** Of the rate of one product, that of a product for each of many experts, whose rows are many in training. */
   readonly groupedShare: number;
-  /** That the host takes to launch a kernel, and what comes with it: a layer of some hundred takes an interpreter 3 ms (vTrain, one node). */
+  /**
+   * That the host takes to launch a kernel, and what comes with it: a layer of some hundred takes an interpreter 3 ms (vTrain, one node). As much shows
+   * where each is awaited: the same step of 80 A100 takes 14.6 s longer, 3 ms for each of its layers and microbatches (BigScience's chronicles, 2022).
+   */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
@@ -43,7 +46,7 @@ export const trainingParameters: TrainingParameters = {
   unfusedPasses: 1.3,
   portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
   groupedShare: 0.8,
-  launchSeconds: { interpreted: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
+  launchSeconds: { interpreted: 31e-6, awaited: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
   collectiveLaunches: 2,
   awaitedSeconds: 150e-6,
   tensorGathers: 0.22,

@@ -29,6 +29,8 @@ export interface RowFacts extends Software {
   readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
+  /** Stages share out the weights of layers and head: each ends with the layer that takes it beyond its part (Nanotron). */
+  readonly dealsWeights: boolean;
   readonly optimizerOnHost: boolean;
   readonly routing: Routing;
   /** Share of what layers keep. */
@@ -107,13 +109,14 @@ const rules: readonly Rule[] = [
     in: 'framework',
     says: /nanotron/i,
     means: {
-      fuses: false,
       launches: 'interpreted',
       addsApart: true,
       attention: 'flash-2',
       gathersAgain: false,
       sp: true,
       zero: 0,
+      dealsWeights: true,
+      copiesPieces: true,
       overlapsGradients: false,
       overlapsParameters: false,
     },
@@ -241,6 +244,7 @@ const unlessSaid: RowFacts = {
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,
+  dealsWeights: false,
   optimizerOnHost: false,
   routing: 'even',
   activationsOnHost: 0,

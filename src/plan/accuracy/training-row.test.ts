@@ -114,6 +114,27 @@ test('the first and the last stage have a layer less where that makes stages ali
   expect(layout.stages).toEqual([2, 3, 3, 3, 3, 3, 3, 2]);
 });
 
+test("Nanotron's stages end with the layer that takes them beyond their part of all weights", () => {
+  const nanotron: Row = {
+    ...gpt,
+    gpu: 'H100-SXM-80GB',
+    source_group: 'HF nanotron / Ultra-Scale Playbook',
+    model: 'Llama-like 3.57B',
+    layers: '28',
+    hidden: '3072',
+    ffn: '8192',
+    vocab: '131072',
+    tp: '1',
+    micro_batch: '1',
+  };
+  const stagesOf = (columns: Row) => caseOf({ ...nanotron, ...columns }).scenarios[0]!.layout.stages;
+  // The head is worth 3.6 layers: 16 of 31.6 are the first beyond a half.
+  expect(stagesOf({ pp: '2', dp: '64' })).toEqual([16, 12]);
+  expect(stagesOf({ pp: '4', dp: '32' })).toEqual([8, 8, 8, 4]);
+  // Stages without layers there cannot be.
+  expect(stagesOf({ pp: '16', dp: '8' })).toBeUndefined();
+});
+
 test('what is not said to be computed anew is as little as fits; the order is that of more and more', () => {
   const { scenarios, assumed } = caseOf({ ...gpt, recompute: 'not stated' });
   const layers = scenarios.map(({ layout }) => layout.recompute.layers?.length ?? layout.recompute.policy);

@@ -148,6 +148,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   gathersAgain: facts.gathersAgain,
   addsApart: facts.addsApart,
   gathersTensors: facts.gathersTensors,
+  copiesPieces: facts.copiesPieces,
   awaitsRanks: facts.awaitsRanks,
   loss: facts.loss,
   selects: facts.selects,

@@ -76,6 +76,8 @@ export interface Software {
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
   readonly gathersTensors: boolean;
+  /** ZeRO 1 shares out every tensor by itself, and copies each rank's part of it into its place (Nanotron's all_gather_coalesced). */
+  readonly copiesPieces: boolean;
   /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
   readonly awaitsRanks: boolean;
   /**
@@ -107,6 +109,7 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
+  copiesPieces: false,
   awaitsRanks: false,
   loss: 'in place',
   selects: 'products',
@@ -130,6 +133,7 @@ export const ownRuntime: Software = {
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,
+  copiesPieces: false,
   awaitsRanks: false,
   loss: 'blocks',
   selects: 'products',

@@ -29,6 +29,8 @@ export interface RowFacts extends Software {
   readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
+  /** Vocabularies are padded so that each tensor-parallel rank has a multiple of 128 (Megatron's make-vocab-size-divisible-by). */
+  readonly padsByRanks: boolean;
   /** Stages share out the weights of layers and head: each ends with the layer that takes it beyond its part (Nanotron). */
   readonly dealsWeights: boolean;
   readonly optimizerOnHost: boolean;
@@ -81,6 +83,11 @@ const shardedEager = {
 
 const rules: readonly Rule[] = [
   // Frameworks and their time.
+  {
+    in: 'framework',
+    says: /megatron|nemo|bridge|dgx cloud|simumax|megascale|mlperf|kwai|vtrain|korthikanti|calculon|bigscience|zero bubble/i,
+    means: { padsByRanks: true },
+  },
   {
     in: 'framework',
     says: /megatron-?core|megatron moe|simumax/i,
@@ -244,6 +251,7 @@ const unlessSaid: RowFacts = {
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,
+  padsByRanks: false,
   dealsWeights: false,
   optimizerOnHost: false,
   routing: 'even',

@@ -103,6 +103,8 @@ const rules: readonly Rule[] = [
     says: /megascale|llama 3 herd|mlperf|kwai/i,
     means: { sp: true, zero: 1, launches: 'interpreted' },
   },
+  // PyTorch's own, which had its collectives run beside products from September 2024 on ("Introducing async tensor parallelism in PyTorch").
+  { in: 'framework', says: /llama 3 herd/i, means: { overlapsTensor: false } },
   { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
   { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
   { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
@@ -175,6 +177,8 @@ const rules: readonly Rule[] = [
   { in: 'pp_schedule', says: /gpipe/i, means: { schedule: 'gpipe' } },
   { in: 'pp_schedule', says: /^zb|zero.?bubble/i, means: { schedule: 'zb-h1' } },
   { in: 'pp_schedule', says: /interleaved|1f1b-i/i, means: { interleaved: true } },
+  // Megatron's messages between stages run beside work where stages have several chunks, and nowhere else (its arguments.py).
+  { in: 'extra', says: /overlap (\w+\/)*PP comm on/i, means: { interleaved: true } },
   { says: /type:transformer\|embedding/i, means: { countsEnds: true } },
   // What backward passes compute anew.
   { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },

@@ -114,6 +114,25 @@ test('the first and the last stage have a layer less where that makes stages ali
   expect(layout.stages).toEqual([2, 3, 3, 3, 3, 3, 3, 2]);
 });
 
+test.each([
+  // Layers a stage, and the chunks that divide them nearest to four.
+  ['96', '8', 4],
+  ['84', '2', 3],
+  ['112', '16', 7],
+])('%s layers on %s stages are in %i chunks each, where a row does not say in how many', (layers, pp, chunks) => {
+  const columns = { layers, tp: '1', pp, dp: String(128 / Number(pp)), micro_batch: '1', pp_schedule: 'interleaved' };
+  expect(caseOf({ ...gpt, ...columns }).scenarios[0]!.layout.virtual).toBe(chunks);
+});
+
+test('vocabularies are padded for all tensor-parallel ranks where frameworks do it, whoever says them', () => {
+  const { vocab: _, ...unsaid } = gpt;
+  const vocabularyOf = (columns: Row) => caseOf({ ...unsaid, ...columns }).scenarios[0]!.config.vocabSize;
+  expect(vocabularyOf({ vocab: '50257', tp: '8', dp: '16' })).toBe(1024 * 50);
+  const llama = { model: 'Llama 3 8B', layers: '32', tp: '8', dp: '16' };
+  expect(vocabularyOf(llama)).toBe(1024 * 126);
+  expect(vocabularyOf({ ...llama, source_group: 'TorchTitan' })).toBe(128256);
+});
+
 test("Nanotron's stages end with the layer that takes them beyond their part of all weights", () => {
   const nanotron: Row = {
     ...gpt,

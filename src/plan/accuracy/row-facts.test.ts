@@ -77,7 +77,11 @@ test.each<[string, Row, Partial<RowFacts>]>([
     { source_group: 'Llama 3 Herd of Models' },
     { overlapsTensor: false },
   ],
-  ['BigScience, which awaits each kernel', { source_group: 'BigScience' }, { launches: 'awaited', padsByRanks: true }],
+  [
+    'BigScience, which awaits each kernel',
+    { source_group: 'BigScience' },
+    { launches: 'awaited', vocabulary: 'padded by rank' },
+  ],
   ['interleaved', { pp_schedule: '1F1B-I' }, { schedule: '1f1b', interleaved: true }],
   ['an analytic number', { extra: 'ANALYTIC (paper figure 7)' }, { unfit: 'it is no measurement' }],
   ['adapters', { extra: 'task=LoRA' }, { unfit: 'it trains adapters, not all weights' }],

@@ -23,14 +23,17 @@ export interface RowFacts extends Software {
   readonly countsLayersAlone: boolean;
   /** Gradients are as wide as parameters where they are summed up and sent. */
   readonly narrowGradients: boolean;
+  /**
+   * Words are shared out to tensor-parallel ranks as they are, what is left over dropped; or their number is rounded up to a multiple of 128
+   * where a row says it, or so that each rank has one, whoever says it (Megatron's make-vocab-size-divisible-by).
+   */
+  readonly vocabulary: 'cut' | 'padded' | 'padded by rank';
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
   /** Where microbatches are not said they are as many as stages. */
   readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
-  /** Vocabularies are padded so that each tensor-parallel rank has a multiple of 128 (Megatron's make-vocab-size-divisible-by). */
-  readonly padsByRanks: boolean;
   /** Stages share out the weights of layers and head: each ends with the layer that takes it beyond its part (Nanotron). */
   readonly dealsWeights: boolean;
   readonly optimizerOnHost: boolean;
@@ -85,8 +88,8 @@ const rules: readonly Rule[] = [
   // Frameworks and their time.
   {
     in: 'framework',
-    says: /megatron|nemo|bridge|dgx cloud|simumax|megascale|mlperf|kwai|vtrain|korthikanti|calculon|bigscience|zero bubble/i,
-    means: { padsByRanks: true },
+    says: /megatron|nemo|bridge|dgx cloud|simumax|megascale|mlperf|kwai|korthikanti|calculon|bigscience|zero bubble/i,
+    means: { vocabulary: 'padded by rank' },
   },
   {
     in: 'framework',
@@ -106,12 +109,17 @@ const rules: readonly Rule[] = [
   // PyTorch's own, which had its collectives run beside products from September 2024 on ("Introducing async tensor parallelism in PyTorch").
   { in: 'framework', says: /llama 3 herd/i, means: { overlapsTensor: false } },
   { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
-  { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
+  // Megatron-DeepSpeed, with 16-bit gradients as DeepSpeed has them in fp16; a rank has V // tp words (vTrain, src/model/gpt_modeling.py).
+  {
+    in: 'framework',
+    says: /vtrain/i,
+    means: { ...before2023, narrowGradients: true, vocabulary: 'cut' },
+  },
   { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
   {
     in: 'framework',
     says: /bigscience|megatron-deepspeed/i,
-    means: { ...before2023, zero: 1, narrowGradients: true, launches: 'awaited', awaitsRanks: true },
+    means: { ...before2023, zero: 1, narrowGradients: true, launches: 'awaited' },
   },
   { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true, addsApart: false } },
   {
@@ -252,10 +260,10 @@ const unlessSaid: RowFacts = {
   countsRecomputation: false,
   countsLayersAlone: false,
   narrowGradients: false,
+  vocabulary: 'padded',
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,
-  padsByRanks: false,
   dealsWeights: false,
   optimizerOnHost: false,
   routing: 'even',

@@ -149,7 +149,6 @@ const softwareOf = (facts: RowFacts): Software => ({
   addsApart: facts.addsApart,
   gathersTensors: facts.gathersTensors,
   copiesPieces: facts.copiesPieces,
-  awaitsRanks: facts.awaitsRanks,
   loss: facts.loss,
   selects: facts.selects,
   dropout: facts.dropout,

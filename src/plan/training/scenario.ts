@@ -78,8 +78,6 @@ export interface Software {
   readonly gathersTensors: boolean;
   /** ZeRO 1 shares out every tensor by itself, and copies each rank's part of it into its place (Nanotron's all_gather_coalesced). */
   readonly copiesPieces: boolean;
-  /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
-  readonly awaitsRanks: boolean;
   /**
    * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
    * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
@@ -110,7 +108,6 @@ export const currentSoftware: Software = {
   addsApart: false,
   gathersTensors: false,
   copiesPieces: false,
-  awaitsRanks: false,
   loss: 'in place',
   selects: 'products',
   dropout: false,
@@ -134,7 +131,6 @@ export const ownRuntime: Software = {
   addsApart: false,
   gathersTensors: false,
   copiesPieces: false,
-  awaitsRanks: false,
   loss: 'blocks',
   selects: 'products',
   dropout: false,

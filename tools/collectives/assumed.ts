@@ -65,7 +65,7 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
   'omni-path': network(
     12,
     0.25,
-    0.5,
+    0.4,
     'NCCL without direct access to GPU memory: one all-reduce of four A100 nodes has 5 GB/s of the 50 of a node (BigScience, experiments/bandwidth); rings of all GPUs of a node side by side have more, set by hand to its steps with 2 to 24 replicas and 2 to 48 stages; starts assumed',
   ),
   'shared-memory': {

@@ -145,7 +145,7 @@ export const collectiveParameters: Readonly<Record<LinkKind, LinkCost>> = {
     own: 0,
     ownExchanged: 0,
     peerSeconds: 5e-7,
-    sendShare: 0.5,
+    sendShare: 0.4,
     exchangeShare: 0.25,
     source:
       'NCCL without direct access to GPU memory: one all-reduce of four A100 nodes has 5 GB/s of the 50 of a node (BigScience, experiments/bandwidth); rings of all GPUs of a node side by side have more, set by hand to its steps with 2 to 24 replicas and 2 to 48 stages; starts assumed',

@@ -52,10 +52,11 @@ test('where each kernel is awaited before the next is launched, launches come on
   const seconds = (launches: Software['launches']) =>
     runSeconds(part.forward, costs, { ...scenario.software, launches });
   const [awaited, free] = [seconds('awaited'), seconds('none')];
-  const { launchSeconds, collectiveLaunches } = trainingParameters;
+  const { launchSeconds, collectiveLaunches, awaitedLaunches } = trainingParameters;
   const kernels = part.forward.kernels.reduce((sum, { kernel, count }) => sum + count * costs.launches(kernel), 0);
+  // All over the two tensor-parallel ranks.
   const calls = part.forward.talk.reduce((sum, { count }) => sum + count, 0);
-  const launched = kernels + collectiveLaunches * calls;
+  const launched = kernels + (collectiveLaunches + 2 * awaitedLaunches) * calls;
   expect(awaited.launches / (launched * launchSeconds.awaited)).toBeCloseTo(1, 12);
   expect(allSeconds(awaited) / (allSeconds(free) + awaited.launches)).toBeCloseTo(1, 12);
 });

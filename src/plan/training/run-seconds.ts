@@ -88,7 +88,7 @@ export function runSeconds({ kernels, talk }: RunSummary, costs: TrainingCosts, 
     launched += count * costs.launches(kernel);
     if (kernel.kind === 'attention') attention += seconds;
   }
-  const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs);
+  const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs, software);
   return shownSeconds(sums, costs.parameters, software);
 }
 
@@ -98,16 +98,21 @@ export function withTalk(
   sums: RunSums,
   talk: readonly CountedTalk[],
   costs: Pick<TrainingCosts, 'talk' | 'parameters'>,
+  software: Software,
 ): RunSums {
-  const { collectiveLaunches, awaitedLaunches } = costs.parameters;
+  const { collectiveLaunches, awaitedLaunches, metSeconds } = costs.parameters;
+  const met = software.launches === 'interpreted' || software.launches === 'awaited' ? metSeconds : 0;
   const sum = { ...sums };
   for (const each of talk) {
     const cause = causeOf(each);
-    sum.launched += each.count * (collectiveLaunches + (cause === 'tp' ? awaitedLaunches * each.ranks : 0));
-    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] += each.count * costs.talk(each);
+    sum.launched += each.count * (collectiveLaunches + (cause === 'tp' ? awaitedLaunches * pairs(each.ranks) : 0));
+    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] +=
+      each.count * (costs.talk(each) + (cause === 'tp' ? met : 0));
   }
   return sum;
 }
+
+const pairs = (ranks: number): number => (ranks * (ranks - 1)) / 2;
 
 export function shownSeconds(
   { compute, attention, launched, shifted, ...talk }: RunSums,

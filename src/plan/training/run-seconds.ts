@@ -116,7 +116,7 @@ export function shownSeconds(
   parameters: TrainingCosts['parameters'],
   software: Software,
 ): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns } = parameters;
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns, takesTurnsAwaiting } = parameters;
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
     cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
@@ -133,7 +133,9 @@ export function shownSeconds(
     offload: 0,
   };
   const host = launched * launchSeconds[software.launches];
-  return { ...device, launches: waiting(allSeconds(device), host, takesTurns) };
+  // Rows for experts are counted on the device, and the host has to know how many.
+  const turns = software.experts === 'looped' && talk.ep > 0 ? takesTurnsAwaiting : takesTurns;
+  return { ...device, launches: waiting(allSeconds(device), host, turns) };
 }
 
 /**

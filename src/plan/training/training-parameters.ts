@@ -33,6 +33,8 @@ export interface TrainingParameters {
   readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: a part of the model takes this norm of both. */
   readonly takesTurns: number;
+  /** The same where the host waits for the device in every layer, so that neither runs far ahead of the other. */
+  readonly takesTurnsAwaiting: number;
 }
 
 export const trainingParameters: TrainingParameters = {
@@ -51,4 +53,5 @@ export const trainingParameters: TrainingParameters = {
   awaitedSeconds: 150e-6,
   tensorGathers: 0.22,
   takesTurns: 8,
+  takesTurnsAwaiting: 3,
 };

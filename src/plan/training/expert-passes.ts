@@ -1,7 +1,7 @@
 // How experts work in Megatron-Core (TEGroupedMLP), where that differs from the ops of a program: passes over their rows that it saves, or makes besides.
 import type { ModelConfig } from '../../model/config.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
-import type { Software } from './scenario.ts';
+import type { Software } from '../software/software.ts';
 
 type MemoryKernel = Extract<KernelShape, { readonly kind: 'memory' }>;
 

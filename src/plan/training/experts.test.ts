@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest';
 import { namedScenario } from '../../../test/training-scenarios.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
+import type { Software } from '../software/software.ts';
 import { predictTraining } from './predict-training.ts';
-import type { Software, TrainingScenario } from './scenario.ts';
+import type { TrainingScenario } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 const experts = (model: string, ep: number, globalBatch = 8 * ep): TrainingScenario =>

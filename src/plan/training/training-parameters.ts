@@ -23,7 +23,10 @@ export interface TrainingParameters {
   readonly groupedShare: number;
   /** That the host takes to launch a kernel, and what comes with it: a layer of some hundred takes an interpreter 3 ms (vTrain, one node). */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
-  /** Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches. */
+  /**
+   * Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches: the loop is compiled,
+   * but splits and allocates tensors for each (NVIDIA/TransformerEngine#1499). Set by hand to measured steps of mixtures.
+   */
   readonly loopedLaunch: number;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
@@ -33,7 +36,7 @@ export interface TrainingParameters {
   readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: a part of the model takes this norm of both. */
   readonly takesTurns: number;
-  /** The same where the host waits for the device in every layer, so that neither runs far ahead of the other. */
+  /** The same where the host waits for the device in every layer, so that neither runs far ahead of the other. Set by hand to measured steps of mixtures. */
   readonly takesTurnsAwaiting: number;
 }
 

@@ -133,7 +133,11 @@ export function shownSeconds(
   const host = launched * launchSeconds[software.launches];
   // Rows for experts are counted on the device, and the host has to know how many.
   const turns = software.experts === 'looped' && talk.ep > 0 ? takesTurnsAwaiting : takesTurns;
-  return { ...device, launches: waiting(allSeconds(device), host, turns) };
+  // Where each kernel is awaited before the next is launched, the device hides nothing of that.
+  return {
+    ...device,
+    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, turns),
+  };
 }
 
 /**

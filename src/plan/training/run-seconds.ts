@@ -119,7 +119,7 @@ export function shownSeconds(
   parameters: TrainingCosts['parameters'],
   software: Software,
 ): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns } = parameters;
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns, takesTurnsAwaiting } = parameters;
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
     cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
@@ -136,10 +136,12 @@ export function shownSeconds(
     offload: 0,
   };
   const host = launched * launchSeconds[software.launches];
+  // Rows for experts are counted on the device, and the host has to know how many.
+  const turns = software.experts === 'looped' && talk.ep > 0 ? takesTurnsAwaiting : takesTurns;
   // Where each kernel is awaited before the next is launched, the device hides nothing of that.
   return {
     ...device,
-    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, takesTurns),
+    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, turns),
   };
 }
 

@@ -26,7 +26,10 @@ export interface TrainingParameters {
    * where each is awaited: the same step of 80 A100 takes 14.6 s longer, 3 ms for each of its layers and microbatches (BigScience's chronicles, 2022).
    */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
-  /** Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches. */
+  /**
+   * Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches: the loop is compiled,
+   * but splits and allocates tensors for each (NVIDIA/TransformerEngine#1499). Set by hand to measured steps of mixtures.
+   */
   readonly loopedLaunch: number;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
@@ -38,6 +41,8 @@ export interface TrainingParameters {
   readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: a part of the model takes this norm of both. */
   readonly takesTurns: number;
+  /** The same where the host waits for the device in every layer, so that neither runs far ahead of the other. Set by hand to measured steps of mixtures. */
+  readonly takesTurnsAwaiting: number;
 }
 
 export const trainingParameters: TrainingParameters = {
@@ -57,4 +62,5 @@ export const trainingParameters: TrainingParameters = {
   metSeconds: 120e-6,
   tensorGathers: 0.22,
   takesTurns: 8,
+  takesTurnsAwaiting: 3,
 };

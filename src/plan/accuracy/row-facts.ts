@@ -133,7 +133,7 @@ const rules: readonly Rule[] = [
       sp: true,
       zero: 0,
       dealsWeights: true,
-      copiesPieces: true,
+      updated: 'copied',
       overlapsGradients: false,
       overlapsParameters: false,
     },
@@ -172,6 +172,8 @@ const rules: readonly Rule[] = [
   // What it shares out.
   { in: 'sharding', says: /^none$|optimizer_sharding=false|zero-?0|fsdp 1$/i, means: { zero: 0 } },
   { in: 'sharding', says: /zero-?1|distributed optimizer/i, means: { zero: 1 } },
+  // InternEvo's ranks broadcast what they have updated: to few others soon, to all after long.
+  { in: 'sharding', says: /zero-?1 over all dp ranks/i, means: { updated: 'broadcast' } },
   { in: 'sharding', says: /zero-?2/i, means: { zero: 2 } },
   // Its gradients are scattered once a step, as if the optimizer alone were shared out.
   { in: 'sharding', says: /zero-?2-like/i, means: { zero: 1 } },

@@ -148,7 +148,7 @@ const softwareOf = (facts: RowFacts): Software => ({
   gathersAgain: facts.gathersAgain,
   addsApart: facts.addsApart,
   gathersTensors: facts.gathersTensors,
-  copiesPieces: facts.copiesPieces,
+  updated: facts.updated,
   loss: facts.loss,
   selects: facts.selects,
   dropout: facts.dropout,

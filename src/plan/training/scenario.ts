@@ -76,8 +76,11 @@ export interface Software {
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
   readonly gathersTensors: boolean;
-  /** ZeRO 1 shares out every tensor by itself, and copies each rank's part of it into its place (Nanotron's all_gather_coalesced). */
-  readonly copiesPieces: boolean;
+  /**
+   * How parameters that ranks have updated with ZeRO 1 come to the others: by one gather; gathered, then copied into place part by part of
+   * every tensor (Nanotron's all_gather_coalesced); or broadcast by each rank, which has whole tensors (InternEvo's broadcast_params).
+   */
+  readonly updated: 'gathered' | 'copied' | 'broadcast';
   /**
    * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
    * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
@@ -107,7 +110,7 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
-  copiesPieces: false,
+  updated: 'gathered',
   loss: 'in place',
   selects: 'products',
   dropout: false,
@@ -130,7 +133,7 @@ export const ownRuntime: Software = {
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,
-  copiesPieces: false,
+  updated: 'gathered',
   loss: 'blocks',
   selects: 'products',
   dropout: false,

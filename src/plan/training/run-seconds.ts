@@ -1,8 +1,8 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
 import { axesAlong } from '../hardware/group-spread.ts';
+import type { Software } from '../software/software.ts';
 import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
-import type { Software } from './scenario.ts';
 
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {

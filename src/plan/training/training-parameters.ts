@@ -1,6 +1,6 @@
 // What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts.
 import type { Architecture } from '../hardware/device.ts';
-import type { Software } from './scenario.ts';
+import type { Software } from '../software/software.ts';
 
 export interface TrainingParameters {
   /** Of tensor-parallel collectives that run beside products in pieces: the first piece and the last have none to run beside. */
@@ -26,6 +26,8 @@ export interface TrainingParameters {
    * where each is awaited: the same step of 80 A100 takes 14.6 s longer, 3 ms for each of its layers and microbatches (BigScience's chronicles, 2022).
    */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
+  /** Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches. */
+  readonly loopedLaunch: number;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
   /** And for each rank that tensor-parallel sums are of so many more: no host goes on before the slowest of them (vTrain, tp of 1 to 8). */
@@ -47,6 +49,7 @@ export const trainingParameters: TrainingParameters = {
   portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
   groupedShare: 0.8,
   launchSeconds: { interpreted: 31e-6, awaited: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
+  loopedLaunch: 0.5,
   collectiveLaunches: 2,
   awaitedLaunches: 0.4,
   tensorGathers: 0.22,

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { namedScenario } from '../../../test/training-scenarios.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
+import type { Software } from '../software/software.ts';
 import { predictTraining } from './predict-training.ts';
-import type { Software } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 /** Seconds that it takes longer than one gather. */

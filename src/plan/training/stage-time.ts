@@ -6,11 +6,11 @@ import type { ChunkSummary, CountedTalk, StageSummary, StateBytes } from '../sum
 import type { TrainingCosts } from './costs.ts';
 import { movedOf } from './offload-memory.ts';
 import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
-import { pieceSeconds } from './pieces.ts';
 import { addSeconds, chunkSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import { type TrainingScenario, widthsOf } from './scenario.ts';
 import { sideBySide } from './side-by-side.ts';
 import { trainingParameters } from './training-parameters.ts';
+import { updatedSeconds } from './updated.ts';
 
 export interface StageTime {
   /** Of one microbatch. */
@@ -38,16 +38,15 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     forward: whole('forward').compute,
     backward: whole('backward').compute,
   });
+  const updated = updatedSeconds(summary, scenario, costs);
   return {
     work({ kind, chunk, beside }) {
       if (!beside) return chunks[chunk]!(kind);
       return kind === 'forward' ? pairs(chunk).forward : pairs(1 - chunk).backward;
     },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
-    data,
-    optimizer:
-      optimizerOf(summary, costs, scenario, whole('backward').compute) +
-      pieceSeconds(summary, scenario, costs.parameters),
+    data: { all: data.all + updated, exposed: data.exposed + updated },
+    optimizer: optimizerOf(summary, costs, scenario, whole('backward').compute),
   };
 }
 

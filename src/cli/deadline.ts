@@ -65,7 +65,8 @@ export function showWhole({ scenario, prediction }: Found, tokens: number): stri
     tokens,
   );
   const money = dollars === undefined ? '' : `, $${formatCount(dollars)}`;
-  return `${formatCount(tokens)} tokens in ${formatSeconds(seconds)} on ${devices} devices: ${formatCount(steps)} steps, ${formatCount(deviceHours)} device-hours${money}, ${formatCount(joules / 3.6e6)} kWh`;
+  const energy = joules === undefined ? '' : `, ${formatCount(joules / 3.6e6)} kWh`;
+  return `${formatCount(tokens)} tokens in ${formatSeconds(seconds)} on ${devices} devices: ${formatCount(steps)} steps, ${formatCount(deviceHours)} device-hours${money}${energy}`;
 }
 
 const took = ({ what, seconds }: TriedSize): string => {

@@ -26,6 +26,12 @@ export async function enoughFor(
   io: CliIo,
   quiet: boolean,
 ): Promise<Enough> {
+  if (asked.cluster.others)
+    refuse(
+      'deadline',
+      `${asked.cluster.name} has devices of several kinds, and which of them are left out is not known`,
+      `leave it out, or describe a cluster of those that may be used`,
+    );
   const whole = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const search = fewestForDeadline(whole, fittedCosts, { tokens, seconds: deadline });
   const found: FewestDevices = await endedAs(search, io, quiet, ({ devices }) => `searching: ${devices} devices`);

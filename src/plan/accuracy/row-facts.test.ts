@@ -32,6 +32,29 @@ test.each<[string, Row, Partial<RowFacts>]>([
     { zero: 3, overlapsGradients: true },
   ],
   [
+    'its mixtures',
+    { source_group: 'NVIDIA NeMo / Megatron-Bridge', precision: 'FP8', extra: 'container=26.06; MoE 128 experts top8' },
+    { experts: 'looped', launches: 'interpreted', overlapsExperts: false, narrowAttention: false },
+  ],
+  [
+    'its mixtures in MXFP8, captured whole',
+    {
+      source_group: 'NVIDIA NeMo / Megatron-Bridge',
+      precision: 'MXFP8',
+      extra: 'container=26.06; MoE 128 experts top8',
+    },
+    { experts: 'fused', launches: 'captured', overlapsExperts: true, narrowAttention: true },
+  ],
+  [
+    'and before they were',
+    {
+      source_group: 'NVIDIA NeMo / Megatron-Bridge',
+      precision: 'MXFP8',
+      extra: 'container=26.04; MoE 128 experts top8',
+    },
+    { experts: 'looped', launches: 'interpreted', overlapsExperts: false, narrowAttention: false },
+  ],
+  [
     'its assumed distributed optimizer',
     { source_group: 'NVIDIA NeMo / Megatron-Bridge', sharding: 'distributed optimizer (ZeRO-1) assumed; FSDP=0' },
     { zero: 1 },

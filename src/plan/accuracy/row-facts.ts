@@ -20,6 +20,8 @@ export interface RowFacts extends Software {
   readonly recompute?: RecomputeFact;
   /** TFLOPs of the row count what is computed anew as well. */
   readonly countsRecomputation: boolean;
+  /** Words are shared out to tensor-parallel ranks as they are, what is left over dropped; else their number is rounded up. */
+  readonly cutsVocabulary: boolean;
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
   /** Where microbatches are not said they are as many as stages. */
@@ -67,9 +69,14 @@ const otherFrameworks: readonly Rule[] = [
   {
     in: 'framework',
     says: /megascale|llama 3 herd|mlperf|kwai/i,
-    means: { sp: true, zero: 1, launches: 'interpreted' },
+    means: { sp: true, zero: 1, launches: 'interpreted', experts: 'looped' },
   },
-  { in: 'framework', says: /vtrain/i, means: { ...megatronBefore2023, sp: false, zero: 0, awaitsRanks: true } },
+  // Megatron-DeepSpeed, with 16-bit gradients as DeepSpeed has them in fp16; a rank has V // tp words (vTrain, src/model/gpt_modeling.py).
+  {
+    in: 'framework',
+    says: /vtrain/i,
+    means: { ...megatronBefore2023, sp: false, zero: 0, narrowGradients: true, cutsVocabulary: true },
+  },
   {
     in: 'framework',
     says: /korthikanti|calculon/i,
@@ -114,6 +121,12 @@ const rules: readonly Rule[] = [
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
   // Kernels, numbers and conventions.
+  // Megatron-Bridge's recipes of mixtures in MXFP8 (perf_recipes: _enable_hybridep_full_iteration_mxfp8): steps that are captured whole,
+  // experts in one kernel, exchanges beside others' work, attention in FP8.
+  {
+    says: /mxfp8.*container=(26\.(0[6-9]|1)|2[7-9]).*\bmoe\b/i,
+    means: { overlapsExperts: true, launches: 'captured', experts: 'fused', narrowAttention: true },
+  },
   // TorchTitan has compiled its loss as well since then.
   { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
   ...switches.map(({ says, does }): Rule => ({ says, means: does })),
@@ -163,6 +176,7 @@ const unlessSaid: RowFacts = {
   schedule: '1f1b',
   interleaved: false,
   countsRecomputation: false,
+  cutsVocabulary: false,
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,

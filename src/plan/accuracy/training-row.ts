@@ -42,7 +42,7 @@ function caseOf(row: Row): TrainingCase | string {
   const cluster = parseCluster(named.name);
   const seqLen = numberIn(row, 'seq_len');
   if (seqLen === undefined) return 'it does not say how long sequences are';
-  const config = modelOf(row);
+  const config = modelOf(row, facts);
   if (typeof config === 'string') return config;
   const laid = layoutsOf(row, facts, config, cluster.devices);
   if (typeof laid === 'string') return laid;

@@ -23,10 +23,12 @@ export interface TrainingParameters {
   readonly groupedShare: number;
   /** That the host takes to launch a kernel, and what comes with it: a layer of some hundred takes an interpreter 3 ms (vTrain, one node). */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
+  /** Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches. */
+  readonly loopedLaunch: number;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
-  /** Where hosts of ranks are not equally far, that a tensor-parallel sum waits for the last of them. */
-  readonly awaitedSeconds: number;
+  /** And for each rank that tensor-parallel sums are of so many more: no host goes on before the slowest of them (vTrain, tp of 1 to 8). */
+  readonly awaitedLaunches: number;
   /** Of the rate of gathers by block, those of every tensor by itself: ZeRO-3 of SC'21 on 384 to 2,240 GPUs alike. */
   readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: a part of the model takes this norm of both. */
@@ -44,8 +46,9 @@ export const trainingParameters: TrainingParameters = {
   portableAttention: { ampere: 1.5, hopper: 2.2, blackwell: 2.4 },
   groupedShare: 0.8,
   launchSeconds: { interpreted: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
+  loopedLaunch: 0.5,
   collectiveLaunches: 2,
-  awaitedSeconds: 150e-6,
+  awaitedLaunches: 0.4,
   tensorGathers: 0.22,
   takesTurns: 8,
 };

@@ -1,6 +1,7 @@
 // The question about serving that the command line asks.
 import { fail, option } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { type ServingObjective, servingObjectives } from '../plan/deployments/objective.ts';
 import type { ServingTask } from '../plan/deployments/task.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
@@ -78,6 +79,15 @@ export function servingTask(model: ModelConfig, cluster: Cluster, values: Servin
     ...(values.concurrency === undefined ? {} : { concurrency: values.concurrency }),
     ...(values.speculate === undefined ? {} : { speculation: values.speculate }),
   };
+}
+
+/** The most tokens a second is the best, unless it is said otherwise. @throws OPTION_INVALID */
+export function servingObjectiveOf(name: string = servingObjectives[0]): ServingObjective {
+  const objective = servingObjectives.find((each) => each === name);
+  return (
+    objective ??
+    refuse('least', `${name} is an objective of training`, `of serving use ${servingObjectives.join(', ')}`)
+  );
 }
 
 /** Lengths that nobody gave are ones that the model has. */

@@ -90,6 +90,21 @@ test.each<[string, Row, Partial<RowFacts>]>([
     { overlapsGradients: false, overlapsTensor: false, overlapsPipeline: false, recompute: 'none' },
   ],
   ['zero-bubble', { pp_schedule: 'ZB-1p' }, { schedule: 'zb-h1' }],
+  [
+    'messages beside work, which Megatron has between several chunks alone',
+    { source_group: 'Megatron-Core README', extra: 'weak-scaling; overlap DP/TP/PP comm on by default' },
+    { interleaved: true, overlapsPipeline: true },
+  ],
+  [
+    'Llama 3, before PyTorch overlapped tensor parallelism',
+    { source_group: 'Llama 3 Herd of Models' },
+    { overlapsTensor: false },
+  ],
+  [
+    'BigScience, which awaits each kernel',
+    { source_group: 'BigScience' },
+    { launches: 'awaited', vocabulary: 'padded by rank' },
+  ],
   ['interleaved', { pp_schedule: '1F1B-I' }, { schedule: '1f1b', interleaved: true }],
   ['an analytic number', { extra: 'ANALYTIC (paper figure 7)' }, { unfit: 'it is no measurement' }],
   ['adapters', { extra: 'task=LoRA' }, { unfit: 'it trains adapters, not all weights' }],

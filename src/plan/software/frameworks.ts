@@ -63,11 +63,11 @@ export const frameworks = [
     name: 'nanotron',
     says: /nanotron/i,
     does: {
-      fuses: false,
       launches: 'interpreted',
       addsApart: true,
       attention: 'flash-2',
       gathersAgain: false,
+      copiesPieces: true,
       overlapsGradients: false,
       overlapsParameters: false,
     },

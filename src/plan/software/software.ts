@@ -3,7 +3,7 @@
 /** What is done in one of several ways. */
 export const ways = {
   attention: ['scores', 'flash-2', 'tuned'],
-  launches: ['interpreted', 'compiled', 'captured', 'none'],
+  launches: ['interpreted', 'awaited', 'compiled', 'captured', 'none'],
   loss: ['separate', 'in place', 'fused', 'blocks'],
   experts: ['by op', 'looped', 'fused'],
   selects: ['products', 'every second product'],
@@ -33,7 +33,10 @@ export interface Software {
   readonly fuses: boolean;
   /** The optimizer goes once through all that it reads and writes. */
   readonly fusedOptimizer: boolean;
-  /** How kernels are launched: by an interpreter op by op, by a compiled program, all at once (CUDA graphs), or by nobody, as on a core. */
+  /**
+   * How kernels are launched: by an interpreter op by op, by one that waits for each to end (CUDA_LAUNCH_BLOCKING), by a compiled
+   * program, all at once (CUDA graphs), or by nobody, as on a core.
+   */
   readonly launches: Way<'launches'>;
   /**
    * How experts work: op by op; as in Megatron, whose products are launched for each expert in a loop (Transformer Engine's GroupedLinear)
@@ -46,6 +49,8 @@ export interface Software {
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
   readonly gathersTensors: boolean;
+  /** ZeRO 1 shares out every tensor by itself, and copies each rank's part of it into its place (Nanotron's all_gather_coalesced). */
+  readonly copiesPieces: boolean;
   /**
    * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
    * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
@@ -80,6 +85,7 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
+  copiesPieces: false,
   loss: 'in place',
   selects: 'products',
   dropout: false,
@@ -105,6 +111,7 @@ export const ownRuntime: Software = {
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,
+  copiesPieces: false,
   loss: 'blocks',
   selects: 'products',
   dropout: false,

@@ -32,5 +32,5 @@ export const keeps: Keeps = {
 export function sustainedShare({ architecture, watts }: Device, rate: ProductRate = 'bf16', of: Keeps = keeps): number {
   const { wide, narrow, watts: usual } = of[architecture];
   const share = rate === 'fp8' || rate === 'int8' || rate === 'fp4' ? narrow : wide;
-  return Math.min(1, share * Math.sqrt(watts / usual));
+  return Math.min(1, share * Math.sqrt((watts ?? usual) / usual));
 }

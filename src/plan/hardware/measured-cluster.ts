@@ -48,8 +48,6 @@ function coreOf({ title, cores, memoryBytes, kernels, alone }: MeasuredMachine, 
     flopsPerSecond: { fp32: 2 / measured.products.product[1]! },
     multiprocessors: 1,
     cacheBytes: 2 ** 20,
-    // Not measured.
-    watts: 0,
     hostBytesPerSecond: 1 / measured.others[1]!,
     source,
     measured,

@@ -29,3 +29,6 @@ export interface GroupTalk {
 
 /** Seconds of one collective with nothing beside it. */
 export type TalkSeconds = (talk: GroupTalk, cluster: Cluster) => number;
+
+/** Of ranks that meet every so many seconds: the time from one meeting to the next, over that of the kernels in between; at least 1. */
+export type Pace = (secondsBetween: number, cluster: Cluster) => number;

@@ -2,7 +2,7 @@
 import type { Device } from './device.ts';
 import type { Host } from './host.ts';
 import type { LinkKind } from './link.ts';
-import type { MeasuredTalk } from './measured-machine.ts';
+import type { MeasuredMachine } from './measured-machine.ts';
 
 /** Links that join so many devices, those of all tiers inside included: a node, a rack, the cluster. */
 export interface Tier {
@@ -28,8 +28,8 @@ export interface Cluster {
   readonly tiers: readonly Tier[];
   /** Undefined: not known. */
   readonly host?: Host;
+  /** What its collectives take, and what its ranks lose that wait for each other, where that was measured. */
+  readonly measured?: Pick<MeasuredMachine, 'talk' | 'pace'>;
   /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */
-  /** What its collectives take, where that was measured: by group size. */
-  readonly measured?: readonly MeasuredTalk[];
   readonly others?: readonly { readonly device: Device; readonly devices: number }[];
 }

@@ -9,7 +9,15 @@ import type { StepSettings } from '../../step/settings.ts';
 export interface CalibrationCase {
   readonly name: string;
   readonly settings: StepSettings;
+  /** Every rank waits for all others after so many instructions; undefined: at the end of the step. */
+  readonly meetEvery?: number;
 }
+
+/** Timed on one rank too, and with meetings. */
+export const probeName = 'llama 512, longer';
+
+/** About a millisecond of the probe, and about ten. */
+const meetings = [2, 20];
 
 interface Sizes {
   readonly hidden: number;
@@ -68,11 +76,12 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
       precision: 'f32',
     },
   });
+  const probe = step(probeName, llama(medium), 512);
   const alone = [
     step('llama 128', llama(tiny), 256),
     step('llama 256', llama(small), 1024),
     step('llama 512', llama(medium), 128),
-    step('llama 512, longer', llama(medium), 512),
+    probe,
     step('llama 1024', llama(wide), 128),
     step('gpt2 256', gpt2(small), 256),
     step('mixtral 256', mixtral(small), 256),
@@ -81,6 +90,7 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
   const chosen = step('mixtral 256, ep', mixtral(small), 512, { ep: 2 });
   return [
     ...alone,
+    ...meetings.map((meetEvery) => ({ ...probe, name: `${probeName}, meeting every ${meetEvery}`, meetEvery })),
     step('llama 256, tp', llama(small), 512, { tp: 2, sp: true }),
     step('llama 256, ring', llama(small), 1024, { cp: 2 }),
     step('llama 256, ulysses', llama(small), 512, { cp: 2, cpMode: 'ulysses' }),

@@ -39,6 +39,8 @@ const sizes = ({ hidden, heads, kvHeads, mlp, vocab, layers = 2 }: Sizes) => ({
 
 const tiny: Sizes = { hidden: 128, heads: 4, kvHeads: 2, mlp: 352, vocab: 320 };
 const small: Sizes = { hidden: 256, heads: 4, kvHeads: 4, mlp: 704, vocab: 2048 };
+const few: Sizes = { hidden: 192, heads: 3, kvHeads: 3, mlp: 512, vocab: 320 };
+const more: Sizes = { hidden: 320, heads: 5, kvHeads: 5, mlp: 896, vocab: 320 };
 const medium: Sizes = { hidden: 512, heads: 8, kvHeads: 4, mlp: 1408, vocab: 320 };
 const wide: Sizes = { hidden: 1024, heads: 8, kvHeads: 8, mlp: 2816, vocab: 2048, layers: 1 };
 
@@ -84,10 +86,10 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
     probe,
     step('llama 1024', llama(wide), 128),
     step('gpt2 256', gpt2(small), 256),
-    step('mixtral 256', mixtral(small), 256),
+    step('mixtral 192', mixtral(few), 256),
   ];
   if (pairs === 0) return alone;
-  const chosen = step('mixtral 256, ep', mixtral(small), 512, { ep: 2 });
+  const chosen = step('mixtral 320, ep', mixtral(more), 512, { ep: 2 });
   return [
     ...alone,
     ...meetings.map((meetEvery) => ({ ...probe, name: `${probeName}, meeting every ${meetEvery}`, meetEvery })),
@@ -96,7 +98,7 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
     step('llama 256, ulysses', llama(small), 512, { cp: 2, cpMode: 'ulysses' }),
     chosen,
     {
-      name: 'mixtral 256, experts choose',
+      name: 'mixtral 320, experts choose',
       settings: { ...chosen.settings, router: { ...plainRouter, routing: 'experts' } },
     },
   ];

@@ -86,7 +86,7 @@ function groupSizes(cores: number): number[] {
 
 type Run = { readonly pool: WorldPool; readonly signal?: AbortSignalLike };
 
-/** By step; the kernels of all ranks. */
+/** By step: kernels of all ranks, and until the last was through. */
 async function timeSteps(
   steps: readonly CalibrationCase[],
   ranks: number,
@@ -111,7 +111,9 @@ async function timeSteps(
   })) as TimedStep[][];
   return steps.map((_, step) => ({
     kernels: results.flatMap((each) => each[step]!.kernels),
-    seconds: results[0]![step]!.seconds,
+    seconds: results[0]![step]!.seconds.map((_, round) =>
+      Math.max(...results.map((each) => each[step]!.seconds[round]!)),
+    ),
   }));
 }
 

@@ -94,7 +94,8 @@ function openStep({ settings, meetEvery }: TimedStepsJob['steps'][number], trans
     transport,
     memory,
     observe(_, start, end) {
-      times[at++ % times.length]!.push((end - start) / 1000);
+      times[at]!.push((end - start) / 1000);
+      at = (at + 1) % times.length;
       if (meetEvery !== undefined && at % meetEvery === 0) meet();
     },
   });

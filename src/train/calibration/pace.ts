@@ -1,5 +1,4 @@
 // How much longer steps take than their kernels cost, by how often ranks meet.
-
 import { worldSize } from '../../mesh/mesh.ts';
 import { quantile } from '../../plan/cost/measured/fit-measured.ts';
 import { measuredKernelSeconds } from '../../plan/cost/measured/measured-costs.ts';
@@ -7,32 +6,29 @@ import type { MeasuredKernels, MeasuredPace } from '../../plan/hardware/measured
 import { type CalibrationCase, probeName } from './cases.ts';
 import type { TimedStep } from './timed-steps-rank.ts';
 
-/** Where there is no other rank to meet, steps are as long however they are cut. */
+/** Of so many ranks, from the steps that each takes by itself: all of them where ranks meet at the end, the probe where they meet before. */
 export function paceOf(
   cases: readonly CalibrationCase[],
   timed: readonly TimedStep[],
-  kernels: MeasuredKernels,
+  costs: MeasuredKernels,
   ranks: number,
 ): MeasuredPace {
-  const unmet = timed.filter((_, at) => worldSize(cases[at]!.settings.layout) === 1 && !cases[at]!.meetEvery);
-  const costs = sum(unmet.map((step) => costOf(step, kernels) / ranks));
-  const rounds = unmet[0]!.seconds.map((_, round) => sum(unmet.map(({ seconds }) => seconds[round]!)));
-  const apart = quantile(rounds, 0.5) / costs;
-  const probe = timed[cases.findIndex(({ name }) => name === probeName)]!;
-  const met = cases.flatMap(({ meetEvery }, at): [number, number][] => {
+  /** What the kernels of a rank cost. */
+  const costOf = (at: number): number =>
+    sum(timed[at]!.kernels.map(({ kernel }) => measuredKernelSeconds(kernel, costs))) / ranks;
+  const secondsOf = (at: number): number => quantile(timed[at]!.seconds, 0.5);
+  const places = [...cases.keys()];
+  const alone = places.filter((at) => worldSize(cases[at]!.settings.layout) === 1 && !cases[at]!.meetEvery);
+  const rounds = timed[0]!.seconds.map((_, round) => sum(alone.map((at) => timed[at]!.seconds[round]!)));
+  const atTheEnd = quantile(rounds, 0.5) / sum(alone.map(costOf));
+  const probe = cases.findIndex(({ name }) => name === probeName);
+  const before = places.flatMap((at): MeasuredPace => {
+    const { meetEvery } = cases[at]!;
     if (!meetEvery) return [];
-    const { seconds, kernels: met } = timed[at]!;
-    const meetings = met.length / ranks / meetEvery;
-    return [
-      [costOf(timed[at]!, kernels) / ranks / meetings, apart * (quantile(seconds, 0.5) / quantile(probe.seconds, 0.5))],
-    ];
+    const instructions = timed[at]!.kernels.length / ranks;
+    return [[(meetEvery / instructions) * costOf(at), (atTheEnd * secondsOf(at)) / secondsOf(probe)]];
   });
-  const whole = costOf(probe, kernels) / ranks;
-  return [...met, [whole, apart] as const].map(([between, over]) => [between, Math.max(1, over)] as const);
+  return [...before, [costOf(probe), atTheEnd] as const].map(([between, over]) => [between, Math.max(1, over)]);
 }
 
 const sum = (all: readonly number[]): number => all.reduce((a, b) => a + b, 0);
-
-/** Of all ranks together. */
-const costOf = ({ kernels }: TimedStep, costs: MeasuredKernels): number =>
-  sum(kernels.map(({ kernel }) => measuredKernelSeconds(kernel, costs)));

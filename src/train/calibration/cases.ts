@@ -86,6 +86,7 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
     probe,
     step('llama 1024', llama(wide), 128),
     step('gpt2 256', gpt2(small), 256),
+    step('gpt2 512', gpt2(medium), 320),
     step('mixtral 192', mixtral(few), 256),
   ];
   if (pairs === 0) return alone;

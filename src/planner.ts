@@ -27,13 +27,5 @@ export type { CostModel } from './plan/training/costs.ts';
 export { fits } from './plan/training/fits.ts';
 export { playTraining, predictTraining } from './plan/training/predict-training.ts';
 export { type ScalingPoint, scalingCurve } from './plan/training/scaling-curve.ts';
-export {
-  currentSoftware,
-  mixedPrecision,
-  type Software,
-  type StepTime,
-  type TrainingFormats,
-  type TrainingMemory,
-  type TrainingPrediction,
-  type TrainingScenario,
-} from './plan/training/scenario.ts';
+export { currentSoftware, type Software } from './plan/software/software.ts';
+export { mixedPrecision, type StepTime, type TrainingFormats, type TrainingMemory, type TrainingPrediction, type TrainingScenario } from './plan/training/scenario.ts';

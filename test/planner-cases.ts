@@ -5,7 +5,8 @@ import { parameterCount } from '../src/model/weights.ts';
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
 import { type ObjectiveName, objectiveNames } from '../src/plan/search/objective.ts';
 import type { SearchTask } from '../src/plan/search/task.ts';
-import { currentSoftware, mixedPrecision } from '../src/plan/training/scenario.ts';
+import { currentSoftware } from '../src/plan/software/software.ts';
+import { mixedPrecision } from '../src/plan/training/scenario.ts';
 import { configJson, type SmallModel } from './small-models.ts';
 
 export interface PlannerCase {

@@ -1,7 +1,8 @@
 // What the words of a training row say of how it ran: one table of rules over its text columns, from the general to the special.
 import type { CpMode, Zero } from '../../mesh/layout.ts';
+import { type FrameworkName, frameworks, megatronBefore2023, shardedEager, switches } from '../software/frameworks.ts';
+import { currentSoftware, type Software } from '../software/software.ts';
 import type { Routing } from '../training/routing.ts';
-import { currentSoftware, type Software } from '../training/scenario.ts';
 import { type Row, wordsIn } from './table.ts';
 
 /** How a backward pass gets its activations: recomputed, or those of every second layer. */
@@ -19,8 +20,8 @@ export interface RowFacts extends Software {
   readonly recompute?: RecomputeFact;
   /** TFLOPs of the row count what is computed anew as well. */
   readonly countsRecomputation: boolean;
-  /** Gradients are as wide as parameters where they are summed up and sent. */
-  readonly narrowGradients: boolean;
+  /** Words are shared out to tensor-parallel ranks as they are, what is left over dropped; else their number is rounded up. */
+  readonly cutsVocabulary: boolean;
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
   /** Where microbatches are not said they are as many as stages. */
@@ -42,108 +43,56 @@ interface Rule {
   readonly means: Partial<RowFacts>;
 }
 
-const noOverlap = {
-  overlapsGradients: false,
-  overlapsParameters: false,
-  overlapsTensor: false,
-  overlapsPipeline: false,
-  overlapsExperts: false,
-} as const;
-
-/** Megatron-LM before 2023, and what was made of it: attention writes its scores, dropout is on, nothing overlaps. */
-const before2023 = {
-  ...noOverlap,
-  attention: 'scores',
-  launches: 'interpreted',
-  addsApart: true,
-  gathersTensors: true,
-  dropout: true,
-  sp: false,
-  zero: 0,
-} as const;
-
-/** Eager PyTorch that shares parameters out: every op a kernel of its own. */
-const shardedEager = {
-  overlapsTensor: false,
-  fuses: false,
-  launches: 'interpreted',
-  addsApart: true,
-  attention: 'flash-2',
-  gathersAgain: false,
-  loss: 'separate',
-  zero: 3,
-  sp: true,
-} as const;
-
-const rules: readonly Rule[] = [
-  // Frameworks and their time.
-  {
-    in: 'framework',
-    says: /megatron-?core|megatron moe|simumax/i,
-    means: { sp: true, zero: 1, launches: 'interpreted' },
+/** What a row of these frameworks leaves open. */
+const customs: Readonly<Record<FrameworkName, Partial<RowFacts>>> = {
+  'megatron-lm': { sp: true, zero: 1 },
+  nemo: { sp: true, zero: 1 },
+  'megatron-lm-2021': { sp: false, zero: 0 },
+  'megatron-deepspeed': { sp: false, zero: 1 },
+  nanotron: { sp: true, zero: 0 },
+  internevo: { sp: false, zero: 1 },
+  torchtitan: {
+    sp: true,
+    zero: 3,
+    cpMode: 'gather',
+    // Before 2025: see below.
+    loss: 'separate',
+    microbatchesAreStages: true,
+    readsReserved: true,
   },
-  {
-    in: 'framework',
-    says: /nemo|bridge|dgx cloud/i,
-    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted' },
-  },
+  mosaicml: { sp: true, zero: 3 },
+  maxtext: { zero: 3 },
+};
+
+/** Software that nobody can name for runs of their own: a company's, or a study's. */
+const otherFrameworks: readonly Rule[] = [
   {
     in: 'framework',
     says: /megascale|llama 3 herd|mlperf|kwai/i,
     means: { sp: true, zero: 1, launches: 'interpreted' },
   },
-  { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
-  { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
-  { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
+  // Megatron-DeepSpeed, with 16-bit gradients as DeepSpeed has them in fp16; a rank has V // tp words (vTrain, src/model/gpt_modeling.py).
   {
     in: 'framework',
-    says: /bigscience|megatron-deepspeed/i,
-    means: { ...before2023, zero: 1, narrowGradients: true, awaitsRanks: true },
-  },
-  { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true, addsApart: false } },
-  {
-    in: 'framework',
-    says: /nanotron/i,
-    means: {
-      fuses: false,
-      launches: 'interpreted',
-      addsApart: true,
-      attention: 'flash-2',
-      gathersAgain: false,
-      sp: true,
-      zero: 0,
-      overlapsGradients: false,
-      overlapsParameters: false,
-    },
+    says: /vtrain/i,
+    means: { ...megatronBefore2023, sp: false, zero: 0, narrowGradients: true, cutsVocabulary: true },
   },
   {
     in: 'framework',
-    says: /internevo/i,
-    means: {
-      zero: 1,
-      sp: false,
-      overlapsTensor: false,
-      overlapsParameters: false,
-      narrowGradients: true,
-      attention: 'flash-2',
-      fuses: false,
-      launches: 'interpreted',
-      addsApart: true,
-    },
+    says: /korthikanti|calculon/i,
+    means: { ...megatronBefore2023, sp: false, zero: 0, addsApart: false },
   },
   {
     in: 'framework',
-    says: /torchtitan/i,
-    means: {
-      ...shardedEager,
-      selects: 'every second product',
-      cpMode: 'gather',
-      microbatchesAreStages: true,
-      readsReserved: true,
-    },
+    says: /zero bubble/i,
+    means: { ...megatronBefore2023, sp: false, zero: 0, overlapsPipeline: true, addsApart: false },
   },
-  { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
-  { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
+  { in: 'framework', says: /automodel/i, means: { ...shardedEager, sp: true, zero: 3 } },
+];
+
+const rules: readonly Rule[] = [
+  ...otherFrameworks,
+  ...frameworks.map(({ name, says, does }): Rule => ({ in: 'framework', says, means: { ...does, ...customs[name] } })),
   { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores', overlapsGradients: false } },
   { in: 'precision', says: /^te /i, means: { attention: 'tuned' } },
   { in: 'framework', says: /method=megatron-lm/i, means: { overlapsGradients: false, overlapsTensor: false } },
@@ -171,21 +120,10 @@ const rules: readonly Rule[] = [
   { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'selective' } },
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
-  // What runs beside what.
-  { says: /comm overlap disabled|overlap with off/i, means: noOverlap },
-  { says: /tensor_par_overlap=none|vanilla tp/i, means: { overlapsTensor: false } },
-  { says: /async ?tp/i, means: { overlapsTensor: true } },
-  { says: /unoverlapped dp/i, means: { overlapsGradients: false } },
-  { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
-  { says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i, means: { overlapsExperts: true } },
-  { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
-  { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
   // TorchTitan has compiled its loss as well since then.
   { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
-  { in: 'framework', says: /mosaicml|llm-foundry/i, means: { loss: 'fused' } },
-  { says: /fused ce|liger/i, means: { loss: 'blocks' } },
-  { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
+  ...switches.map(({ says, does }): Rule => ({ says, means: does })),
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
@@ -232,7 +170,7 @@ const unlessSaid: RowFacts = {
   schedule: '1f1b',
   interleaved: false,
   countsRecomputation: false,
-  narrowGradients: false,
+  cutsVocabulary: false,
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,

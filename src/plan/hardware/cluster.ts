@@ -1,4 +1,5 @@
 // What a cluster is to the planner: alike devices joined by tiers of links, the fastest first.
+import type { SoftwareChange } from '../software/frameworks.ts';
 import type { Device } from './device.ts';
 import type { Host } from './host.ts';
 import type { LinkKind } from './link.ts';
@@ -30,6 +31,8 @@ export interface Cluster {
   readonly host?: Host;
   /** What its collectives take, and what its ranks lose that wait for each other, where that was measured. */
   readonly measured?: Pick<MeasuredMachine, 'talk' | 'pace'>;
+  /** What runs there, where runs of its owner said so: how it differs from a tuned stack of today. */
+  readonly software?: SoftwareChange;
   /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */
   readonly others?: readonly { readonly device: Device; readonly devices: number }[];
 }

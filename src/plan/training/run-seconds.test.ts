@@ -3,11 +3,12 @@ import { expect, test } from 'vitest';
 import { namedScenario } from '../../../test/training-scenarios.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
+import type { Software } from '../software/software.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import { trainingCosts } from './costs.ts';
 import { predictTraining, stepSettings } from './predict-training.ts';
 import { addSeconds, allSeconds, chunkSeconds, noSeconds, runSeconds } from './run-seconds.ts';
-import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
+import { type TrainingScenario, widthsOf } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 const scenario = namedScenario({ layout: 'tp=2,pp=2,dp=8,sp,zero=1', cluster: '32xh100', globalBatch: 64 });

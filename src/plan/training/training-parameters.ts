@@ -1,6 +1,6 @@
 // What measured steps of training say beyond kernels and collectives: few numbers for all models, devices and layouts.
 import type { Architecture } from '../hardware/device.ts';
-import type { Software } from './scenario.ts';
+import type { Software } from '../software/software.ts';
 
 export interface TrainingParameters {
   /** Of tensor-parallel collectives that run beside products in pieces: the first piece and the last have none to run beside. */
@@ -25,8 +25,8 @@ export interface TrainingParameters {
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
-  /** Where hosts of ranks are not equally far, that a tensor-parallel sum waits for the last of them. */
-  readonly awaitedSeconds: number;
+  /** And for each rank that tensor-parallel sums are of so many more: no host goes on before the slowest of them (vTrain, tp of 1 to 8). */
+  readonly awaitedLaunches: number;
   /** Of the rate of gathers by block, those of every tensor by itself: ZeRO-3 of SC'21 on 384 to 2,240 GPUs alike. */
   readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: a part of the model takes this norm of both. */
@@ -45,7 +45,7 @@ export const trainingParameters: TrainingParameters = {
   groupedShare: 0.8,
   launchSeconds: { interpreted: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
   collectiveLaunches: 2,
-  awaitedSeconds: 150e-6,
+  awaitedLaunches: 0.4,
   tensorGathers: 0.22,
   takesTurns: 8,
 };

@@ -117,7 +117,7 @@ if (unknown !== undefined)
 function run({ name, title }: Section): string {
   process.stderr.write(`${title} ...\n`);
   const path = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const given = name === 'training' ? (['python', 'rounds'] as const) : [];
+  const given = name === 'training' ? (['python', 'rounds'] as const) : name === 'local' ? (['rounds'] as const) : [];
   const options = given.flatMap((option) => (values[option] === undefined ? [] : [`--${option}`, values[option]]));
   const { status, signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', path, ...options], {
     encoding: 'utf8',

@@ -20,6 +20,7 @@ export const measuredMachine = (ops: readonly string[] = ['add', 'adamw', 'zero'
     [0.001, 1],
     [1, 1],
   ],
+  turns: 1,
   talk: [
     {
       ranks: 2,

@@ -12,5 +12,5 @@ export const fittedCosts: CostModel = calibratedCosts({
       : kernelSeconds(kernel, device, formats, conditions),
   talkSeconds: (talk, cluster) =>
     cluster.measured ? measuredTalkSeconds(talk, cluster.measured.talk) : talkSeconds(talk, cluster),
-  pace: (secondsBetween, { measured }) => (measured ? measuredPace(secondsBetween, measured.pace) : 1),
+  pace: (meetings, { measured }) => (measured ? measuredPace(meetings, measured) : 1),
 });

@@ -30,7 +30,7 @@ export interface Cluster {
   /** Undefined: not known. */
   readonly host?: Host;
   /** What its collectives take, and what its ranks lose that wait for each other, where that was measured. */
-  readonly measured?: Pick<MeasuredMachine, 'talk' | 'pace'>;
+  readonly measured?: Pick<MeasuredMachine, 'talk' | 'pace' | 'turns'>;
   /** What runs there, where runs of its owner said so: how it differs from a tuned stack of today. */
   readonly software?: SoftwareChange;
   /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */

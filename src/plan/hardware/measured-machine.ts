@@ -38,6 +38,8 @@ export interface MeasuredMachine {
   /** Time of a step where one rank works alone, over that while ranks work on all cores. */
   readonly alone: number;
   readonly pace: MeasuredPace;
+  /** Time of a rank's work while others wait, as stages of a pipeline do, over that while ranks work on all cores: with less to share, just woken. */
+  readonly turns: number;
   /** By group size; none where there is one core. */
   readonly talk: readonly MeasuredTalk[];
 }

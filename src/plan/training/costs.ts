@@ -38,9 +38,11 @@ export interface TrainingCosts {
 const ofCopies = (layout: Layout): Layout =>
   layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
 
+/** `idle`: the share of ranks that wait for work, on average. */
 export function trainingCosts(
   { cluster, config, formats, layout, software, routing = 'even' }: TrainingScenario,
   model: CostModel,
+  idle = 0,
 ): TrainingCosts {
   const { device } = cluster;
   const busiest = busiestRank(config, layout, routing);
@@ -98,7 +100,7 @@ export function trainingCosts(
     parameters,
     kernel,
     launches: launchesOf,
-    pace: (secondsBetween) => model.pace?.(secondsBetween, cluster) ?? 1,
+    pace: (secondsBetween) => model.pace?.({ secondsBetween, idle }, cluster) ?? 1,
     talk({ axis, call, bytes }) {
       const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
       const seconds = model.talkSeconds(

@@ -1,4 +1,5 @@
 // What a stage computes and says in a step, in seconds: what its schedule is played with.
+import type { Layout } from '../../mesh/layout.ts';
 import type { Work } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import type { Software } from '../software/software.ts';
@@ -25,14 +26,11 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
   const { software, layout } = scenario;
   const withCopies = (chunk: ChunkSummary, kind: Work['kind'], software: Software): RunSeconds =>
     besideCopies(
-      paced(chunkSeconds(chunk, kind, costs, software), meetingsIn(chunk[kind]), costs),
+      paced(chunkSeconds(chunk, kind, costs, software), meetingsIn(chunk[kind], layout), costs),
       kind,
       movedOf(scenario, chunk),
       scenario.cluster,
     );
-  /** Of a microbatch: at collectives, and where its message is waited for. */
-  const meetingsIn = ({ talk }: RunSummary): number =>
-    talk.reduce((sum, { ranks, count }) => sum + (ranks > 1 ? count : 0), layout.pp > 1 ? 1 : 0);
   // Halves of backwards are looked at where a schedule has them.
   const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => withCopies(kinds, kind, software)));
   const apart = summary.chunks.map((kinds) =>
@@ -55,6 +53,13 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     optimizer: optimizerOf(summary, costs, scenario, whole('backward').compute),
   };
 }
+
+/** Of a microbatch: at its collectives, of which a ring's come in pairs, keys with values, and where its message is waited for. */
+const meetingsIn = ({ talk }: RunSummary, { pp }: Layout): number =>
+  talk.reduce(
+    (sum, { ranks, call, count }) => sum + (ranks === 1 ? 0 : call === 'ringShift' ? count / 2 : count),
+    pp > 1 ? 1 : 0,
+  );
 
 /** Kernels as ranks take them that meet so often; with no meeting in it a step is longer than what its kernels vary over. */
 const paced = (seconds: RunSeconds, meetings: number, { pace }: TrainingCosts): RunSeconds => ({

@@ -9,7 +9,7 @@ import { runWorld } from '../../runtime/world.ts';
 import { createPool, type WorldPool } from '../../runtime/world-pool.ts';
 import { talkOf } from '../../step/talk.ts';
 import { type CalibrationCase, calibrationCases, probeName } from './cases.ts';
-import { paceOf } from './pace.ts';
+import { paceOf, turnsOf } from './pace.ts';
 import type { TimedStep, TimedStepsJob, TimedStepsReport } from './timed-steps-rank.ts';
 import type { TimedTalkJob } from './timed-talk-rank.ts';
 
@@ -70,6 +70,7 @@ export async function calibrate({ signal, pool: given, onProgress }: Calibrating
       kernels,
       alone: quantile(alone!.seconds, 0.5) / quantile(timed[probe]!.seconds, 0.5),
       pace: paceOf(cases, timed, kernels, cores),
+      turns: turnsOf(cases, timed, cores),
       talk,
     };
   } finally {

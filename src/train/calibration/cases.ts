@@ -11,13 +11,12 @@ export interface CalibrationCase {
   readonly settings: StepSettings;
   /** Every rank waits for all others after so many instructions; undefined: at the end of the step. */
   readonly meetEvery?: number;
+  /** From one meeting to the next only one rank works, while the others wait for their turn. */
+  readonly inTurns?: true;
 }
 
-/** Timed on one rank too, and with meetings. */
+/** Timed on one rank too. */
 export const probeName = 'llama 512, longer';
-
-/** About a millisecond of the probe, and about ten. */
-const meetings = [2, 20];
 
 interface Sizes {
   readonly hidden: number;
@@ -78,9 +77,15 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
       precision: 'f32',
     },
   });
+  const short = step('llama 128', llama(tiny), 256);
   const probe = step(probeName, llama(medium), 512);
+  const meeting = (of: CalibrationCase, meetEvery: number): CalibrationCase => ({
+    ...of,
+    name: `${of.name}, meeting every ${meetEvery}`,
+    meetEvery,
+  });
   const alone = [
-    step('llama 128', llama(tiny), 256),
+    short,
     step('llama 256', llama(small), 1024),
     step('llama 512', llama(medium), 128),
     probe,
@@ -93,7 +98,11 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
   const chosen = step('mixtral 320, ep', mixtral(more), 512, { ep: 2 });
   return [
     ...alone,
-    ...meetings.map((meetEvery) => ({ ...probe, name: `${probeName}, meeting every ${meetEvery}`, meetEvery })),
+    // From some tenths of a millisecond to some tens.
+    meeting(short, 4),
+    meeting(probe, 2),
+    meeting(probe, 20),
+    { ...meeting(probe, 60), name: `${probe.name}, in turns`, inTurns: true },
     step('llama 256, tp', llama(small), 512, { tp: 2, sp: true }),
     step('llama 256, ring', llama(small), 1024, { cp: 2 }),
     step('llama 256, ulysses', llama(small), 512, { cp: 2, cpMode: 'ulysses' }),

@@ -6,7 +6,18 @@ import type { MeasuredKernels, MeasuredPace } from '../../plan/hardware/measured
 import { type CalibrationCase, probeName } from './cases.ts';
 import type { TimedStep } from './timed-steps-rank.ts';
 
-/** Of so many ranks, from the steps that each takes by itself: all of them where ranks meet at the end, the probe where they meet before. */
+/** The same step without meetings. */
+const plainOf = (cases: readonly CalibrationCase[], { settings }: CalibrationCase): number =>
+  cases.findIndex((each) => each.settings === settings && !each.meetEvery);
+
+/** Of a rank's work while all others wait for their turn, over that while all work. */
+export function turnsOf(cases: readonly CalibrationCase[], timed: readonly TimedStep[], ranks: number): number {
+  const at = cases.findIndex(({ inTurns }) => inTurns);
+  if (at < 0) return 1;
+  return quantile(timed[at]!.seconds, 0.5) / ranks / quantile(timed[plainOf(cases, cases[at]!)]!.seconds, 0.5);
+}
+
+/** Of so many ranks, from the steps that each takes by itself: all of them where ranks meet at the end, some where they meet before. */
 export function paceOf(
   cases: readonly CalibrationCase[],
   timed: readonly TimedStep[],
@@ -23,10 +34,12 @@ export function paceOf(
   const atTheEnd = quantile(rounds, 0.5) / sum(alone.map(costOf));
   const probe = cases.findIndex(({ name }) => name === probeName);
   const before = places.flatMap((at): MeasuredPace => {
-    const { meetEvery } = cases[at]!;
-    if (!meetEvery) return [];
+    const { meetEvery, inTurns } = cases[at]!;
+    if (!meetEvery || inTurns) return [];
     const instructions = timed[at]!.kernels.length / ranks;
-    return [[(meetEvery / instructions) * costOf(at), (atTheEnd * secondsOf(at)) / secondsOf(probe)]];
+    return [
+      [(meetEvery / instructions) * costOf(at), (atTheEnd * secondsOf(at)) / secondsOf(plainOf(cases, cases[at]!))],
+    ];
   });
   return [...before, [costOf(probe), atTheEnd] as const].map(([between, over]) => [between, Math.max(1, over)]);
 }

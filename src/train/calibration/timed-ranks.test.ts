@@ -52,6 +52,15 @@ test('ranks that meet wait for the one that takes longer, every time', async () 
   }
 });
 
+test('ranks that take turns take as long as all of them together', async () => {
+  const { settings } = calibrationCases(2)[0]!;
+  const [first, second] = (await timed({ settings, meetEvery: 50, inTurns: true })) as [TimedStep, TimedStep];
+  for (const [round, whole] of first.seconds.entries()) {
+    const both = [...first.kernels, ...second.kernels].reduce((sum, { seconds }) => sum + seconds[round]!, 0);
+    expect(Math.max(whole, second.seconds[round]!)).toBeGreaterThan(both);
+  }
+});
+
 test('every collective between two ranks', async () => {
   const lengths = [64, 2 ** 16];
   const between = { from: 0, to: 1, capacityBytes: 2 ** 16, messages: 4 };

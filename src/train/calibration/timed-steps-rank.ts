@@ -18,7 +18,7 @@ import type { CalibrationCase } from './cases.ts';
 
 export interface TimedStepsJob {
   /** Of a layout of one rank each rank takes the step by itself; those of a layout of several the first ones together. */
-  readonly steps: readonly Pick<CalibrationCase, 'settings' | 'meetEvery'>[];
+  readonly steps: readonly Pick<CalibrationCase, 'settings' | 'meetEvery' | 'inTurns'>[];
   /** Rounds go on until so many seconds have gone, besides what comes before the first. */
   readonly seconds: number;
 }
@@ -76,7 +76,8 @@ export async function rank(
   return opened.map((step, at) => ({ kernels: step?.timed() ?? [], seconds: whole[at]!.slice(1) }));
 }
 
-function openStep({ settings, meetEvery }: TimedStepsJob['steps'][number], transport: Transport, meet: () => void) {
+function openStep(step: TimedStepsJob['steps'][number], transport: Transport, meetOnce: () => void) {
+  const { settings, meetEvery, inTurns } = step;
   const { layout } = settings;
   const ranks = worldSize(layout);
   if (ranks > 1 && transport.rank >= ranks) return undefined;
@@ -85,6 +86,13 @@ function openStep({ settings, meetEvery }: TimedStepsJob['steps'][number], trans
   const program = nodeByNode(buildTrainingStep(settings, own));
   const memory = allocateMemory([program], (bytes) => transport.allocate(bytes));
   const times: number[][] = program.instructions.map(() => []);
+  const meet = (times: number): void => {
+    for (let time = 0; time < times; time++) meetOnce();
+  };
+  /** Meetings until the next turn, and those before the first and after the last. */
+  const turns = inTurns
+    ? { next: transport.size, before: transport.rank, after: transport.size - 1 - transport.rank }
+    : { next: 1, before: 0, after: 0 };
   let at = 0;
   const {
     memory: { of },
@@ -96,7 +104,7 @@ function openStep({ settings, meetEvery }: TimedStepsJob['steps'][number], trans
     observe(_, start, end) {
       times[at]!.push((end - start) / 1000);
       at = (at + 1) % times.length;
-      if (meetEvery !== undefined && at % meetEvery === 0) meet();
+      if (at > 0 && meetEvery !== undefined && at % meetEvery === 0) meet(turns.next);
     },
   });
   if (program.one !== undefined) of(program.one).fill(1);
@@ -108,7 +116,11 @@ function openStep({ settings, meetEvery }: TimedStepsJob['steps'][number], trans
       fillStep(of, program, { settings, coords, step: number, sequence });
       writeOptimizer(of(program.optimizer), number, optimizerDefaults(1e-4, 100));
     },
-    run,
+    run() {
+      meet(turns.before);
+      run();
+      meet(turns.after);
+    },
     timed: () =>
       program.instructions.flatMap((instruction, index): TimedKernel[] => {
         const kernel = kernelOfInstruction(instruction, program);

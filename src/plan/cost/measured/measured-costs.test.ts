@@ -33,6 +33,16 @@ test('ranks that meet more seldom than any that were measured lose as much as th
     [0.001, 1.4],
     [0.1, 1.2],
   ] as const;
-  const at = [0, 0.001, 0.0505, 0.1, Number.POSITIVE_INFINITY].map((seconds) => measuredPace(seconds, pace));
+  const at = [0, 0.001, 0.0505, 0.1, Number.POSITIVE_INFINITY].map((secondsBetween) =>
+    measuredPace({ secondsBetween, idle: 0 }, { pace, turns: 0.5 }),
+  );
   for (const [i, over] of [1.4, 1.4, 1.3, 1.2, 1.2].entries()) expect(at[i]).toBeCloseTo(over, 12);
+});
+
+test('the more ranks idle, the nearer to the pace of one at work; kernels never take less than they cost', () => {
+  const pace = [[1, 1.2]] as const;
+  const at = (idle: number, turns: number) => measuredPace({ secondsBetween: 1, idle }, { pace, turns });
+  expect(at(0.25, 0.8)).toBeCloseTo(1.2 * 0.95, 12);
+  expect(at(0.5, 1.4)).toBeCloseTo(1.2 * 1.2, 12);
+  expect(at(1, 0.8)).toBe(1);
 });

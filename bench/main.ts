@@ -113,11 +113,17 @@ const unknown = positionals.find((name) => !sections.some((section) => section.n
 if (unknown !== undefined)
   throw new Error(`no benchmark ${unknown}; there are ${sections.map(({ name }) => name).join(', ')}`);
 
+/** Passed on. */
+const optionsOf: Readonly<Record<string, readonly (keyof typeof values)[]>> = {
+  training: ['python', 'rounds'],
+  local: ['rounds'],
+};
+
 /** What a section printed. */
 function run({ name, title }: Section): string {
   process.stderr.write(`${title} ...\n`);
   const path = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const given = name === 'training' ? (['python', 'rounds'] as const) : name === 'local' ? (['rounds'] as const) : [];
+  const given = optionsOf[name] ?? [];
   const options = given.flatMap((option) => (values[option] === undefined ? [] : [`--${option}`, values[option]]));
   const { status, signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', path, ...options], {
     encoding: 'utf8',

@@ -12,7 +12,7 @@ import { fittedCosts } from '../cost/fitted-costs.ts';
 import { measuredCluster } from '../hardware/measured-cluster.ts';
 import type { MeasuredPace } from '../hardware/measured-machine.ts';
 import { ownRuntime } from '../software/software.ts';
-import { predictTraining, stepSettings } from './predict-training.ts';
+import { playTraining, predictTraining, stepSettings } from './predict-training.ts';
 import { mixedPrecision, type TrainingScenario } from './scenario.ts';
 
 const llama = parseModelConfig({ ...findPreset('llama-tiny'), num_hidden_layers: 2 }, 'llama');
@@ -115,8 +115,21 @@ describe('ranks that meet take longer for their kernels, not for what they say',
       [1, 1],
     ];
     const over = (layout: string) => timeOf(layout, pace).compute / timeOf(layout, always(1)).compute;
-    expect(over('dp=2')).toBe(1);
-    expect(over('pp=2')).toBeGreaterThan(1);
-    expect(over('tp=2')).toBeGreaterThan(over('pp=2'));
+    expect([over('dp=2'), over('pp=2')]).toEqual([1, 1]);
+    expect(over('cp=2')).toBeGreaterThan(1);
+    expect(over('tp=2')).toBeGreaterThan(1);
   });
+});
+
+test('stages work at the pace of as many ranks as their schedule leaves at work', () => {
+  const pace: MeasuredPace = [[1, 1.5]];
+  const at = (layout: string, turns: number) => ({
+    ...scenarioOf(layout),
+    cluster: measuredCluster({ ...measuredMachine(), pace, turns }, 2),
+  });
+  const compute = (layout: string, turns: number) => predictTraining(at(layout, turns), fittedCosts).time.compute;
+  const { bubbleFraction } = playTraining(at('pp=2', 1), fittedCosts);
+  expect(bubbleFraction).toBeGreaterThan(0.1);
+  expect(compute('pp=2', 1.4) / compute('pp=2', 1)).toBeCloseTo(1 + 0.4 * bubbleFraction, 12);
+  expect(compute('tp=2', 1.4)).toBe(compute('tp=2', 1));
 });

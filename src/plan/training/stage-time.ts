@@ -1,5 +1,4 @@
 // What a stage computes and says in a step, in seconds: what its schedule is played with.
-import type { Layout } from '../../mesh/layout.ts';
 import type { Work } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import type { Software } from '../software/software.ts';
@@ -26,7 +25,7 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
   const { software, layout } = scenario;
   const withCopies = (chunk: ChunkSummary, kind: Work['kind'], software: Software): RunSeconds =>
     besideCopies(
-      paced(chunkSeconds(chunk, kind, costs, software), meetingsIn(chunk[kind], layout), costs),
+      paced(chunkSeconds(chunk, kind, costs, software), meetingsIn(chunk[kind]), costs),
       kind,
       movedOf(scenario, chunk),
       scenario.cluster,
@@ -54,12 +53,15 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
   };
 }
 
-/** Of a microbatch: at its collectives, of which a ring's come in pairs, keys with values, and where its message is waited for. */
-const meetingsIn = ({ talk }: RunSummary, { pp }: Layout): number =>
-  talk.reduce(
-    (sum, { ranks, call, count }) => sum + (ranks === 1 ? 0 : call === 'ringShift' ? count / 2 : count),
-    pp > 1 ? 1 : 0,
-  );
+/**
+ * Of a microbatch: at its collectives, of which a ring's come in pairs, keys with values. Messages of a pipeline are none: what holds up one stage now and then,
+ * the idle times that a schedule leaves the others take up.
+ */
+const meetingsIn = ({ talk }: RunSummary): number =>
+  talk.reduce((sum, { ranks, call, count }) => {
+    if (ranks === 1) return sum;
+    return sum + (call === 'ringShift' ? count / 2 : count);
+  }, 0);
 
 /** Kernels as ranks take them that meet so often; with no meeting in it a step is longer than what its kernels vary over. */
 const paced = (seconds: RunSeconds, meetings: number, { pace }: TrainingCosts): RunSeconds => ({

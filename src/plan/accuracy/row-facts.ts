@@ -20,14 +20,21 @@ export interface RowFacts extends Software {
   readonly recompute?: RecomputeFact;
   /** TFLOPs of the row count what is computed anew as well. */
   readonly countsRecomputation: boolean;
-  /** Words are shared out to tensor-parallel ranks as they are, what is left over dropped; else their number is rounded up. */
-  readonly cutsVocabulary: boolean;
+  /** And of all FLOPs only those of layers with their weights: neither scores nor the head. */
+  readonly countsLayersAlone: boolean;
+  /**
+   * Words are shared out to tensor-parallel ranks as they are, what is left over dropped; or their number is rounded up to a multiple of 128
+   * where a row says it, or so that each rank has one, whoever says it (Megatron's make-vocab-size-divisible-by).
+   */
+  readonly vocabulary: 'cut' | 'padded' | 'padded by rank';
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
   /** Where microbatches are not said they are as many as stages. */
   readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
+  /** Stages share out the weights of layers and head: each ends with the layer that takes it beyond its part (Nanotron). */
+  readonly dealsWeights: boolean;
   readonly optimizerOnHost: boolean;
   readonly routing: Routing;
   /** Share of what layers keep. */
@@ -49,7 +56,7 @@ const customs: Readonly<Record<FrameworkName, Partial<RowFacts>>> = {
   nemo: { sp: true, zero: 1 },
   'megatron-lm-2021': { sp: false, zero: 0 },
   'megatron-deepspeed': { sp: false, zero: 1 },
-  nanotron: { sp: true, zero: 0 },
+  nanotron: { sp: true, zero: 0, dealsWeights: true },
   internevo: { sp: false, zero: 1 },
   torchtitan: {
     sp: true,
@@ -69,13 +76,15 @@ const otherFrameworks: readonly Rule[] = [
   {
     in: 'framework',
     says: /megascale|llama 3 herd|mlperf|kwai/i,
-    means: { sp: true, zero: 1, launches: 'interpreted' },
+    means: { sp: true, zero: 1, launches: 'interpreted', experts: 'looped' },
   },
+  // PyTorch's own, which had its collectives run beside products from September 2024 on ("Introducing async tensor parallelism in PyTorch").
+  { in: 'framework', says: /llama 3 herd/i, means: { overlapsTensor: false } },
   // Megatron-DeepSpeed, with 16-bit gradients as DeepSpeed has them in fp16; a rank has V // tp words (vTrain, src/model/gpt_modeling.py).
   {
     in: 'framework',
     says: /vtrain/i,
-    means: { ...megatronBefore2023, sp: false, zero: 0, narrowGradients: true, cutsVocabulary: true },
+    means: { ...megatronBefore2023, sp: false, zero: 0, narrowGradients: true, vocabulary: 'cut' },
   },
   {
     in: 'framework',
@@ -91,8 +100,15 @@ const otherFrameworks: readonly Rule[] = [
 ];
 
 const rules: readonly Rule[] = [
+  {
+    in: 'framework',
+    says: /megatron|nemo|bridge|dgx cloud|simumax|megascale|mlperf|kwai|korthikanti|calculon|bigscience|zero bubble/i,
+    means: { vocabulary: 'padded by rank' },
+  },
   ...otherFrameworks,
   ...frameworks.map(({ name, says, does }): Rule => ({ in: 'framework', says, means: { ...does, ...customs[name] } })),
+  // CUDA_LAUNCH_BLOCKING was set in all its runs (chronicles of tr11).
+  { in: 'framework', says: /bigscience/i, means: { launches: 'awaited' } },
   { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores', overlapsGradients: false } },
   { in: 'precision', says: /^te /i, means: { attention: 'tuned' } },
   { in: 'framework', says: /method=megatron-lm/i, means: { overlapsGradients: false, overlapsTensor: false } },
@@ -112,6 +128,8 @@ const rules: readonly Rule[] = [
   { in: 'pp_schedule', says: /gpipe/i, means: { schedule: 'gpipe' } },
   { in: 'pp_schedule', says: /^zb|zero.?bubble/i, means: { schedule: 'zb-h1' } },
   { in: 'pp_schedule', says: /interleaved|1f1b-i/i, means: { interleaved: true } },
+  // Megatron's messages between stages run beside work where stages have several chunks, and nowhere else (its arguments.py).
+  { in: 'extra', says: /overlap (\w+\/)*PP comm on/i, means: { interleaved: true } },
   { says: /type:transformer\|embedding/i, means: { countsEnds: true } },
   // What backward passes compute anew.
   { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },
@@ -121,12 +139,22 @@ const rules: readonly Rule[] = [
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
   // Kernels, numbers and conventions.
+  // Megatron-Bridge's recipes of mixtures in MXFP8 (perf_recipes: _enable_hybridep_full_iteration_mxfp8): steps that are captured whole,
+  // experts in one kernel, exchanges beside others' work, attention in FP8.
+  {
+    says: /mxfp8.*container=(26\.(0[6-9]|1)|2[7-9]).*\bmoe\b/i,
+    means: { overlapsExperts: true, launches: 'captured', experts: 'fused', narrowAttention: true },
+  },
   // TorchTitan has compiled its loss as well since then.
   { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
   ...switches.map(({ says, does }): Rule => ({ says, means: does })),
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
+  // BigScience's rates before 21 February 2022 (chronicles of tr11, "TFLOPs calculation improved").
+  { in: 'extra', says: /incl\. recompute.*date=02-(1\d|20)\b/i, means: { countsLayersAlone: true } },
+  // BigScience's rates before 21 February 2022 (chronicles of tr11, "TFLOPs calculation improved").
+  { in: 'extra', says: /incl\. recompute.*date=02-(1\d|20)\b/i, means: { countsLayersAlone: true } },
   { says: /routing=dropless|natural routing/i, means: { routing: 'natural' } },
   // What waits on the host; `activation_offload_alpha` says a share: see training-row.ts.
   { says: /cpu adamw offload|[^_]cpu_offload=true/i, means: { optimizerOnHost: true } },
@@ -170,10 +198,12 @@ const unlessSaid: RowFacts = {
   schedule: '1f1b',
   interleaved: false,
   countsRecomputation: false,
-  cutsVocabulary: false,
+  countsLayersAlone: false,
+  vocabulary: 'padded',
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,
+  dealsWeights: false,
   optimizerOnHost: false,
   routing: 'even',
   activationsOnHost: 0,

@@ -43,8 +43,16 @@ export const shardedEager = {
 
 /** Of two that match the later counts. */
 export const frameworks = [
-  { name: 'megatron-lm', says: /megatron-?core|megatron moe|simumax/i, does: { launches: 'interpreted' } },
-  { name: 'nemo', says: /nemo|bridge|dgx cloud/i, does: { narrowGradients: true, launches: 'interpreted' } },
+  {
+    name: 'megatron-lm',
+    says: /megatron-?core|megatron moe|simumax/i,
+    does: { launches: 'interpreted', experts: 'looped' },
+  },
+  {
+    name: 'nemo',
+    says: /nemo|bridge|dgx cloud/i,
+    does: { narrowGradients: true, launches: 'interpreted', experts: 'looped' },
+  },
   { name: 'megatron-lm-2021', says: /sc21|megatron-lm 2020/i, does: megatronBefore2023 },
   {
     name: 'megatron-deepspeed',
@@ -55,11 +63,11 @@ export const frameworks = [
     name: 'nanotron',
     says: /nanotron/i,
     does: {
-      fuses: false,
       launches: 'interpreted',
       addsApart: true,
       attention: 'flash-2',
       gathersAgain: false,
+      copiesPieces: true,
       overlapsGradients: false,
       overlapsParameters: false,
     },
@@ -97,7 +105,7 @@ export const switches = [
   { name: 'no-pipeline-overlap', says: /\bsync p2p/i, does: { overlapsPipeline: false } },
   {
     name: 'expert-overlap',
-    says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i,
+    says: /1f1b overlap/i,
     does: { overlapsExperts: true },
   },
   { name: 'alltoall', says: /dispatcher=a2a|alltoall dispatcher/i, does: { sendsOnce: false } },

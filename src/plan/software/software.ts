@@ -3,14 +3,15 @@
 /** What is done in one of several ways. */
 export const ways = {
   attention: ['scores', 'flash-2', 'tuned'],
-  launches: ['interpreted', 'compiled', 'captured', 'none'],
+  launches: ['interpreted', 'awaited', 'compiled', 'captured', 'none'],
   loss: ['separate', 'in place', 'fused', 'blocks'],
+  experts: ['by op', 'looped', 'fused'],
   selects: ['products', 'every second product'],
 } as const;
 
 type Way<K extends keyof typeof ways> = (typeof ways)[K][number];
 
-/** Flags of what is done; `narrowGradients` is acted on where formats are chosen (mixedPrecision of training/scenario.ts). */
+/** Flags of what is done; `narrowGradients` and `narrowAttention` are acted on where formats are chosen (mixedPrecision of training/scenario.ts). */
 export interface Software {
   /** Gradients are reduced while the last microbatch's backward runs. */
   readonly overlapsGradients: boolean;
@@ -32,14 +33,24 @@ export interface Software {
   readonly fuses: boolean;
   /** The optimizer goes once through all that it reads and writes. */
   readonly fusedOptimizer: boolean;
-  /** How kernels are launched: by an interpreter op by op, by a compiled program, all at once (CUDA graphs), or by nobody, as on a core. */
+  /**
+   * How kernels are launched: by an interpreter op by op, by one that waits for each to end (CUDA_LAUNCH_BLOCKING), by a compiled
+   * program, all at once (CUDA graphs), or by nobody, as on a core.
+   */
   readonly launches: Way<'launches'>;
+  /**
+   * How experts work: op by op; as in Megatron, whose products are launched for each expert in a loop (Transformer Engine's GroupedLinear)
+   * and whose biases are added op by op; or with their activation and all experts in one kernel (Transformer Engine's fused grouped MLP).
+   */
+  readonly experts: Way<'experts'>;
   /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
   readonly gathersAgain: boolean;
   /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
   readonly gathersTensors: boolean;
+  /** ZeRO 1 shares out every tensor by itself, and copies each rank's part of it into its place (Nanotron's all_gather_coalesced). */
+  readonly copiesPieces: boolean;
   /**
    * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
    * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
@@ -51,6 +62,8 @@ export interface Software {
   readonly dropout: boolean;
   /** Gradients are as wide as parameters where they are summed up and sent. */
   readonly narrowGradients: boolean;
+  /** Attention's products are of the format of the others. */
+  readonly narrowAttention: boolean;
   /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
   readonly plansMemory: boolean;
 }
@@ -68,13 +81,16 @@ export const currentSoftware: Software = {
   fuses: true,
   fusedOptimizer: true,
   launches: 'compiled',
+  experts: 'by op',
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
+  copiesPieces: false,
   loss: 'in place',
   selects: 'products',
   dropout: false,
   narrowGradients: false,
+  narrowAttention: false,
   plansMemory: false,
 };
 
@@ -91,12 +107,15 @@ export const ownRuntime: Software = {
   fuses: true,
   fusedOptimizer: false,
   launches: 'none',
+  experts: 'by op',
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,
+  copiesPieces: false,
   loss: 'blocks',
   selects: 'products',
   dropout: false,
   narrowGradients: false,
+  narrowAttention: false,
   plansMemory: true,
 };

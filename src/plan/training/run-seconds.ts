@@ -131,7 +131,11 @@ export function shownSeconds(
     offload: 0,
   };
   const host = launched * launchSeconds[software.launches];
-  return { ...device, launches: waiting(allSeconds(device), host, takesTurns) };
+  // Where each kernel is awaited before the next is launched, the device hides nothing of that.
+  return {
+    ...device,
+    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, takesTurns),
+  };
 }
 
 /**

@@ -13,6 +13,8 @@ import type { Routing } from './routing.ts';
 export interface TrainingFormats {
   readonly products: NumberFormat;
   readonly activations: NumberFormat;
+  /** Of queries, keys and values in attention's products; undefined: as activations. */
+  readonly attention?: NumberFormat;
   readonly parameters: NumberFormat;
   readonly gradients: NumberFormat;
   readonly moments: NumberFormat;
@@ -22,7 +24,7 @@ export interface TrainingFormats {
 /** Products in this format, and what is customary beside it: 16-bit parameters and activations, all that is summed up in fp32 unless software has narrow gradients. */
 export function mixedPrecision(
   products: NumberFormat,
-  { narrowGradients }: Pick<Software, 'narrowGradients'> = currentSoftware,
+  { narrowGradients, narrowAttention }: Pick<Software, 'narrowGradients' | 'narrowAttention'> = currentSoftware,
 ): TrainingFormats {
   if (products === 'fp32' || products === 'tf32' || products === 'fp64') {
     const all = products === 'tf32' ? 'fp32' : products;
@@ -32,6 +34,7 @@ export function mixedPrecision(
   return {
     products,
     activations: narrow,
+    ...(narrowAttention ? { attention: products } : {}),
     parameters: narrow,
     gradients: narrowGradients ? narrow : 'fp32',
     moments: 'fp32',

@@ -6,6 +6,7 @@ import type { ChunkSummary, CountedTalk, RunSummary, StageSummary, StateBytes } 
 import type { TrainingCosts } from './costs.ts';
 import { movedOf } from './offload-memory.ts';
 import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
+import { pieceSeconds } from './pieces.ts';
 import { addSeconds, chunkSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import { type TrainingScenario, widthsOf } from './scenario.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -49,7 +50,9 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerOf(summary, costs, scenario, whole('backward').compute),
+    optimizer:
+      optimizerOf(summary, costs, scenario, whole('backward').compute) +
+      pieceSeconds(summary, scenario, costs.parameters),
   };
 }
 

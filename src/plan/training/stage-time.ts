@@ -2,7 +2,7 @@
 import type { Work } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import type { Software } from '../software/software.ts';
-import type { ChunkSummary, CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
+import type { ChunkSummary, CountedTalk, RunSummary, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import { movedOf } from './offload-memory.ts';
 import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
@@ -25,7 +25,12 @@ export interface StageTime {
 export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
   const { software, layout } = scenario;
   const withCopies = (chunk: ChunkSummary, kind: Work['kind'], software: Software): RunSeconds =>
-    besideCopies(chunkSeconds(chunk, kind, costs, software), kind, movedOf(scenario, chunk), scenario.cluster);
+    besideCopies(
+      paced(chunkSeconds(chunk, kind, costs, software), meetingsIn(chunk[kind]), costs),
+      kind,
+      movedOf(scenario, chunk),
+      scenario.cluster,
+    );
   // Halves of backwards are looked at where a schedule has them.
   const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => withCopies(kinds, kind, software)));
   const apart = summary.chunks.map((kinds) =>
@@ -50,13 +55,29 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
   };
 }
 
+/**
+ * Of a microbatch: at its collectives, of which a ring's come in pairs, keys with values. Messages of a pipeline are none: what holds up one stage now and then,
+ * the idle times that a schedule leaves the others take up.
+ */
+const meetingsIn = ({ talk }: RunSummary): number =>
+  talk.reduce((sum, { ranks, call, count }) => {
+    if (ranks === 1) return sum;
+    return sum + (call === 'ringShift' ? count / 2 : count);
+  }, 0);
+
+/** Kernels as ranks take them that meet so often; with no meeting in it a step is longer than what its kernels vary over. */
+const paced = (seconds: RunSeconds, meetings: number, { pace }: TrainingCosts): RunSeconds => ({
+  ...seconds,
+  compute: seconds.compute * pace(seconds.compute / meetings),
+});
+
 /** `window`: seconds of the last backward. */
 function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario, window: number): number {
   const { software, offload } = scenario;
   if (offload?.optimizer) return hostOptimizerSeconds(summary.state, scenario, window);
   return software.fusedOptimizer
     ? optimizerSeconds(summary.state, scenario, costs.parameters)
-    : runSeconds(summary.once, costs, software).compute;
+    : paced(runSeconds(summary.once, costs, software), 0, costs).compute;
 }
 
 /** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */

@@ -49,7 +49,7 @@ export function boundedLeaves(expanding: Expanding, plans: readonly CutPlan[]): 
   const message = messageBytes(expanding);
   const send = sendSeconds(message, costs);
   const stateOf = stageStates(expanding);
-  const zeros = zerosOf(grid);
+  const zeros = zerosOf(grid, grid.sharing);
   const found: BoundedLeaf[] = [];
   for (const plan of plans) {
     const { cut, fullest } = plan;

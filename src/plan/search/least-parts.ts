@@ -5,8 +5,9 @@ import { once } from '../../step/once.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import type { LivePart } from '../training/held-besides.ts';
-import { noSums, type RunSeconds, type RunSums, shownSeconds, withTalk } from '../training/run-seconds.ts';
-import type { ProductSeconds } from './least-products.ts';
+import { allSeconds, noSums, type RunSeconds, type RunSums, shownSeconds, withTalk } from '../training/run-seconds.ts';
+import type { Software } from '../training/scenario.ts';
+import type { LeastKernels } from './least-kernels.ts';
 import type { Sampler } from './least-sample.ts';
 import { leastSeconds, type PassSeconds } from './least-seconds.ts';
 import { endTalk, layerTalk, sharedTalk } from './least-talk.ts';
@@ -29,12 +30,12 @@ export interface PartsOfKind {
 export function leastParts(
   task: SearchTask,
   model: CostModel,
-  sample: Sampler,
-  productsOf: (kind: Kind, layer: number) => ProductSeconds,
+  sample: Sampler['part'],
+  kernels: LeastKernels,
   elementsOf: (grid: SharedGrid, name: PartName, layer: number) => PartElements,
 ): (grid: SharedGrid) => PartsOfKind {
   const { software } = task;
-  const secondsOf = leastSeconds(task, productsOf, sample);
+  const secondsOf = leastSeconds(task, kernels, sample);
   const alone = (kind: Kind, name: PartName, layer: number, costs: TrainingCosts): LeastPart => {
     // Of a part that does not fit, nobody asks for seconds.
     const passes = once(() => secondsOf(kind, name, layer, costs));
@@ -80,7 +81,7 @@ export function leastParts(
     const parts = new Map<string, LeastPart>();
     return {
       costs,
-      seconds: once((part: LeastPart, work: WorkKind) => shownSeconds(part.sums(work), costs.parameters, software)),
+      seconds: once((part: LeastPart, work: WorkKind) => leastShown(part.sums(work), costs.parameters, software)),
       part(name, layer) {
         const key = `${name} ${layer}`;
         const found = parts.get(key) ?? make(name, layer);
@@ -89,6 +90,16 @@ export function leastParts(
       },
     };
   };
+}
+
+/** More attention than is known of hides a ring's talk and that of parameters at once: as much of it as leaves least. */
+function leastShown(sums: RunSums, parameters: TrainingCosts['parameters'], software: Software): RunSeconds {
+  const shown = shownSeconds(sums, parameters, software);
+  const { compute, attention, shifted, dp } = sums;
+  const more = Math.min(shifted - attention, dp - compute);
+  if (more <= 0 || !software.overlapsRing || !software.overlapsParameters) return shown;
+  const hiding = shownSeconds({ ...sums, compute: compute + more, attention: attention + more }, parameters, software);
+  return { ...shown, dp: shown.dp - Math.max(0, allSeconds(shown) - allSeconds(hiding)) };
 }
 
 const sumsOf = ({ others, attention, kernels }: PassSeconds): RunSums => ({

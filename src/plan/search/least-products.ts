@@ -3,7 +3,7 @@
 import { layerLike, type ModelConfig, mixtureOf } from '../../model/config.ts';
 import { type ParamSpec, paramSpecs, shardShape } from '../../model/params.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
-import { type CostModel, trainingCosts } from '../training/costs.ts';
+import type { TrainingCosts } from '../training/costs.ts';
 import { type Kind, kindLayout, type SearchTask } from './task.ts';
 
 /** Seconds of one microbatch. */
@@ -19,22 +19,10 @@ export interface ProductSeconds {
 export const tokensOf = ({ seqLen }: Pick<SearchTask, 'seqLen'>, { microBatch, cp }: Kind): number =>
   (microBatch * seqLen) / cp;
 
-/** Of any kind, each computed once. */
-export function knownProducts(task: SearchTask, model: CostModel): (kind: Kind, layer: number) => ProductSeconds {
-  const known = new Map<string, ProductSeconds>();
-  return (kind, layer) => {
-    const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${kind.recompute === 'selective'} ${layer}`;
-    const found = known.get(key) ?? leastProducts(task, kind, layer, model);
-    known.set(key, found);
-    return found;
-  };
-}
-
 /** Of matrices that are cut over tp: of others ranks may have fewer tokens each. */
-function leastProducts(task: SearchTask, kind: Kind, layer: number, model: CostModel): ProductSeconds {
+export function leastProducts(task: SearchTask, kind: Kind, layer: number, costs: TrainingCosts): ProductSeconds {
   const { config } = task;
   const layout = kindLayout(kind);
-  const costs = trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
   const tokens = tokensOf(task, kind);
   const sum = { forward: 0, inputGradient: 0, weightGradient: 0, again: 0 };
   for (const spec of paramSpecs(config, layout, { name: 'block', layer })) {

@@ -1,6 +1,6 @@
 // What steps take and hold at least on devices of several kinds, and with offload: by products alone, then by what every chunk does on its own kind.
 import type { PartName } from '../../model/params.ts';
-import { once } from '../../step/once.ts';
+import { once, remember } from '../../step/once.ts';
 import type { Device } from '../hardware/device.ts';
 import { kindsAt, kindsOf } from '../hardware/kinds.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
@@ -17,9 +17,10 @@ import { leastProductWork } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
 import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
+import { leastKernels } from './least-kernels.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { leastParts } from './least-parts.ts';
-import { alikeLayers, knownProducts } from './least-products.ts';
+import { alikeLayers } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
@@ -48,14 +49,17 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     return own === leastUsable ? 0 : own - leastUsable;
   };
   const layers = alikeLayers(config);
-  const productsOn = once((device: Device) => knownProducts(taskOn(device), leastCosts(model, cluster)));
+  const sampleOn = once((device: Device) => samplerOf(taskOn(device), all));
+  const kernelsOn = once((device: Device) =>
+    leastKernels(taskOn(device), leastCosts(model, cluster), sampleOn(device)),
+  );
   const layerProducts: LayerSeconds = (grid, device, layer) => {
-    const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, productsOn(device), noTalk);
+    const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, kernelsOn(device), noTalk);
     return forward + backward;
   };
   const leastOn = once((device: Device) => {
     const on = taskOn(device);
-    const partsOf = leastParts(on, leastCosts(model, cluster), samplerOf(on, all), productsOn(device), elementsOf);
+    const partsOf = leastParts(on, leastCosts(model, cluster), sampleOn(device).part, kernelsOn(device), elementsOf);
     const known = new Map<string, KnownKind>();
     return (grid: SharedGrid) => remember(known, kindKey(grid), () => leastKind(on, grid, partsOf(grid)));
   });
@@ -182,7 +186,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
           // Nothing comes before a first chunk's forwards, and after its last backward those of the stages before.
           before += chunks[0]!.forward + (inHalves ? 0 : chunks[0]!.backward);
         }
-        return zerosOf(grid).flatMap((zero): BoundedLeaf[] => {
+        return zerosOf(grid, grid.sharing).flatMap((zero): BoundedLeaf[] => {
           const leaf: Leaf = { grid, cut: plan.cut, schedule, zero };
           let [after, memoryBytes] = [0, 0];
           for (const [stage, { device, chunks }] of timed.entries()) {
@@ -223,21 +227,13 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     ofRough: ofLeaves,
     ofLeaves,
     ofPlayed: ({ least }) => least,
-    countLeaves(grid) {
+    countLeaves(grid, sharing) {
       const isOfKinds = grid.pp > 1 && devices.length > 1;
       const orders = cutsOf(config, grid.pp).reduce(
         (sum, { virtual, isUneven }) => sum + (isOfKinds && !isUneven ? 2 : 1) * schedulesOf(grid.pp, virtual).length,
         0,
       );
-      return orders * zerosOf(grid).length;
+      return orders * zerosOf(grid, sharing).length;
     },
   };
-}
-
-function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {
-  const found = map.get(key);
-  if (found !== undefined) return found;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

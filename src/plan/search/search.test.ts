@@ -30,10 +30,10 @@ function judgeAll(task: SearchTask): Judged[] {
     sharingsOf(grid).flatMap((sharing) => {
       const shared = { ...grid, sharing };
       const all = Number.POSITIVE_INFINITY;
-      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid, all)!, bounds.ofShared(shared, all)!];
+      const coarse = [bounds.ofProducts(grid, all)!, bounds.ofGrid(grid, all)!, bounds.ofShared(shared, all)!];
       const rough = bounds.ofRough(shared, all);
       const leaves = bounds.ofLeaves(shared, all);
-      expect(leaves).toHaveLength(bounds.countLeaves(shared));
+      expect(leaves).toHaveLength(bounds.countLeaves(grid, sharing));
       return leaves.map((bounded, at): Judged => {
         const scenario = leafScenario(task, bounded.leaf);
         const prediction = predictTraining(scenario, fittedCosts);

@@ -11,7 +11,7 @@ import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
 import { gridsOf, kindsOf, sharingsOf } from './space.ts';
-import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
+import { type Grid, type Kind, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
 
 export interface SearchOptions {
   readonly objective: ObjectiveName;
@@ -57,9 +57,13 @@ export function* searchLayouts(
   const isLoose = kindsOfDevices(task.cluster).length > 1 || task.offload !== undefined;
   const bounds = (isLoose ? looseBounds : boundsOf)(task, model, kindsOf(grids));
   const open = createHeap<Node>((node) => node.value);
-  for (const grid of grids) {
-    const least = bounds.ofProducts(grid);
-    if (least.memoryBytes <= usable) open.push({ value: worthOf(least), grid });
+  for (const ofKind of byKind(grids)) {
+    let value = Number.POSITIVE_INFINITY;
+    for (const grid of ofKind) {
+      const least = bounds.ofProducts(grid, usable);
+      if (least) value = Math.min(value, worthOf(least));
+    }
+    if (value < Number.POSITIVE_INFINITY) open.push({ value: roundedDown * value, ofKind });
   }
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
@@ -71,12 +75,14 @@ export function* searchLayouts(
   const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * worthOf(least));
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
-    if ('grid' in node) {
-      if (!node.isRough) {
-        const least = bounds.ofGrid(node.grid, usable);
-        if (least) push({ value: atLeast(least, node), grid: node.grid, isRough: true });
-        continue;
+    if ('ofKind' in node) {
+      for (const grid of node.ofKind) {
+        const least = bounds.ofGrid(grid, usable);
+        if (least) push({ value: atLeast(least, node), grid });
       }
+      continue;
+    }
+    if ('grid' in node) {
       looked += 1;
       for (const sharing of sharingsOf(node.grid)) {
         const shared = { ...node.grid, sharing };
@@ -112,9 +118,10 @@ export function* searchLayouts(
 
 const nodesBetweenStops = 64;
 
-/** What is looked at next: all splits of a grid, those that share out so much, or one of them, whose schedule was played. */
+/** What is looked at next: all splits of grids of a kind, those of one of them, those that share out so much, or one of them, whose schedule was played. */
 type Node = { readonly value: number } & (
-  | { readonly grid: Grid; readonly isRough?: true }
+  | { readonly ofKind: readonly Grid[] }
+  | { readonly grid: Grid }
   | { readonly shared: SharedGrid; readonly isRough?: true }
   | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
 );
@@ -122,12 +129,21 @@ type Node = { readonly value: number } & (
 /** Bounds are sums in another order than the prediction's. */
 const roundedDown = 1 - 1e-9;
 
-const countLayouts = (bounds: Bounds, grids: readonly Grid[]): number =>
-  grids.reduce(
-    (sum, grid) =>
-      sum + sharingsOf(grid).reduce<number>((count, sharing) => count + bounds.countLeaves({ ...grid, sharing }), 0),
-    0,
-  );
+function byKind(grids: readonly Grid[]): Iterable<Grid[]> {
+  const kinds = new Map<Kind, Grid[]>();
+  for (const grid of grids) {
+    const ofKind = kinds.get(grid.kind);
+    if (ofKind) ofKind.push(grid);
+    else kinds.set(grid.kind, [grid]);
+  }
+  return kinds.values();
+}
+
+function countLayouts(bounds: Bounds, grids: readonly Grid[]): number {
+  let count = 0;
+  for (const grid of grids) for (const sharing of sharingsOf(grid)) count += bounds.countLeaves(grid, sharing);
+  return count;
+}
 
 /** Of equally good ones the one that holds less is first, then by name. */
 export function isBetter(a: Found, b: Found): boolean {

@@ -12,7 +12,6 @@ import {
   kindLayout,
   type RuledSchedule,
   type SearchTask,
-  type SharedGrid,
   type Sharing,
   sharings,
 } from './task.ts';
@@ -115,5 +114,5 @@ export const schedulesOf = (pp: number, virtual: number): readonly RuledSchedule
 export const sharingsOf = ({ kind, dp }: Grid): readonly Sharing[] => (dp * kind.cp * kind.ep > 1 ? sharings : [0]);
 
 /** ZeRO's levels of it. */
-export const zerosOf = ({ kind, dp, sharing }: SharedGrid): readonly Zero[] =>
+export const zerosOf = ({ kind, dp }: Grid, sharing: Sharing): readonly Zero[] =>
   sharing === 0 ? (dp * kind.cp * kind.ep > 1 ? [0, 1] : [0]) : [sharing];

@@ -6,7 +6,7 @@ import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import {
-  cutsThatFit,
+  type Cutting,
   type FirstElements,
   type FirstState,
   firstState,
@@ -24,7 +24,7 @@ import { leastCosts } from './least-costs.ts';
 import { type LeastCut, leastCuts } from './least-cuts.ts';
 import { leastKernels } from './least-kernels.ts';
 import { leastParts, type PartsOfKind } from './least-parts.ts';
-import { alikeLayers } from './least-products.ts';
+import { alikeLayers, tokensOf } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import type { StepFigures } from './objective.ts';
 import { addElements, type PartElements, partElements } from './part-elements.ts';
@@ -34,8 +34,10 @@ import { type Grid, type Kind, type SearchTask, type SharedGrid, type Sharing, s
 import { tensorSeconds } from './tensor-seconds.ts';
 
 export interface Bounds {
-  /** Of every split of a grid, by its products, attention, sums over tp and parameters alone; undefined: they are sure not to fit in `usableBytes`. */
+  /** Of every split of a grid, by its products, sums over tp and parameters alone; undefined: they are sure not to fit in `usableBytes`. */
   readonly ofProducts: (grid: Grid, usableBytes: number) => StepFigures | undefined;
+  /** The same with attention. */
+  readonly ofKernels: (grid: Grid, usableBytes: number) => StepFigures | undefined;
   /** The same by all that its layers do and keep at least, whatever it shares out. */
   readonly ofGrid: (grid: Grid, usableBytes: number) => StepFigures | undefined;
   /** Of every split that shares out so much. */
@@ -92,9 +94,9 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
         grid,
       ),
     );
-  /** Those of which the first stage may fit, where `kept` bytes of each layer's activations are kept. */
-  const fittingCuts = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number) =>
-    cutsThatFit(cutsFor(grid), stateOf(grid, sharing), kept, usableBytes, task.software);
+  const cutting = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): Cutting => ({
+    ...{ grid, cuts: cutsFor(grid), state: stateOf(grid, sharing), kept, usableBytes },
+  });
   /** Of a kind of which nothing is shared out. */
   const unshared = new Map<Kind, UnsharedKind>();
   const ofKind = (grid: Grid): UnsharedKind =>
@@ -110,31 +112,41 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       return { parts, work, kept: Math.max(0, Math.min(...kept)) };
     });
   const talkOf = tensorSeconds(task, model);
-  const productWorks = new Map<Kind, LeastWork>();
-  const productWork = (kind: Kind) =>
-    remember(productWorks, kind, () => leastProductWork(layers, kind, kernels, talkOf(kind)));
+  /** What kinds of as many tokens have in common, whatever their attention does. */
+  const productWorks = new Map<string, LeastWork>();
+  const productWork = (kind: Kind) => {
+    const { tp, sp, ep, recompute } = kind;
+    return remember(productWorks, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () =>
+      leastProductWork(layers, kind, kernels, talkOf(kind)),
+    );
+  };
+  const kernelWorks = new Map<Kind, LeastWork>();
+  const kernelWork = (kind: Kind) =>
+    remember(kernelWorks, kind, () => leastProductWork(layers, kind, kernels, talkOf(kind), kernels.attention));
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
     ...{ task, model, grid, known, elementsOf, usableBytes },
   });
   const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
-    ofProducts(grid, usableBytes) {
-      const cuts = fittingCuts(grid, 3, 0, usableBytes);
-      return cuts && leastGrid(grid, cuts, productWork(grid.kind));
-    },
+    ofProducts: (grid, usableBytes) =>
+      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, () => productWork(grid.kind)),
+    ofKernels: (grid, usableBytes) =>
+      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, () => kernelWork(grid.kind)),
     ofGrid(grid, usableBytes) {
       const { work, kept } = ofKind(grid);
-      const cuts = fittingCuts(grid, 3, kept, usableBytes);
-      return cuts && leastGrid(grid, cuts, work());
+      return leastGrid(cutting(grid, 3, kept, usableBytes), task.software, work);
     },
     ofShared(grid, usableBytes) {
       const { parts, work: alone, kept } = ofKind(grid);
-      const cuts = fittingCuts(grid, grid.sharing, kept, usableBytes);
-      if (!cuts) return undefined;
-      const shared = grid.sharing === 0 ? parts : partsOf(grid);
-      const work = grid.sharing === 0 ? alone() : sharedWork(layers, alone(), parts, shared);
-      const all = addElements([{ each: leastsOf(grid).layer, count: cuts.least }]);
-      return leastGrid(grid, cuts, work, leastFinishing(task, grid, work, all, shared.costs));
+      const given = cutting(grid, grid.sharing, kept, usableBytes);
+      const shared = once(() => (grid.sharing === 0 ? parts : partsOf(grid)));
+      const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts, shared()));
+      const after = once(() => {
+        const count = Math.min(...given.cuts.map(({ least }) => least));
+        const elements = addElements([{ each: leastsOf(grid).layer, count }]);
+        return leastFinishing(task, grid, work(), elements, shared().costs);
+      });
+      return leastGrid(given, task.software, work, after);
     },
     ofRough: (grid, usableBytes) =>
       boundedLeaves(expanding(grid, leastKind(task, grid, partsOf(grid)), usableBytes), plansFor(grid.pp)),

@@ -3,9 +3,10 @@ import type { Zero } from '../../mesh/layout.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import { allSeconds } from '../training/run-seconds.ts';
 import { type Software, widthsOf } from '../training/scenario.ts';
-import { memoryOf } from '../training/stage-memory.ts';
+import { bufferBytes } from '../training/stage-memory.ts';
 import { dataSeconds } from '../training/stage-time.ts';
-import type { LeastCut, StageLayers } from './least-cuts.ts';
+import type { AttentionSeconds } from './least-attention.ts';
+import type { LeastCut } from './least-cuts.ts';
 import type { LeastKernels } from './least-kernels.ts';
 import { leastState } from './least-memory.ts';
 import type { LeastPart, PartsOfKind } from './least-parts.ts';
@@ -29,12 +30,13 @@ export interface LeastWork {
   readonly head: number;
 }
 
-/** Of products and attention, and of the talk over tp what they do not hide. */
+/** Of products and what `attentionOf` says of attention, and of the talk over tp what kernels do not hide. */
 export function leastProductWork(
   layers: readonly AlikeLayers[],
   kind: Kind,
   kernels: LeastKernels,
   talk: TensorSeconds,
+  attentionOf: LeastKernels['attention'] = noAttention,
 ): LeastWork {
   const head = kernels.head(kind);
   const all = { forward: 0, backward: head, inputGradient: 0 };
@@ -42,7 +44,7 @@ export function leastProductWork(
   const isFull = kind.recompute === 'full';
   for (const { layer, count } of layers) {
     const { inputGradient, weightGradient, again, ...products } = kernels.products(kind, layer);
-    const attention = kernels.attention(kind, layer);
+    const attention = attentionOf(kind, layer);
     const forward = products.forward + attention.forward + talk.forward;
     const anew = isFull ? again + attention.forward : 0;
     const input = inputGradient + attention.backward + anew + talk.backward;
@@ -56,16 +58,15 @@ export function leastProductWork(
   return { ...all, layer: least, head };
 }
 
+const none: AttentionSeconds = { forward: 0, backward: 0 };
+const noAttention = (): AttentionSeconds => none;
+
 /** Of all that parts do; `inputGradient`: known to be as much. */
-export function leastWork(
-  layers: readonly AlikeLayers[],
-  { part, seconds }: PartsOfKind,
-  inputGradient: number,
-): LeastWork {
+export function leastWork(layers: readonly AlikeLayers[], { part }: PartsOfKind, inputGradient: number): LeastWork {
   let [forward, backward] = [0, 0];
   const layer = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
   const add = (part: LeastPart, count: number): number => {
-    const own = { forward: allSeconds(seconds(part, 'forward')), backward: allSeconds(seconds(part, 'backward')) };
+    const own = { forward: allSeconds(part.seconds('forward')), backward: allSeconds(part.seconds('backward')) };
     forward += count * own.forward;
     backward += count * own.backward;
     const both = own.forward + own.backward;
@@ -91,8 +92,8 @@ export function sharedWork(
   let { forward, backward } = work;
   const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
   for (const { layer, count } of layers) {
-    const secondsOf = ({ part, seconds }: PartsOfKind, work: 'forward' | 'backward') =>
-      allSeconds(seconds(part('block', layer), work));
+    const secondsOf = ({ part }: PartsOfKind, work: 'forward' | 'backward') =>
+      allSeconds(part('block', layer).seconds(work));
     const own = { forward: secondsOf(shared, 'forward'), backward: secondsOf(shared, 'backward') };
     forward += count * (own.forward - secondsOf(alone, 'forward'));
     backward += count * (own.backward - secondsOf(alone, 'backward'));
@@ -128,59 +129,52 @@ export function firstState(
   return { layer: bytesOf(layer), embedding: bytesOf(embedding) };
 }
 
-/** Ways to cut layers into stages. */
-export interface FittingCuts {
+/** What a grid's bounds are made of: ways to cut its layers, and of a layer's activations the bytes that are kept of each microbatch. */
+export interface Cutting {
+  readonly grid: Grid;
   readonly cuts: readonly LeastCut[];
-  /** Bytes of the first stage of the one that holds least. */
-  readonly bytes: number;
-  /** Layers of the stage that has fewest. */
-  readonly least: number;
+  readonly state: FirstState;
+  readonly kept: number;
+  readonly usableBytes: number;
 }
 
-/** Those of which the first stage fits, with so many bytes of a layer's activations kept of each microbatch; undefined: none. */
-export function cutsThatFit(
-  all: readonly LeastCut[],
-  { layer, embedding }: FirstState,
-  kept: number,
-  usableBytes: number,
-  software: Software,
-): FittingCuts | undefined {
-  let [bytes, least] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  const cuts: LeastCut[] = [];
-  for (const cut of all) {
-    const state = { weights: embedding + cut.first * layer, gradients: 0, optimizer: 0 };
-    const held = memoryOf(state, cut.firstKept * kept, software).total;
-    if (held > usableBytes) continue;
-    cuts.push(cut);
-    bytes = Math.min(bytes, held);
-    least = Math.min(least, cut.least);
-  }
-  return cuts.length > 0 ? { cuts, bytes, least } : undefined;
-}
-
-/** Of a grid, by the way to cut its layers that takes least. */
+/**
+ * By the way to cut layers that takes least, of those of which the first stage fits; undefined: of none. `work` and `after` are asked for if there are
+ * any.
+ */
 export function leastGrid(
-  { pp, microbatches }: Grid,
-  { cuts, bytes }: FittingCuts,
-  { forward, backward, inputGradient, layer, head }: LeastWork,
-  after: FinishingSeconds = nothingAfter,
-): StepFigures {
-  const mean = (microbatches * (forward + backward)) / pp + after.mean;
-  // A microbatch goes through all layers both ways, and all of them through one.
-  const rest = (microbatches - 1) * layer.forward + after.sure;
-  let seconds = Number.POSITIVE_INFINITY;
-  for (const { isOneChunk, last, others, meanBefore } of cuts) {
-    // In one chunk a stage, ZB-H1 leaves gradients of weights for later, and may have nothing to wait for at its end.
-    const around = isOneChunk ? layer.forward : layer.both;
-    const back = isOneChunk && pp > 1 ? inputGradient : backward;
-    const ofStage = ({ before, own }: StageLayers): number =>
-      before * around + microbatches * own * layer.both + after.sure;
-    let most = Math.max(forward + back + rest, mean + meanBefore * around);
-    most = Math.max(most, ofStage(last) + microbatches * head);
-    for (const stage of others) most = Math.max(most, ofStage(stage));
-    seconds = Math.min(seconds, most);
+  { grid, cuts, state, kept, usableBytes }: Cutting,
+  software: Software,
+  work: () => LeastWork,
+  after: () => FinishingSeconds = nothingAfter,
+): StepFigures | undefined {
+  let [stepSeconds, memoryBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const cut of cuts) {
+    const activations = cut.firstKept * kept;
+    const bytes = state.embedding + cut.first * state.layer + activations + bufferBytes(activations, software);
+    if (bytes > usableBytes) continue;
+    memoryBytes = Math.min(memoryBytes, bytes);
+    stepSeconds = Math.min(stepSeconds, cutSeconds(grid, cut, work(), after()));
   }
-  return { stepSeconds: seconds, computeSeconds: 0, memoryBytes: bytes };
+  return memoryBytes < Number.POSITIVE_INFINITY ? { stepSeconds, computeSeconds: 0, memoryBytes } : undefined;
+}
+
+function cutSeconds(
+  { pp, microbatches }: Grid,
+  { isOneChunk, last, others, meanBefore }: LeastCut,
+  { forward, backward, inputGradient, layer, head }: LeastWork,
+  after: FinishingSeconds,
+): number {
+  // In one chunk a stage, ZB-H1 leaves gradients of weights for later, and may have nothing to wait for at its end.
+  const around = isOneChunk ? layer.forward : layer.both;
+  const back = isOneChunk && pp > 1 ? inputGradient : backward;
+  const mean = (microbatches * (forward + backward)) / pp + meanBefore * around;
+  // A microbatch goes through all layers both ways, and all of them through one.
+  const through = forward + back + (microbatches - 1) * layer.forward;
+  const ofLast = last.before * around + microbatches * (last.own * layer.both + head);
+  let most = Math.max(through, ofLast);
+  for (const { before, own } of others) most = Math.max(most, before * around + microbatches * own * layer.both);
+  return Math.max(most + after.sure, mean + after.mean);
 }
 
 /** Seconds after the microbatches. */
@@ -191,7 +185,8 @@ export interface FinishingSeconds {
   readonly sure: number;
 }
 
-const nothingAfter: FinishingSeconds = { mean: 0, sure: 0 };
+const nothing: FinishingSeconds = { mean: 0, sure: 0 };
+const nothingAfter = (): FinishingSeconds => nothing;
 
 /** What a mean stage's last microbatch does not hide of gradients and parameters: one that does less hides less, but one that does more takes longer. */
 export function leastFinishing(

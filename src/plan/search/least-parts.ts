@@ -1,7 +1,7 @@
 // What parts of the model do of a microbatch at least, without tracing them on as many ranks: in numbers alone, to which what is shared out adds its own.
 import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
-import { once } from '../../step/once.ts';
+import { once, remember } from '../../step/once.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import type { LivePart } from '../training/held-besides.ts';
@@ -17,12 +17,12 @@ import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './tas
 /** What a part does of a microbatch, by the work on it. */
 export interface LeastPart extends LivePart {
   readonly sums: (work: WorkKind) => RunSums;
+  readonly seconds: (work: WorkKind) => RunSeconds;
 }
 
 /** Parts of a kind, and what their collectives cost. */
 export interface PartsOfKind {
   readonly part: (name: PartName, layer: number) => LeastPart;
-  readonly seconds: (part: LeastPart, work: WorkKind) => RunSeconds;
   readonly costs: TrainingCosts;
 }
 
@@ -48,13 +48,15 @@ export function leastParts(
     // What a backward leaves is less than nothing, and not known from below.
     const net = Number.MIN_SAFE_INTEGER;
     const halves = { live: { peak: 0, net } };
+    const sums = byWork((work) => withTalk(sumsOf(passes()[work]), saidIn(work), costs, software));
     return {
       ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
       forward: { live: sampled.forward },
       backward: { live: { peak: sampled.backward.peak, net } },
       inputGradient: halves,
       weightGradient: halves,
-      sums: once((work: WorkKind) => withTalk(sumsOf(passes()[work]), saidIn(work), costs, software)),
+      sums,
+      seconds: byWork((work) => leastShown(sums(work), costs.parameters, software)),
     };
   };
   const known = new Map<string, LeastPart>();
@@ -68,27 +70,26 @@ export function leastParts(
     const blocks = `${ends} ${cpMode} ${ep} ${recompute}`;
     const make = (name: PartName, layer: number): LeastPart => {
       const key = name === 'block' ? `${layer} ${blocks}` : `${name} ${ends}`;
-      const part = known.get(key) ?? alone(kind, name, layer, costs);
-      known.set(key, part);
+      const part = remember(known, key, () => alone(kind, name, layer, costs));
       if (sharing === 0) return part;
-      const shared = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-      const add = (work: 'forward' | 'backward'): RunSums => withTalk(part.sums(work), shared[work], costs, software);
-      return {
-        ...part,
-        sums: once((work) => (work === 'forward' || work === 'backward' ? add(work) : part.sums(work))),
-      };
+      const said = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
+      const sums = (work: WorkKind): RunSums =>
+        work === 'forward' || work === 'backward'
+          ? withTalk(part.sums(work), said[work], costs, software)
+          : part.sums(work);
+      return { ...part, sums, seconds: byWork((work) => leastShown(sums(work), costs.parameters, software)) };
     };
     const parts = new Map<string, LeastPart>();
-    return {
-      costs,
-      seconds: once((part: LeastPart, work: WorkKind) => leastShown(part.sums(work), costs.parameters, software)),
-      part(name, layer) {
-        const key = `${name} ${layer}`;
-        const found = parts.get(key) ?? make(name, layer);
-        parts.set(key, found);
-        return found;
-      },
-    };
+    return { costs, part: (name, layer) => remember(parts, `${name} ${layer}`, () => make(name, layer)) };
+  };
+}
+
+/** Computed once of each. */
+function byWork<T>(compute: (work: WorkKind) => T): (work: WorkKind) => T {
+  const known: { [work in WorkKind]?: T } = {};
+  return (work) => {
+    known[work] ??= compute(work);
+    return known[work];
   };
 }
 

@@ -53,8 +53,15 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
   const kernelsOn = once((device: Device) =>
     leastKernels(taskOn(device), leastCosts(model, cluster), sampleOn(device)),
   );
-  const layerProducts: LayerSeconds = (grid, device, layer) => {
-    const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, kernelsOn(device), noTalk);
+  const layerKernels: LayerSeconds = (grid, device, layer) => {
+    const kernels = kernelsOn(device);
+    const { forward, backward } = leastProductWork(
+      [{ layer, count: 1 }],
+      grid.kind,
+      kernels,
+      noTalk,
+      kernels.attention,
+    );
     return forward + backward;
   };
   const leastOn = once((device: Device) => {
@@ -214,11 +221,13 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     leaves.set(grid, found);
     return found;
   };
+  const ofKernels = (grid: Grid): StepFigures => ({
+    ...ofGrid({ ...grid, sharing: 0 }, layerKernels),
+    memoryBytes: meanBytes({ ...grid, sharing: 3 }),
+  });
   return {
-    ofProducts: (grid) => ({
-      ...ofGrid({ ...grid, sharing: 0 }, layerProducts),
-      memoryBytes: meanBytes({ ...grid, sharing: 3 }),
-    }),
+    ofProducts: ofKernels,
+    ofKernels,
     ofGrid: (grid) => ({
       ...ofGrid({ ...grid, sharing: 0 }, layerAtLeast),
       memoryBytes: meanBytes({ ...grid, sharing: 3 }),

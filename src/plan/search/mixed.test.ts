@@ -92,7 +92,12 @@ test.each(cases)('%s: no layout is below its bounds', { timeout: 600_000 }, (_, 
   for (const grid of grids.filter((_, at) => at % Math.ceil(grids.length / 40) === 0))
     for (const sharing of sharingsOf(grid)) {
       const shared = { ...grid, sharing };
-      const coarse = [bounds.ofProducts(grid, any)!, bounds.ofGrid(grid, any)!, bounds.ofShared(shared, any)!];
+      const coarse = [
+        bounds.ofProducts(grid, any)!,
+        bounds.ofKernels(grid, any)!,
+        bounds.ofGrid(grid, any)!,
+        bounds.ofShared(shared, any)!,
+      ];
       for (const { leaf, least } of bounds.ofLeaves(shared, any)) {
         const scenario = leafScenario(task, leaf);
         const exact = figuresOf(predictTraining(scenario, fittedCosts));

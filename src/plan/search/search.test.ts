@@ -30,7 +30,12 @@ function judgeAll(task: SearchTask): Judged[] {
     sharingsOf(grid).flatMap((sharing) => {
       const shared = { ...grid, sharing };
       const all = Number.POSITIVE_INFINITY;
-      const coarse = [bounds.ofProducts(grid, all)!, bounds.ofGrid(grid, all)!, bounds.ofShared(shared, all)!];
+      const coarse = [
+        bounds.ofProducts(grid, all)!,
+        bounds.ofKernels(grid, all)!,
+        bounds.ofGrid(grid, all)!,
+        bounds.ofShared(shared, all)!,
+      ];
       const rough = bounds.ofRough(shared, all);
       const leaves = bounds.ofLeaves(shared, all);
       expect(leaves).toHaveLength(bounds.countLeaves(grid, sharing));

@@ -1,5 +1,6 @@
 // The best layouts of a cluster, found best first: what is bounded to be worse than the best is never looked at closer, so that none of them is missed.
 import { printLayout } from '../../mesh/layout.ts';
+import { remember } from '../../step/once.ts';
 import { kindsOf as kindsOfDevices } from '../hardware/kinds.ts';
 import type { CostModel } from '../training/costs.ts';
 import { fitsAll, usableBytes } from '../training/fits.ts';
@@ -11,7 +12,7 @@ import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
 import { gridsOf, kindsOf, sharingsOf } from './space.ts';
-import { type Grid, type Kind, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
+import { type Grid, type Kind, leafScenario, type SearchTask, type SharedGrid, sharings } from './task.ts';
 
 export interface SearchOptions {
   readonly objective: ObjectiveName;
@@ -57,13 +58,14 @@ export function* searchLayouts(
   const isLoose = kindsOfDevices(task.cluster).length > 1 || task.offload !== undefined;
   const bounds = (isLoose ? looseBounds : boundsOf)(task, model, kindsOf(grids));
   const open = createHeap<Node>((node) => node.value);
+  const leastOf = (ofKind: readonly Grid[], bound: 'ofProducts' | 'ofKernels'): number =>
+    ofKind.reduce((value, grid) => {
+      const least = bounds[bound](grid, usable);
+      return least ? Math.min(value, roundedDown * worthOf(least)) : value;
+    }, Number.POSITIVE_INFINITY);
   for (const ofKind of byKind(grids)) {
-    let value = Number.POSITIVE_INFINITY;
-    for (const grid of ofKind) {
-      const least = bounds.ofProducts(grid, usable);
-      if (least) value = Math.min(value, worthOf(least));
-    }
-    if (value < Number.POSITIVE_INFINITY) open.push({ value: roundedDown * value, ofKind });
+    const value = leastOf(ofKind, 'ofProducts');
+    if (value < Number.POSITIVE_INFINITY) open.push({ value, ofKind });
   }
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
@@ -76,6 +78,11 @@ export function* searchLayouts(
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('ofKind' in node) {
+      if (!node.isRough) {
+        const value = Math.max(node.value, leastOf(node.ofKind, 'ofKernels'));
+        if (value < Number.POSITIVE_INFINITY) push({ value, ofKind: node.ofKind, isRough: true });
+        continue;
+      }
       for (const grid of node.ofKind) {
         const least = bounds.ofGrid(grid, usable);
         if (least) push({ value: atLeast(least, node), grid });
@@ -120,7 +127,7 @@ const nodesBetweenStops = 64;
 
 /** What is looked at next: all splits of grids of a kind, those of one of them, those that share out so much, or one of them, whose schedule was played. */
 type Node = { readonly value: number } & (
-  | { readonly ofKind: readonly Grid[] }
+  | { readonly ofKind: readonly Grid[]; readonly isRough?: true }
   | { readonly grid: Grid }
   | { readonly shared: SharedGrid; readonly isRough?: true }
   | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
@@ -139,9 +146,16 @@ function byKind(grids: readonly Grid[]): Iterable<Grid[]> {
   return kinds.values();
 }
 
+/** As many of all grids of as many stages, but for those that have nobody to share with. */
 function countLayouts(bounds: Bounds, grids: readonly Grid[]): number {
+  const counts = new Map<number, number>();
   let count = 0;
-  for (const grid of grids) for (const sharing of sharingsOf(grid)) count += bounds.countLeaves(grid, sharing);
+  for (const grid of grids) {
+    const all = sharingsOf(grid);
+    count += remember(counts, grid.pp * sharings.length + all.length, () =>
+      all.reduce<number>((sum, sharing) => sum + bounds.countLeaves(grid, sharing), 0),
+    );
+  }
   return count;
 }
 

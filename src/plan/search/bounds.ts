@@ -4,18 +4,22 @@ import type { PartName } from '../../model/params.ts';
 import { mostMicrobatches } from '../../schedule/schedule.ts';
 import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
+import { keptBesides } from '../training/held-besides.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import {
   type Cutting,
   type FirstElements,
   type FirstState,
   firstState,
+  type LayerWork,
   type LeastWork,
   leastFinishing,
   leastGrid,
-  leastProductWork,
   leastWork,
+  productWork,
   sharedWork,
+  withAttention,
+  workOfLayers,
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
@@ -24,13 +28,13 @@ import { leastCosts } from './least-costs.ts';
 import { type LeastCut, leastCuts } from './least-cuts.ts';
 import { leastKernels } from './least-kernels.ts';
 import { leastParts, type PartsOfKind } from './least-parts.ts';
-import { alikeLayers, tokensOf } from './least-products.ts';
+import { type AlikeLayers, alikeLayers, tokensOf } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import type { StepFigures } from './objective.ts';
 import { addElements, type PartElements, partElements } from './part-elements.ts';
 import { type Order, orderOf } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
-import { type Grid, type Kind, type SearchTask, type SharedGrid, type Sharing, sharings } from './task.ts';
+import { type Grid, type Kind, kindLayout, type SearchTask, type SharedGrid, type Sharing, sharings } from './task.ts';
 import { tensorSeconds } from './tensor-seconds.ts';
 
 export interface Bounds {
@@ -97,55 +101,57 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   const cutting = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): Cutting => ({
     ...{ grid, cuts: cutsFor(grid), state: stateOf(grid, sharing), kept, usableBytes },
   });
-  /** Of a kind of which nothing is shared out. */
-  const unshared = new Map<Kind, UnsharedKind>();
-  const ofKind = (grid: Grid): UnsharedKind =>
-    remember(unshared, grid.kind, () => {
-      const alone = { ...grid, sharing: 0 } as const;
-      const parts = partsOf(alone);
-      const known = leastKind(task, alone, parts);
-      const kept = layers.map(({ layer }) => {
-        const range = { first: layer, end: layer + 1, isFirst: false, isLast: false, key: `layer ${layer}` };
-        return known.chunk(range).live('forward').net;
-      });
-      const work = once(() => leastWork(layers, parts, productWork(grid.kind).inputGradient));
-      return { parts, work, kept: Math.max(0, Math.min(...kept)) };
-    });
   const talkOf = tensorSeconds(task, model);
   /** What kinds of as many tokens have in common, whatever their attention does. */
-  const productWorks = new Map<string, LeastWork>();
-  const productWork = (kind: Kind) => {
+  const products = new Map<string, { readonly ofLayers: readonly LayerWork[]; readonly work: LeastWork }>();
+  const productsOf = (kind: Kind) => {
     const { tp, sp, ep, recompute } = kind;
-    return remember(productWorks, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () =>
-      leastProductWork(layers, kind, kernels, talkOf(kind)),
-    );
+    return remember(products, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () => {
+      const ofLayers = productWork(layers, kind, kernels, talkOf(kind));
+      return { ofLayers, work: workOfLayers(ofLayers, kernels.head(kind)) };
+    });
   };
-  const kernelWorks = new Map<Kind, LeastWork>();
-  const kernelWork = (kind: Kind) =>
-    remember(kernelWorks, kind, () => leastProductWork(layers, kind, kernels, talkOf(kind), kernels.attention));
+  /** Of a kind of which nothing is shared out. */
+  const unshared = new Map<Kind, UnsharedKind>();
+  const ofKind = (kind: Kind): UnsharedKind =>
+    remember(unshared, kind, () => {
+      const ofKernels = once(() =>
+        workOfLayers(withAttention(productsOf(kind).ofLayers, kind, kernels), kernels.head(kind)),
+      );
+      const parts = once(() => partsOf({ kind, pp: 1, dp: 1, microbatches: 1, sharing: 0 }));
+      const scenario = { ...task, layout: kindLayout(kind), microBatch: kind.microBatch, microbatches: 1 };
+      const keptOf = ({ layer }: AlikeLayers): number =>
+        sample.part(kind, 'block', layer).forward.net + keptBesides(scenario, layer, kind.recompute);
+      return {
+        ofKernels,
+        parts,
+        work: once(() => leastWork(layers, parts(), ofKernels().inputGradient)),
+        kept: once(() => Math.max(0, Math.min(...layers.map(keptOf)))),
+      };
+    });
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
     ...{ task, model, grid, known, elementsOf, usableBytes },
   });
   const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
     ofProducts: (grid, usableBytes) =>
-      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, () => productWork(grid.kind)),
+      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, () => productsOf(grid.kind).work),
     ofKernels: (grid, usableBytes) =>
-      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, () => kernelWork(grid.kind)),
+      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {
-      const { work, kept } = ofKind(grid);
-      return leastGrid(cutting(grid, 3, kept, usableBytes), task.software, work);
+      const { work, kept } = ofKind(grid.kind);
+      return leastGrid(cutting(grid, 3, kept(), usableBytes), task.software, work);
     },
     ofShared(grid, usableBytes) {
-      const { parts, work: alone, kept } = ofKind(grid);
-      const given = cutting(grid, grid.sharing, kept, usableBytes);
-      const shared = once(() => (grid.sharing === 0 ? parts : partsOf(grid)));
-      const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts, shared()));
-      const after = once(() => {
+      const { parts, work: alone, kept } = ofKind(grid.kind);
+      const given = cutting(grid, grid.sharing, kept(), usableBytes);
+      const shared = once(() => partsOf(grid));
+      const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared()));
+      const after = () => {
         const count = Math.min(...given.cuts.map(({ least }) => least));
         const elements = addElements([{ each: leastsOf(grid).layer, count }]);
         return leastFinishing(task, grid, work(), elements, shared().costs);
-      });
+      };
       return leastGrid(given, task.software, work, after);
     },
     ofRough: (grid, usableBytes) =>
@@ -168,9 +174,11 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
 
 /** Of a kind of which nothing is shared out: what its layers do, and bytes that each keeps of a microbatch. */
 interface UnsharedKind {
-  readonly parts: PartsOfKind;
+  /** Of products and attention alone. */
+  readonly ofKernels: () => LeastWork;
+  readonly parts: () => PartsOfKind;
   readonly work: () => LeastWork;
-  readonly kept: number;
+  readonly kept: () => number;
 }
 
 /** What microbatches depend on: of dp and pp only where they decide what is shared out. */

@@ -5,7 +5,6 @@ import { allSeconds } from '../training/run-seconds.ts';
 import { type Software, widthsOf } from '../training/scenario.ts';
 import { bufferBytes } from '../training/stage-memory.ts';
 import { dataSeconds } from '../training/stage-time.ts';
-import type { AttentionSeconds } from './least-attention.ts';
 import type { LeastCut } from './least-cuts.ts';
 import type { LeastKernels } from './least-kernels.ts';
 import { leastState } from './least-memory.ts';
@@ -30,36 +29,51 @@ export interface LeastWork {
   readonly head: number;
 }
 
-/** Of products and what `attentionOf` says of attention, and of the talk over tp what kernels do not hide. */
-export function leastProductWork(
+/** Of layers that are built alike: seconds of each, as in `LeastWork`. */
+export interface LayerWork extends AlikeLayers {
+  readonly forward: number;
+  readonly backward: number;
+  readonly inputGradient: number;
+}
+
+/** Of products, and of the talk over tp what kernels do not hide. */
+export const productWork = (
   layers: readonly AlikeLayers[],
   kind: Kind,
   kernels: LeastKernels,
   talk: TensorSeconds,
-  attentionOf: LeastKernels['attention'] = noAttention,
-): LeastWork {
-  const head = kernels.head(kind);
-  const all = { forward: 0, backward: head, inputGradient: 0 };
-  const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
-  const isFull = kind.recompute === 'full';
-  for (const { layer, count } of layers) {
-    const { inputGradient, weightGradient, again, ...products } = kernels.products(kind, layer);
-    const attention = attentionOf(kind, layer);
-    const forward = products.forward + attention.forward + talk.forward;
-    const anew = isFull ? again + attention.forward : 0;
-    const input = inputGradient + attention.backward + anew + talk.backward;
-    const backward = input + weightGradient;
-    all.inputGradient += count * input;
-    all.forward += count * forward;
-    all.backward += count * backward;
-    least.forward = Math.min(least.forward, forward);
-    least.both = Math.min(least.both, forward + backward);
-  }
-  return { ...all, layer: least, head };
-}
+): LayerWork[] =>
+  layers.map((alike) => {
+    const { forward, inputGradient, weightGradient, again } = kernels.products(kind, alike.layer);
+    const input = inputGradient + (kind.recompute === 'full' ? again : 0) + talk.backward;
+    return { ...alike, forward: forward + talk.forward, backward: input + weightGradient, inputGradient: input };
+  });
 
-const none: AttentionSeconds = { forward: 0, backward: 0 };
-const noAttention = (): AttentionSeconds => none;
+export const withAttention = (all: readonly LayerWork[], kind: Kind, kernels: LeastKernels): LayerWork[] =>
+  all.map((work) => {
+    const { forward, backward } = kernels.attention(kind, work.layer);
+    const back = backward + (kind.recompute === 'full' ? forward : 0);
+    return {
+      ...work,
+      forward: work.forward + forward,
+      backward: work.backward + back,
+      inputGradient: work.inputGradient + back,
+    };
+  });
+
+/** `head`: both ways. */
+export function workOfLayers(all: readonly LayerWork[], head: number): LeastWork {
+  const sum = { forward: 0, backward: head, inputGradient: 0 };
+  const layer = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
+  for (const { count, forward, backward, inputGradient } of all) {
+    sum.forward += count * forward;
+    sum.backward += count * backward;
+    sum.inputGradient += count * inputGradient;
+    layer.forward = Math.min(layer.forward, forward);
+    layer.both = Math.min(layer.both, forward + backward);
+  }
+  return { ...sum, layer, head };
+}
 
 /** Of all that parts do; `inputGradient`: known to be as much. */
 export function leastWork(layers: readonly AlikeLayers[], { part }: PartsOfKind, inputGradient: number): LeastWork {
@@ -149,12 +163,14 @@ export function leastGrid(
   after: () => FinishingSeconds = nothingAfter,
 ): StepFigures | undefined {
   let [stepSeconds, memoryBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let known: { readonly work: LeastWork; readonly after: FinishingSeconds } | undefined;
   for (const cut of cuts) {
     const activations = cut.firstKept * kept;
     const bytes = state.embedding + cut.first * state.layer + activations + bufferBytes(activations, software);
     if (bytes > usableBytes) continue;
     memoryBytes = Math.min(memoryBytes, bytes);
-    stepSeconds = Math.min(stepSeconds, cutSeconds(grid, cut, work(), after()));
+    known ??= { work: work(), after: after() };
+    stepSeconds = Math.min(stepSeconds, cutSeconds(grid, cut, known.work, known.after));
   }
   return memoryBytes < Number.POSITIVE_INFINITY ? { stepSeconds, computeSeconds: 0, memoryBytes } : undefined;
 }
@@ -194,13 +210,15 @@ export function leastFinishing(
   grid: SharedGrid,
   { forward, backward }: LeastWork,
   elements: PartElements,
-  costs: TrainingCosts,
+  costs: () => TrainingCosts,
 ): FinishingSeconds {
+  // Where parameters are shared out, nothing is left to be done.
+  if (grid.sharing === 3) return nothing;
   const zeros: readonly Zero[] = grid.sharing === 0 ? [0, 1] : [grid.sharing];
   let [mean, sure] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (const zero of zeros) {
     const talk = finishingTalk(task, grid, zero, elements);
-    const beside = (window: TalkWindow) => dataSeconds(talk, costs, task.software, window).exposed;
+    const beside = (window: TalkWindow) => dataSeconds(talk, costs(), task.software, window).exposed;
     mean = Math.min(mean, beside({ forward: forward / grid.pp, backward: backward / grid.pp }));
     sure = Math.min(sure, beside(everything));
   }

@@ -1,9 +1,10 @@
 // Seconds of the kernels of a kind's layers and of its head at least, each computed once.
+import { mixtureOf } from '../../model/config.ts';
 import { remember } from '../../step/once.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { type AttentionSeconds, leastAttention } from './least-attention.ts';
 import { leastHead } from './least-head.ts';
-import { leastProducts, type ProductSeconds, tokensOf } from './least-products.ts';
+import { type AlikeMatrices, leastProducts, matricesOf, type ProductSeconds, tokensOf } from './least-products.ts';
 import type { Sampler } from './least-sample.ts';
 import { type Kind, kindLayout, type SearchTask } from './task.ts';
 
@@ -16,17 +17,25 @@ export interface LeastKernels {
 
 /** Whatever is shared out: `model`'s products cost as much at least, and where gradients are, nothing adds them up apart. */
 export function leastKernels(task: SearchTask, model: CostModel, sample: Sampler): LeastKernels {
-  const costsOf = (kind: Kind): TrainingCosts => {
-    const layout = { ...kindLayout(kind), zero: 2 } as const;
-    return trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
-  };
+  // Of a layout's settings kernels depend on no others.
+  const costs = new Map<string, TrainingCosts>();
+  const costsOf = (kind: Kind): TrainingCosts =>
+    remember(costs, `${kind.tp} ${kind.ep} ${kind.recompute}`, () => {
+      const layout = { ...kindLayout(kind), zero: 2 } as const;
+      return trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
+    });
+  const matrices = new Map<string, readonly AlikeMatrices[]>();
   const products = new Map<string, ProductSeconds>();
   const attention = new Map<string, AttentionSeconds>();
   const heads = new Map<string, number>();
   return {
     products(kind, layer) {
       const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${kind.recompute === 'selective'} ${layer}`;
-      return remember(products, key, () => leastProducts(task, kind, layer, costsOf(kind)));
+      return remember(products, key, () => {
+        const ofRank = remember(matrices, `${kind.tp} ${kind.ep} ${layer}`, () => matricesOf(task, kind, layer));
+        const perToken = mixtureOf(task.config, layer)?.perToken ?? 1;
+        return leastProducts(ofRank, tokensOf(task, kind), perToken, costsOf(kind));
+      });
     },
     attention(kind, layer) {
       const { tp, cp, cpMode, microBatch, recompute } = kind;

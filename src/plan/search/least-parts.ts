@@ -3,9 +3,17 @@ import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once, remember } from '../../step/once.ts';
 import type { CountedTalk } from '../summary/summary.ts';
-import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
+import { type CostModel, parametersOf, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import type { LivePart } from '../training/held-besides.ts';
-import { allSeconds, noSums, type RunSeconds, type RunSums, shownSeconds, withTalk } from '../training/run-seconds.ts';
+import {
+  addSums,
+  allSeconds,
+  noSums,
+  type RunSeconds,
+  type RunSums,
+  shownSeconds,
+  withTalk,
+} from '../training/run-seconds.ts';
 import type { Software } from '../training/scenario.ts';
 import type { LeastKernels } from './least-kernels.ts';
 import type { Sampler } from './least-sample.ts';
@@ -23,7 +31,7 @@ export interface LeastPart extends LivePart {
 /** Parts of a kind, and what their collectives cost. */
 export interface PartsOfKind {
   readonly part: (name: PartName, layer: number) => LeastPart;
-  readonly costs: TrainingCosts;
+  readonly costs: () => TrainingCosts;
 }
 
 /** `elementsOf`: of a rank's parameters of a part. */
@@ -35,10 +43,11 @@ export function leastParts(
   elementsOf: (grid: SharedGrid, name: PartName, layer: number) => PartElements,
 ): (grid: SharedGrid) => PartsOfKind {
   const { software } = task;
+  const parameters = parametersOf(model);
   const secondsOf = leastSeconds(task, kernels, sample);
-  const alone = (kind: Kind, name: PartName, layer: number, costs: TrainingCosts): LeastPart => {
+  const alone = (kind: Kind, name: PartName, layer: number, costs: () => TrainingCosts): LeastPart => {
     // Of a part that does not fit, nobody asks for seconds.
-    const passes = once(() => secondsOf(kind, name, layer, costs));
+    const passes = once(() => secondsOf(kind, name, layer, costs()));
     const talk = once(() => (name === 'block' ? layerTalk(task, kind, layer) : endTalk(task, kind, name)));
     const saidIn = (work: WorkKind): readonly CountedTalk[] => {
       if (work === 'forward') return talk().forward;
@@ -48,7 +57,7 @@ export function leastParts(
     // What a backward leaves is less than nothing, and not known from below.
     const net = Number.MIN_SAFE_INTEGER;
     const halves = { live: { peak: 0, net } };
-    const sums = byWork((work) => withTalk(sumsOf(passes()[work]), saidIn(work), costs, software));
+    const sums = byWork((work) => withTalk(sumsOf(passes()[work]), saidIn(work), costs(), software));
     return {
       ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
       forward: { live: sampled.forward },
@@ -56,14 +65,18 @@ export function leastParts(
       inputGradient: halves,
       weightGradient: halves,
       sums,
-      seconds: byWork((work) => leastShown(sums(work), costs.parameters, software)),
+      seconds: byWork((work) => leastShown(sums(work), parameters, software)),
     };
   };
   const known = new Map<string, LeastPart>();
+  /** What is said besides, where something is shared out: as much whatever the microbatch. */
+  const shared = new Map<string, Readonly<Record<'forward' | 'backward', RunSums>>>();
   return (grid) => {
-    const { kind, sharing } = grid;
-    const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
-    const costs = trainingCosts(scenario, model);
+    const { kind, dp, sharing } = grid;
+    const costs = once(() => {
+      const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
+      return trainingCosts(scenario, model);
+    });
     const { tp, sp, cp, cpMode, ep, microBatch, recompute } = kind;
     // Where tensors are gathered one by one, all talk beside them is priced like that.
     const ends = `${tp} ${sp} ${cp} ${microBatch} ${recompute === 'selective'} ${sharing === 3 && software.gathersTensors}`;
@@ -72,12 +85,14 @@ export function leastParts(
       const key = name === 'block' ? `${layer} ${blocks}` : `${name} ${ends}`;
       const part = remember(known, key, () => alone(kind, name, layer, costs));
       if (sharing === 0) return part;
-      const said = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
+      const said = remember(shared, `${name} ${layer} ${tp} ${cp} ${ep} ${dp} ${grid.pp === 1} ${sharing}`, () => {
+        const { forward, backward } = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
+        const sumsOf = (talk: readonly CountedTalk[]) => withTalk(noSums, talk, costs(), software);
+        return { forward: sumsOf(forward), backward: sumsOf(backward) };
+      });
       const sums = (work: WorkKind): RunSums =>
-        work === 'forward' || work === 'backward'
-          ? withTalk(part.sums(work), said[work], costs, software)
-          : part.sums(work);
-      return { ...part, sums, seconds: byWork((work) => leastShown(sums(work), costs.parameters, software)) };
+        work === 'forward' || work === 'backward' ? addSums(part.sums(work), said[work]) : part.sums(work);
+      return { ...part, sums, seconds: byWork((work) => leastShown(sums(work), parameters, software)) };
     };
     const parts = new Map<string, LeastPart>();
     return { costs, part: (name, layer) => remember(parts, `${name} ${layer}`, () => make(name, layer)) };

@@ -13,7 +13,7 @@ import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import { sizesByKind } from '../training/stages-by-kind.ts';
 import { type Bounds, kindKey } from './bounds.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
-import { leastProductWork } from './grid-bounds.ts';
+import { productWork, withAttention } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
 import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
@@ -55,13 +55,8 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
   );
   const layerKernels: LayerSeconds = (grid, device, layer) => {
     const kernels = kernelsOn(device);
-    const { forward, backward } = leastProductWork(
-      [{ layer, count: 1 }],
-      grid.kind,
-      kernels,
-      noTalk,
-      kernels.attention,
-    );
+    const products = productWork([{ layer, count: 1 }], grid.kind, kernels, noTalk);
+    const { forward, backward } = withAttention(products, grid.kind, kernels)[0]!;
     return forward + backward;
   };
   const leastOn = once((device: Device) => {

@@ -63,9 +63,9 @@ export function* searchLayouts(
       const least = bounds[bound](grid, usable);
       return least ? Math.min(value, roundedDown * worthOf(least)) : value;
     }, Number.POSITIVE_INFINITY);
-  for (const ofKind of byKind(grids)) {
-    const value = leastOf(ofKind, 'ofProducts');
-    if (value < Number.POSITIVE_INFINITY) open.push({ value, ofKind });
+  for (const kinds of alikeKinds(grids)) {
+    const value = leastOf(kinds[0]!, 'ofProducts');
+    if (value < Number.POSITIVE_INFINITY) for (const ofKind of kinds) open.push({ value, ofKind });
   }
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
@@ -136,14 +136,20 @@ type Node = { readonly value: number } & (
 /** Bounds are sums in another order than the prediction's. */
 const roundedDown = 1 - 1e-9;
 
-function byKind(grids: readonly Grid[]): Iterable<Grid[]> {
+/** Grids by kind, and kinds that differ in how cp is done alone: their products are the same. */
+function alikeKinds(grids: readonly Grid[]): Iterable<Grid[][]> {
   const kinds = new Map<Kind, Grid[]>();
+  const alike = new Map<string, Grid[][]>();
   for (const grid of grids) {
-    const ofKind = kinds.get(grid.kind);
-    if (ofKind) ofKind.push(grid);
-    else kinds.set(grid.kind, [grid]);
+    const { tp, sp, cp, ep, microBatch, recompute } = grid.kind;
+    const ofKind = remember(kinds, grid.kind, (): Grid[] => {
+      const made: Grid[] = [];
+      remember(alike, `${tp} ${sp} ${cp} ${ep} ${microBatch} ${recompute}`, () => []).push(made);
+      return made;
+    });
+    ofKind.push(grid);
   }
-  return kinds.values();
+  return alike.values();
 }
 
 /** As many of all grids of as many stages, but for those that have nobody to share with. */

@@ -5,6 +5,7 @@ import { recomputePolicies } from '../../mesh/recompute.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { checkFit, divisors } from '../../model/fit.ts';
 import { mostMicrobatches } from '../../schedule/schedule.ts';
+import { once } from '../../step/once.ts';
 import {
   type Cut,
   type Grid,
@@ -20,15 +21,16 @@ import {
 export function gridsOf(task: SearchTask): Grid[] {
   const { config, cluster, globalBatch } = task;
   const grids: Grid[] = [];
+  const divisorsOf = once(divisors);
   for (const shape of shapesOf(task)) {
     const { tp, cp, ep } = shape;
     const kinds = new Map<number, readonly Kind[]>();
-    for (const pp of divisors(cluster.devices / (tp * cp * ep))) {
+    for (const pp of divisorsOf(cluster.devices / (tp * cp * ep))) {
       if (pp > config.layers || pp > largestAxis) break;
       const dp = cluster.devices / (tp * cp * ep * pp);
       const share = globalBatch / (dp * ep);
       if (!Number.isInteger(share) || dp > largestAxis) continue;
-      for (const microBatch of divisors(share)) {
+      for (const microBatch of divisorsOf(share)) {
         const microbatches = share / microBatch;
         if (microbatches > mostMicrobatches) continue;
         const ofSize =

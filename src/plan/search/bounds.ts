@@ -7,7 +7,7 @@ import type { CostModel } from '../training/costs.ts';
 import { keptBesides } from '../training/held-besides.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import {
-  type Cutting,
+  type CutBy,
   type FirstElements,
   type FirstState,
   firstState,
@@ -25,13 +25,13 @@ import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
-import { type LeastCut, leastCuts } from './least-cuts.ts';
+import { type LeastCut, type LeastCuts, leastCuts } from './least-cuts.ts';
 import { leastKernels } from './least-kernels.ts';
 import { leastParts, type PartsOfKind } from './least-parts.ts';
 import { type AlikeLayers, alikeLayers, tokensOf } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import type { StepFigures } from './objective.ts';
-import { addElements, type PartElements, partElements } from './part-elements.ts';
+import { type PartElements, partElements } from './part-elements.ts';
 import { type Order, orderOf } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
 import { type Grid, type Kind, kindLayout, type SearchTask, type SharedGrid, type Sharing, sharings } from './task.ts';
@@ -46,14 +46,20 @@ export interface Bounds {
   readonly ofGrid: (grid: Grid, usableBytes: number) => StepFigures | undefined;
   /** Of every split that shares out so much. */
   readonly ofShared: (grid: SharedGrid, usableBytes: number) => StepFigures | undefined;
-  /** Of each by what its parts do at least, without tracing them; those that are sure not to fit in `usableBytes` are left out. */
-  readonly ofRough: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
-  /** The same by what its parts are known to do. */
+  /** The same of each way to cut its layers. */
+  readonly ofCuts: (grid: SharedGrid, usableBytes: number) => BoundedCut[];
+  /** Of each by what its parts are known to do; those that are sure not to fit in `usableBytes` are left out. */
   readonly ofLeaves: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
   /** And with its schedule played. */
   readonly ofPlayed: (leaf: BoundedLeaf) => StepFigures;
   /** How many there are. */
   readonly countLeaves: (grid: Grid, sharing: Sharing) => number;
+}
+
+export interface BoundedCut {
+  readonly least: StepFigures;
+  /** Of each of its splits by what its parts do at least, without tracing them. */
+  readonly leaves: () => BoundedLeaf[];
 }
 
 /** `kinds`: those of all grids that there are. */
@@ -90,7 +96,7 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     const key = ((tp * (task.cluster.devices + 1) + ep) * (task.config.layers + 1) + grid.pp) * sharings.length;
     return remember(states, key + sharings.indexOf(sharing), () => firstState(task, grid, sharing, leastsOf(grid)));
   };
-  const counted = new Map<number, readonly LeastCut[]>();
+  const counted = new Map<number, LeastCuts>();
   const cutsFor = (grid: Grid) =>
     remember(counted, grid.pp * mostMicrobatches + grid.microbatches, () =>
       leastCuts(
@@ -98,9 +104,10 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
         grid,
       ),
     );
-  const cutting = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): Cutting => ({
-    ...{ grid, cuts: cutsFor(grid), state: stateOf(grid, sharing), kept, usableBytes },
+  const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => ({
+    ...{ grid, state: stateOf(grid, sharing), kept, usableBytes },
   });
+  const { software } = task;
   const talkOf = tensorSeconds(task, model);
   /** What kinds of as many tokens have in common, whatever their attention does. */
   const products = new Map<string, { readonly ofLayers: readonly LayerWork[]; readonly work: LeastWork }>();
@@ -119,44 +126,55 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
         workOfLayers(withAttention(productsOf(kind).ofLayers, kind, kernels), kernels.head(kind)),
       );
       const parts = once(() => partsOf({ kind, pp: 1, dp: 1, microbatches: 1, sharing: 0 }));
-      const scenario = { ...task, layout: kindLayout(kind), microBatch: kind.microBatch, microbatches: 1 };
-      const keptOf = ({ layer }: AlikeLayers): number =>
-        sample.part(kind, 'block', layer).forward.net + keptBesides(scenario, layer, kind.recompute);
+      const kept = once(() => {
+        const scenario = { ...task, layout: kindLayout(kind), microBatch: kind.microBatch, microbatches: 1 };
+        const keptOf = ({ layer }: AlikeLayers): number =>
+          sample.part(kind, 'block', layer).forward.net + keptBesides(scenario, layer, kind.recompute);
+        return Math.max(0, Math.min(...layers.map(keptOf)));
+      });
       return {
         ofKernels,
         parts,
         work: once(() => leastWork(layers, parts(), ofKernels().inputGradient)),
-        kept: once(() => Math.max(0, Math.min(...layers.map(keptOf)))),
+        kept,
       };
     });
+  const sharedParts = (grid: SharedGrid) => (grid.sharing === 0 ? ofKind(grid.kind).parts() : partsOf(grid));
+  const boundsOfCuts = (grid: SharedGrid, usableBytes: number) => {
+    const { parts, work: alone, kept } = ofKind(grid.kind);
+    const shared = once(() => sharedParts(grid));
+    const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared()));
+    const after = once(() => leastFinishing(task, grid, work(), leastsOf(grid).layer, partsOf(grid).costs));
+    const by = cutBy(grid, grid.sharing, kept(), usableBytes);
+    return (cuts: readonly LeastCut[]) => leastGrid(cuts, by, software, work, after);
+  };
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
     ...{ task, model, grid, known, elementsOf, usableBytes },
   });
   const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
     ofProducts: (grid, usableBytes) =>
-      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, () => productsOf(grid.kind).work),
+      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, () => productsOf(grid.kind).work),
     ofKernels: (grid, usableBytes) =>
-      leastGrid(cutting(grid, 3, 0, usableBytes), task.software, ofKind(grid.kind).ofKernels),
+      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {
       const { work, kept } = ofKind(grid.kind);
-      return leastGrid(cutting(grid, 3, kept(), usableBytes), task.software, work);
+      return leastGrid(cutsFor(grid).least, cutBy(grid, 3, kept(), usableBytes), software, work);
     },
-    ofShared(grid, usableBytes) {
-      const { parts, work: alone, kept } = ofKind(grid.kind);
-      const given = cutting(grid, grid.sharing, kept(), usableBytes);
-      const shared = once(() => partsOf(grid));
-      const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared()));
-      const after = () => {
-        const count = Math.min(...given.cuts.map(({ least }) => least));
-        const elements = addElements([{ each: leastsOf(grid).layer, count }]);
-        return leastFinishing(task, grid, work(), elements, shared().costs);
-      };
-      return leastGrid(given, task.software, work, after);
+    ofShared: (grid, usableBytes) => boundsOfCuts(grid, usableBytes)(cutsFor(grid).least),
+    ofCuts(grid, usableBytes) {
+      const { each } = cutsFor(grid);
+      const leastOf = boundsOfCuts(grid, usableBytes);
+      const leavesOf = once(() =>
+        boundedLeaves(expanding(grid, leastKind(task, grid, sharedParts(grid)), usableBytes)),
+      );
+      return plansFor(grid.pp).flatMap((plan, at) => {
+        const least = leastOf([each[at]!]);
+        return least ? [{ least, leaves: () => leavesOf()(plan) }] : [];
+      });
     },
-    ofRough: (grid, usableBytes) =>
-      boundedLeaves(expanding(grid, leastKind(task, grid, partsOf(grid)), usableBytes), plansFor(grid.pp)),
-    ofLeaves: (grid, usableBytes) => boundedLeaves(expanding(grid, traced(grid), usableBytes), plansFor(grid.pp)),
+    ofLeaves: (grid, usableBytes) =>
+      plansFor(grid.pp).flatMap(boundedLeaves(expanding(grid, traced(grid), usableBytes))),
     ofPlayed(bounded) {
       const { grid, cut, schedule } = bounded.leaf;
       const layout = { pp: grid.pp, virtual: cut.virtual, schedule };

@@ -1,5 +1,6 @@
 // What a step takes and holds at least, whatever way its grid is cut into stages: known without tracing anything.
 import type { Zero } from '../../mesh/layout.ts';
+import { once } from '../../step/once.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import { allSeconds } from '../training/run-seconds.ts';
 import { type Software, widthsOf } from '../training/scenario.ts';
@@ -12,9 +13,28 @@ import type { LeastPart, PartsOfKind } from './least-parts.ts';
 import type { AlikeLayers } from './least-products.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
-import type { PartElements } from './part-elements.ts';
+import { addElements, type PartElements } from './part-elements.ts';
 import type { Grid, Kind, SearchTask, SharedGrid, Sharing } from './task.ts';
 import type { TensorSeconds } from './tensor-seconds.ts';
+
+interface LeastLayer {
+  readonly forward: number;
+  readonly backward: number;
+  readonly both: number;
+}
+
+/** Of the same layers and one more. */
+const leastOf = (least: LeastLayer, forward: number, backward: number): LeastLayer => ({
+  forward: Math.min(least.forward, forward),
+  backward: Math.min(least.backward, backward),
+  both: Math.min(least.both, forward + backward),
+});
+
+const noLayer: LeastLayer = {
+  forward: Number.POSITIVE_INFINITY,
+  backward: Number.POSITIVE_INFINITY,
+  both: Number.POSITIVE_INFINITY,
+};
 
 /** Seconds of a microbatch at least. */
 export interface LeastWork {
@@ -23,8 +43,8 @@ export interface LeastWork {
   readonly backward: number;
   /** Of backward, what the layers before wait for: ZB-H1 leaves gradients of weights for later. */
   readonly inputGradient: number;
-  /** Of any one layer: forward, and both ways. */
-  readonly layer: { readonly forward: number; readonly both: number };
+  /** Of any one layer, each way and both. */
+  readonly layer: LeastLayer;
   /** Both ways. */
   readonly head: number;
 }
@@ -64,13 +84,12 @@ export const withAttention = (all: readonly LayerWork[], kind: Kind, kernels: Le
 /** `head`: both ways. */
 export function workOfLayers(all: readonly LayerWork[], head: number): LeastWork {
   const sum = { forward: 0, backward: head, inputGradient: 0 };
-  const layer = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
+  let layer = noLayer;
   for (const { count, forward, backward, inputGradient } of all) {
     sum.forward += count * forward;
     sum.backward += count * backward;
     sum.inputGradient += count * inputGradient;
-    layer.forward = Math.min(layer.forward, forward);
-    layer.both = Math.min(layer.both, forward + backward);
+    layer = leastOf(layer, forward, backward);
   }
   return { ...sum, layer, head };
 }
@@ -78,17 +97,13 @@ export function workOfLayers(all: readonly LayerWork[], head: number): LeastWork
 /** Of all that parts do; `inputGradient`: known to be as much. */
 export function leastWork(layers: readonly AlikeLayers[], { part }: PartsOfKind, inputGradient: number): LeastWork {
   let [forward, backward] = [0, 0];
-  const layer = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
+  let layer = noLayer;
   const add = (part: LeastPart, count: number): number => {
     const own = { forward: allSeconds(part.seconds('forward')), backward: allSeconds(part.seconds('backward')) };
     forward += count * own.forward;
     backward += count * own.backward;
-    const both = own.forward + own.backward;
-    if (part.name === 'block') {
-      layer.forward = Math.min(layer.forward, own.forward);
-      layer.both = Math.min(layer.both, both);
-    }
-    return both;
+    if (part.name === 'block') layer = leastOf(layer, own.forward, own.backward);
+    return own.forward + own.backward;
   };
   for (const { layer, count } of layers) add(part('block', layer), count);
   add(part('embedding', 0), 1);
@@ -104,15 +119,14 @@ export function sharedWork(
   shared: PartsOfKind,
 ): LeastWork {
   let { forward, backward } = work;
-  const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
+  let least = noLayer;
   for (const { layer, count } of layers) {
     const secondsOf = ({ part }: PartsOfKind, work: 'forward' | 'backward') =>
       allSeconds(part('block', layer).seconds(work));
     const own = { forward: secondsOf(shared, 'forward'), backward: secondsOf(shared, 'backward') };
     forward += count * (own.forward - secondsOf(alone, 'forward'));
     backward += count * (own.backward - secondsOf(alone, 'backward'));
-    least.forward = Math.min(least.forward, own.forward);
-    least.both = Math.min(least.both, own.forward + own.backward);
+    least = leastOf(least, own.forward, own.backward);
   }
   return { ...work, forward, backward, layer: least };
 }
@@ -143,10 +157,9 @@ export function firstState(
   return { layer: bytesOf(layer), embedding: bytesOf(embedding) };
 }
 
-/** What a grid's bounds are made of: ways to cut its layers, and of a layer's activations the bytes that are kept of each microbatch. */
-export interface Cutting {
+/** What a grid's ways to cut its layers are bounded by; `kept`: bytes of a layer's activations that are kept of each microbatch. */
+export interface CutBy {
   readonly grid: Grid;
-  readonly cuts: readonly LeastCut[];
   readonly state: FirstState;
   readonly kept: number;
   readonly usableBytes: number;
@@ -157,13 +170,14 @@ export interface Cutting {
  * any.
  */
 export function leastGrid(
-  { grid, cuts, state, kept, usableBytes }: Cutting,
+  cuts: readonly LeastCut[],
+  { grid, state, kept, usableBytes }: CutBy,
   software: Software,
   work: () => LeastWork,
-  after: () => FinishingSeconds = nothingAfter,
+  after: () => (layers: number) => FinishingSeconds = () => nothingAfter,
 ): StepFigures | undefined {
   let [stepSeconds, memoryBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  let known: { readonly work: LeastWork; readonly after: FinishingSeconds } | undefined;
+  let known: { readonly work: LeastWork; readonly after: (layers: number) => FinishingSeconds } | undefined;
   for (const cut of cuts) {
     const activations = cut.firstKept * kept;
     const bytes = state.embedding + cut.first * state.layer + activations + bufferBytes(activations, software);
@@ -177,52 +191,60 @@ export function leastGrid(
 
 function cutSeconds(
   { pp, microbatches }: Grid,
-  { isOneChunk, last, others, meanBefore }: LeastCut,
+  { isOneChunk, last, others, meanBefore, least }: LeastCut,
   { forward, backward, inputGradient, layer, head }: LeastWork,
-  after: FinishingSeconds,
+  after: (layers: number) => FinishingSeconds,
 ): number {
+  const { mean, sure } = after(least);
   // In one chunk a stage, ZB-H1 leaves gradients of weights for later, and may have nothing to wait for at its end.
   const around = isOneChunk ? layer.forward : layer.both;
   const back = isOneChunk && pp > 1 ? inputGradient : backward;
-  const mean = (microbatches * (forward + backward)) / pp + meanBefore * around;
+  const ofMean = (microbatches * (forward + backward)) / pp + meanBefore * around + mean;
   // A microbatch goes through all layers both ways, and all of them through one.
   const through = forward + back + (microbatches - 1) * layer.forward;
   const ofLast = last.before * around + microbatches * (last.own * layer.both + head);
-  let most = Math.max(through, ofLast);
-  for (const { before, own } of others) most = Math.max(most, before * around + microbatches * own * layer.both);
-  return Math.max(most + after.sure, mean + after.mean);
+  let most = Math.max(ofMean, through + sure, ofLast + sure);
+  const eachWay = layer.forward + layer.backward;
+  for (const { before, own } of others)
+    most = Math.max(most, before * around + microbatches * own * eachWay + after(own).own);
+  return most;
 }
 
-/** Seconds after the microbatches. */
+/** Seconds after the microbatches, of a stage with so many layers. */
 export interface FinishingSeconds {
-  /** On a stage that has as much to do as all of them on average. */
+  /** If it has as much to do as all stages on average. */
   readonly mean: number;
+  /** If it has no more to do than these. */
+  readonly own: number;
   /** Whatever hides them. */
   readonly sure: number;
 }
 
-const nothing: FinishingSeconds = { mean: 0, sure: 0 };
+const nothing: FinishingSeconds = { mean: 0, own: 0, sure: 0 };
 const nothingAfter = (): FinishingSeconds => nothing;
 
-/** What a mean stage's last microbatch does not hide of gradients and parameters: one that does less hides less, but one that does more takes longer. */
+/** What the last microbatch does not hide of gradients and parameters: a stage that does less hides less, but one that does more takes longer. */
 export function leastFinishing(
   task: SearchTask,
   grid: SharedGrid,
-  { forward, backward }: LeastWork,
+  { forward, backward, layer }: LeastWork,
   elements: PartElements,
   costs: () => TrainingCosts,
-): FinishingSeconds {
+): (layers: number) => FinishingSeconds {
   // Where parameters are shared out, nothing is left to be done.
-  if (grid.sharing === 3) return nothing;
+  if (grid.sharing === 3) return nothingAfter;
   const zeros: readonly Zero[] = grid.sharing === 0 ? [0, 1] : [grid.sharing];
-  let [mean, sure] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  for (const zero of zeros) {
-    const talk = finishingTalk(task, grid, zero, elements);
-    const beside = (window: TalkWindow) => dataSeconds(talk, costs(), task.software, window).exposed;
-    mean = Math.min(mean, beside({ forward: forward / grid.pp, backward: backward / grid.pp }));
-    sure = Math.min(sure, beside(everything));
-  }
-  return { mean, sure };
+  return once((layers: number) => {
+    let [mean, sure, own] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (const zero of zeros) {
+      const talk = finishingTalk(task, grid, zero, addElements([{ each: elements, count: layers }]));
+      const beside = (window: TalkWindow) => dataSeconds(talk, costs(), task.software, window).exposed;
+      mean = Math.min(mean, beside({ forward: forward / grid.pp, backward: backward / grid.pp }));
+      own = Math.min(own, beside({ forward: layers * layer.forward, backward: layers * layer.backward }));
+      sure = Math.min(sure, beside(everything));
+    }
+    return { mean, own, sure };
+  });
 }
 
 /** Seconds of the kernels of a microbatch. */

@@ -26,12 +26,15 @@ export interface LeastCut {
   readonly firstKept: number;
 }
 
-/** Those that are at least as much in everything as another one are left out. */
-export function leastCuts(cuts: readonly Cut[], { pp, microbatches }: Pick<Grid, 'pp' | 'microbatches'>): LeastCut[] {
-  return withoutExceeding(
-    cuts.map((cut) => countCut(cut, pp, microbatches)),
-    exceedsCut,
-  );
+/** Of ways to cut layers, each; and of them those that are not at least as much in everything as another one. */
+export interface LeastCuts {
+  readonly each: readonly LeastCut[];
+  readonly least: readonly LeastCut[];
+}
+
+export function leastCuts(cuts: readonly Cut[], { pp, microbatches }: Pick<Grid, 'pp' | 'microbatches'>): LeastCuts {
+  const each = cuts.map((cut) => countCut(cut, pp, microbatches));
+  return { each, least: withoutExceeding(each, exceedsCut) };
 }
 
 function countCut({ virtual, sizes }: Cut, pp: number, microbatches: number): LeastCut {

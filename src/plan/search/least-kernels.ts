@@ -2,6 +2,7 @@
 import { mixtureOf } from '../../model/config.ts';
 import { remember } from '../../step/once.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
+import { selectionTakesLonger } from '../training/selection.ts';
 import { type AttentionSeconds, leastAttention } from './least-attention.ts';
 import { leastHead } from './least-head.ts';
 import { type AlikeMatrices, leastProducts, matricesOf, type ProductSeconds, tokensOf } from './least-products.ts';
@@ -17,10 +18,12 @@ export interface LeastKernels {
 
 /** Whatever is shared out: `model`'s products cost as much at least, and where gradients are, nothing adds them up apart. */
 export function leastKernels(task: SearchTask, model: CostModel, sample: Sampler): LeastKernels {
+  const selects = selectionTakesLonger(task.software);
+  const isApart = ({ recompute }: Kind): boolean => selects && recompute === 'selective';
   // Of a layout's settings kernels depend on no others.
   const costs = new Map<string, TrainingCosts>();
   const costsOf = (kind: Kind): TrainingCosts =>
-    remember(costs, `${kind.tp} ${kind.ep} ${kind.recompute}`, () => {
+    remember(costs, `${kind.tp} ${kind.ep} ${isApart(kind)}`, () => {
       const layout = { ...kindLayout(kind), zero: 2 } as const;
       return trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
     });
@@ -30,7 +33,7 @@ export function leastKernels(task: SearchTask, model: CostModel, sample: Sampler
   const heads = new Map<string, number>();
   return {
     products(kind, layer) {
-      const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${kind.recompute === 'selective'} ${layer}`;
+      const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${isApart(kind)} ${layer}`;
       return remember(products, key, () => {
         const ofRank = remember(matrices, `${kind.tp} ${kind.ep} ${layer}`, () => matricesOf(task, kind, layer));
         const perToken = mixtureOf(task.config, layer)?.perToken ?? 1;
@@ -38,12 +41,12 @@ export function leastKernels(task: SearchTask, model: CostModel, sample: Sampler
       });
     },
     attention(kind, layer) {
-      const { tp, cp, cpMode, microBatch, recompute } = kind;
-      const key = `${tp} ${cp} ${cpMode} ${microBatch} ${recompute === 'selective'} ${layer}`;
+      const { tp, cp, cpMode, microBatch } = kind;
+      const key = `${tp} ${cp} ${cpMode} ${microBatch} ${isApart(kind)} ${layer}`;
       return remember(attention, key, () => leastAttention(task, kind, layer, sample.attention(layer), costsOf(kind)));
     },
     head(kind) {
-      const key = `${kind.tp} ${tokensOf(task, kind)} ${kind.recompute === 'selective'}`;
+      const key = `${kind.tp} ${tokensOf(task, kind)} ${isApart(kind)}`;
       return remember(heads, key, () => leastHead(task, kind, costsOf(kind)));
     },
   };

@@ -15,6 +15,7 @@ import {
   withTalk,
 } from '../training/run-seconds.ts';
 import type { Software } from '../training/scenario.ts';
+import { selectionTakesLonger } from '../training/selection.ts';
 import type { LeastKernels } from './least-kernels.ts';
 import type { Sampler } from './least-sample.ts';
 import { leastSeconds, type PassSeconds } from './least-seconds.ts';
@@ -44,6 +45,7 @@ export function leastParts(
 ): (grid: SharedGrid) => PartsOfKind {
   const { software } = task;
   const parameters = parametersOf(model);
+  const selects = selectionTakesLonger(software);
   const secondsOf = leastSeconds(task, kernels, sample);
   const alone = (kind: Kind, name: PartName, layer: number, costs: () => TrainingCosts): LeastPart => {
     // Of a part that does not fit, nobody asks for seconds.
@@ -79,7 +81,7 @@ export function leastParts(
     });
     const { tp, sp, cp, cpMode, ep, microBatch, recompute } = kind;
     // Where tensors are gathered one by one, all talk beside them is priced like that.
-    const ends = `${tp} ${sp} ${cp} ${microBatch} ${recompute === 'selective'} ${sharing === 3 && software.gathersTensors}`;
+    const ends = `${tp} ${sp} ${cp} ${microBatch} ${selects && recompute === 'selective'} ${sharing === 3 && software.gathersTensors}`;
     const blocks = `${ends} ${cpMode} ${ep} ${recompute}`;
     const make = (name: PartName, layer: number): LeastPart => {
       const key = name === 'block' ? `${layer} ${blocks}` : `${name} ${ends}`;

@@ -228,7 +228,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       memoryBytes: meanBytes({ ...grid, sharing: 3 }),
     }),
     ofShared: (grid) => ofGrid(grid, layerAtLeast),
-    ofRough: ofLeaves,
+    ofCuts: (grid) => ofLeaves(grid).map((leaf) => ({ least: leaf.least, leaves: () => [leaf] })),
     ofLeaves,
     ofPlayed: ({ least }) => least,
     countLeaves(grid, sharing) {

@@ -36,7 +36,8 @@ function judgeAll(task: SearchTask): Judged[] {
         bounds.ofGrid(grid, all)!,
         bounds.ofShared(shared, all)!,
       ];
-      const rough = bounds.ofRough(shared, all);
+      const cuts = bounds.ofCuts(shared, all);
+      const rough = cuts.flatMap(({ least, leaves }) => leaves().map((leaf) => [least, leaf.least]));
       const leaves = bounds.ofLeaves(shared, all);
       expect(leaves).toHaveLength(bounds.countLeaves(grid, sharing));
       return leaves.map((bounded, at): Judged => {
@@ -46,7 +47,7 @@ function judgeAll(task: SearchTask): Judged[] {
           layout: `${printLayout(scenario.layout)} of microbatches of ${scenario.microBatch}`,
           exact: figuresOf(prediction),
           fits: fits(prediction.memory, task.cluster.device),
-          bounds: [...coarse, rough[at]!.least, bounded.least, bounds.ofPlayed(bounded)],
+          bounds: [...coarse, ...rough[at]!, bounded.least, bounds.ofPlayed(bounded)],
         };
       });
     }),

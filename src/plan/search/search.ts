@@ -101,7 +101,12 @@ export function* searchLayouts(
     if ('shared' in node) {
       if (!node.isRough) {
         let least = Number.POSITIVE_INFINITY;
-        for (const leaf of bounds.ofRough(node.shared, usable)) least = Math.min(least, atLeast(leaf.least, node));
+        const cuts = bounds.ofCuts(node.shared, usable).map((cut) => ({ ...cut, value: atLeast(cut.least, node) }));
+        // Those that cannot be less than the least are not looked at.
+        for (const { value, leaves } of cuts.sort((a, b) => a.value - b.value)) {
+          if (value >= least) break;
+          for (const leaf of leaves()) least = Math.min(least, atLeast(leaf.least, node));
+        }
         push({ value: least, shared: node.shared, isRough: true });
         continue;
       }

@@ -1,9 +1,11 @@
 // What elementwise ops of a part go through at least, and what it holds: measured of traced parts, on one rank of cp and ep and of as many tokens as there
 // are in any microbatch. With fewer tokens it is less in proportion. On more ranks of tp what is cut is less, and what is not stays:
 //
-//   numbers(tp) = whole + cut / tp, or where heads are too few to be cut more than that: a line through two of them lies below all that follow.
+//   numbers(tp) = whole + cut / tp, or where heads are too few to be cut more than that: a line through two of them lies below all that follow, but for
+//   what ranks that share a key-value head have besides, of the second: its part of the matrices that they all hold.
 
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
+import { kvSharded } from '../../model/block-params.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { alignment } from '../../program/lives.ts';
@@ -69,19 +71,21 @@ export function samplerOf(task: SearchTask, kinds: readonly Kind[]): Sampler {
     const [first, second] = tp === 1 || tried.includes(tp) ? [tp, tp] : [tried.at(-2)!, tried.at(-1)!];
     const [a, b] = [sample(first, sp, name, layer, policy), sample(second, sp, name, layer, policy)];
     const share = microBatch / cp / most;
+    const besides = sharesHeads(task, first, second) ? keyValueParts(task) : { floats: 0, bytes: 0 };
     const along = first === second ? 0 : (1 / first - 1 / tp) / (1 / first - 1 / second);
     // Where the loss is taken in blocks there are as many kernels as blocks: fewer of fewer tokens.
     const mostKernels = name === 'head' && task.software.loss === 'blocks' ? 1 : Number.POSITIVE_INFINITY;
     const pass = (from: SampledPass, to: SampledPass): SampledPass => {
-      const at = (of: keyof SampledPass): number => Math.max(0, from[of] + along * (to[of] - from[of])) * share;
+      const at = (of: keyof SampledPass, besides = 0): number =>
+        Math.max(0, from[of] + along * (to[of] - from[of] - besides)) * share;
       const slack = roundedUp * (1 + along) * share;
       return {
         kernels: Math.min(from.kernels, to.kernels, mostKernels),
         others: Math.min(from.others, to.others, mostKernels),
-        floats: at('floats'),
+        floats: at('floats', besides.floats),
         bytes: at('bytes'),
-        peak: Math.max(0, at('peak') - slack),
-        net: Math.max(0, at('net') - slack),
+        peak: Math.max(0, at('peak', besides.bytes) - slack),
+        net: Math.max(0, at('net', besides.bytes) - slack),
       };
     };
     const made = {
@@ -99,6 +103,18 @@ const mostTraced = 16;
 
 /** Bytes by which rounding sizes up to whole lines of memory can have made what is held look larger: of a few hundred activations. */
 const roundedUp = 512 * alignment;
+
+/** Whether the second of two numbers of ranks is the one from which they share key-value heads. */
+const sharesHeads = ({ config }: SearchTask, first: number, second: number): boolean =>
+  kvSharded(config, { tp: first, sp: false }) && !kvSharded(config, { tp: second, sp: false });
+
+/** Of a head's keys and values: what its part of their matrices is, and at most what it takes to cut it out and to put its gradient back. */
+function keyValueParts({ config, formats }: SearchTask): { readonly floats: number; readonly bytes: number } {
+  const { kvHeads, headDim, hiddenSize } = config;
+  const { activations, parameters } = widthsOf(formats);
+  const part = 2 * headDim * hiddenSize;
+  return { floats: 2 * part * (1 + kvHeads), bytes: part * Math.max(activations, parameters) };
+}
 
 function attentionIn(task: SearchTask, microBatch: number, layer: number): Attention | undefined {
   const { forward } = summaryOf(task, { tp: 1, sp: false, microBatch }, 'block', layer, 'none');

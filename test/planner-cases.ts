@@ -8,7 +8,8 @@ import { measuredCluster } from '../src/plan/hardware/measured-cluster.ts';
 import { type NumberFormat, rateOf } from '../src/plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../src/plan/search/objective.ts';
 import type { SearchTask } from '../src/plan/search/task.ts';
-import { currentSoftware, mixedPrecision, ownRuntime } from '../src/plan/training/scenario.ts';
+import { currentSoftware, ownRuntime } from '../src/plan/software/software.ts';
+import { mixedPrecision } from '../src/plan/training/scenario.ts';
 import { measuredMachine } from './measured-machine.ts';
 import { configJson, hasOwnKeys, mixtures, type SmallModel } from './small-models.ts';
 

@@ -8,8 +8,9 @@ import type { NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
 import { type Offload, parseOffload } from '../plan/training/offload.ts';
-import { mixedPrecision, softwareOn } from '../plan/training/scenario.ts';
+import { mixedPrecision } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
+import { type AskedSoftware, askedSoftware } from './asked-software.ts';
 import { checkFormat } from './check-format.ts';
 import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
 import type { OptionValues } from './options.ts';
@@ -24,6 +25,7 @@ export const askedOptions = {
   seqLen: `${defaults.seqLen}`,
   globalBatch: '',
   products: `${defaults.products}; of a machine that was measured fp32`,
+  software: 'tuned; of a calibrated cluster that of its runs',
 } as const;
 export type AskedOption = keyof typeof askedOptions;
 
@@ -38,6 +40,7 @@ export interface Asked {
   /** Sequences of a step; undefined: nobody said. */
   readonly globalBatch?: number;
   readonly products: NumberFormat;
+  readonly software: AskedSoftware;
   /** What waits in the host's memory. */
   readonly offload?: Offload;
 }
@@ -58,6 +61,7 @@ export function readAsked(values: OptionValues<AskedOption> & { readonly offload
     seqLen: values.seqLen ?? Math.min(defaults.seqLen, config.positions.max),
     ...(globalBatch === undefined ? {} : { globalBatch }),
     products: values.products ?? (cluster.device.measured ? 'fp32' : defaults.products),
+    software: askedSoftware(values.software, cluster),
     ...(typeof values.offload === 'string' ? { offload: parseOffload(values.offload, option('offload')) } : {}),
   });
 }
@@ -89,13 +93,16 @@ export function checked(asked: Asked): Asked {
 }
 
 /** Of steps of so many sequences. */
-export const taskOf = ({ config, cluster, seqLen, products, offload }: Asked, globalBatch: number): SearchTask => ({
+export const taskOf = (
+  { config, cluster, seqLen, products, software, offload }: Asked,
+  globalBatch: number,
+): SearchTask => ({
   config,
   cluster,
   seqLen,
   globalBatch,
-  formats: mixedPrecision(products),
-  software: softwareOn(cluster),
+  formats: mixedPrecision(products, software.does),
+  software: software.does,
   ...(offload ? { offload } : {}),
 });
 

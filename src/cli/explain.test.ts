@@ -196,6 +196,7 @@ test("plan's lines are read back as they are", () => {
     seqLen: 2048,
     globalBatch: 8,
     precision: 'bf16',
+    software: 'tuned',
     objective: 'time',
   });
 });

@@ -7,7 +7,7 @@ import { searchLayouts } from '../plan/search/search.ts';
 import { predictTraining } from '../plan/training/predict-training.ts';
 import { refuse } from '../train/refuse.ts';
 import { formatPercent } from '../units.ts';
-import { type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
+import { type Asked, type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
 import { explainServed } from './explain-serving.ts';
 import { explanationJson } from './explanation-json.ts';
@@ -54,7 +54,7 @@ time, "deviceSeconds" (of all devices, for an output token), "limit" (why no mor
 }
 
 interface Explained extends ExplainOptions {
-  readonly model: string;
+  readonly asked: Asked;
   readonly base: Judged;
 }
 
@@ -62,14 +62,14 @@ async function runExplain(path: string | undefined, values: OptionValues<Explain
   const quiet = values.json === true;
   const lines = path === undefined ? undefined : planLines(path, values);
   if (lines?.isServing) return explainServed(lines, io, quiet);
-  const { model, base, ...given } = lines === undefined ? await fromOptions(values, io) : fromPlan(lines);
+  const { asked, base, ...given } = lines === undefined ? await fromOptions(values, io) : fromPlan(lines);
   const explanation = await endedAs(explainLayout(base, fittedCosts, given), io, quiet, explainingText);
   if (quiet) {
-    writeJson(io.stdout, explanationJson(explanation));
+    writeJson(io.stdout, { software: asked.software.name, ...explanationJson(explanation) });
     return;
   }
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
-  writeLine(io.stdout, showExplanation(model, explanation, style));
+  writeLine(io.stdout, showExplanation(asked, explanation, style));
 }
 
 function planLines(path: string, values: OptionValues<ExplainOption>): PlanLines {
@@ -83,22 +83,21 @@ function planLines(path: string, values: OptionValues<ExplainOption>): PlanLines
 function fromPlan(lines: PlanLines): Explained {
   const { asked, objective, layouts } = readPlan(lines);
   const found = layouts.map(({ scenario }) => ({ scenario, prediction: predictTraining(scenario, fittedCosts) }));
-  return { model: asked.model, objective, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
+  return { asked, objective, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
 }
 
 async function fromOptions(values: OptionValues<ExplainOption>, io: CliIo): Promise<Explained> {
   const asked = readAsked(values);
-  const { model } = asked;
   const objective = objectiveOf(values.least);
   const layout = values.layout as string | undefined;
   if (layout !== undefined && layout !== 'auto') {
     const scenario = askedScenario(asked, layout, values.microBatch ?? 1);
-    return { model, objective, base: { scenario, prediction: predictTraining(scenario, fittedCosts) } };
+    return { asked, objective, base: { scenario, prediction: predictTraining(scenario, fittedCosts) } };
   }
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const { found } = await ended(searchLayouts(task, fittedCosts, { objective, top: 2 }), io, values.json === true);
   if (found.length === 0) refuseNothingFits(task, fittedCosts);
-  return { model, objective, base: found[0]!, found };
+  return { asked, objective, base: found[0]!, found };
 }
 
 const explainingText = ({ doing, searching }: Explaining): string =>

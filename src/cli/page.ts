@@ -13,6 +13,7 @@ import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { type Report, writeReport } from '../report/report.ts';
 import { refuse } from '../train/refuse.ts';
+import type { Asked } from './asked.ts';
 
 /** Before any work: that a file can be written there. */
 export function checkPage(path: string): void {
@@ -60,7 +61,7 @@ function writing(path: string, write: () => void): void {
 
 /** The names and values of what was asked. */
 export function askedOf(
-  model: string,
+  { model, software }: Pick<Asked, 'model' | 'software'>,
   { cluster, seqLen, microBatch, microbatches, layout, formats }: TrainingScenario,
 ): Report['asked'] {
   return [
@@ -69,5 +70,6 @@ export function askedOf(
     ['tokens of a sequence', `${seqLen}`],
     ['sequences of a step', `${microBatch * microbatches * replicasOf(layout)}`],
     ['products in', formats.products],
+    ['software', software.name],
   ];
 }

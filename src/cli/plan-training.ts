@@ -92,7 +92,7 @@ function writePlanPage(path: string, planned: Planned, found: readonly Found[]):
   const report = {
     title: `${asked.model} on ${task.cluster.name}`,
     asked: [
-      ...askedOf(asked.model, found[0]!.scenario),
+      ...askedOf(asked, found[0]!.scenario),
       ['judged', `${result.judged} layouts, for the least ${objective}`] as const,
     ],
     layouts: result.found.map((each) => ({ ...each, ...tokenCosts(each.scenario, each.prediction) })),
@@ -109,7 +109,7 @@ function writePlan(
 ): void {
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
   if (enough) writeLine(io.stdout, `${showTried(enough.tried, style.colour)}\n`);
-  writeLine(io.stdout, showPlan(task, result, because, { model: asked.model, seconds, ...style }));
+  writeLine(io.stdout, showPlan(task, result, because, { asked, seconds, ...style }));
   const picture = showTrainingFront(front, style);
   if (picture) writeLine(io.stdout, `\n${picture}`);
   if (tokens !== undefined) writeLine(io.stdout, `\n${showWhole(result.found[0]!, tokens)}`);

@@ -31,6 +31,7 @@ test('one line: the time by cause is the step, the memory by part the total', as
     'interval',
     'anchors',
     'provenance',
+    'software',
   ]);
   const [low, high] = said.interval.stepSeconds;
   expect(low).toBeLessThan(said.stepSeconds);

@@ -9,6 +9,8 @@ import { naturalStepSeconds } from '../plan/training/natural-step.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
 import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
+import type { Asked } from './asked.ts';
+import { softwareText } from './asked-software.ts';
 import { stackedBars } from './ui/bars.ts';
 import { paint } from './ui/colour.ts';
 
@@ -42,9 +44,8 @@ function naturalLines(scenario: TrainingScenario, stepSeconds: number): string[]
   ];
 }
 
-/** `model`: as it was named. */
 export function showPrediction(
-  model: string,
+  { model, software }: Pick<Asked, 'model' | 'software'>,
   scenario: TrainingScenario,
   prediction: TrainingPrediction,
   { colour, columns }: { readonly colour: boolean; readonly columns: number },
@@ -89,7 +90,7 @@ export function showPrediction(
     ),
     '',
     `a step ${formatSeconds(stepSeconds)}, ${Math.round(prediction.tokensPerSecondPerDevice)} tokens/s a device, ${formatFlopsPerSecond(prediction.modelFlopsPerSecondPerDevice)} of the model a device (${formatPercent(prediction.mfu)} of peak)`,
-    `with software as well tuned eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,
+    `with ${softwareText(software.name)} eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,
     ...naturalLines(scenario, stepSeconds),
     '',
     `memory of a rank of the fullest stage: ${formatBytes(memory.total)}, ${verdict}`,

@@ -59,7 +59,10 @@ function stepSecondsOf(row: Row, facts: RowFacts, scenario: TrainingScenario): n
       : teraflops * 1e12;
   if (rate === undefined) return undefined;
   const recomputes = teraflops !== undefined && facts.countsRecomputation && layout.recompute.policy === 'full';
-  return (tokens * countedFlops(config, seqLen, recomputes)) / rate / cluster.devices;
+  const counted = facts.countsLayersAlone
+    ? (recomputes ? 8 : 6) * (weightsOfToken(config) - config.hiddenSize * config.vocabSize)
+    : countedFlops(config, seqLen, recomputes);
+  return (tokens * counted) / rate / cluster.devices;
 }
 
 /**

@@ -1,4 +1,5 @@
 // What a cluster is to the planner: alike devices joined by tiers of links, the fastest first.
+import type { SoftwareChange } from '../software/frameworks.ts';
 import type { Device } from './device.ts';
 import type { Host } from './host.ts';
 import type { LinkKind } from './link.ts';
@@ -28,8 +29,10 @@ export interface Cluster {
   readonly tiers: readonly Tier[];
   /** Undefined: not known. */
   readonly host?: Host;
-  /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */
   /** What its collectives take, where that was measured: by group size. */
   readonly measured?: readonly MeasuredTalk[];
+  /** What runs there, where runs of its owner said so: how it differs from a tuned stack of today. */
+  readonly software?: SoftwareChange;
+  /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */
   readonly others?: readonly { readonly device: Device; readonly devices: number }[];
 }

@@ -1,9 +1,10 @@
 // What a step takes and holds at least, whatever way its grid is cut into stages: known without tracing anything.
 import type { Zero } from '../../mesh/layout.ts';
 import { once } from '../../step/once.ts';
+import type { Software } from '../software/software.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import { allSeconds } from '../training/run-seconds.ts';
-import { type Software, widthsOf } from '../training/scenario.ts';
+import { widthsOf } from '../training/scenario.ts';
 import { bufferBytes } from '../training/stage-memory.ts';
 import { dataSeconds } from '../training/stage-time.ts';
 import type { LeastCut } from './least-cuts.ts';

@@ -2,6 +2,7 @@
 import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once, remember } from '../../step/once.ts';
+import type { Software } from '../software/software.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import { type CostModel, parametersOf, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import type { LivePart } from '../training/held-besides.ts';
@@ -14,7 +15,6 @@ import {
   shownSeconds,
   withTalk,
 } from '../training/run-seconds.ts';
-import type { Software } from '../training/scenario.ts';
 import { selectionTakesLonger } from '../training/selection.ts';
 import type { LeastKernels } from './least-kernels.ts';
 import type { Sampler } from './least-sample.ts';
@@ -59,7 +59,7 @@ export function leastParts(
     // What a backward leaves is less than nothing, and not known from below.
     const net = Number.MIN_SAFE_INTEGER;
     const halves = { live: { peak: 0, net } };
-    const sums = byWork((work) => withTalk(sumsOf(passes()[work]), saidIn(work), costs(), software));
+    const sums = byWork((work) => withTalk(sumsOf(passes()[work]), saidIn(work), costs()));
     return {
       ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
       forward: { live: sampled.forward },
@@ -89,7 +89,7 @@ export function leastParts(
       if (sharing === 0) return part;
       const said = remember(shared, `${name} ${layer} ${tp} ${cp} ${ep} ${dp} ${grid.pp === 1} ${sharing}`, () => {
         const { forward, backward } = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-        const sumsOf = (talk: readonly CountedTalk[]) => withTalk(noSums, talk, costs(), software);
+        const sumsOf = (talk: readonly CountedTalk[]) => withTalk(noSums, talk, costs());
         return { forward: sumsOf(forward), backward: sumsOf(backward) };
       });
       const sums = (work: WorkKind): RunSums =>

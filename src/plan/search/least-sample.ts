@@ -6,12 +6,12 @@
 
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import { kvSharded } from '../../model/block-params.ts';
-import type { ModelConfig } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { alignment } from '../../program/lives.ts';
 import { once } from '../../step/once.ts';
 import { summariesFor } from '../summary/part-summary.ts';
 import type { PartSummary, RunSummary } from '../summary/summary.ts';
+import { isWithin } from '../training/expert-passes.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { widthsOf } from '../training/scenario.ts';
 import type { Attention } from './least-attention.ts';
@@ -122,9 +122,9 @@ function attentionIn(task: SearchTask, microBatch: number, layer: number): Atten
   return kernels[0] && { ...kernels[0], batch: 1 };
 }
 
-const sampleOf = ({ config }: SearchTask, { forward, backward }: PartSummary): PartSample => ({
-  forward: passOf(forward, config),
-  backward: passOf(backward, config),
+const sampleOf = (task: SearchTask, { forward, backward }: PartSummary): PartSample => ({
+  forward: passOf(forward, task),
+  backward: passOf(backward, task),
 });
 
 function summaryOf(
@@ -140,14 +140,14 @@ function summaryOf(
 }
 
 /** Gradients of norms read the sums that they are added to, up to two numbers a feature, but where ZeRO shares gradients out. */
-function passOf({ kernels, live }: RunSummary, { hiddenSize }: ModelConfig): SampledPass {
+function passOf({ kernels, live }: RunSummary, { config, software }: SearchTask): SampledPass {
   const sum = { kernels: 0, floats: 0, bytes: 0, others: 0 };
   for (const { kernel, count } of kernels) {
     if (kernel.kind !== 'memory') {
       sum.others += count;
-    } else if (kernel.bytes <= kernel.floats) {
+    } else if (kernel.bytes <= kernel.floats && !isWithin(kernel, software, config)) {
       sum.kernels += count;
-      const added = kernel.op?.endsWith('NormGrad') ? 2 * hiddenSize : 0;
+      const added = kernel.op?.endsWith('NormGrad') ? 2 * config.hiddenSize : 0;
       sum.floats += count * Math.max(0, kernel.floats - added);
       sum.bytes += count * kernel.bytes;
     }

@@ -10,8 +10,9 @@ import type { Instruction, RankProgram } from '../../step/step.ts';
 import { buildTrainingStep } from '../../step/training-step.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
 import { measuredCluster } from '../hardware/measured-cluster.ts';
+import { ownRuntime } from '../software/software.ts';
 import { predictTraining, stepSettings } from './predict-training.ts';
-import { mixedPrecision, ownRuntime, type TrainingScenario } from './scenario.ts';
+import { mixedPrecision, type TrainingScenario } from './scenario.ts';
 
 const llama = parseModelConfig({ ...findPreset('llama-tiny'), num_hidden_layers: 2 }, 'llama');
 const mixtral = parseModelConfig({ ...findPreset('mixtral-tiny'), num_hidden_layers: 2 }, 'mixtral');

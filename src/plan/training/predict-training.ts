@@ -9,6 +9,7 @@ import { type StepSettings, tokensPerStep } from '../../step/settings.ts';
 import type { Device } from '../hardware/device.ts';
 import { kindsOfStages, sumOfDevices } from '../hardware/kinds.ts';
 import { rateOf } from '../hardware/number-format.ts';
+import type { Software } from '../software/software.ts';
 import { actionsOf, type StageActions } from '../summary/actions.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import type { StageSummary } from '../summary/summary.ts';
@@ -18,7 +19,6 @@ import { onKind, slowestOf } from './mixed.ts';
 import { hostBytes } from './offload-memory.ts';
 import { addSeconds, allSeconds, noSeconds } from './run-seconds.ts';
 import {
-  type Software,
   type StepTime,
   type TrainingMemory,
   type TrainingPrediction,

@@ -1,8 +1,8 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
 import { axesAlong } from '../hardware/group-spread.ts';
+import type { Software } from '../software/software.ts';
 import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
-import type { Software } from './scenario.ts';
 
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {
@@ -88,7 +88,7 @@ export function runSeconds({ kernels, talk }: RunSummary, costs: TrainingCosts, 
     launched += count * costs.launches(kernel);
     if (kernel.kind === 'attention') attention += seconds;
   }
-  const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs, software);
+  const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs);
   return shownSeconds(sums, costs.parameters, software);
 }
 
@@ -109,15 +109,13 @@ export function withTalk(
   sums: RunSums,
   talk: readonly CountedTalk[],
   costs: Pick<TrainingCosts, 'talk' | 'parameters'>,
-  software: Software,
 ): RunSums {
-  const { collectiveLaunches, awaitedSeconds } = costs.parameters;
+  const { collectiveLaunches, awaitedLaunches } = costs.parameters;
   const sum = { ...sums };
   for (const each of talk) {
     const cause = causeOf(each);
-    const awaited = cause === 'tp' && software.awaitsRanks ? awaitedSeconds : 0;
-    sum.launched += each.count * collectiveLaunches;
-    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] += each.count * (costs.talk(each) + awaited);
+    sum.launched += each.count * (collectiveLaunches + (cause === 'tp' ? awaitedLaunches * each.ranks : 0));
+    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] += each.count * costs.talk(each);
   }
   return sum;
 }
@@ -144,7 +142,11 @@ export function shownSeconds(
     offload: 0,
   };
   const host = launched * launchSeconds[software.launches];
-  return { ...device, launches: waiting(allSeconds(device), host, takesTurns) };
+  // Where each kernel is awaited before the next is launched, the device hides nothing of that.
+  return {
+    ...device,
+    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, takesTurns),
+  };
 }
 
 /**

@@ -2,7 +2,8 @@
 // second, the fourth and the sixth are taken anew.
 import { kvSharded } from '../../model/block-params.ts';
 import { mlpMatrices } from '../../model/config.ts';
-import type { Software, TrainingScenario } from './scenario.ts';
+import type { Software } from '../software/software.ts';
+import type { TrainingScenario } from './scenario.ts';
 
 type Selecting = Pick<TrainingScenario, 'config' | 'layout' | 'software'>;
 

@@ -1,12 +1,14 @@
 // What a stage computes and says in a step, in seconds: what its schedule is played with.
 import type { Work } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
+import type { Software } from '../software/software.ts';
 import type { ChunkSummary, CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import { movedOf } from './offload-memory.ts';
 import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
+import { pieceSeconds } from './pieces.ts';
 import { addSeconds, chunkSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
-import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
+import { type TrainingScenario, widthsOf } from './scenario.ts';
 import { sideBySide } from './side-by-side.ts';
 import { trainingParameters } from './training-parameters.ts';
 
@@ -43,7 +45,9 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
     data,
-    optimizer: optimizerOf(summary, costs, scenario, whole('backward').compute),
+    optimizer:
+      optimizerOf(summary, costs, scenario, whole('backward').compute) +
+      pieceSeconds(summary, scenario, costs.parameters),
   };
 }
 

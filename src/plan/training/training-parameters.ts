@@ -59,7 +59,7 @@ export const trainingParameters: TrainingParameters = {
   loopedLaunch: 0.5,
   collectiveLaunches: 2,
   awaitedLaunches: 0.1,
-  metSeconds: 120e-6,
+  metSeconds: 135e-6,
   tensorGathers: 0.22,
   takesTurns: 8,
   takesTurnsAwaiting: 3,

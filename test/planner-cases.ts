@@ -31,6 +31,7 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
     globalBatch: fc.constantFrom(2, 3, 4),
     objective: fc.constantFrom(...objectiveNames),
     overlapsPipeline: fc.boolean(),
+    expertOps: fc.constantFrom('by op' as const, 'looped' as const, 'fused' as const),
     loss: fc.constantFrom('separate' as const, 'in place' as const, 'fused' as const, 'blocks' as const),
   })
   .map(({ family, width, layers, kvHeads, tied, experts, dense, memory, globalBatch, objective, ...rest }) => {
@@ -73,7 +74,12 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
         seqLen: 32,
         globalBatch,
         formats: mixedPrecision('bf16'),
-        software: { ...currentSoftware, overlapsPipeline: rest.overlapsPipeline, loss: rest.loss },
+        software: {
+          ...currentSoftware,
+          overlapsPipeline: rest.overlapsPipeline,
+          loss: rest.loss,
+          experts: rest.expertOps,
+        },
       },
     };
   });

@@ -8,7 +8,7 @@ const source = 'measured by calibrate --local';
 
 /** So many of its cores. @throws CLUSTER_INVALID where there are fewer */
 export function measuredCluster(machine: MeasuredMachine, ranks: number, name = 'local'): Cluster {
-  const { cores, talk } = machine;
+  const { cores, talk, pace, turns } = machine;
   if (ranks < 1 || ranks > cores)
     fail('CLUSTER_INVALID', {
       cluster: name,
@@ -31,7 +31,7 @@ export function measuredCluster(machine: MeasuredMachine, ranks: number, name = 
         source,
       },
     ],
-    measured: talk,
+    measured: { talk, pace, turns },
   };
 }
 

@@ -53,7 +53,7 @@ export function leastParts(
       backward: { live: { peak: sampled.backward.peak, net } },
       inputGradient: halves,
       weightGradient: halves,
-      sums: once((work: WorkKind) => withTalk(sumsOf(passes()[work]), saidIn(work), costs)),
+      sums: once((work: WorkKind) => withTalk(sumsOf(passes()[work]), saidIn(work), costs, software)),
     };
   };
   const known = new Map<string, LeastPart>();
@@ -71,7 +71,7 @@ export function leastParts(
       known.set(key, part);
       if (sharing === 0) return part;
       const shared = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-      const add = (work: 'forward' | 'backward'): RunSums => withTalk(part.sums(work), shared[work], costs);
+      const add = (work: 'forward' | 'backward'): RunSums => withTalk(part.sums(work), shared[work], costs, software);
       return {
         ...part,
         sums: once((work) => (work === 'forward' || work === 'backward' ? add(work) : part.sums(work))),

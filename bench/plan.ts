@@ -8,9 +8,10 @@ import { boundsOf } from '../src/plan/search/bounds.ts';
 import { bestLayouts } from '../src/plan/search/search.ts';
 import { gridsOf, kindsOf, sharingsOf } from '../src/plan/search/space.ts';
 import { leafScenario, type SearchTask } from '../src/plan/search/task.ts';
+import { currentSoftware } from '../src/plan/software/software.ts';
 import { fits } from '../src/plan/training/fits.ts';
 import { predictTraining } from '../src/plan/training/predict-training.ts';
-import { currentSoftware, mixedPrecision } from '../src/plan/training/scenario.ts';
+import { mixedPrecision } from '../src/plan/training/scenario.ts';
 import { judge, marks, printVerdicts } from './marks.ts';
 
 interface Case {

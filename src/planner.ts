@@ -23,14 +23,13 @@ export { bestLayouts, type Found, type SearchResult, searchLayouts } from './pla
 export type { SearchTask } from './plan/search/task.ts';
 export { predictServing } from './plan/serving/predict-serving.ts';
 export type { ServingPrediction, ServingScenario } from './plan/serving/scenario.ts';
+export { currentSoftware, type Software } from './plan/software/software.ts';
 export type { CostModel } from './plan/training/costs.ts';
 export { fits } from './plan/training/fits.ts';
 export { playTraining, predictTraining } from './plan/training/predict-training.ts';
 export { type ScalingPoint, scalingCurve } from './plan/training/scaling-curve.ts';
 export {
-  currentSoftware,
   mixedPrecision,
-  type Software,
   type StepTime,
   type TrainingFormats,
   type TrainingMemory,

@@ -5,7 +5,8 @@ import { parameterCount } from '../src/model/weights.ts';
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
 import { type ObjectiveName, objectiveNames } from '../src/plan/search/objective.ts';
 import type { SearchTask } from '../src/plan/search/task.ts';
-import { currentSoftware, mixedPrecision } from '../src/plan/training/scenario.ts';
+import { currentSoftware } from '../src/plan/software/software.ts';
+import { mixedPrecision } from '../src/plan/training/scenario.ts';
 import { configJson, type SmallModel } from './small-models.ts';
 
 export interface PlannerCase {
@@ -30,6 +31,7 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
     globalBatch: fc.constantFrom(2, 3, 4),
     objective: fc.constantFrom(...objectiveNames),
     overlapsPipeline: fc.boolean(),
+    expertOps: fc.constantFrom('by op' as const, 'looped' as const, 'fused' as const),
     loss: fc.constantFrom('separate' as const, 'in place' as const, 'fused' as const, 'blocks' as const),
   })
   .map(({ family, width, layers, kvHeads, tied, experts, dense, memory, globalBatch, objective, ...rest }) => {
@@ -72,7 +74,12 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
         seqLen: 32,
         globalBatch,
         formats: mixedPrecision('bf16'),
-        software: { ...currentSoftware, overlapsPipeline: rest.overlapsPipeline, loss: rest.loss },
+        software: {
+          ...currentSoftware,
+          overlapsPipeline: rest.overlapsPipeline,
+          loss: rest.loss,
+          experts: rest.expertOps,
+        },
       },
     };
   });

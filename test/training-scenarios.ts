@@ -3,7 +3,8 @@ import { findModel } from '../src/checkpoint/model-source.ts';
 import { parseLayout } from '../src/mesh/layout.ts';
 import { replicasOf } from '../src/mesh/mesh.ts';
 import { parseCluster } from '../src/plan/hardware/cluster-name.ts';
-import { currentSoftware, mixedPrecision, type TrainingScenario } from '../src/plan/training/scenario.ts';
+import { currentSoftware } from '../src/plan/software/software.ts';
+import { mixedPrecision, type TrainingScenario } from '../src/plan/training/scenario.ts';
 
 export interface NamedScenario {
   readonly layout: string;

@@ -18,7 +18,8 @@ import { parseTable, type Row } from '../src/plan/accuracy/table.ts';
 import { type TrainingCase, trainingCase } from '../src/plan/accuracy/training-row.ts';
 import { type Anchor, anchorScenario } from '../src/plan/anchors/anchor.ts';
 import { distance } from '../src/plan/anchors/nearest.ts';
-import { currentSoftware, type Software, type TrainingScenario } from '../src/plan/training/scenario.ts';
+import { changeOf } from '../src/plan/software/parse-software.ts';
+import type { TrainingScenario } from '../src/plan/training/scenario.ts';
 
 const [folder] = process.argv.slice(2);
 if (!folder) {
@@ -79,11 +80,6 @@ function shortConfig({ source, tiedHead }: ModelConfig): Anchor['config'] {
   return best.count <= 6 ? { like: best.like, ...best.own } : json;
 }
 
-const softwareOf = (software: Software): Partial<Software> =>
-  Object.fromEntries(
-    Object.entries(software).filter(([key, value]) => value !== currentSoftware[key as keyof Software]),
-  );
-
 /** A path in another project's repository, written so that it reads as none of this one's. */
 const sourceOf = (source: string): string =>
   source.replace(/ (?=(?:src|test|tools|bench|examples|docs|bin)\/)/g, ' ./');
@@ -99,8 +95,7 @@ const anchors = picked.map(({ row, scenario, stepSeconds }): Anchor => {
     microBatch,
     microbatches,
     products: formats.products,
-    ...(formats.gradients === formats.parameters && formats.parameters !== 'fp32' ? { narrowGradients: true } : {}),
-    software: softwareOf(software),
+    software: changeOf(software),
     stepSeconds: Number(stepSeconds.toPrecision(4)),
     source: sourceOf(row.source ?? ''),
   };

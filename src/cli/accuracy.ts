@@ -29,7 +29,7 @@ Example:
 
 A table is CSV with a header. Of training its columns are gpu, num_gpus, model, layers, hidden, heads, .., tp, pp, dp, micro_batch,
 global_batch, iter_time_s, ..; of serving engine or backend, model, isl, osl, and what was measured. Columns of words (sharding,
-recompute, extra, notes, ..) are read too. What a row leaves open, and rows that cannot be predicted, are told.
+recompute, extra, notes, ..) are read too; a column software says what --software of predict does. What a row leaves open, and rows that cannot be predicted, are told.
 
 With --json, a line a table: {"table", "rows", "predicted", "skipped", "medianError", "meanError", "p90Error", "signedError",
 "memoryMeanError", "fitsRight", "regretMean", "byMetric"}, errors as shares of what was measured and null where there are none, and at

@@ -1,5 +1,6 @@
 // Learns the constants of a cluster from its owner's runs: `fivefold calibrate runs.csv`.
 import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { FivefoldError, fail } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { firstThatFits } from '../plan/accuracy/judge.ts';
@@ -10,6 +11,8 @@ import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import type { CalibratedWork } from '../plan/hardware/calibration.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import { clusterFileJson } from '../plan/hardware/cluster-file.ts';
+import type { SoftwareChange } from '../plan/software/frameworks.ts';
+import { changeOf } from '../plan/software/parse-software.ts';
 import { predictTraining } from '../plan/training/predict-training.ts';
 import { formatPercent, formatSeconds } from '../units.ts';
 import { readTable } from './accuracy.ts';
@@ -41,6 +44,7 @@ export async function calibrateByRuns(
     writeJson(io.stdout, {
       runs: runs.length,
       calibration,
+      software: cluster.software,
       meanError: errors,
       ...(out === undefined ? {} : { file: out }),
     });
@@ -63,6 +67,7 @@ export async function calibrateByRuns(
     '',
     `off by ${formatPercent(errors.before)} on average, calibrated by ${formatPercent(errors.after)}; a run that was left out by ${formatPercent(errors.leaveOneOut)}`,
     `of the time that is expected: ${constants.join(', ')}`,
+    softwareLine(runs, cluster.software ?? {}),
     ...skipped.map(({ id, why }) => `${id} was left out: ${why}`),
     ...(out === undefined ? [] : [`kept in ${out}, for --cluster ${out}`]),
   ])
@@ -125,13 +130,28 @@ function runOf(id: string, row: Row): MeasuredRun | string {
   }
 }
 
-/** The largest of the runs': all are to be of one kind of device. */
+/** The largest of the runs', with the software that most of them had: all are to be of one kind of device. */
 function clusterOf(runs: readonly MeasuredRun[], paths: readonly string[]): Cluster {
   const clusters = runs.map(({ scenario }) => scenario.cluster);
   const devices = [...new Set(clusters.map(({ device }) => device.name))];
   if (devices.length > 1)
     invalid(paths.join(', '), `its runs are on ${devices.join(' and ')}`, 'give those of one kind of device at a time');
-  return clusters.reduce((most, each) => (each.devices > most.devices ? each : most));
+  const largest = clusters.reduce((most, each) => (each.devices > most.devices ? each : most));
+  return { ...largest, software: commonest(changesOf(runs)) };
+}
+
+const changesOf = (runs: readonly MeasuredRun[]): SoftwareChange[] =>
+  runs.map(({ scenario }) => changeOf(scenario.software));
+
+const timesOf = (change: SoftwareChange, changes: readonly SoftwareChange[]): number =>
+  changes.filter((each) => isDeepStrictEqual(each, change)).length;
+
+const commonest = (changes: readonly SoftwareChange[]): SoftwareChange =>
+  changes.reduce((most, each) => (timesOf(each, changes) > timesOf(most, changes) ? each : most));
+
+function softwareLine(runs: readonly MeasuredRun[], software: SoftwareChange): string {
+  const how = Object.entries(software).map(([key, value]) => `${key} ${value}`);
+  return `software of ${timesOf(software, changesOf(runs))} of the ${runs.length}, kept with it: ${how.length === 0 ? 'well tuned' : how.join(', ')}`;
 }
 
 const invalid = (path: string, problem: string, fix: string): never => fail('TABLE_INVALID', { path, problem, fix });

@@ -36,9 +36,9 @@ Examples:
 Steps of small models are timed node by node on all cores, and calls between ranks by length: half a minute, in which nothing else should run. Then
 --cluster local (all cores), 2xlocal or the file stand for this machine, and train says beforehand how long a step takes.
 With tables of training (\`accuracy --help\` says what is in them) constants of the cluster are fitted to its runs: by how much products, memory,
-links of a node and the network take longer than is expected. One run says something, ten say more. The file stands for the cluster in --cluster.
+links of a node and the network take longer than is expected. One run says something, ten say more. The software of most of the runs is kept with them. The file stands for the cluster in --cluster.
 
-With --json, one line: the file; of tables {"runs", "calibration", "meanError": {"before", "after", "leaveOneOut"}, "file"}.`,
+With --json, one line: the file; of tables {"runs", "calibration", "software", "meanError": {"before", "after", "leaveOneOut"}, "file"}.`,
   );
   command.action((tables: string[]) => runCalibrate(tables, read(), io));
 }

@@ -7,6 +7,7 @@ import type { ShapeAdvice } from '../plan/explain/shape-advice.ts';
 import type { Answer } from '../plan/explain/what-if.ts';
 import { shortLayout } from '../report/short-layout.ts';
 import { formatBytes, formatPercent, formatSeconds } from '../units.ts';
+import type { Asked } from './asked.ts';
 import { showPrediction } from './prediction.ts';
 import { paint } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
@@ -16,11 +17,11 @@ interface Style {
   readonly columns: number;
 }
 
-export function showExplanation(model: string, explanation: Explanation, style: Style): string {
+export function showExplanation(asked: Asked, explanation: Explanation, style: Style): string {
   const { scenario, prediction, shortage, isBest, rival, alternatives, answers, shapes, rules } = explanation;
   const section = (title: string, content: string) => [paint(title, 'bold', style.colour), content].join('\n');
   return [
-    showPrediction(model, scenario, prediction, style),
+    showPrediction(asked, scenario, prediction, style),
     `Bound by ${shortage.bottleneck}: ${shortage.because}.`,
     rival
       ? section(isBest ? 'Why it is the best' : 'What is better', versus(explanation, rival, style))
@@ -28,7 +29,7 @@ export function showExplanation(model: string, explanation: Explanation, style: 
     section('Changed in one respect', alternativeTable(alternatives, style)),
     section('If it were otherwise', answerTable(answers, style)),
     shapes.length > 0
-      ? section(`Sizes of ${model} that this layout would like better`, shapes.map(adviceText).join('\n'))
+      ? section(`Sizes of ${asked.model} that this layout would like better`, shapes.map(adviceText).join('\n'))
       : '',
     rules.length > 0
       ? section(

@@ -11,6 +11,7 @@ import { objectiveNames } from '../plan/search/objective.ts';
 import { engineNames } from '../plan/serving/engines.ts';
 import type { Speculation } from '../plan/serving/scenario.ts';
 import { parseSpeculation } from '../plan/serving/speculation.ts';
+import { softwareNames, switchNames } from '../plan/software/parse-software.ts';
 import { checkSettings, type Fields, oneOf, real, ruled, text, toggle, whole } from '../settings.ts';
 import { trainFields } from '../train/settings.ts';
 import { servedCaches, servedWeights, trainingProducts } from './check-format.ts';
@@ -22,6 +23,7 @@ const commandFields = {
   config: text('a run.json'),
   cluster: text('a cluster, such as 8xh100, or a JSON file'),
   products: oneOf(...new Set([...trainingProducts, ...servedWeights])),
+  software: text('a framework, such as nemo'),
   least: oneOf(...new Set([...objectiveNames, ...servingObjectives])),
   offload: text('what the host keeps'),
   top: whole(1, 100, 5),
@@ -166,6 +168,10 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   products: textOption(
     '<name>',
     `what products are taken in: ${trainingProducts.join(', ')}; of serving, what weights are: ${servedWeights.join(', ')}`,
+  ),
+  software: textOption(
+    '<name>',
+    `whose software trains: ${softwareNames.join(', ')}; and what is on or off in it, such as torchtitan,compile: ${switchNames.join(', ')}`,
   ),
   least: textOption(
     '<name>',

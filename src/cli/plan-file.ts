@@ -7,13 +7,16 @@ import { parseOffload, printOffload } from '../plan/training/offload.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { type Asked, checked } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
-import { count, namedAgain, namedFields, namedJson, type PlanLines } from './plan-lines.ts';
+import { askedSoftware } from './asked-software.ts';
+import { count, namedAgain, namedFields, namedJson } from './named.ts';
+import type { PlanLines } from './plan-lines.ts';
 
 const askedFields = z.object({
   ...namedFields,
   seqLen: count,
   globalBatch: count,
   precision: z.enum(Object.keys(formatBytes) as NumberFormat[]),
+  software: z.string(),
   offload: z.string().optional(),
   objective: z.enum(objectiveNames),
 });
@@ -27,10 +30,11 @@ export const askedJson = (
   { globalBatch }: Pick<SearchTask, 'globalBatch'>,
   objective: ObjectiveName,
 ) => ({
-  ...namedJson(asked, asked.config),
+  ...namedJson(asked),
   seqLen: asked.seqLen,
   globalBatch,
   precision: asked.products,
+  software: asked.software.name,
   ...(asked.offload && printOffload(asked.offload) ? { offload: printOffload(asked.offload) } : {}),
   objective,
 });
@@ -45,11 +49,13 @@ export interface ReadPlan {
 /** @throws PLAN_INVALID for what plan has not written; what predict throws for what it says was asked */
 export function readPlan(lines: PlanLines): ReadPlan {
   const last = lines.count - 1;
-  const { objective, precision, offload, ...given } = lines.read(lastLine, last).asked;
+  const { objective, precision, software, offload, ...given } = lines.read(lastLine, last).asked;
+  const named = namedAgain(given, lines.path);
   const asked = checked({
     ...given,
-    ...namedAgain(given, lines.path),
+    ...named,
     products: precision,
+    software: askedSoftware(software, named.cluster),
     ...(offload === undefined ? {} : { offload: parseOffload(offload, lines.path) }),
   });
   const layouts = Array.from({ length: last }, (_, at) => {

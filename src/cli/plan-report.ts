@@ -4,13 +4,13 @@ import type { Found, SearchResult } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';
 import { shortLayout } from '../report/short-layout.ts';
 import { formatBytes, formatCount, formatPercent, formatSeconds } from '../units.ts';
+import type { Asked } from './asked.ts';
 import { showPrediction } from './prediction.ts';
 import { paint } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
 
 export interface PlanStyle {
-  /** As it was named. */
-  readonly model: string;
+  readonly asked: Asked;
   readonly seconds: number;
   readonly colour: boolean;
   readonly columns: number;
@@ -18,7 +18,7 @@ export interface PlanStyle {
 
 export function showPlan(task: SearchTask, result: SearchResult, because: string, style: PlanStyle): string {
   const { found, judged, pruned } = result;
-  const { model, colour, columns, seconds } = style;
+  const { asked, colour, columns, seconds } = style;
   const [best] = found as [Found];
   const table = formatTable({
     head: ['', 'layout', 'microbatch', 'step', 'tokens/s/GPU', 'MFU', 'memory', '$/M tokens', 'J/token'],
@@ -34,7 +34,7 @@ export function showPlan(task: SearchTask, result: SearchResult, because: string
         formatPercent(prediction.mfu),
         formatBytes(prediction.memory.total),
         dollars === undefined ? '-' : dollars.toFixed(2),
-        joulesPerToken.toFixed(2),
+        joulesPerToken === undefined ? '-' : joulesPerToken.toFixed(2),
       ];
     }),
     align: ['right', 'left'],
@@ -44,11 +44,15 @@ export function showPlan(task: SearchTask, result: SearchResult, because: string
   });
   const rate = judged / seconds;
   return [
-    paint(`${model} on ${task.cluster.name}, ${task.globalBatch} sequences of ${task.seqLen} a step`, 'bold', colour),
+    paint(
+      `${asked.model} on ${task.cluster.name}, ${task.globalBatch} sequences of ${task.seqLen} a step`,
+      'bold',
+      colour,
+    ),
     '',
     table,
     '',
-    showPrediction(model, best.scenario, best.prediction, { colour, columns }),
+    showPrediction(asked, best.scenario, best.prediction, { colour, columns }),
     '',
     because,
     `${formatCount(judged)} layouts judged in ${formatSeconds(seconds)} (${formatCount(rate)} a second); ${judged - pruned} of them predicted in full, the others bounded.`,

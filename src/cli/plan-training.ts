@@ -3,6 +3,7 @@ import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { becauseOf } from '../plan/explain/because.ts';
+import { kindsOf } from '../plan/hardware/kinds.ts';
 import { wholeTraining } from '../plan/needs/whole-training.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { type ObjectiveName, tokenCosts } from '../plan/search/objective.ts';
@@ -53,8 +54,9 @@ export async function planTraining(values: TrainingValues, io: CliIo): Promise<v
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const { top = shownLayouts } = values;
   const objective = objectiveOf(values.least);
-  if (objective === 'energy' && asked.cluster.device.watts === 0)
-    refuse('least', `what ${asked.cluster.device.title} takes was not measured`, `use ${option('least')} time`);
+  const unknown = kindsOf(asked.cluster).find(({ watts }) => watts === undefined);
+  if (objective === 'energy' && unknown)
+    refuse('least', `what ${unknown.title} takes was not measured`, `use ${option('least')} time`);
   const began = performance.now();
   // The runner-up is looked for in any case: it is what the best is explained by.
   const result = await ended(searchLayouts(task, fittedCosts, { objective, top: Math.max(2, top) }), io, quiet);
@@ -92,7 +94,7 @@ function writePlanPage(path: string, planned: Planned, found: readonly Found[]):
   const report = {
     title: `${asked.model} on ${task.cluster.name}`,
     asked: [
-      ...askedOf(asked.model, found[0]!.scenario),
+      ...askedOf(asked, found[0]!.scenario),
       ['judged', `${result.judged} layouts, for the least ${objective}`] as const,
     ],
     layouts: result.found.map((each) => ({ ...each, ...tokenCosts(each.scenario, each.prediction) })),
@@ -109,7 +111,7 @@ function writePlan(
 ): void {
   const style = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
   if (enough) writeLine(io.stdout, `${showTried(enough.tried, style.colour)}\n`);
-  writeLine(io.stdout, showPlan(task, result, because, { model: asked.model, seconds, ...style }));
+  writeLine(io.stdout, showPlan(task, result, because, { asked, seconds, ...style }));
   const picture = showTrainingFront(front, style);
   if (picture) writeLine(io.stdout, `\n${picture}`);
   if (tokens !== undefined) writeLine(io.stdout, `\n${showWhole(result.found[0]!, tokens)}`);

@@ -8,6 +8,7 @@ const ofTraining = [
   'globalBatch',
   'microBatch',
   'offload',
+  'software',
   'tokens',
   'deadline',
 ] as const satisfies OptionName[];
@@ -23,8 +24,8 @@ const ofServing = [
   'speculate',
 ] as const satisfies OptionName[];
 
-/** A claim may say of which sequences and steps it is. */
-const besideClaim = ofTraining.filter((key) => key !== 'seqLen' && key !== 'globalBatch');
+/** A claim may say of which sequences, steps and software it is. */
+const besideClaim = ofTraining.filter((key) => key !== 'seqLen' && key !== 'globalBatch' && key !== 'software');
 
 type Given = { readonly [name in OptionName]?: unknown };
 

@@ -8,7 +8,7 @@ import { playTraining, predictTraining } from '../plan/training/predict-training
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
-import { type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
+import { type Asked, type AskedOption, askedOptions, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
 import { bestScenario } from './best-layout.ts';
 import { howSure, showHowSure } from './how-sure.ts';
@@ -66,7 +66,7 @@ Examples:
 The step is taken apart as the program that \`train\` would run, kernel by kernel and collective by collective; their seconds, and what
 GPU frameworks hold beside it, are a model. With --json, one line: {"stepSeconds", "tokensPerSecondPerGpu", "modelFlopsPerSecondPerGpu", "mfu", "fits", "memoryBytes": {"weights",
 "gradients", "optimizer", "activations", "buffers", "total"}, "time": {seconds by cause}, "interval": {"stepSeconds", "memoryBytes"} (between which eight of ten
-runs like it lie), "anchors" (the nearest measured runs, as predicted and as measured), "provenance"}.
+runs like it lie), "anchors" (the nearest measured runs, as predicted and as measured), "provenance", "software"}.
 
 Of serving a layout is that of one instance, with how many instances there are, or two for pools that read prompts and that write apart: tp and cp split a
 layer and a context, ep shares experts out, dp are ranks with requests of their own that share experts, pp are stages. --rate plays requests that come
@@ -77,14 +77,14 @@ at random, --concurrency as many as are always under way; without either as many
 
 async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promise<void> {
   if (plannedOf(values) === 'serving') return predictServed(values, io);
-  const scenario = await scenarioOf(values, io);
+  const asked = readAsked(values);
+  const scenario = await scenarioOf(asked, values, io);
   if (values.report !== undefined) checkPage(values.report);
   const prediction = predictTraining(scenario, fittedCosts);
   if (values.report !== undefined) {
-    const model = values.model as string;
-    const title = `${model} on ${scenario.cluster.name}`;
+    const title = `${asked.model} on ${scenario.cluster.name}`;
     const layouts = [{ scenario, prediction, ...tokenCosts(scenario, prediction) }];
-    writePage(values.report, { title, asked: askedOf(model, scenario), layouts }, fittedCosts);
+    writePage(values.report, { title, asked: askedOf(asked, scenario), layouts }, fittedCosts);
   }
   if (values.json) {
     const { layout, microBatch } = scenario;
@@ -93,11 +93,12 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
       ...chosen,
       ...predictionJson(scenario, prediction),
       ...howSure(scenario, fittedCosts),
+      software: asked.software.name,
     });
     return;
   }
   const shown = { colour: wantsColour(io.stdout), columns: columnsOf(io.stdout) };
-  writeLine(io.stdout, showPrediction(values.model as string, scenario, prediction, shown));
+  writeLine(io.stdout, showPrediction(asked, scenario, prediction, shown));
   if (scenario.layout.pp > 1)
     writeLine(io.stdout, `\n${showTimeline(scenario, prediction, playTraining(scenario, fittedCosts), shown)}`);
   const curve = scalingCurve(scenario, fittedCosts);
@@ -105,8 +106,7 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
   writeLine(io.stdout, `\n${showHowSure(howSure(scenario, fittedCosts), shown)}`);
 }
 
-async function scenarioOf(values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {
-  const asked = readAsked(values);
+async function scenarioOf(asked: Asked, values: OptionValues<PredictOption>, io: CliIo): Promise<TrainingScenario> {
   const layout = values.layout as string | undefined;
   if (layout !== 'auto')
     return askedScenario(asked, layout ?? `dp=${asked.cluster.devices},zero=3`, values.microBatch ?? 1);

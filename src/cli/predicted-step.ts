@@ -2,8 +2,9 @@
 import { worldSize } from '../mesh/mesh.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { measuredCluster } from '../plan/hardware/measured-cluster.ts';
+import { ownRuntime } from '../plan/software/software.ts';
 import { predictTraining } from '../plan/training/predict-training.ts';
-import { mixedPrecision, ownRuntime } from '../plan/training/scenario.ts';
+import { mixedPrecision } from '../plan/training/scenario.ts';
 import type { StepSettings } from '../step/settings.ts';
 import { lastMeasured } from './machine-file.ts';
 

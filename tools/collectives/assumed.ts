@@ -62,7 +62,12 @@ export const assumed: Readonly<Record<LinkKind, LinkCost>> = {
   ),
   roce: network(8, 0.85, 0.68, 'as InfiniBand, less 5 % for congestion control; starts assumed'),
   ethernet: network(30, 0.7, 0.6, 'TCP by sockets: starts and share assumed'),
-  'omni-path': network(12, 0.8, 0.7, 'no direct access to GPU memory: starts and share assumed'),
+  'omni-path': network(
+    12,
+    0.25,
+    0.4,
+    'NCCL without direct access to GPU memory: one all-reduce of four A100 nodes has 5 GB/s of the 50 of a node (BigScience, experiments/bandwidth); rings of all GPUs of a node side by side have more, set by hand to its steps with 2 to 24 replicas and 2 to 48 stages; starts assumed',
+  ),
   'shared-memory': {
     ...nvlink,
     protocols: protocols([4, 1, 0.9]),

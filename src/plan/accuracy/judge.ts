@@ -81,11 +81,11 @@ function memoryOf(prediction: TrainingPrediction, read: { bytes: number; kind: '
   return { predicted, measured: read.bytes, error: predicted / read.bytes - 1 };
 }
 
-/** Same model, devices, sequences of a step and numbers. */
+/** Same model, devices, sequences of a step and numbers: of vocabularies, which layouts pad otherwise, no regard is had. */
 function groupOf({ config, cluster, seqLen, layout, microBatch, microbatches, formats }: TrainingScenario): string {
-  const { layers, hiddenSize, heads, kvHeads, intermediateSize, vocabSize, mixture } = config;
+  const { layers, hiddenSize, heads, kvHeads, intermediateSize, mixture } = config;
   const sequences = layout.dp * layout.ep * microBatch * microbatches;
-  const sizes = [layers, hiddenSize, heads, kvHeads, intermediateSize, vocabSize, mixture?.experts ?? 0];
+  const sizes = [layers, hiddenSize, heads, kvHeads, intermediateSize, mixture?.experts ?? 0];
   return JSON.stringify([sizes, cluster.device.name, cluster.devices, seqLen, sequences, formats.products]);
 }
 

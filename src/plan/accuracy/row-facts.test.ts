@@ -32,6 +32,29 @@ test.each<[string, Row, Partial<RowFacts>]>([
     { zero: 3, overlapsGradients: true },
   ],
   [
+    'its mixtures',
+    { source_group: 'NVIDIA NeMo / Megatron-Bridge', precision: 'FP8', extra: 'container=26.06; MoE 128 experts top8' },
+    { experts: 'looped', launches: 'interpreted', overlapsExperts: false, narrowAttention: false },
+  ],
+  [
+    'its mixtures in MXFP8, captured whole',
+    {
+      source_group: 'NVIDIA NeMo / Megatron-Bridge',
+      precision: 'MXFP8',
+      extra: 'container=26.06; MoE 128 experts top8',
+    },
+    { experts: 'fused', launches: 'captured', overlapsExperts: true, narrowAttention: true },
+  ],
+  [
+    'and before they were',
+    {
+      source_group: 'NVIDIA NeMo / Megatron-Bridge',
+      precision: 'MXFP8',
+      extra: 'container=26.04; MoE 128 experts top8',
+    },
+    { experts: 'looped', launches: 'interpreted', overlapsExperts: false, narrowAttention: false },
+  ],
+  [
     'its assumed distributed optimizer',
     { source_group: 'NVIDIA NeMo / Megatron-Bridge', sharding: 'distributed optimizer (ZeRO-1) assumed; FSDP=0' },
     { zero: 1 },
@@ -67,7 +90,27 @@ test.each<[string, Row, Partial<RowFacts>]>([
     { overlapsGradients: false, overlapsTensor: false, overlapsPipeline: false, recompute: 'none' },
   ],
   ['zero-bubble', { pp_schedule: 'ZB-1p' }, { schedule: 'zb-h1' }],
-  ['interleaved', { pp_schedule: '1F1B-I' }, { schedule: '1f1b', interleaved: true }],
+  [
+    'messages beside work, which Megatron has between several chunks alone',
+    { source_group: 'Megatron-Core README', extra: 'weak-scaling; overlap DP/TP/PP comm on by default' },
+    { interleaved: true, overlapsPipeline: true },
+  ],
+  [
+    'Llama 3, before PyTorch overlapped tensor parallelism',
+    { source_group: 'Llama 3 Herd of Models' },
+    { overlapsTensor: false },
+  ],
+  [
+    'BigScience, which awaits each kernel',
+    { source_group: 'BigScience' },
+    { launches: 'awaited', vocabulary: 'padded by rank' },
+  ],
+  ['interleaved', { pp_schedule: '1F1B-I' }, { schedule: '1f1b', interleaved: true, usualChunks: 4 }],
+  [
+    'interleaved by TorchTitan',
+    { source_group: 'TorchTitan', pp_schedule: 'Interleaved 1F1B' },
+    { interleaved: true, usualChunks: 2 },
+  ],
   ['an analytic number', { extra: 'ANALYTIC (paper figure 7)' }, { unfit: 'it is no measurement' }],
   ['adapters', { extra: 'task=LoRA' }, { unfit: 'it trains adapters, not all weights' }],
   ['a contradiction', { notes: 'CHECK: PP=41' }, { unfit: 'its source contradicts itself' }],

@@ -1,7 +1,8 @@
 // What the words of a training row say of how it ran: one table of rules over its text columns, from the general to the special.
 import type { CpMode, Zero } from '../../mesh/layout.ts';
+import { type FrameworkName, frameworks, megatronBefore2023, shardedEager, switches } from '../software/frameworks.ts';
+import { currentSoftware, type Software } from '../software/software.ts';
 import type { Routing } from '../training/routing.ts';
-import { currentSoftware, type Software } from '../training/scenario.ts';
 import { type Row, wordsIn } from './table.ts';
 
 /** How a backward pass gets its activations: recomputed, or those of every second layer. */
@@ -15,18 +16,27 @@ export interface RowFacts extends Software {
   readonly schedule: 'gpipe' | '1f1b' | 'zb-h1';
   /** Several chunks a stage, where the row does not say how many. */
   readonly interleaved: boolean;
+  /** How many they are then, where layers divide by it. */
+  readonly usualChunks: number;
   /** Undefined: the row does not say. */
   readonly recompute?: RecomputeFact;
   /** TFLOPs of the row count what is computed anew as well. */
   readonly countsRecomputation: boolean;
-  /** Gradients are as wide as parameters where they are summed up and sent. */
-  readonly narrowGradients: boolean;
+  /** And of all FLOPs only those of layers with their weights: neither scores nor the head. */
+  readonly countsLayersAlone: boolean;
+  /**
+   * Words are shared out to tensor-parallel ranks as they are, what is left over dropped; or their number is rounded up to a multiple of 128
+   * where a row says it, or so that each rank has one, whoever says it (Megatron's make-vocab-size-divisible-by).
+   */
+  readonly vocabulary: 'cut' | 'padded' | 'padded by rank';
   /** Its memory is what an allocator took from the device, not what tensors had. */
   readonly readsReserved: boolean;
   /** Where microbatches are not said they are as many as stages. */
   readonly microbatchesAreStages: boolean;
   /** The embedding and the head count as a layer each when layers are dealt out to stages. */
   readonly countsEnds: boolean;
+  /** Stages share out the weights of layers and head: each ends with the layer that takes it beyond its part (Nanotron). */
+  readonly dealsWeights: boolean;
   readonly optimizerOnHost: boolean;
   readonly routing: Routing;
   /** Share of what layers keep. */
@@ -42,114 +52,75 @@ interface Rule {
   readonly means: Partial<RowFacts>;
 }
 
-const noOverlap = {
-  overlapsGradients: false,
-  overlapsParameters: false,
-  overlapsTensor: false,
-  overlapsPipeline: false,
-  overlapsExperts: false,
-} as const;
-
-/** Megatron-LM before 2023, and what was made of it: attention writes its scores, dropout is on, nothing overlaps. */
-const before2023 = {
-  ...noOverlap,
-  attention: 'scores',
-  launches: 'interpreted',
-  addsApart: true,
-  gathersTensors: true,
-  dropout: true,
-  sp: false,
-  zero: 0,
-} as const;
-
-/** Eager PyTorch that shares parameters out: every op a kernel of its own. */
-const shardedEager = {
-  overlapsTensor: false,
-  fuses: false,
-  launches: 'interpreted',
-  addsApart: true,
-  attention: 'flash-2',
-  gathersAgain: false,
-  loss: 'separate',
-  zero: 3,
-  sp: true,
-} as const;
-
-const rules: readonly Rule[] = [
-  // Frameworks and their time.
-  {
-    in: 'framework',
-    says: /megatron-?core|megatron moe|simumax/i,
-    means: { sp: true, zero: 1, launches: 'interpreted' },
+/** What a row of these frameworks leaves open. */
+const customs: Readonly<Record<FrameworkName, Partial<RowFacts>>> = {
+  'megatron-lm': { sp: true, zero: 1 },
+  nemo: { sp: true, zero: 1 },
+  'megatron-lm-2021': { sp: false, zero: 0 },
+  'megatron-deepspeed': { sp: false, zero: 1 },
+  nanotron: { sp: true, zero: 0, dealsWeights: true },
+  internevo: { sp: false, zero: 1 },
+  torchtitan: {
+    sp: true,
+    zero: 3,
+    cpMode: 'gather',
+    // Before 2025: see below.
+    loss: 'separate',
+    microbatchesAreStages: true,
+    // Stages a rank unless it is told their boundaries.
+    usualChunks: 2,
+    readsReserved: true,
   },
-  {
-    in: 'framework',
-    says: /nemo|bridge|dgx cloud/i,
-    means: { sp: true, zero: 1, narrowGradients: true, launches: 'interpreted' },
-  },
+  mosaicml: { sp: true, zero: 3 },
+  maxtext: { zero: 3 },
+};
+
+/** Software that nobody can name for runs of their own: a company's, or a study's. */
+const otherFrameworks: readonly Rule[] = [
   {
     in: 'framework',
     says: /megascale|llama 3 herd|mlperf|kwai/i,
-    means: { sp: true, zero: 1, launches: 'interpreted' },
+    means: { sp: true, zero: 1, launches: 'interpreted', experts: 'looped' },
   },
-  { in: 'framework', says: /sc21|megatron-lm 2020/i, means: before2023 },
-  { in: 'framework', says: /vtrain/i, means: { ...before2023, awaitsRanks: true } },
-  { in: 'framework', says: /korthikanti|calculon/i, means: { ...before2023, addsApart: false } },
+  // PyTorch's own, which had its collectives run beside products from September 2024 on ("Introducing async tensor parallelism in PyTorch").
+  { in: 'framework', says: /llama 3 herd/i, means: { overlapsTensor: false } },
+  // Megatron-DeepSpeed, with 16-bit gradients as DeepSpeed has them in fp16; a rank has V // tp words (vTrain, src/model/gpt_modeling.py).
   {
     in: 'framework',
-    says: /bigscience|megatron-deepspeed/i,
-    means: { ...before2023, zero: 1, narrowGradients: true, awaitsRanks: true },
-  },
-  { in: 'framework', says: /zero bubble/i, means: { ...before2023, overlapsPipeline: true, addsApart: false } },
-  {
-    in: 'framework',
-    says: /nanotron/i,
-    means: {
-      fuses: false,
-      launches: 'interpreted',
-      addsApart: true,
-      attention: 'flash-2',
-      gathersAgain: false,
-      sp: true,
-      zero: 0,
-      overlapsGradients: false,
-      overlapsParameters: false,
-    },
+    says: /vtrain/i,
+    means: { ...megatronBefore2023, sp: false, zero: 0, narrowGradients: true, vocabulary: 'cut' },
   },
   {
     in: 'framework',
-    says: /internevo/i,
-    means: {
-      zero: 1,
-      sp: false,
-      overlapsTensor: false,
-      overlapsParameters: false,
-      narrowGradients: true,
-      attention: 'flash-2',
-      fuses: false,
-      launches: 'interpreted',
-      addsApart: true,
-    },
+    says: /korthikanti|calculon/i,
+    means: { ...megatronBefore2023, sp: false, zero: 0, addsApart: false },
   },
   {
     in: 'framework',
-    says: /torchtitan/i,
-    means: {
-      ...shardedEager,
-      selects: 'every second product',
-      cpMode: 'gather',
-      microbatchesAreStages: true,
-      readsReserved: true,
-    },
+    says: /zero bubble/i,
+    means: { ...megatronBefore2023, sp: false, zero: 0, overlapsPipeline: true, addsApart: false },
   },
-  { in: 'framework', says: /mosaicml|llm-foundry|automodel/i, means: shardedEager },
-  { in: 'framework', says: /maxtext|paxml|jax-toolbox/i, means: { zero: 3, overlapsTensor: false } },
+  { in: 'framework', says: /automodel/i, means: { ...shardedEager, sp: true, zero: 3 } },
+];
+
+const rules: readonly Rule[] = [
+  {
+    in: 'framework',
+    says: /megatron|nemo|bridge|dgx cloud|simumax|megascale|mlperf|kwai|korthikanti|calculon|bigscience|zero bubble/i,
+    means: { vocabulary: 'padded by rank' },
+  },
+  ...otherFrameworks,
+  ...frameworks.map(({ name, says, does }): Rule => ({ in: 'framework', says, means: { ...does, ...customs[name] } })),
+  // CUDA_LAUNCH_BLOCKING was set in all its runs (chronicles of tr11).
+  { in: 'framework', says: /bigscience/i, means: { launches: 'awaited' } },
   { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores', overlapsGradients: false } },
   { in: 'precision', says: /^te /i, means: { attention: 'tuned' } },
   { in: 'framework', says: /method=megatron-lm/i, means: { overlapsGradients: false, overlapsTensor: false } },
   // What it shares out.
   { in: 'sharding', says: /^none$|optimizer_sharding=false|zero-?0|fsdp 1$/i, means: { zero: 0 } },
   { in: 'sharding', says: /zero-?1|distributed optimizer/i, means: { zero: 1 } },
+  // InternEvo's ranks broadcast what they have updated: to few others soon, to all after long.
+  { in: 'sharding', says: /zero-?1 over all dp ranks/i, means: { updated: 'broadcast' } },
   { in: 'sharding', says: /zero-?2/i, means: { zero: 2 } },
   // Its gradients are scattered once a step, as if the optimizer alone were shared out.
   { in: 'sharding', says: /zero-?2-like/i, means: { zero: 1 } },
@@ -163,6 +134,8 @@ const rules: readonly Rule[] = [
   { in: 'pp_schedule', says: /gpipe/i, means: { schedule: 'gpipe' } },
   { in: 'pp_schedule', says: /^zb|zero.?bubble/i, means: { schedule: 'zb-h1' } },
   { in: 'pp_schedule', says: /interleaved|1f1b-i/i, means: { interleaved: true } },
+  // Megatron's messages between stages run beside work where stages have several chunks, and nowhere else (its arguments.py).
+  { in: 'extra', says: /overlap (\w+\/)*PP comm on/i, means: { interleaved: true } },
   { says: /type:transformer\|embedding/i, means: { countsEnds: true } },
   // What backward passes compute anew.
   { in: 'recompute', says: /^none(?! stated)|^no\b/i, means: { recompute: 'none' } },
@@ -171,24 +144,23 @@ const rules: readonly Rule[] = [
   { in: 'recompute', says: /^(per-op )?selective( op)? ac/i, means: { recompute: 'selective' } },
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
-  // What runs beside what.
-  { says: /comm overlap disabled|overlap with off/i, means: noOverlap },
-  { says: /tensor_par_overlap=none|vanilla tp/i, means: { overlapsTensor: false } },
-  { says: /async ?tp/i, means: { overlapsTensor: true } },
-  { says: /unoverlapped dp/i, means: { overlapsGradients: false } },
-  { says: /\bsync p2p/i, means: { overlapsPipeline: false } },
-  { says: /1f1b overlap|container=(26\.(0[6-9]|1)|2[7-9])/i, means: { overlapsExperts: true } },
-  { says: /dispatcher=a2a|alltoall dispatcher/i, means: { sendsOnce: false } },
   // Kernels, numbers and conventions.
-  { says: /torch\.compile/i, means: { fuses: true, launches: 'compiled' } },
+  // Megatron-Bridge's recipes of mixtures in MXFP8 (perf_recipes: _enable_hybridep_full_iteration_mxfp8): steps that are captured whole,
+  // experts in one kernel, exchanges beside others' work, attention in FP8.
+  {
+    says: /mxfp8.*container=(26\.(0[6-9]|1)|2[7-9]).*\bmoe\b/i,
+    means: { overlapsExperts: true, launches: 'captured', experts: 'fused', narrowAttention: true },
+  },
   // TorchTitan has compiled its loss as well since then.
   { in: 'source', says: /torchtitan.*_2025-?\d\d/i, means: { loss: 'fused' } },
-  { in: 'framework', says: /mosaicml|llm-foundry/i, means: { loss: 'fused' } },
-  { says: /fused ce|liger/i, means: { loss: 'blocks' } },
-  { says: /fp32 grad accumulation/i, means: { narrowGradients: false } },
+  ...switches.map(({ says, does }): Rule => ({ says, means: does })),
   { says: /max[_ ](memory[_ ])?reserved(?! gib=)/i, means: { readsReserved: true } },
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
+  // BigScience's rates before 21 February 2022 (chronicles of tr11, "TFLOPs calculation improved").
+  { in: 'extra', says: /incl\. recompute.*date=02-(1\d|20)\b/i, means: { countsLayersAlone: true } },
+  // BigScience's rates before 21 February 2022 (chronicles of tr11, "TFLOPs calculation improved").
+  { in: 'extra', says: /incl\. recompute.*date=02-(1\d|20)\b/i, means: { countsLayersAlone: true } },
   { says: /routing=dropless|natural routing/i, means: { routing: 'natural' } },
   // What waits on the host; `activation_offload_alpha` says a share: see training-row.ts.
   { says: /cpu adamw offload|[^_]cpu_offload=true/i, means: { optimizerOnHost: true } },
@@ -231,11 +203,14 @@ const unlessSaid: RowFacts = {
   cpMode: 'ring',
   schedule: '1f1b',
   interleaved: false,
+  usualChunks: 4,
   countsRecomputation: false,
-  narrowGradients: false,
+  countsLayersAlone: false,
+  vocabulary: 'padded',
   readsReserved: false,
   microbatchesAreStages: false,
   countsEnds: false,
+  dealsWeights: false,
   optimizerOnHost: false,
   routing: 'even',
   activationsOnHost: 0,

@@ -2,6 +2,7 @@
 import { type Layout, oneRank } from '../../mesh/layout.ts';
 import type { Recompute } from '../../mesh/recompute.ts';
 import type { ModelConfig } from '../../model/config.ts';
+import { weightsOfToken } from '../../model/weights.ts';
 import type { RecomputeFact, RowFacts } from './row-facts.ts';
 import { numberIn, type Row } from './table.ts';
 
@@ -27,7 +28,7 @@ export function layoutsOf(row: Row, facts: RowFacts, config: ModelConfig, device
   const { ep } = experts;
   const virtual = virtualOf(row, facts, config.layers, pp);
   if (virtual.assumed) assumed.push(virtual.assumed);
-  const stages = stagesOf(config.layers, pp * virtual.chunks, facts);
+  const stages = stagesOf(config, pp * virtual.chunks, facts);
   const layout: Layout = {
     ...oneRank,
     tp,
@@ -79,19 +80,41 @@ function virtualOf(row: Row, facts: RowFacts, layers: number, pp: number): { chu
   if (said > most) return { chunks: most, assumed: `${most} chunks a stage in place of ${said}` };
   if (said >= 1) return { chunks: said };
   if (!facts.interleaved) return { chunks: 1 };
-  const chunks = Math.min(4, most);
+  const chunks = chunksNear(facts.usualChunks, layers / pp, most);
   return { chunks, assumed: `${chunks} chunks a stage` };
+}
+
+/** So many, or where a stage's layers do not divide by it the nearest number that they divide by, if there is one. */
+function chunksNear(usual: number, layers: number, most: number): number {
+  const numbers = Array.from({ length: most }, (_, i) => i + 1).filter((chunks) => chunks > 1 && layers % chunks === 0);
+  const off = (chunks: number): number => Math.abs(chunks - usual);
+  return numbers.reduce((best, each) => (off(each) < off(best) ? each : best), numbers[0] ?? Math.min(usual, most));
 }
 
 /**
  * Layers by stage where they are not as even as can be: the embedding and the head stand for a layer each, as is customary where
  * that makes stages alike.
  */
-function stagesOf(layers: number, stages: number, facts: RowFacts): readonly number[] | undefined {
+function stagesOf(config: ModelConfig, stages: number, facts: RowFacts): readonly number[] | undefined {
+  const { layers } = config;
+  if (facts.dealsWeights && stages > 1) return dealtStages(config, stages);
   const even = (layers + 2) / stages;
   const fits = Number.isInteger(even) && even > 1 && stages > 1;
   if (!fits || (layers % stages === 0 && !facts.countsEnds)) return undefined;
   return Array.from({ length: stages }, (_, stage) => even - (stage === 0 ? 1 : 0) - (stage === stages - 1 ? 1 : 0));
+}
+
+/** Undefined: one would have no layer. */
+function dealtStages(config: ModelConfig, stages: number): readonly number[] | undefined {
+  const all = weightsOfToken(config);
+  const layer = (all - config.hiddenSize * config.vocabSize) / config.layers;
+  const layersOf = Array<number>(stages).fill(0);
+  let stage = 0;
+  for (let dealt = 1; dealt <= config.layers; dealt++) {
+    layersOf[stage]! += 1;
+    if (stage < stages - 1 && dealt * layer > (all * (stage + 1)) / stages) stage += 1;
+  }
+  return layersOf.includes(0) ? undefined : layersOf;
 }
 
 function recomputeOf(fact: RecomputeFact, layers: number): Recompute {

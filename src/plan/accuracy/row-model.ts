@@ -3,6 +3,7 @@ import type { ModelConfig } from '../../model/config.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { matrixWeights } from '../../model/weights.ts';
 import { namedModel } from './named-models.ts';
+import type { RowFacts } from './row-facts.ts';
 import { numberIn, type Row } from './table.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -49,18 +50,18 @@ const expertWords: readonly { readonly key: string; readonly says: RegExp }[] = 
 ];
 
 /** The model, or why there is none. */
-export function modelOf(row: Row): ModelConfig | string {
+export function modelOf(row: Row, { vocabulary }: Pick<RowFacts, 'vocabulary'>): ModelConfig | string {
   const name = row.model ?? '';
   const base: Json | undefined = namedModel(name) ?? kinds.find(({ says }) => says.test(name))?.base;
   if (base === undefined) return `the sizes of ${name || 'its model'} are not known`;
   const keys = base.model_type === 'gpt2' ? gptKeys : llamaKeys;
-  const json = withSizes(base, row, keys);
+  const json = withSizes(base, row, keys, vocabulary);
   const missing = (['layers', 'hidden', 'heads'] as const).find((size) => json[keys[size]] === undefined);
   if (missing) return `it does not say its ${missing}`;
   return tied(parseModelConfig(json, name), numberIn(row, 'params_b'));
 }
 
-function withSizes(base: Json, row: Row, keys: SizeKeys): Json {
+function withSizes(base: Json, row: Row, keys: SizeKeys, vocabulary: RowFacts['vocabulary']): Json {
   const json: Record<string, unknown> = { ...base };
   const set = (key: string | undefined, value: number | undefined): void => {
     if (key !== undefined && value !== undefined) json[key] = value;
@@ -70,7 +71,7 @@ function withSizes(base: Json, row: Row, keys: SizeKeys): Json {
   set(keys.heads, numberIn(row, 'heads'));
   set(keys.kvHeads, numberIn(row, 'kv_heads'));
   set(keys.ffn, numberIn(row, 'ffn'));
-  set('vocab_size', padded(numberIn(row, 'vocab')));
+  set('vocab_size', sharedWords(vocabulary, json, row));
   set(keys.positions, numberIn(row, 'seq_len'));
   if (json[keys.ffn] === undefined) set(keys.ffn, 4 * Number(json[keys.hidden]));
   for (const { key, says } of expertWords) {
@@ -81,8 +82,16 @@ function withSizes(base: Json, row: Row, keys: SizeKeys): Json {
 }
 
 /** Frameworks pad a vocabulary, as products of odd sizes are slow. */
-const padded = (vocabulary: number | undefined): number | undefined =>
-  vocabulary === undefined ? undefined : 128 * Math.ceil(vocabulary / 128);
+function sharedWords(how: RowFacts['vocabulary'], known: Json, row: Row): number | undefined {
+  const said = numberIn(row, 'vocab');
+  const words =
+    said ?? (how === 'padded by rank' && known.vocab_size !== undefined ? Number(known.vocab_size) : undefined);
+  if (words === undefined) return undefined;
+  const ranks = numberIn(row, 'tp') ?? 1;
+  if (how === 'cut') return ranks * Math.floor(words / ranks);
+  const multiple = how === 'padded by rank' ? 128 * ranks : 128;
+  return multiple * Math.ceil(words / multiple);
+}
 
 /** Where the number of parameters is given and no config.json says it, whether the head is the embedding follows from it. */
 function tied(config: ModelConfig, billions: number | undefined): ModelConfig {

@@ -50,6 +50,33 @@ test('a row is a scenario and what was measured', () => {
   expect(measured.stepSeconds! / (flops / 142e12 / 128)).toBeCloseTo(1, 12);
 });
 
+test('rates that count layers alone are as many seconds as were printed beside them', () => {
+  // Chronicles of tr11, "Best TFLOPs", fp16: 108.47 TFLOPs are 769.99 s.
+  const row: Row = {
+    gpu: 'A100-SXM4-80GB',
+    source_group: 'BigScience BLOOM prequel',
+    num_gpus: '8',
+    model: 'GPT 20B',
+    layers: '8',
+    hidden: '14400',
+    heads: '32',
+    ffn: '57600',
+    vocab: '250000',
+    seq_len: '2048',
+    precision: 'fp16',
+    tp: '8',
+    pp: '1',
+    dp: '1',
+    micro_batch: '1',
+    global_batch: '2048',
+    recompute: 'full activation checkpointing',
+    extra: 'reported TFLOPs/GPU (hardware, incl. recompute)=108.47; date=02-17',
+    tflops_per_gpu: '108.47',
+  };
+  const { stepSeconds } = caseOf(row).measured;
+  expect(Math.abs(stepSeconds! / 769.99 - 1)).toBeLessThan(1e-3);
+});
+
 test('seconds of a step from whatever is printed', () => {
   const { tflops_per_gpu: _, ...bare } = gpt;
   const secondsOf = (columns: Row) => caseOf({ ...bare, ...columns }).measured.stepSeconds!;
@@ -87,6 +114,46 @@ test('the first and the last stage have a layer less where that makes stages ali
   expect(layout.stages).toEqual([2, 3, 3, 3, 3, 3, 3, 2]);
 });
 
+test.each([
+  // Layers a stage, and the chunks that divide them nearest to four.
+  ['96', '8', 4],
+  ['84', '2', 3],
+  ['112', '16', 7],
+])('%s layers on %s stages are in %i chunks each, where a row does not say in how many', (layers, pp, chunks) => {
+  const columns = { layers, tp: '1', pp, dp: String(128 / Number(pp)), micro_batch: '1', pp_schedule: 'interleaved' };
+  expect(caseOf({ ...gpt, ...columns }).scenarios[0]!.layout.virtual).toBe(chunks);
+});
+
+test('vocabularies are padded for all tensor-parallel ranks where frameworks do it, whoever says them', () => {
+  const { vocab: _, ...unsaid } = gpt;
+  const vocabularyOf = (columns: Row) => caseOf({ ...unsaid, ...columns }).scenarios[0]!.config.vocabSize;
+  expect(vocabularyOf({ vocab: '50257', tp: '8', dp: '16' })).toBe(1024 * 50);
+  const llama = { model: 'Llama 3 8B', layers: '32', tp: '8', dp: '16' };
+  expect(vocabularyOf(llama)).toBe(1024 * 126);
+  expect(vocabularyOf({ ...llama, source_group: 'TorchTitan' })).toBe(128256);
+});
+
+test("Nanotron's stages end with the layer that takes them beyond their part of all weights", () => {
+  const nanotron: Row = {
+    ...gpt,
+    gpu: 'H100-SXM-80GB',
+    source_group: 'HF nanotron / Ultra-Scale Playbook',
+    model: 'Llama-like 3.57B',
+    layers: '28',
+    hidden: '3072',
+    ffn: '8192',
+    vocab: '131072',
+    tp: '1',
+    micro_batch: '1',
+  };
+  const stagesOf = (columns: Row) => caseOf({ ...nanotron, ...columns }).scenarios[0]!.layout.stages;
+  // The head is worth 3.6 layers: 16 of 31.6 are the first beyond a half.
+  expect(stagesOf({ pp: '2', dp: '64' })).toEqual([16, 12]);
+  expect(stagesOf({ pp: '4', dp: '32' })).toEqual([8, 8, 8, 4]);
+  // Stages without layers there cannot be.
+  expect(stagesOf({ pp: '16', dp: '8' })).toBeUndefined();
+});
+
 test('what is not said to be computed anew is as little as fits; the order is that of more and more', () => {
   const { scenarios, assumed } = caseOf({ ...gpt, recompute: 'not stated' });
   const layers = scenarios.map(({ layout }) => layout.recompute.layers?.length ?? layout.recompute.policy);
@@ -115,6 +182,10 @@ test.each<[string, Row, RegExp]>([
   ['a GPU whose name another begins with', { gpu: 'A1000' }, /A1000 is not in the catalogue/],
   ['a rate below nothing', { tflops_per_gpu: '-3' }, /its tflops_per_gpu is -3/],
   ['a time of nothing', { iter_time_s: '0' }, /its iter_time_s is 0/],
+  ['a time that no step takes', { iter_time_s: '1e300' }, /its iter_time_s is 1e300/],
+  ['a rate at which a step takes years', { tflops_per_gpu: '1e-9' }, /it says that a step took \d/],
+  ['a division by nothing', { iter_time_s: 'NaN' }, /its iter_time_s is NaN/],
+  ['memory of nothing', { peak_mem_gib: '0' }, /its peak_mem_gib is 0/],
   ['no GPUs', { num_gpus: '' }, /how many GPUs/],
   ['no sequence length', { seq_len: '' }, /how long sequences are/],
   ['no heads', { heads: '' }, /does not say its heads/],

@@ -4,8 +4,10 @@ import type { Layout } from '../../mesh/layout.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import type { Device } from '../hardware/device.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
+import { parseSoftware } from '../software/parse-software.ts';
+import { currentSoftware, type Software } from '../software/software.ts';
 import type { Offload } from '../training/offload.ts';
-import { mixedPrecision, type Software, type TrainingFormats, type TrainingScenario } from '../training/scenario.ts';
+import { mixedPrecision, type TrainingFormats, type TrainingScenario } from '../training/scenario.ts';
 import { measuredBy, type TrainingMeasured } from './measured.ts';
 import { clusterNameOf } from './row-cluster.ts';
 import { factsOf, type RowFacts } from './row-facts.ts';
@@ -40,16 +42,16 @@ function caseOf(row: Row): TrainingCase | string {
   const cluster = parseCluster(named.name);
   const seqLen = numberIn(row, 'seq_len');
   if (seqLen === undefined) return 'it does not say how long sequences are';
-  const config = modelOf(row);
+  const config = modelOf(row, facts);
   if (typeof config === 'string') return config;
   const laid = layoutsOf(row, facts, config, cluster.devices);
   if (typeof laid === 'string') return laid;
   const { layouts, assumed } = laid;
   const batch = batchOf(row, facts, layouts[0]!);
   if (typeof batch === 'string') return batch;
-  const formats = formatsOf(row, facts, cluster.device);
+  const software = row.software === undefined ? softwareOf(facts) : parseSoftware(row.software, 'column software');
+  const formats = formatsOf(row, software, cluster.device);
   if (typeof formats === 'string') return formats;
-  const software = softwareOf(facts);
   const offload = offloadOf(row, facts);
   const scenarios = batch.sizes.flatMap((sizes) =>
     layouts.map((layout) => ({
@@ -120,12 +122,11 @@ const formats: readonly { readonly says: RegExp; readonly format: NumberFormat }
   { says: /fp32|float32/i, format: 'fp32' },
 ];
 
-function formatsOf(row: Row, { narrowGradients, zero }: RowFacts, device: Device): TrainingFormats | string {
+function formatsOf(row: Row, software: Software, device: Device): TrainingFormats | string {
   const said = formats.find(({ says }) => says.test(row.precision ?? ''))?.format;
   if (said === undefined && device.flopsPerSecond.fp8 !== undefined)
     return 'it does not say in which format products are';
-  const mixed = mixedPrecision(said ?? 'bf16');
-  return narrowGradients && zero < 3 ? { ...mixed, gradients: mixed.parameters } : mixed;
+  return mixedPrecision(said ?? 'bf16', software);
 }
 
 function offloadOf({ extra = '' }: Row, facts: RowFacts): Offload | undefined {
@@ -133,24 +134,8 @@ function offloadOf({ extra = '' }: Row, facts: RowFacts): Offload | undefined {
   return facts.optimizerOnHost || share > 0 ? { optimizer: facts.optimizerOnHost, activations: share } : undefined;
 }
 
-const softwareOf = (facts: RowFacts): Software => ({
-  overlapsGradients: facts.overlapsGradients,
-  overlapsParameters: facts.overlapsParameters,
-  overlapsTensor: facts.overlapsTensor,
-  overlapsPipeline: facts.overlapsPipeline,
-  overlapsExperts: facts.overlapsExperts,
-  overlapsRing: facts.overlapsRing,
-  sendsOnce: facts.sendsOnce,
-  attention: facts.attention,
-  fuses: facts.fuses,
-  fusedOptimizer: facts.fusedOptimizer,
-  launches: facts.launches,
-  gathersAgain: facts.gathersAgain,
-  addsApart: facts.addsApart,
-  gathersTensors: facts.gathersTensors,
-  awaitsRanks: facts.awaitsRanks,
-  loss: facts.loss,
-  selects: facts.selects,
-  dropout: facts.dropout,
-  plansMemory: facts.plansMemory,
-});
+/** Of all that a row says, what its software does. */
+const softwareOf = (facts: RowFacts): Software =>
+  Object.fromEntries(
+    (Object.keys(currentSoftware) as (keyof Software)[]).map((key) => [key, facts[key]]),
+  ) as unknown as Software;

@@ -5,7 +5,8 @@ import { findPreset } from '../../model/presets.ts';
 import { once } from '../../step/once.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
-import { currentSoftware, mixedPrecision, type Software, type TrainingScenario } from '../training/scenario.ts';
+import { currentSoftware, type Software } from '../software/software.ts';
+import { mixedPrecision, type TrainingScenario } from '../training/scenario.ts';
 
 export interface Anchor {
   /** As its source calls it. */
@@ -18,8 +19,6 @@ export interface Anchor {
   readonly microBatch: number;
   readonly microbatches: number;
   readonly products: NumberFormat;
-  /** As wide as parameters where they are summed up. */
-  readonly narrowGradients?: true;
   /** Where it differs from what is customary today. */
   readonly software: Partial<Software>;
   /** Measured. */
@@ -30,7 +29,7 @@ export interface Anchor {
 export const anchorScenario = once((anchor: Anchor): TrainingScenario => {
   const { like, ...own } = anchor.config;
   const json = like === undefined ? own : { ...findPreset(like), ...own };
-  const mixed = mixedPrecision(anchor.products);
+  const software = { ...currentSoftware, ...anchor.software };
   return {
     config: parseModelConfig(json, anchor.model),
     layout: parseLayout(anchor.layout),
@@ -38,7 +37,7 @@ export const anchorScenario = once((anchor: Anchor): TrainingScenario => {
     microBatch: anchor.microBatch,
     microbatches: anchor.microbatches,
     cluster: parseCluster(anchor.cluster),
-    formats: anchor.narrowGradients ? { ...mixed, gradients: mixed.parameters } : mixed,
-    software: { ...currentSoftware, ...anchor.software },
+    formats: mixedPrecision(anchor.products, software),
+    software,
   };
 });

@@ -5,8 +5,9 @@ import { findPreset } from '../../model/presets.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
 import { type Calibration, uncalibrated } from '../hardware/calibration.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
+import { currentSoftware } from '../software/software.ts';
 import { predictTraining } from '../training/predict-training.ts';
-import { currentSoftware, mixedPrecision, type TrainingScenario } from '../training/scenario.ts';
+import { mixedPrecision, type TrainingScenario } from '../training/scenario.ts';
 import { type CalibrationResult, calibrate, type MeasuredRun, withCalibration } from './calibrate.ts';
 
 const config = parseModelConfig({ ...findPreset('llama-3.1-8b'), num_hidden_layers: 4 }, '');

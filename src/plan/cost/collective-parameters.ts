@@ -138,16 +138,17 @@ export const collectiveParameters: Readonly<Record<LinkKind, LinkCost>> = {
   },
   'omni-path': {
     protocols: [
-      { startSeconds: 0.000012, perHop: 1, share: 0.2 },
-      { startSeconds: 0.000018, perHop: 1.2, share: 0.64 },
-      { startSeconds: 0.00003, perHop: 2, share: 0.8 },
+      { startSeconds: 0.000012, perHop: 1, share: 0.0625 },
+      { startSeconds: 0.000018, perHop: 1.2, share: 0.2 },
+      { startSeconds: 0.00003, perHop: 2, share: 0.25 },
     ],
     own: 0,
     ownExchanged: 0,
     peerSeconds: 5e-7,
-    sendShare: 0.7,
-    exchangeShare: 0.8,
-    source: 'no direct access to GPU memory: starts and share assumed',
+    sendShare: 0.4,
+    exchangeShare: 0.25,
+    source:
+      'NCCL without direct access to GPU memory: one all-reduce of four A100 nodes has 5 GB/s of the 50 of a node (BigScience, experiments/bandwidth); rings of all GPUs of a node side by side have more, set by hand to its steps with 2 to 24 replicas and 2 to 48 stages; starts assumed',
   },
   'shared-memory': {
     protocols: [{ startSeconds: 0.000004, perHop: 1, share: 0.9 }],

@@ -219,7 +219,7 @@ test('a device that lacks power for its peak sustains a share of it, and only pr
   const h100 = deviceOf('h100');
   const sustained = sustainedShare(h100, 'bf16');
   expect(sustained).toBeLessThan(0.95);
-  expect(sustainedShare({ ...h100, watts: 2 * h100.watts }, 'bf16')).toBe(1);
+  expect(sustainedShare({ ...h100, watts: 2 * h100.watts! }, 'bf16')).toBe(1);
   const product: KernelShape = { kind: 'matmul', batch: 1, m: 8192, n: 8192, k: 8192 };
   const ratio = kernelSeconds(product, h100, bf16) / kernelSeconds(product, h100, bf16, { sustained });
   expect(ratio).toBeCloseTo(sustained, 1);

@@ -8,7 +8,8 @@ import { fittedCosts } from '../cost/fitted-costs.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { bestLayouts, type Found } from '../search/search.ts';
-import { currentSoftware, mixedPrecision } from '../training/scenario.ts';
+import { currentSoftware } from '../software/software.ts';
+import { mixedPrecision } from '../training/scenario.ts';
 import { becauseOf } from './because.ts';
 import { predictorOf } from './judged.ts';
 import { judgeRules } from './rules.ts';
@@ -69,6 +70,12 @@ const rows: Row[] = [
     scenario: { model: 'mixtral-8x7b', cluster: '8xh200', seqLen: 4096, globalBatch: 8 },
     shape: ({ ep }) => ep === 8,
     follows: ['ep for experts, beside tp and dp'],
+  },
+  {
+    what: 'of a large mixture on few sequences, tensor x expert x data',
+    scenario: { model: 'mixtral-8x22b', cluster: '64xh200', seqLen: 4096, globalBatch: 16 },
+    shape: ({ tp, sp, ep, dp }) => tp > 1 && sp && ep > 1 && dp > 1,
+    follows: ['tp with sp, inside the node', 'ep for experts, beside tp and dp'],
   },
   {
     what: 'too long, cp and recomputation',

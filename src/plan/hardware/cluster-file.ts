@@ -5,6 +5,7 @@
 //             { "name": "network", "link": "roce", "devices": 16, "bytesPerSecond": 25e9 }] }
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
+import { softwareSchema } from '../software/software-schema.ts';
 import { type Calibration, calibrationSchema } from './calibration.ts';
 import { deviceOf } from './catalogue/devices.ts';
 import type { Cluster, Tier } from './cluster.ts';
@@ -73,6 +74,7 @@ const file = z.strictObject({
   tiers: z.array(tier).min(1).max(10),
   host: host.optional(),
   calibration: calibrationSchema.optional(),
+  software: softwareSchema.optional(),
 });
 
 /**
@@ -110,6 +112,7 @@ export function parseClusterFile(json: unknown, path: string): Cluster {
     devices,
     tiers,
     ...(described.host ? { host: { ...described.host, source: path } } : {}),
+    ...(described.software ? { software: described.software } : {}),
     ...(others.length > 0 ? { others } : {}),
   };
 }
@@ -131,7 +134,7 @@ function parseDevice(given: string | object, path: string, index: number): Devic
 
 /** The file of a cluster of alike devices of the catalogue, with what was found of it. */
 export const clusterFileJson = (
-  { name, device, devices, tiers }: Cluster,
+  { name, device, devices, tiers, software }: Cluster,
   calibration: Calibration,
   source: string,
 ) => ({
@@ -139,6 +142,7 @@ export const clusterFileJson = (
   devices: [{ count: devices, device: device.name }],
   tiers,
   calibration: { ...calibration, source },
+  ...(software ? { software } : {}),
 });
 
 /** Every tier is made of whole ones of the tier before, is no faster, and the last joins all devices. */

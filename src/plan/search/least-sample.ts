@@ -4,12 +4,12 @@
 //   numbers(tp) = whole + cut / tp, or where heads are too few to be cut more than that: a line through two of them lies below all that follow.
 
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
-import type { ModelConfig } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import { alignment } from '../../program/lives.ts';
 import { summariesFor } from '../summary/part-summary.ts';
 import type { RunSummary } from '../summary/summary.ts';
+import { isWithin } from '../training/expert-passes.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { type Kind, kindLayout, type SearchTask } from './task.ts';
@@ -109,8 +109,8 @@ function tracePart(
   const part = summariesFor(settings, widthsOf(task.formats)).part(name, layer, policy);
   const attention = part.forward.kernels.find(({ kernel }) => kernel.kind === 'attention')?.kernel;
   return {
-    forward: passOf(part.forward, task.config),
-    backward: passOf(part.backward, task.config),
+    forward: passOf(part.forward, task),
+    backward: passOf(part.backward, task),
     attention:
       attention?.kind === 'attention'
         ? { ...attention, batch: 1, heads: attention.heads * tp, kvHeads: attention.kvHeads * tp }
@@ -119,14 +119,14 @@ function tracePart(
 }
 
 /** Gradients of norms read the sums that they are added to, up to two numbers a feature, but where ZeRO shares gradients out. */
-function passOf({ kernels, live }: RunSummary, { hiddenSize }: ModelConfig): SampledPass {
+function passOf({ kernels, live }: RunSummary, { config, software }: SearchTask): SampledPass {
   const sum = { kernels: 0, floats: 0, bytes: 0, others: 0 };
   for (const { kernel, count } of kernels) {
     if (kernel.kind !== 'memory') {
       sum.others += count;
-    } else if (kernel.bytes <= kernel.floats) {
+    } else if (kernel.bytes <= kernel.floats && !isWithin(kernel, software, config)) {
       sum.kernels += count;
-      const added = kernel.op?.endsWith('NormGrad') ? 2 * hiddenSize : 0;
+      const added = kernel.op?.endsWith('NormGrad') ? 2 * config.hiddenSize : 0;
       sum.floats += count * Math.max(0, kernel.floats - added);
       sum.bytes += count * kernel.bytes;
     }

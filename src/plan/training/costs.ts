@@ -1,13 +1,14 @@
 // What kernels and collectives of one training scenario cost.
 import type { Layout } from '../../mesh/layout.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
-import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
+import type { KernelSeconds, Pace, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
 import { keeps as fittedKeeps, type Keeps, sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { formatBytes, rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
+import { biasesBeside, isWithin } from './expert-passes.ts';
 import { busiestRank } from './routing.ts';
 import type { TrainingScenario } from './scenario.ts';
 import { productsAgain } from './selection.ts';
@@ -16,6 +17,8 @@ import { type TrainingParameters, trainingParameters } from './training-paramete
 export interface CostModel {
   readonly kernelSeconds: (...args: [...Parameters<KernelSeconds>, conditions?: KernelConditions]) => number;
   readonly talkSeconds: TalkSeconds;
+  /** Undefined: kernels take what they take alone. */
+  readonly pace?: Pace;
   /** Undefined: those that are fitted. */
   readonly parameters?: TrainingParameters;
   readonly keeps?: Keeps;
@@ -25,7 +28,9 @@ export interface TrainingCosts {
   /** Seconds of one. */
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
-  /** Kernels that it is. */
+  /** Of ranks that meet every so many seconds: time over that of their kernels. */
+  readonly pace: (secondsBetween: number) => number;
+  /** Kernels that it is, by what they are to the host: those that a library's loop launches count as parts of one. */
   readonly launches: (kernel: KernelShape) => number;
   readonly parameters: TrainingParameters;
 }
@@ -34,9 +39,11 @@ export interface TrainingCosts {
 const ofCopies = (layout: Layout): Layout =>
   layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
 
+/** `idle`: the share of ranks that wait for work, on average. */
 export function trainingCosts(
   { cluster, config, formats, layout, software, routing = 'even' }: TrainingScenario,
   model: CostModel,
+  idle = 0,
 ): TrainingCosts {
   const { device } = cluster;
   const busiest = busiestRank(config, layout, routing);
@@ -44,7 +51,8 @@ export function trainingCosts(
   const { parameters = trainingParameters, keeps = fittedKeeps } = model;
   const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = parameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
-  const kernelFormats = { products: formats.products, activations: formats.activations };
+  const { products, activations, attention: keys = activations } = formats;
+  const kernelFormats = { products, activations, attention: keys };
   const ofProducts = { sustained: sustainedShare(device, rateOf[formats.products], keeps), groupedShare };
   const ofAttention = { sustained: sustainedShare(device, rateOf[formats.activations], keeps) };
   const fused = (kernel: KernelShape): number =>
@@ -77,23 +85,37 @@ export function trainingCosts(
   const kernel = (kernel: KernelShape): number => {
     if (kernel.kind === 'matmul')
       return again * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
-    if (kernel.kind === 'memory') return device.measured ? fused(kernel) : passes * fused(kernel);
+    if (kernel.kind === 'memory') {
+      if (isWithin(kernel, software, config)) return 0;
+      const { bytes } = biasesBeside(kernel, software, config, layout.tp);
+      const beside = bytes === 0 ? 0 : fused({ kind: 'memory', floats: 0, bytes });
+      return beside + (device.measured ? fused(kernel) : passes * fused(kernel));
+    }
     if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
     return scoresOf(kernel).reduce((sum, each) => sum + fused(each), 0);
   };
-  // Each operand of a product that is narrower than activations is made so before.
-  const ofProduct = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
+  // The operands of a product that is narrower than activations are made so before; of a weight's gradient both are there.
+  const narrowed = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
   const launchesOf = (kernel: KernelShape): number => {
-    if (kernel.kind === 'memory') return 1;
+    if (kernel.kind === 'memory') {
+      if (isWithin(kernel, software, config)) return 0;
+      const { kernels } = biasesBeside(kernel, software, config, layout.tp);
+      return kernels === 0 ? 1 : 1 + (parameters.loopedLaunch * kernels * config.mixture!.experts) / layout.ep;
+    }
     if (kernel.kind === 'attention') return attention === 'scores' ? scoresOf(kernel).length : 1;
-    return ofProduct + (kernel.kind === 'matmul' && kernel.accumulates && addsApart ? 1 : 0);
+    if (kernel.kind === 'grouped') {
+      const each = kernel.weights ? 1 : narrowed;
+      return software.experts === 'looped' ? each * (1 + parameters.loopedLaunch * (kernel.groups - 1)) : each;
+    }
+    return kernel.accumulates ? (addsApart ? 2 : 1) : narrowed;
   };
   return {
     parameters,
     kernel,
     launches: launchesOf,
+    pace: (secondsBetween) => model.pace?.({ secondsBetween, idle }, cluster) ?? 1,
     talk({ axis, call, bytes }) {
       const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
       const seconds = model.talkSeconds(

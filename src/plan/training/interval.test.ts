@@ -3,8 +3,9 @@ import { parseLayout } from '../../mesh/layout.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { findPreset } from '../../model/presets.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
+import { currentSoftware } from '../software/software.ts';
 import { intervalsOf } from './interval.ts';
-import { currentSoftware, mixedPrecision, type TrainingScenario } from './scenario.ts';
+import { mixedPrecision, type TrainingScenario } from './scenario.ts';
 
 const scenario = (model: string, cluster: string): TrainingScenario => ({
   config: parseModelConfig(findPreset(model)!, ''),

@@ -3,11 +3,12 @@ import { expect, test } from 'vitest';
 import { namedScenario } from '../../../test/training-scenarios.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
+import type { Software } from '../software/software.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import { trainingCosts } from './costs.ts';
 import { predictTraining, stepSettings } from './predict-training.ts';
 import { addSeconds, allSeconds, chunkSeconds, noSeconds, runSeconds } from './run-seconds.ts';
-import { type Software, type TrainingScenario, widthsOf } from './scenario.ts';
+import { type TrainingScenario, widthsOf } from './scenario.ts';
 import { trainingParameters } from './training-parameters.ts';
 
 const scenario = namedScenario({ layout: 'tp=2,pp=2,dp=8,sp,zero=1', cluster: '32xh100', globalBatch: 64 });
@@ -43,6 +44,22 @@ test('a host that launches slowly is waited for, and hides what the device does 
   const [a, b, c] = [slow(0.01), slow(0.02), slow(0.03)].map(({ stepSeconds }) => stepSeconds);
   expect((c! - b!) / (b! - a!)).toBeCloseTo(1, 3);
   expect(slow(0).time.launches).toBe(0);
+});
+
+test('where each kernel is awaited before the next is launched, launches come on top of all that the device does', () => {
+  const [first] = summariseStages(stepSettings(scenario), widthsOf(scenario.formats));
+  const { part } = first!.chunks[0]!.parts.find(({ part }) => part.name === 'block')!;
+  const costs = trainingCosts(scenario, fittedCosts);
+  const seconds = (launches: Software['launches']) =>
+    runSeconds(part.forward, costs, { ...scenario.software, launches });
+  const [awaited, free] = [seconds('awaited'), seconds('none')];
+  const { launchSeconds, collectiveLaunches, awaitedLaunches } = trainingParameters;
+  const kernels = part.forward.kernels.reduce((sum, { kernel, count }) => sum + count * costs.launches(kernel), 0);
+  // All over the two tensor-parallel ranks.
+  const calls = part.forward.talk.reduce((sum, { count }) => sum + count, 0);
+  const launched = kernels + (collectiveLaunches + 2 * awaitedLaunches) * calls;
+  expect(awaited.launches / (launched * launchSeconds.awaited)).toBeCloseTo(1, 12);
+  expect(allSeconds(awaited) / (allSeconds(free) + awaited.launches)).toBeCloseTo(1, 12);
 });
 
 test('gradients that are added to their sums by kernels of their own cost a pass over them each microbatch, but where shards are summed', () => {

@@ -1,8 +1,8 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
 import { axesAlong } from '../hardware/group-spread.ts';
+import type { Software } from '../software/software.ts';
 import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
-import type { Software } from './scenario.ts';
 
 /** Talk by axis: that of data axes other than a mixture's is `dp`. */
 export interface RunSeconds {
@@ -100,23 +100,26 @@ export function withTalk(
   costs: Pick<TrainingCosts, 'talk' | 'parameters'>,
   software: Software,
 ): RunSums {
-  const { collectiveLaunches, awaitedSeconds } = costs.parameters;
+  const { collectiveLaunches, awaitedLaunches, metSeconds } = costs.parameters;
+  const met = software.launches === 'interpreted' || software.launches === 'awaited' ? metSeconds : 0;
   const sum = { ...sums };
   for (const each of talk) {
     const cause = causeOf(each);
-    const awaited = cause === 'tp' && software.awaitsRanks ? awaitedSeconds : 0;
-    sum.launched += each.count * collectiveLaunches;
-    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] += each.count * (costs.talk(each) + awaited);
+    sum.launched += each.count * (collectiveLaunches + (cause === 'tp' ? awaitedLaunches * pairs(each.ranks) : 0));
+    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] +=
+      each.count * (costs.talk(each) + (cause === 'tp' ? met : 0));
   }
   return sum;
 }
+
+const pairs = (ranks: number): number => (ranks * (ranks - 1)) / 2;
 
 export function shownSeconds(
   { compute, attention, launched, shifted, ...talk }: RunSums,
   parameters: TrainingCosts['parameters'],
   software: Software,
 ): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns } = parameters;
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns, takesTurnsAwaiting } = parameters;
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
     cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
@@ -133,7 +136,13 @@ export function shownSeconds(
     offload: 0,
   };
   const host = launched * launchSeconds[software.launches];
-  return { ...device, launches: waiting(allSeconds(device), host, takesTurns) };
+  // Rows for experts are counted on the device, and the host has to know how many.
+  const turns = software.experts === 'looped' && talk.ep > 0 ? takesTurnsAwaiting : takesTurns;
+  // Where each kernel is awaited before the next is launched, the device hides nothing of that.
+  return {
+    ...device,
+    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, turns),
+  };
 }
 
 /**

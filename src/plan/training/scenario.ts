@@ -4,6 +4,7 @@ import type { ModelConfig } from '../../model/config.ts';
 import type { RouterSettings } from '../../model/router.ts';
 import type { Cluster } from '../hardware/cluster.ts';
 import { formatBytes, type NumberFormat } from '../hardware/number-format.ts';
+import { currentSoftware, type Software } from '../software/software.ts';
 import type { Widths } from '../summary/summary.ts';
 import type { Offload } from './offload.ts';
 import type { Routing } from './routing.ts';
@@ -12,14 +13,19 @@ import type { Routing } from './routing.ts';
 export interface TrainingFormats {
   readonly products: NumberFormat;
   readonly activations: NumberFormat;
+  /** Of queries, keys and values in attention's products; undefined: as activations. */
+  readonly attention?: NumberFormat;
   readonly parameters: NumberFormat;
   readonly gradients: NumberFormat;
   readonly moments: NumberFormat;
   readonly master?: NumberFormat;
 }
 
-/** Products in this format, and what is customary beside it: 16-bit parameters and activations, all that is summed up in fp32. */
-export function mixedPrecision(products: NumberFormat): TrainingFormats {
+/** Products in this format, and what is customary beside it: 16-bit parameters and activations, all that is summed up in fp32 unless software has narrow gradients. */
+export function mixedPrecision(
+  products: NumberFormat,
+  { narrowGradients, narrowAttention }: Pick<Software, 'narrowGradients' | 'narrowAttention'> = currentSoftware,
+): TrainingFormats {
   if (products === 'fp32' || products === 'tf32' || products === 'fp64') {
     const all = products === 'tf32' ? 'fp32' : products;
     return { products, activations: all, parameters: all, gradients: all, moments: all };
@@ -28,8 +34,9 @@ export function mixedPrecision(products: NumberFormat): TrainingFormats {
   return {
     products,
     activations: narrow,
+    ...(narrowAttention ? { attention: products } : {}),
     parameters: narrow,
-    gradients: 'fp32',
+    gradients: narrowGradients ? narrow : 'fp32',
     moments: 'fp32',
     master: 'fp32',
   };
@@ -42,100 +49,6 @@ export const widthsOf = ({ activations, parameters, gradients, moments, master }
   moments: formatBytes[moments],
   master: master === undefined ? 0 : formatBytes[master],
 });
-
-/** What frameworks do in different ways, whatever the layout. */
-export interface Software {
-  /** Gradients are reduced while the last microbatch's backward runs. */
-  readonly overlapsGradients: boolean;
-  /** Parameters are gathered while the first microbatch's forward runs. */
-  readonly overlapsParameters: boolean;
-  /** Tensor-parallel collectives run beside the products they belong to, piece by piece. */
-  readonly overlapsTensor: boolean;
-  /** Messages between stages are under way while both ends compute. */
-  readonly overlapsPipeline: boolean;
-  /** Exchanges of experts run beside other work. */
-  readonly overlapsExperts: boolean;
-  /** A ring's next keys are on their way while attention sees those before them. */
-  readonly overlapsRing: boolean;
-  /** A token that several experts of a node want is sent there once (DeepEP). */
-  readonly sendsOnce: boolean;
-  /** How attention is done: its scores written and read, never held (FlashAttention 2), or that with kernels made for the device. */
-  readonly attention: 'scores' | 'flash-2' | 'tuned';
-  /** Elementwise ops that follow one another are one kernel. */
-  readonly fuses: boolean;
-  /** The optimizer goes once through all that it reads and writes. */
-  readonly fusedOptimizer: boolean;
-  /** How kernels are launched: by an interpreter op by op, by a compiled program, all at once (CUDA graphs), or by nobody, as on a core. */
-  readonly launches: 'interpreted' | 'compiled' | 'captured' | 'none';
-  /** With sequence parallelism: what is gathered before products is not kept for their gradients but gathered again (Megatron). */
-  readonly gathersAgain: boolean;
-  /** Gradients of weights are made in 16 bits, and kernels of their own add them to sums: not the products that make them. */
-  readonly addsApart: boolean;
-  /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
-  readonly gathersTensors: boolean;
-  /** Tensor-parallel sums wait for ranks whose hosts are not equally far (Megatron-DeepSpeed). */
-  readonly awaitsRanks: boolean;
-  /**
-   * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
-   * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
-   */
-  readonly loss: 'separate' | 'in place' | 'fused' | 'blocks';
-  /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
-  readonly selects: 'products' | 'every second product';
-  /** Dropout after attention, in attention and after the MLP. */
-  readonly dropout: boolean;
-  /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
-  readonly plansMemory: boolean;
-}
-
-/** Of a tuned stack of today. */
-export const currentSoftware: Software = {
-  overlapsGradients: true,
-  overlapsParameters: true,
-  overlapsTensor: true,
-  overlapsPipeline: true,
-  overlapsExperts: false,
-  overlapsRing: true,
-  sendsOnce: true,
-  attention: 'tuned',
-  fuses: true,
-  fusedOptimizer: true,
-  launches: 'compiled',
-  gathersAgain: true,
-  addsApart: false,
-  gathersTensors: false,
-  awaitsRanks: false,
-  loss: 'in place',
-  selects: 'products',
-  dropout: false,
-  plansMemory: false,
-};
-
-/** Of this project's own runtime: a rank does one thing after another, each as its program says. */
-export const ownRuntime: Software = {
-  overlapsGradients: false,
-  overlapsParameters: false,
-  overlapsTensor: false,
-  overlapsPipeline: false,
-  overlapsExperts: false,
-  overlapsRing: false,
-  sendsOnce: false,
-  attention: 'tuned',
-  fuses: true,
-  fusedOptimizer: false,
-  launches: 'none',
-  gathersAgain: false,
-  addsApart: false,
-  gathersTensors: false,
-  awaitsRanks: false,
-  loss: 'blocks',
-  selects: 'products',
-  dropout: false,
-  plansMemory: true,
-};
-
-/** What runs there: on a machine that was measured, what it was measured with. */
-export const softwareOn = ({ device }: Cluster): Software => (device.measured ? ownRuntime : currentSoftware);
 
 export interface TrainingScenario {
   readonly config: ModelConfig;

@@ -4,10 +4,11 @@ import { parseLayout } from '../../mesh/layout.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { findPreset } from '../../model/presets.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
+import { currentSoftware, type Software } from '../software/software.ts';
 import { actionsOf } from '../summary/actions.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import { stepSettings } from './predict-training.ts';
-import { currentSoftware, mixedPrecision, type Software, type TrainingScenario, widthsOf } from './scenario.ts';
+import { mixedPrecision, type TrainingScenario, widthsOf } from './scenario.ts';
 import { stageMemory } from './stage-memory.ts';
 
 const GiB = 2 ** 30;

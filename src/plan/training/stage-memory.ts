@@ -1,11 +1,12 @@
 // What a rank of a stage holds: its state, and its activations at the peak of its schedule.
 import { once } from '../../step/once.ts';
+import type { Software } from '../software/software.ts';
 import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import type { StageSummary, StateBytes, WorkKind } from '../summary/summary.ts';
 import { liveOf } from './held-besides.ts';
 import { liveBesideHost, movedOf } from './offload-memory.ts';
-import { type Software, type TrainingMemory, type TrainingScenario, widthsOf } from './scenario.ts';
+import { type TrainingMemory, type TrainingScenario, widthsOf } from './scenario.ts';
 
 /** Of what is held, this much more is taken: an allocator's blocks do not fit what comes next. */
 const fragmented = 0.03;

@@ -64,7 +64,8 @@ function betterThan({ task, best }: ReturnType<typeof searched>, draws: number):
   let better = 0;
   for (let i = 1; i <= draws; i++) {
     const grid = drawn(grids);
-    const { leaf } = drawn(bounds.ofRough({ ...grid, sharing: drawn(sharingsOf(grid)) }, Number.POSITIVE_INFINITY));
+    const cut = drawn(bounds.ofCuts({ ...grid, sharing: drawn(sharingsOf(grid)) }, Number.POSITIVE_INFINITY));
+    const { leaf } = drawn(cut.leaves());
     const prediction = predictTraining(leafScenario(task, leaf), fittedCosts);
     const isBetter = !best || prediction.stepSeconds < best.prediction.stepSeconds;
     if (isBetter && fits(prediction.memory, task.cluster.device)) better += 1;

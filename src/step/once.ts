@@ -23,3 +23,12 @@ export function once<A extends readonly unknown[], T>(compute: (...args: A) => T
     return at.computed.value;
   };
 }
+
+/** What a map has by this key, or is given now. */
+export function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

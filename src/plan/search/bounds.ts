@@ -1,47 +1,65 @@
 // What steps take and hold at least: of all splits of a grid without tracing anything, and of each of them by what its parts are known to do.
 import { largestAxis } from '../../mesh/layout.ts';
 import type { PartName } from '../../model/params.ts';
-import { once } from '../../step/once.ts';
+import { mostMicrobatches } from '../../schedule/schedule.ts';
+import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
+import { keptBesides } from '../training/held-besides.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import {
+  type CutBy,
+  type FirstElements,
+  type FirstState,
+  firstState,
+  type LayerWork,
   type LeastWork,
-  leastFinishingSeconds,
-  leastGridBytes,
-  leastGridSeconds,
-  leastLayers,
-  leastProductWork,
+  leastFinishing,
+  leastGrid,
   leastWork,
+  productWork,
+  sharedWork,
+  withAttention,
+  workOfLayers,
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
-import { leastParts } from './least-parts.ts';
-import { alikeLayers, knownProducts } from './least-products.ts';
+import { type LeastCut, type LeastCuts, leastCuts } from './least-cuts.ts';
+import { leastKernels } from './least-kernels.ts';
+import { leastParts, type PartsOfKind } from './least-parts.ts';
+import { type AlikeLayers, alikeLayers, tokensOf } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import type { StepFigures } from './objective.ts';
-import { addElements, type PartElements, partElements } from './part-elements.ts';
+import { type PartElements, partElements } from './part-elements.ts';
 import { type Order, orderOf } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
-import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
+import { type Grid, type Kind, kindLayout, type SearchTask, type SharedGrid, type Sharing, sharings } from './task.ts';
 import { tensorSeconds } from './tensor-seconds.ts';
 
 export interface Bounds {
-  /** Of every split of a grid, by its products, sums over tp and parameters alone. */
-  readonly ofProducts: (grid: Grid) => StepFigures;
-  /** The same by all that its layers do and keep at least, whatever it shares out; undefined: they are sure not to fit in `usableBytes`. */
+  /** Of every split of a grid, by its products, sums over tp and parameters alone; undefined: they are sure not to fit in `usableBytes`. */
+  readonly ofProducts: (grid: Grid, usableBytes: number) => StepFigures | undefined;
+  /** The same with attention. */
+  readonly ofKernels: (grid: Grid, usableBytes: number) => StepFigures | undefined;
+  /** The same by all that its layers do and keep at least, whatever it shares out. */
   readonly ofGrid: (grid: Grid, usableBytes: number) => StepFigures | undefined;
   /** Of every split that shares out so much. */
   readonly ofShared: (grid: SharedGrid, usableBytes: number) => StepFigures | undefined;
-  /** Of each by what its parts do at least, without tracing them; those that are sure not to fit in `usableBytes` are left out. */
-  readonly ofRough: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
-  /** The same by what its parts are known to do. */
+  /** The same of each way to cut its layers. */
+  readonly ofCuts: (grid: SharedGrid, usableBytes: number) => BoundedCut[];
+  /** Of each by what its parts are known to do; those that are sure not to fit in `usableBytes` are left out. */
   readonly ofLeaves: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
   /** And with its schedule played. */
   readonly ofPlayed: (leaf: BoundedLeaf) => StepFigures;
   /** How many there are. */
-  readonly countLeaves: (grid: SharedGrid) => number;
+  readonly countLeaves: (grid: Grid, sharing: Sharing) => number;
+}
+
+export interface BoundedCut {
+  readonly least: StepFigures;
+  /** Of each of its splits by what its parts do at least, without tracing them. */
+  readonly leaves: () => BoundedLeaf[];
 }
 
 /** `kinds`: those of all grids that there are. */
@@ -50,6 +68,7 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   const kinds = new Map<string, KnownKind>();
   const plans = new Map<number, readonly CutPlan[]>();
   const orders = new Map<string, Order>();
+  const orderCounts = new Map<number, number>();
   const parameters = new Map<string, PartElements>();
   const layers = alikeLayers(task.config);
   const plansFor = (pp: number) => remember(plans, pp, () => cutPlans(task.config, pp));
@@ -58,10 +77,11 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       partElements(task, grid, { name, layer }),
     );
   const least = leastCosts(model, task.cluster);
-  const productsOf = knownProducts(task, least);
-  const partsOf = leastParts(task, least, samplerOf(task, all), productsOf, elementsOf);
-  /** That every layer has, and the embedding. */
-  const leasts = new Map<number, { readonly layer: PartElements; readonly embedding: PartElements }>();
+  const sample = samplerOf(task, all);
+  const kernels = leastKernels(task, least, sample);
+  const partsOf = leastParts(task, least, sample.part, kernels, elementsOf);
+  /** Of parameters what every layer has, and the embedding. */
+  const leasts = new Map<number, FirstElements>();
   const leastsOf = (grid: Grid) =>
     remember(leasts, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (grid.pp === 1 ? 1 : 0), () => {
       const all = layers.map(({ layer }) => elementsOf(grid, 'block', layer));
@@ -69,70 +89,92 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       const layer = { own: least('own'), alike: least('alike'), experts: least('experts') };
       return { layer, embedding: elementsOf(grid, 'embedding') };
     });
-  /** That every stage has. */
-  const leastElements = (grid: Grid): PartElements =>
-    addElements([{ each: leastsOf(grid).layer, count: leastLayers(task.config.layers, grid.pp) }]);
+  /** Of as many devices, cp and dp share out what is left. */
+  const states = new Map<number, FirstState>();
+  const stateOf = (grid: Grid, sharing: Sharing) => {
+    const { tp, ep } = grid.kind;
+    const key = ((tp * (task.cluster.devices + 1) + ep) * (task.config.layers + 1) + grid.pp) * sharings.length;
+    return remember(states, key + sharings.indexOf(sharing), () => firstState(task, grid, sharing, leastsOf(grid)));
+  };
+  const counted = new Map<number, LeastCuts>();
+  const cutsFor = (grid: Grid) =>
+    remember(counted, grid.pp * mostMicrobatches + grid.microbatches, () =>
+      leastCuts(
+        plansFor(grid.pp).map(({ cut }) => cut),
+        grid,
+      ),
+    );
+  const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => ({
+    ...{ grid, state: stateOf(grid, sharing), kept, usableBytes },
+  });
+  const { software } = task;
+  const talkOf = tensorSeconds(task, model);
+  /** What kinds of as many tokens have in common, whatever their attention does. */
+  const products = new Map<string, { readonly ofLayers: readonly LayerWork[]; readonly work: LeastWork }>();
+  const productsOf = (kind: Kind) => {
+    const { tp, sp, ep, recompute } = kind;
+    return remember(products, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () => {
+      const ofLayers = productWork(layers, kind, kernels, talkOf(kind));
+      return { ofLayers, work: workOfLayers(ofLayers, kernels.head(kind)) };
+    });
+  };
   /** Of a kind of which nothing is shared out. */
   const unshared = new Map<Kind, UnsharedKind>();
-  const ofKind = (grid: Grid): UnsharedKind =>
-    remember(unshared, grid.kind, () => {
-      const alone = { ...grid, sharing: 0 } as const;
-      const parts = partsOf(alone);
-      const known = leastKind(task, alone, parts);
-      const kept = layers.map(({ layer }) => {
-        const range = { first: layer, end: layer + 1, isFirst: false, isLast: false, key: `layer ${layer}` };
-        return known.chunk(range).live('forward').net;
+  const ofKind = (kind: Kind): UnsharedKind =>
+    remember(unshared, kind, () => {
+      const ofKernels = once(() =>
+        workOfLayers(withAttention(productsOf(kind).ofLayers, kind, kernels), kernels.head(kind)),
+      );
+      const parts = once(() => partsOf({ kind, pp: 1, dp: 1, microbatches: 1, sharing: 0 }));
+      const kept = once(() => {
+        const scenario = { ...task, layout: kindLayout(kind), microBatch: kind.microBatch, microbatches: 1 };
+        const keptOf = ({ layer }: AlikeLayers): number =>
+          sample.part(kind, 'block', layer).forward.net + keptBesides(scenario, layer, kind.recompute);
+        return Math.max(0, Math.min(...layers.map(keptOf)));
       });
-      return { work: once(() => leastWork(layers, parts)), kept: Math.max(0, Math.min(...kept)) };
+      return {
+        ofKernels,
+        parts,
+        work: once(() => leastWork(layers, parts(), ofKernels().inputGradient)),
+        kept,
+      };
     });
-  const bytesOf = (grid: SharedGrid, kept: number): number => {
-    const { layer, embedding } = leastsOf(grid);
-    const count = leastLayers(task.config.layers, grid.pp);
-    return leastGridBytes(
-      task,
-      grid,
-      addElements([
-        { each: layer, count },
-        { each: embedding, count: 1 },
-      ]),
-      kept,
-    );
+  const sharedParts = (grid: SharedGrid) => (grid.sharing === 0 ? ofKind(grid.kind).parts() : partsOf(grid));
+  const boundsOfCuts = (grid: SharedGrid, usableBytes: number) => {
+    const { parts, work: alone, kept } = ofKind(grid.kind);
+    const shared = once(() => sharedParts(grid));
+    const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared()));
+    const after = once(() => leastFinishing(task, grid, work(), leastsOf(grid).layer, partsOf(grid).costs));
+    const by = cutBy(grid, grid.sharing, kept(), usableBytes);
+    return (cuts: readonly LeastCut[]) => leastGrid(cuts, by, software, work, after);
   };
-  const talkOf = tensorSeconds(task, model);
-  const productWorks = new Map<Kind, LeastWork>();
-  const productWork = (kind: Kind) =>
-    remember(productWorks, kind, () => leastProductWork(layers, kind, productsOf, talkOf(kind)));
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
     ...{ task, model, grid, known, elementsOf, usableBytes },
   });
   const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
-    ofProducts: (grid) => ({
-      stepSeconds: leastGridSeconds(task, grid, productWork(grid.kind)),
-      computeSeconds: 0,
-      memoryBytes: bytesOf({ ...grid, sharing: 3 }, 0),
-    }),
+    ofProducts: (grid, usableBytes) =>
+      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, () => productsOf(grid.kind).work),
+    ofKernels: (grid, usableBytes) =>
+      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {
-      const { work, kept } = ofKind(grid);
-      const memoryBytes = bytesOf({ ...grid, sharing: 3 }, kept);
-      if (memoryBytes > usableBytes) return undefined;
-      return { stepSeconds: leastGridSeconds(task, grid, work()), computeSeconds: 0, memoryBytes };
+      const { work, kept } = ofKind(grid.kind);
+      return leastGrid(cutsFor(grid).least, cutBy(grid, 3, kept(), usableBytes), software, work);
     },
-    ofShared(grid, usableBytes) {
-      const memoryBytes = bytesOf(grid, ofKind(grid).kept);
-      if (memoryBytes > usableBytes) return undefined;
-      const parts = partsOf(grid);
-      const work = grid.sharing === 0 ? ofKind(grid).work() : leastWork(layers, parts);
-      const seconds = leastGridSeconds(task, grid, work);
-      return {
-        stepSeconds: seconds + leastFinishingSeconds(task, grid, work, leastElements(grid), parts.costs),
-        computeSeconds: 0,
-        memoryBytes,
-      };
+    ofShared: (grid, usableBytes) => boundsOfCuts(grid, usableBytes)(cutsFor(grid).least),
+    ofCuts(grid, usableBytes) {
+      const { each } = cutsFor(grid);
+      const leastOf = boundsOfCuts(grid, usableBytes);
+      const leavesOf = once(() =>
+        boundedLeaves(expanding(grid, leastKind(task, grid, sharedParts(grid)), usableBytes)),
+      );
+      return plansFor(grid.pp).flatMap((plan, at) => {
+        const least = leastOf([each[at]!]);
+        return least ? [{ least, leaves: () => leavesOf()(plan) }] : [];
+      });
     },
-    ofRough: (grid, usableBytes) =>
-      boundedLeaves(expanding(grid, leastKind(task, grid, partsOf(grid)), usableBytes), plansFor(grid.pp)),
-    ofLeaves: (grid, usableBytes) => boundedLeaves(expanding(grid, traced(grid), usableBytes), plansFor(grid.pp)),
+    ofLeaves: (grid, usableBytes) =>
+      plansFor(grid.pp).flatMap(boundedLeaves(expanding(grid, traced(grid), usableBytes))),
     ofPlayed(bounded) {
       const { grid, cut, schedule } = bounded.leaf;
       const layout = { pp: grid.pp, virtual: cut.virtual, schedule };
@@ -140,25 +182,21 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       const order = remember(orders, key, () => orderOf(layout, grid.microbatches));
       return playedLeaf(expanding(grid, traced(grid), Number.POSITIVE_INFINITY), bounded, order);
     },
-    countLeaves(grid) {
-      const orders = plansFor(grid.pp).reduce((sum, { cut }) => sum + schedulesOf(grid.pp, cut.virtual).length, 0);
-      return orders * zerosOf(grid).length;
+    countLeaves(grid, sharing) {
+      const ordersOf = (sum: number, { cut }: CutPlan) => sum + schedulesOf(grid.pp, cut.virtual).length;
+      const orders = remember(orderCounts, grid.pp, () => plansFor(grid.pp).reduce(ordersOf, 0));
+      return orders * zerosOf(grid, sharing).length;
     },
   };
 }
 
 /** Of a kind of which nothing is shared out: what its layers do, and bytes that each keeps of a microbatch. */
 interface UnsharedKind {
+  /** Of products and attention alone. */
+  readonly ofKernels: () => LeastWork;
+  readonly parts: () => PartsOfKind;
   readonly work: () => LeastWork;
-  readonly kept: number;
-}
-
-function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {
-  const found = map.get(key);
-  if (found !== undefined) return found;
-  const made = make();
-  map.set(key, made);
-  return made;
+  readonly kept: () => number;
 }
 
 /** What microbatches depend on: of dp and pp only where they decide what is shared out. */

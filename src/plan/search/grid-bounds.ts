@@ -1,16 +1,41 @@
 // What a step takes and holds at least, whatever way its grid is cut into stages: known without tracing anything.
 import type { Zero } from '../../mesh/layout.ts';
+import { once } from '../../step/once.ts';
+import type { Software } from '../software/software.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import { allSeconds } from '../training/run-seconds.ts';
 import { widthsOf } from '../training/scenario.ts';
+import { bufferBytes } from '../training/stage-memory.ts';
 import { dataSeconds } from '../training/stage-time.ts';
+import type { LeastCut } from './least-cuts.ts';
+import type { LeastKernels } from './least-kernels.ts';
 import { leastState } from './least-memory.ts';
 import type { LeastPart, PartsOfKind } from './least-parts.ts';
-import type { AlikeLayers, ProductSeconds } from './least-products.ts';
+import type { AlikeLayers } from './least-products.ts';
 import { finishingTalk } from './least-talk.ts';
-import type { PartElements } from './part-elements.ts';
-import type { Grid, Kind, SearchTask, SharedGrid } from './task.ts';
+import type { StepFigures } from './objective.ts';
+import { addElements, type PartElements } from './part-elements.ts';
+import type { Grid, Kind, SearchTask, SharedGrid, Sharing } from './task.ts';
 import type { TensorSeconds } from './tensor-seconds.ts';
+
+interface LeastLayer {
+  readonly forward: number;
+  readonly backward: number;
+  readonly both: number;
+}
+
+/** Of the same layers and one more. */
+const leastOf = (least: LeastLayer, forward: number, backward: number): LeastLayer => ({
+  forward: Math.min(least.forward, forward),
+  backward: Math.min(least.backward, backward),
+  both: Math.min(least.both, forward + backward),
+});
+
+const noLayer: LeastLayer = {
+  forward: Number.POSITIVE_INFINITY,
+  backward: Number.POSITIVE_INFINITY,
+  both: Number.POSITIVE_INFINITY,
+};
 
 /** Seconds of a microbatch at least. */
 export interface LeastWork {
@@ -19,96 +44,214 @@ export interface LeastWork {
   readonly backward: number;
   /** Of backward, what the layers before wait for: ZB-H1 leaves gradients of weights for later. */
   readonly inputGradient: number;
-  /** Of any one layer: forward, and both ways. */
-  readonly layer: { readonly forward: number; readonly both: number };
+  /** Of any one layer, each way and both. */
+  readonly layer: LeastLayer;
+  /** Both ways. */
+  readonly head: number;
 }
 
-/** Of products, and of the talk over tp what they do not hide. */
-export function leastProductWork(
+/** Of layers that are built alike: seconds of each, as in `LeastWork`. */
+export interface LayerWork extends AlikeLayers {
+  readonly forward: number;
+  readonly backward: number;
+  readonly inputGradient: number;
+}
+
+/** Of products, and of the talk over tp what kernels do not hide. */
+export const productWork = (
   layers: readonly AlikeLayers[],
   kind: Kind,
-  productsOf: (kind: Kind, layer: number) => ProductSeconds,
+  kernels: LeastKernels,
   talk: TensorSeconds,
-): LeastWork {
-  const all = { forward: 0, backward: 0, inputGradient: 0 };
-  const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
-  for (const { layer, count } of layers) {
-    const { inputGradient, weightGradient, again, ...products } = productsOf(kind, layer);
-    const forward = products.forward + talk.forward;
+): LayerWork[] =>
+  layers.map((alike) => {
+    const { forward, inputGradient, weightGradient, again } = kernels.products(kind, alike.layer);
     const input = inputGradient + (kind.recompute === 'full' ? again : 0) + talk.backward;
-    const backward = input + weightGradient;
-    all.inputGradient += count * input;
-    all.forward += count * forward;
-    all.backward += count * backward;
-    least.forward = Math.min(least.forward, forward);
-    least.both = Math.min(least.both, forward + backward);
+    return { ...alike, forward: forward + talk.forward, backward: input + weightGradient, inputGradient: input };
+  });
+
+export const withAttention = (all: readonly LayerWork[], kind: Kind, kernels: LeastKernels): LayerWork[] =>
+  all.map((work) => {
+    const { forward, backward } = kernels.attention(kind, work.layer);
+    const back = backward + (kind.recompute === 'full' ? forward : 0);
+    return {
+      ...work,
+      forward: work.forward + forward,
+      backward: work.backward + back,
+      inputGradient: work.inputGradient + back,
+    };
+  });
+
+/** `head`: both ways. */
+export function workOfLayers(all: readonly LayerWork[], head: number): LeastWork {
+  const sum = { forward: 0, backward: head, inputGradient: 0 };
+  let layer = noLayer;
+  for (const { count, forward, backward, inputGradient } of all) {
+    sum.forward += count * forward;
+    sum.backward += count * backward;
+    sum.inputGradient += count * inputGradient;
+    layer = leastOf(layer, forward, backward);
   }
-  return { ...all, layer: least };
+  return { ...sum, layer, head };
 }
 
-/** Of all that parts do. */
-export function leastWork(layers: readonly AlikeLayers[], { part, seconds }: PartsOfKind): LeastWork {
-  const all = { forward: 0, backward: 0, inputGradient: 0 };
-  const least = { forward: Number.POSITIVE_INFINITY, both: Number.POSITIVE_INFINITY };
-  const add = (part: LeastPart, count: number) => {
-    const forward = allSeconds(seconds(part, 'forward'));
-    const backward = allSeconds(seconds(part, 'backward'));
-    all.forward += count * forward;
-    all.backward += count * backward;
-    all.inputGradient += count * allSeconds(seconds(part, 'inputGradient'));
-    if (part.name !== 'block') return;
-    least.forward = Math.min(least.forward, forward);
-    least.both = Math.min(least.both, forward + backward);
+/** Of all that parts do; `inputGradient`: known to be as much. */
+export function leastWork(layers: readonly AlikeLayers[], { part }: PartsOfKind, inputGradient: number): LeastWork {
+  let [forward, backward] = [0, 0];
+  let layer = noLayer;
+  const add = (part: LeastPart, count: number): number => {
+    const own = { forward: allSeconds(part.seconds('forward')), backward: allSeconds(part.seconds('backward')) };
+    forward += count * own.forward;
+    backward += count * own.backward;
+    if (part.name === 'block') layer = leastOf(layer, own.forward, own.backward);
+    return own.forward + own.backward;
   };
   for (const { layer, count } of layers) add(part('block', layer), count);
   add(part('embedding', 0), 1);
-  add(part('head', 0), 1);
-  return { ...all, layer: least };
+  const head = add(part('head', 0), 1);
+  return { forward, backward, inputGradient, layer, head };
 }
 
-/** The mean over stages of what precedes and follows their work, and all layers dealt out evenly. */
-export function leastGridSeconds(
-  { config }: SearchTask,
+/** The same with gradients, and parameters too, shared out: of layers alone, which are most. */
+export function sharedWork(
+  layers: readonly AlikeLayers[],
+  work: LeastWork,
+  alone: PartsOfKind,
+  shared: PartsOfKind,
+): LeastWork {
+  let { forward, backward } = work;
+  let least = noLayer;
+  for (const { layer, count } of layers) {
+    const secondsOf = ({ part }: PartsOfKind, work: 'forward' | 'backward') =>
+      allSeconds(part('block', layer).seconds(work));
+    const own = { forward: secondsOf(shared, 'forward'), backward: secondsOf(shared, 'backward') };
+    forward += count * (own.forward - secondsOf(alone, 'forward'));
+    backward += count * (own.backward - secondsOf(alone, 'backward'));
+    least = leastOf(least, own.forward, own.backward);
+  }
+  return { ...work, forward, backward, layer: least };
+}
+
+/** A rank's parameters of any layer at least, and of the embedding. */
+export interface FirstElements {
+  readonly layer: PartElements;
+  readonly embedding: PartElements;
+}
+
+/** Bytes from step to step: of any layer, and of what is before them. */
+export interface FirstState {
+  readonly layer: number;
+  readonly embedding: number;
+}
+
+/** Of a rank of the first stage at least. */
+export function firstState(
+  { formats }: SearchTask,
+  grid: Grid,
+  sharing: Sharing,
+  { layer, embedding }: FirstElements,
+): FirstState {
+  const bytesOf = (elements: PartElements): number => {
+    const { weights, gradients, optimizer } = leastState(elements, { grid, zero: sharing || 1 }, widthsOf(formats));
+    return weights + gradients + optimizer;
+  };
+  return { layer: bytesOf(layer), embedding: bytesOf(embedding) };
+}
+
+/** What a grid's ways to cut its layers are bounded by; `kept`: bytes of a layer's activations that are kept of each microbatch. */
+export interface CutBy {
+  readonly grid: Grid;
+  readonly state: FirstState;
+  readonly kept: number;
+  readonly usableBytes: number;
+}
+
+/**
+ * By the way to cut layers that takes least, of those of which the first stage fits; undefined: of none. `work` and `after` are asked for if there are
+ * any.
+ */
+export function leastGrid(
+  cuts: readonly LeastCut[],
+  { grid, state, kept, usableBytes }: CutBy,
+  software: Software,
+  work: () => LeastWork,
+  after: () => (layers: number) => FinishingSeconds = () => nothingAfter,
+): StepFigures | undefined {
+  let [stepSeconds, memoryBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let known: { readonly work: LeastWork; readonly after: (layers: number) => FinishingSeconds } | undefined;
+  for (const cut of cuts) {
+    const activations = cut.firstKept * kept;
+    const bytes = state.embedding + cut.first * state.layer + activations + bufferBytes(activations, software);
+    if (bytes > usableBytes) continue;
+    memoryBytes = Math.min(memoryBytes, bytes);
+    known ??= { work: work(), after: after() };
+    stepSeconds = Math.min(stepSeconds, cutSeconds(grid, cut, known.work, known.after));
+  }
+  return memoryBytes < Number.POSITIVE_INFINITY ? { stepSeconds, computeSeconds: 0, memoryBytes } : undefined;
+}
+
+function cutSeconds(
   { pp, microbatches }: Grid,
-  { forward, backward, inputGradient, layer }: LeastWork,
+  { isOneChunk, last, others, meanBefore, least }: LeastCut,
+  { forward, backward, inputGradient, layer, head }: LeastWork,
+  after: (layers: number) => FinishingSeconds,
 ): number {
-  const work = forward + backward;
-  // A chunk has a layer at least. In one chunk a stage, ZB-H1 may have nothing to wait for at its end.
-  const around = ((pp - 1) / 2) * Math.min(layer.both, Math.floor(config.layers / pp) * layer.forward);
-  return Math.max(
-    (microbatches * work) / pp + around,
-    microbatches * Math.ceil(config.layers / pp) * layer.both,
-    // A microbatch goes through all layers both ways, and all of them through one.
-    forward + (pp === 1 ? backward : inputGradient) + (microbatches - 1) * layer.forward,
-  );
+  const { mean, sure } = after(least);
+  // In one chunk a stage, ZB-H1 leaves gradients of weights for later, and may have nothing to wait for at its end.
+  const around = isOneChunk ? layer.forward : layer.both;
+  const back = isOneChunk && pp > 1 ? inputGradient : backward;
+  const ofMean = (microbatches * (forward + backward)) / pp + meanBefore * around + mean;
+  // A microbatch goes through all layers both ways, and all of them through one.
+  const through = forward + back + (microbatches - 1) * layer.forward;
+  const ofLast = last.before * around + microbatches * (last.own * layer.both + head);
+  let most = Math.max(ofMean, through + sure, ofLast + sure);
+  const eachWay = layer.forward + layer.backward;
+  for (const { before, own } of others)
+    most = Math.max(most, before * around + microbatches * own * eachWay + after(own).own);
+  return most;
 }
 
-/** What no mean stage's last microbatch hides of gradients and parameters: less hides less, but takes as much less itself. */
-export function leastFinishingSeconds(
+/** Seconds after the microbatches, of a stage with so many layers. */
+export interface FinishingSeconds {
+  /** If it has as much to do as all stages on average. */
+  readonly mean: number;
+  /** If it has no more to do than these. */
+  readonly own: number;
+  /** Whatever hides them. */
+  readonly sure: number;
+}
+
+const nothing: FinishingSeconds = { mean: 0, own: 0, sure: 0 };
+const nothingAfter = (): FinishingSeconds => nothing;
+
+/** What the last microbatch does not hide of gradients and parameters: a stage that does less hides less, but one that does more takes longer. */
+export function leastFinishing(
   task: SearchTask,
   grid: SharedGrid,
-  { forward, backward }: LeastWork,
+  { forward, backward, layer }: LeastWork,
   elements: PartElements,
-  costs: TrainingCosts,
-): number {
-  const window = { forward: forward / grid.pp, backward: backward / grid.pp };
+  costs: () => TrainingCosts,
+): (layers: number) => FinishingSeconds {
+  // Where parameters are shared out, nothing is left to be done.
+  if (grid.sharing === 3) return nothingAfter;
   const zeros: readonly Zero[] = grid.sharing === 0 ? [0, 1] : [grid.sharing];
-  return Math.min(
-    ...zeros.map(
-      (zero) => dataSeconds(finishingTalk(task, grid, zero, elements), costs, task.software, window).exposed,
-    ),
-  );
+  return once((layers: number) => {
+    let [mean, sure, own] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (const zero of zeros) {
+      const talk = finishingTalk(task, grid, zero, addElements([{ each: elements, count: layers }]));
+      const beside = (window: TalkWindow) => dataSeconds(talk, costs(), task.software, window).exposed;
+      mean = Math.min(mean, beside({ forward: forward / grid.pp, backward: backward / grid.pp }));
+      own = Math.min(own, beside({ forward: layers * layer.forward, backward: layers * layer.backward }));
+      sure = Math.min(sure, beside(everything));
+    }
+    return { mean, own, sure };
+  });
 }
 
-/** Layers that every stage has: where they do not divide, chunks may be short of one each, but no stage of more than one more than others. */
-export const leastLayers = (layers: number, pp: number): number =>
-  pp === 1 ? layers : Math.max(1, Math.floor(layers / pp) - 1);
-
-/** Of the first stage, with as much shared out, and what its layers keep of the microbatches that are under way: `kept` bytes each. */
-export function leastGridBytes(task: SearchTask, grid: SharedGrid, elements: PartElements, kept: number): number {
-  const { config, formats } = task;
-  const { pp, microbatches } = grid;
-  const zero = grid.sharing === 0 ? 1 : grid.sharing;
-  const { weights, gradients, optimizer } = leastState(elements, { grid, zero }, widthsOf(formats));
-  return weights + gradients + optimizer + Math.min(pp, microbatches) * leastLayers(config.layers, pp) * kept;
+/** Seconds of the kernels of a microbatch. */
+interface TalkWindow {
+  readonly forward: number;
+  readonly backward: number;
 }
+
+const everything: TalkWindow = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };

@@ -52,8 +52,8 @@ export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
 }
 
 /** By what its parts do at least. */
-export const leastKind = (task: SearchTask, grid: SharedGrid, { part, seconds }: PartsOfKind): KnownKind => ({
-  ...chunksOf(scenarioOf(task, grid), part, seconds),
+export const leastKind = (task: SearchTask, grid: SharedGrid, { part }: PartsOfKind): KnownKind => ({
+  ...chunksOf(scenarioOf(task, grid), part, ({ seconds }, work) => seconds(work)),
   isLeast: true,
 });
 

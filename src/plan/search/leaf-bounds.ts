@@ -42,16 +42,16 @@ export interface Expanding {
   readonly usableBytes: number;
 }
 
-/** Those that are sure not to fit are left out. */
-export function boundedLeaves(expanding: Expanding, plans: readonly CutPlan[]): BoundedLeaf[] {
+/** Of a way to cut layers; those that are sure not to fit are left out. */
+export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedLeaf[] {
   const { task, grid, known, usableBytes } = expanding;
   const costs = costsOf(expanding);
   const message = messageBytes(expanding);
   const send = sendSeconds(message, costs);
   const stateOf = stageStates(expanding);
-  const zeros = zerosOf(grid);
-  const found: BoundedLeaf[] = [];
-  for (const plan of plans) {
+  const zeros = zerosOf(grid, grid.sharing);
+  return (plan) => {
+    const found: BoundedLeaf[] = [];
     const { cut, fullest } = plan;
     const held = fullest.map(({ stage, chunks }) =>
       chunks.map((chunk, i) => withMessages(known.chunk(chunk), i * grid.pp + stage, plan.chunks.length - 1, message)),
@@ -80,8 +80,8 @@ export function boundedLeaves(expanding: Expanding, plans: readonly CutPlan[]): 
         });
       }
     }
-  }
-  return found;
+    return found;
+  };
 }
 
 /** Seconds of a step, and of it those after its schedule: of the stage that has most of them. */

@@ -6,7 +6,7 @@ import { rateOf } from '../hardware/number-format.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import type { Kind, SearchTask } from './task.ts';
 
-type Attention = Extract<KernelShape, { readonly kind: 'attention' }>;
+export type Attention = Extract<KernelShape, { readonly kind: 'attention' }>;
 
 /** Seconds of one microbatch. */
 export interface AttentionSeconds {

@@ -1,16 +1,16 @@
 // What a rank of a stage holds at least: its parameters by their specs, and the activations of the microbatches that its schedule has under way.
-import type { ScheduleName } from '../../mesh/layout.ts';
+import type { ScheduleName, Zero } from '../../mesh/layout.ts';
 import { alignment } from '../../program/lives.ts';
 import type { LiveProfile, StateBytes, Widths, WorkKind } from '../summary/summary.ts';
 import { eachForward } from './first-backward.ts';
 import type { Chunk } from './known-kind.ts';
 import type { PartElements } from './part-elements.ts';
-import type { Grid, Leaf } from './task.ts';
+import type { Grid } from './task.ts';
 
 /** What is shared out is padded to whole shares, which is left out. */
 export function leastState(
   { own, alike, experts }: PartElements,
-  { grid, zero }: Pick<Leaf, 'grid' | 'zero'>,
+  { grid, zero }: { readonly grid: Grid; readonly zero: Zero },
   widths: Widths,
 ): StateBytes {
   const { cp, ep } = grid.kind;

@@ -1,9 +1,9 @@
 // Seconds of the products that a layer needs of a microbatch, known from its parameters without tracing any program: every matrix is multiplied
 // with the tokens once forward and twice backward.
-import { layerLike, type ModelConfig, mixtureOf } from '../../model/config.ts';
+import { layerLike, type ModelConfig } from '../../model/config.ts';
 import { type ParamSpec, paramSpecs, shardShape } from '../../model/params.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
-import { type CostModel, trainingCosts } from '../training/costs.ts';
+import type { TrainingCosts } from '../training/costs.ts';
 import { type Kind, kindLayout, type SearchTask } from './task.ts';
 
 /** Seconds of one microbatch. */
@@ -19,42 +19,59 @@ export interface ProductSeconds {
 export const tokensOf = ({ seqLen }: Pick<SearchTask, 'seqLen'>, { microBatch, cp }: Kind): number =>
   (microBatch * seqLen) / cp;
 
-/** Of any kind, each computed once. */
-export function knownProducts(task: SearchTask, model: CostModel): (kind: Kind, layer: number) => ProductSeconds {
-  const known = new Map<string, ProductSeconds>();
-  return (kind, layer) => {
-    const key = `${kind.tp} ${kind.ep} ${tokensOf(task, kind)} ${kind.recompute === 'selective'} ${layer}`;
-    const found = known.get(key) ?? leastProducts(task, kind, layer, model);
-    known.set(key, found);
-    return found;
-  };
+/** Matrices of a rank that have the same size. */
+export interface AlikeMatrices {
+  /** Experts; 0: it is one matrix. */
+  readonly groups: number;
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly count: number;
+  /** Those that full recomputation has to multiply with again. */
+  readonly again: number;
 }
 
-/** Of matrices that are cut over tp: of others ranks may have fewer tokens each. */
-function leastProducts(task: SearchTask, kind: Kind, layer: number, model: CostModel): ProductSeconds {
-  const { config } = task;
+/** Of a layer, those that are cut over tp: of others ranks may have fewer tokens each. */
+export function matricesOf({ config }: SearchTask, kind: Kind, layer: number): AlikeMatrices[] {
   const layout = kindLayout(kind);
-  const costs = trainingCosts({ ...task, layout, microBatch: kind.microBatch, microbatches: 1 }, model);
-  const tokens = tokensOf(task, kind);
-  const sum = { forward: 0, inputGradient: 0, weightGradient: 0, again: 0 };
+  const all: { groups: number; outputs: number; inputs: number; count: number; again: number }[] = [];
   for (const spec of paramSpecs(config, layout, { name: 'block', layer })) {
     const shape = isShared(spec, kind) ? [config.headDim, config.hiddenSize] : shardShape(spec, layout);
     if (spec.key.endsWith('.bias') || shape.length < 2 || !(isCut(spec, kind) || isShared(spec, kind))) continue;
     const { groups, outputs, inputs } = isShared(spec, kind)
       ? { groups: 0, outputs: shape[0]!, inputs: shape[1]! }
       : sizesOf(config, shape);
-    const rows = groups === 0 ? tokens : tokens * mixtureOf(config, layer)!.perToken;
+    let alike = all.find((each) => each.groups === groups && each.outputs === outputs && each.inputs === inputs);
+    if (!alike) {
+      alike = { groups, outputs, inputs, count: 0, again: 0 };
+      all.push(alike);
+    }
+    alike.count += 1;
+    if (!spec.key.endsWith('down.weight')) alike.again += 1;
+  }
+  return all;
+}
+
+/** With so many tokens; `perToken`: experts that each goes to. */
+export function leastProducts(
+  matrices: readonly AlikeMatrices[],
+  tokens: number,
+  perToken: number,
+  { kernel }: TrainingCosts,
+): ProductSeconds {
+  const sum = { forward: 0, inputGradient: 0, weightGradient: 0, again: 0 };
+  for (const { groups, outputs, inputs, count, again } of matrices) {
+    const rows = groups === 0 ? tokens : tokens * perToken;
     const product = (n: number, k: number): KernelShape =>
       groups === 0 ? { kind: 'matmul', batch: 1, m: rows, n, k } : { kind: 'grouped', groups, rows, n, k };
     const ofWeights: KernelShape =
       groups === 0
         ? { kind: 'matmul', batch: 1, m: outputs, n: inputs, k: rows, accumulates: true }
         : { kind: 'grouped', groups, rows, n: inputs, k: outputs, weights: true };
-    const forward = costs.kernel(product(outputs, inputs));
-    sum.forward += forward;
-    if (!spec.key.endsWith('down.weight')) sum.again += forward;
-    sum.inputGradient += costs.kernel(product(inputs, outputs));
-    sum.weightGradient += costs.kernel(ofWeights);
+    const forward = kernel(product(outputs, inputs));
+    sum.forward += count * forward;
+    sum.again += again * forward;
+    sum.inputGradient += count * kernel(product(inputs, outputs));
+    sum.weightGradient += count * kernel(ofWeights);
   }
   return sum;
 }

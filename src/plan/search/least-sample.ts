@@ -1,20 +1,21 @@
 // What elementwise ops of a part go through at least, and what it holds: measured of traced parts, on one rank of cp and ep and of as many tokens as there
 // are in any microbatch. With fewer tokens it is less in proportion. On more ranks of tp what is cut is less, and what is not stays:
 //
-//   numbers(tp) = whole + cut / tp, or where heads are too few to be cut more than that: a line through two of them lies below all that follow.
+//   numbers(tp) = whole + cut / tp, or where heads are too few to be cut more than that: a line through two of them lies below all that follow, but for
+//   what ranks that share a key-value head have besides, of the second: its part of the matrices that they all hold.
 
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
+import { kvSharded } from '../../model/block-params.ts';
 import type { PartName } from '../../model/params.ts';
-import type { KernelShape } from '../../program/kernel-shape.ts';
 import { alignment } from '../../program/lives.ts';
+import { once } from '../../step/once.ts';
 import { summariesFor } from '../summary/part-summary.ts';
-import type { RunSummary } from '../summary/summary.ts';
+import type { PartSummary, RunSummary } from '../summary/summary.ts';
 import { isWithin } from '../training/expert-passes.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { widthsOf } from '../training/scenario.ts';
+import type { Attention } from './least-attention.ts';
 import { type Kind, kindLayout, type SearchTask } from './task.ts';
-
-type Attention = Extract<KernelShape, { readonly kind: 'attention' }>;
 
 /** Of a pass over one microbatch. */
 export interface SampledPass {
@@ -35,12 +36,14 @@ export interface SampledPass {
 export interface PartSample {
   readonly forward: SampledPass;
   readonly backward: SampledPass;
-  /** Of one sequence and all heads, forward, where there is any. */
-  readonly attention: Attention | undefined;
 }
 
-/** Of a part of a kind; on one rank of cp and ep, which only add to it. */
-export type Sampler = (kind: Kind, name: PartName, layer: number) => PartSample;
+/** Of traced parts, on one rank of cp and ep, which only add to what they do. */
+export interface Sampler {
+  readonly part: (kind: Kind, name: PartName, layer: number) => PartSample;
+  /** Of one sequence and all heads, forward, where there is any. */
+  readonly attention: (layer: number) => Attention | undefined;
+}
 
 export function samplerOf(task: SearchTask, kinds: readonly Kind[]): Sampler {
   const most = kinds.reduce((largest, { microBatch }) => Math.max(largest, microBatch), 1);
@@ -53,11 +56,11 @@ export function samplerOf(task: SearchTask, kinds: readonly Kind[]): Sampler {
   const known = new Map<string, PartSample>();
   const sample = (tp: number, sp: boolean, name: PartName, layer: number, policy: RecomputePolicy): PartSample => {
     const key = `${tp} ${sp} ${name} ${layer} ${policy}`;
-    const found = traced.get(key) ?? tracePart(task, { tp, sp, microBatch: most }, name, layer, policy);
+    const found = traced.get(key) ?? sampleOf(task, summaryOf(task, { tp, sp, microBatch: most }, name, layer, policy));
     traced.set(key, found);
     return found;
   };
-  return (kind, name, layer) => {
+  const part = (kind: Kind, name: PartName, layer: number): PartSample => {
     const { tp, sp, cp, microBatch } = kind;
     const policy = name === 'block' ? kind.recompute : 'none';
     const key = `${tp} ${sp} ${microBatch / cp} ${name} ${layer} ${policy}`;
@@ -68,27 +71,31 @@ export function samplerOf(task: SearchTask, kinds: readonly Kind[]): Sampler {
     const [first, second] = tp === 1 || tried.includes(tp) ? [tp, tp] : [tried.at(-2)!, tried.at(-1)!];
     const [a, b] = [sample(first, sp, name, layer, policy), sample(second, sp, name, layer, policy)];
     const share = microBatch / cp / most;
+    const besides = sharesHeads(task, first, second) ? keyValueParts(task) : { floats: 0, bytes: 0 };
     const along = first === second ? 0 : (1 / first - 1 / tp) / (1 / first - 1 / second);
+    // Where the loss is taken in blocks there are as many kernels as blocks: fewer of fewer tokens.
+    const mostKernels = name === 'head' && task.software.loss === 'blocks' ? 1 : Number.POSITIVE_INFINITY;
     const pass = (from: SampledPass, to: SampledPass): SampledPass => {
-      const at = (of: keyof SampledPass): number => Math.max(0, from[of] + along * (to[of] - from[of])) * share;
+      const at = (of: keyof SampledPass, besides = 0): number =>
+        Math.max(0, from[of] + along * (to[of] - from[of] - besides)) * share;
       const slack = roundedUp * (1 + along) * share;
       return {
-        kernels: Math.min(from.kernels, to.kernels),
-        others: Math.min(from.others, to.others),
-        floats: at('floats'),
+        kernels: Math.min(from.kernels, to.kernels, mostKernels),
+        others: Math.min(from.others, to.others, mostKernels),
+        floats: at('floats', besides.floats),
         bytes: at('bytes'),
-        peak: Math.max(0, at('peak') - slack),
-        net: Math.max(0, at('net') - slack),
+        peak: Math.max(0, at('peak', besides.bytes) - slack),
+        net: Math.max(0, at('net', besides.bytes) - slack),
       };
     };
     const made = {
       forward: pass(a.forward, b.forward),
       backward: pass(a.backward, b.backward),
-      attention: a.attention,
     };
     known.set(key, made);
     return made;
   };
+  return { part, attention: once((layer: number) => attentionIn(task, most, layer)) };
 }
 
 /** Parts are traced on so many ranks of tp: those that layouts have inside nodes, where bounds have to be close. */
@@ -97,25 +104,39 @@ const mostTraced = 16;
 /** Bytes by which rounding sizes up to whole lines of memory can have made what is held look larger: of a few hundred activations. */
 const roundedUp = 512 * alignment;
 
-function tracePart(
+/** Whether the second of two numbers of ranks is the one from which they share key-value heads. */
+const sharesHeads = ({ config }: SearchTask, first: number, second: number): boolean =>
+  kvSharded(config, { tp: first, sp: false }) && !kvSharded(config, { tp: second, sp: false });
+
+/** Of a head's keys and values: what its part of their matrices is, and at most what it takes to cut it out and to put its gradient back. */
+function keyValueParts({ config, formats }: SearchTask): { readonly floats: number; readonly bytes: number } {
+  const { kvHeads, headDim, hiddenSize } = config;
+  const { activations, parameters } = widthsOf(formats);
+  const part = 2 * headDim * hiddenSize;
+  return { floats: 2 * part * (1 + kvHeads), bytes: part * Math.max(activations, parameters) };
+}
+
+function attentionIn(task: SearchTask, microBatch: number, layer: number): Attention | undefined {
+  const { forward } = summaryOf(task, { tp: 1, sp: false, microBatch }, 'block', layer, 'none');
+  const kernels = forward.kernels.flatMap(({ kernel }) => (kernel.kind === 'attention' ? [kernel] : []));
+  return kernels[0] && { ...kernels[0], batch: 1 };
+}
+
+const sampleOf = (task: SearchTask, { forward, backward }: PartSummary): PartSample => ({
+  forward: passOf(forward, task),
+  backward: passOf(backward, task),
+});
+
+function summaryOf(
   task: SearchTask,
   { tp, sp, microBatch }: Pick<Kind, 'tp' | 'sp' | 'microBatch'>,
   name: PartName,
   layer: number,
   policy: RecomputePolicy,
-): PartSample {
+): PartSummary {
   const kind: Kind = { tp, sp, cp: 1, cpMode: 'ring', ep: 1, microBatch, recompute: policy };
   const settings = stepSettings({ ...task, layout: kindLayout(kind), microBatch, microbatches: 1 });
-  const part = summariesFor(settings, widthsOf(task.formats)).part(name, layer, policy);
-  const attention = part.forward.kernels.find(({ kernel }) => kernel.kind === 'attention')?.kernel;
-  return {
-    forward: passOf(part.forward, task),
-    backward: passOf(part.backward, task),
-    attention:
-      attention?.kind === 'attention'
-        ? { ...attention, batch: 1, heads: attention.heads * tp, kvHeads: attention.kvHeads * tp }
-        : undefined,
-  };
+  return summariesFor(settings, widthsOf(task.formats)).part(name, layer, policy);
 }
 
 /** Gradients of norms read the sums that they are added to, up to two numbers a feature, but where ZeRO shares gradients out. */

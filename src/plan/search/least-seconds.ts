@@ -1,9 +1,8 @@
 // Seconds of the kernels of a part at least, for a microbatch: products and attention as they are, what goes through memory as traced parts do on fewer ranks.
 import type { PartName } from '../../model/params.ts';
-import { rateOf } from '../hardware/number-format.ts';
 import type { TrainingCosts } from '../training/costs.ts';
-import { leastAttention } from './least-attention.ts';
-import { type ProductSeconds, tokensOf } from './least-products.ts';
+import type { LeastKernels } from './least-kernels.ts';
+import { tokensOf } from './least-products.ts';
 import type { SampledPass, Sampler } from './least-sample.ts';
 import type { Kind, SearchTask } from './task.ts';
 
@@ -26,18 +25,17 @@ export interface PartSeconds {
 
 const nothing: PassSeconds = { others: 0, attention: 0, kernels: 0 };
 
-/** `productsOf`: those of a layer. */
 export function leastSeconds(
   task: SearchTask,
-  productsOf: (kind: Kind, layer: number) => ProductSeconds,
-  sample: Sampler,
+  kernels: LeastKernels,
+  sample: Sampler['part'],
 ): (kind: Kind, name: PartName, layer: number, costs: TrainingCosts) => PartSeconds {
   const { config } = task;
   const blockSeconds = (kind: Kind, layer: number, costs: TrainingCosts): PartSeconds => {
     const isFull = kind.recompute === 'full';
-    const { forward, inputGradient, weightGradient, again } = productsOf(kind, layer);
+    const { forward, inputGradient, weightGradient, again } = kernels.products(kind, layer);
     const sampled = sample(kind, 'block', layer);
-    const attention = leastAttention(task, kind, layer, sampled.attention, costs);
+    const attention = kernels.attention(kind, layer);
     const merged = mergeSeconds(task, kind, costs);
     const back = attention.backward + (isFull ? attention.forward : 0);
     const input = inputGradient + (isFull ? again : 0);
@@ -48,13 +46,17 @@ export function leastSeconds(
     // Biases' gradients are sums over tokens too: how much of what is gone through is theirs is not known.
     const hasBias = config.qkvBias || config.outputBias || config.mlpBias;
     const own = hasBias ? 0 : moved.backward;
-    const kernels = {
-      forward: countKernels(sampled.forward),
-      backward: countKernels(sampled.backward),
-    };
     return {
-      forward: { others: forward + moved.forward, attention: attention.forward, kernels: kernels.forward },
-      backward: { others: input + weightGradient + moved.backward, attention: back, kernels: kernels.backward },
+      forward: {
+        others: forward + moved.forward,
+        attention: attention.forward,
+        kernels: countKernels(sampled.forward),
+      },
+      backward: {
+        others: input + weightGradient + moved.backward,
+        attention: back,
+        kernels: countKernels(sampled.backward),
+      },
       inputGradient: { others: input + own, attention: back, kernels: 2 },
       weightGradient: { others: weightGradient, attention: 0, kernels: 1 },
     };
@@ -62,7 +64,7 @@ export function leastSeconds(
   return (kind, name, layer, costs) => {
     if (name === 'block') return blockSeconds(kind, layer, costs);
     const { forward, backward } = sample(kind, name, layer);
-    const head = name === 'head' ? headSeconds(task, kind, costs) : 0;
+    const head = name === 'head' ? kernels.head(kind) : 0;
     const pass = (products: number, sampled: SampledPass): PassSeconds => ({
       others: products + movedSeconds(sampled, costs),
       attention: 0,
@@ -94,21 +96,4 @@ function mergeSeconds(task: SearchTask, kind: Kind, { kernel }: TrainingCosts): 
   const outputs = (tokensOf(task, kind) * config.heads * config.headDim) / tp;
   const forward = (cp - 1) * kernel({ kind: 'memory', floats: 3 * outputs, bytes: 0 });
   return { forward, backward: forward };
-}
-
-/** Logits, and the gradients of what they are made of; in blocks of tokens at the peak of the products' format. */
-export function headSeconds(task: SearchTask, kind: Kind, { kernel }: TrainingCosts): number {
-  const { config, cluster, formats } = task;
-  const { hiddenSize: hidden, vocabSize } = config;
-  const [rows, columns] = [tokensOf(task, kind), vocabSize / kind.tp];
-  if (task.software.loss === 'blocks' || !Number.isInteger(columns)) {
-    const peak = cluster.device.flopsPerSecond[rateOf[formats.products]] ?? Number.POSITIVE_INFINITY;
-    return (6 * rows * hidden * columns) / peak;
-  }
-  const product = { kind: 'matmul', batch: 1 } as const;
-  return (
-    kernel({ ...product, m: rows, n: columns, k: hidden }) +
-    kernel({ ...product, m: rows, n: hidden, k: columns }) +
-    kernel({ ...product, m: columns, n: hidden, k: rows, accumulates: true })
-  );
 }

@@ -1,6 +1,6 @@
 // What steps take and hold at least on devices of several kinds, and with offload: by products alone, then by what every chunk does on its own kind.
 import type { PartName } from '../../model/params.ts';
-import { once } from '../../step/once.ts';
+import { once, remember } from '../../step/once.ts';
 import type { Device } from '../hardware/device.ts';
 import { kindsAt, kindsOf } from '../hardware/kinds.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
@@ -13,13 +13,14 @@ import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import { sizesByKind } from '../training/stages-by-kind.ts';
 import { type Bounds, kindKey } from './bounds.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
-import { leastProductWork } from './grid-bounds.ts';
+import { productWork, withAttention } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
 import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
+import { leastKernels } from './least-kernels.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { leastParts } from './least-parts.ts';
-import { alikeLayers, knownProducts } from './least-products.ts';
+import { alikeLayers } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
@@ -48,14 +49,19 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     return own === leastUsable ? 0 : own - leastUsable;
   };
   const layers = alikeLayers(config);
-  const productsOn = once((device: Device) => knownProducts(taskOn(device), leastCosts(model, cluster)));
-  const layerProducts: LayerSeconds = (grid, device, layer) => {
-    const { forward, backward } = leastProductWork([{ layer, count: 1 }], grid.kind, productsOn(device), noTalk);
+  const sampleOn = once((device: Device) => samplerOf(taskOn(device), all));
+  const kernelsOn = once((device: Device) =>
+    leastKernels(taskOn(device), leastCosts(model, cluster), sampleOn(device)),
+  );
+  const layerKernels: LayerSeconds = (grid, device, layer) => {
+    const kernels = kernelsOn(device);
+    const products = productWork([{ layer, count: 1 }], grid.kind, kernels, noTalk);
+    const { forward, backward } = withAttention(products, grid.kind, kernels)[0]!;
     return forward + backward;
   };
   const leastOn = once((device: Device) => {
     const on = taskOn(device);
-    const partsOf = leastParts(on, leastCosts(model, cluster), samplerOf(on, all), productsOn(device), elementsOf);
+    const partsOf = leastParts(on, leastCosts(model, cluster), sampleOn(device).part, kernelsOn(device), elementsOf);
     const known = new Map<string, KnownKind>();
     return (grid: SharedGrid) => remember(known, kindKey(grid), () => leastKind(on, grid, partsOf(grid)));
   });
@@ -182,7 +188,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
           // Nothing comes before a first chunk's forwards, and after its last backward those of the stages before.
           before += chunks[0]!.forward + (inHalves ? 0 : chunks[0]!.backward);
         }
-        return zerosOf(grid).flatMap((zero): BoundedLeaf[] => {
+        return zerosOf(grid, grid.sharing).flatMap((zero): BoundedLeaf[] => {
           const leaf: Leaf = { grid, cut: plan.cut, schedule, zero };
           let [after, memoryBytes] = [0, 0];
           for (const [stage, { device, chunks }] of timed.entries()) {
@@ -210,34 +216,28 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     leaves.set(grid, found);
     return found;
   };
+  const ofKernels = (grid: Grid): StepFigures => ({
+    ...ofGrid({ ...grid, sharing: 0 }, layerKernels),
+    memoryBytes: meanBytes({ ...grid, sharing: 3 }),
+  });
   return {
-    ofProducts: (grid) => ({
-      ...ofGrid({ ...grid, sharing: 0 }, layerProducts),
-      memoryBytes: meanBytes({ ...grid, sharing: 3 }),
-    }),
+    ofProducts: ofKernels,
+    ofKernels,
     ofGrid: (grid) => ({
       ...ofGrid({ ...grid, sharing: 0 }, layerAtLeast),
       memoryBytes: meanBytes({ ...grid, sharing: 3 }),
     }),
     ofShared: (grid) => ofGrid(grid, layerAtLeast),
-    ofRough: ofLeaves,
+    ofCuts: (grid) => ofLeaves(grid).map((leaf) => ({ least: leaf.least, leaves: () => [leaf] })),
     ofLeaves,
     ofPlayed: ({ least }) => least,
-    countLeaves(grid) {
+    countLeaves(grid, sharing) {
       const isOfKinds = grid.pp > 1 && devices.length > 1;
       const orders = cutsOf(config, grid.pp).reduce(
         (sum, { virtual, isUneven }) => sum + (isOfKinds && !isUneven ? 2 : 1) * schedulesOf(grid.pp, virtual).length,
         0,
       );
-      return orders * zerosOf(grid).length;
+      return orders * zerosOf(grid, sharing).length;
     },
   };
-}
-
-function remember<K, T>(map: Map<K, T>, key: K, make: () => T): T {
-  const found = map.get(key);
-  if (found !== undefined) return found;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

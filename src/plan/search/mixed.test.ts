@@ -48,7 +48,7 @@ function allScenarios(task: SearchTask): TrainingScenario[] {
   for (const grid of gridsOf(task).flatMap((each) => sharingsOf(each).map((sharing) => ({ ...each, sharing }))))
     for (const cut of cutsOf(task.config, grid.pp))
       for (const schedule of schedulesOf(grid.pp, cut.virtual))
-        for (const zero of zerosOf(grid)) {
+        for (const zero of zerosOf(grid, grid.sharing)) {
           const scenario = leafScenario(task, { grid, cut, schedule, zero });
           const said = { ...scenario, layout: { ...scenario.layout, stages: cut.sizes } };
           for (const each of isMixed && grid.pp > 1 ? [said, withStagesByKind(scenario, fittedCosts)] : [scenario]) {
@@ -93,7 +93,12 @@ test.each(cases)('%s: no layout is below its bounds', { timeout: 600_000 }, (_, 
   for (const grid of grids.filter((_, at) => at % Math.ceil(grids.length / 40) === 0))
     for (const sharing of sharingsOf(grid)) {
       const shared = { ...grid, sharing };
-      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid, any)!, bounds.ofShared(shared, any)!];
+      const coarse = [
+        bounds.ofProducts(grid, any)!,
+        bounds.ofKernels(grid, any)!,
+        bounds.ofGrid(grid, any)!,
+        bounds.ofShared(shared, any)!,
+      ];
       for (const { leaf, least } of bounds.ofLeaves(shared, any)) {
         const scenario = leafScenario(task, leaf);
         const exact = figuresOf(predictTraining(scenario, fittedCosts));

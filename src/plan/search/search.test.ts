@@ -30,10 +30,16 @@ function judgeAll(task: SearchTask): Judged[] {
     sharingsOf(grid).flatMap((sharing) => {
       const shared = { ...grid, sharing };
       const all = Number.POSITIVE_INFINITY;
-      const coarse = [bounds.ofProducts(grid), bounds.ofGrid(grid, all)!, bounds.ofShared(shared, all)!];
-      const rough = bounds.ofRough(shared, all);
+      const coarse = [
+        bounds.ofProducts(grid, all)!,
+        bounds.ofKernels(grid, all)!,
+        bounds.ofGrid(grid, all)!,
+        bounds.ofShared(shared, all)!,
+      ];
+      const cuts = bounds.ofCuts(shared, all);
+      const rough = cuts.flatMap(({ least, leaves }) => leaves().map((leaf) => [least, leaf.least]));
       const leaves = bounds.ofLeaves(shared, all);
-      expect(leaves).toHaveLength(bounds.countLeaves(shared));
+      expect(leaves).toHaveLength(bounds.countLeaves(grid, sharing));
       return leaves.map((bounded, at): Judged => {
         const scenario = leafScenario(task, bounded.leaf);
         const prediction = predictTraining(scenario, fittedCosts);
@@ -41,7 +47,7 @@ function judgeAll(task: SearchTask): Judged[] {
           layout: `${printLayout(scenario.layout)} of microbatches of ${scenario.microBatch}`,
           exact: figuresOf(prediction),
           fits: fits(prediction.memory, task.cluster.device),
-          bounds: [...coarse, rough[at]!.least, bounded.least, bounds.ofPlayed(bounded)],
+          bounds: [...coarse, ...rough[at]!, bounded.least, bounds.ofPlayed(bounded)],
         };
       });
     }),

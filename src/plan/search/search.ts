@@ -1,5 +1,6 @@
 // The best layouts of a cluster, found best first: what is bounded to be worse than the best is never looked at closer, so that none of them is missed.
 import { printLayout } from '../../mesh/layout.ts';
+import { remember } from '../../step/once.ts';
 import { kindsOf as kindsOfDevices } from '../hardware/kinds.ts';
 import type { CostModel } from '../training/costs.ts';
 import { fitsAll, usableBytes } from '../training/fits.ts';
@@ -11,7 +12,7 @@ import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
 import { gridsOf, kindsOf, sharingsOf } from './space.ts';
-import { type Grid, leafScenario, type SearchTask, type SharedGrid } from './task.ts';
+import { type Grid, type Kind, leafScenario, type SearchTask, type SharedGrid, sharings } from './task.ts';
 
 export interface SearchOptions {
   readonly objective: ObjectiveName;
@@ -57,9 +58,14 @@ export function* searchLayouts(
   const isLoose = kindsOfDevices(task.cluster).length > 1 || task.offload !== undefined;
   const bounds = (isLoose ? looseBounds : boundsOf)(task, model, kindsOf(grids));
   const open = createHeap<Node>((node) => node.value);
-  for (const grid of grids) {
-    const least = bounds.ofProducts(grid);
-    if (least.memoryBytes <= usable) open.push({ value: worthOf(least), grid });
+  const leastOf = (ofKind: readonly Grid[], bound: 'ofProducts' | 'ofKernels'): number =>
+    ofKind.reduce((value, grid) => {
+      const least = bounds[bound](grid, usable);
+      return least ? Math.min(value, roundedDown * worthOf(least)) : value;
+    }, Number.POSITIVE_INFINITY);
+  for (const kinds of alikeKinds(grids)) {
+    const value = leastOf(kinds[0]!, 'ofProducts');
+    if (value < Number.POSITIVE_INFINITY) for (const ofKind of kinds) open.push({ value, ofKind });
   }
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
@@ -71,12 +77,19 @@ export function* searchLayouts(
   const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * worthOf(least));
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
-    if ('grid' in node) {
+    if ('ofKind' in node) {
       if (!node.isRough) {
-        const least = bounds.ofGrid(node.grid, usable);
-        if (least) push({ value: atLeast(least, node), grid: node.grid, isRough: true });
+        const value = Math.max(node.value, leastOf(node.ofKind, 'ofKernels'));
+        if (value < Number.POSITIVE_INFINITY) push({ value, ofKind: node.ofKind, isRough: true });
         continue;
       }
+      for (const grid of node.ofKind) {
+        const least = bounds.ofGrid(grid, usable);
+        if (least) push({ value: atLeast(least, node), grid });
+      }
+      continue;
+    }
+    if ('grid' in node) {
       looked += 1;
       for (const sharing of sharingsOf(node.grid)) {
         const shared = { ...node.grid, sharing };
@@ -88,7 +101,12 @@ export function* searchLayouts(
     if ('shared' in node) {
       if (!node.isRough) {
         let least = Number.POSITIVE_INFINITY;
-        for (const leaf of bounds.ofRough(node.shared, usable)) least = Math.min(least, atLeast(leaf.least, node));
+        const cuts = bounds.ofCuts(node.shared, usable).map((cut) => ({ ...cut, value: atLeast(cut.least, node) }));
+        // Those that cannot be less than the least are not looked at.
+        for (const { value, leaves } of cuts.sort((a, b) => a.value - b.value)) {
+          if (value >= least) break;
+          for (const leaf of leaves()) least = Math.min(least, atLeast(leaf.least, node));
+        }
         push({ value: least, shared: node.shared, isRough: true });
         continue;
       }
@@ -112,9 +130,10 @@ export function* searchLayouts(
 
 const nodesBetweenStops = 64;
 
-/** What is looked at next: all splits of a grid, those that share out so much, or one of them, whose schedule was played. */
+/** What is looked at next: all splits of grids of a kind, those of one of them, those that share out so much, or one of them, whose schedule was played. */
 type Node = { readonly value: number } & (
-  | { readonly grid: Grid; readonly isRough?: true }
+  | { readonly ofKind: readonly Grid[]; readonly isRough?: true }
+  | { readonly grid: Grid }
   | { readonly shared: SharedGrid; readonly isRough?: true }
   | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
 );
@@ -122,12 +141,34 @@ type Node = { readonly value: number } & (
 /** Bounds are sums in another order than the prediction's. */
 const roundedDown = 1 - 1e-9;
 
-const countLayouts = (bounds: Bounds, grids: readonly Grid[]): number =>
-  grids.reduce(
-    (sum, grid) =>
-      sum + sharingsOf(grid).reduce<number>((count, sharing) => count + bounds.countLeaves({ ...grid, sharing }), 0),
-    0,
-  );
+/** Grids by kind, and kinds that differ in how cp is done alone: their products are the same. */
+function alikeKinds(grids: readonly Grid[]): Iterable<Grid[][]> {
+  const kinds = new Map<Kind, Grid[]>();
+  const alike = new Map<string, Grid[][]>();
+  for (const grid of grids) {
+    const { tp, sp, cp, ep, microBatch, recompute } = grid.kind;
+    const ofKind = remember(kinds, grid.kind, (): Grid[] => {
+      const made: Grid[] = [];
+      remember(alike, `${tp} ${sp} ${cp} ${ep} ${microBatch} ${recompute}`, () => []).push(made);
+      return made;
+    });
+    ofKind.push(grid);
+  }
+  return alike.values();
+}
+
+/** As many of all grids of as many stages, but for those that have nobody to share with. */
+function countLayouts(bounds: Bounds, grids: readonly Grid[]): number {
+  const counts = new Map<number, number>();
+  let count = 0;
+  for (const grid of grids) {
+    const all = sharingsOf(grid);
+    count += remember(counts, grid.pp * sharings.length + all.length, () =>
+      all.reduce<number>((sum, sharing) => sum + bounds.countLeaves(grid, sharing), 0),
+    );
+  }
+  return count;
+}
 
 /** Of equally good ones the one that holds less is first, then by name. */
 export function isBetter(a: Found, b: Found): boolean {

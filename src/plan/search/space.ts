@@ -5,6 +5,7 @@ import { recomputePolicies } from '../../mesh/recompute.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { checkFit, divisors } from '../../model/fit.ts';
 import { mostMicrobatches } from '../../schedule/schedule.ts';
+import { once } from '../../step/once.ts';
 import {
   type Cut,
   type Grid,
@@ -12,7 +13,6 @@ import {
   kindLayout,
   type RuledSchedule,
   type SearchTask,
-  type SharedGrid,
   type Sharing,
   sharings,
 } from './task.ts';
@@ -21,15 +21,16 @@ import {
 export function gridsOf(task: SearchTask): Grid[] {
   const { config, cluster, globalBatch } = task;
   const grids: Grid[] = [];
+  const divisorsOf = once(divisors);
   for (const shape of shapesOf(task)) {
     const { tp, cp, ep } = shape;
     const kinds = new Map<number, readonly Kind[]>();
-    for (const pp of divisors(cluster.devices / (tp * cp * ep))) {
+    for (const pp of divisorsOf(cluster.devices / (tp * cp * ep))) {
       if (pp > config.layers || pp > largestAxis) break;
       const dp = cluster.devices / (tp * cp * ep * pp);
       const share = globalBatch / (dp * ep);
       if (!Number.isInteger(share) || dp > largestAxis) continue;
-      for (const microBatch of divisors(share)) {
+      for (const microBatch of divisorsOf(share)) {
         const microbatches = share / microBatch;
         if (microbatches > mostMicrobatches) continue;
         const ofSize =
@@ -115,5 +116,5 @@ export const schedulesOf = (pp: number, virtual: number): readonly RuledSchedule
 export const sharingsOf = ({ kind, dp }: Grid): readonly Sharing[] => (dp * kind.cp * kind.ep > 1 ? sharings : [0]);
 
 /** ZeRO's levels of it. */
-export const zerosOf = ({ kind, dp, sharing }: SharedGrid): readonly Zero[] =>
+export const zerosOf = ({ kind, dp }: Grid, sharing: Sharing): readonly Zero[] =>
   sharing === 0 ? (dp * kind.cp * kind.ep > 1 ? [0, 1] : [0]) : [sharing];

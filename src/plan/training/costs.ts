@@ -24,6 +24,8 @@ export interface CostModel {
   readonly keeps?: Keeps;
 }
 
+export const parametersOf = ({ parameters = trainingParameters }: CostModel): TrainingParameters => parameters;
+
 export interface TrainingCosts {
   /** Seconds of one. */
   readonly kernel: (kernel: KernelShape) => number;
@@ -48,7 +50,8 @@ export function trainingCosts(
   const { device } = cluster;
   const busiest = busiestRank(config, layout, routing);
   const { attention, dropout, fuses } = software;
-  const { parameters = trainingParameters, keeps = fittedKeeps } = model;
+  const parameters = parametersOf(model);
+  const { keeps = fittedKeeps } = model;
   const { portableAttention, fusedPasses, unfusedPasses, groupedShare } = parameters;
   const passes = fuses ? fusedPasses : unfusedPasses;
   const { products, activations, attention: keys = activations } = formats;

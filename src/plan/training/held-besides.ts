@@ -1,5 +1,6 @@
 // What is alive of activations while a chunk works: what the program holds of each part, and what frameworks hold besides.
 import type { Layout } from '../../mesh/layout.ts';
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import { type ModelConfig, mixtureOf } from '../../model/config.ts';
 import { paramSpecs, shardShape } from '../../model/params.ts';
 import { elements } from '../../program/program.ts';
@@ -50,14 +51,17 @@ function partsBesides(
     const there = lasting + ends.all - (name === 'block' ? 0 : ends.each);
     if (name !== 'block') return { peak: there + (name === 'head' && kind !== 'forward' ? head : 0), net: 0 };
     // Computed anew, what a layer keeps is there for a while.
-    const otherwise = keptOtherwise(scenario, layer, policy);
-    const again = policy === 'full' ? Math.max(0, otherwise) : 0;
-    const kept = policy === 'full' ? 0 : otherwise;
+    const again = policy === 'full' ? Math.max(0, keptOtherwise(scenario, layer, policy)) : 0;
+    const kept = keptBesides(scenario, layer, policy);
     if (kind === 'forward') return { peak: there + ahead + Math.max(0, kept), net: kept };
     if (kind === 'weightGradient') return { peak: there + behind, net: 0 };
     return { peak: there + ahead + behind + again, net: -kept };
   };
 }
+
+/** Of a layer, between its passes: bytes more than the program keeps, or less. */
+export const keptBesides = (scenario: TrainingScenario, layer: number, policy: RecomputePolicy): number =>
+  scenario.software.plansMemory || policy === 'full' ? 0 : keptOtherwise(scenario, layer, policy);
 
 /** Of a layer where ZeRO shares it out: parameters that are gathered while the layer before works, gradients that are scattered meanwhile. */
 function blockBytes({ config, layout, formats, software }: TrainingScenario): { ahead: number; behind: number } {

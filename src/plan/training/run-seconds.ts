@@ -94,6 +94,17 @@ export function runSeconds({ kernels, talk }: RunSummary, costs: TrainingCosts, 
 
 export const noSums: RunSums = { compute: 0, attention: 0, launched: 0, tp: 0, cp: 0, shifted: 0, ep: 0, dp: 0 };
 
+export const addSums = (a: RunSums, b: RunSums): RunSums => ({
+  compute: a.compute + b.compute,
+  attention: a.attention + b.attention,
+  launched: a.launched + b.launched,
+  tp: a.tp + b.tp,
+  cp: a.cp + b.cp,
+  shifted: a.shifted + b.shifted,
+  ep: a.ep + b.ep,
+  dp: a.dp + b.dp,
+});
+
 export function withTalk(
   sums: RunSums,
   talk: readonly CountedTalk[],

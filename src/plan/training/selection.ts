@@ -2,6 +2,7 @@
 // second, the fourth and the sixth are taken anew.
 import { kvSharded } from '../../model/block-params.ts';
 import { mlpMatrices } from '../../model/config.ts';
+import type { Software } from '../software/software.ts';
 import type { TrainingScenario } from './scenario.ts';
 
 type Selecting = Pick<TrainingScenario, 'config' | 'layout' | 'software'>;
@@ -22,6 +23,10 @@ export function notSelected({ config, layout, software }: Selecting): number {
   const unread = isGated && software.launches === 'interpreted' ? residual : 0;
   return keys + residual + up - unread;
 }
+
+/** Whether what is selected changes what kernels cost: products that are taken anew, and scores that are written. */
+export const selectionTakesLonger = ({ selects, attention }: Software): boolean =>
+  selects !== 'products' || attention === 'scores';
 
 /** By which products take longer: each is taken once forward and twice backward. */
 export function productsAgain(scenario: Selecting): number {

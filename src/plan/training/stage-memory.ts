@@ -36,12 +36,21 @@ function sharesOf(state: StateBytes, { formats, offload }: TrainingScenario): St
 export function memoryOf(
   { weights, gradients, optimizer }: StateBytes,
   activations: number,
-  { plansMemory }: Pick<Software, 'plansMemory'>,
+  software: Pick<Software, 'plansMemory'>,
 ): TrainingMemory {
-  const held = weights + gradients + optimizer + activations;
-  const buffers = plansMemory ? 0 : workspaceBytes + fragmented * activations;
-  return { weights, gradients, optimizer, activations, buffers, total: held + buffers };
+  const buffers = bufferBytes(activations, software);
+  return {
+    weights,
+    gradients,
+    optimizer,
+    activations,
+    buffers,
+    total: weights + gradients + optimizer + activations + buffers,
+  };
 }
+
+export const bufferBytes = (activations: number, { plansMemory }: Pick<Software, 'plansMemory'>): number =>
+  plansMemory ? 0 : workspaceBytes + fragmented * activations;
 
 /** Most bytes of activations at once. */
 function peakOf(summary: StageSummary, actions: StageActions, scenario: TrainingScenario): number {

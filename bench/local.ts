@@ -8,7 +8,6 @@ import { parseLayout } from '../src/mesh/layout.ts';
 import { replicasOf } from '../src/mesh/mesh.ts';
 import { plainRouter } from '../src/model/router.ts';
 import { fittedCosts } from '../src/plan/cost/fitted-costs.ts';
-import { quantile } from '../src/plan/cost/measured/fit-measured.ts';
 import { measuredCluster } from '../src/plan/hardware/measured-cluster.ts';
 import type { MeasuredMachine } from '../src/plan/hardware/measured-machine.ts';
 import { type BytesSent, timesBytes } from '../src/plan/predict-step.ts';
@@ -31,7 +30,7 @@ interface Case {
 }
 
 const dense = findModel('llama-medium', ['num_hidden_layers=4']);
-/** Its experts choose, so that ranks have as much to do. */
+/** Of other sizes than those that calibration times. Its experts choose, so that ranks have as much to do. */
 const mixture = findModel('mixtral-tiny', ['hidden_size=256', 'intermediate_size=704']);
 const cases: readonly Case[] = (Object.keys(marks.local) as Case['layout'][]).map((layout) =>
   layout === 'ep=2' ? { layout, model: mixture, routing: 'experts' } : { layout },
@@ -148,22 +147,21 @@ await withTokens(async (data) => {
 });
 await pool.close();
 
-/** Lower quartiles: what else runs on the machine only ever makes steps longer. */
-const measuredOf = (layout: Case['layout']): number =>
-  quantile(
-    samples.get(layout)!.flatMap(({ seconds }) => seconds),
-    0.25,
-  );
-/** A shared machine changes its pace: the median over all times that it was measured. */
-const predictedOf = (layout: Case['layout']): number => {
+/** Medians, as calibration takes them. */
+const measuredOf = (layout: Case['layout']): number => median(samples.get(layout)!.flatMap(({ seconds }) => seconds));
+/** By the machine as it was at that time. */
+const predictedAt = (layout: Case['layout'], at: number): number => {
   const scenario = scenarioOf(cases.find((each) => each.layout === layout)!);
-  return median(
-    machines.map((machine) => {
-      const cluster = measuredCluster(machine, 2);
-      return predictTraining({ ...scenario, cluster }, fittedCosts).stepSeconds;
-    }),
-  );
+  return predictTraining({ ...scenario, cluster: measuredCluster(machines[at]!, 2) }, fittedCosts).stepSeconds;
 };
+const predictedOf = (layout: Case['layout']): number => median(machines.map((_, at) => predictedAt(layout, at)));
+/** A shared machine changes its pace: every round is predicted by the measurements before it and after it. */
+const ratioOf = (layout: Case['layout']): number =>
+  median(
+    samples
+      .get(layout)!
+      .map(({ seconds }, round) => (predictedAt(layout, round) + predictedAt(layout, round + 1)) / 2 / median(seconds)),
+  );
 const memoryOf = (layout: Case['layout']): number => samples.get(layout)![0]!.memory;
 const isExact = (layout: Case['layout']): boolean => samples.get(layout)!.every((sample) => sample.isExact);
 
@@ -174,8 +172,8 @@ const rows = cases.map(({ layout }) => {
     layout,
     formatSeconds(predictedOf(layout)),
     formatSeconds(measuredOf(layout)),
-    formatSeconds(median(all.flatMap(({ seconds }) => seconds))),
-    (predictedOf(layout) / measuredOf(layout)).toFixed(3),
+    all.map(({ seconds }) => formatSeconds(median(seconds))).join(', '),
+    ratioOf(layout).toFixed(3),
     waited.length > 0 ? formatPercent(median(waited)) : '-',
     isExact(layout) ? 'equal' : 'others',
     memoryOf(layout).toFixed(4),
@@ -185,7 +183,7 @@ const head = [
   'layout',
   'predicted',
   'measured',
-  'median',
+  'by round',
   'predicted over measured',
   'waited for a core',
   'bytes, FLOPs',
@@ -193,7 +191,7 @@ const head = [
 ];
 console.log(`${formatTable({ head, rows })}\n`);
 printVerdicts([
-  ...judge(marks.local, (layout) => predictedOf(layout) / measuredOf(layout)),
+  ...judge(marks.local, ratioOf),
   {
     name: 'layouts with other bytes or FLOPs',
     bounds: marks.localCounts,

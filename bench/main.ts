@@ -76,7 +76,7 @@ const sections: readonly Section[] = [
     name: 'local',
     title: 'Predicted steps',
     about:
-      'Llama, hidden 512, 4 layers, sequence 512, 4 sequences a step in microbatches of one (over ep Mixtral, hidden 256, 4 layers of 8 experts of width 704, which choose their tokens), f32, two ranks. The machine is measured as calibrate --local does, before and after every round of runs. Judged: the predicted time of a step (median) over the lower quartile of the steps after the first, bytes and FLOPs of the planner against counters, its peak memory over what was allocated. How long ranks waited for a core says how busy the machine was with other things.',
+      'Llama, hidden 512, 4 layers, sequence 512, 4 sequences a step in microbatches of one (over ep Mixtral, hidden 256, 4 layers of 8 experts of width 704, which choose their tokens), f32, two ranks; calibration times other sizes of both. The machine is measured as calibrate --local does, before and after every round of runs. Judged: the time of a step as predicted from the measurements around a round over the median of its steps after the first (of all rounds the median), bytes and FLOPs of the planner against counters, its peak memory over what was allocated. How long ranks waited for a core says how busy the machine was with other things.',
   },
   {
     name: 'local-sgd',
@@ -113,11 +113,17 @@ const unknown = positionals.find((name) => !sections.some((section) => section.n
 if (unknown !== undefined)
   throw new Error(`no benchmark ${unknown}; there are ${sections.map(({ name }) => name).join(', ')}`);
 
+/** Passed on. */
+const optionsOf: Readonly<Record<string, readonly (keyof typeof values)[]>> = {
+  training: ['python', 'rounds'],
+  local: ['rounds'],
+};
+
 /** What a section printed. */
 function run({ name, title }: Section): string {
   process.stderr.write(`${title} ...\n`);
   const path = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const given = name === 'training' ? (['python', 'rounds'] as const) : [];
+  const given = optionsOf[name] ?? [];
   const options = given.flatMap((option) => (values[option] === undefined ? [] : [`--${option}`, values[option]]));
   const { status, signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', path, ...options], {
     encoding: 'utf8',

@@ -5,7 +5,7 @@ import { type MeasuredMachine, productNames } from '../src/plan/hardware/measure
 const costs = (seed: number, length: number): number[] =>
   Array.from({ length }, (_, i) => (i === 0 ? 1e-5 : 1e-10) * (1 + ((seed * 7 + i * 3) % 11) / 10));
 
-/** Of two cores. `ops`: those that were measured. */
+/** Of two cores, which never wait for each other. `ops`: those that were measured. */
 export const measuredMachine = (ops: readonly string[] = ['add', 'adamw', 'zero']): MeasuredMachine => ({
   title: 'Some processor',
   cores: 2,
@@ -16,6 +16,11 @@ export const measuredMachine = (ops: readonly string[] = ['add', 'adamw', 'zero'
     others: costs(20, 2),
   },
   alone: 0.75,
+  pace: [
+    [0.001, 1],
+    [1, 1],
+  ],
+  turns: 1,
   talk: [
     {
       ranks: 2,

@@ -195,7 +195,8 @@ What these figures do not prove: constants of training were set by hand while lo
 collectives and serving were fitted to halves. Some software stands in one or two tables alone, and what it does was set there: gathers tensor by tensor in
 ZeRO 3 of 2021 (four rows of megatron-sc21), waits of tensor-parallel ranks in Megatron-DeepSpeed (vtrain, bigscience), caches of 16 bits that TensorRT-LLM keeps
 of mixtures on Hopper (inference-trtllm), how unevenly routers choose (two runs of moe-training). Rows are predicted with the software they name; \`predict\` and \`plan\`
-take that of a well tuned stack, which the software of most rows is not. Most runs fit: how often it is predicted rightly that one does not is in the tables' rows.
+take that of a well tuned stack, or a framework's by name (\`--software\`). Of the rows whose software has such a name (one in eight of vtrain) the name alone makes
+the mean error 10.7 %, a tuned stack 15.0 %, and four in five lie within the interval, not two in three. Most runs fit: how often it is predicted rightly that one does not is in the tables' rows.
 
 Errors are shares of what was measured; signed ones are means with the sign, + where more was predicted. Memory: the mean error where a source
 gives an exact reading. Fits right: how often it was predicted rightly whether a run fits in memory. Regret: how much slower the layout

@@ -1,8 +1,5 @@
 // What is asked about training on a cluster, alike for predict, plan and explain: their options, and what these come to.
-import { findModel } from '../checkpoint/model-source.ts';
 import { fail, option } from '../errors.ts';
-import type { ModelConfig } from '../model/config.ts';
-import type { Cluster } from '../plan/hardware/cluster.ts';
 import { kindsOf } from '../plan/hardware/kinds.ts';
 import type { NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
@@ -12,7 +9,7 @@ import { mixedPrecision } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { type AskedSoftware, askedSoftware } from './asked-software.ts';
 import { checkFormat } from './check-format.ts';
-import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
+import { type Named, readNamed } from './named.ts';
 import type { OptionValues } from './options.ts';
 
 const defaults = { seqLen: 4096, products: 'bf16' } as const;
@@ -29,13 +26,7 @@ export const askedOptions = {
 } as const;
 export type AskedOption = keyof typeof askedOptions;
 
-export interface Asked {
-  /** As given, with the changes to it. */
-  readonly model: string;
-  readonly set: readonly string[];
-  readonly config: ModelConfig;
-  readonly clusterSource: ClusterSource;
-  readonly cluster: Cluster;
+export interface Asked extends Named {
   readonly seqLen: number;
   /** Sequences of a step; undefined: nobody said. */
   readonly globalBatch?: number;
@@ -45,32 +36,19 @@ export interface Asked {
   readonly offload?: Offload;
 }
 
-/** @throws what findModel and clusterOf do, OPTION_INVALID, CLUSTER_INVALID for offload to hosts of which nothing is known */
+/** @throws what readNamed does, OPTION_INVALID, CLUSTER_INVALID for offload to hosts of which nothing is known */
 export function readAsked(values: OptionValues<AskedOption> & { readonly offload?: unknown }): Asked {
-  const [model, named] = [given(values, 'model'), given(values, 'cluster')];
-  const { config } = findModel(model, values.set);
-  const clusterSource = readClusterSource(named);
-  const cluster = clusterOf(clusterSource, named);
+  const named = readNamed(values);
+  const { config, cluster } = named;
   const { globalBatch } = values;
   return checked({
-    model,
-    set: values.set ?? [],
-    config,
-    clusterSource,
-    cluster,
+    ...named,
     seqLen: values.seqLen ?? Math.min(defaults.seqLen, config.positions.max),
     ...(globalBatch === undefined ? {} : { globalBatch }),
     products: values.products ?? (cluster.device.measured ? 'fp32' : defaults.products),
     software: askedSoftware(values.software, cluster),
     ...(typeof values.offload === 'string' ? { offload: parseOffload(values.offload, option('offload')) } : {}),
   });
-}
-
-/** @throws OPTION_INVALID where it is missing */
-export function given(values: Pick<OptionValues<AskedOption>, 'model' | 'cluster'>, key: 'model' | 'cluster'): string {
-  const value = values[key];
-  if (typeof value === 'string') return value;
-  return refuse(key, 'it is missing', `name one, such as ${key === 'model' ? 'llama-3.1-8b' : '8xh100'}`);
 }
 
 /** @throws OPTION_INVALID for what the model or the device has not */

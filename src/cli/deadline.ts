@@ -26,6 +26,12 @@ export async function enoughFor(
   io: CliIo,
   quiet: boolean,
 ): Promise<Enough> {
+  if (asked.cluster.others)
+    refuse(
+      'deadline',
+      `${asked.cluster.name} has devices of several kinds, and which of them are left out is not known`,
+      `leave it out, or describe a cluster of those that may be used`,
+    );
   const whole = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const search = fewestForDeadline(whole, fittedCosts, { tokens, seconds: deadline });
   const found: FewestDevices = await endedAs(search, io, quiet, ({ devices }) => `searching: ${devices} devices`);
@@ -65,7 +71,8 @@ export function showWhole({ scenario, prediction }: Found, tokens: number): stri
     tokens,
   );
   const money = dollars === undefined ? '' : `, $${formatCount(dollars)}`;
-  return `${formatCount(tokens)} tokens in ${formatSeconds(seconds)} on ${devices} devices: ${formatCount(steps)} steps, ${formatCount(deviceHours)} device-hours${money}, ${formatCount(joules / 3.6e6)} kWh`;
+  const energy = joules === undefined ? '' : `, ${formatCount(joules / 3.6e6)} kWh`;
+  return `${formatCount(tokens)} tokens in ${formatSeconds(seconds)} on ${devices} devices: ${formatCount(steps)} steps, ${formatCount(deviceHours)} device-hours${money}${energy}`;
 }
 
 const took = ({ what, seconds }: TriedSize): string => {

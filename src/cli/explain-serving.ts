@@ -8,23 +8,53 @@ import {
   type ServingExplanation,
   type ServingRival,
 } from '../plan/explain/explain-serving.ts';
+import { bestDeployments } from '../plan/explain/serving-question.ts';
 import type { ServingAnswer } from '../plan/explain/serving-what-if.ts';
 import { fittedServing } from '../plan/serving/predict-serving.ts';
 import { deviceCauseNames } from '../report/serving-parts.ts';
+import { refuse } from '../train/refuse.ts';
 import { formatPercent, formatSeconds } from '../units.ts';
+import type { AskedOption } from './asked.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
+import type { OptionValues } from './options.ts';
 import type { PlanLines } from './plan-lines.ts';
-import { deploymentsText, endedAs } from './searching.ts';
-import { readServingPlan } from './serving-plan-file.ts';
+import { deploymentsText, endedAs, endedDeployments } from './searching.ts';
+import { type ReadServingPlan, readServingPlan } from './serving-plan-file.ts';
 import { type Shown, servingJson, showServing } from './serving-prediction.ts';
 import { loadLimits } from './serving-report.ts';
+import { readServing, type ServingOption, servingObjectiveOf } from './serving-task.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { formatTable } from './ui/table.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-/** @throws what readServingPlan does */
-export async function explainServed(lines: PlanLines, io: CliIo, quiet: boolean): Promise<void> {
-  const { asked, question, found } = readServingPlan(lines);
+/** What plan found. @throws what readServingPlan does */
+export const explainServingPlan = (lines: PlanLines, io: CliIo, quiet: boolean): Promise<void> =>
+  explainServed(readServingPlan(lines), io, quiet);
+
+/** The best, looked for first. @throws OPTION_INVALID where none keeps the targets, and what readServing does */
+export async function explainServingAsked(
+  values: OptionValues<AskedOption | ServingOption | 'least' | 'json'>,
+  io: CliIo,
+): Promise<void> {
+  const asked = readServing(values);
+  const { rate } = values;
+  const question = {
+    objective: servingObjectiveOf(values.least),
+    ...(rate === undefined ? {} : { requestsPerSecond: rate }),
+  };
+  const quiet = values.json === true;
+  const search = bestDeployments(asked.task, fittedServing, question, 2);
+  const found = await endedDeployments(search, io, quiet);
+  if (found.length === 0)
+    refuse(
+      'serve',
+      `nothing on ${asked.task.cluster.name} has room and keeps the targets`,
+      'see what fivefold plan says of it',
+    );
+  return explainServed({ asked, question, found }, io, quiet);
+}
+
+async function explainServed({ asked, question, found }: ReadServingPlan, io: CliIo, quiet: boolean): Promise<void> {
   const { model, task } = asked;
   const searching = explainServing(task, found, fittedServing, question);
   const explanation = await endedAs(searching, io, quiet, explainingText);

@@ -108,6 +108,11 @@ describe('of a plan of serving', () => {
     expect(said.rules).toEqual([expect.objectContaining(replicas)]);
   });
 
+  test('of the best that it finds itself, without a plan', async () => {
+    await written();
+    expect(await explained(...serving)).toEqual(await explained(path('serving.json')));
+  });
+
   test('for people: bars, tables and sentences', async () => {
     await written('--speculate', '2:0.6');
     const { exit, stdout } = await run('explain', path('serving.json'));

@@ -9,7 +9,7 @@ import { refuse } from '../train/refuse.ts';
 import { formatPercent } from '../units.ts';
 import { type Asked, type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
-import { explainServed } from './explain-serving.ts';
+import { explainServingAsked, explainServingPlan } from './explain-serving.ts';
 import { explanationJson } from './explanation-json.ts';
 import { showExplanation } from './explanation-report.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
@@ -17,11 +17,22 @@ import { refuseNothingFits } from './nothing-fits.ts';
 import { addOptions, flagOf, type OptionName, type OptionValues } from './options.ts';
 import { readPlan } from './plan-file.ts';
 import { type PlanLines, readPlanLines } from './plan-lines.ts';
+import { plannedOf } from './planned.ts';
 import { ended, endedAs } from './searching.ts';
+import { type ServingOption, servingOptions } from './serving-task.ts';
 import { wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
-type ExplainOption = AskedOption | 'layout' | 'microBatch' | 'least' | 'json' | 'debug';
+type ExplainOption =
+  | AskedOption
+  | ServingOption
+  | 'train'
+  | 'serve'
+  | 'layout'
+  | 'microBatch'
+  | 'least'
+  | 'json'
+  | 'debug';
 
 export function addExplain(program: Command, io: CliIo): void {
   const command = program
@@ -30,10 +41,13 @@ export function addExplain(program: Command, io: CliIo): void {
     .argument('[plan]', 'what plan --json has written; its best layout is explained');
   const read = addOptions(command, {
     ...askedOptions,
+    train: 'unless --serve is given',
+    serve: 'the best deployment',
     globalBatch: 'a sequence a device, with --layout a microbatch a replica',
     layout: 'the best',
     microBatch: '1',
-    least: 'time',
+    ...servingOptions,
+    least: 'time; of serving throughput',
     json: '',
     debug: '',
   });
@@ -43,6 +57,7 @@ export function addExplain(program: Command, io: CliIo): void {
 Examples:
   $ fivefold plan --model llama-3.1-8b --cluster 8xh100 --train --json > plan.json && fivefold explain plan.json
   $ fivefold plan --model llama-3.1-70b --cluster 16xh100 --serve --precision fp8 --json > plan.json && fivefold explain plan.json
+  $ fivefold explain --model llama-3.1-70b --cluster 8xh100 --serve --precision fp8 --tpot 30ms
   $ fivefold explain --model llama-3.1-70b --cluster 64xh100 --layout tp=8,pp=2,dp=4,sp,zero=1 --seq-len 8192 --global-batch 128
 
 With --json, one line: predict's fields, "layout", "microBatch", "bottleneck", "because", "isBest", "rival" (the best other layout), "alternatives" (each
@@ -61,7 +76,16 @@ interface Explained extends ExplainOptions {
 async function runExplain(path: string | undefined, values: OptionValues<ExplainOption>, io: CliIo): Promise<void> {
   const quiet = values.json === true;
   const lines = path === undefined ? undefined : planLines(path, values);
-  if (lines?.isServing) return explainServed(lines, io, quiet);
+  if (lines?.isServing) return explainServingPlan(lines, io, quiet);
+  if (lines === undefined && plannedOf(values) === 'serving') {
+    if (values.layout !== undefined)
+      refuse(
+        'layout',
+        'of serving the best is explained',
+        'leave it out, or give what plan --serve --json has written',
+      );
+    return explainServingAsked(values, io);
+  }
   const { asked, base, ...given } = lines === undefined ? await fromOptions(values, io) : fromPlan(lines);
   const explanation = await endedAs(explainLayout(base, fittedCosts, given), io, quiet, explainingText);
   if (quiet) {
@@ -73,7 +97,8 @@ async function runExplain(path: string | undefined, values: OptionValues<Explain
 }
 
 function planLines(path: string, values: OptionValues<ExplainOption>): PlanLines {
-  const given = ([...Object.keys(askedOptions), 'layout', 'microBatch', 'least'] as OptionName[]).find(
+  const ofQuestion = [askedOptions, servingOptions].flatMap(Object.keys);
+  const given = ([...ofQuestion, 'train', 'serve', 'layout', 'microBatch', 'least'] as OptionName[]).find(
     (name) => values[name as ExplainOption] !== undefined,
   );
   if (given) refuse(given, 'what was asked stands in the plan', `leave ${flagOf(given)} out, or the plan`);

@@ -1,11 +1,11 @@
 // Where this machine's measurements are kept: a file of the user's, for predictions of runs here.
-import { accessSync, constants, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fail } from '../errors.ts';
 import { maxBytes, readJson } from '../files/json-file.ts';
 import { sweepBeside, temporaryBeside } from '../files/owned-names.ts';
-import { errorCode, reasonOf } from '../files/system-errors.ts';
+import { checkWritable, refusing } from '../files/writable-file.ts';
 import { measuredJson, parseMeasured } from '../plan/hardware/measured-file.ts';
 import type { MeasuredMachine } from '../plan/hardware/measured-machine.ts';
 
@@ -42,30 +42,24 @@ export function lastMeasured(): MeasuredMachine | undefined {
 }
 
 /** Before any work: that a file can be written there. @throws OUT_UNWRITABLE */
-export const checkKept = (path: string): void =>
-  writing(path, () => {
-    mkdirSync(dirname(path), { recursive: true });
-    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
-  });
+export function checkKept(path: string): void {
+  refusing(() => mkdirSync(dirname(path), { recursive: true }), unwritable(path));
+  checkWritable(path, unwritable(path));
+}
 
 /** Whole or not at all. @throws OUT_UNWRITABLE */
 export const keepMachine = (machine: MeasuredMachine, path: string): void => keepJson(measuredJson(machine), path);
 
 /** Whole or not at all. @throws OUT_UNWRITABLE */
 export const keepJson = (json: object, path: string): void =>
-  writing(path, () => {
+  refusing(() => {
     sweepBeside(path);
     const beside = temporaryBeside(path);
     writeFileSync(beside, `${JSON.stringify(json, null, 1)}\n`);
     renameSync(beside, path);
-  });
+  }, unwritable(path));
 
-function writing(path: string, write: () => void): void {
-  try {
-    write();
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === undefined) throw error;
-    fail('OUT_UNWRITABLE', { path, problem: reasonOf(code), fix: 'name a file that can be written' });
-  }
-}
+const unwritable =
+  (path: string) =>
+  (problem: string): never =>
+    fail('OUT_UNWRITABLE', { path, problem, fix: 'name a file that can be written' });

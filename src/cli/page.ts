@@ -1,12 +1,12 @@
 // Writes the page of --report.
-import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { errorCode, reasonOf } from '../files/system-errors.ts';
+import { writeFileSync } from 'node:fs';
+import { checkWritable, refusing } from '../files/writable-file.ts';
 import { replicasOf } from '../mesh/mesh.ts';
 import { alternatives } from '../plan/explain/alternatives.ts';
 import { predictorOf } from '../plan/explain/judged.ts';
 import { judgeRules } from '../plan/explain/rules.ts';
 import { trainingRules } from '../plan/explain/training-rules.ts';
+import { devicesText } from '../plan/hardware/kinds.ts';
 import type { CostModel } from '../plan/training/costs.ts';
 import { playTraining } from '../plan/training/predict-training.ts';
 import { scalingCurve } from '../plan/training/scaling-curve.ts';
@@ -16,12 +16,7 @@ import { refuse } from '../train/refuse.ts';
 import type { Asked } from './asked.ts';
 
 /** Before any work: that a file can be written there. */
-export function checkPage(path: string): void {
-  writing(path, () => {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) refuse('report', `${path} is a folder`, fix);
-    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
-  });
-}
+export const checkPage = (path: string): void => checkWritable(path, unwritable(path));
 
 /** The pipeline, the scaling and what is explained are those of the first layout. */
 export function writePage(
@@ -43,21 +38,13 @@ export function writePage(
   writePageText(path, text);
 }
 
-const fix = 'name a file in a folder that exists, such as plan.html';
+export const writePageText = (path: string, text: string): void =>
+  refusing(() => writeFileSync(path, text), unwritable(path));
 
-export function writePageText(path: string, text: string): void {
-  writing(path, () => writeFileSync(path, text));
-}
-
-function writing(path: string, write: () => void): void {
-  try {
-    write();
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === undefined) throw error;
-    refuse('report', `${path} cannot be written: ${reasonOf(code)}`, fix);
-  }
-}
+const unwritable =
+  (path: string) =>
+  (problem: string): never =>
+    refuse('report', `${path} cannot be written: ${problem}`, 'name a file in a folder that exists, such as plan.html');
 
 /** The names and values of what was asked. */
 export function askedOf(
@@ -66,7 +53,7 @@ export function askedOf(
 ): Report['asked'] {
   return [
     ['model', model],
-    ['cluster', `${cluster.name}: ${cluster.devices} × ${cluster.device.title}`],
+    ['cluster', `${cluster.name}: ${devicesText(cluster)}`],
     ['tokens of a sequence', `${seqLen}`],
     ['sequences of a step', `${microBatch * microbatches * replicasOf(layout)}`],
     ['products in', formats.products],

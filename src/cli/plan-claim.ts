@@ -64,6 +64,12 @@ function readClaim(values: ClaimValues): ReadClaim {
       `"${sentence}" says no speed of training`,
       'write it like "8M tokens/s on 1024 H100", "400 TFLOP/s/GPU on 64 B200", "43% MFU on 2048 A100" or "15T tokens in 90 days on 4096 H100"',
     );
+  if (claim.another !== undefined)
+    refuse(
+      'claim',
+      `"${sentence}" says "${claim.another}" besides, which is a claim of its own`,
+      'judge one at a time',
+    );
   const given = values.cluster as string | undefined;
   const clusterName = given ?? claim.cluster;
   if (clusterName === undefined)

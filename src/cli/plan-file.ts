@@ -8,7 +8,8 @@ import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { type Asked, checked } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
 import { askedSoftware } from './asked-software.ts';
-import { count, namedAgain, namedFields, namedJson, type PlanLines } from './plan-lines.ts';
+import { count, namedAgain, namedFields, namedJson } from './named.ts';
+import type { PlanLines } from './plan-lines.ts';
 
 const askedFields = z.object({
   ...namedFields,
@@ -29,7 +30,7 @@ export const askedJson = (
   { globalBatch }: Pick<SearchTask, 'globalBatch'>,
   objective: ObjectiveName,
 ) => ({
-  ...namedJson(asked, asked.config),
+  ...namedJson(asked),
   seqLen: asked.seqLen,
   globalBatch,
   precision: asked.products,

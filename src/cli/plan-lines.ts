@@ -1,45 +1,7 @@
-// The lines that plan --json writes, read back: each checked, and the model and the cluster that were named.
+// The lines that plan --json writes, read back: each checked.
 import { z } from 'zod';
-import { findModel } from '../checkpoint/model-source.ts';
 import { fail } from '../errors.ts';
 import { readWhole } from '../files/regular-file.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { parseModelConfig } from '../model/families.ts';
-import { findPreset } from '../model/presets.ts';
-import type { Cluster } from '../plan/hardware/cluster.ts';
-import { type ClusterSource, clusterOf } from './find-cluster.ts';
-
-export const count = z.number().int().positive();
-
-/** What names the model and the cluster, so that the file stands alone. */
-export const namedFields = {
-  model: z.string().min(1),
-  set: z.array(z.string()),
-  /** Of a model without a name of its own. */
-  config: z.record(z.string(), z.unknown()).optional(),
-  cluster: z.union([
-    z.object({ name: z.string(), devices: count.optional() }),
-    z.object({ file: z.record(z.string(), z.unknown()), devices: count.optional() }),
-  ]),
-};
-const named = z.object(namedFields);
-
-export const namedJson = (
-  { model, set, clusterSource }: { model: string; set: readonly string[]; clusterSource: ClusterSource },
-  config: ModelConfig,
-) => ({ model, set, ...(findPreset(model) ? {} : { config: config.source }), cluster: clusterSource });
-
-/** @throws what findModel and clusterOf do */
-export function namedAgain(
-  { model, set, config, cluster }: z.infer<typeof named>,
-  path: string,
-): { readonly config: ModelConfig; readonly clusterSource: ClusterSource; readonly cluster: Cluster } {
-  return {
-    config: config ? parseModelConfig(config, `${path}: ${model}`) : findModel(model, set).config,
-    clusterSource: cluster,
-    cluster: clusterOf(cluster, path),
-  };
-}
 
 export interface PlanLines {
   readonly path: string;

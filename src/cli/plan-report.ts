@@ -34,7 +34,7 @@ export function showPlan(task: SearchTask, result: SearchResult, because: string
         formatPercent(prediction.mfu),
         formatBytes(prediction.memory.total),
         dollars === undefined ? '-' : dollars.toFixed(2),
-        joulesPerToken.toFixed(2),
+        joulesPerToken === undefined ? '-' : joulesPerToken.toFixed(2),
       ];
     }),
     align: ['right', 'left'],

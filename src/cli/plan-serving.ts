@@ -1,9 +1,7 @@
 // `fivefold plan --serve`: the best deployments of a cluster, or the fewest devices that a rate takes.
 import { fewestDevices } from '../plan/deployments/fewest.ts';
-import { type ServingObjective, servingObjectives } from '../plan/deployments/objective.ts';
 import { type SearchingDeployments, searchDeployments } from '../plan/deployments/search.ts';
 import { fittedServing } from '../plan/serving/predict-serving.ts';
-import { refuse } from '../train/refuse.ts';
 import { formatCount, formatSeconds } from '../units.ts';
 import type { AskedOption } from './asked.ts';
 import { type CliIo, writeJson, writeLine } from './io.ts';
@@ -16,7 +14,7 @@ import { writeServingPage } from './serving-page.ts';
 import { servingAskedJson } from './serving-plan-file.ts';
 import { servingJson, showServing } from './serving-prediction.ts';
 import { servingBecause, servingTable, showFront } from './serving-report.ts';
-import { readServing, type ServingAsked, type ServingOption } from './serving-task.ts';
+import { readServing, type ServingAsked, type ServingOption, servingObjectiveOf } from './serving-task.ts';
 import { paint, wantsColour } from './ui/colour.ts';
 import { columnsOf } from './ui/wrap.ts';
 
@@ -27,7 +25,7 @@ export async function planServing(
   const asked = readServing(values);
   const { task } = asked;
   const { top = shownLayouts, rate } = values;
-  const objective = objectiveOf(values.least);
+  const objective = servingObjectiveOf(values.least);
   if (values.report !== undefined) checkPage(values.report);
   const began = performance.now();
   const run = <R>(search: Generator<SearchingDeployments, R, void>) =>
@@ -77,14 +75,6 @@ export async function planServing(
       : []),
   ];
   writeLine(io.stdout, lines.join('\n'));
-}
-
-function objectiveOf(given: string | undefined): ServingObjective {
-  const objective = servingObjectives.find((name) => name === (given ?? servingObjectives[0]));
-  return (
-    objective ??
-    refuse('least', `${given} is an objective of training`, `of serving use ${servingObjectives.join(', ')}`)
-  );
 }
 
 function askedText({ model, task: { cluster, targets } }: ServingAsked, rate: number | undefined): string {

@@ -3,6 +3,7 @@ import { option } from '../errors.ts';
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { becauseOf } from '../plan/explain/because.ts';
+import { kindsOf } from '../plan/hardware/kinds.ts';
 import { wholeTraining } from '../plan/needs/whole-training.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { type ObjectiveName, tokenCosts } from '../plan/search/objective.ts';
@@ -53,8 +54,9 @@ export async function planTraining(values: TrainingValues, io: CliIo): Promise<v
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const { top = shownLayouts } = values;
   const objective = objectiveOf(values.least);
-  if (objective === 'energy' && asked.cluster.device.watts === 0)
-    refuse('least', `what ${asked.cluster.device.title} takes was not measured`, `use ${option('least')} time`);
+  const unknown = kindsOf(asked.cluster).find(({ watts }) => watts === undefined);
+  if (objective === 'energy' && unknown)
+    refuse('least', `what ${unknown.title} takes was not measured`, `use ${option('least')} time`);
   const began = performance.now();
   // The runner-up is looked for in any case: it is what the best is explained by.
   const result = await ended(searchLayouts(task, fittedCosts, { objective, top: Math.max(2, top) }), io, quiet);

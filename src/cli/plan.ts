@@ -61,7 +61,7 @@ bounds show to be worse than the best are not looked at closer; the best is the 
 "because", "asked"}; \`explain\` reads these lines.
 
 With --deadline the cluster is the most there is: whole nodes are taken of it, as few as train on --tokens in time, with the batch of a step
-as it is. The last line of --json then has "training": {"tokens", "steps", "seconds", "devices", "deviceHours", "dollars", "joules"}.
+as it is. The last line of --json then has "training": {"tokens", "steps", "seconds", "devices", "deviceHours", "dollars", "joules"}; dollars and joules are left out where what a device costs or takes is not known.
 
 --claim says which share of the peak a published speed takes, in each format of products, whether anybody has measured as much, and whether a layout
 of that cluster reaches it; without --model, how large a model it can be true of. Its lines of --json: {"format", "mfu", "mostMeasured", "verdict",

@@ -174,7 +174,7 @@ test.each<[string, string[], string, string]>([
   ['what is of serving', ['--cluster', '8xh100', '--rate', '2'], '--rate: it is an option of serving', '--serve'],
   ['a cluster file that is not there', ['--cluster', '/no/such.json'], '/no/such.json', 'JSON'],
   ['a page in no folder', ['--cluster', '8xh100', '--report', '/no/such/page.html'], 'does not exist', 'plan.html'],
-  ['a page that is a folder', ['--cluster', '8xh100', '--report', '.'], 'is a folder', 'plan.html'],
+  ['a page that is a folder', ['--cluster', '8xh100', '--report', '.'], 'it is a directory', 'plan.html'],
   ['a batch that does not divide', ['--cluster', '8xh100', '--global-batch', '12'], '12', '--global-batch'],
 ])('refused with the fix: %s', async (_, words, problem, fix) => {
   const { stdout, stderr, exit } = await run(...llama, ...words);

@@ -1,7 +1,7 @@
 // A prediction of training as the command line shows it: one JSON object, or bars of its memory and its time.
 import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
-import { groupsOfDevices, kindsOf } from '../plan/hardware/kinds.ts';
+import { devicesText, kindsOf } from '../plan/hardware/kinds.ts';
 import { fitsAll, fitsOnDevices, usableBytes } from '../plan/training/fits.ts';
 import { intervalsOf } from '../plan/training/interval.ts';
 import type { Interval } from '../plan/training/interval-shape.ts';
@@ -53,7 +53,7 @@ export function showPrediction(
   const { cluster, layout } = scenario;
   const { memory, time, stepSeconds } = prediction;
   const likely = intervalsOf(scenario, prediction);
-  const { device } = cluster;
+  const kinds = kindsOf(cluster);
   const width = Math.max(10, Math.min(50, columns - 45));
   const memoryBars = stackedBars({
     bars: memoryParts.map(({ key, name }) => ({
@@ -61,7 +61,7 @@ export function showPrediction(
       value: memory[key],
       text: formatBytes(memory[key]),
     })),
-    full: Math.max(memory.total, device.memoryBytes),
+    full: Math.max(memory.total, ...kinds.map(({ memoryBytes }) => memoryBytes)),
     width,
     colour,
   });
@@ -77,17 +77,10 @@ export function showPrediction(
     width,
     colour,
   });
-  const kinds = kindsOf(cluster);
-  const usable = kinds.length === 1 ? ` in the ${formatBytes(usableBytes(device))} that are usable` : '';
+  const usable = kinds.length === 1 ? ` in the ${formatBytes(usableBytes(cluster.device))} that are usable` : '';
   const verdict = `${fitsOnDevices(scenario, prediction) ? 'fits' : 'does not fit'}${usable}`;
   return [
-    paint(
-      `${model} on ${cluster.name} (${groupsOfDevices(cluster)
-        .map((each) => `${each.devices} × ${each.device.title}`)
-        .join(' + ')}), ${printLayout(layout)}`,
-      'bold',
-      colour,
-    ),
+    paint(`${model} on ${cluster.name} (${devicesText(cluster)}), ${printLayout(layout)}`, 'bold', colour),
     '',
     `a step ${formatSeconds(stepSeconds)}, ${Math.round(prediction.tokensPerSecondPerDevice)} tokens/s a device, ${formatFlopsPerSecond(prediction.modelFlopsPerSecondPerDevice)} of the model a device (${formatPercent(prediction.mfu)} of peak)`,
     `with ${softwareText(software.name)} eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,

@@ -11,7 +11,8 @@ import { fittedServing } from '../plan/serving/predict-serving.ts';
 import { parseSpeculation, printSpeculation } from '../plan/serving/speculation.ts';
 import { steadyServing } from '../plan/serving/steady-serving.ts';
 import { servedCaches, servedWeights } from './check-format.ts';
-import { count, namedAgain, namedFields, namedJson, type PlanLines } from './plan-lines.ts';
+import { count, namedAgain, namedFields, namedJson } from './named.ts';
+import type { PlanLines } from './plan-lines.ts';
 import { type ServingAsked, servingTask } from './serving-task.ts';
 
 const positive = z.number().positive();
@@ -40,10 +41,10 @@ const lastLine = z.object({ done: z.literal(true), asked: askedFields });
 
 /** The `asked` of a plan's last line. */
 export const servingAskedJson = (asked: ServingAsked, { objective, requestsPerSecond }: ServingQuestion) => {
-  const { model, formats, engine, lengths, targets, concurrency, speculation } = asked.task;
+  const { formats, engine, lengths, targets, concurrency, speculation } = asked.task;
   return {
     serve: true,
-    ...namedJson(asked, model),
+    ...namedJson(asked),
     precision: formats.weights,
     cache: formats.cache,
     engine,
@@ -69,7 +70,8 @@ export interface ReadServingPlan {
 export function readServingPlan(lines: PlanLines): ReadServingPlan {
   const last = lines.count - 1;
   const { objective, precision, ...given } = lines.read(lastLine, last).asked;
-  const { config, clusterSource, cluster } = namedAgain(given, lines.path);
+  const named = namedAgain(given, lines.path);
+  const { config, cluster } = named;
   const { rate } = given;
   const task = servingTask(config, cluster, { ...given, products: precision });
   const question = { objective, ...(rate === undefined ? {} : { requestsPerSecond: rate }) };
@@ -86,5 +88,5 @@ export function readServingPlan(lines: PlanLines): ReadServingPlan {
         : playRate(task, fittedServing, deployFor, { deployment, requestsPerSecond: rate });
     return { deployment, concurrency, prediction };
   });
-  return { asked: { model: given.model, set: given.set, clusterSource, task }, question, found };
+  return { asked: { ...named, task }, question, found };
 }

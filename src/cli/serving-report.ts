@@ -45,7 +45,7 @@ export const servingTable = ({ cluster }: ServingTask, found: readonly Loaded[],
         Math.round(prediction.outputTokensPerSecondPerDevice),
         formatBytes(weights + buffers + cache),
         dollars === undefined ? '-' : dollars.toPrecision(2),
-        joulesPerToken.toPrecision(2),
+        joulesPerToken === undefined ? '-' : joulesPerToken.toPrecision(2),
       ];
     }),
     align: ['right', 'left', ...Array.from({ length: 9 }, () => 'right' as const)],

@@ -1,14 +1,13 @@
 // The question about serving that the command line asks.
-import { findModel } from '../checkpoint/model-source.ts';
 import { fail, option } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { type ServingObjective, servingObjectives } from '../plan/deployments/objective.ts';
 import type { ServingTask } from '../plan/deployments/task.ts';
 import type { Cluster } from '../plan/hardware/cluster.ts';
 import { rateOf } from '../plan/hardware/number-format.ts';
 import { refuse } from '../train/refuse.ts';
-import { given } from './asked.ts';
 import { servedWeights } from './check-format.ts';
-import { type ClusterSource, clusterOf, readClusterSource } from './find-cluster.ts';
+import { type Named, readNamed } from './named.ts';
 import type { OptionValues } from './options.ts';
 
 export const servingDefaults = {
@@ -35,24 +34,17 @@ export const servingOptions = {
 export type ServingOption = keyof typeof servingOptions;
 
 /** The task, and what names its model and cluster. */
-export interface ServingAsked {
-  /** As given. */
-  readonly model: string;
-  readonly set: readonly string[];
-  readonly clusterSource: ClusterSource;
+export interface ServingAsked extends Named {
   readonly task: ServingTask;
 }
 
 /** Of a task, beside model and cluster. */
 export type ServingValues = OptionValues<'products' | ServingOption>;
 
-/** @throws OPTION_INVALID and what findModel and clusterOf throw */
+/** @throws OPTION_INVALID and what readNamed does */
 export function readServing(values: OptionValues<'model' | 'set' | 'cluster'> & ServingValues): ServingAsked {
-  const [model, named] = [given(values, 'model'), given(values, 'cluster')];
-  const clusterSource = readClusterSource(named);
-  const cluster = clusterOf(clusterSource, named);
-  const { set = [] } = values;
-  return { model, set, clusterSource, task: servingTask(findModel(model, set).config, cluster, values) };
+  const named = readNamed(values);
+  return { ...named, task: servingTask(named.config, named.cluster, values) };
 }
 
 /** @throws OPTION_INVALID for what the model or the device has not */
@@ -87,6 +79,15 @@ export function servingTask(model: ModelConfig, cluster: Cluster, values: Servin
     ...(values.concurrency === undefined ? {} : { concurrency: values.concurrency }),
     ...(values.speculate === undefined ? {} : { speculation: values.speculate }),
   };
+}
+
+/** The most tokens a second is the best, unless it is said otherwise. @throws OPTION_INVALID */
+export function servingObjectiveOf(name: string = servingObjectives[0]): ServingObjective {
+  const objective = servingObjectives.find((each) => each === name);
+  return (
+    objective ??
+    refuse('least', `${name} is an objective of training`, `of serving use ${servingObjectives.join(', ')}`)
+  );
 }
 
 /** Lengths that nobody gave are ones that the model has. */

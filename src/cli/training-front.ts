@@ -23,7 +23,7 @@ export function showTrainingFront(
         formatSeconds(prediction.stepSeconds),
         formatBytes(prediction.memory.total),
         dollars === undefined ? '-' : dollars.toFixed(2),
-        joulesPerToken.toFixed(2),
+        joulesPerToken === undefined ? '-' : joulesPerToken.toFixed(2),
       ];
     }),
     align: ['left', ...Array.from({ length: 5 }, () => 'right' as const)],

@@ -23,8 +23,11 @@ export function paretoFront(considered: readonly Considered[], usableBytes: numb
   return front;
 }
 
-/** `usableBytes`: of a device. */
-export function frontPicture(considered: readonly Considered[], usableBytes: number): Markup {
+/** `usable`: on a device, in bytes. */
+export function frontPicture(
+  considered: readonly Considered[],
+  { value: usableBytes, text }: { readonly value: number; readonly text: string },
+): Markup {
   const front = paretoFront(considered, usableBytes);
   const fastest = Math.min(...(front.length > 0 ? front : considered).map(({ stepSeconds }) => stepSeconds));
   // What is far too large or too slow would squeeze the rest into a corner.
@@ -60,7 +63,7 @@ export function frontPicture(considered: readonly Considered[], usableBytes: num
         points: near.filter((each) => !shown.includes(each)).map(pointOf),
       },
       {
-        name: `usable on a device, ${formatBytes(usableBytes)}`,
+        name: text,
         colour: 'red',
         as: 'dashes',
         points: [x.ticks[0]!, x.ticks.at(-1)!].map((at) => ({ x: at, y: usableBytes, title: '' })),

@@ -1,6 +1,7 @@
 // One page of predictions, to be opened from anywhere: what was asked, the layouts, and where memory and time go.
 import type { Alternative } from '../plan/explain/alternatives.ts';
 import type { RuleVerdict } from '../plan/explain/rules.ts';
+import { kindsOf } from '../plan/hardware/kinds.ts';
 import { fitsAll, usableBytes } from '../plan/training/fits.ts';
 import type { ScalingPoint } from '../plan/training/scaling-curve.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
@@ -53,13 +54,12 @@ export function writeReport(report: Report): string {
   const { alternatives = [], rules = [], curve = [], considered = [] } = report;
   const compared = layouts.slice(0, mostCompared);
   const first = layouts[0]!;
-  const { device } = first.scenario.cluster;
   return page(
     title,
     html`<header><h1>${title}</h1>
 ${headline(first)}${because === undefined ? undefined : html`<p>${because}</p>`}</header>
 <main>${section(layouts.length > 1 ? 'Layouts' : 'Layout', layoutTable(layouts))}${section('Memory of a rank of the fullest stage', memoryPicture(compared))}${section('Time of a step', timePicture(compared))}${played && section('The pipeline', pipeline(first, played))}${
-      considered.length > 1 ? section('Time against memory', frontPicture(considered, usableBytes(device))) : undefined
+      considered.length > 1 ? section('Time against memory', frontPicture(considered, mostUsable(first))) : undefined
     }${alternatives.length > 0 ? section('Changed in one respect', alternativeTable(alternatives)) : undefined}${
       rules.length > 0 ? section('Rules of thumb', ruleList(rules)) : undefined
     }${curve.length > 1 ? section('Scaling', curvePicture(curve)) : undefined}${askedSection(asked)}</main>
@@ -131,8 +131,15 @@ function layoutTable(layouts: readonly ReportedLayout[]): Markup {
   });
 }
 
+/** On the device that has most, where they are of several kinds. */
+function mostUsable({ scenario: { cluster } }: ReportedLayout): { readonly value: number; readonly text: string } {
+  const kinds = kindsOf(cluster);
+  const most = kinds.reduce((a, b) => (usableBytes(b) > usableBytes(a) ? b : a));
+  const value = usableBytes(most);
+  return { value, text: `usable on ${kinds.length > 1 ? most.title : 'a device'}, ${formatBytes(value)}` };
+}
+
 function memoryPicture(layouts: readonly ReportedLayout[]): Markup {
-  const usable = usableBytes(layouts[0]!.scenario.cluster.device);
   const bars = layouts.map(({ prediction: { memory } }, i) => ({
     ...numbered(layouts, i),
     text: formatBytes(memory.total),
@@ -142,7 +149,7 @@ function memoryPicture(layouts: readonly ReportedLayout[]): Markup {
     parts: memoryParts,
     bars,
     format: formatBytes,
-    limit: { value: usable, text: `usable on a device, ${formatBytes(usable)}` },
+    limit: mostUsable(layouts[0]!),
   })}
 ${table({
   label: 'memory by part',

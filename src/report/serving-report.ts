@@ -95,7 +95,7 @@ const deploymentTable = (cluster: Cluster, found: readonly Loaded[]): Markup =>
         quantity(outputTokensPerSecondPerDevice, `${Math.round(outputTokensPerSecondPerDevice)}`),
         quantity(bytes, formatBytes(bytes)),
         dollars === undefined ? '–' : quantity(dollars, dollars.toPrecision(2)),
-        quantity(joulesPerToken, joulesPerToken.toPrecision(2)),
+        joulesPerToken === undefined ? '–' : quantity(joulesPerToken, joulesPerToken.toPrecision(2)),
       ];
     }),
   });

@@ -1,10 +1,9 @@
 // What a training row measured: seconds of a step, from whatever the row gives, and bytes of a device.
-import { fail } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { trainingFlopsPerToken, weightsOfToken } from '../../model/weights.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import type { RowFacts } from './row-facts.ts';
-import { numberIn, type Row, wordsIn } from './table.ts';
+import { type Row, readingIn, refuseReading, wordsIn } from './table.ts';
 
 export interface TrainingMeasured {
   readonly stepSeconds?: number;
@@ -13,9 +12,16 @@ export interface TrainingMeasured {
   readonly ranOutOfMemory: boolean;
 }
 
+/** A step takes from a microsecond to a year: anything else was written wrongly. */
+const leastSeconds = 1e-6;
+const mostSeconds = 365 * 86_400;
+
+/** @throws TABLE_INVALID for what nobody can have measured */
 export function measuredBy(row: Row, facts: RowFacts, scenario: TrainingScenario): TrainingMeasured {
   const stepSeconds = stepSecondsOf(row, facts, scenario);
-  const gibibytes = numberIn(row, 'peak_mem_gib');
+  if (stepSeconds !== undefined && !(stepSeconds >= leastSeconds && stepSeconds <= mostSeconds))
+    refuseReading(row, `it says that a step took ${stepSeconds.toPrecision(3)} s`);
+  const gibibytes = readingIn(row, 'peak_mem_gib');
   return {
     ...(stepSeconds === undefined ? {} : { stepSeconds }),
     ...(gibibytes === undefined
@@ -23,18 +29,6 @@ export function measuredBy(row: Row, facts: RowFacts, scenario: TrainingScenario
       : { memory: { bytes: gibibytes * 2 ** 30, kind: facts.readsReserved ? 'reserved' : 'allocated' } }),
     ranOutOfMemory: /\bOOM\b|out of memory/i.test(wordsIn(row, ['mem_note'])),
   };
-}
-
-/** What was measured is more than nothing. */
-function readingIn(row: Row, column: string): number | undefined {
-  const value = numberIn(row, column);
-  if (value !== undefined && value <= 0)
-    fail('TABLE_INVALID', {
-      path: row.id ?? 'a row',
-      problem: `its ${column} is ${value}`,
-      fix: 'give what was measured, or leave it empty',
-    });
-  return value;
 }
 
 /** Its own, or from tokens or sequences a second, or from FLOP/s by what its source counts as FLOPs. */

@@ -105,7 +105,12 @@ test.each<[string, Row, Partial<RowFacts>]>([
     { source_group: 'BigScience' },
     { launches: 'awaited', vocabulary: 'padded by rank' },
   ],
-  ['interleaved', { pp_schedule: '1F1B-I' }, { schedule: '1f1b', interleaved: true }],
+  ['interleaved', { pp_schedule: '1F1B-I' }, { schedule: '1f1b', interleaved: true, usualChunks: 4 }],
+  [
+    'interleaved by TorchTitan',
+    { source_group: 'TorchTitan', pp_schedule: 'Interleaved 1F1B' },
+    { interleaved: true, usualChunks: 2 },
+  ],
   ['an analytic number', { extra: 'ANALYTIC (paper figure 7)' }, { unfit: 'it is no measurement' }],
   ['adapters', { extra: 'task=LoRA' }, { unfit: 'it trains adapters, not all weights' }],
   ['a contradiction', { notes: 'CHECK: PP=41' }, { unfit: 'its source contradicts itself' }],

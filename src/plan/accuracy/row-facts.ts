@@ -16,6 +16,8 @@ export interface RowFacts extends Software {
   readonly schedule: 'gpipe' | '1f1b' | 'zb-h1';
   /** Several chunks a stage, where the row does not say how many. */
   readonly interleaved: boolean;
+  /** How many they are then, where layers divide by it. */
+  readonly usualChunks: number;
   /** Undefined: the row does not say. */
   readonly recompute?: RecomputeFact;
   /** TFLOPs of the row count what is computed anew as well. */
@@ -65,6 +67,8 @@ const customs: Readonly<Record<FrameworkName, Partial<RowFacts>>> = {
     // Before 2025: see below.
     loss: 'separate',
     microbatchesAreStages: true,
+    // Stages a rank unless it is told their boundaries.
+    usualChunks: 2,
     readsReserved: true,
   },
   mosaicml: { sp: true, zero: 3 },
@@ -115,6 +119,8 @@ const rules: readonly Rule[] = [
   // What it shares out.
   { in: 'sharding', says: /^none$|optimizer_sharding=false|zero-?0|fsdp 1$/i, means: { zero: 0 } },
   { in: 'sharding', says: /zero-?1|distributed optimizer/i, means: { zero: 1 } },
+  // InternEvo's ranks broadcast what they have updated: to few others soon, to all after long.
+  { in: 'sharding', says: /zero-?1 over all dp ranks/i, means: { updated: 'broadcast' } },
   { in: 'sharding', says: /zero-?2/i, means: { zero: 2 } },
   // Its gradients are scattered once a step, as if the optimizer alone were shared out.
   { in: 'sharding', says: /zero-?2-like/i, means: { zero: 1 } },
@@ -197,6 +203,7 @@ const unlessSaid: RowFacts = {
   cpMode: 'ring',
   schedule: '1f1b',
   interleaved: false,
+  usualChunks: 4,
   countsRecomputation: false,
   countsLayersAlone: false,
   vocabulary: 'padded',

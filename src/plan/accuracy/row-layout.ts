@@ -80,15 +80,15 @@ function virtualOf(row: Row, facts: RowFacts, layers: number, pp: number): { chu
   if (said > most) return { chunks: most, assumed: `${most} chunks a stage in place of ${said}` };
   if (said >= 1) return { chunks: said };
   if (!facts.interleaved) return { chunks: 1 };
-  const chunks = usualChunks(layers / pp, most);
+  const chunks = chunksNear(facts.usualChunks, layers / pp, most);
   return { chunks, assumed: `${chunks} chunks a stage` };
 }
 
-/** Four, or where a stage's layers do not divide by it the nearest number that they divide by, if there is one. */
-function usualChunks(layers: number, most: number): number {
+/** So many, or where a stage's layers do not divide by it the nearest number that they divide by, if there is one. */
+function chunksNear(usual: number, layers: number, most: number): number {
   const numbers = Array.from({ length: most }, (_, i) => i + 1).filter((chunks) => chunks > 1 && layers % chunks === 0);
-  const off = (chunks: number): number => Math.abs(chunks - 4);
-  return numbers.reduce((best, each) => (off(each) < off(best) ? each : best), numbers[0] ?? Math.min(4, most));
+  const off = (chunks: number): number => Math.abs(chunks - usual);
+  return numbers.reduce((best, each) => (off(each) < off(best) ? each : best), numbers[0] ?? Math.min(usual, most));
 }
 
 /**

@@ -107,3 +107,11 @@ test.each<['latencies' | 'throughputs', Row, string]>([
 ])('%s: what is not complete is none', (kind, row, why) => {
   expect(servingCase(kind, row)).toBe(why);
 });
+
+test.each<['latencies' | 'throughputs', Row, string]>([
+  ['throughputs', { ...benchmarked, value: '1e300' }, 'its value is 1e300'],
+  ['throughputs', { ...benchmarked, value: '0' }, 'its value is 0'],
+  ['latencies', { ...latency, silicon_tpot_ms: '-1' }, 'its silicon_tpot_ms is -1'],
+])('%s: what nobody can have measured is none', (kind, row, why) => {
+  expect(servingCase(kind, row)).toContain(why);
+});

@@ -12,7 +12,7 @@ import { benchmarkedLayout, isOffline, offlineLoad } from './offline-run.ts';
 import { clusterNameOf } from './row-cluster.ts';
 import { servedFormats } from './served-formats.ts';
 import { columnDeployment, devicesOf, misfit, poolsOf, wholeNodes, writtenLayout } from './serving-layout.ts';
-import { numberIn, type Row } from './table.ts';
+import { numberIn, type Row, readingIn } from './table.ts';
 
 /** What a row is judged by first. */
 export type ServingFigure = Extract<ServingMetric, 'timePerOutputToken' | 'throughput'>;
@@ -61,10 +61,10 @@ function latencyCase(row: Row): ServingCase | string {
   };
 }
 
-/** Of milliseconds; no measurement is nothing or less. */
+/** Of milliseconds; tables write 0 for what was not measured. */
 function secondsIn(row: Row, column: string): number | undefined {
-  const milliseconds = numberIn(row, column);
-  return milliseconds === undefined || milliseconds <= 0 ? undefined : milliseconds / 1000;
+  const milliseconds = numberIn(row, column) === 0 ? undefined : readingIn(row, column);
+  return milliseconds === undefined ? undefined : milliseconds / 1000;
 }
 
 function throughputCase(row: Row): ServingCase | string {
@@ -84,7 +84,7 @@ function throughputCase(row: Row): ServingCase | string {
 
 /** Figures as tables name them. */
 function figureOf(row: Row, devices: number): Pick<ServingCase, 'figure' | 'measured'> | undefined {
-  const value = numberIn(row, 'value');
+  const value = readingIn(row, 'value');
   if (value === undefined) return undefined;
   const { metric = '' } = row;
   const tokens = (throughput: number) => ({ figure: 'throughput', measured: { throughput } }) as const;

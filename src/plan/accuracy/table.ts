@@ -62,5 +62,23 @@ export function numberIn(row: Row, column: string): number | undefined {
   return text !== undefined && Number.isFinite(value) ? value : undefined;
 }
 
+/** More than any column's measurement comes to, in its unit. */
+const mostReading = 1e9;
+
+/** What was measured: a number, and more than nothing. @throws TABLE_INVALID for one that nobody can have measured */
+export function readingIn(row: Row, column: string): number | undefined {
+  const value = numberIn(row, column);
+  const text = row[column] ?? '';
+  if (value === undefined ? noNumber.test(text) : value <= 0 || value > mostReading)
+    refuseReading(row, `its ${column} is ${text}`);
+  return value;
+}
+
+/** Written where a number came out of a division by nothing. */
+const noNumber = /^[+-]?(nan|inf(inity)?)$/i;
+
+export const refuseReading = (row: Row, problem: string): never =>
+  fail('TABLE_INVALID', { path: row.id ?? 'a row', problem, fix: 'give what was measured, or leave it empty' });
+
 /** All that the columns say in words, each between bars. */
 export const wordsIn = (row: Row, names: readonly string[]): string => names.map((name) => row[name] ?? '').join(' | ');

@@ -66,7 +66,7 @@ export const utilisationOf = (
 ): Utilisation => {
   const rate = rateOf[format];
   const mfu = flopsPerSecondPerDevice / device.flopsPerSecond[rate]!;
-  return { format, rate, mfu, most: mostMeasured(device.architecture, rate) };
+  return { format, rate, mfu, most: mostMeasured(device, rate) };
 };
 
 /** The largest number of parameters that a claim of tokens could be of: 6 FLOPs a parameter and token, attention not counted. */

@@ -28,11 +28,20 @@ test.each<[string, Omit<Claim, 'unread'>]>([
     '2T tokens within 21d on 2048 A100@roce-200',
     said({ kind: 'whole', tokens: 2e12, seconds: 21 * 86_400 }, '2048xa100@roce-200'),
   ],
-])('%s', (sentence, claim) => expect(parseClaim(sentence)).toMatchObject(claim));
+])('%s', (sentence, claim) => {
+  expect(parseClaim(sentence)).toMatchObject(claim);
+  expect(parseClaim(sentence)!.another).toBeUndefined();
+});
 
 test.each(['fast', '', '1024 H100', 'tokens/s on 8 H100'])('%j says no speed', (sentence) =>
   expect(parseClaim(sentence)).toBeUndefined(),
 );
+
+test.each([
+  ['8M tokens/s and 43% MFU on 1024 H100', '43% MFU'],
+  ['15T tokens in 90 days on 4096 H100 at 400 TFLOP/s/GPU', '400 TFLOP/s/GPU'],
+  ['8M tokens/s on 1024 H100 or 2M on 512 A100', '512 A100'],
+])('%s is two', (sentence, another) => expect(parseClaim(sentence)).toMatchObject({ another }));
 
 test('what nothing is made of is told', () => {
   expect(parseClaim('8M tokens/s on 1024 H100 with magic')!.unread).toEqual(['magic']);

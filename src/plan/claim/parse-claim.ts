@@ -16,6 +16,8 @@ export interface Claim {
   readonly speed: ClaimedSpeed;
   /** `1024xh100`; undefined: it names no devices. */
   readonly cluster?: string;
+  /** What it says beside this that is a claim of its own: another speed, or other devices. */
+  readonly another?: string;
   /** What of the sentence nothing was made of. */
   readonly unread: readonly string[];
 }
@@ -89,14 +91,27 @@ const clusterForm =
 export function parseClaim(sentence: string): Claim | undefined {
   const place = clusterForm.exec(sentence);
   const rest = place ? sentence.replace(place[0], ' ') : sentence;
+  const said = speedIn(rest);
+  if (!said) return undefined;
+  const left = rest.replace(said.text, ' ');
+  const another = speedIn(left)?.text ?? (place ? clusterForm.exec(left)?.[0] : undefined);
+  const cluster =
+    place &&
+    `${place[1]!.replaceAll(',', '')}x${[place[2], place[4]].filter(Boolean).join('-').toLowerCase()}${place[3] ?? ''}`;
+  return {
+    speed: said.speed,
+    ...(cluster ? { cluster } : {}),
+    ...(another === undefined ? {} : { another: another.trim() }),
+    unread: wordsOf(left),
+  };
+}
+
+/** The first speed by the order of spellings, and how it is written. */
+function speedIn(text: string): { readonly speed: ClaimedSpeed; readonly text: string } | undefined {
   for (const { form, read } of spellings) {
-    const found = form.exec(rest);
+    const found = form.exec(text);
     const speed = found && read(found);
-    if (!found || !speed || !isSomething(speed) || rest[found.index - 1] === '-') continue;
-    const cluster =
-      place &&
-      `${place[1]!.replaceAll(',', '')}x${[place[2], place[4]].filter(Boolean).join('-').toLowerCase()}${place[3] ?? ''}`;
-    return { speed, ...(cluster ? { cluster } : {}), unread: wordsOf(rest.replace(found[0], ' ')) };
+    if (found && speed && isSomething(speed) && text[found.index - 1] !== '-') return { speed, text: found[0] };
   }
   return undefined;
 }

@@ -2,6 +2,7 @@
 import type { CostModel } from '../training/costs.ts';
 
 export const calibratedCosts = (model: CostModel): CostModel => ({
+  ...model,
   kernelSeconds(kernel, device, formats, conditions) {
     const seconds = model.kernelSeconds(kernel, device, formats, conditions);
     if (!device.calibration) return seconds;

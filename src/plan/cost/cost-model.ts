@@ -29,3 +29,14 @@ export interface GroupTalk {
 
 /** Seconds of one collective with nothing beside it. */
 export type TalkSeconds = (talk: GroupTalk, cluster: Cluster) => number;
+
+/** How ranks work side by side. */
+export interface Meetings {
+  /** Seconds of work from one meeting of ranks to the next. */
+  readonly secondsBetween: number;
+  /** Share of the ranks that wait for work, on average. */
+  readonly idle: number;
+}
+
+/** Time from one meeting to the next, over that of the kernels in between; at least 1. */
+export type Pace = (meetings: Meetings, cluster: Cluster) => number;

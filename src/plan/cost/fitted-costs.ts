@@ -3,7 +3,7 @@ import type { CostModel } from '../training/costs.ts';
 import { calibratedCosts } from './calibrated-costs.ts';
 import { talkSeconds } from './collectives.ts';
 import { kernelSeconds } from './kernels.ts';
-import { measuredKernelSeconds, measuredTalkSeconds } from './measured/measured-costs.ts';
+import { measuredKernelSeconds, measuredPace, measuredTalkSeconds } from './measured/measured-costs.ts';
 
 export const fittedCosts: CostModel = calibratedCosts({
   kernelSeconds: (kernel, device, formats, conditions) =>
@@ -11,5 +11,6 @@ export const fittedCosts: CostModel = calibratedCosts({
       ? measuredKernelSeconds(kernel, device.measured)
       : kernelSeconds(kernel, device, formats, conditions),
   talkSeconds: (talk, cluster) =>
-    cluster.measured ? measuredTalkSeconds(talk, cluster.measured) : talkSeconds(talk, cluster),
+    cluster.measured ? measuredTalkSeconds(talk, cluster.measured.talk) : talkSeconds(talk, cluster),
+  pace: (meetings, { measured }) => (measured ? measuredPace(meetings, measured) : 1),
 });

@@ -78,9 +78,9 @@ test('twice as many of a kernel take about as long, up to twice as long', () => 
             ? { ...of, groups: 2 * of.groups, rows: 2 * of.rows }
             : { ...of, floats: 2 * of.floats, bytes: 2 * of.bytes };
       const [once, twice] = [kernelSeconds(of, device, bf16), kernelSeconds(doubled, device, bf16)];
-      // Not exactly: of few tiles, twice as many may be split over their depth less evenly, and a wave may begin that is nearly empty.
+      // Not exactly: a wave may begin that is nearly empty.
       expect(twice).toBeGreaterThanOrEqual(0.8 * once);
-      expect(twice).toBeLessThanOrEqual(3 * once);
+      expect(twice).toBeLessThanOrEqual(2.6 * once);
     }),
   );
 });
@@ -219,7 +219,7 @@ test('a device that lacks power for its peak sustains a share of it, and only pr
   const h100 = deviceOf('h100');
   const sustained = sustainedShare(h100, 'bf16');
   expect(sustained).toBeLessThan(0.95);
-  expect(sustainedShare({ ...h100, watts: 2 * h100.watts }, 'bf16')).toBe(1);
+  expect(sustainedShare({ ...h100, watts: 2 * h100.watts! }, 'bf16')).toBe(1);
   const product: KernelShape = { kind: 'matmul', batch: 1, m: 8192, n: 8192, k: 8192 };
   const ratio = kernelSeconds(product, h100, bf16) / kernelSeconds(product, h100, bf16, { sustained });
   expect(ratio).toBeCloseTo(sustained, 1);

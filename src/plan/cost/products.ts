@@ -102,7 +102,9 @@ function overlapped(compute: number, bytes: number, device: Device, parameters: 
 }
 
 /**
- * Seconds in which multiprocessors do `batch` products [m, k] · [k, n], with the tiles that do it soonest. Few tiles are split over depth.
+ * Seconds in which multiprocessors do `batch` products [m, k] · [k, n], with the tiles that do it soonest. The depth of few tiles is halved
+ * until no more parts fit at once, or once more, which takes a second round: so twice as many products never take much more than twice
+ * as long, whatever number of them just fits.
  * `operand`: bytes of an element as it is multiplied; `flopsPerSecond`: of all multiprocessors, on whole tiles of much depth.
  */
 function tiledSeconds(
@@ -125,22 +127,20 @@ function tiledSeconds(
   for (let at = 0; at < longSides.length; at++) {
     const long = longSides[at]!;
     const short = shortSides[at]!;
-    let count = batch * Math.ceil(longer / long) * Math.ceil(shorter / short);
-    let depth = k;
-    let merging = 0;
-    if (2 * count <= units && k >= 2 * leastDepth) {
-      const parts = Math.floor(Math.min(units / count, k / leastDepth));
-      count *= parts;
-      depth = k / parts;
-      merging = 2 * Math.min(longer, long) * Math.min(shorter, short) * sumBytes * perByte;
-    }
-    const waves = count / units;
-    const rounds = waves > 1 ? waves + tail * (Math.ceil(waves) - waves) : 1;
+    const count = batch * Math.ceil(longer / long) * Math.ceil(shorter / short);
     const read = (Math.min(longer, long) + Math.min(shorter, short)) * operand * perByte;
     const perDepth = Math.max(2 * long * short * perFlop, read);
-    const seconds = rounds * (depth + rampDepth) * perDepth + merging;
-    if (seconds < least) least = seconds;
-    if (waves > manyWaves && shorter > manyWaves * short) break;
+    const merging = 2 * Math.min(longer, long) * Math.min(shorter, short) * sumBytes * perByte;
+    const fitting =
+      count < units ? 2 ** Math.floor(Math.log2(Math.max(1, Math.min(units / count, k / leastDepth)))) : 1;
+    const most = count < units && k >= 2 * fitting * leastDepth ? 2 * fitting : fitting;
+    for (let parts = fitting; parts <= most; parts *= 2) {
+      const waves = (parts * count) / units;
+      const rounds = waves > 1 ? waves + tail * (Math.ceil(waves) - waves) : 1;
+      const seconds = rounds * ((k / parts + rampDepth) * perDepth + (parts > 1 ? merging : 0));
+      if (seconds < least) least = seconds;
+    }
+    if (count > manyWaves * units && shorter > manyWaves * short) break;
   }
   return least;
 }

@@ -17,7 +17,7 @@ export type Keeps = Readonly<Record<Architecture, Kept>>;
 
 export const keeps: Keeps = {
   volta: { wide: 0.9, narrow: 0.9, watts: 300 },
-  ampere: { wide: 0.91, narrow: 0.91, watts: 400 },
+  ampere: { wide: 0.92, narrow: 0.92, watts: 400 },
   ada: { wide: 0.85, narrow: 0.85, watts: 350 },
   hopper: { wide: 0.76, narrow: 0.76, watts: 700 },
   blackwell: { wide: 0.58, narrow: 0.68, watts: 1000 },
@@ -32,5 +32,5 @@ export const keeps: Keeps = {
 export function sustainedShare({ architecture, watts }: Device, rate: ProductRate = 'bf16', of: Keeps = keeps): number {
   const { wide, narrow, watts: usual } = of[architecture];
   const share = rate === 'fp8' || rate === 'int8' || rate === 'fp4' ? narrow : wide;
-  return Math.min(1, share * Math.sqrt(watts / usual));
+  return Math.min(1, share * Math.sqrt((watts ?? usual) / usual));
 }

@@ -17,7 +17,8 @@ export const servingValue = (
 export interface ServingTokenCosts {
   /** Undefined where nobody rents out the device. */
   readonly dollarsPerMillionTokens?: number;
-  readonly joulesPerToken: number;
+  /** Undefined where it is not known what the device takes. */
+  readonly joulesPerToken?: number;
 }
 
 /** What is neither talk nor the engine's own time keeps a device busy. */
@@ -28,6 +29,6 @@ export function servingTokenCosts({ device }: Cluster, prediction: ServingPredic
   const busy = 1 - (collectives + overhead) / total;
   return {
     ...(dollarsPerHour === undefined ? {} : { dollarsPerMillionTokens: ((dollarsPerHour / 3600) * 1e6) / perDevice }),
-    joulesPerToken: (watts * (idleShare + (1 - idleShare) * busy)) / perDevice,
+    ...(watts === undefined ? {} : { joulesPerToken: (watts * (idleShare + (1 - idleShare) * busy)) / perDevice }),
   };
 }

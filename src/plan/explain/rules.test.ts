@@ -72,6 +72,12 @@ const rows: Row[] = [
     follows: ['ep for experts, beside tp and dp'],
   },
   {
+    what: 'of a large mixture on few sequences, tensor x expert x data',
+    scenario: { model: 'mixtral-8x22b', cluster: '64xh200', seqLen: 4096, globalBatch: 16 },
+    shape: ({ tp, sp, ep, dp }) => tp > 1 && sp && ep > 1 && dp > 1,
+    follows: ['tp with sp, inside the node', 'ep for experts, beside tp and dp'],
+  },
+  {
     what: 'too long, cp and recomputation',
     scenario: { model: 'llama-3.1-8b', cluster: '8xh100', seqLen: 131_072, globalBatch: 2 },
     shape: ({ cp, recompute }) => cp > 1 && recompute.policy !== 'none',

@@ -9,16 +9,18 @@ import type { ServingCase } from './serving-rules.ts';
 
 export function servingCaseOf(task: ServingTask, deployment: Deployment, costs: ServingCosts): ServingCase {
   const deployFor = deployer(task, costs);
+  const rateOf = (tried: Deployment): number | undefined => {
+    const deployed = deployFor(tried);
+    if (deployed.writers.instance.room === 0 || deployed.readers?.instance.room === 0) return undefined;
+    return loadOf(task, 'throughput', tried, deployed).best?.prediction.outputTokensPerSecondPerDevice;
+  };
   return {
     ...task,
     deployment,
     rateOf(layout) {
       const instances = Math.floor(task.cluster.devices / devicesOf(layout));
-      if (instances === 0) return undefined;
-      const tried: Deployment = { kind: 'aggregated', pool: { layout, instances } };
-      const deployed = deployFor(tried);
-      if (deployed.writers.instance.room === 0) return undefined;
-      return loadOf(task, 'throughput', tried, deployed).best?.prediction.outputTokensPerSecondPerDevice;
+      return instances === 0 ? undefined : rateOf({ kind: 'aggregated', pool: { layout, instances } });
     },
+    ownRate: () => rateOf(deployment),
   };
 }

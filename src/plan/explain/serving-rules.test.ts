@@ -46,7 +46,7 @@ const verdictsOf = (task: ServingTask, layout: ServingLayout, instances: number)
 interface Row {
   readonly what: string;
   readonly scenario: Scenario;
-  readonly shape: (layout: ServingLayout) => boolean;
+  readonly shape: (layout: ServingLayout, instances: number) => boolean;
   readonly rule: string;
 }
 
@@ -70,6 +70,18 @@ const rows: Row[] = [
     scenario: { model: 'llama-3.1-405b', cluster: '16xh100', secondsToFirstToken: 4, secondsPerOutputToken: 0.1 },
     shape: ({ tp, pp }) => tp === 8 && pp === 2,
     rule: 'pp over nodes, of tp inside them',
+  },
+  {
+    what: 'nodes beyond those of an instance have instances of their own',
+    scenario: { model: 'llama-3.1-70b', cluster: '16xh100', ...soon },
+    shape: ({ tp, cp, dp, pp }, instances) => tp * cp * dp * pp === 8 && instances === 2,
+    rule: 'dp over nodes',
+  },
+  {
+    what: 'of a model that takes nodes too',
+    scenario: { model: 'llama-3.1-405b', cluster: '64xh100', secondsToFirstToken: 4, secondsPerOutputToken: 0.1 },
+    shape: ({ pp }, instances) => pp > 1 && instances > 1,
+    rule: 'dp over nodes',
   },
   {
     what: 'a long context is shared out',
@@ -97,7 +109,8 @@ describe.each(rows)('serving: $what', ({ scenario, shape, rule }) => {
 
   test('the best deployment has this shape', () => {
     const { layout } = deployment.kind === 'aggregated' ? deployment.pool : deployment.decode;
-    expect(layout).toSatisfy(shape);
+    const instances = deployment.kind === 'aggregated' ? deployment.pool.instances : deployment.prefill.instances;
+    expect([layout, instances]).toSatisfy(([of, count]) => shape(of, count));
   });
 
   test('the verdict names the rule, with figures', () => {

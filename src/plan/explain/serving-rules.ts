@@ -13,6 +13,8 @@ export interface ServingCase extends InstanceSetting {
   readonly deployment: Deployment;
   /** Output tokens a second and device of another layout of every instance under the same targets; undefined: it keeps them with no load. */
   readonly rateOf: (layout: ServingLayout) => number | undefined;
+  /** The same of the deployment itself. */
+  readonly ownRate: () => number | undefined;
 }
 
 const one: ServingLayout = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };
@@ -20,7 +22,7 @@ const one: ServingLayout = { tp: 1, cp: 1, ep: 1, dp: 1, pp: 1 };
 export const servingRules: readonly Rule<ServingCase>[] = [
   {
     name: 'replicas where the model fits a device',
-    applies: (given) => given.cluster.devices > 1 && hasRoom(given, one),
+    applies: (given) => given.cluster.devices > 1 && hasBatch(given, one),
     holds: (given) => devicesOf(writersOf(given)) === 1,
     because: (given) => {
       const { weights, cache } = memoryOf(given, one);
@@ -30,13 +32,13 @@ export const servingRules: readonly Rule<ServingCase>[] = [
   },
   {
     name: 'tp inside the node, of few ranks first',
-    applies: (given) => !hasRoom(given, one) && leastInNode(given) !== undefined,
+    applies: (given) => !hasBatch(given, one) && leastInNode(given) !== undefined,
     holds: (given) => {
       const { tp, pp, cp, dp } = writersOf(given);
       return tp * dp > 1 && pp === 1 && cp === 1 && tp * dp <= 2 * leastInNode(given)!;
     },
     because: (given) =>
-      `${lackOf(given, one)}; ${leastInNode(given)} ranks have room, within a node of ${nodeOf(given)}`,
+      `${lackOf(given, one)}; ${leastInNode(given)} ranks share them, within a node of ${nodeOf(given)}`,
     though: (given) =>
       insteadText(given, [
         { ...one, tp: leastInNode(given)! },
@@ -57,6 +59,14 @@ export const servingRules: readonly Rule<ServingCase>[] = [
         given,
         [2, 4, 8].map((pp) => ({ ...one, tp: largestTp(given), pp })),
       ),
+  },
+  {
+    name: 'dp over nodes',
+    applies: (given) => (smallestOverNodes(given)?.devices ?? Number.POSITIVE_INFINITY) <= given.cluster.devices / 2,
+    holds: (given) => instancesOf(given) > 1,
+    because: (given) =>
+      `${smallestOverNodes(given)!.devices} devices have room, and ${instancesOf(given)} instances compute apart, with no layer over ${given.cluster.tiers.at(-1)!.name} (${formatBytes(given.cluster.tiers.at(-1)!.bytesPerSecond)}/s a device)`,
+    though: (given) => insteadText(given, [smallestOverNodes(given)!.layout]),
   },
   {
     name: 'long contexts are shared out',
@@ -115,9 +125,19 @@ const memoryOf = ({ model, cluster, formats, engine, lengths }: ServingCase, lay
 const hasRoom = (given: ServingCase, layout: ServingLayout): boolean =>
   memoryOf(given, layout).cacheTokens >= tokensOf(given.lengths);
 
+/**
+ * Room for many requests: as much for keys and values as weights take. Where there is less, two devices that share weights have room for more
+ * than half as many requests again as two that each hold them, and read each half as many bytes of them.
+ */
+const hasBatch = (given: ServingCase, layout: ServingLayout): boolean => {
+  const { weights, cache } = memoryOf(given, layout);
+  return hasRoom(given, layout) && cache >= weights;
+};
+
 const lackOf = (given: ServingCase, layout: ServingLayout): string => {
-  const { weights } = memoryOf(given, layout);
-  return `weights (${formatBytes(weights)} of a device's ${formatBytes(given.cluster.device.memoryBytes)}) leave no room for a request`;
+  const { weights, cacheTokens } = memoryOf(given, layout);
+  const requests = Math.floor(cacheTokens / tokensOf(given.lengths));
+  return `weights (${formatBytes(weights)} of a device's ${formatBytes(given.cluster.device.memoryBytes)}) leave room for ${requests === 0 ? 'no request' : requests === 1 ? 'one request' : `${requests} requests`}`;
 };
 
 const cacheOfRequest = ({ model, formats, lengths }: ServingCase, layout: ServingLayout): number =>
@@ -133,21 +153,49 @@ const largestTp = (given: ServingCase): number => sizesInNode(given).at(-1)!;
 
 /** Undefined: not even a whole node has room. */
 const leastInNode = (given: ServingCase): number | undefined =>
-  sizesInNode(given).find((tp) => hasRoom(given, { ...one, tp }));
+  sizesInNode(given).find((tp) => tp > 1 && hasRoom(given, { ...one, tp }));
+
+/** Of whole nodes, each a stage, the fewest that have room; undefined: there is one node, or all of them have none. */
+function smallestOverNodes(
+  given: ServingCase,
+): { readonly devices: number; readonly layout: ServingLayout } | undefined {
+  const node = nodeOf(given);
+  if (given.cluster.devices <= node) return undefined;
+  const layout = divisors(given.cluster.devices / node)
+    .map((pp) => ({ ...one, tp: largestTp(given), pp }))
+    .find((each) => each.pp <= given.model.layers && hasRoom(given, each));
+  return layout && { devices: node * layout.pp, layout };
+}
+
+const instancesOf = ({ deployment }: ServingCase): number =>
+  deployment.kind === 'aggregated'
+    ? deployment.pool.instances
+    : deployment.prefill.instances + deployment.decode.instances;
+
+/** Of a mixture its experts are also shared out over all ranks of a stage. */
+function waysOf({ model: { mixture } }: ServingCase, layout: ServingLayout): ServingLayout[] {
+  const ranks = layout.tp * layout.cp * layout.dp;
+  const isShared = mixture && layout.ep === 1 && ranks > 1 && mixture.experts % ranks === 0;
+  return isShared ? [layout, { ...layout, ep: ranks }] : [layout];
+}
 
 /** What the best that follows a rule would do. */
 function insteadText(given: ServingCase, layouts: readonly ServingLayout[]): string {
-  const rated = layouts.flatMap((layout) => {
-    const rate = given.rateOf(layout);
-    return rate === undefined ? [] : [{ layout, rate }];
-  });
-  if (rated.length === 0) return 'none that follows it keeps the targets';
+  const rated = layouts
+    .flatMap((layout) => waysOf(given, layout))
+    .flatMap((layout) => {
+      const rate = given.rateOf(layout);
+      return rate === undefined ? [] : [{ layout, rate }];
+    });
+  if (rated.length === 0) return 'none that follows it has room and keeps the targets';
   const best = rated.reduce((most, each) => (each.rate > most.rate ? each : most));
-  const own = given.rateOf(writersOf(given)) ?? Number.NaN;
+  const own = given.ownRate();
   const named = Object.entries(best.layout)
     .filter(([, size]) => size > 1)
     .map(([axis, size]) => `${axis}=${size}`)
-    .join(', ');
+    .join(',');
+  const instances = `with instances of ${named || 'one device'}`;
+  if (own === undefined) return `${instances} ${Math.round(best.rate)} tokens a second come out of a device`;
   const more = best.rate / own - 1;
-  return `with instances of ${named || 'one device'} ${Math.abs(100 * more).toFixed(1)} % ${more > 0 ? 'more' : 'fewer'} tokens a second come out of a device`;
+  return `${instances} ${Math.abs(100 * more).toFixed(1)} % ${more > 0 ? 'more' : 'fewer'} tokens a second come out of a device`;
 }

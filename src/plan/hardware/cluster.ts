@@ -3,7 +3,7 @@ import type { SoftwareChange } from '../software/frameworks.ts';
 import type { Device } from './device.ts';
 import type { Host } from './host.ts';
 import type { LinkKind } from './link.ts';
-import type { MeasuredTalk } from './measured-machine.ts';
+import type { MeasuredMachine } from './measured-machine.ts';
 
 /** Links that join so many devices, those of all tiers inside included: a node, a rack, the cluster. */
 export interface Tier {
@@ -29,8 +29,8 @@ export interface Cluster {
   readonly tiers: readonly Tier[];
   /** Undefined: not known. */
   readonly host?: Host;
-  /** What its collectives take, where that was measured: by group size. */
-  readonly measured?: readonly MeasuredTalk[];
+  /** What its collectives take, and what its ranks lose that wait for each other, where that was measured. */
+  readonly measured?: Pick<MeasuredMachine, 'talk' | 'pace' | 'turns'>;
   /** What runs there, where runs of its owner said so: how it differs from a tuned stack of today. */
   readonly software?: SoftwareChange;
   /** Devices of other kinds, in the order of ranks, where not all are alike: `devices` counts all. */

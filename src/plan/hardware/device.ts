@@ -32,8 +32,8 @@ export interface Device {
   readonly multiprocessors: number;
   /** On-chip cache that all of them share. */
   readonly cacheBytes: number;
-  /** Of its board, at most. */
-  readonly watts: number;
+  /** Of its board, at most; undefined: not known. */
+  readonly watts?: number;
   /** Of one device in a rented node; undefined: nobody rents it out. */
   readonly dollarsPerHour?: number;
   /** To its host, one direction. */

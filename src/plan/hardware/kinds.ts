@@ -23,6 +23,12 @@ export function kindsAt(cluster: Cluster, first: number, end: number): Device[] 
   return [...kinds];
 }
 
+/** E.g. `8 × NVIDIA H100 SXM5 80 GB + 8 × NVIDIA A100 SXM4 80 GB`. */
+export const devicesText = (cluster: Cluster): string =>
+  groupsOfDevices(cluster)
+    .map(({ device, devices }) => `${devices} × ${device.title}`)
+    .join(' + ');
+
 /** Those that the ranks of each stage are on. */
 export function kindsOfStages(cluster: Cluster, mesh: Mesh): Device[][] {
   const ranks = worldSize(mesh) / mesh.pp;

@@ -8,7 +8,7 @@ const source = 'measured by calibrate --local';
 
 /** So many of its cores. @throws CLUSTER_INVALID where there are fewer */
 export function measuredCluster(machine: MeasuredMachine, ranks: number, name = 'local'): Cluster {
-  const { cores, talk } = machine;
+  const { cores, talk, pace, turns } = machine;
   if (ranks < 1 || ranks > cores)
     fail('CLUSTER_INVALID', {
       cluster: name,
@@ -31,7 +31,7 @@ export function measuredCluster(machine: MeasuredMachine, ranks: number, name = 
         source,
       },
     ],
-    measured: talk,
+    measured: { talk, pace, turns },
   };
 }
 
@@ -48,8 +48,6 @@ function coreOf({ title, cores, memoryBytes, kernels, alone }: MeasuredMachine, 
     flopsPerSecond: { fp32: 2 / measured.products.product[1]! },
     multiprocessors: 1,
     cacheBytes: 2 ** 20,
-    // Not measured.
-    watts: 0,
     hostBytesPerSecond: 1 / measured.others[1]!,
     source,
     measured,

@@ -26,6 +26,8 @@ const file = z.strictObject({
     others: costs,
   }),
   alone: z.number().positive().max(100),
+  pace: z.array(z.tuple([seconds, z.number().min(1).max(1000)])).min(1),
+  turns: z.number().positive().max(100),
   talk: z.array(
     z.strictObject({ ranks: count, seconds: byName(countedOps, z.array(z.tuple([count, seconds])).min(2)) }),
   ),

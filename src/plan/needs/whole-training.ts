@@ -13,7 +13,8 @@ export interface WholeTraining {
   readonly deviceHours: number;
   /** Undefined where nobody rents out the device. */
   readonly dollars?: number;
-  readonly joules: number;
+  /** Undefined where it is not known what the device takes. */
+  readonly joules?: number;
 }
 
 export function wholeTraining(
@@ -32,6 +33,6 @@ export function wholeTraining(
     devices,
     deviceHours: (seconds * devices) / 3600,
     ...(dollarsPerMillionTokens === undefined ? {} : { dollars: (dollarsPerMillionTokens * tokens) / 1e6 }),
-    joules: joulesPerToken * tokens,
+    ...(joulesPerToken === undefined ? {} : { joules: joulesPerToken * tokens }),
   };
 }

@@ -59,7 +59,7 @@ export function leastParts(
     // What a backward leaves is less than nothing, and not known from below.
     const net = Number.MIN_SAFE_INTEGER;
     const halves = { live: { peak: 0, net } };
-    const sums = byWork((work) => withTalk(sumsOf(passes()[work]), saidIn(work), costs()));
+    const sums = byWork((work) => withTalk(sumsOf(passes()[work]), saidIn(work), costs(), software));
     return {
       ...{ name, layer, policy: name === 'block' ? kind.recompute : 'none' },
       forward: { live: sampled.forward },
@@ -89,7 +89,7 @@ export function leastParts(
       if (sharing === 0) return part;
       const said = remember(shared, `${name} ${layer} ${tp} ${cp} ${ep} ${dp} ${grid.pp === 1} ${sharing}`, () => {
         const { forward, backward } = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-        const sumsOf = (talk: readonly CountedTalk[]) => withTalk(noSums, talk, costs());
+        const sumsOf = (talk: readonly CountedTalk[]) => withTalk(noSums, talk, costs(), software);
         return { forward: sumsOf(forward), backward: sumsOf(backward) };
       });
       const sums = (work: WorkKind): RunSums =>

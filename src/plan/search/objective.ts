@@ -42,7 +42,9 @@ export function objectiveValue(objective: ObjectiveName, cluster: Cluster, figur
  */
 export const idleShare = 0.45;
 
-const meanWatts = (cluster: Cluster): number => sumOfDevices(cluster, ({ watts }) => watts) / cluster.devices;
+/** NaN where that of one of them is not known. */
+const meanWatts = (cluster: Cluster): number =>
+  sumOfDevices(cluster, ({ watts }) => watts ?? Number.NaN) / cluster.devices;
 
 /** Of one device in a step. */
 const joules = (watts: number, { stepSeconds, computeSeconds }: StepFigures): number =>
@@ -52,7 +54,8 @@ const joules = (watts: number, { stepSeconds, computeSeconds }: StepFigures): nu
 export interface TokenCosts {
   /** Undefined where nobody rents out the device. */
   readonly dollarsPerMillionTokens?: number;
-  readonly joulesPerToken: number;
+  /** Undefined where it is not known what the device takes. */
+  readonly joulesPerToken?: number;
 }
 
 export function tokenCosts(
@@ -63,10 +66,11 @@ export function tokenCosts(
   const devices = worldSize(layout);
   // NaN where nobody rents one of them out.
   const dollars = sumOfDevices(cluster, (each) => each.dollarsPerHour ?? Number.NaN) / cluster.devices;
+  const watts = meanWatts(cluster);
   return {
     ...(Number.isNaN(dollars)
       ? {}
       : { dollarsPerMillionTokens: (((devices * dollars * prediction.stepSeconds) / 3600) * 1e6) / tokens }),
-    joulesPerToken: (devices * joules(meanWatts(cluster), figuresOf(prediction))) / tokens,
+    ...(Number.isNaN(watts) ? {} : { joulesPerToken: (devices * joules(watts, figuresOf(prediction))) / tokens }),
   };
 }

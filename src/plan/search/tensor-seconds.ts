@@ -21,7 +21,7 @@ export function tensorSeconds(task: SearchTask, model: CostModel): (kind: Kind) 
     const talk = layerTalk(task, kind, 0);
     const seconds = (work: keyof TensorSeconds): number => {
       const said = talk[work].filter(({ axis }) => axis === 'tp');
-      const shown = shownSeconds(withTalk(noSums, said, costs), costs.parameters, software);
+      const shown = shownSeconds(withTalk(noSums, said, costs, software), costs.parameters, software);
       return shown.tp + shown.compute;
     };
     return { forward: seconds('forward'), backward: seconds('backward') };

@@ -67,7 +67,7 @@ export const frameworks = [
       addsApart: true,
       attention: 'flash-2',
       gathersAgain: false,
-      copiesPieces: true,
+      updated: 'copied',
       overlapsGradients: false,
       overlapsParameters: false,
     },

@@ -29,7 +29,7 @@ test.each<[string, Row]>([
   ['nemo', { source_group: 'NVIDIA NeMo / Megatron-Bridge' }],
   ['nemo,no-overlap', { source_group: 'NVIDIA NeMo / Megatron-Bridge', notes: 'comm overlap disabled' }],
   ['megatron-lm-2021', { source_group: 'Megatron-LM SC21' }],
-  ['megatron-deepspeed', { source_group: 'BigScience BLOOM prequel' }],
+  ['megatron-deepspeed', { source_group: 'Megatron-DeepSpeed' }],
   ['nanotron', { source_group: 'HF nanotron / Ultra-Scale Playbook' }],
   ['internevo', { source_group: 'InternEvo' }],
   ['torchtitan,compile', { source_group: 'TorchTitan', extra: 'torch.compile', source: 'torchtitan x_2025-06.md' }],

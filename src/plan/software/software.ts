@@ -4,6 +4,7 @@
 export const ways = {
   attention: ['scores', 'flash-2', 'tuned'],
   launches: ['interpreted', 'awaited', 'compiled', 'captured', 'none'],
+  updated: ['gathered', 'copied', 'broadcast'],
   loss: ['separate', 'in place', 'fused', 'blocks'],
   experts: ['by op', 'looped', 'fused'],
   selects: ['products', 'every second product'],
@@ -49,8 +50,11 @@ export interface Software {
   readonly addsApart: boolean;
   /** What ZeRO shares out is gathered tensor by tensor, not by block (DeepSpeed of 2021). */
   readonly gathersTensors: boolean;
-  /** ZeRO 1 shares out every tensor by itself, and copies each rank's part of it into its place (Nanotron's all_gather_coalesced). */
-  readonly copiesPieces: boolean;
+  /**
+   * How parameters that ranks have updated with ZeRO 1 come to the others: by one gather; gathered, then copied into place part by part of
+   * every tensor (Nanotron's all_gather_coalesced); or broadcast by each rank, which has whole tensors (InternEvo's broadcast_params).
+   */
+  readonly updated: Way<'updated'>;
   /**
    * How the loss is taken of a microbatch's logits: op by op in fp32; in fp32, each op in the place of the one before; by one kernel
    * that widens no more than it works on; or over blocks of tokens, so that no logits of a whole microbatch are held.
@@ -85,7 +89,7 @@ export const currentSoftware: Software = {
   gathersAgain: true,
   addsApart: false,
   gathersTensors: false,
-  copiesPieces: false,
+  updated: 'gathered',
   loss: 'in place',
   selects: 'products',
   dropout: false,
@@ -111,7 +115,7 @@ export const ownRuntime: Software = {
   gathersAgain: false,
   addsApart: false,
   gathersTensors: false,
-  copiesPieces: false,
+  updated: 'gathered',
   loss: 'blocks',
   selects: 'products',
   dropout: false,

@@ -1,7 +1,7 @@
 // What kernels and collectives of one training scenario cost.
 import type { Layout } from '../../mesh/layout.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
-import type { KernelSeconds, TalkSeconds } from '../cost/cost-model.ts';
+import type { KernelSeconds, Pace, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
 import { keeps as fittedKeeps, type Keeps, sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
@@ -17,6 +17,8 @@ import { type TrainingParameters, trainingParameters } from './training-paramete
 export interface CostModel {
   readonly kernelSeconds: (...args: [...Parameters<KernelSeconds>, conditions?: KernelConditions]) => number;
   readonly talkSeconds: TalkSeconds;
+  /** Undefined: kernels take what they take alone. */
+  readonly pace?: Pace;
   /** Undefined: those that are fitted. */
   readonly parameters?: TrainingParameters;
   readonly keeps?: Keeps;
@@ -28,6 +30,8 @@ export interface TrainingCosts {
   /** Seconds of one. */
   readonly kernel: (kernel: KernelShape) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
+  /** Of ranks that meet every so many seconds: time over that of their kernels. */
+  readonly pace: (secondsBetween: number) => number;
   /** Kernels that it is, by what they are to the host: those that a library's loop launches count as parts of one. */
   readonly launches: (kernel: KernelShape) => number;
   readonly parameters: TrainingParameters;
@@ -37,9 +41,11 @@ export interface TrainingCosts {
 const ofCopies = (layout: Layout): Layout =>
   layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
 
+/** `idle`: the share of ranks that wait for work, on average. */
 export function trainingCosts(
   { cluster, config, formats, layout, software, routing = 'even' }: TrainingScenario,
   model: CostModel,
+  idle = 0,
 ): TrainingCosts {
   const { device } = cluster;
   const busiest = busiestRank(config, layout, routing);
@@ -112,6 +118,7 @@ export function trainingCosts(
     parameters,
     kernel,
     launches: launchesOf,
+    pace: (secondsBetween) => model.pace?.({ secondsBetween, idle }, cluster) ?? 1,
     talk({ axis, call, bytes }) {
       const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
       const seconds = model.talkSeconds(

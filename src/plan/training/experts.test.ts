@@ -61,3 +61,18 @@ test('passes that other kernels make as well are saved: of weights with activati
   const dense = namedScenario({ cluster: '8xh100', layout: 'dp=8,zero=3', globalBatch: 8 });
   expect(timeOf(dense, { experts: 'fused' })).toEqual(timeOf(dense, { experts: 'by op' }));
 });
+
+test('a host that waits for rows to be counted runs less far ahead: where it takes about as long as the device, both take longer', () => {
+  const qwen = experts('qwen3-30b-a3b', 8);
+  const step = (takesTurnsAwaiting: number, experts: Software['experts']) =>
+    predictTraining(
+      { ...qwen, software: { ...qwen.software, launches: 'interpreted', experts } },
+      { ...fittedCosts, parameters: { ...trainingParameters, takesTurnsAwaiting } },
+    ).stepSeconds;
+  const ahead = step(trainingParameters.takesTurns, 'looped');
+  const awaiting = step(trainingParameters.takesTurnsAwaiting, 'looped');
+  expect(awaiting).toBeGreaterThan(ahead);
+  // Never longer than one after the other.
+  expect(awaiting).toBeLessThan(2 ** (1 / trainingParameters.takesTurnsAwaiting) * ahead);
+  expect(step(1, 'fused')).toBe(step(8, 'fused'));
+});

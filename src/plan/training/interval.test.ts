@@ -35,5 +35,6 @@ test('what predictions know less of they are less sure of', () => {
   const dense = widthOf('llama-3.1-8b', '8xh100');
   expect(widthOf('llama-3.1-8b', '64xh100')).toBeGreaterThan(dense);
   expect(widthOf('mixtral-8x7b', '8xh100')).toBeGreaterThan(dense);
-  expect(widthOf('llama-3.1-8b', '8xmi300x')).toBeCloseTo(2 * dense, 9);
+  // Of whose architecture no step was measured.
+  expect(widthOf('llama-3.1-8b', '8xmi300x')).toBeGreaterThan(1.5 * dense);
 });

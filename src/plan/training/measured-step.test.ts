@@ -10,8 +10,9 @@ import type { Instruction, RankProgram } from '../../step/step.ts';
 import { buildTrainingStep } from '../../step/training-step.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
 import { measuredCluster } from '../hardware/measured-cluster.ts';
+import type { MeasuredPace } from '../hardware/measured-machine.ts';
 import { ownRuntime } from '../software/software.ts';
-import { predictTraining, stepSettings } from './predict-training.ts';
+import { playTraining, predictTraining, stepSettings } from './predict-training.ts';
 import { mixedPrecision, type TrainingScenario } from './scenario.ts';
 
 const llama = parseModelConfig({ ...findPreset('llama-tiny'), num_hidden_layers: 2 }, 'llama');
@@ -89,4 +90,46 @@ test('alone a rank is as much faster as was measured', () => {
     return predictTraining({ ...scenarioOf('tp=1'), cluster }, fittedCosts).stepSeconds;
   };
   expect(of(1) / of(2)).toBeCloseTo(0.75, 9);
+});
+
+describe('ranks that meet take longer for their kernels, not for what they say', () => {
+  const timeOf = (layout: string, pace: MeasuredPace) => {
+    const scenario = scenarioOf(layout);
+    const cluster = measuredCluster({ ...measuredMachine(), pace }, 2);
+    return predictTraining({ ...scenario, cluster }, fittedCosts).time;
+  };
+  const always = (over: number): MeasuredPace => [
+    [1e-9, over],
+    [1, over],
+  ];
+  test.each(['dp=2', 'tp=2', 'cp=2', 'pp=2'])('%s', (layout) => {
+    const [alone, slowed] = [timeOf(layout, always(1)), timeOf(layout, always(1.25))];
+    for (const part of ['compute', 'optimizer', 'bubble'] as const)
+      expect(slowed[part]).toBeCloseTo(1.25 * alone[part], 12);
+    for (const part of ['tp', 'cp', 'dp'] as const) expect(slowed[part]).toBe(alone[part]);
+  });
+
+  test('the more often they meet, the more', () => {
+    const pace: MeasuredPace = [
+      [1e-9, 3],
+      [1, 1],
+    ];
+    const over = (layout: string) => timeOf(layout, pace).compute / timeOf(layout, always(1)).compute;
+    expect([over('dp=2'), over('pp=2')]).toEqual([1, 1]);
+    expect(over('cp=2')).toBeGreaterThan(1);
+    expect(over('tp=2')).toBeGreaterThan(1);
+  });
+});
+
+test('stages work at the pace of as many ranks as their schedule leaves at work', () => {
+  const pace: MeasuredPace = [[1, 1.5]];
+  const at = (layout: string, turns: number) => ({
+    ...scenarioOf(layout),
+    cluster: measuredCluster({ ...measuredMachine(), pace, turns }, 2),
+  });
+  const compute = (layout: string, turns: number) => predictTraining(at(layout, turns), fittedCosts).time.compute;
+  const { bubbleFraction } = playTraining(at('pp=2', 1), fittedCosts);
+  expect(bubbleFraction).toBeGreaterThan(0.1);
+  expect(compute('pp=2', 1.4) / compute('pp=2', 1)).toBeCloseTo(1 + 0.4 * bubbleFraction, 12);
+  expect(compute('tp=2', 1.4)).toBe(compute('tp=2', 1));
 });

@@ -55,8 +55,8 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
   const settings = stepSettings(scenario);
   const schedule = scheduleOf(layout, microbatches);
   const summaries = summariseStages(settings, widthsOf(formats));
-  const stages = timedStages(scenario, summaries, model);
-  const { makespan } = playStages(schedule, stages, software);
+  const { stages, played } = playedStages(scenario, summaries, model);
+  const { makespan } = played;
   const unsent = stages.map((stage) => ({ ...stage, send: 0 }));
   const alone = layout.pp > 1 ? playStages(schedule, unsent, software).makespan : makespan;
   const after = (stage: StageTime) => stage.data.exposed + stage.optimizer;
@@ -83,20 +83,32 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
 
 /** The schedule of a step on the clock: what of it comes before gradients that nothing hides and the optimizer. */
 export function playTraining(scenario: TrainingScenario, model: CostModel): Played {
-  const { layout, microbatches, formats, software } = scenario;
-  const summaries = summariseStages(stepSettings(scenario), widthsOf(formats));
-  return playStages(scheduleOf(layout, microbatches), timedStages(scenario, summaries, model), software);
+  const summaries = summariseStages(stepSettings(scenario), widthsOf(scenario.formats));
+  return playedStages(scenario, summaries, model).played;
 }
 
-/** Of every stage, by its summary. */
+/** Where ranks were measured beside each other, they work at the pace of as many as the schedule leaves at work. */
+function playedStages(scenario: TrainingScenario, summaries: readonly StageSummary[], model: CostModel) {
+  const { layout, microbatches, cluster, software } = scenario;
+  const schedule = scheduleOf(layout, microbatches);
+  const playAt = (idle: number) => {
+    const stages = timedStages(scenario, summaries, model, idle);
+    return { stages, played: playStages(schedule, stages, software) };
+  };
+  const busy = playAt(0);
+  return cluster.measured && layout.pp > 1 ? playAt(busy.played.bubbleFraction) : busy;
+}
+
+/** Of every stage, by its summary. `idle`: share of ranks that wait for work. */
 export function timedStages(
   scenario: TrainingScenario,
   summaries: readonly StageSummary[],
   model: CostModel,
+  idle = 0,
 ): StageTime[] {
   const on = once((device: Device) => {
     const alike = onKind(scenario, device);
-    const costs = trainingCosts(alike, model);
+    const costs = trainingCosts(alike, model, idle);
     return once((summary: StageSummary) => stageTime(summary, costs, alike));
   });
   const kinds = kindsOfStages(scenario.cluster, scenario.layout);

@@ -88,7 +88,7 @@ export function runSeconds({ kernels, talk }: RunSummary, costs: TrainingCosts, 
     launched += count * costs.launches(kernel);
     if (kernel.kind === 'attention') attention += seconds;
   }
-  const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs);
+  const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs, software);
   return shownSeconds(sums, costs.parameters, software);
 }
 
@@ -109,23 +109,28 @@ export function withTalk(
   sums: RunSums,
   talk: readonly CountedTalk[],
   costs: Pick<TrainingCosts, 'talk' | 'parameters'>,
+  software: Software,
 ): RunSums {
-  const { collectiveLaunches, awaitedLaunches } = costs.parameters;
+  const { collectiveLaunches, awaitedLaunches, metSeconds } = costs.parameters;
+  const met = software.launches === 'interpreted' || software.launches === 'awaited' ? metSeconds : 0;
   const sum = { ...sums };
   for (const each of talk) {
     const cause = causeOf(each);
-    sum.launched += each.count * (collectiveLaunches + (cause === 'tp' ? awaitedLaunches * each.ranks : 0));
-    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] += each.count * costs.talk(each);
+    sum.launched += each.count * (collectiveLaunches + (cause === 'tp' ? awaitedLaunches * pairs(each.ranks) : 0));
+    sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] +=
+      each.count * (costs.talk(each) + (cause === 'tp' ? met : 0));
   }
   return sum;
 }
+
+const pairs = (ranks: number): number => (ranks * (ranks - 1)) / 2;
 
 export function shownSeconds(
   { compute, attention, launched, shifted, ...talk }: RunSums,
   parameters: TrainingCosts['parameters'],
   software: Software,
 ): RunSeconds {
-  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns } = parameters;
+  const { hiddenTensor, hiddenExperts, slowedBeside, launchSeconds, takesTurns, takesTurnsAwaiting } = parameters;
   const hidden = {
     tp: software.overlapsTensor ? hiddenTensor * talk.tp : 0,
     cp: software.overlapsRing ? Math.min(shifted, attention) : 0,
@@ -142,10 +147,12 @@ export function shownSeconds(
     offload: 0,
   };
   const host = launched * launchSeconds[software.launches];
+  // Rows for experts are counted on the device, and the host has to know how many.
+  const turns = software.experts === 'looped' && talk.ep > 0 ? takesTurnsAwaiting : takesTurns;
   // Where each kernel is awaited before the next is launched, the device hides nothing of that.
   return {
     ...device,
-    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, takesTurns),
+    launches: software.launches === 'awaited' ? host : waiting(allSeconds(device), host, turns),
   };
 }
 

@@ -2,15 +2,15 @@
 import type { Work } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import type { Software } from '../software/software.ts';
-import type { ChunkSummary, CountedTalk, StageSummary, StateBytes } from '../summary/summary.ts';
+import type { ChunkSummary, CountedTalk, RunSummary, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import { movedOf } from './offload-memory.ts';
 import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
-import { pieceSeconds } from './pieces.ts';
 import { addSeconds, chunkSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import { type TrainingScenario, widthsOf } from './scenario.ts';
 import { sideBySide } from './side-by-side.ts';
 import { trainingParameters } from './training-parameters.ts';
+import { updatedSeconds } from './updated.ts';
 
 export interface StageTime {
   /** Of one microbatch. */
@@ -25,7 +25,12 @@ export interface StageTime {
 export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario): StageTime {
   const { software, layout } = scenario;
   const withCopies = (chunk: ChunkSummary, kind: Work['kind'], software: Software): RunSeconds =>
-    besideCopies(chunkSeconds(chunk, kind, costs, software), kind, movedOf(scenario, chunk), scenario.cluster);
+    besideCopies(
+      paced(chunkSeconds(chunk, kind, costs, software), meetingsIn(chunk[kind]), costs),
+      kind,
+      movedOf(scenario, chunk),
+      scenario.cluster,
+    );
   // Halves of backwards are looked at where a schedule has them.
   const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => withCopies(kinds, kind, software)));
   const apart = summary.chunks.map((kinds) =>
@@ -38,18 +43,33 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
     forward: whole('forward').compute,
     backward: whole('backward').compute,
   });
+  const updated = updatedSeconds(summary, scenario, costs);
   return {
     work({ kind, chunk, beside }) {
       if (!beside) return chunks[chunk]!(kind);
       return kind === 'forward' ? pairs(chunk).forward : pairs(1 - chunk).backward;
     },
     send: layout.pp > 1 ? costs.talk({ axis: 'pp', call: 'send', bytes: summary.sendBytes }) : 0,
-    data,
-    optimizer:
-      optimizerOf(summary, costs, scenario, whole('backward').compute) +
-      pieceSeconds(summary, scenario, costs.parameters),
+    data: { all: data.all + updated, exposed: data.exposed + updated },
+    optimizer: optimizerOf(summary, costs, scenario, whole('backward').compute),
   };
 }
+
+/**
+ * Of a microbatch: at its collectives, of which a ring's come in pairs, keys with values. Messages of a pipeline are none: what holds up one stage now and then,
+ * the idle times that a schedule leaves the others take up.
+ */
+const meetingsIn = ({ talk }: RunSummary): number =>
+  talk.reduce((sum, { ranks, call, count }) => {
+    if (ranks === 1) return sum;
+    return sum + (call === 'ringShift' ? count / 2 : count);
+  }, 0);
+
+/** Kernels as ranks take them that meet so often; with no meeting in it a step is longer than what its kernels vary over. */
+const paced = (seconds: RunSeconds, meetings: number, { pace }: TrainingCosts): RunSeconds => ({
+  ...seconds,
+  compute: seconds.compute * pace(seconds.compute / meetings),
+});
 
 /** `window`: seconds of the last backward. */
 function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: TrainingScenario, window: number): number {
@@ -57,7 +77,7 @@ function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: Trai
   if (offload?.optimizer) return hostOptimizerSeconds(summary.state, scenario, window);
   return software.fusedOptimizer
     ? optimizerSeconds(summary.state, scenario, costs.parameters)
-    : runSeconds(summary.once, costs, software).compute;
+    : paced(runSeconds(summary.once, costs, software), 0, costs).compute;
 }
 
 /** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */

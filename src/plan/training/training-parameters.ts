@@ -26,16 +26,23 @@ export interface TrainingParameters {
    * where each is awaited: the same step of 80 A100 takes 14.6 s longer, 3 ms for each of its layers and microbatches (BigScience's chronicles, 2022).
    */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
-  /** Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches. */
+  /**
+   * Of the work for the host that a kernel is which an interpreter launches, one that a library's loop over experts launches: the loop is compiled,
+   * but splits and allocates tensors for each (NVIDIA/TransformerEngine#1499). Set by hand to measured steps of mixtures.
+   */
   readonly loopedLaunch: number;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
-  /** And for each rank that tensor-parallel sums are of so many more: no host goes on before the slowest of them (vTrain, tp of 1 to 8). */
+  /** And of a tensor-parallel sum for each pair of its ranks so many more: no host goes on before the slowest (vTrain: a layer of tp 1 to 8 takes 3.0, 3.4, 3.2 and 4.2 ms). */
   readonly awaitedLaunches: number;
+  /** That a tensor-parallel sum waits for the last of its ranks, where kernels are launched one by one. */
+  readonly metSeconds: number;
   /** Of the rate of gathers by block, those of every tensor by itself: ZeRO-3 of SC'21 on 384 to 2,240 GPUs alike. */
   readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: a part of the model takes this norm of both. */
   readonly takesTurns: number;
+  /** The same where the host waits for the device in every layer, so that neither runs far ahead of the other. Set by hand to measured steps of mixtures. */
+  readonly takesTurnsAwaiting: number;
 }
 
 export const trainingParameters: TrainingParameters = {
@@ -51,7 +58,9 @@ export const trainingParameters: TrainingParameters = {
   launchSeconds: { interpreted: 31e-6, awaited: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
   loopedLaunch: 0.5,
   collectiveLaunches: 2,
-  awaitedLaunches: 0.4,
+  awaitedLaunches: 0.1,
+  metSeconds: 120e-6,
   tensorGathers: 0.22,
   takesTurns: 8,
+  takesTurnsAwaiting: 3,
 };

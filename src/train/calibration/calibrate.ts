@@ -2,15 +2,15 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { type AbortSignalLike, throwIfAborted } from '../../abort-signal.ts';
 import { groupKey, worldGroup } from '../../mesh/mesh.ts';
-import { fitKernels, quantile, type TimedKernel } from '../../plan/cost/measured/fit-measured.ts';
+import { fitKernels, quantile } from '../../plan/cost/measured/fit-measured.ts';
 import type { MeasuredMachine, MeasuredTalk } from '../../plan/hardware/measured-machine.ts';
 import { availableMemory } from '../../runtime/available-memory.ts';
 import { runWorld } from '../../runtime/world.ts';
 import { createPool, type WorldPool } from '../../runtime/world-pool.ts';
-import type { StepSettings } from '../../step/settings.ts';
 import { talkOf } from '../../step/talk.ts';
-import { calibrationCases } from './cases.ts';
-import type { TimedStepsJob, TimedStepsReport } from './timed-steps-rank.ts';
+import { type CalibrationCase, calibrationCases, probeName } from './cases.ts';
+import { paceOf, turnsOf } from './pace.ts';
+import type { TimedStep, TimedStepsJob, TimedStepsReport } from './timed-steps-rank.ts';
 import type { TimedTalkJob } from './timed-talk-rank.ts';
 
 export interface Calibrating {
@@ -52,32 +52,31 @@ export async function calibrate({ signal, pool: given, onProgress }: Calibrating
   };
   const run = { pool, ...(signal ? { signal } : {}) };
   try {
-    const steps = cases.map(({ settings }) => settings);
     const timed = await next(cases.length + roundsWeight, () =>
-      timeSteps(steps, cores, stepSeconds, run, ({ compiled, share }) =>
+      timeSteps(cases, cores, stepSeconds, run, ({ compiled, share }) =>
         onProgress?.({ done: compiled + share * roundsWeight, total }),
       ),
     );
     const probe = cases.findIndex(({ name }) => name === probeName);
-    const [alone] = await next(1, () => timeSteps([steps[probe]!], 1, aloneSeconds, run));
+    const [alone] = await next(1, () => timeSteps([cases[probe]!], 1, aloneSeconds, run));
     const talk: MeasuredTalk[] = [];
     for (const ranks of sizes) talk.push(await next(1, () => timeTalk(ranks, run)));
     onProgress?.({ done, total });
+    const kernels = fitKernels(timed.flatMap((step) => step.kernels));
     return {
       title: cpus()[0]?.model ?? 'unknown processor',
       cores,
       memoryBytes: totalmem(),
-      kernels: fitKernels(timed.flat()),
-      alone: paceOf(alone!, timed[probe]!),
+      kernels,
+      alone: quantile(alone!.seconds, 0.5) / quantile(timed[probe]!.seconds, 0.5),
+      pace: paceOf(cases, timed, kernels, cores),
+      turns: turnsOf(cases, timed, cores),
       talk,
     };
   } finally {
     if (!given) await pool.close();
   }
 }
-
-/** Timed on one rank too. */
-const probeName = 'llama 512, longer';
 
 /** Of groups: powers of two, and all cores. */
 function groupSizes(cores: number): number[] {
@@ -88,16 +87,16 @@ function groupSizes(cores: number): number[] {
 
 type Run = { readonly pool: WorldPool; readonly signal?: AbortSignalLike };
 
-/** By step. */
+/** By step: kernels of all ranks, and until the last was through. */
 async function timeSteps(
-  steps: readonly StepSettings[],
+  steps: readonly CalibrationCase[],
   ranks: number,
   seconds: number,
   run: Run,
   onReport?: (report: TimedStepsReport) => void,
-): Promise<TimedKernel[][]> {
+): Promise<TimedStep[]> {
   const job: TimedStepsJob = { steps, seconds };
-  const talks = steps.map(talkOf);
+  const talks = steps.map(({ settings }) => talkOf(settings));
   const groups = [...(ranks > 1 ? [worldGroup(ranks)] : []), ...talks.flatMap((talk) => talk.groups)];
   const results = (await runWorld({
     plan: {
@@ -110,25 +109,13 @@ async function timeSteps(
     jobs: Array.from({ length: ranks }, () => job),
     onReport: (rank, message) => void (rank === 0 && onReport?.(message as TimedStepsReport)),
     ...run,
-  })) as TimedKernel[][][];
-  return steps.map((_, step) => slowest(results.map((each) => each[step]!).filter((each) => each.length > 0)));
-}
-
-/** Ranks meet again and again: of what they do alike the time of the slowest counts, each time. What only one does stands for itself. */
-function slowest([first, ...others]: readonly TimedKernel[][]): TimedKernel[] {
-  const isAlike = (other: readonly TimedKernel[]): boolean =>
-    other.length === first!.length &&
-    other.every(({ kernel, seconds }, i) => {
-      const own = first![i]!;
-      return seconds.length === own.seconds.length && JSON.stringify(kernel) === JSON.stringify(own.kernel);
-    });
-  const alike = others.filter(isAlike);
-  const rest = others.filter((other) => !isAlike(other)).flat();
-  const together = first!.map(({ kernel, seconds }, i) => ({
-    kernel,
-    seconds: seconds.map((own, time) => Math.max(own, ...alike.map((other) => other[i]!.seconds[time]!))),
+  })) as TimedStep[][];
+  return steps.map((_, step) => ({
+    kernels: results.flatMap((each) => each[step]!.kernels),
+    seconds: results[0]![step]!.seconds.map((_, round) =>
+      Math.max(...results.map((each) => each[step]!.seconds[round]!)),
+    ),
   }));
-  return [...together, ...rest];
 }
 
 /** Of each length the time of the rank that takes longest. */
@@ -154,10 +141,4 @@ async function timeTalk(ranks: number, run: Run): Promise<MeasuredTalk> {
     ranks,
     seconds: Object.fromEntries(names.map((name) => [name, slowest(name)])) as unknown as MeasuredTalk['seconds'],
   };
-}
-
-/** Of the same kernels, each once: what they take where one rank works, over what they take where all do. */
-function paceOf(alone: readonly TimedKernel[], together: readonly TimedKernel[]): number {
-  const all = (timed: readonly TimedKernel[]) => timed.reduce((sum, { seconds }) => sum + quantile(seconds, 0.5), 0);
-  return all(alone) / all(together);
 }

@@ -9,7 +9,14 @@ import type { StepSettings } from '../../step/settings.ts';
 export interface CalibrationCase {
   readonly name: string;
   readonly settings: StepSettings;
+  /** Every rank waits for all others after so many instructions; undefined: at the end of the step. */
+  readonly meetEvery?: number;
+  /** From one meeting to the next only one rank works, while the others wait for their turn. */
+  readonly inTurns?: true;
 }
+
+/** Timed on one rank too. */
+export const probeName = 'llama 512, longer';
 
 interface Sizes {
   readonly hidden: number;
@@ -31,6 +38,8 @@ const sizes = ({ hidden, heads, kvHeads, mlp, vocab, layers = 2 }: Sizes) => ({
 
 const tiny: Sizes = { hidden: 128, heads: 4, kvHeads: 2, mlp: 352, vocab: 320 };
 const small: Sizes = { hidden: 256, heads: 4, kvHeads: 4, mlp: 704, vocab: 2048 };
+const few: Sizes = { hidden: 192, heads: 3, kvHeads: 3, mlp: 512, vocab: 320 };
+const more: Sizes = { hidden: 320, heads: 5, kvHeads: 5, mlp: 896, vocab: 320 };
 const medium: Sizes = { hidden: 512, heads: 8, kvHeads: 4, mlp: 1408, vocab: 320 };
 const wide: Sizes = { hidden: 1024, heads: 8, kvHeads: 8, mlp: 2816, vocab: 2048, layers: 1 };
 
@@ -68,25 +77,38 @@ export function calibrationCases(ranks: number): CalibrationCase[] {
       precision: 'f32',
     },
   });
+  const short = step('llama 128', llama(tiny), 256);
+  const probe = step(probeName, llama(medium), 512);
+  const meeting = (of: CalibrationCase, meetEvery: number): CalibrationCase => ({
+    ...of,
+    name: `${of.name}, meeting every ${meetEvery}`,
+    meetEvery,
+  });
   const alone = [
-    step('llama 128', llama(tiny), 256),
+    short,
     step('llama 256', llama(small), 1024),
     step('llama 512', llama(medium), 128),
-    step('llama 512, longer', llama(medium), 512),
+    probe,
     step('llama 1024', llama(wide), 128),
     step('gpt2 256', gpt2(small), 256),
-    step('mixtral 256', mixtral(small), 256),
+    step('gpt2 512', gpt2(medium), 320),
+    step('mixtral 192', mixtral(few), 256),
   ];
   if (pairs === 0) return alone;
-  const chosen = step('mixtral 256, ep', mixtral(small), 512, { ep: 2 });
+  const chosen = step('mixtral 320, ep', mixtral(more), 512, { ep: 2 });
   return [
     ...alone,
+    // From some tenths of a millisecond to some tens.
+    meeting(short, 4),
+    meeting(probe, 2),
+    meeting(probe, 20),
+    { ...meeting(probe, 60), name: `${probe.name}, in turns`, inTurns: true },
     step('llama 256, tp', llama(small), 512, { tp: 2, sp: true }),
     step('llama 256, ring', llama(small), 1024, { cp: 2 }),
     step('llama 256, ulysses', llama(small), 512, { cp: 2, cpMode: 'ulysses' }),
     chosen,
     {
-      name: 'mixtral 256, experts choose',
+      name: 'mixtral 320, experts choose',
       settings: { ...chosen.settings, router: { ...plainRouter, routing: 'experts' } },
     },
   ];

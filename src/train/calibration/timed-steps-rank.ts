@@ -14,10 +14,11 @@ import type { Instruction, RankProgram } from '../../step/step.ts';
 import { buildTrainingStep } from '../../step/training-step.ts';
 import { initialise } from '../initial.ts';
 import { optimizerDefaults, writeOptimizer } from '../optimizer.ts';
+import type { CalibrationCase } from './cases.ts';
 
 export interface TimedStepsJob {
   /** Of a layout of one rank each rank takes the step by itself; those of a layout of several the first ones together. */
-  readonly steps: readonly StepSettings[];
+  readonly steps: readonly Pick<CalibrationCase, 'settings' | 'meetEvery' | 'inTurns'>[];
   /** Rounds go on until so many seconds have gone, besides what comes before the first. */
   readonly seconds: number;
 }
@@ -31,35 +32,52 @@ export interface TimedStepsReport {
   readonly share: number;
 }
 
-/** By step; none of those in which this rank takes no part. */
+/** A step on one rank, or as it waited for others to take one. */
+export interface TimedStep {
+  /** What kernels took in each round, in the order in which they run; none where this rank takes no part. */
+  readonly kernels: readonly TimedKernel[];
+  /** Of each round, until all ranks are through. */
+  readonly seconds: readonly number[];
+}
+
+/** By step. */
 export async function rank(
   transport: Transport,
   job: unknown,
   report: (message: TimedStepsReport) => void,
-): Promise<TimedKernel[][]> {
+): Promise<TimedStep[]> {
   const { steps, seconds } = job as TimedStepsJob;
-  const opened = steps.map((settings, compiled) => {
-    report({ compiled, share: 0 });
-    return openStep(settings, transport);
-  });
   const group = worldGroup(transport.size);
+  const meet = (): void => {
+    if (transport.size > 1) transport.barrier(group, 'timed steps');
+  };
+  const opened = steps.map((step, compiled) => {
+    report({ compiled, share: 0 });
+    return openStep(step, transport, meet);
+  });
+  const whole: number[][] = steps.map(() => []);
   const start = performance.now();
   // All agree on how many rounds there are.
   const gone = new Float64Array(1);
   for (let round = 1; round <= leastRounds || gone[0]! < seconds; round++) {
     report({ compiled: steps.length, share: Math.min(1, gone[0]! / seconds) });
-    for (const step of opened) {
-      if (transport.size > 1) transport.barrier(group, 'timed steps');
-      step?.play(round);
+    for (const [at, step] of opened.entries()) {
+      step?.fill(round);
+      meet();
+      const begin = performance.now();
+      step?.run();
+      meet();
+      whole[at]!.push((performance.now() - begin) / 1000);
     }
     gone[0] = (performance.now() - start) / 1000;
     if (transport.size > 1) transport.allReduce(group, gone, 'max', 'timed steps');
   }
   for (const step of opened) step?.dispose();
-  return opened.map((step) => step?.timed() ?? []);
+  return opened.map((step, at) => ({ kernels: step?.timed() ?? [], seconds: whole[at]!.slice(1) }));
 }
 
-function openStep(settings: StepSettings, transport: Transport) {
+function openStep(step: TimedStepsJob['steps'][number], transport: Transport, meetOnce: () => void) {
+  const { settings, meetEvery, inTurns } = step;
   const { layout } = settings;
   const ranks = worldSize(layout);
   if (ranks > 1 && transport.rank >= ranks) return undefined;
@@ -68,6 +86,13 @@ function openStep(settings: StepSettings, transport: Transport) {
   const program = nodeByNode(buildTrainingStep(settings, own));
   const memory = allocateMemory([program], (bytes) => transport.allocate(bytes));
   const times: number[][] = program.instructions.map(() => []);
+  const meet = (times: number): void => {
+    for (let time = 0; time < times; time++) meetOnce();
+  };
+  /** Meetings until the next turn, and those before the first and after the last. */
+  const turns = inTurns
+    ? { next: transport.size, before: transport.rank, after: transport.size - 1 - transport.rank }
+    : { next: 1, before: 0, after: 0 };
   let at = 0;
   const {
     memory: { of },
@@ -76,19 +101,31 @@ function openStep(settings: StepSettings, transport: Transport) {
   } = createExecutor(program, {
     transport,
     memory,
-    observe: (_, start, end) => void times[at++ % times.length]!.push((end - start) / 1000),
+    observe(_, start, end) {
+      times[at]!.push((end - start) / 1000);
+      at = (at + 1) % times.length;
+      if (at > 0 && meetEvery !== undefined && at % meetEvery === 0) meet(turns.next);
+    },
   });
   if (program.one !== undefined) of(program.one).fill(1);
   for (const { spec, ranges, numbers } of heldNumbers(program.state, 'parameter', memory.state, layout, coords))
     initialise(numbers, spec, ranges, 1);
   const sequence = sequencesOf(settings);
   return {
-    play(number: number): void {
+    fill(number: number): void {
       fillStep(of, program, { settings, coords, step: number, sequence });
       writeOptimizer(of(program.optimizer), number, optimizerDefaults(1e-4, 100));
-      run();
     },
-    timed: () => byKernel(program, times),
+    run() {
+      meet(turns.before);
+      run();
+      meet(turns.after);
+    },
+    timed: () =>
+      program.instructions.flatMap((instruction, index): TimedKernel[] => {
+        const kernel = kernelOfInstruction(instruction, program);
+        return kernel ? [{ kernel, seconds: times[index]!.slice(1) }] : [];
+      }),
     dispose,
   };
 }
@@ -104,19 +141,6 @@ const sequencesOf =
       targets: Int32Array.from({ length: seqLen }, (_, at) => token(from + at + 1)),
     };
   };
-
-function byKernel(step: RankProgram, times: readonly (readonly number[])[]): TimedKernel[] {
-  const found = new Map<string, { kernel: KernelShape; seconds: number[] }>();
-  for (const [index, instruction] of step.instructions.entries()) {
-    const kernel = kernelOfInstruction(instruction, step);
-    if (!kernel) continue;
-    const key = JSON.stringify(kernel);
-    const same = found.get(key) ?? { kernel, seconds: [] };
-    found.set(key, same);
-    same.seconds.push(...times[index]!.slice(1));
-  }
-  return [...found.values()];
-}
 
 function kernelOfInstruction(instruction: Instruction, { segments, buffers }: RankProgram): KernelShape | undefined {
   switch (instruction.kind) {

@@ -18,7 +18,7 @@ export function productName(kernel: Product): ProductName {
   }
 }
 
-/** Calls, multiply-adds, and numbers of each operand and of the result, which are packed, read and written. */
+/** Calls, multiply-adds, and numbers of each operand and of the result, which are packed, read and written; of attention, scores, rows and masks. */
 export function productAmounts(kernel: Product): number[] {
   switch (kernel.kind) {
     case 'matmul': {
@@ -30,12 +30,26 @@ export function productAmounts(kernel: Product): number[] {
       return [groups, rows * n * k, rows * k, groups * n * k, rows * n];
     }
     case 'attention': {
-      const { batch, heads, kvHeads, scores, headDim, valueDim, queries } = kernel;
+      const { batch, heads, kvHeads, scores, headDim, valueDim, queries, keys } = kernel;
       const all = batch * heads * scores;
-      return [batch * kvHeads, all * (headDim + valueDim), all, batch * heads * queries * (headDim + valueDim)];
+      const features = headDim + valueDim;
+      return [
+        batch * kvHeads,
+        all * features,
+        all,
+        batch * heads * queries * features,
+        batch * hidden(scores, queries * keys),
+      ];
     }
   }
 }
+
+/**
+ * Pairs of a query and a key that masks are made for, once for all heads (`hideKeys` of ops/attention-loop.ts): those of the tiles on the diagonal. Causal
+ * attention sees half of all pairs, and computes so many more as lie behind the diagonal in those tiles; where all or just half of the pairs are computed,
+ * there is no diagonal in them.
+ */
+const hidden = (scores: number, pairs: number): number => (scores < pairs ? Math.max(0, 2 * scores - pairs) : 0);
 
 /** A call, and the bytes that it goes through. */
 export const memoryAmounts = ({ floats, bytes }: Extract<KernelShape, { readonly kind: 'memory' }>): number[] => [

@@ -21,13 +21,30 @@ export function fitKernels(timed: readonly TimedKernel[]): MeasuredKernels {
       const op = kernel.op ?? '';
       memory.set(op, [...(memory.get(op) ?? []), { amounts: memoryAmounts(kernel), seconds }]);
     }
+  const others = nonNegativeFit([...memory.values()].flat());
   return {
     products: Object.fromEntries(
       [...products].map(([name, rows]) => [name, nonNegativeFit(rows)]),
     ) as unknown as MeasuredKernels['products'],
-    memory: Object.fromEntries([...memory].map(([op, rows]) => [op, nonNegativeFit(rows)])),
-    others: nonNegativeFit([...memory.values()].flat()),
+    memory: Object.fromEntries([...memory].map(([op, rows]) => [op, ofOp(rows, others[0]!)])),
+    others,
   };
+}
+
+/** Sizes that differ by less do not tell calls from bytes. */
+const apart = 1.2;
+
+/** Of an op that was measured in one size only a call takes what calls of all take, at most all of its time, and the rest is by its bytes. */
+function ofOp(rows: readonly Measured[], call: number): number[] {
+  const bytes = rows.map(({ amounts }) => amounts[1]!);
+  const most = Math.max(...bytes);
+  if (most > apart * Math.min(...bytes) || most === 0) return nonNegativeFit(rows);
+  const seconds = quantile(
+    rows.map((row) => row.seconds),
+    0.5,
+  );
+  const ofCall = Math.min(call, seconds);
+  return [ofCall, (seconds - ofCall) / most];
 }
 
 /** The same kernel's times together. */

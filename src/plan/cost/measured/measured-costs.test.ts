@@ -1,7 +1,7 @@
 // Seconds on a machine that was measured: its own numbers where they are known, and what lies between them.
 import { expect, test } from 'vitest';
 import { measuredMachine } from '../../../../test/measured-machine.ts';
-import { measuredKernelSeconds, measuredTalkSeconds } from './measured-costs.ts';
+import { measuredKernelSeconds, measuredPace, measuredTalkSeconds } from './measured-costs.ts';
 
 const { kernels, talk } = measuredMachine(['add']);
 const allReduce = (bytes: number, ranks = 2) =>
@@ -26,4 +26,23 @@ test('an op has its own costs; one that was not measured those of all others', (
   const of = ([call, byte]: readonly number[]) => call! + byte! * (4 * 1000 + 96);
   expect(moved('add')).toBeCloseTo(of(kernels.memory.add!), 15);
   expect(moved('toString')).toBeCloseTo(of(kernels.others), 15);
+});
+
+test('ranks that meet more seldom than any that were measured lose as much as those that met most seldom', () => {
+  const pace = [
+    [0.001, 1.4],
+    [0.1, 1.2],
+  ] as const;
+  const at = [0, 0.001, 0.0505, 0.1, Number.POSITIVE_INFINITY].map((secondsBetween) =>
+    measuredPace({ secondsBetween, idle: 0 }, { pace, turns: 0.5 }),
+  );
+  for (const [i, over] of [1.4, 1.4, 1.3, 1.2, 1.2].entries()) expect(at[i]).toBeCloseTo(over, 12);
+});
+
+test('the more ranks idle, the nearer to the pace of one at work; kernels never take less than they cost', () => {
+  const pace = [[1, 1.2]] as const;
+  const at = (idle: number, turns: number) => measuredPace({ secondsBetween: 1, idle }, { pace, turns });
+  expect(at(0.25, 0.8)).toBeCloseTo(1.2 * 0.95, 12);
+  expect(at(0.5, 1.4)).toBeCloseTo(1.2 * 1.2, 12);
+  expect(at(1, 0.8)).toBe(1);
 });

@@ -1,8 +1,7 @@
-// Seconds of kernels and of calls between ranks on a machine that was measured.
-import type { CollectiveOp } from '../../../mesh/traffic.ts';
+// Seconds of kernels and of calls between ranks on a machine that was measured, and what ranks lose that wait for each other.
 import type { KernelShape } from '../../../program/kernel-shape.ts';
-import type { MeasuredKernels, MeasuredTalk } from '../../hardware/measured-machine.ts';
-import type { GroupTalk } from '../cost-model.ts';
+import type { MeasuredKernels, MeasuredMachine, MeasuredTalk } from '../../hardware/measured-machine.ts';
+import type { GroupTalk, Meetings } from '../cost-model.ts';
 import { memoryAmounts, productAmounts, productName } from './amounts.ts';
 import { costed } from './non-negative-fit.ts';
 
@@ -20,12 +19,18 @@ export function measuredTalkSeconds({ call, bytes, spread }: GroupTalk, talk: re
   return measured ? between(measured.seconds[call], bytes) : 0;
 }
 
-/** On a line from each measured length to the next; longer ones go on as the last two. */
-function between(known: MeasuredTalk['seconds'][CollectiveOp], bytes: number): number {
+/** What is further apart than was measured is as the furthest. While a rank works, as many of the others idle as on average; kernels take no less than they cost. */
+export const measuredPace = (
+  { secondsBetween, idle }: Meetings,
+  { pace, turns }: Pick<MeasuredMachine, 'pace' | 'turns'>,
+): number => Math.max(1, (1 - idle * (1 - turns)) * between(pace, Math.min(secondsBetween, pace.at(-1)![0])));
+
+/** On a line from each measured place to the next; what lies behind goes on as the last two. */
+function between(known: readonly (readonly [number, number])[], asked: number): number {
   const [[fewest, least]] = known as [readonly [number, number]];
-  if (bytes <= fewest) return least;
-  const next = known.findIndex(([length]) => length >= bytes);
+  if (asked <= fewest) return least;
+  const next = known.findIndex(([each]) => each >= asked);
   const at = next < 0 ? known.length - 1 : next;
   const [[from, start], [to, end]] = [known[at - 1]!, known[at]!];
-  return start + ((bytes - from) / (to - from)) * (end - start);
+  return start + ((asked - from) / (to - from)) * (end - start);
 }

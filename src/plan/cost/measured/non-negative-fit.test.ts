@@ -31,6 +31,6 @@ test('what would be less than nothing is nothing', () => {
   ];
   const [first, second] = nonNegativeFit(measured);
   expect(second).toBe(0);
-  // Least squares of first / 1 - 1 and first / 2 - 1.
-  expect(first).toBeCloseTo(1.2, 9);
+  // Least squares of first / 1 - 1, and twice as much of first / 2 - 1.
+  expect(first).toBeCloseTo(4 / 3, 9);
 });

@@ -11,15 +11,15 @@ const sweeps = 3000;
 const still = 1e-9;
 
 /**
- * Seconds of one of each amount, at least 0, with which the predicted times are nearest to those measured: each in proportion to itself, so that short ones
- * count as much as long ones.
+ * Seconds of one of each amount, at least 0, with which the predicted times are nearest to those measured: the squares of errors in proportion to a time,
+ * each counted by that time, as what takes longer is more of a step.
  */
 export function nonNegativeFit(all: readonly Measured[]): number[] {
   const count = all[0]?.amounts.length ?? 0;
-  const rows = all.map(({ amounts, seconds }) => amounts.map((amount) => amount / seconds));
+  const rows = all.map(({ amounts, seconds }) => amounts.map((amount) => amount / Math.sqrt(seconds)));
   const squares = Array.from({ length: count }, (_, j) => rows.reduce((sum, row) => sum + row[j]! ** 2, 0));
   const costs = Array<number>(count).fill(0);
-  const left = rows.map(() => 1);
+  const left = all.map(({ seconds }) => Math.sqrt(seconds));
   for (let sweep = 0; sweep < sweeps; sweep++) {
     let moved = false;
     for (let j = 0; j < count; j++) {

@@ -22,8 +22,8 @@ test.each(devices.map((device) => [device.name, device] as const))('%s: its figu
     const perByte = rates.bf16 / memoryBytesPerSecond;
     expect(perByte).toBeGreaterThan(90);
     expect(perByte).toBeLessThan(600);
-    expect(rates.bf16 / watts).toBeGreaterThan(0.3e12);
-    expect(rates.bf16 / watts).toBeLessThan(3.5e12);
+    expect(rates.bf16 / watts!).toBeGreaterThan(0.3e12);
+    expect(rates.bf16 / watts!).toBeLessThan(3.5e12);
   }
   // All of memory is read in a hundredth of a second to a second.
   expect(memoryBytes / memoryBytesPerSecond).toBeGreaterThan(0.01);

@@ -11,15 +11,8 @@ import {
   type FirstElements,
   type FirstState,
   firstState,
-  type LayerWork,
-  type LeastWork,
   leastFinishing,
   leastGrid,
-  leastWork,
-  productWork,
-  sharedWork,
-  withAttention,
-  workOfLayers,
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
@@ -30,6 +23,15 @@ import { leastKernels } from './least-kernels.ts';
 import { leastParts, type PartsOfKind } from './least-parts.ts';
 import { type AlikeLayers, alikeLayers, tokensOf } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
+import {
+  type LayerWork,
+  type LeastWork,
+  leastWork,
+  productWork,
+  sharedWork,
+  withAttention,
+  workOfLayers,
+} from './least-work.ts';
 import type { StepFigures } from './objective.ts';
 import { type PartElements, partElements } from './part-elements.ts';
 import { type Order, orderOf } from './played-span.ts';

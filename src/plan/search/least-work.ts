@@ -1,0 +1,121 @@
+// Seconds of a microbatch at least, of all layers and of any one of them: by products, with attention, by all that parts do, and with what is shared out.
+import { allSeconds } from '../training/run-seconds.ts';
+import type { LeastKernels } from './least-kernels.ts';
+import type { LeastPart, PartsOfKind } from './least-parts.ts';
+import type { AlikeLayers } from './least-products.ts';
+import type { Kind } from './task.ts';
+import type { TensorSeconds } from './tensor-seconds.ts';
+
+interface LeastLayer {
+  readonly forward: number;
+  readonly backward: number;
+  readonly both: number;
+}
+
+/** Of the same layers and one more. */
+const leastOf = (least: LeastLayer, forward: number, backward: number): LeastLayer => ({
+  forward: Math.min(least.forward, forward),
+  backward: Math.min(least.backward, backward),
+  both: Math.min(least.both, forward + backward),
+});
+
+const noLayer: LeastLayer = {
+  forward: Number.POSITIVE_INFINITY,
+  backward: Number.POSITIVE_INFINITY,
+  both: Number.POSITIVE_INFINITY,
+};
+
+/** Seconds of a microbatch at least. */
+export interface LeastWork {
+  /** Of all layers, with the embedding and the head. */
+  readonly forward: number;
+  readonly backward: number;
+  /** Of backward, what the layers before wait for: ZB-H1 leaves gradients of weights for later. */
+  readonly inputGradient: number;
+  /** Of any one layer, each way and both. */
+  readonly layer: LeastLayer;
+  /** Both ways. */
+  readonly head: number;
+}
+
+/** Of layers that are built alike: seconds of each, as in `LeastWork`. */
+export interface LayerWork extends AlikeLayers {
+  readonly forward: number;
+  readonly backward: number;
+  readonly inputGradient: number;
+}
+
+/** Of products, and of the talk over tp what kernels do not hide. */
+export const productWork = (
+  layers: readonly AlikeLayers[],
+  kind: Kind,
+  kernels: LeastKernels,
+  talk: TensorSeconds,
+): LayerWork[] =>
+  layers.map((alike) => {
+    const { forward, inputGradient, weightGradient, again } = kernels.products(kind, alike.layer);
+    const input = inputGradient + (kind.recompute === 'full' ? again : 0) + talk.backward;
+    return { ...alike, forward: forward + talk.forward, backward: input + weightGradient, inputGradient: input };
+  });
+
+export const withAttention = (all: readonly LayerWork[], kind: Kind, kernels: LeastKernels): LayerWork[] =>
+  all.map((work) => {
+    const { forward, backward } = kernels.attention(kind, work.layer);
+    const back = backward + (kind.recompute === 'full' ? forward : 0);
+    return {
+      ...work,
+      forward: work.forward + forward,
+      backward: work.backward + back,
+      inputGradient: work.inputGradient + back,
+    };
+  });
+
+/** `head`: both ways. */
+export function workOfLayers(all: readonly LayerWork[], head: number): LeastWork {
+  const sum = { forward: 0, backward: head, inputGradient: 0 };
+  let layer = noLayer;
+  for (const { count, forward, backward, inputGradient } of all) {
+    sum.forward += count * forward;
+    sum.backward += count * backward;
+    sum.inputGradient += count * inputGradient;
+    layer = leastOf(layer, forward, backward);
+  }
+  return { ...sum, layer, head };
+}
+
+/** Of all that parts do; `inputGradient`: known to be as much. */
+export function leastWork(layers: readonly AlikeLayers[], { part }: PartsOfKind, inputGradient: number): LeastWork {
+  let [forward, backward] = [0, 0];
+  let layer = noLayer;
+  const add = (part: LeastPart, count: number): number => {
+    const own = { forward: allSeconds(part.seconds('forward')), backward: allSeconds(part.seconds('backward')) };
+    forward += count * own.forward;
+    backward += count * own.backward;
+    if (part.name === 'block') layer = leastOf(layer, own.forward, own.backward);
+    return own.forward + own.backward;
+  };
+  for (const { layer, count } of layers) add(part('block', layer), count);
+  add(part('embedding', 0), 1);
+  const head = add(part('head', 0), 1);
+  return { forward, backward, inputGradient, layer, head };
+}
+
+/** The same with gradients, and parameters too, shared out: of layers alone, which are most. */
+export function sharedWork(
+  layers: readonly AlikeLayers[],
+  work: LeastWork,
+  alone: PartsOfKind,
+  shared: PartsOfKind,
+): LeastWork {
+  let { forward, backward } = work;
+  let least = noLayer;
+  for (const { layer, count } of layers) {
+    const secondsOf = ({ part }: PartsOfKind, work: 'forward' | 'backward') =>
+      allSeconds(part('block', layer).seconds(work));
+    const own = { forward: secondsOf(shared, 'forward'), backward: secondsOf(shared, 'backward') };
+    forward += count * (own.forward - secondsOf(alone, 'forward'));
+    backward += count * (own.backward - secondsOf(alone, 'backward'));
+    least = leastOf(least, own.forward, own.backward);
+  }
+  return { ...work, forward, backward, layer: least };
+}

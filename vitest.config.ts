@@ -7,7 +7,7 @@ const pure = ['plan', 'mesh', 'schedule', 'data', 'model', 'state', 'report'].ma
 
 export default defineConfig({
   test: {
-    globalSetup: ['tools/build-kernels.mjs', 'tools/bundle-ranks.mjs'],
+    globalSetup: ['tools/build-kernels.mjs'],
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'pure', include: pure, isolate: false } },

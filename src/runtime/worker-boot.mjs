@@ -4,5 +4,5 @@ import { register } from 'node:module';
 import { workerData } from 'node:worker_threads';
 
 process.setSourceMapsEnabled(true);
-register('../../tools/typescript-hooks.mjs', import.meta.url, { data: { bundled: true } });
+register('../../tools/typescript-hooks.mjs', import.meta.url);
 await import(workerData?.module ?? './world-worker.ts');

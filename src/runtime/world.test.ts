@@ -205,7 +205,7 @@ test('a signal stops the world', async () => {
 });
 
 test('a module without a rank function, or none at all, is refused', async () => {
-  const wrong = new URL('../../test/links.ts', import.meta.url);
+  const wrong = new URL('./flight-recorder.ts', import.meta.url);
   expect((await failureOf(run(['none', 'none'], { rankModule: wrong }))).message).toMatch(/exports no function "rank"/);
   const missing = new URL('./no-such-module.ts', import.meta.url);
   expect((await failureOf(run(['none'], { rankModule: missing }))).message).toMatch(/no-such-module/);

@@ -216,6 +216,10 @@ const unlessSaid: RowFacts = {
   activationsOnHost: 0,
 };
 
+/** The framework that a row names, of those that a user can name; of several the last. */
+export const frameworkOf = (row: Row): FrameworkName | undefined =>
+  frameworks.findLast(({ says }) => says.test(wordsIn(row, frameworkColumns)))?.name;
+
 /** What a row says, by all rules that its words match; of two that differ the later. */
 export function factsOf(row: Row): RowFacts {
   const all = wordsIn(row, textColumns);

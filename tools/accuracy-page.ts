@@ -14,8 +14,8 @@ import { parseTable, type Row, type TableKind } from '../src/plan/accuracy/table
 import { trainingCase } from '../src/plan/accuracy/training-row.ts';
 import { parseSoftware, tuned } from '../src/plan/software/parse-software.ts';
 import { intervalsOf } from '../src/plan/training/interval.ts';
-import { mixedPrecision } from '../src/plan/training/scenario.ts';
 import { formatCount, formatPercent, formatSeconds } from '../src/units.ts';
+import { withSoftware } from './with-software.ts';
 
 const [folder] = process.argv.slice(2);
 if (!folder) {
@@ -196,11 +196,7 @@ function namedAlone(tables: readonly Judged[]): string {
       const found = trainingCase(row);
       if (typeof found === 'string' || found.measured.stepSeconds === undefined) continue;
       const software = parseSoftware(names[i]!, 'software');
-      const scenarios = found.scenarios.map((each) => ({
-        ...each,
-        software,
-        formats: mixedPrecision(each.formats.products, software),
-      }));
+      const scenarios = found.scenarios.map((each) => withSoftware(each, software));
       const { scenario, prediction } = firstThatFits(scenarios, predictors.training);
       const [low, high] = intervalsOf(scenario, prediction).stepSeconds;
       const { stepSeconds } = found.measured;

@@ -10,12 +10,15 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { firstThatFits, predictedBytes } from '../src/plan/accuracy/judge.ts';
 import { predictors } from '../src/plan/accuracy/predictors.ts';
+import { frameworkOf } from '../src/plan/accuracy/row-facts.ts';
 import { parseTable } from '../src/plan/accuracy/table.ts';
 import { trainingCase } from '../src/plan/accuracy/training-row.ts';
 import { solve } from '../src/plan/calibrate/solve.ts';
-import { errorWidth, traits } from '../src/plan/training/interval.ts';
+import { currentSoftware } from '../src/plan/software/software.ts';
+import { boundsOf, errorWidth, traits } from '../src/plan/training/interval.ts';
 import type { Interval, IntervalParameters, Trait } from '../src/plan/training/interval-shape.ts';
 import type { TrainingScenario } from '../src/plan/training/scenario.ts';
+import { withSoftware } from './with-software.ts';
 
 const [folder] = process.argv.slice(2);
 if (!folder) {
@@ -28,6 +31,8 @@ interface Error {
   readonly scenario: TrainingScenario;
   /** Of measured over predicted, logarithms. */
   readonly time?: number;
+  /** The same of a prediction with a tuned stack, where the row's framework has a name. */
+  readonly tuned?: number;
   readonly memory?: number;
 }
 
@@ -44,11 +49,15 @@ const errors = readdirSync(folder)
       try {
         const { scenario, prediction } = firstThatFits(found.scenarios, predictors.training);
         const { stepSeconds, memory } = found.measured;
+        const asTuned = found.scenarios.map((each) => withSoftware(each, currentSoftware));
+        const tuned =
+          frameworkOf(row) && stepSeconds ? firstThatFits(asTuned, predictors.training).prediction : undefined;
         return [
           {
             table: table.name,
             scenario,
             ...(stepSeconds === undefined ? {} : { time: Math.log(stepSeconds / prediction.stepSeconds) }),
+            ...(tuned === undefined ? {} : { tuned: Math.log(stepSeconds! / tuned.stepSeconds) }),
             ...(memory === undefined
               ? {}
               : { memory: Math.log(memory.bytes / predictedBytes(prediction, memory.kind)) }),
@@ -88,13 +97,16 @@ function fitTo(rows: readonly Error[]): IntervalParameters {
   const [base, ...logs] = solve(normal);
   const factors = Object.fromEntries(names.map((name, at) => [name, rounded(Math.exp(logs[at]!))]));
   const parameters = { width: rounded(Math.exp(base!)), factors: factors as Record<Trait, number> };
-  const at = { ...parameters, low: 0, high: 0, memory: [0, 0] as const };
+  const at = { ...parameters, low: 0, high: 0, tuned: [0, 0] as const, memory: [0, 0] as const };
   const widths = timed.map(({ scenario, time }) => time! / errorWidth(scenario, at));
+  const asTuned = timed.filter(({ tuned }) => tuned !== undefined);
+  const tunedWidths = asTuned.map(({ scenario, tuned }) => tuned! / errorWidth(scenario, at));
   const read = rows.filter(({ memory }) => memory !== undefined);
   return {
     ...parameters,
     low: rounded(quantile(widths, weights, 0.1)),
     high: rounded(quantile(widths, weights, 0.9)),
+    tuned: [0.1, 0.9].map((share) => rounded(quantile(tunedWidths, weightsOf(asTuned), share))) as unknown as Interval,
     memory: [0.1, 0.9].map((share) =>
       rounded(
         quantile(
@@ -126,7 +138,8 @@ function coverage(rows: readonly Error[], parameters: IntervalParameters): numbe
   const timed = rows.filter(({ time }) => time !== undefined);
   const within = timed.filter(({ scenario, time }) => {
     const width = errorWidth(scenario, parameters);
-    return width * parameters.low <= time! && time! <= width * parameters.high;
+    const [low, high] = boundsOf(scenario, parameters);
+    return width * low <= time! && time! <= width * high;
   });
   return within.length / timed.length;
 }
@@ -161,6 +174,7 @@ export const intervalParameters: IntervalParameters = {
   factors: { ${factors} },
   low: ${found.low},
   high: ${found.high},
+  tuned: [${found.tuned.join(', ')}],
   memory: [${found.memory.join(', ')}],
 };
 `,

@@ -31,7 +31,7 @@ export function askedSoftware(name: string | undefined, { device, software }: Cl
 export function softwareText(name: string): string {
   switch (name) {
     case tuned:
-      return `software as well tuned as any (${flagOf('software')} names another)`;
+      return `whatever software (well tuned is assumed; ${flagOf('software')} names one)`;
     case ofCluster.measured:
       return "Fivefold's own runtime";
     case ofCluster.calibrated:

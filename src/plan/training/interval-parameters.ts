@@ -7,5 +7,6 @@ export const intervalParameters: IntervalParameters = {
   factors: { mixture: 1.41, nodes: 1.1, narrow: 0.979, long: 0.998, blackwell: 1.13 },
   low: -2.36,
   high: 2.23,
+  tuned: [-1.21, 8.64],
   memory: [-0.0617, 0.131],
 };

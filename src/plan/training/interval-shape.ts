@@ -14,6 +14,8 @@ export interface IntervalParameters {
   /** Of that logarithm in usual widths: the tenth and the ninetieth of a hundred. */
   readonly low: number;
   readonly high: number;
+  /** The same where a tuned stack is assumed, whatever ran: of runs whose framework has a name. */
+  readonly tuned: Interval;
   /** Of memory, the same logarithm itself. */
   readonly memory: Interval;
 }

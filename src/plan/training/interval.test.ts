@@ -3,7 +3,8 @@ import { parseLayout } from '../../mesh/layout.ts';
 import { parseModelConfig } from '../../model/families.ts';
 import { findPreset } from '../../model/presets.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
-import { currentSoftware } from '../software/software.ts';
+import { parseSoftware } from '../software/parse-software.ts';
+import { currentSoftware, type Software } from '../software/software.ts';
 import { intervalsOf } from './interval.ts';
 import { mixedPrecision, type TrainingScenario } from './scenario.ts';
 
@@ -37,4 +38,12 @@ test('what predictions know less of they are less sure of', () => {
   expect(widthOf('mixtral-8x7b', '8xh100')).toBeGreaterThan(dense);
   // Of whose architecture no step was measured.
   expect(widthOf('llama-3.1-8b', '8xmi300x')).toBeGreaterThan(1.5 * dense);
+});
+
+test('of whatever software, runs take longer more often than they do of one that is named', () => {
+  const boundsWith = (software: Software) =>
+    intervalsOf({ ...scenario('llama-3.1-8b', '8xh100'), software }, { stepSeconds: 1, memory }).stepSeconds;
+  const [tuned, named] = [boundsWith(currentSoftware), boundsWith(parseSoftware('nemo', 'software'))];
+  expect(tuned[1]).toBeGreaterThan(1.1 * named[1]);
+  expect(tuned[0]).toBeGreaterThan(named[0]);
 });

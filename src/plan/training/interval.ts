@@ -1,5 +1,6 @@
 // How far off a prediction may be: between which bounds four of five measurements lie that it stands for, by what it leans on.
 import { rateOf } from '../hardware/number-format.ts';
+import { changeOf } from '../software/parse-software.ts';
 import { intervalParameters } from './interval-parameters.ts';
 import type { Interval, IntervalParameters, Trait } from './interval-shape.ts';
 import type { TrainingPrediction, TrainingScenario } from './scenario.ts';
@@ -32,6 +33,10 @@ export function errorWidth(
   return width * factor;
 }
 
+/** In usual widths. */
+export const boundsOf = ({ software }: TrainingScenario, { low, high, tuned }: IntervalParameters): Interval =>
+  Object.keys(changeOf(software)).length === 0 ? tuned : [low, high];
+
 /** Seconds of a step, and bytes of the fullest rank: of ten runs like this eight lie within. */
 export function intervalsOf(
   scenario: TrainingScenario,
@@ -39,9 +44,10 @@ export function intervalsOf(
   parameters: IntervalParameters = intervalParameters,
 ): { readonly stepSeconds: Interval; readonly memoryBytes: Interval } {
   const width = errorWidth(scenario, parameters);
+  const [low, high] = boundsOf(scenario, parameters);
   const around = (value: number, [low, high]: Interval): Interval => [value * Math.exp(low), value * Math.exp(high)];
   return {
-    stepSeconds: around(stepSeconds, [width * parameters.low, width * parameters.high]),
+    stepSeconds: around(stepSeconds, [width * low, width * high]),
     memoryBytes: around(memory.total, parameters.memory),
   };
 }

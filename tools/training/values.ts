@@ -28,8 +28,7 @@ export const bounds: Readonly<Record<string, readonly [number, number]>> = {
   'parameters.launchSeconds.compiled': [3e-6, 30e-6],
   'parameters.takesTurns': [1.2, 30],
   'parameters.collectiveLaunches': [0.5, 8],
-  'parameters.awaitedLaunches': [0, 0.5],
-  'parameters.metSeconds': [1e-6, 300e-6],
+  'parameters.awaitedSeconds': [1e-6, 300e-6],
   'parameters.tensorGathers': [0.05, 1],
 };
 

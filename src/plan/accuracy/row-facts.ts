@@ -88,7 +88,7 @@ const otherFrameworks: readonly Rule[] = [
   {
     in: 'framework',
     says: /vtrain/i,
-    means: { ...megatronBefore2023, sp: false, zero: 0, narrowGradients: true, vocabulary: 'cut' },
+    means: { ...megatronBefore2023, sp: false, zero: 0, narrowGradients: true, awaitsRanks: true, vocabulary: 'cut' },
   },
   {
     in: 'framework',
@@ -111,7 +111,7 @@ const rules: readonly Rule[] = [
   },
   ...otherFrameworks,
   ...frameworks.map(({ name, says, does }): Rule => ({ in: 'framework', says, means: { ...does, ...customs[name] } })),
-  // CUDA_LAUNCH_BLOCKING was set in all its runs (chronicles of tr11).
+  // Its scripts set CUDA_LAUNCH_BLOCKING; of three pairs of runs with it and without, one differs by 7 %, two do not (chronicles of tr11).
   { in: 'framework', says: /bigscience/i, means: { launches: 'awaited' } },
   { in: 'framework', says: /jax-toolbox/i, means: { attention: 'scores', overlapsGradients: false } },
   { in: 'precision', says: /^te /i, means: { attention: 'tuned' } },
@@ -145,10 +145,10 @@ const rules: readonly Rule[] = [
   // All of a mixture anew is most of a layer.
   { in: 'recompute', says: /^full|^selective \(.*\bmoe\b/i, means: { recompute: 'full' } },
   // Kernels, numbers and conventions.
-  // Megatron-Bridge's recipes of mixtures in MXFP8 (perf_recipes: _enable_hybridep_full_iteration_mxfp8): steps that are captured whole,
-  // experts in one kernel, exchanges beside others' work, attention in FP8.
+  // Megatron-Bridge's recipes of mixtures in MXFP8 and NVFP4 (perf_recipes: _enable_hybridep_full_iteration_mxfp8, _enable_deepseek_full_iteration,
+  // _apply_gpt_oss_120b_full_iter_fp8mx_configs): steps that are captured whole, experts in one kernel, exchanges beside others' work, attention in FP8.
   {
-    says: /mxfp8.*container=(26\.(0[6-9]|1)|2[7-9]).*\bmoe\b/i,
+    says: /(?=.*(nemo|bridge))(?=.*(mxfp8|nvfp4))(?=.*container=(26\.(0[6-9]|1)|2[7-9]))(?=.*\bmoe\b)/i,
     means: { overlapsExperts: true, launches: 'captured', experts: 'fused', narrowAttention: true },
   },
   // TorchTitan has compiled its loss as well since then.
@@ -158,9 +158,7 @@ const rules: readonly Rule[] = [
   { says: /tflop\/s counts recompute|hardware, incl\. recompute/i, means: { countsRecomputation: true } },
   { in: 'framework', says: /sc21|bigscience|internevo/i, means: { countsRecomputation: true } },
   // BigScience's rates before 21 February 2022 (chronicles of tr11, "TFLOPs calculation improved").
-  { in: 'extra', says: /incl\. recompute.*date=02-(1\d|20)\b/i, means: { countsLayersAlone: true } },
-  // BigScience's rates before 21 February 2022 (chronicles of tr11, "TFLOPs calculation improved").
-  { in: 'extra', says: /incl\. recompute.*date=02-(1\d|20)\b/i, means: { countsLayersAlone: true } },
+  { in: 'extra', says: /incl\. recompute.*date=(01-\d\d|02-([01]\d|20))\b/i, means: { countsLayersAlone: true } },
   { says: /routing=dropless|natural routing/i, means: { routing: 'natural' } },
   // What waits on the host; `activation_offload_alpha` says a share: see training-row.ts.
   { says: /cpu adamw offload|[^_]cpu_offload=true/i, means: { optimizerOnHost: true } },

@@ -6,6 +6,7 @@ import { printLayout } from '../../mesh/layout.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
+import { parseSoftware } from '../software/parse-software.ts';
 import { currentSoftware, type Software } from '../software/software.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import { mixedPrecision } from '../training/scenario.ts';
@@ -43,6 +44,14 @@ const tasks: [string, SearchTask][] = [
   ['qwen3-30b-a3b', taskOf('qwen3-30b-a3b', '64xh100')],
   ['deepseek-v2-lite: latent attention', taskOf('deepseek-v2-lite', '32xh100')],
   ['gpt-oss-20b: a window in every second layer', taskOf('gpt-oss-20b', '64xh100')],
+  [
+    'gpt-oss-20b as Megatron has experts',
+    taskOf('gpt-oss-20b', '64xh100', { software: parseSoftware('nemo', 'software') }),
+  ],
+  [
+    'llama-3.1-8b in TorchTitan',
+    taskOf('llama-3.1-8b', '64xh100', { software: parseSoftware('torchtitan', 'software') }),
+  ],
   ['gemma-2-9b: the loss in blocks', taskOf('gemma-2-9b', '32xh100', { software: { loss: 'blocks' } })],
 ];
 

@@ -57,7 +57,7 @@ export const frameworks = [
   {
     name: 'megatron-deepspeed',
     says: /bigscience|megatron-deepspeed/i,
-    does: { ...megatronBefore2023, narrowGradients: true },
+    does: { ...megatronBefore2023, narrowGradients: true, awaitsRanks: true },
   },
   {
     name: 'nanotron',

@@ -62,6 +62,8 @@ export interface Software {
   readonly loss: Way<'loss'>;
   /** What `recompute=selective` keeps: all products, or one of two (TorchTitan). */
   readonly selects: Way<'selects'>;
+  /** Tensor-parallel sums wait for the last of their ranks. */
+  readonly awaitsRanks: boolean;
   /** Dropout after attention, in attention and after the MLP. */
   readonly dropout: boolean;
   /** Gradients are as wide as parameters where they are summed up and sent. */
@@ -92,6 +94,7 @@ export const currentSoftware: Software = {
   updated: 'gathered',
   loss: 'in place',
   selects: 'products',
+  awaitsRanks: false,
   dropout: false,
   narrowGradients: false,
   narrowAttention: false,
@@ -118,6 +121,7 @@ export const ownRuntime: Software = {
   updated: 'gathered',
   loss: 'blocks',
   selects: 'products',
+  awaitsRanks: false,
   dropout: false,
   narrowGradients: false,
   narrowAttention: false,

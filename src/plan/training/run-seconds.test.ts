@@ -51,15 +51,14 @@ test('where each kernel is awaited before the next is launched, launches come on
   const { part } = first!.chunks[0]!.parts.find(({ part }) => part.name === 'block')!;
   const costs = trainingCosts(scenario, fittedCosts);
   const seconds = (launches: Software['launches']) =>
-    runSeconds(part.forward, costs, { ...scenario.software, overlapsTensor: false, launches });
+    runSeconds(part.forward, costs, { ...scenario.software, launches });
   const [awaited, free] = [seconds('awaited'), seconds('none')];
-  const { launchSeconds, collectiveLaunches, awaitedLaunches, metSeconds } = trainingParameters;
+  const { launchSeconds, collectiveLaunches } = trainingParameters;
   const kernels = part.forward.kernels.reduce((sum, { kernel, count }) => sum + count * costs.launches(kernel), 0);
-  // All over the two tensor-parallel ranks, a pair.
   const calls = part.forward.talk.reduce((sum, { count }) => sum + count, 0);
-  const launched = kernels + (collectiveLaunches + awaitedLaunches) * calls;
+  const launched = kernels + collectiveLaunches * calls;
   expect(awaited.launches / (launched * launchSeconds.awaited)).toBeCloseTo(1, 12);
-  expect(allSeconds(awaited) / (allSeconds(free) + awaited.launches + metSeconds * calls)).toBeCloseTo(1, 12);
+  expect(allSeconds(awaited) / (allSeconds(free) + awaited.launches)).toBeCloseTo(1, 12);
 });
 
 test('gradients that are added to their sums by kernels of their own cost a pass over them each microbatch, but where shards are summed', () => {
@@ -111,4 +110,17 @@ test('scores of heads that are no multiple of four have no fused softmax', () =>
   const bytes = (heads: number): number =>
     kernels(heads).reduce((sum, each) => sum + (each.kind === 'memory' ? 2 * each.floats + each.bytes : 0), 0);
   expect(bytes(2)).toBeGreaterThan(5 * bytes(4) * (2 / 4));
+});
+
+test('sums that wait for the last of their ranks take as much longer each', () => {
+  const shown = { ...scenario, software: { ...scenario.software, overlapsTensor: false, launches: 'none' as const } };
+  const [first] = summariseStages(stepSettings(shown), widthsOf(shown.formats));
+  const { part } = first!.chunks[0]!.parts.find(({ part }) => part.name === 'block')!;
+  const costs = trainingCosts(shown, fittedCosts);
+  const tp = (awaitsRanks: boolean) => runSeconds(part.forward, costs, { ...shown.software, awaitsRanks }).tp;
+  const calls = part.forward.talk.reduce((sum, { count }) => sum + count, 0);
+  expect(calls).toBeGreaterThan(0);
+  // Tens of microseconds, and less than a millisecond.
+  expect((tp(true) - tp(false)) / calls).toBeGreaterThan(1e-5);
+  expect((tp(true) - tp(false)) / calls).toBeLessThan(1e-3);
 });

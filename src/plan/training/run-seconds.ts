@@ -111,19 +111,16 @@ export function withTalk(
   costs: Pick<TrainingCosts, 'talk' | 'parameters'>,
   software: Software,
 ): RunSums {
-  const { collectiveLaunches, awaitedLaunches, metSeconds } = costs.parameters;
-  const met = software.launches === 'interpreted' || software.launches === 'awaited' ? metSeconds : 0;
+  const { collectiveLaunches, awaitedSeconds } = costs.parameters;
   const sum = { ...sums };
   for (const each of talk) {
     const cause = causeOf(each);
-    sum.launched += each.count * (collectiveLaunches + (cause === 'tp' ? awaitedLaunches * pairs(each.ranks) : 0));
+    sum.launched += each.count * collectiveLaunches;
     sum[cause === 'cp' && each.call === 'ringShift' ? 'shifted' : cause] +=
-      each.count * (costs.talk(each) + (cause === 'tp' ? met : 0));
+      each.count * (costs.talk(each) + (cause === 'tp' && software.awaitsRanks ? awaitedSeconds : 0));
   }
   return sum;
 }
-
-const pairs = (ranks: number): number => (ranks * (ranks - 1)) / 2;
 
 export function shownSeconds(
   { compute, attention, launched, shifted, ...talk }: RunSums,

@@ -22,8 +22,9 @@ export interface TrainingParameters {
   /** Of the rate of one product, that of a product for each of many experts, whose rows are many in training. */
   readonly groupedShare: number;
   /**
-   * That the host takes to launch a kernel, and what comes with it: a layer of some hundred takes an interpreter 3 ms (vTrain, one node). As much shows
-   * where each is awaited: the same step of 80 A100 takes 14.6 s longer, 3 ms for each of its layers and microbatches (BigScience's chronicles, 2022).
+   * That the host takes to launch a kernel, and what comes with it: a layer of some hundred takes an interpreter 3 ms (vTrain, one node). As much shows in
+   * one of three pairs of runs where each is awaited or not: a step of 80 A100 takes 14.6 s longer, 3 ms for each of its layers and microbatches; the others
+   * do not differ (BigScience's chronicles, 2022).
    */
   readonly launchSeconds: Readonly<Record<Software['launches'], number>>;
   /**
@@ -33,10 +34,8 @@ export interface TrainingParameters {
   readonly loopedLaunch: number;
   /** A collective is as much work for the host as so many kernels: events before and after it, and its launch on a stream of its own. */
   readonly collectiveLaunches: number;
-  /** And of a tensor-parallel sum for each pair of its ranks so many more: no host goes on before the slowest (vTrain: a layer of tp 1 to 8 takes 3.0, 3.4, 3.2 and 4.2 ms). */
-  readonly awaitedLaunches: number;
-  /** That a tensor-parallel sum waits for the last of its ranks, where kernels are launched one by one. */
-  readonly metSeconds: number;
+  /** That a tensor-parallel sum waits for the last of its ranks, in Megatron-DeepSpeed: set to vTrain's steps. */
+  readonly awaitedSeconds: number;
   /** Of the rate of gathers by block, those of every tensor by itself: ZeRO-3 of SC'21 on 384 to 2,240 GPUs alike. */
   readonly tensorGathers: number;
   /** How fully the longer of host and device hides the shorter: a part of the model takes this norm of both. */
@@ -58,8 +57,7 @@ export const trainingParameters: TrainingParameters = {
   launchSeconds: { interpreted: 31e-6, awaited: 31e-6, compiled: 10e-6, captured: 2e-6, none: 0 },
   loopedLaunch: 0.5,
   collectiveLaunches: 2,
-  awaitedLaunches: 0.1,
-  metSeconds: 135e-6,
+  awaitedSeconds: 135e-6,
   tensorGathers: 0.22,
   takesTurns: 8,
   takesTurnsAwaiting: 3,

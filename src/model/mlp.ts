@@ -60,11 +60,12 @@ function mixture(h: Value, params: Params, config: ModelConfig, { tokens, router
   const weights = weightScale === undefined ? sent.weights : scale(sent.weights, weightScale);
   const there = dispatch(h, { ...sent, weights }, experts);
   const product = (x: Value, matrix: string, into: 'slots' | 'tokens') =>
-    at(h.trace, 'experts', () =>
-      groupedLinear(x, there.experts, there.own(params[`experts.${matrix}.weight`]!), into, there.filled),
-    );
-  const features = activations[config.activation]((matrix) => product(there.tokens, matrix, 'slots'));
-  const out = there.combine(product(scaleRows(features, there.weights), 'down', 'tokens'));
+    groupedLinear(x, there.experts, there.own(params[`experts.${matrix}.weight`]!), into, there.filled);
+  const rows = at(h.trace, 'experts', () => {
+    const features = activations[config.activation]((matrix) => product(there.tokens, matrix, 'slots'));
+    return scaleRows(features, there.weights);
+  });
+  const out = there.combine(at(h.trace, 'experts', () => product(rows, 'down', 'tokens')));
   const all = params['shared.down.weight'] ? add(out, shared(h, params, config)) : out;
   return { out: all, ...(told && { told }) };
 }

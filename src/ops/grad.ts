@@ -27,20 +27,27 @@ export function grad(
 ): (Value | undefined)[] {
   const forward = [...trace.nodes];
   const { site } = trace;
-  const contributions = new Map<number, Value[]>();
+  const contributions = new Map<number, Contribution[]>();
   const contribute = (value: Value, gradient: Value | undefined, from: Origin): void => {
     if (gradient === undefined) return;
     expectDual(value, gradient, from);
     const known = contributions.get(value.id);
-    if (known) known.push(gradient);
-    else contributions.set(value.id, [gradient]);
+    const own = { gradient, site: from.site };
+    if (known) known.push(own);
+    else contributions.set(value.id, [own]);
   };
   const total = (value: Value): Value | undefined => {
     const parts = contributions.get(value.id);
     if (!parts) return undefined;
-    const sum = parts.reduce((a, b) => add(a, b));
+    const { site } = trace;
+    const sum = parts.reduce((a, b) => {
+      // What one place of the model uses twice is summed up there.
+      trace.site = a.site === b.site ? a.site : site;
+      return { gradient: add(a.gradient, b.gradient), site: trace.site };
+    });
+    trace.site = site;
     contributions.set(value.id, [sum]);
-    return sum;
+    return sum.gradient;
   };
 
   for (const { value, gradient } of seeds) contribute(value, gradient, { op: 'grad', site, of: 'a seed value' });
@@ -88,6 +95,12 @@ function addInto(trace: Trace, accumulator: Value, gradient: Value): Value {
   const entering = trace.nodes.splice(trace.nodes.length - axes.length);
   trace.nodes.splice(index, 1, ...entering, { ...node, inputs: [...node.inputs, sum] });
   return gradient;
+}
+
+/** A gradient, and where in the model its value was used. */
+interface Contribution {
+  readonly gradient: Value;
+  readonly site: string;
 }
 
 /** Whose vjp made a gradient, and for what. */

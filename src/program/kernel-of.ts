@@ -8,11 +8,13 @@ export function kernelOf({
   inputs,
   outputs,
   attrs,
-}: Pick<Node, 'op' | 'inputs' | 'outputs' | 'attrs'>): KernelShape | undefined {
+  site,
+}: Pick<Node, 'op' | 'inputs' | 'outputs' | 'attrs' | 'site'>): KernelShape | undefined {
   const { by } = op.execution;
   if (by === 'nobody' || by === 'transport') return undefined;
   const kernel = op.kernel ? op.kernel(inputs, attrs) : memoryKernel([...inputs, ...outputs]);
-  return kernel?.kind === 'memory' ? { ...kernel, op: op.name } : kernel;
+  if (kernel?.kind !== 'memory') return kernel;
+  return { ...kernel, op: op.name, ...(site.endsWith('experts') ? { ofExperts: true } : {}) };
 }
 
 /** Reads or writes each of these tensors once. */

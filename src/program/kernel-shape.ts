@@ -36,7 +36,16 @@ export type KernelShape =
       /** Values are features of keys, and read with them (latent attention over what it keeps). */
       readonly valuesInKeys?: true;
     }
-  /** Bound by memory: what is read and written, in elements of floats, and in bytes of all that is not. `op`: of a program, whose name it has. */
-  | { readonly kind: 'memory'; readonly floats: number; readonly bytes: number; readonly op?: string };
+  /**
+   * Bound by memory: what is read and written, in elements of floats, and in bytes of all that is not. `op`: of a program, whose name it has;
+   * `ofExperts`: it works on the rows of a mixture's experts.
+   */
+  | {
+      readonly kind: 'memory';
+      readonly floats: number;
+      readonly bytes: number;
+      readonly op?: string;
+      readonly ofExperts?: true;
+    };
 
 export type KernelKind = KernelShape['kind'];

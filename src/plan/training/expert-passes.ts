@@ -24,32 +24,37 @@ interface BiasPasses {
  * summed (4), times biases (4 + 4) and summed (4), and concatenated (4).
  */
 const biasPasses: Readonly<Record<string, BiasPasses>> = {
-  'swiglu of counted rows': { numbers: 3, activated: 16, out: 28, kernels: 2 },
-  'swigluGrad of counted rows': { numbers: 5, activated: 20, out: 40, kernels: 7 },
+  swiglu: { numbers: 3, activated: 16, out: 28, kernels: 2 },
+  swigluGrad: { numbers: 5, activated: 20, out: 40, kernels: 7 },
 };
 
 /** Tokens' weights are applied where rows are activated, and both first products are one, whose gradient needs no sum. */
-const inActivation = ['scaleRows', 'rowProduct', 'add'].map((name) => `${name} of counted rows`);
+const inActivation = ['scaleRows', 'rowProduct', 'add'];
 
 /** Activations are taken by the products themselves. */
 const inProducts = Object.keys(biasPasses);
 
+/** Of an op on experts' rows, counted or not, its name; of another none. */
+const opOfExperts = ({ op = '', ofExperts }: MemoryKernel): string =>
+  ofExperts ? op.replace(/ of counted rows$/, '') : '';
+
 /** The op is part of another's kernel. Experts with biases are never one kernel: its last product has no place for a bias times a weight. */
-export function isWithin({ op = '' }: MemoryKernel, { experts }: Software, { mixture }: ModelConfig): boolean {
+export function isWithin(kernel: MemoryKernel, { experts }: Software, { mixture }: ModelConfig): boolean {
   if (experts === 'by op') return false;
+  const op = opOfExperts(kernel);
   return inActivation.includes(op) || (experts === 'fused' && !mixture?.biases && inProducts.includes(op));
 }
 
 /** What biases need beside the op: bytes, and kernels of each expert. */
 export function biasesBeside(
-  { op = '', floats }: MemoryKernel,
+  kernel: MemoryKernel,
   { experts }: Software,
   { mixture, hiddenSize }: ModelConfig,
   tp: number,
 ): { readonly bytes: number; readonly kernels: number } {
-  const passes = biasPasses[op];
+  const passes = biasPasses[opOfExperts(kernel)];
   if (experts === 'by op' || !mixture?.biases || !passes) return { bytes: 0, kernels: 0 };
-  const activated = floats / passes.numbers;
+  const activated = kernel.floats / passes.numbers;
   const out = (activated / (mixture.intermediateSize / tp)) * hiddenSize;
   return { bytes: activated * passes.activated + out * passes.out, kernels: passes.kernels };
 }

@@ -51,6 +51,14 @@ describe('of a plan', () => {
       expect(stdout).toMatch(words);
   });
 
+  test('whose seconds this version does not predict is refused', async () => {
+    const { stepSeconds } = JSON.parse(plan[0]!);
+    writeFileSync(path('other.json'), [plan[0]!.replace(`${stepSeconds}`, '9.5'), ...plan.slice(1)].join('\n'));
+    const { exit, stderr } = await run('explain', path('other.json'));
+    expect(exit).toBe(2);
+    expect(stderr).toMatch(/^fivefold: [^\n]*takes 9\.50 s, and is predicted to take [^\n]*; run plan --json again\n$/);
+  });
+
   test('of a model and a cluster in files that are gone since', async () => {
     const tiers = [{ name: 'box', link: 'pcie', devices: 2, bytesPerSecond: 30e9 }];
     writeFileSync(path('ours.json'), JSON.stringify({ name: 'ours', devices: [{ count: 2, device: 'h100' }], tiers }));

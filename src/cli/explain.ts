@@ -1,12 +1,13 @@
 // The command that says why a layout is what it is: `fivefold explain`.
 import type { Command } from 'commander';
+import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { type Explaining, type ExplainOptions, explainLayout } from '../plan/explain/explain.ts';
 import type { Judged } from '../plan/explain/judged.ts';
 import { searchLayouts } from '../plan/search/search.ts';
 import { predictTraining } from '../plan/training/predict-training.ts';
 import { refuse } from '../train/refuse.ts';
-import { formatPercent } from '../units.ts';
+import { formatPercent, formatSeconds } from '../units.ts';
 import { type Asked, type AskedOption, askedOptions, objectiveOf, readAsked, taskOf } from './asked.ts';
 import { askedScenario } from './asked-layout.ts';
 import { explainServingAsked, explainServingPlan } from './explain-serving.ts';
@@ -107,7 +108,15 @@ function planLines(path: string, values: OptionValues<ExplainOption>): PlanLines
 
 function fromPlan(lines: PlanLines): Explained {
   const { asked, objective, layouts } = readPlan(lines);
-  const found = layouts.map(({ scenario }) => ({ scenario, prediction: predictTraining(scenario, fittedCosts) }));
+  const found = layouts.map(({ scenario, stepSeconds }) => {
+    const prediction = predictTraining(scenario, fittedCosts);
+    if (Math.abs(prediction.stepSeconds / stepSeconds - 1) > 1e-9)
+      lines.invalid(
+        `its ${printLayout(scenario.layout)} takes ${formatSeconds(stepSeconds)}, and is predicted to take ${formatSeconds(prediction.stepSeconds)} by this version`,
+        'run plan --json again',
+      );
+    return { scenario, prediction };
+  });
   return { asked, objective, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
 }
 

@@ -9,7 +9,7 @@ export interface PlanLines {
   readonly count: number;
   /** @throws PLAN_INVALID for a line that is none of that kind */
   readonly read: <T>(schema: z.ZodType<T>, at: number) => T;
-  readonly invalid: (problem: string) => never;
+  readonly invalid: (problem: string, fix?: string) => never;
   readonly isServing: boolean;
 }
 

@@ -28,6 +28,7 @@ test.each([
 test.each([
   ['no header of ours', 'a,b\n1,2\n', /columns are not those/],
   ['nothing', '', /columns are not those/],
+  ['a column twice', `${head},gpu\na,H100,8,m,1,1,1,1,8,ok,A100\n`, /column gpu is there twice/],
   ['not CSV at all', '\0\0\0', /columns are not those/],
   ['a row with a field too many', `${head}\na,H100,8,m,1,1,1,1,8,,more\n`, /row 1 is not CSV/],
   ['a quote that does not end', `${head}\na,H100,8,m,1,1,1,1,8,ok\nb,"H100,8\n`, /row 2 is not CSV/],

@@ -29,8 +29,11 @@ const columns: readonly (readonly [TableKind, readonly string[]])[] = [
  * @throws TABLE_INVALID where it is none, or none of the kinds that can be judged
  */
 export function parseTable(name: string, text: string): Table {
-  const { data, errors, meta } = Papa.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true });
   const invalid = (problem: string, fix: string): never => fail('TABLE_INVALID', { path: name, problem, fix });
+  const [names = []] = Papa.parse<string[]>(text, { preview: 1, skipEmptyLines: true }).data;
+  const twice = names.find((column, at) => names.indexOf(column) < at);
+  if (twice !== undefined) return invalid(`its column ${twice} is there twice`, 'leave one of them out');
+  const { data, errors, meta } = Papa.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true });
   const header = meta.fields ?? [];
   const kind = columns.find(([, needed]) => needed.every((column) => header.includes(column)))?.[0];
   if (kind === undefined) return invalid('its columns are not those of a table of measurements', `give ${known}`);

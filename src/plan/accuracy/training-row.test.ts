@@ -213,3 +213,7 @@ test.each([
 ])('what is on the host: %s', (extra, offload) => {
   expect(caseOf({ ...gpt, extra }).scenarios[0]!.offload).toEqual(offload);
 });
+
+test('a batch that no step has is told, not counted through', () => {
+  expect(trainingCase({ ...gpt, global_batch: '1e15', micro_batch: '1' })).toMatch(/more than 16777216 sequences/);
+});

@@ -1,6 +1,7 @@
 // A row of a training table as what is asked of a prediction, and what was measured; or why it cannot be.
 import { FivefoldError } from '../../errors.ts';
 import type { Layout } from '../../mesh/layout.ts';
+import { largestBatch } from '../../model/fit.ts';
 import { parseCluster } from '../hardware/cluster-name.ts';
 import type { Device } from '../hardware/device.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
@@ -81,6 +82,8 @@ interface Batch {
 /** Of a step: from the sequences of all ranks, of a microbatch, and microbatches, any two of which give the third. */
 function batchOf(row: Row, facts: RowFacts, { dp, ep, pp }: Layout): Batch | string {
   const replicas = dp * ep;
+  const counts = ['micro_batch', 'grad_accum', 'global_batch'].map((column) => numberIn(row, column) ?? 1);
+  if (counts.some((count) => count > largestBatch)) return `it has more than ${largestBatch} sequences a step`;
   const microBatch = numberIn(row, 'micro_batch');
   const accumulated =
     numberIn(row, 'grad_accum') ?? (facts.microbatchesAreStages && microBatch === undefined && pp > 1 ? pp : undefined);

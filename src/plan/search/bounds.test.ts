@@ -45,6 +45,10 @@ const tasks: [string, SearchTask][] = [
   ['deepseek-v2-lite: latent attention', taskOf('deepseek-v2-lite', '32xh100')],
   ['gpt-oss-20b: a window in every second layer', taskOf('gpt-oss-20b', '64xh100')],
   [
+    'mixtral-8x7b as Megatron has experts',
+    taskOf('mixtral-8x7b', '16xh200', { software: parseSoftware('nemo', 'software') }),
+  ],
+  [
     'gpt-oss-20b as Megatron has experts',
     taskOf('gpt-oss-20b', '64xh100', { software: parseSoftware('nemo', 'software') }),
   ],

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { replicasOf } from '../../mesh/mesh.ts';
 import { checkFit } from '../../model/fit.ts';
 import { fittedCosts } from '../cost/fitted-costs.ts';
+import { softwareSchema } from '../software/software-schema.ts';
 import { anchorScenario } from './anchor.ts';
 import { anchorLines } from './anchors.ts';
 import { allAnchors, distance, nearestAnchors } from './nearest.ts';
@@ -16,6 +17,8 @@ test('every anchor is a run that can be predicted, with what it took and its sou
     expect(checkFit(config, layout, { microBatch, seqLen, globalBatch })).toBe(microbatches);
     expect(anchor.stepSeconds).toBeGreaterThan(0);
     expect(anchor.source).not.toBe('');
+    // Nothing that software has no word for.
+    expect(softwareSchema.safeParse(anchor.software).error).toBeUndefined();
   }
 });
 

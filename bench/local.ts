@@ -29,7 +29,14 @@ interface Case {
   readonly routing?: 'experts';
 }
 
-const dense = findModel('llama-medium', ['num_hidden_layers=4']);
+/** Of widths that calibration does not time. */
+const dense = findModel('llama-medium', [
+  'num_hidden_layers=4',
+  'hidden_size=384',
+  'num_attention_heads=6',
+  'num_key_value_heads=6',
+  'intermediate_size=1056',
+]);
 /** Of other sizes than those that calibration times. Its experts choose, so that ranks have as much to do. */
 const mixture = findModel('mixtral-tiny', ['hidden_size=256', 'intermediate_size=704']);
 const cases: readonly Case[] = (Object.keys(marks.local) as Case['layout'][]).map((layout) =>

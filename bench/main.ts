@@ -76,7 +76,7 @@ const sections: readonly Section[] = [
     name: 'local',
     title: 'Predicted steps',
     about:
-      'Llama, hidden 512, 4 layers, sequence 512, 4 sequences a step in microbatches of one (over ep Mixtral, hidden 256, 4 layers of 8 experts of width 704, which choose their tokens), f32, two ranks; calibration times other sizes of both. The machine is measured as calibrate --local does, before and after every round of runs. Judged: the time of a step as predicted from the measurements around a round over the median of its steps after the first (of all rounds the median), bytes and FLOPs of the planner against counters, its peak memory over what was allocated. How long ranks waited for a core says how busy the machine was with other things.',
+      'Llama, hidden 384, 4 layers, sequence 512, 4 sequences a step in microbatches of one (over ep Mixtral, hidden 256, 4 layers of 8 experts of width 704, which choose their tokens), f32, two ranks; calibration times layers of other widths. The machine is measured as calibrate --local does, before and after every round of runs. Judged: the time of a step as predicted from the measurements around a round over the median of its steps after the first (of all rounds the median), bytes and FLOPs of the planner against counters, its peak memory over what was allocated. How long ranks waited for a core says how busy the machine was with other things.',
   },
   {
     name: 'local-sgd',

@@ -56,6 +56,15 @@ test('narrow products are none of what was measured', async () => {
   expect(await run(...words)).toMatchObject({ exit: 2, stderr: expect.stringContaining('--precision fp32') });
 });
 
+test('nothing is served on cores that were measured as they train', async () => {
+  const words = ['--model', 'llama-tiny', '--cluster', fileOf(measuredJson(measuredMachine())), '--serve'];
+  for (const command of ['predict', 'plan'])
+    expect(await run(command, ...words, ...(command === 'predict' ? ['--layout', 'tp=1'] : []))).toMatchObject({
+      exit: 2,
+      stderr: expect.stringContaining('give a cluster of GPUs'),
+    });
+});
+
 test('calibrate says what it measures', async () => {
   expect(await run('calibrate')).toMatchObject({
     exit: 2,

@@ -55,6 +55,12 @@ export function servingTask(model: ModelConfig, cluster: Cluster, values: Servin
       problem: `it has devices of ${cluster.others.length + 1} kinds, which serving is not predicted on yet`,
       fix: 'describe a cluster of one kind',
     });
+  if (cluster.device.measured)
+    fail('CLUSTER_INVALID', {
+      cluster: cluster.name,
+      problem: 'its cores were measured as they train, which says nothing of an engine that serves',
+      fix: 'give a cluster of GPUs',
+    });
   if (values.rate !== undefined && values.concurrency !== undefined)
     refuse('rate', `it is given with ${option('concurrency')}`, 'give one of the two');
   const { products = servingDefaults.products, engine = servingDefaults.engine } = values;

@@ -158,7 +158,7 @@ test('an MLP without sp, as text: enter and all-reduce, each once a way', () => 
       %24 [2, 6, 4] {tp:P} = add(%20, %22)  # mlp
       %25 [2, 6, 4] {tp:I} = allReduce(%24, axes=tp, reduce=sum, to=I)  # mlp
       %26 [2, 6, 4] {tp:I}, %27 [4] {tp:I} = rmsNormGrad(%25, %0, %1, %7)  # mlp
-      %28 [2, 6, 4] {tp:I} = add(%5, %26)
+      %28 [2, 6, 4] {tp:I} = add(%5, %26)  # mlp
     out %28  dx
     out %27  dgain
     out %23  dgate
@@ -179,6 +179,6 @@ test('with sp: all-gather and reduce-scatter, each once a way', () => {
       %15 [2, 6, 4] {tp:R} = allGather(%5, axes=tp, dim=1, ranks=2, to=R)  # mlp
       %25 [2, 3, 4] {tp:V1} = reduceScatter(%24, axes=tp, dim=1, ranks=2)  # mlp
       %26 [2, 3, 4] {tp:V1}, %27 [4] {tp:P} = rmsNormGrad(%25, %0, %1, %7)  # mlp
-      %28 [2, 3, 4] {tp:V1} = add(%5, %26)"
+      %28 [2, 3, 4] {tp:V1} = add(%5, %26)  # mlp"
   `);
 });

@@ -29,7 +29,7 @@ export interface Buffer {
 export type ComputePiece = Extract<Piece, { kind: 'compute' }>;
 
 export type Instruction = {
-  /** What errors, flight recorders and traces call it, e.g. `block 3 backward mlp + attention`; recorders keep 62 bytes. */
+  /** What errors, flight recorders and traces call it, e.g. `block 3 attention + mlp`; recorders keep 62 bytes. */
   readonly site: string;
   /** Undefined: none of them, such as clearing the gradients before the microbatches. */
   readonly phase?: 'forward' | 'backward' | 'inputGradient' | 'weightGradient' | 'finish';

@@ -96,7 +96,7 @@ test('spans say where in the step they are, and are named for all they hold', ()
   const places = (pid: number) => [...of(pid, 'compute'), ...of(pid, 'communication')].map(place);
   for (const expected of [
     'block 0 attention + mlp | 1 | forward | 0 | 0 | 0',
-    'block 0 backward mlp + attention | 2 | backward | 3 | 0 | 0',
+    'block 0 backward mlp | 2 | backward | 3 | 0 | 0',
     'reduceScatter block 0 mlp | 1 | forward | 2 | 0 | 0',
     'send microbatch 1 activation to stage 1 | 1 | forward | 1 | 0',
     'recv microbatch 1 gradient from stage 1 | 2 | backward | 1 | 0',

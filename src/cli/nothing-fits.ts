@@ -6,7 +6,10 @@ import { bestLayouts } from '../plan/search/search.ts';
 import { gridsOf, replicaCounts } from '../plan/search/space.ts';
 import type { SearchTask } from '../plan/search/task.ts';
 import type { CostModel } from '../plan/training/costs.ts';
-import { usableBytes } from '../plan/training/fits.ts';
+import { fitsAll, usableBytes } from '../plan/training/fits.ts';
+import { printOffload } from '../plan/training/offload.ts';
+import { predictTraining } from '../plan/training/predict-training.ts';
+import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 
 /** @throws OPTION_INVALID in any case */
@@ -32,8 +35,17 @@ export function refuseNothingFits(task: SearchTask, model: CostModel): never {
   refuse(
     'cluster',
     `the model fits in no layout of ${cluster.name}: the one that holds least, ${printLayout(least!.scenario.layout)}, needs ${memory(needed)} a device and ${memory(usable)} are there, ${memory(needed - usable)} too few`,
-    `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + smallest.memoryBytes - usable)}`,
+    `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + smallest.memoryBytes - usable)}${offloadText({ ...least!.scenario, cluster }, model)}`,
   );
+}
+
+/** What of it may wait on the hosts, so that it fits: the least that is enough. */
+function offloadText(scenario: TrainingScenario, model: CostModel): string {
+  if (scenario.offload || !scenario.cluster.host) return '';
+  const enough = [0, 1]
+    .map((activations) => ({ optimizer: true, activations }))
+    .find((offload) => fitsAll(scenario, predictTraining({ ...scenario, offload }, model)));
+  return enough ? `, or plan with ${option('offload')} ${printOffload(enough)}` : '';
 }
 
 /** The nearest number of sequences that some layout divides; undefined: no layout divides the model over the devices. */

@@ -106,3 +106,12 @@ test('devices of two kinds, and what waits on their hosts, are planned for and e
     remove();
   }
 });
+
+test('what fits in no layout is told with what would make it fit, which then does', async () => {
+  const words = ['plan', '--model', 'llama-3.1-8b', '--cluster', '1xh100', '--seq-len', '4096', '--global-batch', '2'];
+  const { exit, stderr } = await run(...words, '--train');
+  expect(exit).toBe(2);
+  const said = / GB too few; use about \d+ devices, or devices of \d+ GB, or plan with --offload (\S+)$/m.exec(stderr);
+  const offloaded = await run(...words, '--train', '--offload', said![1]!, '--json');
+  expect(JSON.parse(offloaded.stdout.split('\n')[0]!)).toMatchObject({ rank: 1, fits: true });
+});

@@ -1,4 +1,5 @@
 // What the chunks of a stage compute, say and hold of a microbatch: by tracing their parts, or at least.
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import { layerLike } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
@@ -7,6 +8,8 @@ import { summariesFor } from '../summary/part-summary.ts';
 import type { LiveProfile, PartSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
 import { type LivePart, liveOf } from '../training/held-besides.ts';
+import { type Moved, movedOf } from '../training/offload-memory.ts';
+import { hostLinkSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds, type RunSeconds, runSeconds, sumOfParts } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
@@ -23,10 +26,20 @@ export interface Chunk {
   /** Of kernels alone. */
   readonly compute: { readonly forward: number; readonly backward: number };
   readonly live: (work: WorkKind) => LiveProfile;
+  /** Of `live`, what is moved out after a forward if all of its layers' activations are. */
+  readonly moved: Moved;
+  /** Seconds that the link to the host is taken up by what is said. */
+  readonly onHostLink: (work: WorkKind) => number;
+}
+
+/** So many layers of a chunk, its first ones, compute anew. */
+export interface Anew {
+  readonly policy: RecomputePolicy;
+  readonly layers: number;
 }
 
 export interface KnownKind {
-  readonly chunk: (range: ChunkRange) => Chunk;
+  readonly chunk: (range: ChunkRange, anew?: Anew) => Chunk;
   /** What chunks do is known from below alone. */
   readonly isLeast: boolean;
 }
@@ -41,23 +54,26 @@ export function knowKind(
   const scenario = scenarioOf(task, grid);
   const { kernel, talk, ...costs } = trainingCosts(scenario, model);
   const known = { ...costs, kernel: once(kernel), talk: once(talk) };
-  const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, task.software));
-  return { ...chunksOf(scenario, traced, secondsOf), isLeast: false };
+  const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, task.software, part.policy));
+  const hostLinkOf = once((part: PartSummary, work: WorkKind) => hostLinkSeconds(part[work].talk, known));
+  return { ...chunksOf(scenario, traced, secondsOf, hostLinkOf), isLeast: false };
 }
 
 /** Whatever device they are on. */
 export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
   const { part } = summariesFor(stepSettings(scenarioOf(task, grid)), widthsOf(task.formats));
-  return (name, layer) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
+  const { recompute } = grid.kind;
+  return (name, layer, policy = recompute) => part(name, layer, name === 'block' ? policy : 'none');
 }
 
 /** By what its parts do at least. */
 export const leastKind = (task: SearchTask, grid: SharedGrid, { part }: PartsOfKind): KnownKind => ({
-  ...chunksOf(scenarioOf(task, grid), part, ({ seconds }, work) => seconds(work)),
+  ...chunksOf(scenarioOf(task, grid), part, ({ seconds }, work) => seconds(work), () => 0),
   isLeast: true,
 });
 
-export type PartOf = (name: PartName, layer: number) => PartSummary;
+/** `policy`: of a layer that does not do as its kind. */
+export type PartOf = (name: PartName, layer: number, policy?: RecomputePolicy) => PartSummary;
 
 interface Part<P extends LivePart> {
   readonly part: P;
@@ -66,8 +82,9 @@ interface Part<P extends LivePart> {
 
 function chunksOf<P extends LivePart>(
   scenario: TrainingScenario,
-  partOf: (name: PartName, layer: number) => P,
+  partOf: (name: PartName, layer: number, policy?: RecomputePolicy) => P,
   secondsOf: (part: P, work: WorkKind) => RunSeconds,
+  hostLinkOf: (part: P, work: WorkKind) => number,
 ): Pick<KnownKind, 'chunk'> {
   const { config } = scenario;
   const chunks = new Map<string | number, Chunk>();
@@ -79,6 +96,7 @@ function chunksOf<P extends LivePart>(
     // Of chunks that do not fit, nobody asks for seconds.
     let both: Pick<Chunk, 'forward' | 'backward' | 'compute'> | undefined;
     let halves: Chunk['halves'] | undefined;
+    let moved: Moved | undefined;
     const passes = () => {
       if (both) return both;
       const [forward, backward] = [runOf('forward'), runOf('backward')];
@@ -110,13 +128,19 @@ function chunksOf<P extends LivePart>(
         alive[work] ??= live(work);
         return alive[work];
       },
+      get moved() {
+        moved ??= movedOf(scenario, { parts }, 1);
+        return moved;
+      },
+      onHostLink: (work) => parts.reduce((sum, { part, count }) => sum + count * hostLinkOf(part, work), 0),
     };
   };
-  const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): Part<P>[] => {
+  const partsOf = ({ first, end, isFirst, isLast }: ChunkRange, anew?: Anew): Part<P>[] => {
     const runs: { part: P; count: number }[] = [];
     if (isFirst) runs.push({ part: partOf('embedding', 0), count: 1 });
     for (let layer = first; layer < end; layer++) {
-      const part = partOf('block', layerLike(config, layer));
+      const policy = anew && layer - first < anew.layers ? anew.policy : undefined;
+      const part = partOf('block', layerLike(config, layer), policy);
       const last = runs.at(-1);
       if (last && last.part === part) last.count += 1;
       else runs.push({ part, count: 1 });
@@ -125,11 +149,11 @@ function chunksOf<P extends LivePart>(
     return runs;
   };
   return {
-    chunk(range) {
-      const { key } = range;
+    chunk(range, anew) {
+      const key = anew ? `${range.key} ${anew.policy} ${anew.layers}` : range.key;
       const found = chunks.get(key);
       if (found) return found;
-      const made = chunkOf(partsOf(range));
+      const made = chunkOf(partsOf(range, anew));
       chunks.set(key, made);
       return made;
     },

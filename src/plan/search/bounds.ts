@@ -101,7 +101,9 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   const stateOf = (grid: Grid, sharing: Sharing) => {
     const { tp, ep } = grid.kind;
     const key = ((tp * (task.cluster.devices + 1) + ep) * (task.config.layers + 1) + grid.pp) * sharings.length;
-    return remember(states, key + sharings.indexOf(sharing), () => firstState(task, grid, sharing, leastsOf(grid), giving.optimizer));
+    return remember(states, key + sharings.indexOf(sharing), () =>
+      firstState(task, grid, sharing, leastsOf(grid), giving.optimizer),
+    );
   };
   const counted = new Map<number, LeastCuts>();
   const cutsFor = (grid: Grid) =>

@@ -144,12 +144,14 @@ function rangesOf(layers: readonly number[]): [first: number, last: number][] {
 /** The least number from `from` to `most` that is enough, as all above it are, but maybe for `most`; undefined: none. */
 export function fewest(most: number, from: number, isEnough: (count: number) => boolean): number | undefined {
   if (isEnough(from)) return from;
-  let [short, step] = [from, 1];
+  if (from >= most) return undefined;
+  if (from + 1 === most || !isEnough(most - 1)) return isEnough(most) ? most : undefined;
+  let [short, enough] = [from, most - 1];
   // In ever longer steps, as it is mostly near; then by halves.
-  while (short + step < most - 1 && !isEnough(short + step)) [short, step] = [short + step, 2 * step];
-  let enough = Math.min(most - 1, short + step);
-  if (enough <= short || (enough === most - 1 && !isEnough(enough)))
-    return short < most && isEnough(most) ? most : undefined;
+  for (let step = 1; short + step < enough; step *= 2) {
+    if (isEnough(short + step)) enough = short + step;
+    else short += step;
+  }
   while (enough - short > 1) {
     const between = Math.floor((short + enough) / 2);
     if (isEnough(between)) enough = between;

@@ -1,8 +1,9 @@
 // What layouts that give up something for room take and hold at least: of a layout that does not fit, by what is known of it.
-import { copyRate, hostOptimizerSeconds } from '../training/offload-time.ts';
-import { liveBesideHost } from '../training/offload-memory.ts';
-import { memoryOf, sharesOf } from '../training/stage-memory.ts';
+
 import type { LiveProfile, WorkKind } from '../summary/summary.ts';
+import { liveBesideHost } from '../training/offload-memory.ts';
+import { copyRate, hostOptimizerSeconds } from '../training/offload-time.ts';
+import { memoryOf, sharesOf } from '../training/stage-memory.ts';
 import type { StagePlan } from './cut-plan.ts';
 import { type Amounts, allOfThem, easesOf, fewest, hundredthsOf, nothingGiven } from './ease.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
@@ -161,9 +162,18 @@ function moving(chunk: Chunk, share: number, { cluster }: SearchTask): Chunk {
   const copied = (work: WorkKind, seconds: number): number =>
     Math.max(seconds, chunk.onHostLink(work) + moved.bytes / copyRate(cluster));
   return {
-    ...{ compute: chunk.compute, moved, onHostLink: chunk.onHostLink },
-    forward: copied('forward', chunk.forward),
-    backward: copied('backward', chunk.backward),
+    get compute() {
+      return chunk.compute;
+    },
+    moved,
+    onHostLink: chunk.onHostLink,
+    // Of chunks that do not fit, nobody asks for seconds.
+    get forward() {
+      return copied('forward', chunk.forward);
+    },
+    get backward() {
+      return copied('backward', chunk.backward);
+    },
     get halves() {
       const { inputGradient, weightGradient, compute } = chunk.halves;
       return { inputGradient: copied('inputGradient', inputGradient), weightGradient, compute };

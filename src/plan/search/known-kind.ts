@@ -54,7 +54,9 @@ export function knowKind(
   const scenario = scenarioOf(task, grid);
   const { kernel, talk, ...costs } = trainingCosts(scenario, model);
   const known = { ...costs, kernel: once(kernel), talk: once(talk) };
-  const secondsOf = once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, task.software, part.policy));
+  const secondsOf = once((part: PartSummary, work: WorkKind) =>
+    runSeconds(part[work], known, task.software, part.policy),
+  );
   const hostLinkOf = once((part: PartSummary, work: WorkKind) => hostLinkSeconds(part[work].talk, known));
   return { ...chunksOf(scenario, traced, secondsOf, hostLinkOf), isLeast: false };
 }
@@ -68,7 +70,12 @@ export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
 
 /** By what its parts do at least. */
 export const leastKind = (task: SearchTask, grid: SharedGrid, { part }: PartsOfKind): KnownKind => ({
-  ...chunksOf(scenarioOf(task, grid), part, ({ seconds }, work) => seconds(work), () => 0),
+  ...chunksOf(
+    scenarioOf(task, grid),
+    part,
+    ({ seconds }, work) => seconds(work),
+    () => 0,
+  ),
   isLeast: true,
 });
 

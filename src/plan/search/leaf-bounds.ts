@@ -105,13 +105,25 @@ function knownStep(
   states: readonly StageState[],
   costs: TrainingCosts,
 ): readonly [step: number, after: number] {
-  const after = Math.max(
-    ...fullest.map(({ stage }, i) => {
-      const { talk, optimizer } = states[i]!;
-      return optimizer + dataSeconds(talk, costs, task.software, kernels(stage)).exposed;
-    }),
-  );
+  const windows = fullest.map(({ stage }) => kernels(stage));
+  const after = secondsAfter(task, states, windows, costs, task.offload?.optimizer ?? false);
   return [seconds + after, after];
+}
+
+/** Of the stage that has most; `onHost`: what the optimizer works on. */
+function secondsAfter(
+  task: SearchTask,
+  states: readonly StageState[],
+  windows: readonly Window[],
+  costs: TrainingCosts,
+  onHost: boolean,
+): number {
+  const all = states.map(({ talk, optimizer, bytes }, i) => {
+    const window = windows[i]!;
+    const own = onHost ? hostOptimizerSeconds(bytes, task, window.backward) : optimizer;
+    return own + dataSeconds(talk, costs, task.software, window).exposed;
+  });
+  return Math.max(...all);
 }
 
 /**
@@ -180,7 +192,8 @@ function optimizerAtLeast(bytes: StateBytes, task: SearchTask): number {
 /** The same with its schedule played, and as little given up as makes it fit; undefined: it does not. */
 export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Order): BoundedLeaf | undefined {
   const { task, known, usableBytes } = expanding;
-  const { leaf, plan, least, after } = bounded;
+  const { leaf, plan, least } = bounded;
+  const costs = costsOf(expanding);
   const message = messageBytes(expanding);
   const states = stageStates(expanding);
   const stateOf = (parts: StagePlan['parts']) => states(parts, leaf.zero);
@@ -188,7 +201,7 @@ export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Or
   const played = chunksGiving(playing);
   if (!played) return undefined;
   const { chunks, given } = played;
-  const send = sendSeconds(message, costsOf(expanding));
+  const send = sendSeconds(message, costs);
   const busy = task.software.overlapsPipeline ? 0 : send;
   const works = new Float64Array(4 * chunks.length);
   const live: LiveProfile[] = [];
@@ -211,8 +224,18 @@ export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Or
     activations: playedPeak(order, stage, live),
   }));
   const memoryBytes = Math.max(least.memoryBytes, leastRoom(task, held, leaf.ease));
+  const { kernels } = chunkSeconds(order.pp, chunks);
+  const windows = plan.fullest.map(({ stage }) => kernels(stage));
+  const onHost = leaf.ease?.optimizer ?? task.offload?.optimizer ?? false;
+  const after = secondsAfter(
+    task,
+    held.map(({ state }) => state),
+    windows,
+    costs,
+    onHost,
+  );
   const stepSeconds = Math.max(least.stepSeconds, span + after);
-  return { ...bounded, least: { ...least, stepSeconds, memoryBytes }, span, held, given };
+  return { ...bounded, least: { ...least, stepSeconds, memoryBytes }, span, after, held, given };
 }
 
 const scenarioOf = ({ task, grid }: Pick<Expanding, 'task' | 'grid'>): TrainingScenario => ({

@@ -97,7 +97,10 @@ export function trainingCosts(
   const again = productsAgain({ config, software });
   const kernel = (kernel: KernelShape, policy?: RecomputePolicy): number => {
     if (kernel.kind === 'matmul')
-      return (isSelected(policy) ? again : 1) * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
+      return (
+        (isSelected(policy) ? again : 1) * fused(kernel) +
+        (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0)
+      );
     if (kernel.kind === 'memory') {
       if (isWithin(kernel, software, config)) return 0;
       const { bytes } = biasesBeside(kernel, software, config, layout.tp);

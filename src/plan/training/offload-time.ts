@@ -23,8 +23,10 @@ export const copyRate = (cluster: Cluster): number =>
   Math.min(copyShare * cluster.device.hostBytesPerSecond, hostShare(cluster));
 
 /** Of what is said in a run, seconds that a device's link to its host is taken up by it. */
-export const hostLinkSeconds = (talk: readonly CountedTalk[], costs: Pick<TrainingCosts, 'talk' | 'overHost'>): number =>
-  talk.reduce((sum, each) => sum + (costs.overHost(each.axis) ? each.count * costs.talk(each) : 0), 0);
+export const hostLinkSeconds = (
+  talk: readonly CountedTalk[],
+  costs: Pick<TrainingCosts, 'talk' | 'overHost'>,
+): number => talk.reduce((sum, each) => sum + (costs.overHost(each.axis) ? each.count * costs.talk(each) : 0), 0);
 
 /**
  * A work that moves what a chunk keeps of a microbatch: a forward out, a backward in again. Both beside its kernels, while nothing else is on the link to the

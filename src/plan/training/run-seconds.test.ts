@@ -117,7 +117,8 @@ test('sums that wait for the last of their ranks take as much longer each', () =
   const [first] = summariseStages(stepSettings(shown), widthsOf(shown.formats));
   const { part } = first!.chunks[0]!.parts.find(({ part }) => part.name === 'block')!;
   const costs = trainingCosts(shown, fittedCosts);
-  const tp = (awaitsRanks: boolean) => runSeconds(part.forward, costs, { ...shown.software, awaitsRanks }, part.policy).tp;
+  const tp = (awaitsRanks: boolean) =>
+    runSeconds(part.forward, costs, { ...shown.software, awaitsRanks }, part.policy).tp;
   const calls = part.forward.talk.reduce((sum, { count }) => sum + count, 0);
   expect(calls).toBeGreaterThan(0);
   // Tens of microseconds, and less than a millisecond.

@@ -28,7 +28,7 @@ export function sharesOf(
   const { moments, master, parameters } = widthsOf(formats);
   if (offload?.optimizer) {
     const own = state.optimizer / (2 * moments + master);
-    return { ...state, weights: state.weights > 0 ? state.weights : own * parameters, optimizer: 0 };
+    return { ...state, weights: Math.max(state.weights, own * parameters), optimizer: 0 };
   }
   if (state.weights > 0) return state;
   const weights = (state.optimizer * master) / (2 * moments + master);

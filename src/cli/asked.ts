@@ -4,7 +4,7 @@ import { kindsOf } from '../plan/hardware/kinds.ts';
 import type { NumberFormat } from '../plan/hardware/number-format.ts';
 import { type ObjectiveName, objectiveNames } from '../plan/search/objective.ts';
 import type { SearchTask } from '../plan/search/task.ts';
-import { type Offload, parseOffload } from '../plan/training/offload.ts';
+import { isOffloaded, type Offload, parseOffload } from '../plan/training/offload.ts';
 import { mixedPrecision } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 import { type AskedSoftware, askedSoftware } from './asked-software.ts';
@@ -32,7 +32,7 @@ export interface Asked extends Named {
   readonly globalBatch?: number;
   readonly products: NumberFormat;
   readonly software: AskedSoftware;
-  /** What waits in the host's memory. */
+  /** What waits in the host's memory; undefined: nobody said. */
   readonly offload?: Offload;
 }
 
@@ -61,7 +61,7 @@ export function checked(asked: Asked): Asked {
       `use ${option('seqLen')} ${config.positions.max} or less`,
     );
   for (const device of kindsOf(cluster)) checkFormat(device, products);
-  if (offload && !cluster.host)
+  if (offload && isOffloaded(offload) && !cluster.host)
     fail('CLUSTER_INVALID', {
       cluster: cluster.name,
       problem: 'how much memory its hosts have is not known',

@@ -30,6 +30,7 @@ type ExplainOption =
   | 'train'
   | 'serve'
   | 'layout'
+  | 'offload'
   | 'microBatch'
   | 'least'
   | 'json'
@@ -46,6 +47,7 @@ export function addExplain(program: Command, io: CliIo): void {
     serve: 'the best deployment',
     globalBatch: 'a sequence a device, with --layout a microbatch a replica',
     layout: 'the best',
+    offload: 'of the best what it needs, of a layout none',
     microBatch: '1',
     ...servingOptions,
     least: 'time; of serving throughput',
@@ -99,7 +101,7 @@ async function runExplain(path: string | undefined, values: OptionValues<Explain
 
 function planLines(path: string, values: OptionValues<ExplainOption>): PlanLines {
   const ofQuestion = [askedOptions, servingOptions].flatMap(Object.keys);
-  const given = ([...ofQuestion, 'train', 'serve', 'layout', 'microBatch', 'least'] as OptionName[]).find(
+  const given = ([...ofQuestion, 'train', 'serve', 'layout', 'offload', 'microBatch', 'least'] as OptionName[]).find(
     (name) => values[name as ExplainOption] !== undefined,
   );
   if (given) refuse(given, 'what was asked stands in the plan', `leave ${flagOf(given)} out, or the plan`);
@@ -117,8 +119,11 @@ function fromPlan(lines: PlanLines): Explained {
       );
     return { scenario, prediction };
   });
-  return { asked, objective, base: found[0]!, ...(found.length > 1 ? { found } : {}) };
+  return { asked, objective, base: found[0]!, ...offloadOf(asked), ...(found.length > 1 ? { found } : {}) };
 }
+
+/** What was said of it. */
+const offloadOf = ({ offload }: Asked): Pick<ExplainOptions, 'offload'> => (offload ? { offload } : {});
 
 async function fromOptions(values: OptionValues<ExplainOption>, io: CliIo): Promise<Explained> {
   const asked = readAsked(values);
@@ -131,7 +136,7 @@ async function fromOptions(values: OptionValues<ExplainOption>, io: CliIo): Prom
   const task = taskOf(asked, asked.globalBatch ?? asked.cluster.devices);
   const { found } = await ended(searchLayouts(task, fittedCosts, { objective, top: 2 }), io, values.json === true);
   if (found.length === 0) refuseNothingFits(task, fittedCosts);
-  return { asked, objective, base: found[0]!, found };
+  return { asked, objective, base: found[0]!, found, ...offloadOf(asked) };
 }
 
 const explainingText = ({ doing, searching }: Explaining): string =>

@@ -1,22 +1,18 @@
 // An explanation as the JSON contract has it.
-import { printLayout } from '../mesh/layout.ts';
 import type { Alternative } from '../plan/explain/alternatives.ts';
 import type { Explanation } from '../plan/explain/explain.ts';
 import type { Answer } from '../plan/explain/what-if.ts';
-import type { TrainingScenario } from '../plan/training/scenario.ts';
-import { predictionJson } from './prediction.ts';
-
-const nameOf = ({ layout, microBatch }: TrainingScenario) => ({ layout: printLayout(layout), microBatch });
+import { layoutJson, predictionJson } from './prediction.ts';
 
 export const explanationJson = ({ scenario, prediction, shortage, isBest, rival, ...explanation }: Explanation) => ({
-  ...nameOf(scenario),
+  ...layoutJson(scenario),
   ...predictionJson(scenario, prediction),
   ...shortage,
   isBest,
   ...(rival
     ? {
         rival: {
-          ...nameOf(rival.scenario),
+          ...layoutJson(rival.scenario),
           ...predictionJson(rival.scenario, rival.prediction),
           slower: rival.slower,
           differences: rival.differences,
@@ -35,7 +31,7 @@ function alternativeJson(alternative: Alternative) {
   const { stepSeconds, memory } = judged.prediction;
   return {
     changed,
-    ...nameOf(judged.scenario),
+    ...layoutJson(judged.scenario),
     stepSeconds,
     slower,
     memoryBytes: memory.total,
@@ -47,6 +43,6 @@ function alternativeJson(alternative: Alternative) {
 const answerJson = ({ change, best, now, stays }: Answer) => ({
   change: change.name,
   stays,
-  best: best ? { ...nameOf(best.scenario), stepSeconds: best.prediction.stepSeconds } : null,
+  best: best ? { ...layoutJson(best.scenario), stepSeconds: best.prediction.stepSeconds } : null,
   stepSeconds: now?.prediction.stepSeconds ?? null,
 });

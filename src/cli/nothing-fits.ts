@@ -1,15 +1,13 @@
 // Why a search found nothing, and what would be found: no layout divides, or none fits.
 import { memory, option } from '../errors.ts';
-import { printLayout } from '../mesh/layout.ts';
 import { kindsOf, withMemory } from '../plan/hardware/kinds.ts';
 import { bestLayouts } from '../plan/search/search.ts';
 import { gridsOf, replicaCounts } from '../plan/search/space.ts';
 import type { SearchTask } from '../plan/search/task.ts';
 import type { CostModel } from '../plan/training/costs.ts';
-import { fitsAll, usableBytes } from '../plan/training/fits.ts';
-import { printOffload } from '../plan/training/offload.ts';
+import { usableBytes } from '../plan/training/fits.ts';
+import { layoutName } from '../plan/training/offload.ts';
 import { predictTraining } from '../plan/training/predict-training.ts';
-import type { TrainingScenario } from '../plan/training/scenario.ts';
 import { refuse } from '../train/refuse.ts';
 
 /** @throws OPTION_INVALID in any case */
@@ -31,21 +29,22 @@ export function refuseNothingFits(task: SearchTask, model: CostModel): never {
   const [least] = found;
   const smallest = kindsOf(cluster).reduce((least, each) => (usableBytes(each) < usableBytes(least) ? each : least));
   const usable = usableBytes(smallest);
-  const needed = least!.prediction.memory.total;
+  const { scenario } = least!;
+  // What may wait on the hosts does, where nobody said what.
+  const away = cluster.host && !task.offload ? { offload: { optimizer: true, activations: 1 } } : {};
+  const needed = predictTraining({ ...scenario, ...away, cluster }, model).memory.total;
   refuse(
     'cluster',
-    `the model fits in no layout of ${cluster.name}: the one that holds least, ${printLayout(least!.scenario.layout)}, needs ${memory(needed)} a device and ${memory(usable)} are there, ${memory(needed - usable)} too few`,
-    `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + smallest.memoryBytes - usable)}${offloadText({ ...least!.scenario, cluster }, model)}`,
+    `the model fits in no layout of ${cluster.name}: the one that holds least, ${layoutName({ ...scenario, ...away })}, needs ${memory(needed)} a device and ${memory(usable)} are there, ${memory(needed - usable)} too few`,
+    `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + smallest.memoryBytes - usable)}${offloadText(task, model)}`,
   );
 }
 
-/** What of it may wait on the hosts, so that it fits: the least that is enough. */
-function offloadText(scenario: TrainingScenario, model: CostModel): string {
-  if (scenario.offload || !scenario.cluster.host) return '';
-  const enough = [0, 1]
-    .map((activations) => ({ optimizer: true, activations }))
-    .find((offload) => fitsAll(scenario, predictTraining({ ...scenario, offload }, model)));
-  return enough ? `, or plan with ${option('offload')} ${printOffload(enough)}` : '';
+/** Where it was said what is on the hosts, more may be. */
+function offloadText({ offload, ...task }: SearchTask, model: CostModel): string {
+  if (!offload || !task.cluster.host) return '';
+  const { found } = bestLayouts(task, model, { objective: 'time', top: 1 });
+  return found.length > 0 ? `, or leave ${option('offload')} out` : '';
 }
 
 /** The nearest number of sequences that some layout divides; undefined: no layout divides the model over the devices. */

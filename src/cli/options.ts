@@ -179,7 +179,7 @@ const optionTable: Readonly<Record<OptionName, OptionSpec>> = {
   ),
   offload: textOption(
     '<what>',
-    "what waits in the host's memory: optimizer, activations, or both, with a share: optimizer,activations=0.5",
+    "what waits in the host's memory: none, optimizer, activations, or both, with a share: optimizer,activations=0.5",
   ),
   top: numberOption('<n>', 'layouts to show'),
   train: switchOption('of training'),

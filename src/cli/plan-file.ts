@@ -21,7 +21,13 @@ const askedFields = z.object({
   objective: z.enum(objectiveNames),
 });
 
-const layoutLine = z.object({ rank: count, layout: z.string(), microBatch: count, stepSeconds: z.number().positive() });
+const layoutLine = z.object({
+  rank: count,
+  layout: z.string(),
+  microBatch: count,
+  offload: z.string().optional(),
+  stepSeconds: z.number().positive(),
+});
 const lastLine = z.object({ done: z.literal(true), asked: askedFields });
 
 /** The `asked` of a plan's last line. */
@@ -35,7 +41,7 @@ export const askedJson = (
   globalBatch,
   precision: asked.products,
   software: asked.software.name,
-  ...(asked.offload && printOffload(asked.offload) ? { offload: printOffload(asked.offload) } : {}),
+  ...(asked.offload ? { offload: printOffload(asked.offload) } : {}),
   objective,
 });
 
@@ -59,8 +65,9 @@ export function readPlan(lines: PlanLines): ReadPlan {
     ...(offload === undefined ? {} : { offload: parseOffload(offload, lines.path) }),
   });
   const layouts = Array.from({ length: last }, (_, at) => {
-    const { layout, microBatch, stepSeconds } = lines.read(layoutLine, at);
-    return { scenario: askedScenario(asked, layout, microBatch), stepSeconds };
+    const { layout, microBatch, offload, stepSeconds } = lines.read(layoutLine, at);
+    const given = offload === undefined ? {} : { offload: parseOffload(offload, lines.path) };
+    return { scenario: askedScenario({ ...asked, ...given }, layout, microBatch), stepSeconds };
   });
   return { asked, objective, layouts };
 }

@@ -1,14 +1,15 @@
 // `fivefold plan --train`: the best layouts of a cluster, or of the part of it that is in time.
 import { option } from '../errors.ts';
-import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { becauseOf } from '../plan/explain/because.ts';
+import { withoutHosts } from '../plan/explain/without-hosts.ts';
 import { kindsOf } from '../plan/hardware/kinds.ts';
 import { wholeTraining } from '../plan/needs/whole-training.ts';
 import { searchFront } from '../plan/search/front.ts';
 import { type ObjectiveName, tokenCosts } from '../plan/search/objective.ts';
 import { type Found, type SearchResult, searchLayouts } from '../plan/search/search.ts';
 import type { SearchTask } from '../plan/search/task.ts';
+import { layoutName } from '../plan/training/offload.ts';
 import type { Considered } from '../report/front.ts';
 import { shortLayout } from '../report/short-layout.ts';
 import { refuse } from '../train/refuse.ts';
@@ -63,7 +64,8 @@ export async function planTraining(values: TrainingValues, io: CliIo): Promise<v
   const seconds = (performance.now() - began) / 1000;
   const [best] = result.found;
   if (!best) return refuseNothingFits(task, fittedCosts);
-  const because = becauseOf(result.found, objective, fittedCosts);
+  const without = await ended(withoutHosts(task, best, objective, fittedCosts), io, quiet);
+  const because = `${becauseOf(result.found, objective, fittedCosts)} ${without}`.trim();
   // It takes several searches more.
   const fastest = objective === 'time' ? [best] : [];
   const front = values.report === undefined ? [] : await endedFront(searchFront(task, fittedCosts, fastest), io, quiet);
@@ -141,7 +143,7 @@ function writePlanJson(
 function consideredOf(found: readonly Found[]): Considered[] {
   const all = found.map(({ scenario, prediction }): [string, Considered] => {
     const { stepSeconds, memory } = prediction;
-    const name = `${printLayout(scenario.layout)} ${scenario.microBatch}`;
+    const name = `${layoutName(scenario)} ${scenario.microBatch}`;
     return [name, { layout: shortLayout({ scenario }), stepSeconds, memoryBytes: memory.total }];
   });
   return [...new Map(all).values()];

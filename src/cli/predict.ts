@@ -1,7 +1,6 @@
 // The command that predicts one layout on one cluster: `fivefold predict`.
 import type { Command } from 'commander';
 import { option } from '../errors.ts';
-import { printLayout } from '../mesh/layout.ts';
 import { fittedCosts } from '../plan/cost/fitted-costs.ts';
 import { tokenCosts } from '../plan/search/objective.ts';
 import { playTraining, predictTraining } from '../plan/training/predict-training.ts';
@@ -17,7 +16,7 @@ import { addOptions, type OptionValues } from './options.ts';
 import { askedOf, checkPage, writePage } from './page.ts';
 import { plannedOf } from './planned.ts';
 import { predictServed } from './predict-serving.ts';
-import { predictionJson, showPrediction } from './prediction.ts';
+import { layoutJson, predictionJson, showPrediction } from './prediction.ts';
 import { showScalingCurve } from './scaling-curve.ts';
 import { type ServingOption, servingOptions } from './serving-task.ts';
 import { showTimeline } from './timeline.ts';
@@ -87,8 +86,7 @@ async function runPredict(values: OptionValues<PredictOption>, io: CliIo): Promi
     writePage(values.report, { title, asked: askedOf(asked, scenario), layouts }, fittedCosts);
   }
   if (values.json) {
-    const { layout, microBatch } = scenario;
-    const chosen = values.layout === 'auto' ? { layout: printLayout(layout), microBatch } : {};
+    const chosen = values.layout === 'auto' ? layoutJson(scenario) : {};
     writeJson(io.stdout, {
       ...chosen,
       ...predictionJson(scenario, prediction),

@@ -6,6 +6,7 @@ import { fitsAll, fitsOnDevices, usableBytes } from '../plan/training/fits.ts';
 import { intervalsOf } from '../plan/training/interval.ts';
 import type { Interval } from '../plan/training/interval-shape.ts';
 import { naturalStepSeconds } from '../plan/training/natural-step.ts';
+import { isOffloaded, layoutName, printOffload } from '../plan/training/offload.ts';
 import type { TrainingPrediction, TrainingScenario } from '../plan/training/scenario.ts';
 import { isSeen, memoryParts, timeParts } from '../report/parts.ts';
 import { formatBytes, formatFlopsPerSecond, formatPercent, formatSeconds } from '../units.ts';
@@ -13,6 +14,13 @@ import type { Asked } from './asked.ts';
 import { softwareText } from './asked-software.ts';
 import { stackedBars } from './ui/bars.ts';
 import { paint } from './ui/colour.ts';
+
+/** Which layout it is, of the JSON contract. */
+export const layoutJson = ({ layout, microBatch, offload }: TrainingScenario) => ({
+  layout: printLayout(layout),
+  microBatch,
+  ...(offload && isOffloaded(offload) ? { offload: printOffload(offload) } : {}),
+});
 
 /** The fields of the JSON contract. */
 export const predictionJson = (scenario: TrainingScenario, prediction: TrainingPrediction) => ({
@@ -50,7 +58,7 @@ export function showPrediction(
   prediction: TrainingPrediction,
   { colour, columns }: { readonly colour: boolean; readonly columns: number },
 ): string {
-  const { cluster, layout } = scenario;
+  const { cluster } = scenario;
   const { memory, time, stepSeconds } = prediction;
   const likely = intervalsOf(scenario, prediction);
   const kinds = kindsOf(cluster);
@@ -80,7 +88,7 @@ export function showPrediction(
   const usable = kinds.length === 1 ? ` in the ${formatBytes(usableBytes(cluster.device))} that are usable` : '';
   const verdict = `${fitsOnDevices(scenario, prediction) ? 'fits' : 'does not fit'}${usable}`;
   return [
-    paint(`${model} on ${cluster.name} (${devicesText(cluster)}), ${printLayout(layout)}`, 'bold', colour),
+    paint(`${model} on ${cluster.name} (${devicesText(cluster)}), ${layoutName(scenario)}`, 'bold', colour),
     '',
     `a step ${formatSeconds(stepSeconds)}, ${Math.round(prediction.tokensPerSecondPerDevice)} tokens/s a device, ${formatFlopsPerSecond(prediction.modelFlopsPerSecondPerDevice)} of the model a device (${formatPercent(prediction.mfu)} of peak)`,
     `with ${softwareText(software.name)} eight of ten runs like it take ${between(likely.stepSeconds, formatSeconds)} and need ${between(likely.memoryBytes, formatBytes)}`,

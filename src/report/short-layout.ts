@@ -1,10 +1,14 @@
 // A layout as people read it.
-import { printLayout } from '../mesh/layout.ts';
+import { layoutName } from '../plan/training/offload.ts';
 import type { TrainingScenario } from '../plan/training/scenario.ts';
 
 /** `stages` of a layout are long: so many layers that follow one another are told once. */
-export const shortLayout = ({ scenario }: { readonly scenario: Pick<TrainingScenario, 'layout'> }): string =>
-  printLayout(scenario.layout).replace(/stages=([\d+]+)/, (_, sizes: string) => `stages=${runsOf(sizes.split('+'))}`);
+export const shortLayout = ({
+  scenario,
+}: {
+  readonly scenario: Pick<TrainingScenario, 'layout' | 'offload'>;
+}): string =>
+  layoutName(scenario).replace(/stages=([\d+]+)/, (_, sizes: string) => `stages=${runsOf(sizes.split('+'))}`);
 
 function runsOf(sizes: readonly string[]): string {
   const runs: { size: string; count: number }[] = [];

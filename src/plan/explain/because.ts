@@ -1,10 +1,10 @@
 // Why the best of a search is the best, in a few sentences: what it is bound by, what the runner-up spends more, and the rules of thumb.
-import { printLayout } from '../../mesh/layout.ts';
 import { worldSize } from '../../mesh/mesh.ts';
 import { formatPercent } from '../../units.ts';
 import type { ObjectiveName } from '../search/objective.ts';
 import type { Found } from '../search/search.ts';
 import type { CostModel } from '../training/costs.ts';
+import { layoutName } from '../training/offload.ts';
 import { bottleneckOf } from './bottleneck.ts';
 import { compareTimes, differenceText } from './compare.ts';
 import { predictorOf } from './judged.ts';
@@ -15,14 +15,14 @@ import { trainingRules } from './training-rules.ts';
 export function becauseOf(found: readonly Found[], objective: ObjectiveName, model: CostModel): string {
   const [best, next] = found as [Found, Found?];
   const { bottleneck, because } = bottleneckOf(best.scenario, best.prediction);
-  const first = `${printLayout(best.scenario.layout)} is bound by ${bottleneck}: ${because}.`;
+  const first = `${layoutName(best.scenario)} is bound by ${bottleneck}: ${because}.`;
   const rules = judgeRules(trainingRules, { ...best, predict: predictorOf(model) });
   return `${first} ${runnerUpText(best, next, objective)} ${rulesText(rules)}`.trim();
 }
 
 function runnerUpText(best: Found, next: Found | undefined, objective: ObjectiveName): string {
   if (!next) return `No other layout fits its ${worldSize(best.scenario.layout)} devices.`;
-  const named = `${printLayout(next.scenario.layout)} with microbatches of ${next.scenario.microBatch}`;
+  const named = `${layoutName(next.scenario)} with microbatches of ${next.scenario.microBatch}`;
   const [most, ...others] = compareTimes(best.prediction, next.prediction);
   const worse = next.value / best.value - 1;
   if (worse === 0 && !most) return `${named} takes as long.`;
@@ -30,7 +30,7 @@ function runnerUpText(best: Found, next: Found | undefined, objective: Objective
   return `The runner-up, ${named}, ${worseText[objective](formatPercent(worse))}${spends}.`;
 }
 
-const worseText: Readonly<Record<ObjectiveName, (share: string) => string>> = {
+export const worseText: Readonly<Record<ObjectiveName, (share: string) => string>> = {
   time: (share) => `is ${share} slower`,
   cost: (share) => `costs ${share} more`,
   energy: (share) => `takes ${share} more energy`,

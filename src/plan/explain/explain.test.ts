@@ -14,7 +14,7 @@ import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import { alternatives } from './alternatives.ts';
 import { rivalOf } from './explain.ts';
-import { predictorOf } from './judged.ts';
+import { predictorOf, taskOfScenario } from './judged.ts';
 import { shapeAdvice } from './shape-advice.ts';
 import { changesOf, variantOf } from './variant.ts';
 import { answerTo, changesAsked } from './what-if.ts';
@@ -85,7 +85,7 @@ test('whatever is changed, the answer is what a search that knows nothing finds'
     fc.property(anyPlannerCase, fc.nat(), ({ task, objective }, at) => {
       const [best] = bestLayouts(task, fittedCosts, { objective, top: 1 }).found;
       if (!best) return;
-      const changes = changesAsked(best.scenario);
+      const changes = changesAsked(taskOfScenario(best.scenario), best.scenario);
       const change = changes[at % changes.length]!;
       const { best: then, now, stays } = ended(answerTo(change, best.scenario, [], fittedCosts, objective));
       const [found] = bestLayouts(change.task, fittedCosts, { objective, top: 1 }).found;
@@ -100,7 +100,7 @@ test('whatever is changed, the answer is what a search that knows nothing finds'
 test('more of anything makes no answer worse', () => {
   const named = namedScenario({ layout: 'dp=2,zero=3', cluster: '2xh100', globalBatch: 2, model: 'smollm2-135m' });
   const scenario = { ...named, seqLen: 512 };
-  const answers = changesAsked(scenario)
+  const answers = changesAsked(taskOfScenario(scenario), scenario)
     .filter(({ name }) => !name.includes('batch'))
     .map((change) => ({
       name: change.name,

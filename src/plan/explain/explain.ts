@@ -2,10 +2,11 @@
 import type { ObjectiveName } from '../search/objective.ts';
 import { type Searching, searchLayouts } from '../search/search.ts';
 import type { CostModel } from '../training/costs.ts';
+import type { Offload } from '../training/offload.ts';
 import { type Alternative, alternatives } from './alternatives.ts';
 import { bottleneckOf, type Shortage } from './bottleneck.ts';
 import { compareTimes, type Difference } from './compare.ts';
-import { isSameLayout, type Judged, predictorOf, taskOfScenario } from './judged.ts';
+import { isSameLayout, type Judged, predictorOf, taskOfScenario, withOffload } from './judged.ts';
 import { judgeRules, type RuleVerdict } from './rules.ts';
 import { type ShapeAdvice, shapeAdvice } from './shape-advice.ts';
 import { trainingRules } from './training-rules.ts';
@@ -35,6 +36,8 @@ export interface ExplainOptions {
   readonly objective: ObjectiveName;
   /** The best layouts, where they are known: two or more. */
   readonly found?: readonly Judged[];
+  /** What others may have on their hosts; undefined: what they need. */
+  readonly offload?: Offload;
 }
 
 /** What is being done, for whoever waits. */
@@ -46,13 +49,12 @@ export interface Explaining {
 export function* explainLayout(
   base: Judged,
   model: CostModel,
-  { objective, found }: ExplainOptions,
+  { objective, found, offload }: ExplainOptions,
 ): Generator<Explaining, Explanation, void> {
   const { scenario, prediction } = base;
   const predict = predictorOf(model);
-  const best =
-    found ??
-    (yield* told('the best layouts', searchLayouts(taskOfScenario(scenario), model, { objective, top: 2 }))).found;
+  const task = withOffload(taskOfScenario(scenario), offload);
+  const best = found ?? (yield* told('the best layouts', searchLayouts(task, model, { objective, top: 2 }))).found;
   const tried: Alternative[] = [];
   for (const each of alternatives(base, predict)) {
     yield { doing: `instead: ${each.changed}` };
@@ -62,7 +64,7 @@ export function* explainLayout(
   const shapes = yield* sizesToldOf(base, model);
   const others = best.map((each) => each.scenario).filter((each) => !isSameLayout(each, scenario));
   const answers: Answer[] = [];
-  for (const change of changesAsked(scenario))
+  for (const change of changesAsked(task, scenario))
     answers.push(yield* told(change.name, answerTo(change, scenario, others, model, objective)));
   const other = best.find((each) => !isSameLayout(each.scenario, scenario));
   return {

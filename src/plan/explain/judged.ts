@@ -1,8 +1,8 @@
 // A layout with what was predicted of it, and how others of the same task are.
-import { printLayout } from '../../mesh/layout.ts';
 import { replicasOf } from '../../mesh/mesh.ts';
 import type { SearchTask } from '../search/task.ts';
 import type { CostModel } from '../training/costs.ts';
+import { layoutName, type Offload } from '../training/offload.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { withStagesByKind } from '../training/stages-by-kind.ts';
@@ -25,10 +25,15 @@ export function predictorOf(model: CostModel): Predict {
   };
 }
 
-const nameOf = ({ layout, microBatch, microbatches }: TrainingScenario): string =>
-  `${printLayout(layout)} ${microBatch} ${microbatches}`;
+const nameOf = ({ layout, offload, microBatch, microbatches }: TrainingScenario): string =>
+  `${layoutName({ layout, ...(offload ? { offload } : {}) })} ${microBatch} ${microbatches}`;
 
 export const isSameLayout = (a: TrainingScenario, b: TrainingScenario): boolean => nameOf(a) === nameOf(b);
+
+/** The same where layouts may have this on their hosts; undefined: what they need. */
+export function withOffload({ offload: _, ...task }: SearchTask, offload: Offload | undefined): SearchTask {
+  return offload ? { ...task, offload } : task;
+}
 
 /** What a scenario's layout was one answer to. */
 export function taskOfScenario({ layout, microBatch, microbatches, ...given }: TrainingScenario): SearchTask {

@@ -5,10 +5,10 @@ import { type Found, type Searching, searchLayouts } from '../search/search.ts';
 import type { SearchTask } from '../search/task.ts';
 import type { CostModel } from '../training/costs.ts';
 import { fitsAll } from '../training/fits.ts';
+import { isOffloaded, noOffload, printOffload } from '../training/offload.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import { type ClusterChange, linkChanges, memoryChanges, twiceAndHalf } from './cluster-changes.ts';
-import { taskOfScenario } from './judged.ts';
 
 /** Something else is asked. */
 export interface Change {
@@ -30,9 +30,8 @@ export interface Answer {
 /** A layout that is better by less is none that anybody would change for: predictions are not as good as that. */
 export const worthChanging = 0.01;
 
-/** Of the links of every tier, of the batch, of a device's memory. */
-export function changesAsked(scenario: TrainingScenario): Change[] {
-  const task = taskOfScenario(scenario);
+/** Of the links of every tier, of the batch, of a device's memory, and of what is on the hosts. */
+export function changesAsked(task: SearchTask, { offload }: Pick<TrainingScenario, 'offload'>): Change[] {
   const { cluster, globalBatch } = task;
   const onCluster = (changed: ClusterChange): Change => ({
     name: changed.name,
@@ -46,6 +45,9 @@ export function changesAsked(scenario: TrainingScenario): Change[] {
     ...linkChanges(cluster).map(onCluster),
     ...batch.filter(({ task: { globalBatch: sequences } }) => Number.isInteger(sequences)),
     ...memoryChanges(cluster).map(onCluster),
+    ...(offload && isOffloaded(offload)
+      ? [{ name: 'nothing on the hosts', task: { ...task, offload: noOffload } }]
+      : []),
   ];
 }
 
@@ -72,15 +74,18 @@ export function* answerTo(
 
 /** The same layout; of a smaller batch with smaller microbatches, where it must. */
 function foundIn(
-  { globalBatch, ...given }: SearchTask,
-  { layout, microBatch: most }: TrainingScenario,
+  { globalBatch, offload: asked, ...given }: SearchTask,
+  { layout, microBatch: most, offload = noOffload }: TrainingScenario,
   model: CostModel,
   objective: ObjectiveName,
 ): Found | undefined {
   const share = globalBatch / replicasOf(layout);
   if (!Number.isInteger(share)) return undefined;
   const microBatch = share % most === 0 ? most : 1;
-  const scenario = { ...given, layout, microBatch, microbatches: share / microBatch };
+  // Of what it has on its hosts, only as much as was asked.
+  if (asked && printOffload(asked) !== printOffload(offload)) return undefined;
+  const moved = isOffloaded(offload) ? { offload } : {};
+  const scenario = { ...given, ...moved, layout, microBatch, microbatches: share / microBatch };
   const prediction = predictTraining(scenario, model);
   if (!fitsAll(scenario, prediction)) return undefined;
   return { scenario, prediction, value: objectiveValue(objective, given.cluster, figuresOf(prediction)) };

@@ -1,5 +1,6 @@
-// What of a rank's waits in its host's memory instead of the device's, and how it is written: `optimizer`, `activations=0.5`, or both.
+// What of a rank's waits in its host's memory instead of the device's, and how it is written: `optimizer`, `activations=0.5`, both, or `none`.
 import { fail } from '../../errors.ts';
+import { type Layout, printLayout } from '../../mesh/layout.ts';
 
 export interface Offload {
   /** Moments and the parameters that the optimizer works on (Ren et al. 2021, "ZeRO-Offload"). */
@@ -8,8 +9,11 @@ export interface Offload {
   readonly activations: number;
 }
 
+export const noOffload: Offload = { optimizer: false, activations: 0 };
+
 /** @throws OPTION_INVALID; `name`: of the option. */
 export function parseOffload(text: string, name: string): Offload {
+  if (text.trim() === 'none') return noOffload;
   const offload = { optimizer: false, activations: 0 };
   for (const part of text.split(',').map((each) => each.trim())) {
     const share = /^activations(?:=(0?\.\d+|[01](?:\.0*)?))?$/.exec(part);
@@ -19,11 +23,22 @@ export function parseOffload(text: string, name: string): Offload {
       fail('OPTION_INVALID', {
         option: name,
         problem: `"${part}" is nothing that can be moved to the host`,
-        fix: 'use optimizer, activations, or both with a share of these: optimizer,activations=0.5',
+        fix: 'use none, optimizer, activations, or both with a share of these: optimizer,activations=0.5',
       });
   }
   return offload;
 }
 
+export const isOffloaded = ({ optimizer, activations }: Offload): boolean => optimizer || activations > 0;
+
 export const printOffload = ({ optimizer, activations }: Offload): string =>
-  [...(optimizer ? ['optimizer'] : []), ...(activations > 0 ? [`activations=${activations}`] : [])].join(',');
+  [...(optimizer ? ['optimizer'] : []), ...(activations > 0 ? [`activations=${activations}`] : [])].join(',') || 'none';
+
+interface Named {
+  readonly layout: Layout;
+  readonly offload?: Offload;
+}
+
+/** A layout with what it has on its hosts, as the command line takes them. */
+export const layoutName = ({ layout, offload }: Named): string =>
+  offload && isOffloaded(offload) ? `${printLayout(layout)} --offload ${printOffload(offload)}` : printLayout(layout);

@@ -16,6 +16,7 @@ import type { StageSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from './costs.ts';
 import { usableBytes } from './fits.ts';
 import { onKind, slowestOf } from './mixed.ts';
+import { isOffloaded } from './offload.ts';
 import { hostBytes } from './offload-memory.ts';
 import { addSeconds, allSeconds, noSeconds } from './run-seconds.ts';
 import {
@@ -74,7 +75,7 @@ export function predictTraining(scenario: TrainingScenario, model: CostModel): T
     time: timeOf(stages, schedule.stages, { makespan, alone, slowest }),
     memory: fullest(memoryByStage, kindsOfStages(cluster, layout)),
     memoryByStage,
-    ...(scenario.offload ? { host: hostUse(summaries, actions, scenario) } : {}),
+    ...(scenario.offload && isOffloaded(scenario.offload) ? { host: hostUse(summaries, actions, scenario) } : {}),
     tokensPerSecondPerDevice: tokens / devices / stepSeconds,
     modelFlopsPerSecondPerDevice: modelFlops,
     mfu: modelFlops / peak,

@@ -10,6 +10,10 @@ export const ways = {
   selects: ['products', 'every second product'],
 } as const;
 
+/** Orders in which a pipeline's stages can work; the second and the fourth with several chunks a stage. */
+export const pipelineOrders = ['gpipe', 'breadth-first', '1f1b', 'interleaved', 'zb-h1', 'dualpipe'] as const;
+export type PipelineOrder = (typeof pipelineOrders)[number];
+
 type Way<K extends keyof typeof ways> = (typeof ways)[K][number];
 
 /** Flags of what is done; `narrowGradients` and `narrowAttention` are acted on where formats are chosen (mixedPrecision of training/scenario.ts). */
@@ -72,6 +76,8 @@ export interface Software {
   readonly narrowAttention: boolean;
   /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
   readonly plansMemory: boolean;
+  /** Those that it has: a search looks at no others. None: it has no pipelines. */
+  readonly pipelines: readonly PipelineOrder[];
 }
 
 /** Of a tuned stack of today. */
@@ -99,6 +105,7 @@ export const currentSoftware: Software = {
   narrowGradients: false,
   narrowAttention: false,
   plansMemory: false,
+  pipelines: pipelineOrders,
 };
 
 /** Of this project's own runtime: a rank does one thing after another, each as its program says. */
@@ -126,4 +133,5 @@ export const ownRuntime: Software = {
   narrowGradients: false,
   narrowAttention: false,
   plansMemory: true,
+  pipelines: ['gpipe', 'breadth-first', '1f1b', 'interleaved', 'zb-h1'],
 };

@@ -63,7 +63,7 @@ function betterThan({ best }: ReturnType<typeof searched>, draws: number): numbe
     const task = taskOf(largest);
     const all = gridsOf(task);
     const near = all.filter((grid) => grid.kind.tp === tp && grid.kind.cp === cp && grid.pp === pp);
-    return { task, grids: [all, near] as const, bounds: boundsOf(task, fittedCosts, kindsOf(all)) };
+    return { task, grids: [all, near] as const, bounds: boundsOf(task, fittedCosts, kindsOf(all), false) };
   };
   let seed = 1;
   const drawn = <T>(all: readonly T[]): T => {

@@ -16,6 +16,9 @@ export const linkKinds = [
 ] as const;
 export type LinkKind = (typeof linkKinds)[number];
 
+/** Those that a device reaches over its link to the host, as it does the host's memory. */
+export const overHost: ReadonlySet<LinkKind> = new Set(['pcie', 'infiniband', 'roce', 'ethernet', 'omni-path']);
+
 /** From a message's send to the next rank's, within a collective of many small ones; a cluster file may say another. */
 export const hopSeconds: Readonly<Record<LinkKind, number>> = {
   'nvlink-2': 1.2e-6,

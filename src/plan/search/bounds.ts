@@ -6,6 +6,8 @@ import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
 import { keptBesides } from '../training/held-besides.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
+import { givingOf } from './ease.ts';
+import { easedLeaf, easesWithin } from './eased-leaves.ts';
 import {
   type CutBy,
   type FirstElements,
@@ -65,8 +67,10 @@ export interface Bounds {
   readonly ofCuts: (grid: SharedGrid, usableBytes: number) => BoundedCut[];
   /** Of each by what its parts are known to do; those that are sure not to fit in `usableBytes` are left out. */
   readonly ofLeaves: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
-  /** And with its schedule played. */
-  readonly ofPlayed: (leaf: BoundedLeaf) => StepFigures;
+  /** And with its schedule played; undefined: what it gives up is not enough. */
+  readonly ofPlayed: (leaf: BoundedLeaf, usableBytes: number) => BoundedLeaf | undefined;
+  /** In place of one that does not fit, the same with something given up for room. */
+  readonly ofEased: (leaf: BoundedLeaf, usableBytes: number) => BoundedLeaf[];
   /** How many there are. */
   readonly countLeaves: (grid: Grid, sharing: Sharing) => number;
 }
@@ -77,8 +81,8 @@ export interface BoundedCut {
   readonly leaves: () => BoundedLeaf[];
 }
 
-/** `kinds`: those of all grids that there are. */
-export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[]): Bounds {
+/** `kinds`: those of all grids that there are; `mayGive`: layouts that do not fit may give up something. */
+export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[], mayGive: boolean): Bounds {
   const { software } = task;
   const model = knownTalk(costs);
   const kinds = new Map<string, KnownKind>();
@@ -106,13 +110,16 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       const layer = { own: least('own'), alike: least('alike'), experts: least('experts') };
       return { layer, embedding: elementsOf(grid, 'embedding') };
     });
+  const giving = givingOf(task, mayGive);
   /** Of as many devices, cp and dp share out what is left. */
   const states = new Map<number, FirstState>();
   const stateOf = (grid: Grid, sharing: Sharing) => {
     const { tp, ep } = grid.kind;
     const pipes = 2 * (task.config.layers + 1);
     const key = ((tp * (task.cluster.devices + 1) + ep) * pipes + pipeKey(grid)) * sharings.length;
-    return remember(states, key + sharings.indexOf(sharing), () => firstState(task, grid, sharing, leastsOf(grid)));
+    return remember(states, key + sharings.indexOf(sharing), () =>
+      firstState(task, grid, sharing, leastsOf(grid), giving.optimizer),
+    );
   };
   const counted = new Map<number, LeastCuts>();
   const cutsFor = (grid: Grid) =>
@@ -124,7 +131,7 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       ),
     );
   const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => ({
-    ...{ grid, state: stateOf(grid, sharing), kept, usableBytes },
+    ...{ grid, state: stateOf(grid, sharing), kept: giving.activations(grid.kind) ? 0 : kept, usableBytes },
   });
 
   const talkOf = tensorSeconds(task, model);
@@ -170,7 +177,7 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     return (cuts: readonly LeastCut[]) => leastGrid(cuts, by, software, work, after);
   };
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
-    ...{ task, model, grid, known, elementsOf, usableBytes },
+    ...{ task, model, grid, known, elementsOf, usableBytes, mayGive },
   });
   const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
@@ -196,13 +203,17 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       });
     },
     ofLeaves: (grid, usableBytes) => plansFor(grid).flatMap(boundedLeaves(expanding(grid, traced(grid), usableBytes))),
-    ofPlayed(bounded) {
+    ofPlayed(bounded, usableBytes) {
       const { grid, cut, schedule } = bounded.leaf;
       const layout = { pp: grid.pp, virtual: cut.virtual, schedule };
       const key = `${schedule} ${grid.pp} ${cut.virtual} ${grid.microbatches}`;
       const order = remember(orders, key, () => orderOf(layout, grid.microbatches));
-      return playedLeaf(expanding(grid, traced(grid), Number.POSITIVE_INFINITY), bounded, order);
+      return playedLeaf(expanding(grid, traced(grid), usableBytes), bounded, order);
     },
+    ofEased: (bounded, usableBytes) =>
+      mayGive
+        ? easesWithin(task, bounded.leaf, bounded.held, usableBytes).map((ease) => easedLeaf(task, bounded, ease))
+        : [],
     countLeaves(grid, sharing) {
       const ordersOf = (sum: number, { cut }: CutPlan) => sum + schedulesOf(software, grid, cut.virtual).length;
       const orders = remember(orderCounts, pipeKey(grid), () => plansFor(grid).reduce(ordersOf, 0));

@@ -1,6 +1,7 @@
 // What a way to cut layers into stages makes of each stage: known once for all grids of as many stages.
 import { layerLike, type ModelConfig } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
+import { once } from '../../step/once.ts';
 import type { Pipe } from './space.ts';
 import { type Cut, placesOf } from './task.ts';
 
@@ -37,6 +38,8 @@ export interface CutPlan {
   readonly chunks: readonly ChunkRange[];
   /** The stages that hold most: the embedding and the head are at the ends, and the first have most microbatches under way. */
   readonly fullest: readonly StagePlan[];
+  /** Each of them. */
+  readonly stage: (stage: number) => StagePlan;
   /** Layers of the stage that has most over those of the one that has least, where all layers are alike; otherwise any number. */
   readonly unevenness: number;
 }
@@ -86,15 +89,17 @@ export function cutPlans(config: ModelConfig, pipe: Pipe, cuts: readonly Cut[]):
     const chunks = chunksOf(cut);
     const layers = Array.from({ length: pp }, () => 0);
     for (const [at, size] of cut.sizes.entries()) layers[at % pp]! += size;
+    const stageOf = once((stage: number): StagePlan => {
+      const places = placesOf(pipe, stage, chunks.length);
+      const own = places.map((place) => chunks[place]!);
+      return { stage, places, chunks: own, parts: partsOf(own) };
+    });
     return {
       cut,
       chunks,
       unevenness: areAlike ? Math.max(...layers) / Math.min(...layers) : Number.POSITIVE_INFINITY,
-      fullest: fullest.map((stage) => {
-        const places = placesOf(pipe, stage, chunks.length);
-        const own = places.map((place) => chunks[place]!);
-        return { stage, places, chunks: own, parts: partsOf(own) };
-      }),
+      fullest: fullest.map((stage) => stageOf(stage)),
+      stage: stageOf,
     };
   });
 }

@@ -26,16 +26,17 @@ export interface FirstState {
   readonly embedding: number;
 }
 
-/** Of a rank of the first stage at least. */
+/** Of a rank of the first stage at least. `onHost`: what the optimizer works on. */
 export function firstState(
   { formats }: SearchTask,
   grid: Grid,
   sharing: Sharing,
   { layer, embedding }: FirstElements,
+  onHost: boolean,
 ): FirstState {
   const bytesOf = (elements: PartElements): number => {
     const { weights, gradients, optimizer } = leastState(elements, { grid, zero: sharing || 1 }, widthsOf(formats));
-    return weights + gradients + optimizer;
+    return weights + gradients + (onHost ? 0 : optimizer);
   };
   return { layer: bytesOf(layer), embedding: bytesOf(embedding) };
 }

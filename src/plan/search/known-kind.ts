@@ -1,5 +1,6 @@
 // What the chunks of a stage compute, say and hold of a microbatch: by tracing their parts, or at least.
 import { withCopies } from '../../mesh/layout.ts';
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import { layerLike } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
@@ -9,6 +10,8 @@ import { summariesFor } from '../summary/part-summary.ts';
 import type { LiveProfile, PartSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
 import { type LivePart, liveOf } from '../training/held-besides.ts';
+import { type Moved, movedOf } from '../training/offload-memory.ts';
+import { hostLinkSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds, type RunSeconds, runSeconds, sumOfParts } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
@@ -28,6 +31,16 @@ export interface Chunk {
   /** With nothing beside exchanges of experts, for `sideBySide`; at least, if there are any: of the device alone. */
   readonly apart: (work: 'forward' | 'backward') => RunSeconds;
   readonly live: (work: WorkKind) => LiveProfile;
+  /** Of `live`, what is moved out after a forward if all of its layers' activations are. */
+  readonly moved: Moved;
+  /** Seconds that the link to the host is taken up by what is said. */
+  readonly onHostLink: (work: WorkKind) => number;
+}
+
+/** So many layers of a chunk, its first ones, compute anew. */
+export interface Anew {
+  readonly policy: RecomputePolicy;
+  readonly layers: number;
 }
 
 /** Seconds of a pass at least, whatever is beside it. */
@@ -35,7 +48,7 @@ export const besideOthers = (chunk: Chunk, pass: 'forward' | 'backward'): number
   Math.min(chunk[pass], allSeconds(withHidden(chunk.apart(pass), 1)));
 
 export interface KnownKind {
-  readonly chunk: (range: ChunkRange) => Chunk;
+  readonly chunk: (range: ChunkRange, anew?: Anew) => Chunk;
   /** What chunks do is known from below alone. */
   readonly isLeast: boolean;
 }
@@ -52,42 +65,51 @@ export function knowKind(
   const known = { ...costs, kernel: once(kernel), talk: once(talk) };
   const { software } = task;
   const secondsBy = (software: Software) =>
-    once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, software));
+    once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, software, part.policy));
   const secondsOf = secondsBy(software);
   const apartOf = software.overlapsExperts ? secondsBy({ ...software, overlapsExperts: false }) : secondsOf;
-  return { ...chunksOf(scenario, traced, secondsOf, apartOf), isLeast: false };
+  const hostLinkOf = once((part: PartSummary, work: WorkKind) => hostLinkSeconds(part[work].talk, known));
+  return { ...chunksOf(scenario, traced, { secondsOf, apartOf, hostLinkOf }), isLeast: false };
 }
 
 /** Whatever device they are on. */
 export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
   const settings = stepSettings(scenarioOf(task, grid));
   const { part } = summariesFor({ ...settings, layout: withCopies(settings.layout) }, widthsOf(task.formats));
-  return (name, layer) => part(name, layer, name === 'block' ? grid.kind.recompute : 'none');
+  const { recompute } = grid.kind;
+  return (name, layer, policy = recompute) => part(name, layer, name === 'block' ? policy : 'none');
 }
 
 /** By what its parts do at least. */
 export const leastKind = (task: SearchTask, grid: SharedGrid, { part }: PartsOfKind): KnownKind => ({
-  ...chunksOf(
-    scenarioOf(task, grid),
-    part,
-    ({ seconds }, work) => seconds(work),
-    ({ apart }, work) => apart(work),
-  ),
+  ...chunksOf(scenarioOf(task, grid), part, {
+    secondsOf: ({ seconds }, work) => seconds(work),
+    apartOf: ({ apart }, work) => apart(work),
+    hostLinkOf: () => 0,
+  }),
   isLeast: true,
 });
 
-export type PartOf = (name: PartName, layer: number) => PartSummary;
+/** `policy`: of a layer that does not do as its kind. */
+export type PartOf = (name: PartName, layer: number, policy?: RecomputePolicy) => PartSummary;
 
 interface Part<P extends LivePart> {
   readonly part: P;
   readonly count: number;
 }
 
+interface SecondsOfParts<P> {
+  readonly secondsOf: (part: P, work: WorkKind) => RunSeconds;
+  /** With nothing beside exchanges of experts. */
+  readonly apartOf: (part: P, work: WorkKind) => RunSeconds;
+  /** Of the link to the host, what is said. */
+  readonly hostLinkOf: (part: P, work: WorkKind) => number;
+}
+
 function chunksOf<P extends LivePart>(
   scenario: TrainingScenario,
-  partOf: (name: PartName, layer: number) => P,
-  secondsOf: (part: P, work: WorkKind) => RunSeconds,
-  apartOf: (part: P, work: WorkKind) => RunSeconds,
+  partOf: (name: PartName, layer: number, policy?: RecomputePolicy) => P,
+  { secondsOf, apartOf, hostLinkOf }: SecondsOfParts<P>,
 ): Pick<KnownKind, 'chunk'> {
   const { config } = scenario;
   const chunks = new Map<string | number, Chunk>();
@@ -100,6 +122,7 @@ function chunksOf<P extends LivePart>(
     // Of chunks that do not fit, nobody asks for seconds.
     let both: Pick<Chunk, 'forward' | 'backward' | 'compute'> | undefined;
     let halves: Chunk['halves'] | undefined;
+    let moved: Moved | undefined;
     const passes = () => {
       if (both) return both;
       const [forward, backward] = [runOf('forward'), runOf('backward')];
@@ -135,13 +158,19 @@ function chunksOf<P extends LivePart>(
         alive[work] ??= live(work);
         return alive[work];
       },
+      get moved() {
+        moved ??= movedOf(scenario, { parts }, 1);
+        return moved;
+      },
+      onHostLink: (work) => parts.reduce((sum, { part, count }) => sum + count * hostLinkOf(part, work), 0),
     };
   };
-  const partsOf = ({ first, end, isFirst, isLast }: ChunkRange): Part<P>[] => {
+  const partsOf = ({ first, end, isFirst, isLast }: ChunkRange, anew?: Anew): Part<P>[] => {
     const runs: { part: P; count: number }[] = [];
     if (isFirst) runs.push({ part: partOf('embedding', 0), count: 1 });
     for (let layer = first; layer < end; layer++) {
-      const part = partOf('block', layerLike(config, layer));
+      const policy = anew && layer - first < anew.layers ? anew.policy : undefined;
+      const part = partOf('block', layerLike(config, layer), policy);
       const last = runs.at(-1);
       if (last && last.part === part) last.count += 1;
       else runs.push({ part, count: 1 });
@@ -150,11 +179,11 @@ function chunksOf<P extends LivePart>(
     return runs;
   };
   return {
-    chunk(range) {
-      const { key } = range;
+    chunk(range, anew) {
+      const key = anew ? `${range.key} ${anew.policy} ${anew.layers}` : range.key;
       const found = chunks.get(key);
       if (found) return found;
-      const made = chunkOf(partsOf(range));
+      const made = chunkOf(partsOf(range, anew));
       chunks.set(key, made);
       return made;
     },

@@ -9,14 +9,16 @@ import { once } from '../../step/once.ts';
 import { traceSettings } from '../../step/settings.ts';
 import type { CountedTalk, LiveProfile, StateBytes } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
+import { hostOptimizerSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
 import { withHidden } from '../training/side-by-side.ts';
-import { memoryOf } from '../training/stage-memory.ts';
 import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import { bothWaysSeconds, bothWaysSpan } from './both-ways-span.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
+import { type Amounts, nothingGiven } from './ease.ts';
+import { chunksGiving, easedLeaf, easesWithin, type Held, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
@@ -40,8 +42,13 @@ export interface BoundedLeaf {
   readonly leaf: Leaf;
   readonly plan: CutPlan;
   readonly least: StepFigures;
-  /** Seconds after the schedule, of `least`. */
+  /** Seconds of the schedule at least, and of what comes after it. */
+  readonly span: number;
   readonly after: number;
+  /** By stage of `plan.fullest`, of a layout that gives up nothing. */
+  readonly held: readonly Held[];
+  /** Of what it gives up, as far as that is known. */
+  readonly given: Amounts;
 }
 
 export interface Expanding {
@@ -52,6 +59,8 @@ export interface Expanding {
   /** Numbers of a rank's parameters of a part. */
   readonly elementsOf: (grid: Grid, name: PartName, layer?: number) => PartElements;
   readonly usableBytes: number;
+  /** Layouts that do not fit may give up something. */
+  readonly mayGive: boolean;
 }
 
 /** Of a way to cut layers; those that are sure not to fit are left out. */
@@ -65,31 +74,34 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
   return (plan) => {
     const found: BoundedLeaf[] = [];
     const { cut, fullest } = plan;
-    const held = fullest.map(({ places, chunks }) =>
+    const live = fullest.map(({ places, chunks }) =>
       chunks.map((chunk, i) => withMessages(known.chunk(chunk), places[i]!, plan.chunks.length - 1, message)),
     );
     let chunks: ChunkSeconds | undefined;
     for (const schedule of schedulesOf(task.software, grid, cut.virtual)) {
-      const activations = fullest.map(({ stage }, i) => leastActivations(schedule, stage, grid, held[i]!));
+      const activations = fullest.map(({ stage }, i) => leastActivations(schedule, stage, grid, live[i]!));
       let span: LeastSpan | undefined;
       for (const zero of zeros) {
         const states = fullest.map(({ parts }) => stateOf(parts, zero));
-        const memoryBytes = Math.max(
-          ...states.map(({ bytes }, i) => memoryOf(bytes, activations[i]!, task.software).total),
+        const held = states.map((state, i): Held => ({ state, activations: activations[i]! }));
+        const leaf: Leaf = { grid, cut, schedule, zero };
+        const memoryBytes = leastRoom(task, held);
+        const isWithin = memoryBytes <= usableBytes;
+        const eases = isWithin || !expanding.mayGive ? [] : easesWithin(task, leaf, held, usableBytes);
+        if (!isWithin && eases.length === 0) continue;
+        chunks ??= chunkSeconds(
+          grid,
+          plan.chunks.map((range) => known.chunk(range)),
         );
-        if (memoryBytes > usableBytes) continue;
-        chunks ??= chunkSeconds(grid, plan.chunks.map(known.chunk));
         span ??= spanOf(expanding, plan, schedule, chunks, send);
         const [seconds, after] = known.isLeast
           ? leastStep(expanding, plan, span, chunks, schedule, states, costs)
           : knownStep(expanding, plan, span, chunks, states, costs);
         const computeSeconds = foldedSize(grid).microbatches * chunks.leastKernels(schedule);
-        found.push({
-          leaf: { grid, cut, schedule, zero },
-          plan,
-          least: { stepSeconds: seconds, computeSeconds, memoryBytes },
-          after,
-        });
+        const least = { stepSeconds: seconds, computeSeconds, memoryBytes };
+        const whole = { leaf, plan, least, span: span.seconds, after, held, given: nothingGiven };
+        if (isWithin) found.push(whole);
+        for (const ease of eases) found.push(easedLeaf(task, whole, ease));
       }
     }
     return found;
@@ -149,7 +161,7 @@ interface Window {
 const everything: Window = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };
 
 /** What a stage with these parts holds from step to step, and what that takes after the microbatches. */
-interface StageState {
+export interface StageState {
   readonly bytes: StateBytes;
   readonly talk: readonly CountedTalk[];
   readonly optimizer: number;
@@ -160,7 +172,7 @@ function stageStates({ task, grid, elementsOf }: Expanding): (parts: StagePlan['
   const make = (parts: StagePlan['parts'], zero: Zero): StageState => {
     const elements = elementsIn(grid, elementsOf, parts);
     const bytes = leastState(elements, { grid, zero }, widths);
-    const optimizer = task.software.fusedOptimizer ? optimizerSeconds(bytes, task) : 0;
+    const optimizer = optimizerAtLeast(bytes, task);
     return { bytes, talk: finishingTalk(task, grid, zero, elements), optimizer };
   };
   const known = new Map<StagePlan['parts'], StageState[]>();
@@ -172,11 +184,22 @@ function stageStates({ task, grid, elementsOf }: Expanding): (parts: StagePlan['
   };
 }
 
-/** The same with its schedule played. */
-export function playedLeaf(expanding: Expanding, { leaf, plan, least, after }: BoundedLeaf, order: Order): StepFigures {
-  const { task, grid, known, elementsOf } = expanding;
-  const chunks = plan.chunks.map(known.chunk);
+function optimizerAtLeast(bytes: StateBytes, task: SearchTask): number {
+  if (task.offload?.optimizer) return hostOptimizerSeconds(bytes, task, Number.POSITIVE_INFINITY);
+  return task.software.fusedOptimizer ? optimizerSeconds(bytes, task) : 0;
+}
+
+/** The same with its schedule played, and as little given up as makes it fit; undefined: it does not. */
+export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Order): BoundedLeaf | undefined {
+  const { task, known, usableBytes } = expanding;
+  const { leaf, plan, least, after } = bounded;
   const message = messageBytes(expanding);
+  const states = stageStates(expanding);
+  const stateOf = (parts: StagePlan['parts']) => states(parts, leaf.zero);
+  const playing: Playing = { task, known, bounded, order, messageBytes: message, stateOf, usableBytes };
+  const played = chunksGiving(playing);
+  if (!played) return undefined;
+  const { chunks, given } = played;
   const send = sendSeconds(message, costsOf(expanding));
   const busy = task.software.overlapsPipeline ? 0 : send;
   const works = new Float64Array(4 * chunks.length);
@@ -184,34 +207,31 @@ export function playedLeaf(expanding: Expanding, { leaf, plan, least, after }: B
   const last = chunks.length - 1;
   for (const [at, chunk] of chunks.entries()) {
     const held = withMessages(chunk, at, last, message);
-    const set = (kind: WorkKind, seconds: number): void => {
-      works[workIndex(at, kind)] = seconds;
-      live[workIndex(at, kind)] = held(kind);
-    };
-    set('forward', chunk.forward + (at < last ? busy : 0));
-    const back = at > 0 ? busy : 0;
-    if (leaf.schedule !== 'zb-h1') set('backward', chunk.backward + back);
-    if (leaf.schedule === 'zb-h1' || grid.isBothWays) {
-      set('inputGradient', chunk.halves.inputGradient + back);
-      set('weightGradient', chunk.halves.weightGradient);
+    for (const work of worksOf(leaf)) {
+      const says = work === 'forward' ? at < last : work !== 'weightGradient' && at > 0;
+      works[workIndex(at, work)] = workSeconds(chunk, work) + (says ? busy : 0);
+      live[workIndex(at, work)] = held(work);
     }
   }
-  const played = { works, transit: send - busy };
-  const span = playedSpan(order, grid.isBothWays ? { ...played, pairs: pairsIn(expanding, chunks, busy) } : played);
-  const held = plan.fullest.map((each) => {
-    const state = leastState(elementsIn(grid, elementsOf, each.parts), leaf, widthsOf(task.formats));
-    return memoryOf(state, playedPeak(order, each.stage, live), task.software).total;
-  });
-  return {
-    stepSeconds: Math.max(least.stepSeconds, span + after),
-    computeSeconds: least.computeSeconds,
-    memoryBytes: Math.max(least.memoryBytes, ...held),
-  };
+  const timed = { works, transit: send - busy };
+  const isBothWays = leaf.schedule === 'dualpipe';
+  const span = playedSpan(order, isBothWays ? { ...timed, pairs: pairsOf(chunks, busy) } : timed);
+  const held = plan.fullest.map(({ parts, stage }) => ({
+    state: stateOf(parts),
+    activations: playedPeak(order, stage, live),
+  }));
+  const memoryBytes = Math.max(least.memoryBytes, leastRoom(task, held, leaf.ease));
+  const stepSeconds = Math.max(least.stepSeconds, span + after);
+  return { ...bounded, least: { ...least, stepSeconds, memoryBytes }, span, held, given };
 }
 
-/** The two that lie opposite have as many messages. */
-function pairsIn({ known }: Expanding, chunks: readonly Chunk[], busy: number): PlayedSeconds['pairs'] {
-  const { pair } = bothWaysSeconds(chunks, known.isLeast);
+function workSeconds(chunk: Chunk, work: WorkKind): number {
+  return work === 'forward' || work === 'backward' ? chunk[work] : chunk.halves[work];
+}
+
+/** Of chunks that are known. Two that lie opposite have as many messages. */
+function pairsOf(chunks: readonly Chunk[], busy: number): PlayedSeconds['pairs'] {
+  const { pair } = bothWaysSeconds(chunks, false);
   const last = chunks.length - 1;
   return { works: pair.map((seconds, at) => seconds + (at < last ? 2 * busy : 0)), busy };
 }

@@ -13,6 +13,7 @@ import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import { sizesByKind } from '../training/stages-by-kind.ts';
 import { type Bounds, kindKey } from './bounds.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
+import { easesOf, givingOf, nothingGiven } from './ease.ts';
 import { besideOthers, type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
 import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
@@ -45,8 +46,9 @@ import { partsIn, slowest } from './timed-stage.ts';
 type LayerSeconds = (grid: SharedGrid, device: Device, layer: number) => number;
 
 /** Bytes are those that the kind with least room would hold in place of the stage's: a stage fits if they do there. */
-export function looseBounds(task: SearchTask, model: CostModel, all: readonly Kind[]): Bounds {
+export function looseBounds(task: SearchTask, model: CostModel, all: readonly Kind[], mayGive: boolean): Bounds {
   const { cluster, config, formats, software, offload } = task;
+  const giving = givingOf(task, mayGive);
   const devices = kindsOf(cluster);
   const leastUsable = Math.min(...devices.map(usableBytes));
   const taskOn = once((device: Device): SearchTask => ({ ...task, cluster: { ...cluster, device } }));
@@ -99,9 +101,14 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     remember(elements, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${hasEndsApart(grid)}`, () =>
       partElements(task, grid, { name, layer }),
     );
-  const stateBytes = (all: PartElements, leaf: Pick<Leaf, 'grid' | 'zero'>, activations: number): number => {
+  const stateBytes = (
+    all: PartElements,
+    leaf: Pick<Leaf, 'grid' | 'zero'>,
+    activations: number,
+    onHost: boolean,
+  ): number => {
     const state = leastState(all, leaf, widthsOf(formats));
-    const held = offload?.optimizer ? { ...state, optimizer: 0 } : state;
+    const held = onHost ? { ...state, optimizer: 0 } : state;
     return memoryOf(held, offload?.activations ? 0 : activations, software).total;
   };
 
@@ -130,7 +137,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       { each: elementsOf(grid, 'head'), count: 1 },
     ]);
     const room = stageKinds(pp).reduce((sum, kinds) => sum + moreRoom(kinds), 0);
-    const state = stateBytes(all, { grid, zero: sharing === 0 ? 1 : sharing }, 0);
+    const state = stateBytes(all, { grid, zero: sharing === 0 ? 1 : sharing }, 0, giving.optimizer);
     return ((isBothWays ? 2 : 1) * state - room) / pp;
   };
   const ofGrid = (grid: SharedGrid, secondsOf: LayerSeconds): StepFigures => ({
@@ -167,6 +174,15 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     return cutPlans(config, grid, [...once.values()]);
   };
 
+  /** Of what it need not hold, nothing. */
+  const giveUp = (whole: BoundedLeaf, memoryBytes = 0): BoundedLeaf[] =>
+    mayGive
+      ? easesOf(task, whole.leaf).map((ease) => ({
+          ...whole,
+          leaf: { ...whole.leaf, ease },
+          least: { ...whole.least, memoryBytes },
+        }))
+      : [];
   const leavesOf = (grid: SharedGrid): BoundedLeaf[] => {
     const { pp, microbatches } = grid;
     const kinds = stageKinds(pp);
@@ -207,11 +223,14 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
         }
         return zerosOf(grid, grid.sharing).flatMap((zero): BoundedLeaf[] => {
           const leaf: Leaf = { grid, cut: plan.cut, schedule, zero };
-          let [after, memoryBytes] = [0, 0];
+          let [after, memoryBytes, leastBytes] = [0, 0, 0];
           for (const [stage, { device, chunks }] of timed.entries()) {
             const all = elementsHeld[stage]!;
             const activations = leastActivations(schedule, stage, grid, held[stage]!);
-            memoryBytes = Math.max(memoryBytes, stateBytes(all, leaf, activations) - moreRoom(kinds[stage]!));
+            const bytes = (activations: number, onHost: boolean) =>
+              stateBytes(all, leaf, activations, onHost) - moreRoom(kinds[stage]!);
+            memoryBytes = Math.max(memoryBytes, bytes(activations, offload?.optimizer ?? false));
+            leastBytes = Math.max(leastBytes, bytes(giving.activations(grid.kind) ? 0 : activations, giving.optimizer));
             if (!isSure(stage)) continue;
             const talk = finishingTalk(task, grid, zero, all);
             const kernels = (pass: 'forward' | 'backward') => chunks.reduce((sum, each) => sum + each.compute[pass], 0);
@@ -219,9 +238,10 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
             const optimizer = optimizerAtLeast(all, leaf, device, window.backward);
             after = Math.max(after, optimizer + dataSeconds(talk, costsOn(device), software, window).exposed);
           }
-          if (memoryBytes > leastUsable) return [];
+          if (leastBytes > leastUsable) return [];
           const least = { stepSeconds: span + after, computeSeconds: 0, memoryBytes };
-          return [{ leaf, plan, least, after }];
+          const whole = { leaf, plan, least, span, after, held: [], given: nothingGiven };
+          return memoryBytes <= leastUsable ? [whole] : giveUp(whole, leastBytes);
         });
       });
     });
@@ -247,7 +267,8 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     ofShared: (grid) => ofGrid(grid, layerAtLeast),
     ofCuts: (grid) => ofLeaves(grid).map((leaf) => ({ least: leaf.least, leaves: () => [leaf] })),
     ofLeaves,
-    ofPlayed: ({ least }) => least,
+    ofPlayed: (leaf) => leaf,
+    ofEased: (leaf) => giveUp(leaf),
     countLeaves(grid, sharing) {
       const isOfKinds = grid.pp > 1 && devices.length > 1;
       const orders = cutsOf(task, grid).reduce((sum, { virtual, isUneven }) => {

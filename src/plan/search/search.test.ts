@@ -25,7 +25,7 @@ interface Judged {
 
 function judgeAll(task: SearchTask): Judged[] {
   const grids = gridsOf(task);
-  const bounds = boundsOf(task, fittedCosts, kindsOf(grids));
+  const bounds = boundsOf(task, fittedCosts, kindsOf(grids), false);
   return grids.flatMap((grid) =>
     sharingsOf(grid).flatMap((sharing) => {
       const shared = { ...grid, sharing };
@@ -47,7 +47,7 @@ function judgeAll(task: SearchTask): Judged[] {
           layout: `${printLayout(scenario.layout)} of microbatches of ${scenario.microBatch}`,
           exact: figuresOf(prediction),
           fits: fits(prediction.memory, task.cluster.device),
-          bounds: [...coarse, ...rough[at]!, bounded.least, bounds.ofPlayed(bounded)],
+          bounds: [...coarse, ...rough[at]!, bounded.least, bounds.ofPlayed(bounded, all)!.least],
         };
       });
     }),

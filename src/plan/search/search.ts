@@ -7,12 +7,13 @@ import { fitsAll, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
+import { settle } from './ease.ts';
 import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
 import { gridsOf, kindsOf, pipeKey, sharingsOf } from './space.ts';
-import { type Grid, type Kind, leafScenario, type SearchTask, type SharedGrid, sharings } from './task.ts';
+import { type Grid, type Kind, type SearchTask, type SharedGrid, sharings } from './task.ts';
 
 export interface SearchOptions {
   readonly objective: ObjectiveName;
@@ -45,18 +46,32 @@ export interface Searching {
   readonly bound: number;
 }
 
-/** Stops now and then, to be gone on with. */
+/**
+ * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; where the least memory is asked for, only if none fits
+ * without.
+ */
 export function* searchLayouts(
   task: SearchTask,
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
+  if (options.objective !== 'memory') return yield* searchAll(task, model, options, true);
+  const whole = yield* searchAll(task, model, options, false);
+  return whole.found.length > 0 ? whole : yield* searchAll(task, model, options, true);
+}
+
+function* searchAll(
+  task: SearchTask,
+  model: CostModel,
+  options: SearchOptions,
+  mayGive: boolean,
+): Generator<Searching, SearchResult, void> {
   const { objective, top, known = [] } = options;
   const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
   const grids = gridsOf(task);
-  const isLoose = kindsOfDevices(task.cluster).length > 1 || task.offload !== undefined;
-  const bounds = (isLoose ? looseBounds : boundsOf)(task, model, kindsOf(grids));
+  const isMixed = kindsOfDevices(task.cluster).length > 1;
+  const bounds = (isMixed ? looseBounds : boundsOf)(task, model, kindsOf(grids), mayGive);
   const open = createHeap<Node>((node) => node.value);
   const leastOf = (ofKind: readonly Grid[], bound: 'ofProducts' | 'ofKernels'): number =>
     ofKind.reduce((value, grid) => {
@@ -113,16 +128,23 @@ export function* searchLayouts(
       for (const leaf of bounds.ofLeaves(node.shared, usable)) push({ value: atLeast(leaf.least, node), leaf });
       continue;
     }
+    const giveUp = (leaf: BoundedLeaf): void => {
+      for (const eased of bounds.ofEased(leaf, usable)) push({ value: atLeast(eased.least, node), leaf: eased });
+    };
     if (!('isPlayed' in node)) {
-      const least = bounds.ofPlayed(node.leaf);
-      if (least.memoryBytes <= usable) push({ value: atLeast(least, node), leaf: node.leaf, isPlayed: true });
+      const played = bounds.ofPlayed(node.leaf, usable);
+      if (!played) continue;
+      if (played.least.memoryBytes > usable) giveUp(played);
+      else push({ value: atLeast(played.least, node), leaf: played, isPlayed: true });
       continue;
     }
-    const scenario = leafScenario(task, node.leaf.leaf);
+    const scenario = settle(task, node.leaf.leaf, node.leaf.given);
+    if (!scenario) continue;
     const prediction = predictTraining(scenario, model);
     predicted += 1;
     const each = { scenario, prediction, value: worthOf(figuresOf(prediction)) };
     if (fitsAll(scenario, prediction)) insert(found, each, top);
+    else giveUp(node.leaf);
   }
   const judged = countLayouts(bounds, grids);
   return { found, judged, pruned: judged - predicted };

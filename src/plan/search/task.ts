@@ -74,12 +74,21 @@ export interface SharedGrid extends Grid {
   readonly sharing: Sharing;
 }
 
+/** What a layout that does not fit gives up for room. */
+export interface Ease {
+  /** What the optimizer works on waits in the host's memory. */
+  readonly optimizer: boolean;
+  /** So few layers compute anew, or so little of activations is moved to the host, as it takes to fit. */
+  readonly by?: Exclude<RecomputePolicy, 'none'> | 'activations';
+}
+
 /** In which order stages work, and what of the state is shared out. */
 export interface Leaf {
   readonly grid: SharedGrid;
   readonly cut: Cut;
   readonly schedule: RuledSchedule;
   readonly zero: Zero;
+  readonly ease?: Ease;
 }
 
 /** The layout of what is the same whatever the split: one replica of one stage. */
@@ -103,6 +112,7 @@ export const leafLayout = ({ grid, cut, schedule, zero }: Leaf): Layout => ({
   ...(cut.isUneven ? { stages: cut.sizes } : {}),
 });
 
+/** Of one that gives up nothing: `settle` of ease.ts has how much others do. */
 export const leafScenario = (task: SearchTask, leaf: Leaf): TrainingScenario => {
   const { globalBatch: _, ...given } = task;
   const { kind, microbatches } = leaf.grid;

@@ -17,7 +17,9 @@ export function slowest(
   kinds: readonly Device[],
   known: (device: Device) => KnownKind,
 ): TimedStage {
-  const all = kinds.map((device): TimedStage => ({ device, chunks: ranges.map(known(device).chunk) }));
+  const all = kinds.map(
+    (device): TimedStage => ({ device, chunks: ranges.map((range) => known(device).chunk(range)) }),
+  );
   const passes = ({ chunks: [first] }: TimedStage): number => first!.forward + first!.backward;
   return all.reduce((most, each) => (passes(each) > passes(most) ? each : most));
 }

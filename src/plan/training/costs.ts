@@ -1,11 +1,14 @@
 // What kernels and collectives of one training scenario cost.
 import { type Layout, withCopies } from '../../mesh/layout.ts';
+import type { GroupAxis } from '../../mesh/mesh.ts';
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
 import type { KernelSeconds, Pace, TalkSeconds } from '../cost/cost-model.ts';
 import type { KernelConditions } from '../cost/kernels.ts';
 import { keeps as fittedKeeps, type Keeps, sustainedShare } from '../cost/sustained.ts';
 import { scoreKernels } from '../cost/written-scores.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
+import { overHost } from '../hardware/link.ts';
 import { formatBytes, rateOf } from '../hardware/number-format.ts';
 import type { CountedTalk } from '../summary/summary.ts';
 import { biasesBeside, isWithin } from './expert-passes.ts';
@@ -27,13 +30,15 @@ export interface CostModel {
 export const parametersOf = ({ parameters = trainingParameters }: CostModel): TrainingParameters => parameters;
 
 export interface TrainingCosts {
-  /** Seconds of one. */
-  readonly kernel: (kernel: KernelShape) => number;
+  /** Seconds of one; `policy`: of its layer, where not all layers of the layout have the same. */
+  readonly kernel: (kernel: KernelShape, policy?: RecomputePolicy) => number;
   readonly talk: (talk: Pick<CountedTalk, 'axis' | 'call' | 'bytes'>) => number;
+  /** Whether some of what is said along it goes over devices' links to their hosts. */
+  readonly overHost: (axis: GroupAxis) => boolean;
   /** Of ranks that meet every so many seconds: time over that of their kernels. */
   readonly pace: (secondsBetween: number) => number;
   /** Kernels that it is, by what they are to the host: those that a library's loop launches count as parts of one. */
-  readonly launches: (kernel: KernelShape) => number;
+  readonly launches: (kernel: KernelShape, policy?: RecomputePolicy) => number;
   readonly parameters: TrainingParameters;
 }
 
@@ -82,12 +87,20 @@ export function trainingCosts(
   const portable = attention === 'flash-2' ? (portableAttention[device.architecture] ?? 1) : 1;
   // Made for heads of 128 features; of smaller ones exponentials take most of the time, whoever takes them.
   const slower = (headDim: number): number => 1 + (portable - 1) * Math.min(1, headDim / 128);
-  const scoresOf = (kernel: Extract<KernelShape, { readonly kind: 'attention' }>): KernelShape[] =>
-    scoreKernels(kernel, dropout, layout.recompute.policy === 'selective');
-  const again = productsAgain({ config, layout, software });
-  const kernel = (kernel: KernelShape): number => {
+  const { recompute } = layout;
+  const isSelected = (policy?: RecomputePolicy): boolean =>
+    policy === 'selective' || (recompute.layers === undefined && recompute.policy === 'selective');
+  const scoresOf = (
+    kernel: Extract<KernelShape, { readonly kind: 'attention' }>,
+    policy?: RecomputePolicy,
+  ): KernelShape[] => scoreKernels(kernel, dropout, isSelected(policy));
+  const again = productsAgain({ config, software });
+  const kernel = (kernel: KernelShape, policy?: RecomputePolicy): number => {
     if (kernel.kind === 'matmul')
-      return again * fused(kernel) + (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0);
+      return (
+        (isSelected(policy) ? again : 1) * fused(kernel) +
+        (kernel.accumulates && addsApart ? fused(addedApart(kernel)) : 0)
+      );
     if (kernel.kind === 'memory') {
       if (isWithin(kernel, software, config)) return 0;
       const { bytes } = biasesBeside(kernel, software, config, layout.tp);
@@ -97,30 +110,32 @@ export function trainingCosts(
     if (kernel.kind === 'grouped') return fused({ ...kernel, rows: busiest * kernel.rows });
     if (kernel.kind !== 'attention') return fused(kernel);
     if (attention !== 'scores') return slower(kernel.headDim) * fused(kernel);
-    return scoresOf(kernel).reduce((sum, each) => sum + fused(each), 0);
+    return scoresOf(kernel, policy).reduce((sum, each) => sum + fused(each), 0);
   };
   // The operands of a product that is narrower than activations are made so before; of a weight's gradient both are there.
   const narrowed = formatBytes[formats.products] < formatBytes[formats.activations] ? 3 : 1;
-  const launchesOf = (kernel: KernelShape): number => {
+  const launchesOf = (kernel: KernelShape, policy?: RecomputePolicy): number => {
     if (kernel.kind === 'memory') {
       if (isWithin(kernel, software, config)) return 0;
       const { kernels } = biasesBeside(kernel, software, config, layout.tp);
       return kernels === 0 ? 1 : 1 + (parameters.loopedLaunch * kernels * config.mixture!.experts) / layout.ep;
     }
-    if (kernel.kind === 'attention') return attention === 'scores' ? scoresOf(kernel).length : 1;
+    if (kernel.kind === 'attention') return attention === 'scores' ? scoresOf(kernel, policy).length : 1;
     if (kernel.kind === 'grouped') {
       const each = kernel.weights ? 1 : narrowed;
       return software.experts === 'looped' ? each * (1 + parameters.loopedLaunch * (kernel.groups - 1)) : each;
     }
     return kernel.accumulates ? (addsApart ? 2 : 1) : narrowed;
   };
+  const spreadOf = (axis: GroupAxis) => groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
   return {
     parameters,
     kernel,
     launches: launchesOf,
     pace: (secondsBetween) => model.pace?.({ secondsBetween, idle }, cluster) ?? 1,
+    overHost: (axis) => spreadOf(axis).some((ranks, tier) => ranks > 1 && overHost.has(cluster.tiers[tier]!.link)),
     talk({ axis, call, bytes }) {
-      const spread = groupSpread(axis === 'pp' ? layout : ofCopies(layout), axis, cluster);
+      const spread = spreadOf(axis);
       const seconds = model.talkSeconds(
         { call, bytes: call === 'allToAllV' ? toExperts(bytes, spread) : bytes, spread },
         cluster,

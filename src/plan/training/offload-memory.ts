@@ -2,8 +2,8 @@
 import type { StageActions } from '../summary/actions.ts';
 import { livePeak } from '../summary/estimate.ts';
 import { nothingAlive } from '../summary/live.ts';
-import type { ChunkSummary, LiveProfile, StageSummary, StateBytes, WorkKind } from '../summary/summary.ts';
-import { liveOf } from './held-besides.ts';
+import type { LiveProfile, StageSummary, StateBytes, WorkKind } from '../summary/summary.ts';
+import { type LivePart, liveOf } from './held-besides.ts';
 import { type TrainingScenario, widthsOf } from './scenario.ts';
 
 /** Layers whose activations are on the device though they are moved: those worked on, and those on their way (readings of Megatron-Kwai, ATC 2024). */
@@ -16,10 +16,13 @@ export interface Moved {
   readonly passing: number;
 }
 
-export function movedOf(scenario: TrainingScenario, chunk: ChunkSummary): Moved {
-  const share = scenario.offload?.activations ?? 0;
+export function movedOf(
+  scenario: TrainingScenario,
+  { parts }: { readonly parts: readonly { readonly part: LivePart; readonly count: number }[] },
+  share = scenario.offload?.activations ?? 0,
+): Moved {
   if (share === 0) return { bytes: 0, passing: 0 };
-  const blocks = chunk.parts.filter(({ part }) => part.name === 'block');
+  const blocks = parts.filter(({ part }) => part.name === 'block');
   const layers = blocks.reduce((sum, { count }) => sum + count, 0);
   const bytes = share * Math.max(0, liveOf(scenario, { parts: blocks })('forward').net);
   return { bytes, passing: bytes * Math.min(1, layersHere / Math.max(1, layers)) };

@@ -1,6 +1,7 @@
 // What offload takes of a step, in seconds: what is on its way between device and host longer than anything hides it, and an optimizer on the host.
 import type { Cluster } from '../hardware/cluster.ts';
-import type { StateBytes, WorkKind } from '../summary/summary.ts';
+import type { CountedTalk, StateBytes, WorkKind } from '../summary/summary.ts';
+import type { TrainingCosts } from './costs.ts';
 import type { Moved } from './offload-memory.ts';
 import { allSeconds, type RunSeconds } from './run-seconds.ts';
 import { type TrainingScenario, widthsOf } from './scenario.ts';
@@ -21,10 +22,25 @@ const hostShare = ({ host }: Cluster): number =>
 export const copyRate = (cluster: Cluster): number =>
   Math.min(copyShare * cluster.device.hostBytesPerSecond, hostShare(cluster));
 
-/** A work that moves what a chunk keeps of a microbatch: a forward out, a backward in again. Both beside its kernels. */
-export function besideCopies(run: RunSeconds, kind: WorkKind, { bytes }: Moved, cluster: Cluster): RunSeconds {
+/** Of what is said in a run, seconds that a device's link to its host is taken up by it. */
+export const hostLinkSeconds = (
+  talk: readonly CountedTalk[],
+  costs: Pick<TrainingCosts, 'talk' | 'overHost'>,
+): number => talk.reduce((sum, each) => sum + (costs.overHost(each.axis) ? each.count * costs.talk(each) : 0), 0);
+
+/**
+ * A work that moves what a chunk keeps of a microbatch: a forward out, a backward in again. Both beside its kernels, while nothing else is on the link to the
+ * host: `taken`, seconds.
+ */
+export function besideCopies(
+  run: RunSeconds,
+  kind: WorkKind,
+  { bytes }: Moved,
+  cluster: Cluster,
+  taken: number,
+): RunSeconds {
   if (bytes === 0 || kind === 'weightGradient') return run;
-  return { ...run, offload: Math.max(0, bytes / copyRate(cluster) - allSeconds(run)) };
+  return { ...run, offload: Math.max(0, taken + bytes / copyRate(cluster) - allSeconds(run)) };
 }
 
 /** Of an optimizer on the host, where gradients come beside the last backward, which takes `window` seconds, and parameters go back piece by piece. */

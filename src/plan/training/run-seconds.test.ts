@@ -23,7 +23,7 @@ test('a chunk takes what its parts take, one after the other', () => {
   const one = (kind: 'forward' | 'backward') =>
     chunk!.parts
       .flatMap(({ part, count }) =>
-        Array.from({ length: count }, () => runSeconds(part[kind], costs, scenario.software)),
+        Array.from({ length: count }, () => runSeconds(part[kind], costs, scenario.software, part.policy)),
       )
       .reduce(addSeconds, noSeconds);
   // Sums in another order.
@@ -51,7 +51,7 @@ test('where each kernel is awaited before the next is launched, launches come on
   const { part } = first!.chunks[0]!.parts.find(({ part }) => part.name === 'block')!;
   const costs = trainingCosts(scenario, fittedCosts);
   const seconds = (launches: Software['launches']) =>
-    runSeconds(part.forward, costs, { ...scenario.software, launches });
+    runSeconds(part.forward, costs, { ...scenario.software, launches }, part.policy);
   const [awaited, free] = [seconds('awaited'), seconds('none')];
   const { launchSeconds, collectiveLaunches } = trainingParameters;
   const kernels = part.forward.kernels.reduce((sum, { kernel, count }) => sum + count * costs.launches(kernel), 0);
@@ -117,7 +117,8 @@ test('sums that wait for the last of their ranks take as much longer each', () =
   const [first] = summariseStages(stepSettings(shown), widthsOf(shown.formats));
   const { part } = first!.chunks[0]!.parts.find(({ part }) => part.name === 'block')!;
   const costs = trainingCosts(shown, fittedCosts);
-  const tp = (awaitsRanks: boolean) => runSeconds(part.forward, costs, { ...shown.software, awaitsRanks }).tp;
+  const tp = (awaitsRanks: boolean) =>
+    runSeconds(part.forward, costs, { ...shown.software, awaitsRanks }, part.policy).tp;
   const calls = part.forward.talk.reduce((sum, { count }) => sum + count, 0);
   expect(calls).toBeGreaterThan(0);
   // Tens of microseconds, and less than a millisecond.

@@ -1,4 +1,5 @@
 // Seconds of one run of a program on one rank: its kernels, and of its collectives what no kernel hides.
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import { axesAlong } from '../hardware/group-spread.ts';
 import type { Software } from '../software/software.ts';
 import type { ChunkSummary, CountedTalk, RunSummary, WorkKind } from '../summary/summary.ts';
@@ -57,7 +58,7 @@ export const chunkSeconds = (
   kind: WorkKind,
   costs: TrainingCosts,
   software: Software,
-): RunSeconds => sumOfParts(parts, (part) => runSeconds(part[kind], costs, software));
+): RunSeconds => sumOfParts(parts, (part) => runSeconds(part[kind], costs, software, part.policy));
 
 export const sumOfParts = <P>(
   parts: readonly { readonly part: P; readonly count: number }[],
@@ -80,12 +81,17 @@ export interface RunSums {
 }
 
 /** Gathers of parameters and scatters of gradients run beside the kernels (of the parts before and after). */
-export function runSeconds({ kernels, talk }: RunSummary, costs: TrainingCosts, software: Software): RunSeconds {
+export function runSeconds(
+  { kernels, talk }: RunSummary,
+  costs: TrainingCosts,
+  software: Software,
+  policy: RecomputePolicy,
+): RunSeconds {
   let [compute, attention, launched] = [0, 0, 0];
   for (const { kernel, count } of kernels) {
-    const seconds = count * costs.kernel(kernel);
+    const seconds = count * costs.kernel(kernel, policy);
     compute += seconds;
-    launched += count * costs.launches(kernel);
+    launched += count * costs.launches(kernel, policy);
     if (kernel.kind === 'attention') attention += seconds;
   }
   const sums = withTalk({ ...noSums, compute, attention, launched }, talk, costs, software);

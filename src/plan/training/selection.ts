@@ -7,15 +7,14 @@ import type { TrainingScenario } from './scenario.ts';
 
 type Selecting = Pick<TrainingScenario, 'config' | 'layout' | 'software'>;
 
-const isHalved = ({ layout, software }: Selecting): boolean =>
-  software.selects === 'every second product' && layout.recompute.policy === 'selective';
+const isHalved = ({ software }: Pick<Selecting, 'software'>): boolean => software.selects === 'every second product';
 
 /**
- * Numbers of a token and layer that it leaves out of what the program's keeps. The seventh product is kept by an interpreter alone:
+ * Numbers of a token that a layer with a selection leaves out of what the program's keeps. The seventh product is kept by an interpreter alone:
  * nobody reads it.
  */
 export function notSelected({ config, layout, software }: Selecting): number {
-  if (!isHalved({ config, layout, software })) return 0;
+  if (!isHalved({ software })) return 0;
   const keys = (config.kvHeads * config.headDim) / (kvSharded(config, layout) ? layout.tp : 1);
   const residual = config.hiddenSize / (layout.sp ? layout.tp : 1);
   const isGated = mlpMatrices[config.activation].length === 3;
@@ -28,10 +27,10 @@ export function notSelected({ config, layout, software }: Selecting): number {
 export const selectionTakesLonger = ({ selects, attention }: Software): boolean =>
   selects !== 'products' || attention === 'scores';
 
-/** By which products take longer: each is taken once forward and twice backward. */
-export function productsAgain(scenario: Selecting): number {
-  const { heads, kvHeads, headDim, hiddenSize, intermediateSize, activation } = scenario.config;
-  if (!isHalved(scenario)) return 1;
+/** By which products of a selection take longer: each is taken once forward and twice backward. */
+export function productsAgain({ config, software }: Pick<Selecting, 'config' | 'software'>): number {
+  const { heads, kvHeads, headDim, hiddenSize, intermediateSize, activation } = config;
+  if (!isHalved({ software })) return 1;
   const [queries, keys] = [heads * headDim, kvHeads * headDim];
   const wide = Array<number>(mlpMatrices[activation].length).fill(intermediateSize);
   const widths = [queries, keys, keys, hiddenSize, ...wide];

@@ -21,7 +21,10 @@ export function stageMemory(summary: StageSummary, actions: StageActions, scenar
 }
 
 /** With ZeRO 3 weights are the copies that the optimizer works on; if that is on the host, copies of those. */
-function sharesOf(state: StateBytes, { formats, offload }: TrainingScenario): StateBytes {
+export function sharesOf(
+  state: StateBytes,
+  { formats, offload }: Pick<TrainingScenario, 'formats' | 'offload'>,
+): StateBytes {
   const { moments, master, parameters } = widthsOf(formats);
   if (offload?.optimizer) {
     const own = state.optimizer / (2 * moments + master);

@@ -5,7 +5,7 @@ import type { Software } from '../software/software.ts';
 import type { ChunkSummary, CountedTalk, RunSummary, StageSummary, StateBytes } from '../summary/summary.ts';
 import type { TrainingCosts } from './costs.ts';
 import { movedOf } from './offload-memory.ts';
-import { besideCopies, hostOptimizerSeconds } from './offload-time.ts';
+import { besideCopies, hostLinkSeconds, hostOptimizerSeconds } from './offload-time.ts';
 import { addSeconds, chunkSeconds, noSeconds, type RunSeconds, runSeconds } from './run-seconds.ts';
 import { type TrainingScenario, widthsOf } from './scenario.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -30,6 +30,7 @@ export function stageTime(summary: StageSummary, costs: TrainingCosts, scenario:
       kind,
       movedOf(scenario, chunk),
       scenario.cluster,
+      hostLinkSeconds(chunk[kind].talk, costs),
     );
   // Halves of backwards are looked at where a schedule has them.
   const chunks = summary.chunks.map((kinds) => once((kind: Work['kind']) => withCopies(kinds, kind, software)));
@@ -77,7 +78,7 @@ function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: Trai
   if (offload?.optimizer) return hostOptimizerSeconds(summary.state, scenario, window);
   return software.fusedOptimizer
     ? optimizerSeconds(summary.state, scenario, costs.parameters)
-    : paced(runSeconds(summary.once, costs, software), 0, costs).compute;
+    : paced(runSeconds(summary.once, costs, software, 'none'), 0, costs).compute;
 }
 
 /** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */

@@ -25,7 +25,7 @@ export function withStagesByKind(scenario: TrainingScenario, model: CostModel): 
     const { part } = parts.find((each) => each.part.name === name)!;
     const costs = trainingCosts(onKind(scenario, device), model);
     const passes = [part.forward, part.backward];
-    return passes.reduce((sum, run) => sum + allSeconds(runSeconds(run, costs, software)), 0);
+    return passes.reduce((sum, run) => sum + allSeconds(runSeconds(run, costs, software, part.policy)), 0);
   };
   const sizes = sizesByKind(kinds, layout.virtual, config.layers, secondsOn);
   const even = virtualLayers(layout, config.layers).map(([first, end]) => end - first);

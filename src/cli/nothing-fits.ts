@@ -1,6 +1,7 @@
 // Why a search found nothing, and what would be found: no layout divides, or none fits.
 import { memory, option } from '../errors.ts';
 import { kindsOf, withMemory } from '../plan/hardware/kinds.ts';
+import { givingOf } from '../plan/search/ease.ts';
 import { bestLayouts } from '../plan/search/search.ts';
 import { gridsOf, replicaCounts } from '../plan/search/space.ts';
 import type { SearchTask } from '../plan/search/task.ts';
@@ -31,7 +32,8 @@ export function refuseNothingFits(task: SearchTask, model: CostModel): never {
   const usable = usableBytes(smallest);
   const { scenario } = least!;
   // What may wait on the hosts does, where nobody said what.
-  const away = cluster.host && !task.offload ? { offload: { optimizer: true, activations: 1 } } : {};
+  const { optimizer, activations } = givingOf(task, true);
+  const away = task.offload ? {} : { offload: { optimizer, activations: activations ? 1 : 0 } };
   const needed = predictTraining({ ...scenario, ...away, cluster }, model).memory.total;
   refuse(
     'cluster',

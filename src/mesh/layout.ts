@@ -229,6 +229,10 @@ export const chunksOf = ({ schedule, virtual }: Pick<Layout, 'schedule' | 'virtu
 export const placeOf = ({ pp, schedule }: Pick<Layout, 'pp' | 'schedule'>, stage: number, chunk: number): number =>
   schedule === 'dualpipe' ? (chunk === 0 ? stage : pp - 1 - stage) : chunk * pp + stage;
 
+/** As data axes see it: with dualpipe each part of the model is there twice along a pipeline, and its two copies see different data, as those of dp do. */
+export const withCopies = (layout: Layout): Layout =>
+  layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp } : layout;
+
 /** Layers of each virtual stage: [first, end), in the order in which they run. */
 export function virtualLayers(
   { pp, virtual, stages }: Layout,

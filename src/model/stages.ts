@@ -25,9 +25,13 @@ export const stageParts = (config: ModelConfig, layout: Layout, stage: number): 
 export const isTied = (config: ModelConfig, { key }: Pick<ParamSpec, 'key'>): boolean =>
   config.tiedHead && (key === 'table.weight' || key === 'head.weight');
 
+/** The embedding and the head are on different ranks: with dualpipe the first and the last stage have both. */
+export const hasEndsApart = ({ pp, schedule }: Pick<Layout, 'pp' | 'schedule'>): boolean =>
+  pp > 1 && schedule !== 'dualpipe';
+
 /** It is held by the first and the last stage. */
-export const isOnBothEnds = (config: ModelConfig, { pp }: Layout, spec: ParamSpec): boolean =>
-  pp > 1 && isTied(config, spec);
+export const isOnBothEnds = (config: ModelConfig, layout: Layout, spec: ParamSpec): boolean =>
+  hasEndsApart(layout) && isTied(config, spec);
 
 /** The first and the last stage at this rank's other coordinates. */
 export function endsGroup(mesh: Mesh, rank: number): Group {

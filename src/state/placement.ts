@@ -3,12 +3,15 @@
 // On the axes of the model (tp) all three lie as the parameter does. On the data axes, where parameters are replicated, ZeRO's
 // levels decide: what is shared out there is flat, each rank holding its part of a bucket's vector (V0). What the outer optimizer keeps
 // (see step/outer-step.ts) is needed at synchronisations alone, and always shared out over dp.
-import type { Layout, Zero } from '../mesh/layout.ts';
+import { type Layout, withCopies, type Zero } from '../mesh/layout.ts';
 import { type Coords, dataAxes, type Mesh } from '../mesh/mesh.ts';
 import { dualTypes, mapTypes, type TypedAxis, type Types, varyingDim } from '../program/types.ts';
 
 /** ZeRO's level where there is anybody to share with. */
-export const zeroOf = (layout: Layout): Zero => (dataAxes.some((axis) => layout[axis] > 1) ? layout.zero : 0);
+export const zeroOf = (layout: Layout): Zero => {
+  const all = withCopies(layout);
+  return dataAxes.some((axis) => all[axis] > 1) ? layout.zero : 0;
+};
 
 export interface Placement {
   readonly param: Types;

@@ -77,6 +77,7 @@ function timed(scenario: TrainingScenario): TimedRow['secondsWith'] {
   const { layout, microbatches, formats, software } = scenario;
   const { schedule } = layout;
   if (schedule === 'file') throw new Error('rows name their schedules');
+  if (schedule === 'dualpipe') return (model) => predictTraining(scenario, model).stepSeconds;
   const summaries = summariseStages(stepSettings(scenario), widthsOf(formats));
   const order = orderOf({ ...layout, schedule }, microbatches);
   const used = schedule === 'zb-h1' ? [kinds[0], kinds[2], kinds[3]] : [kinds[0], kinds[1]];
@@ -96,9 +97,9 @@ function spanOf(
   used: readonly WorkKind[],
   overlaps: boolean,
 ): number {
-  const { pp, virtual } = order;
-  const last = pp * virtual - 1;
-  const works = new Float64Array(4 * pp * virtual);
+  const { pp, places } = order;
+  const last = places - 1;
+  const works = new Float64Array(4 * places);
   const { send } = stages[0]!;
   const known = new Map<StageSummary, Map<string, number>>();
   for (let at = 0; at <= last; at++) {

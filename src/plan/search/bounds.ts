@@ -26,7 +26,10 @@ import { leastParts, type PartsOfKind } from './least-parts.ts';
 import { type AlikeLayers, alikeLayers, tokensOf } from './least-products.ts';
 import { samplerOf } from './least-sample.ts';
 import {
+  aloneSeconds,
+  besideSeconds,
   type LayerWork,
+  type LeastSeconds,
   type LeastWork,
   leastWork,
   productWork,
@@ -37,8 +40,18 @@ import {
 import type { StepFigures } from './objective.ts';
 import { type PartElements, partElements } from './part-elements.ts';
 import { type Order, orderOf } from './played-span.ts';
-import { schedulesOf, zerosOf } from './space.ts';
-import { type Grid, type Kind, kindLayout, type SearchTask, type SharedGrid, type Sharing, sharings } from './task.ts';
+import { cutsOf, pipeKey, schedulesOf, zerosOf } from './space.ts';
+import {
+  copiesOf,
+  type Grid,
+  hasEndsApart,
+  type Kind,
+  kindLayout,
+  type SearchTask,
+  type SharedGrid,
+  type Sharing,
+  sharings,
+} from './task.ts';
 import { tensorSeconds } from './tensor-seconds.ts';
 
 export interface Bounds {
@@ -70,6 +83,7 @@ export interface BoundedCut {
 
 /** `kinds`: those of all grids that there are; `mayGive`: layouts that do not fit may give up something. */
 export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[], mayGive: boolean): Bounds {
+  const { software } = task;
   const model = knownTalk(costs);
   const kinds = new Map<string, KnownKind>();
   const plans = new Map<number, readonly CutPlan[]>();
@@ -77,9 +91,10 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   const orderCounts = new Map<number, number>();
   const parameters = new Map<string, PartElements>();
   const layers = alikeLayers(task.config);
-  const plansFor = (pp: number) => remember(plans, pp, () => cutPlans(task.config, pp));
+  const plansFor = (grid: Grid) =>
+    remember(plans, pipeKey(grid), () => cutPlans(task.config, grid, cutsOf(task, grid)));
   const elementsOf = (grid: Grid, name: PartName, layer = 0): PartElements =>
-    remember(parameters, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${grid.pp === 1}`, () =>
+    remember(parameters, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${hasEndsApart(grid)}`, () =>
       partElements(task, grid, { name, layer }),
     );
   const least = leastCosts(model, task.cluster);
@@ -89,7 +104,7 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   /** Of parameters what every layer has, and the embedding. */
   const leasts = new Map<number, FirstElements>();
   const leastsOf = (grid: Grid) =>
-    remember(leasts, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (grid.pp === 1 ? 1 : 0), () => {
+    remember(leasts, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (hasEndsApart(grid) ? 1 : 0), () => {
       const all = layers.map(({ layer }) => elementsOf(grid, 'block', layer));
       const least = (of: keyof PartElements) => Math.min(...all.map((each) => each[of]));
       const layer = { own: least('own'), alike: least('alike'), experts: least('experts') };
@@ -100,23 +115,30 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   const states = new Map<number, FirstState>();
   const stateOf = (grid: Grid, sharing: Sharing) => {
     const { tp, ep } = grid.kind;
-    const key = ((tp * (task.cluster.devices + 1) + ep) * (task.config.layers + 1) + grid.pp) * sharings.length;
+    const pipes = 2 * (task.config.layers + 1);
+    const key = ((tp * (task.cluster.devices + 1) + ep) * pipes + pipeKey(grid)) * sharings.length;
     return remember(states, key + sharings.indexOf(sharing), () =>
       firstState(task, grid, sharing, leastsOf(grid), giving.optimizer),
     );
   };
   const counted = new Map<number, LeastCuts>();
   const cutsFor = (grid: Grid) =>
-    remember(counted, grid.pp * mostMicrobatches + grid.microbatches, () =>
+    remember(counted, pipeKey(grid) * mostMicrobatches + grid.microbatches, () =>
       leastCuts(
-        plansFor(grid.pp).map(({ cut }) => cut),
+        plansFor(grid).map(({ cut }) => cut),
         grid,
+        software,
       ),
     );
   const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => ({
-    ...{ grid, state: stateOf(grid, sharing), kept: giving.activations(grid.kind) ? 0 : kept, usableBytes },
+    ...{
+      grid,
+      state: stateOf(grid, sharing),
+      kept: giving.activations || giving.layers(grid.kind) ? 0 : kept,
+      usableBytes,
+    },
   });
-  const { software } = task;
+
   const talkOf = tensorSeconds(task, model);
   /** What kinds of as many tokens have in common, whatever their attention does. */
   const products = new Map<string, { readonly ofLayers: readonly LayerWork[]; readonly work: LeastWork }>();
@@ -144,15 +166,17 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       return {
         ofKernels,
         parts,
-        work: once(() => leastWork(layers, parts(), ofKernels().inputGradient)),
+        work: once((secondsOf: LeastSeconds) => leastWork(layers, parts(), ofKernels().inputGradient, secondsOf)),
         kept,
       };
     });
   const sharedParts = (grid: SharedGrid) => (grid.sharing === 0 ? ofKind(grid.kind).parts() : partsOf(grid));
   const boundsOfCuts = (grid: SharedGrid, usableBytes: number) => {
-    const { parts, work: alone, kept } = ofKind(grid.kind);
+    const { parts, work: workBy, kept } = ofKind(grid.kind);
+    const secondsOf = secondsIn(grid);
+    const alone = () => workBy(secondsOf);
     const shared = once(() => sharedParts(grid));
-    const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared()));
+    const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared(), secondsOf));
     const after = once(() => leastFinishing(task, grid, work(), leastsOf(grid).layer, partsOf(grid).costs));
     const by = cutBy(grid, grid.sharing, kept(), usableBytes);
     return (cuts: readonly LeastCut[]) => leastGrid(cuts, by, software, work, after);
@@ -168,7 +192,8 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {
       const { work, kept } = ofKind(grid.kind);
-      return leastGrid(cutsFor(grid).least, cutBy(grid, 3, kept(), usableBytes), software, work);
+      const by = cutBy(grid, 3, kept(), usableBytes);
+      return leastGrid(cutsFor(grid).least, by, software, () => work(secondsIn(grid)));
     },
     ofShared: (grid, usableBytes) => boundsOfCuts(grid, usableBytes)(cutsFor(grid).least),
     ofCuts(grid, usableBytes) {
@@ -177,13 +202,12 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       const leavesOf = once(() =>
         boundedLeaves(expanding(grid, leastKind(task, grid, sharedParts(grid)), usableBytes)),
       );
-      return plansFor(grid.pp).flatMap((plan, at) => {
+      return plansFor(grid).flatMap((plan, at) => {
         const least = leastOf([each[at]!]);
         return least ? [{ least, leaves: () => leavesOf()(plan) }] : [];
       });
     },
-    ofLeaves: (grid, usableBytes) =>
-      plansFor(grid.pp).flatMap(boundedLeaves(expanding(grid, traced(grid), usableBytes))),
+    ofLeaves: (grid, usableBytes) => plansFor(grid).flatMap(boundedLeaves(expanding(grid, traced(grid), usableBytes))),
     ofPlayed(bounded, usableBytes) {
       const { grid, cut, schedule } = bounded.leaf;
       const layout = { pp: grid.pp, virtual: cut.virtual, schedule };
@@ -196,8 +220,8 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
         ? easesWithin(task, bounded.leaf, bounded.held, usableBytes).map((ease) => easedLeaf(task, bounded, ease))
         : [],
     countLeaves(grid, sharing) {
-      const ordersOf = (sum: number, { cut }: CutPlan) => sum + schedulesOf(grid.pp, cut.virtual).length;
-      const orders = remember(orderCounts, grid.pp, () => plansFor(grid.pp).reduce(ordersOf, 0));
+      const ordersOf = (sum: number, { cut }: CutPlan) => sum + schedulesOf(software, grid, cut.virtual).length;
+      const orders = remember(orderCounts, pipeKey(grid), () => plansFor(grid).reduce(ordersOf, 0));
       return orders * zerosOf(grid, sharing).length;
     },
   };
@@ -208,10 +232,16 @@ interface UnsharedKind {
   /** Of products and attention alone. */
   readonly ofKernels: () => LeastWork;
   readonly parts: () => PartsOfKind;
-  readonly work: () => LeastWork;
+  readonly work: (secondsOf: LeastSeconds) => LeastWork;
   readonly kept: () => number;
 }
 
+/** Side by side with backwards of the other direction forwards hide exchanges of experts. */
+const secondsIn = ({ isBothWays, kind }: Grid): LeastSeconds =>
+  isBothWays && kind.ep > 1 ? besideSeconds : aloneSeconds;
+
 /** What microbatches depend on: of dp and pp only where they decide what is shared out. */
-export const kindKey = ({ kind, sharing, dp, pp }: SharedGrid): string =>
-  `${Object.values(kind).join(' ')} ${sharing === 0 ? '' : `${sharing} ${dp} ${pp > 1}`}`;
+export function kindKey(grid: SharedGrid): string {
+  const { kind, sharing } = grid;
+  return `${Object.values(kind).join(' ')} ${sharing === 0 ? '' : `${sharing} ${copiesOf(grid)} ${hasEndsApart(grid)}`}`;
+}

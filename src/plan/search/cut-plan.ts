@@ -2,8 +2,8 @@
 import { layerLike, type ModelConfig } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { once } from '../../step/once.ts';
-import { cutsOf } from './space.ts';
-import type { Cut } from './task.ts';
+import type { Pipe } from './space.ts';
+import { type Cut, placesOf } from './task.ts';
 
 /** Layers [first, end), with the embedding before them and the head behind where they are at the ends. */
 export interface ChunkRange {
@@ -24,6 +24,8 @@ export interface CountedName {
 
 export interface StagePlan {
   readonly stage: number;
+  /** Those of its chunks in the model. */
+  readonly places: readonly number[];
   /** Its chunks, in their order. */
   readonly chunks: readonly ChunkRange[];
   /** Of all of them; the same object where they are alike. */
@@ -42,8 +44,9 @@ export interface CutPlan {
   readonly unevenness: number;
 }
 
-/** Of these ways to cut layers into so many stages. */
-export function cutPlans(config: ModelConfig, pp: number, cuts: readonly Cut[] = cutsOf(config, pp)): CutPlan[] {
+/** Of these ways to cut layers into stages. */
+export function cutPlans(config: ModelConfig, pipe: Pipe, cuts: readonly Cut[]): CutPlan[] {
+  const { pp } = pipe;
   const like = Array.from({ length: config.layers }, (_, layer) => layerLike(config, layer));
   const areAlike = like.every((layer) => layer === 0);
   const letters = like.map((layer) => String.fromCharCode(0x61 + layer)).join('');
@@ -80,14 +83,16 @@ export function cutPlans(config: ModelConfig, pp: number, cuts: readonly Cut[] =
     lists.set(key, list);
     return list;
   };
-  const fullest = [...new Set([0, Math.min(1, pp - 1), pp - 1])];
+  const last = pipe.isBothWays ? pp / 2 - 1 : pp - 1;
+  const fullest = [...new Set([0, Math.min(1, last), last])];
   return cuts.map((cut) => {
     const chunks = chunksOf(cut);
     const layers = Array.from({ length: pp }, () => 0);
     for (const [at, size] of cut.sizes.entries()) layers[at % pp]! += size;
     const stageOf = once((stage: number): StagePlan => {
-      const own = chunks.filter((_, at) => at % pp === stage);
-      return { stage, chunks: own, parts: partsOf(own) };
+      const places = placesOf(pipe, stage, chunks.length);
+      const own = places.map((place) => chunks[place]!);
+      return { stage, places, chunks: own, parts: partsOf(own) };
     });
     return {
       cut,

@@ -2,6 +2,7 @@
 import { chunksOf, type Layout, placeOf, virtualLayers } from '../../mesh/layout.ts';
 import type { Recompute } from '../../mesh/recompute.ts';
 import { kindsOfStages } from '../hardware/kinds.ts';
+import type { OffloadedPart } from '../software/software.ts';
 import { actionsOf } from '../summary/actions.ts';
 import { summariseStages } from '../summary/stage-summary.ts';
 import { fits } from '../training/fits.ts';
@@ -25,26 +26,29 @@ export const nothingGiven: Amounts = { layers: [], hundredths: 0 };
 type Eased = Pick<Leaf, 'grid' | 'ease'>;
 
 /** What one that gives up so much may give up besides if it does not fit. What hosts hold is ours to say where nobody has said it. */
-export function easesOf({ cluster, offload }: SearchTask, { grid, ease }: Eased): readonly Ease[] {
+export function easesOf(task: SearchTask, { grid, ease }: Eased): readonly Ease[] {
   if (ease?.by) return [];
   const optimizer = ease !== undefined;
-  const mayMove = cluster.host !== undefined && offload === undefined;
   return [
-    ...(mayMove && !optimizer ? [{ optimizer: true }] : []),
+    ...(mayMove(task, 'optimizer') && !optimizer ? [{ optimizer: true }] : []),
     ...(grid.kind.recompute === 'none' ? (['selective', 'full'] as const).map((by) => ({ optimizer, by })) : []),
-    ...(mayMove ? [{ optimizer, by: 'activations' } as const] : []),
+    ...(mayMove(task, 'activations') ? [{ optimizer, by: 'activations' } as const] : []),
   ];
 }
 
 /** What a layout need not hold on its device, whichever it is. */
-export function givingOf({ cluster, offload }: SearchTask, mayGive: boolean) {
-  const mayMove = mayGive && cluster.host !== undefined && offload === undefined;
+export function givingOf(task: SearchTask, mayGive: boolean) {
+  const { offload } = task;
   return {
-    optimizer: mayMove || (offload?.optimizer ?? false),
-    activations: ({ recompute }: Kind): boolean =>
-      mayMove || (mayGive && recompute === 'none') || (offload?.activations ?? 0) > 0,
+    optimizer: (mayGive && mayMove(task, 'optimizer')) || (offload?.optimizer ?? false),
+    activations: (mayGive && mayMove(task, 'activations')) || (offload?.activations ?? 0) > 0,
+    /** Layers that compute anew hold next to nothing. */
+    layers: ({ recompute }: Kind): boolean => mayGive && recompute === 'none',
   };
 }
+
+const mayMove = ({ cluster, software, offload }: SearchTask, part: OffloadedPart): boolean =>
+  cluster.host !== undefined && offload === undefined && software.offloads.includes(part);
 
 /** With as little given up as makes it fit, if it does: more of it takes longer. Undefined: it does not fit, or is one that others are. */
 export function settle(task: SearchTask, leaf: Leaf, least: Amounts): TrainingScenario | undefined {

@@ -2,7 +2,7 @@
 
 import type { LiveProfile, WorkKind } from '../summary/summary.ts';
 import { liveBesideHost } from '../training/offload-memory.ts';
-import { copyRate, hostOptimizerSeconds } from '../training/offload-time.ts';
+import { besideCopies, copyRate, hostOptimizerSeconds } from '../training/offload-time.ts';
 import { memoryOf, sharesOf } from '../training/stage-memory.ts';
 import type { StagePlan } from './cut-plan.ts';
 import { type Amounts, allOfThem, easesOf, fewest, hundredthsOf, nothingGiven } from './ease.ts';
@@ -10,7 +10,7 @@ import type { Chunk, KnownKind } from './known-kind.ts';
 import type { BoundedLeaf, StageState } from './leaf-bounds.ts';
 import { withMessages } from './least-memory.ts';
 import { type Order, playedPeak, workIndex } from './played-span.ts';
-import type { Ease, Leaf, SearchTask } from './task.ts';
+import { type Ease, foldedSize, type Leaf, type SearchTask } from './task.ts';
 
 /** Of the stages that hold most: their state, and bytes of their activations. */
 export interface Held {
@@ -107,13 +107,14 @@ function chunksMoving(playing: Playing, whole: readonly Chunk[]): PlayedChunks |
 }
 
 function chunksComputingAnew(playing: Playing, policy: 'selective' | 'full'): PlayedChunks | undefined {
-  const { bounded, known, order } = playing;
-  const { chunks: ranges } = bounded.plan;
-  const { pp } = order;
+  const { bounded, known } = playing;
+  const { chunks: ranges, stage: stageOf } = bounded.plan;
   const chunks: Chunk[] = [];
   const layers: number[] = [];
-  for (let stage = 0; stage < pp; stage++) {
-    const places = ranges.map((_, at) => at).filter((at) => at % pp === stage);
+  // Those of a second half that goes the other way hold the same layers.
+  const { stages } = foldedSize(bounded.leaf.grid);
+  for (let stage = 0; stage < stages; stage++) {
+    const { places } = stageOf(stage);
     const withAnew = (count: number): Map<number, Chunk> => {
       let left = count;
       return new Map(
@@ -143,18 +144,21 @@ function isThere(playing: Playing, stage: number, chunkAt: (at: number) => Chunk
   const { leaf, plan } = bounded;
   const last = plan.chunks.length - 1;
   const live: LiveProfile[] = [];
-  for (let at = stage; at <= last; at += order.pp) {
+  const { parts, places } = plan.stage(stage);
+  for (const at of places) {
     const held = withMessages(chunkAt(at), at, last, messageBytes);
     for (const work of worksOf(leaf)) live[workIndex(at, work)] = held(work);
   }
   const activations = playedPeak(order, stage, live);
   const optimizer = { optimizer: leaf.ease?.optimizer ?? false };
-  const state = stateOf(plan.stage(stage).parts);
+  const state = stateOf(parts);
   return leastRoom(task, [{ state, activations }], optimizer) <= usableBytes;
 }
 
-export const worksOf = ({ schedule }: Pick<Leaf, 'schedule'>): readonly WorkKind[] =>
-  schedule === 'zb-h1' ? ['forward', 'inputGradient', 'weightGradient'] : ['forward', 'backward'];
+export function worksOf({ schedule }: Pick<Leaf, 'schedule'>): readonly WorkKind[] {
+  if (schedule === 'dualpipe') return ['forward', 'backward', 'inputGradient', 'weightGradient'];
+  return schedule === 'zb-h1' ? ['forward', 'inputGradient', 'weightGradient'] : ['forward', 'backward'];
+}
 
 /** The same chunk with a share of its layers' activations on their way to the host beside its forward, and back beside its backward. */
 function moving(chunk: Chunk, share: number, { cluster }: SearchTask): Chunk {
@@ -178,6 +182,7 @@ function moving(chunk: Chunk, share: number, { cluster }: SearchTask): Chunk {
       const { inputGradient, weightGradient, compute } = chunk.halves;
       return { inputGradient: copied('inputGradient', inputGradient), weightGradient, compute };
     },
+    apart: (work) => besideCopies(chunk.apart(work), work, moved, cluster, chunk.onHostLink(work)),
     live: (work) => liveBesideHost(chunk.live(work), work, moved),
   };
 }

@@ -12,7 +12,7 @@ import { finishingTalk } from './least-talk.ts';
 import type { LeastWork } from './least-work.ts';
 import type { StepFigures } from './objective.ts';
 import { addElements, type PartElements } from './part-elements.ts';
-import type { Grid, SearchTask, SharedGrid, Sharing } from './task.ts';
+import { foldedSize, type Grid, type SearchTask, type SharedGrid, type Sharing } from './task.ts';
 
 /** A rank's parameters of any layer at least, and of the embedding. */
 export interface FirstElements {
@@ -74,17 +74,18 @@ export function leastGrid(
 }
 
 function cutSeconds(
-  { pp, microbatches }: Grid,
-  { isOneChunk, last, others, meanBefore, least }: LeastCut,
+  grid: Grid,
+  { inHalves, last, others, meanBefore, least }: LeastCut,
   { forward, backward, inputGradient, layer, head }: LeastWork,
   after: (layers: number) => FinishingSeconds,
 ): number {
   const { mean, sure } = after(least);
-  // In one chunk a stage, ZB-H1 leaves gradients of weights for later, and may have nothing to wait for at its end.
-  const around = isOneChunk ? layer.forward : layer.both;
-  const back = isOneChunk && pp > 1 ? inputGradient : backward;
-  const ofMean = (microbatches * (forward + backward)) / pp + meanBefore * around + mean;
-  // A microbatch goes through all layers both ways, and all of them through one.
+  const { stages, microbatches } = foldedSize(grid);
+  // Gradients of weights that are left for later may leave nothing to wait for at the end.
+  const around = inHalves ? layer.forward : layer.both;
+  const back = inHalves ? inputGradient : backward;
+  const ofMean = (microbatches * (forward + backward)) / stages + meanBefore * around + mean;
+  // A microbatch goes through all layers both ways, and all of them (that go its way) through one.
   const through = forward + back + (microbatches - 1) * layer.forward;
   const ofLast = last.before * around + microbatches * (last.own * layer.both + head);
   let most = Math.max(ofMean, through + sure, ofLast + sure);
@@ -118,12 +119,13 @@ export function leastFinishing(
   // Where parameters are shared out, nothing is left to be done.
   if (grid.sharing === 3) return nothingAfter;
   const zeros: readonly Zero[] = grid.sharing === 0 ? [0, 1] : [grid.sharing];
+  const { stages } = foldedSize(grid);
   return once((layers: number) => {
     let [mean, sure, own] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (const zero of zeros) {
       const talk = finishingTalk(task, grid, zero, addElements([{ each: elements, count: layers }]));
       const beside = (window: TalkWindow) => dataSeconds(talk, costs(), task.software, window).exposed;
-      mean = Math.min(mean, beside({ forward: forward / grid.pp, backward: backward / grid.pp }));
+      mean = Math.min(mean, beside({ forward: forward / stages, backward: backward / stages }));
       own = Math.min(own, beside({ forward: layers * layer.forward, backward: layers * layer.backward }));
       sure = Math.min(sure, beside(everything));
     }

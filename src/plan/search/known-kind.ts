@@ -1,9 +1,11 @@
 // What the chunks of a stage compute, say and hold of a microbatch: by tracing their parts, or at least.
+import { withCopies } from '../../mesh/layout.ts';
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import { layerLike } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
+import type { Software } from '../software/software.ts';
 import { summariesFor } from '../summary/part-summary.ts';
 import type { LiveProfile, PartSummary } from '../summary/summary.ts';
 import { type CostModel, trainingCosts } from '../training/costs.ts';
@@ -13,6 +15,7 @@ import { hostLinkSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds, type RunSeconds, runSeconds, sumOfParts } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
+import { withHidden } from '../training/side-by-side.ts';
 import type { ChunkRange } from './cut-plan.ts';
 import type { PartsOfKind } from './least-parts.ts';
 import { type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
@@ -25,6 +28,8 @@ export interface Chunk {
   readonly halves: { readonly inputGradient: number; readonly weightGradient: number; readonly compute: number };
   /** Of kernels alone. */
   readonly compute: { readonly forward: number; readonly backward: number };
+  /** With nothing beside exchanges of experts, for `sideBySide`; at least, if there are any: of the device alone. */
+  readonly apart: (work: 'forward' | 'backward') => RunSeconds;
   readonly live: (work: WorkKind) => LiveProfile;
   /** Of `live`, what is moved out after a forward if all of its layers' activations are. */
   readonly moved: Moved;
@@ -37,6 +42,10 @@ export interface Anew {
   readonly policy: RecomputePolicy;
   readonly layers: number;
 }
+
+/** Seconds of a pass at least, whatever is beside it. */
+export const besideOthers = (chunk: Chunk, pass: 'forward' | 'backward'): number =>
+  Math.min(chunk[pass], allSeconds(withHidden(chunk.apart(pass), 1)));
 
 export interface KnownKind {
   readonly chunk: (range: ChunkRange, anew?: Anew) => Chunk;
@@ -54,28 +63,30 @@ export function knowKind(
   const scenario = scenarioOf(task, grid);
   const { kernel, talk, ...costs } = trainingCosts(scenario, model);
   const known = { ...costs, kernel: once(kernel), talk: once(talk) };
-  const secondsOf = once((part: PartSummary, work: WorkKind) =>
-    runSeconds(part[work], known, task.software, part.policy),
-  );
+  const { software } = task;
+  const secondsBy = (software: Software) =>
+    once((part: PartSummary, work: WorkKind) => runSeconds(part[work], known, software, part.policy));
+  const secondsOf = secondsBy(software);
+  const apartOf = software.overlapsExperts ? secondsBy({ ...software, overlapsExperts: false }) : secondsOf;
   const hostLinkOf = once((part: PartSummary, work: WorkKind) => hostLinkSeconds(part[work].talk, known));
-  return { ...chunksOf(scenario, traced, secondsOf, hostLinkOf), isLeast: false };
+  return { ...chunksOf(scenario, traced, { secondsOf, apartOf, hostLinkOf }), isLeast: false };
 }
 
 /** Whatever device they are on. */
 export function tracedParts(task: SearchTask, grid: SharedGrid): PartOf {
-  const { part } = summariesFor(stepSettings(scenarioOf(task, grid)), widthsOf(task.formats));
+  const settings = stepSettings(scenarioOf(task, grid));
+  const { part } = summariesFor({ ...settings, layout: withCopies(settings.layout) }, widthsOf(task.formats));
   const { recompute } = grid.kind;
   return (name, layer, policy = recompute) => part(name, layer, name === 'block' ? policy : 'none');
 }
 
 /** By what its parts do at least. */
 export const leastKind = (task: SearchTask, grid: SharedGrid, { part }: PartsOfKind): KnownKind => ({
-  ...chunksOf(
-    scenarioOf(task, grid),
-    part,
-    ({ seconds }, work) => seconds(work),
-    () => 0,
-  ),
+  ...chunksOf(scenarioOf(task, grid), part, {
+    secondsOf: ({ seconds }, work) => seconds(work),
+    apartOf: ({ apart }, work) => apart(work),
+    hostLinkOf: () => 0,
+  }),
   isLeast: true,
 });
 
@@ -87,11 +98,18 @@ interface Part<P extends LivePart> {
   readonly count: number;
 }
 
+interface SecondsOfParts<P> {
+  readonly secondsOf: (part: P, work: WorkKind) => RunSeconds;
+  /** With nothing beside exchanges of experts. */
+  readonly apartOf: (part: P, work: WorkKind) => RunSeconds;
+  /** Of the link to the host, what is said. */
+  readonly hostLinkOf: (part: P, work: WorkKind) => number;
+}
+
 function chunksOf<P extends LivePart>(
   scenario: TrainingScenario,
   partOf: (name: PartName, layer: number, policy?: RecomputePolicy) => P,
-  secondsOf: (part: P, work: WorkKind) => RunSeconds,
-  hostLinkOf: (part: P, work: WorkKind) => number,
+  { secondsOf, apartOf, hostLinkOf }: SecondsOfParts<P>,
 ): Pick<KnownKind, 'chunk'> {
   const { config } = scenario;
   const chunks = new Map<string | number, Chunk>();
@@ -100,6 +118,7 @@ function chunksOf<P extends LivePart>(
     const runOf = (work: WorkKind): RunSeconds => sumOfParts(parts, (part) => secondsOf(part, work));
     const live = liveOf(scenario, { parts });
     const alive: { [work in WorkKind]?: LiveProfile } = {};
+    const apart: { [work in WorkKind]?: RunSeconds } = {};
     // Of chunks that do not fit, nobody asks for seconds.
     let both: Pick<Chunk, 'forward' | 'backward' | 'compute'> | undefined;
     let halves: Chunk['halves'] | undefined;
@@ -130,6 +149,10 @@ function chunksOf<P extends LivePart>(
           compute: inputs.compute + weights.compute,
         };
         return halves;
+      },
+      apart(work) {
+        apart[work] ??= sumOfParts(parts, (part) => apartOf(part, work));
+        return apart[work];
       },
       live(work) {
         alive[work] ??= live(work);

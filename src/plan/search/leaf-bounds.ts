@@ -11,20 +11,32 @@ import type { CountedTalk, LiveProfile, StateBytes } from '../summary/summary.ts
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { hostOptimizerSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
+import { allSeconds } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
+import { withHidden } from '../training/side-by-side.ts';
 import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
+import { bothWaysSeconds, bothWaysSpan } from './both-ways-span.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
 import { type Amounts, nothingGiven } from './ease.ts';
-import { chunksGiving, easedLeaf, easesWithin, type Held, leastRoom, type Playing } from './eased-leaves.ts';
+import { chunksGiving, easedLeaf, easesWithin, type Held, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { StepFigures } from './objective.ts';
 import { addElements, type PartElements } from './part-elements.ts';
-import { type Order, playedPeak, playedSpan, workIndex } from './played-span.ts';
+import { type Order, type PlayedSeconds, playedPeak, playedSpan, workIndex } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
-import { type Grid, type Leaf, type RuledSchedule, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+import {
+  foldedSize,
+  type Grid,
+  type Leaf,
+  placesOf,
+  type RuledSchedule,
+  type SearchTask,
+  type SharedGrid,
+  sharedLayout,
+} from './task.ts';
 
 export interface BoundedLeaf {
   readonly leaf: Leaf;
@@ -62,11 +74,11 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
   return (plan) => {
     const found: BoundedLeaf[] = [];
     const { cut, fullest } = plan;
-    const live = fullest.map(({ stage, chunks }) =>
-      chunks.map((chunk, i) => withMessages(known.chunk(chunk), i * grid.pp + stage, plan.chunks.length - 1, message)),
+    const live = fullest.map(({ places, chunks }) =>
+      chunks.map((chunk, i) => withMessages(known.chunk(chunk), places[i]!, plan.chunks.length - 1, message)),
     );
     let chunks: ChunkSeconds | undefined;
-    for (const schedule of schedulesOf(grid.pp, cut.virtual)) {
+    for (const schedule of schedulesOf(task.software, grid, cut.virtual)) {
       const activations = fullest.map(({ stage }, i) => leastActivations(schedule, stage, grid, live[i]!));
       let span: LeastSpan | undefined;
       for (const zero of zeros) {
@@ -78,14 +90,14 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
         const eases = isWithin || !expanding.mayGive ? [] : easesWithin(task, leaf, held, usableBytes);
         if (!isWithin && eases.length === 0) continue;
         chunks ??= chunkSeconds(
-          grid.pp,
+          grid,
           plan.chunks.map((range) => known.chunk(range)),
         );
         span ??= spanOf(expanding, plan, schedule, chunks, send);
         const [seconds, after] = known.isLeast
           ? leastStep(expanding, plan, span, chunks, schedule, states, costs)
           : knownStep(expanding, plan, span, chunks, states, costs);
-        const computeSeconds = grid.microbatches * chunks.leastKernels(schedule);
+        const computeSeconds = foldedSize(grid).microbatches * chunks.leastKernels(schedule);
         const least = { stepSeconds: seconds, computeSeconds, memoryBytes };
         const whole = { leaf, plan, least, span: span.seconds, after, held, given: nothingGiven };
         if (isWithin) found.push(whole);
@@ -139,7 +151,7 @@ function leastStep(
   states: readonly StageState[],
   costs: TrainingCosts,
 ): readonly [step: number, after: number] {
-  const areAlike = grid.sharing === 0 && unevenness <= grid.microbatches;
+  const areAlike = !grid.isBothWays && grid.sharing === 0 && unevenness <= grid.microbatches;
   let [most, sure] = [0, 0];
   for (const [i, { stage }] of fullest.entries()) {
     const { talk, optimizer } = states[i]!;
@@ -208,23 +220,21 @@ export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Or
   const last = chunks.length - 1;
   for (const [at, chunk] of chunks.entries()) {
     const held = withMessages(chunk, at, last, message);
-    const set = (kind: WorkKind, seconds: number): void => {
-      works[workIndex(at, kind)] = seconds;
-      live[workIndex(at, kind)] = held(kind);
-    };
-    set('forward', chunk.forward + (at < last ? busy : 0));
-    if (leaf.schedule === 'zb-h1') {
-      set('inputGradient', chunk.halves.inputGradient + (at > 0 ? busy : 0));
-      set('weightGradient', chunk.halves.weightGradient);
-    } else set('backward', chunk.backward + (at > 0 ? busy : 0));
+    for (const work of worksOf(leaf)) {
+      const says = work === 'forward' ? at < last : work !== 'weightGradient' && at > 0;
+      works[workIndex(at, work)] = workSeconds(chunk, work) + (says ? busy : 0);
+      live[workIndex(at, work)] = held(work);
+    }
   }
-  const span = playedSpan(order, { works, transit: send - busy });
+  const timed = { works, transit: send - busy };
+  const isBothWays = leaf.schedule === 'dualpipe';
+  const span = playedSpan(order, isBothWays ? { ...timed, pairs: pairsOf(chunks, busy) } : timed);
   const held = plan.fullest.map(({ parts, stage }) => ({
     state: stateOf(parts),
     activations: playedPeak(order, stage, live),
   }));
   const memoryBytes = Math.max(least.memoryBytes, leastRoom(task, held, leaf.ease));
-  const { kernels } = chunkSeconds(order.pp, chunks);
+  const { kernels } = chunkSeconds(expanding.grid, chunks);
   const windows = plan.fullest.map(({ stage }) => kernels(stage));
   const onHost = leaf.ease?.optimizer ?? task.offload?.optimizer ?? false;
   const after = secondsAfter(
@@ -236,6 +246,17 @@ export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Or
   );
   const stepSeconds = Math.max(least.stepSeconds, span + after);
   return { ...bounded, least: { ...least, stepSeconds, memoryBytes }, span, after, held, given };
+}
+
+function workSeconds(chunk: Chunk, work: WorkKind): number {
+  return work === 'forward' || work === 'backward' ? chunk[work] : chunk.halves[work];
+}
+
+/** Of chunks that are known. Two that lie opposite have as many messages. */
+function pairsOf(chunks: readonly Chunk[], busy: number): PlayedSeconds['pairs'] {
+  const { pair } = bothWaysSeconds(chunks, false);
+  const last = chunks.length - 1;
+  return { works: pair.map((seconds, at) => seconds + (at < last ? 2 * busy : 0)), busy };
 }
 
 const scenarioOf = ({ task, grid }: Pick<Expanding, 'task' | 'grid'>): TrainingScenario => ({
@@ -268,7 +289,7 @@ interface ChunkSeconds {
   readonly all: readonly Chunk[];
   /** What runs beside the talk of gradients and parameters: kernels of one microbatch. */
   readonly kernels: (stage: number) => Window;
-  /** At most: all that is done of one. */
+  /** At most: all that is done of one, whatever is beside it. */
   readonly works: (stage: number) => Window;
   /** The same of backwards in halves. */
   readonly halves: (stage: number) => Window;
@@ -276,7 +297,7 @@ interface ChunkSeconds {
   readonly leastKernels: (schedule: RuledSchedule) => number;
 }
 
-function chunkSeconds(pp: number, all: readonly Chunk[]): ChunkSeconds {
+function chunkSeconds(grid: Grid, all: readonly Chunk[]): ChunkSeconds {
   const count = all.length;
   const [forward, backward] = [new Float64Array(count), new Float64Array(count)];
   for (let at = 0; at < count; at++) {
@@ -286,9 +307,10 @@ function chunkSeconds(pp: number, all: readonly Chunk[]): ChunkSeconds {
   }
   const sumOf = (stage: number, of: (at: number) => number): number => {
     let sum = 0;
-    for (let at = stage; at < count; at += pp) sum += of(at);
+    for (const at of placesOf(grid, stage, count)) sum += of(at);
     return sum;
   };
+  const hiding = (pass: 'forward' | 'backward') => (at: number) => allSeconds(withHidden(all[at]!.apart(pass), 1));
   return {
     forward,
     backward,
@@ -298,8 +320,8 @@ function chunkSeconds(pp: number, all: readonly Chunk[]): ChunkSeconds {
       backward: sumOf(stage, (at) => all[at]!.compute.backward),
     }),
     works: (stage) => ({
-      forward: sumOf(stage, (at) => forward[at]!),
-      backward: sumOf(stage, (at) => backward[at]!),
+      forward: sumOf(stage, grid.isBothWays ? hiding('forward') : (at) => forward[at]!),
+      backward: sumOf(stage, grid.isBothWays ? hiding('backward') : (at) => backward[at]!),
     }),
     halves: (stage) => ({
       forward: sumOf(stage, (at) => forward[at]!),
@@ -307,25 +329,30 @@ function chunkSeconds(pp: number, all: readonly Chunk[]): ChunkSeconds {
     }),
     leastKernels(schedule) {
       const kernelsOf = (at: number): number => {
-        const { compute, halves } = all[at]!;
+        const { compute, halves, apart } = all[at]!;
+        if (schedule === 'dualpipe')
+          return apart('forward').compute + Math.min(apart('backward').compute, halves.compute);
         return compute.forward + (schedule === 'zb-h1' ? halves.compute : compute.backward);
       };
-      return Math.min(...Array.from({ length: pp }, (_, stage) => sumOf(stage, kernelsOf)));
+      const { stages } = foldedSize(grid);
+      return Math.min(...Array.from({ length: stages }, (_, stage) => sumOf(stage, kernelsOf)));
     },
   };
 }
 
 function spanOf(
-  { task, grid }: Expanding,
+  { task, grid, known }: Expanding,
   { cut: { virtual } }: CutPlan,
   schedule: RuledSchedule,
   { forward, backward, all }: ChunkSeconds,
   send: number,
 ): LeastSpan {
   const { pp, microbatches } = grid;
+  const { overlapsPipeline: overlaps } = task.software;
+  if (grid.isBothWays) return bothWaysSpan({ pp, microbatches, send, overlaps }, bothWaysSeconds(all, known.isLeast));
   const inHalves = schedule === 'zb-h1';
   return leastSpan(
-    { schedule, pp, virtual, microbatches, send, overlaps: task.software.overlapsPipeline },
+    { schedule, pp, virtual, microbatches, send, overlaps },
     {
       forward,
       backward: inHalves ? Float64Array.from(all, ({ halves }) => halves.inputGradient) : backward,

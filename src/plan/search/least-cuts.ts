@@ -1,7 +1,10 @@
 // What every way to cut layers into so many stages has at least, counted in layers: of a task whose layers are alike or not, so that it is counted once for
 // all of its grids.
+import type { ScheduleName } from '../../mesh/layout.ts';
+import type { Software } from '../software/software.ts';
 import { eachForward } from './first-backward.ts';
-import type { Cut, Grid } from './task.ts';
+import { schedulesOf } from './space.ts';
+import { type Cut, foldedSize, type Grid, placesOf } from './task.ts';
 
 /** Layers of a stage, and those before it that its first microbatch comes through, and that its last one's gradients go on to. */
 export interface StageLayers {
@@ -10,9 +13,9 @@ export interface StageLayers {
 }
 
 export interface LeastCut {
-  /** Stages have one chunk each: ZB-H1 is among the orders they can work in. */
-  readonly isOneChunk: boolean;
-  /** The last stage, which has the head. */
+  /** Among the orders that stages can work in there is one that leaves gradients of weights for later. */
+  readonly inHalves: boolean;
+  /** The stage that has the head. */
   readonly last: StageLayers;
   /** Of the other stages those that none of them exceeds in both. */
   readonly others: readonly StageLayers[];
@@ -32,33 +35,43 @@ export interface LeastCuts {
   readonly least: readonly LeastCut[];
 }
 
-export function leastCuts(cuts: readonly Cut[], { pp, microbatches }: Pick<Grid, 'pp' | 'microbatches'>): LeastCuts {
-  const each = cuts.map((cut) => countCut(cut, pp, microbatches));
+export function leastCuts(cuts: readonly Cut[], grid: CountedGrid, software: Software): LeastCuts {
+  const each = cuts.map((cut) => countCut(cut, grid, software));
   return { each, least: withoutExceeding(each, exceedsCut) };
 }
 
-function countCut({ virtual, sizes }: Cut, pp: number, microbatches: number): LeastCut {
+const cutsBackward: ReadonlySet<ScheduleName> = new Set(['zb-h1', 'dualpipe']);
+
+type CountedGrid = Pick<Grid, 'pp' | 'microbatches' | 'isBothWays'>;
+
+function countCut({ virtual, sizes }: Cut, grid: CountedGrid, software: Software): LeastCut {
+  const count = foldedSize(grid).stages;
   const stages: StageLayers[] = [];
-  for (let stage = 0, before = 0; stage < pp; stage++) {
-    let own = 0;
-    for (let at = stage; at < sizes.length; at += pp) own += sizes[at]!;
+  for (let stage = 0, before = 0; stage < count; stage++) {
+    const own = placesOf(grid, stage, sizes.length).reduce((sum, place) => sum + sizes[place]!, 0);
     stages.push({ before, own });
     before += sizes[stage]!;
   }
-  let firstKept = 0;
-  // Of all orders 1F1B has fewest under way.
-  eachForward({ schedule: '1f1b', pp, virtual, microbatches }, 0, (chunk, count) => {
-    firstKept += count * sizes[chunk * pp]!;
-  });
+  const last = grid.isBothWays ? 0 : count - 1;
   return {
-    isOneChunk: virtual === 1,
-    last: stages[pp - 1]!,
-    others: withoutExceeded(stages.slice(0, -1)),
-    meanBefore: stages.reduce((sum, { before }) => sum + before, 0) / pp,
+    inHalves: schedulesOf(software, grid, virtual).some((schedule) => cutsBackward.has(schedule)),
+    last: stages[last]!,
+    others: withoutExceeded(stages.filter((_, stage) => stage !== last)),
+    meanBefore: stages.reduce((sum, { before }) => sum + before, 0) / count,
     least: Math.min(...stages.map(({ own }) => own)),
     first: stages[0]!.own,
-    firstKept,
+    firstKept: firstKept(sizes, virtual, grid),
   };
+}
+
+/** Of all other orders 1F1B has fewest under way. */
+function firstKept(sizes: readonly number[], virtual: number, { pp, microbatches, isBothWays }: CountedGrid): number {
+  if (isBothWays) return pp * sizes[0]! + sizes[pp - 1]!;
+  let kept = 0;
+  eachForward({ schedule: '1f1b', pp, virtual, microbatches }, 0, (chunk, count) => {
+    kept += count * sizes[chunk * pp]!;
+  });
+  return kept;
 }
 
 const isWithin = (a: StageLayers, b: StageLayers): boolean => a.before <= b.before && a.own <= b.own;
@@ -70,8 +83,8 @@ const withoutExceeded = (all: readonly StageLayers[]): StageLayers[] =>
 
 /** `a` has as much as `b` of everything. */
 const exceedsCut = (a: LeastCut, b: LeastCut): boolean =>
-  // One chunk may wait for less.
-  (b.isOneChunk || !a.isOneChunk) &&
+  // Halves may wait for less.
+  (b.inHalves || !a.inHalves) &&
   isWithin(b.last, a.last) &&
   b.others.every((each) => a.others.some((other) => isWithin(each, other))) &&
   b.meanBefore <= a.meanBefore &&

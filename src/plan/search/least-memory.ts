@@ -5,7 +5,7 @@ import type { LiveProfile, StateBytes, Widths, WorkKind } from '../summary/summa
 import { eachForward } from './first-backward.ts';
 import type { Chunk } from './known-kind.ts';
 import type { PartElements } from './part-elements.ts';
-import type { Grid } from './task.ts';
+import { copiesOf, type Grid } from './task.ts';
 
 /** What is shared out is padded to whole shares, which is left out. */
 export function leastState(
@@ -14,10 +14,11 @@ export function leastState(
   widths: Widths,
 ): StateBytes {
   const { cp, ep } = grid.kind;
+  const dp = copiesOf(grid);
   const held = (from: number) =>
-    zero < from ? own + alike + experts : (own + alike) / (grid.dp * cp * ep) + experts / (grid.dp * cp);
+    zero < from ? own + alike + experts : (own + alike) / (dp * cp * ep) + experts / (dp * cp);
   // Shares of parameters are the optimizer's, where it has copies.
-  const whole = (grid.dp * cp * ep > 1 ? 0 : own + alike) + (grid.dp * cp > 1 ? 0 : experts);
+  const whole = (dp * cp * ep > 1 ? 0 : own + alike) + (dp * cp > 1 ? 0 : experts);
   return {
     weights: (zero < 3 || widths.master === 0 ? held(3) : whole) * widths.parameters,
     gradients: held(2) * widths.gradients,
@@ -49,6 +50,7 @@ export function leastActivations(
   { pp, microbatches }: Pick<Grid, 'pp' | 'microbatches'>,
   chunks: readonly HeldBy[],
 ): number {
+  if (schedule === 'dualpipe') return bothWaysActivations(stage, pp, chunks);
   const virtual = chunks.length;
   const last = chunks[virtual - 1]!;
   if (schedule === 'zb-h1') {
@@ -67,4 +69,13 @@ export function leastActivations(
     held += count * net;
   });
   return most;
+}
+
+/** At the first backward that is whole: what those in halves before it leave is what there was. */
+function bothWaysActivations(stage: number, pp: number, chunks: readonly HeldBy[]): number {
+  const fromEnd = Math.min(stage, pp - 1 - stage);
+  const [near, far] = stage === fromEnd ? chunks : chunks.toReversed();
+  const forward = near!('forward');
+  const held = (pp - 1 - fromEnd) * forward.net + (fromEnd + 1) * far!('forward').net;
+  return held + Math.max(forward.peak, forward.net + far!('backward').peak);
 }

@@ -21,12 +21,14 @@ import type { Sampler } from './least-sample.ts';
 import { leastSeconds, type PassSeconds } from './least-seconds.ts';
 import { endTalk, layerTalk, sharedTalk } from './least-talk.ts';
 import type { PartElements } from './part-elements.ts';
-import { type Kind, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+import { copiesOf, hasEndsApart, type Kind, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
 
 /** What a part does of a microbatch, by the work on it. */
 export interface LeastPart extends LivePart {
   readonly sums: (work: WorkKind) => RunSums;
   readonly seconds: (work: WorkKind) => RunSeconds;
+  /** With nothing beside exchanges of experts; if there are any, of the device alone, as more of them may hide what the host takes. */
+  readonly apart: (work: WorkKind) => RunSeconds;
 }
 
 /** Parts of a kind, and what their collectives cost. */
@@ -47,6 +49,12 @@ export function leastParts(
   const parameters = parametersOf(model);
   const selects = selectionTakesLonger(software);
   const secondsOf = leastSeconds(task, kernels, sample);
+  const shownBy = (sums: LeastPart['sums']): Pick<LeastPart, 'seconds' | 'apart'> => {
+    const seconds = byWork((work) => leastShown(sums(work), parameters, software));
+    const ofDevice = (work: WorkKind): RunSums => ({ ...sums(work), launched: 0 });
+    const apart = byWork((work) => leastShown(ofDevice(work), parameters, { ...software, overlapsExperts: false }));
+    return { seconds, apart: (work) => (sums(work).ep > 0 ? apart(work) : seconds(work)) };
+  };
   const alone = (kind: Kind, name: PartName, layer: number, costs: () => TrainingCosts): LeastPart => {
     // Of a part that does not fit, nobody asks for seconds.
     const passes = once(() => secondsOf(kind, name, layer, costs()));
@@ -67,14 +75,14 @@ export function leastParts(
       inputGradient: halves,
       weightGradient: halves,
       sums,
-      seconds: byWork((work) => leastShown(sums(work), parameters, software)),
+      ...shownBy(sums),
     };
   };
   const known = new Map<string, LeastPart>();
   /** What is said besides, where something is shared out: as much whatever the microbatch. */
   const shared = new Map<string, Readonly<Record<'forward' | 'backward', RunSums>>>();
   return (grid) => {
-    const { kind, dp, sharing } = grid;
+    const { kind, sharing } = grid;
     const costs = once(() => {
       const scenario = { ...task, layout: sharedLayout(grid), microBatch: kind.microBatch, microbatches: 1 };
       return trainingCosts(scenario, model);
@@ -87,14 +95,18 @@ export function leastParts(
       const key = name === 'block' ? `${layer} ${blocks}` : `${name} ${ends}`;
       const part = remember(known, key, () => alone(kind, name, layer, costs));
       if (sharing === 0) return part;
-      const said = remember(shared, `${name} ${layer} ${tp} ${cp} ${ep} ${dp} ${grid.pp === 1} ${sharing}`, () => {
-        const { forward, backward } = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
-        const sumsOf = (talk: readonly CountedTalk[]) => withTalk(noSums, talk, costs(), software);
-        return { forward: sumsOf(forward), backward: sumsOf(backward) };
-      });
+      const said = remember(
+        shared,
+        `${name} ${layer} ${tp} ${cp} ${ep} ${copiesOf(grid)} ${hasEndsApart(grid)} ${sharing}`,
+        () => {
+          const { forward, backward } = sharedTalk(task, grid, name, elementsOf(grid, name, layer));
+          const sumsOf = (talk: readonly CountedTalk[]) => withTalk(noSums, talk, costs(), software);
+          return { forward: sumsOf(forward), backward: sumsOf(backward) };
+        },
+      );
       const sums = (work: WorkKind): RunSums =>
         work === 'forward' || work === 'backward' ? addSums(part.sums(work), said[work]) : part.sums(work);
-      return { ...part, sums, seconds: byWork((work) => leastShown(sums(work), parameters, software)) };
+      return { ...part, sums, ...shownBy(sums) };
     };
     const parts = new Map<string, LeastPart>();
     return { costs, part: (name, layer) => remember(parts, `${name} ${layer}`, () => make(name, layer)) };

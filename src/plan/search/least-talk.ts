@@ -10,7 +10,7 @@ import type { CountedTalk } from '../summary/summary.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { tokensOf } from './least-products.ts';
 import type { PartElements } from './part-elements.ts';
-import { type Kind, kindLayout, type SearchTask, type SharedGrid } from './task.ts';
+import { copiesOf, type Kind, kindLayout, type SearchTask, type SharedGrid } from './task.ts';
 
 export interface LeastTalk {
   readonly forward: readonly CountedTalk[];
@@ -92,7 +92,7 @@ export function endTalk(task: SearchTask, kind: Kind, name: 'embedding' | 'head'
 
 /** Numbers that are shared out, and the data axes over which they are. */
 function* overData(grid: SharedGrid, { own, experts }: PartElements) {
-  const sizes = { ...grid.kind, dp: grid.dp };
+  const sizes = { ...grid.kind, dp: copiesOf(grid) };
   // What goes over the same axes goes together.
   const isApart = grid.kind.ep > 1;
   for (const [numbers, among] of [

@@ -1,5 +1,6 @@
 // Seconds of a microbatch at least, of all layers and of any one of them: by products, with attention, by all that parts do, and with what is shared out.
 import { allSeconds } from '../training/run-seconds.ts';
+import { withHidden } from '../training/side-by-side.ts';
 import type { LeastKernels } from './least-kernels.ts';
 import type { LeastPart, PartsOfKind } from './least-parts.ts';
 import type { AlikeLayers } from './least-products.ts';
@@ -83,12 +84,26 @@ export function workOfLayers(all: readonly LayerWork[], head: number): LeastWork
   return { ...sum, layer, head };
 }
 
+/** Seconds of a part at least. */
+export type LeastSeconds = (part: LeastPart, work: 'forward' | 'backward') => number;
+
+export const aloneSeconds: LeastSeconds = ({ seconds }, work) => allSeconds(seconds(work));
+
+/** Whether side by side with other work or not. */
+export const besideSeconds: LeastSeconds = ({ seconds, apart }, work) =>
+  Math.min(allSeconds(seconds(work)), allSeconds(withHidden(apart(work), 1)));
+
 /** Of all that parts do; `inputGradient`: known to be as much. */
-export function leastWork(layers: readonly AlikeLayers[], { part }: PartsOfKind, inputGradient: number): LeastWork {
+export function leastWork(
+  layers: readonly AlikeLayers[],
+  { part }: PartsOfKind,
+  inputGradient: number,
+  secondsOf: LeastSeconds,
+): LeastWork {
   let [forward, backward] = [0, 0];
   let layer = noLayer;
   const add = (part: LeastPart, count: number): number => {
-    const own = { forward: allSeconds(part.seconds('forward')), backward: allSeconds(part.seconds('backward')) };
+    const own = { forward: secondsOf(part, 'forward'), backward: secondsOf(part, 'backward') };
     forward += count * own.forward;
     backward += count * own.backward;
     if (part.name === 'block') layer = leastOf(layer, own.forward, own.backward);
@@ -106,15 +121,15 @@ export function sharedWork(
   work: LeastWork,
   alone: PartsOfKind,
   shared: PartsOfKind,
+  secondsOf: LeastSeconds,
 ): LeastWork {
   let { forward, backward } = work;
   let least = noLayer;
   for (const { layer, count } of layers) {
-    const secondsOf = ({ part }: PartsOfKind, work: 'forward' | 'backward') =>
-      allSeconds(part('block', layer).seconds(work));
-    const own = { forward: secondsOf(shared, 'forward'), backward: secondsOf(shared, 'backward') };
-    forward += count * (own.forward - secondsOf(alone, 'forward'));
-    backward += count * (own.backward - secondsOf(alone, 'backward'));
+    const of = ({ part }: PartsOfKind, work: 'forward' | 'backward') => secondsOf(part('block', layer), work);
+    const own = { forward: of(shared, 'forward'), backward: of(shared, 'backward') };
+    forward += count * (own.forward - of(alone, 'forward'));
+    backward += count * (own.backward - of(alone, 'backward'));
     least = leastOf(least, own.forward, own.backward);
   }
   return { ...work, forward, backward, layer: least };

@@ -14,7 +14,7 @@ import { sizesByKind } from '../training/stages-by-kind.ts';
 import { type Bounds, kindKey } from './bounds.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import { easesOf, givingOf, nothingGiven } from './ease.ts';
-import { type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
+import { besideOthers, type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
 import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
 import { leastKernels } from './least-kernels.ts';
@@ -27,7 +27,18 @@ import { productWork, withAttention } from './least-work.ts';
 import type { StepFigures } from './objective.ts';
 import { addElements, type PartElements, partElements } from './part-elements.ts';
 import { cutsOf, schedulesOf, zerosOf } from './space.ts';
-import { type Cut, type Grid, type Kind, type Leaf, type SearchTask, type SharedGrid, sharedLayout } from './task.ts';
+import {
+  type Cut,
+  foldedSize,
+  type Grid,
+  hasEndsApart,
+  type Kind,
+  type Leaf,
+  placesOf,
+  type SearchTask,
+  type SharedGrid,
+  sharedLayout,
+} from './task.ts';
 import { noTalk } from './tensor-seconds.ts';
 import { partsIn, slowest } from './timed-stage.ts';
 
@@ -81,12 +92,13 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
   /** Both passes, by all that it does. */
   const layerAtLeast: LayerSeconds = (grid, device, layer) => {
     const range = { first: layer, end: layer + 1, isFirst: false, isLast: false, key: `layer ${layer}` };
-    const { forward, backward } = leastOn(device)(grid).chunk(range);
-    return forward + backward;
+    const chunk = leastOn(device)(grid).chunk(range);
+    if (grid.isBothWays) return besideOthers(chunk, 'forward') + besideOthers(chunk, 'backward');
+    return chunk.forward + chunk.backward;
   };
   const elements = new Map<string, PartElements>();
   const elementsOf = (grid: Grid, name: PartName, layer = 0): PartElements =>
-    remember(elements, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${grid.pp === 1}`, () =>
+    remember(elements, `${name} ${layer} ${grid.kind.tp} ${grid.kind.ep} ${hasEndsApart(grid)}`, () =>
       partElements(task, grid, { name, layer }),
     );
   const stateBytes = (
@@ -118,14 +130,15 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     return (grid.microbatches * work) / weights.reduce((sum, each) => sum + each, 0);
   };
   const meanBytes = (grid: SharedGrid): number => {
-    const { pp, sharing } = grid;
+    const { pp, sharing, isBothWays } = grid;
     const all = addElements([
       ...layers.map(({ layer, count }) => ({ each: elementsOf(grid, 'block', layer), count })),
       { each: elementsOf(grid, 'embedding'), count: 1 },
       { each: elementsOf(grid, 'head'), count: 1 },
     ]);
     const room = stageKinds(pp).reduce((sum, kinds) => sum + moreRoom(kinds), 0);
-    return (stateBytes(all, { grid, zero: sharing === 0 ? 1 : sharing }, 0, giving.optimizer) - room) / pp;
+    const state = stateBytes(all, { grid, zero: sharing === 0 ? 1 : sharing }, 0, giving.optimizer);
+    return ((isBothWays ? 2 : 1) * state - room) / pp;
   };
   const ofGrid = (grid: SharedGrid, secondsOf: LayerSeconds): StepFigures => ({
     stepSeconds: secondsOfLayers(grid, secondsOf),
@@ -142,9 +155,9 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
   };
   /** Where layers are dealt out by kind that way is one more; what a layout would be without saying so is said. */
   const plansFor = (grid: SharedGrid): CutPlan[] => {
-    const cuts = cutsOf(config, grid.pp);
+    const cuts = cutsOf(task, grid);
     const kinds = stageKinds(grid.pp);
-    if (new Set(kinds.flat()).size === 1 || grid.pp === 1) return cutPlans(config, grid.pp, cuts);
+    if (new Set(kinds.flat()).size === 1 || grid.pp === 1) return cutPlans(config, grid, cuts);
     const secondsOf = (name: 'block' | 'head', device: Device): number => {
       const layer = name === 'block' ? config.layers - 1 : config.layers;
       const isLast = name === 'head';
@@ -158,7 +171,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       return [even, { ...even, sizes: sizesByKind(kinds, cut.virtual, config.layers, secondsOf) }];
     });
     const once = new Map(said.map((cut) => [`${cut.virtual} ${cut.sizes.join()}`, cut]));
-    return cutPlans(config, grid.pp, [...once.values()]);
+    return cutPlans(config, grid, [...once.values()]);
   };
 
   /** Of what it need not hold, nothing. */
@@ -178,10 +191,11 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     const message = messageBytes({ task, grid });
     return plansFor(grid).flatMap((plan): BoundedLeaf[] => {
       const last = plan.chunks.length - 1;
-      const own = Array.from({ length: pp }, (_, stage) => plan.chunks.filter((_, at) => at % pp === stage));
+      const places = Array.from({ length: pp }, (_, stage) => placesOf(grid, stage, last + 1));
+      const own = places.map((all) => all.map((place) => plan.chunks[place]!));
       const timed = own.map((ranges, stage) => slowest(ranges, kinds[stage]!, (device) => knownOn(grid, device)));
       const held = timed.map(({ chunks }, stage) =>
-        chunks.map((chunk, i) => withMessages(chunk, i * pp + stage, last, message)),
+        chunks.map((chunk, i) => withMessages(chunk, places[stage]![i]!, last, message)),
       );
       const elementsHeld = own.map((ranges) =>
         addElements(
@@ -190,17 +204,20 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
             .map(({ name, layer }) => ({ each: elementsOf(grid, name, layer), count: 1 })),
         ),
       );
-      return schedulesOf(pp, plan.cut.virtual).flatMap((schedule) => {
+      return schedulesOf(software, grid, plan.cut.virtual).flatMap((schedule) => {
         const inHalves = schedule === 'zb-h1';
         const isSure = (stage: number) => kinds[stage]!.length === 1 || !offload;
         let [before, span] = [0, 0];
         for (const [stage, { chunks }] of timed.entries()) {
           if (!isSure(stage)) continue;
-          const work = chunks.reduce((sum, { forward, backward, halves }) => {
+          const work = chunks.reduce((sum, chunk) => {
+            if (grid.isBothWays) return sum + besideOthers(chunk, 'forward') + besideOthers(chunk, 'backward');
+            const { forward, backward, halves } = chunk;
             const back = inHalves ? halves.inputGradient + halves.weightGradient : backward;
             return sum + forward + back;
           }, 0);
-          span = Math.max(span, before + microbatches * work);
+          span = Math.max(span, before + foldedSize(grid).microbatches * work);
+          if (grid.isBothWays) continue;
           // Nothing comes before a first chunk's forwards, and after its last backward those of the stages before.
           before += chunks[0]!.forward + (inHalves ? 0 : chunks[0]!.backward);
         }
@@ -213,7 +230,10 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
             const bytes = (activations: number, onHost: boolean) =>
               stateBytes(all, leaf, activations, onHost) - moreRoom(kinds[stage]!);
             memoryBytes = Math.max(memoryBytes, bytes(activations, offload?.optimizer ?? false));
-            leastBytes = Math.max(leastBytes, bytes(giving.activations(grid.kind) ? 0 : activations, giving.optimizer));
+            leastBytes = Math.max(
+              leastBytes,
+              bytes(giving.activations || giving.layers(grid.kind) ? 0 : activations, giving.optimizer),
+            );
             if (!isSure(stage)) continue;
             const talk = finishingTalk(task, grid, zero, all);
             const kernels = (pass: 'forward' | 'backward') => chunks.reduce((sum, each) => sum + each.compute[pass], 0);
@@ -254,10 +274,10 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     ofEased: (leaf) => giveUp(leaf),
     countLeaves(grid, sharing) {
       const isOfKinds = grid.pp > 1 && devices.length > 1;
-      const orders = cutsOf(config, grid.pp).reduce(
-        (sum, { virtual, isUneven }) => sum + (isOfKinds && !isUneven ? 2 : 1) * schedulesOf(grid.pp, virtual).length,
-        0,
-      );
+      const orders = cutsOf(task, grid).reduce((sum, { virtual, isUneven }) => {
+        const ways = isOfKinds && !isUneven ? 2 : 1;
+        return sum + ways * schedulesOf(software, grid, virtual).length;
+      }, 0);
       return orders * zerosOf(grid, sharing).length;
     },
   };

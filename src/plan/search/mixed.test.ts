@@ -46,8 +46,8 @@ function allScenarios(task: SearchTask): TrainingScenario[] {
   const isMixed = kindsOfDevices(task.cluster).length > 1;
   const all = new Map<string, TrainingScenario>();
   for (const grid of gridsOf(task).flatMap((each) => sharingsOf(each).map((sharing) => ({ ...each, sharing }))))
-    for (const cut of cutsOf(task.config, grid.pp))
-      for (const schedule of schedulesOf(grid.pp, cut.virtual))
+    for (const cut of cutsOf(task, grid))
+      for (const schedule of schedulesOf(task.software, grid, cut.virtual))
         for (const zero of zerosOf(grid, grid.sharing)) {
           const scenario = leafScenario(task, { grid, cut, schedule, zero });
           const said = { ...scenario, layout: { ...scenario.layout, stages: cut.sizes } };

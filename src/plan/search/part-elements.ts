@@ -1,9 +1,8 @@
 // Numbers of parameters that a rank has of a part, by which of them it shares with whom.
-import type { Layout } from '../../mesh/layout.ts';
 import { type Part, paramSpecs, shardShape } from '../../model/params.ts';
 import { isTied } from '../../model/stages.ts';
 import { elements } from '../../program/program.ts';
-import { type Grid, kindLayout, type SearchTask } from './task.ts';
+import { type Grid, hasEndsApart, kindLayout, type SearchTask } from './task.ts';
 
 export interface PartElements {
   /** Those of a rank of tp alone (or of all there are, without tp). */
@@ -15,10 +14,10 @@ export interface PartElements {
 }
 
 export function partElements({ config }: SearchTask, grid: Grid, part: Part): PartElements {
-  const layout: Layout = { ...kindLayout(grid.kind), pp: grid.pp };
+  const layout = kindLayout(grid.kind);
   const all = { own: 0, alike: 0, experts: 0 };
   for (const spec of paramSpecs(config, layout, part)) {
-    if (spec.byLoad || (grid.pp === 1 && part.name === 'head' && isTied(config, spec))) continue;
+    if (spec.byLoad || (part.name === 'head' && !hasEndsApart(grid) && isTied(config, spec))) continue;
     const isOwn = layout.tp === 1 || spec.types.tp?.startsWith('V');
     all[spec.types.ep === 'V0' ? 'experts' : isOwn ? 'own' : 'alike'] += elements(shardShape(spec, layout));
   }

@@ -12,7 +12,7 @@ import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
-import { gridsOf, kindsOf, sharingsOf } from './space.ts';
+import { gridsOf, kindsOf, pipeKey, sharingsOf } from './space.ts';
 import { type Grid, type Kind, type SearchTask, type SharedGrid, sharings } from './task.ts';
 
 export interface SearchOptions {
@@ -185,7 +185,7 @@ function countLayouts(bounds: Bounds, grids: readonly Grid[]): number {
   let count = 0;
   for (const grid of grids) {
     const all = sharingsOf(grid);
-    count += remember(counts, grid.pp * sharings.length + all.length, () =>
+    count += remember(counts, pipeKey(grid) * sharings.length + all.length, () =>
       all.reduce<number>((sum, sharing) => sum + bounds.countLeaves(grid, sharing), 0),
     );
   }

@@ -2,12 +2,14 @@
 import { FivefoldError } from '../../errors.ts';
 import { cpModes, largestAxis, oneRank, virtualLayers, type Zero } from '../../mesh/layout.ts';
 import { recomputePolicies } from '../../mesh/recompute.ts';
-import type { ModelConfig } from '../../model/config.ts';
 import { checkFit, divisors } from '../../model/fit.ts';
+import { dualPipeProblem } from '../../schedule/dual-pipe.ts';
 import { mostMicrobatches } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
+import type { PipelineOrder, Software } from '../software/software.ts';
 import {
   type Cut,
+  copiesOf,
   type Grid,
   type Kind,
   kindLayout,
@@ -19,7 +21,10 @@ import {
 
 /** Every grid that uses all devices. Grids of a kind have the same object, so that what is known of it is kept by it. */
 export function gridsOf(task: SearchTask): Grid[] {
-  const { config, cluster, globalBatch } = task;
+  const { config, cluster, globalBatch, software } = task;
+  const { pipelines } = software;
+  const hasOneWay = pipelines.some((order) => order !== 'dualpipe');
+  const hasBothWays = pipelines.includes('dualpipe');
   const grids: Grid[] = [];
   const divisorsOf = once(divisors);
   for (const shape of shapesOf(task)) {
@@ -36,7 +41,11 @@ export function gridsOf(task: SearchTask): Grid[] {
         const ofSize =
           kinds.get(microBatch) ?? recomputePolicies.map((recompute) => ({ ...shape, microBatch, recompute }));
         kinds.set(microBatch, ofSize);
-        for (const kind of ofSize) grids.push({ kind, pp, dp, microbatches });
+        const isBothWays = hasBothWays && pp > 1 && dualPipeProblem(pp, microbatches) === undefined;
+        for (const kind of ofSize) {
+          if (pp === 1 || hasOneWay) grids.push({ kind, pp, dp, microbatches });
+          if (isBothWays) grids.push({ kind, pp, dp, microbatches, isBothWays: true });
+        }
       }
     }
   }
@@ -48,11 +57,10 @@ export const kindsOf = (grids: readonly Grid[]): Kind[] => [...new Set(grids.map
 
 /** In how many shares a batch may be dealt out, whatever it is. */
 export function replicaCounts(task: SearchTask): number[] {
-  const { config, cluster } = task;
+  const { config, cluster, software } = task;
+  const most = software.pipelines.length > 0 ? config.layers : 1;
   const counts = shapesOf(task).flatMap(({ tp, cp, ep }) =>
-    divisors(cluster.devices / (tp * cp * ep)).flatMap((pp) =>
-      pp <= config.layers ? [cluster.devices / (tp * cp * pp)] : [],
-    ),
+    divisors(cluster.devices / (tp * cp * ep)).flatMap((pp) => (pp <= most ? [cluster.devices / (tp * cp * pp)] : [])),
   );
   return [...new Set(counts)];
 }
@@ -88,8 +96,11 @@ function isFit(check: () => void): boolean {
 }
 
 /** Every way to cut layers into so many stages: any number of chunks a stage, evenly or with fewer layers at the ends. */
-export function cutsOf({ layers }: Pick<ModelConfig, 'layers'>, pp: number): Cut[] {
-  const chunks = pp === 1 ? 1 : Math.floor(layers / pp);
+export function cutsOf({ config, software }: Pick<SearchTask, 'config' | 'software'>, grid: Pipe): Cut[] {
+  const { layers } = config;
+  const { pp } = grid;
+  const hasChunks = schedulesOf(software, grid, 2).length > 0;
+  const chunks = hasChunks ? Math.floor(layers / pp) : 1;
   return Array.from({ length: chunks }, (_, i) => i + 1).flatMap((virtual): Cut[] => {
     const even = virtualLayers({ ...oneRank, pp, virtual }, layers).map(([first, end]) => end - first);
     const light = lightEnds(layers, pp * virtual);
@@ -108,13 +119,37 @@ function lightEnds(layers: number, count: number): number[] | undefined {
   return Array.from({ length: count }, (_, at) => (at === count - 1 || (at === 0 && short === 2) ? most - 1 : most));
 }
 
+/** What decides the cuts and the orders that there are. */
+export type Pipe = Pick<Grid, 'pp' | 'isBothWays'>;
+
+/** As a number. */
+export const pipeKey = ({ pp, isBothWays }: Pipe): number => 2 * pp + (isBothWays ? 1 : 0);
+
 /** The orders in which so many stages of so many chunks can work. On one stage all of them do the same. */
-export const schedulesOf = (pp: number, virtual: number): readonly RuledSchedule[] =>
-  pp === 1 ? ['1f1b'] : virtual > 1 ? ['1f1b', 'gpipe'] : ['1f1b', 'zb-h1', 'gpipe'];
+export function schedulesOf({ pipelines }: Software, { pp, isBothWays }: Pipe, virtual: number): RuledSchedule[] {
+  if (pp === 1) return virtual === 1 ? ['1f1b'] : [];
+  if (isBothWays) return virtual === 1 ? ['dualpipe'] : [];
+  const all = virtual > 1 ? withChunks : withoutChunks;
+  return all.flatMap(([schedule, order]) => (pipelines.includes(order) ? [schedule] : []));
+}
+
+/** As layouts call them, and as software has them. */
+const withoutChunks = [
+  ['1f1b', '1f1b'],
+  ['zb-h1', 'zb-h1'],
+  ['gpipe', 'gpipe'],
+] as const satisfies readonly (readonly [RuledSchedule, PipelineOrder])[];
+
+const withChunks = [
+  ['1f1b', 'interleaved'],
+  ['gpipe', 'breadth-first'],
+] as const satisfies readonly (readonly [RuledSchedule, PipelineOrder])[];
 
 /** What can be shared out where there is anybody to share with. */
-export const sharingsOf = ({ kind, dp }: Grid): readonly Sharing[] => (dp * kind.cp * kind.ep > 1 ? sharings : [0]);
+export const sharingsOf = (grid: Grid): readonly Sharing[] => (isAlone(grid) ? [0] : sharings);
+
+const isAlone = (grid: Grid): boolean => copiesOf(grid) * grid.kind.cp * grid.kind.ep === 1;
 
 /** ZeRO's levels of it. */
-export const zerosOf = ({ kind, dp }: Grid, sharing: Sharing): readonly Zero[] =>
-  sharing === 0 ? (dp * kind.cp * kind.ep > 1 ? [0, 1] : [0]) : [sharing];
+export const zerosOf = (grid: Grid, sharing: Sharing): readonly Zero[] =>
+  sharing === 0 ? (isAlone(grid) ? [0] : [0, 1]) : [sharing];

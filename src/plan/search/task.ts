@@ -25,7 +25,32 @@ export interface Grid {
   readonly pp: number;
   readonly dp: number;
   readonly microbatches: number;
+  /** Microbatches enter at both ends (DualPipe): of each stage there are two copies. */
+  readonly isBothWays?: true;
 }
+
+/** Ranks that share out parameters that dp has alike. */
+export const copiesOf = ({ dp, isBothWays }: Pick<Grid, 'dp' | 'isBothWays'>): number => (isBothWays ? 2 * dp : dp);
+
+/** The embedding and the head are on different ranks. */
+export const hasEndsApart = ({ pp, isBothWays }: Pick<Grid, 'pp' | 'isBothWays'>): boolean => pp > 1 && !isBothWays;
+
+/**
+ * As stages of one part of the model each would be with as much to do: where both ways are gone, a rank has two that lie opposite each other, and half of the
+ * microbatches for each.
+ */
+export const foldedSize = ({ pp, microbatches, isBothWays }: Pick<Grid, 'pp' | 'microbatches' | 'isBothWays'>) =>
+  isBothWays ? { stages: pp / 2, microbatches: microbatches / 2 } : { stages: pp, microbatches };
+
+/** Of so many places in the model, those of a stage's chunks. */
+export const placesOf = (
+  { pp, isBothWays }: Pick<Grid, 'pp' | 'isBothWays'>,
+  stage: number,
+  count: number,
+): number[] =>
+  isBothWays
+    ? [stage, pp - 1 - stage]
+    : Array.from({ length: Math.ceil((count - stage) / pp) }, (_, chunk) => chunk * pp + stage);
 
 /** Made by a rule. */
 export type RuledSchedule = Exclude<ScheduleName, 'file'>;
@@ -95,9 +120,10 @@ export const leafScenario = (task: SearchTask, leaf: Leaf): TrainingScenario => 
 };
 
 /** The layout of its microbatches: in one order, and one chunk a stage. */
-export const sharedLayout = ({ kind, dp, pp, sharing }: SharedGrid): Layout => ({
+export const sharedLayout = ({ kind, dp, pp, sharing, isBothWays }: SharedGrid): Layout => ({
   ...kindLayout(kind),
   dp,
   pp,
   zero: sharing,
+  ...(isBothWays ? { schedule: 'dualpipe' } : {}),
 });

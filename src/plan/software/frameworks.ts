@@ -20,8 +20,13 @@ const nothingOverlaps = {
   overlapsExperts: false,
 } as const satisfies SoftwareChange;
 
+/** Megatron-LM's schedules.py has 1F1B (Narayanan et al. 2021), with one chunk a stage and with several. */
+const ofMegatron = { pipelines: ['1f1b', 'interleaved'] } as const satisfies SoftwareChange;
+
 /** Megatron-LM before 2023, and what was made of it: attention writes its scores, dropout is on, nothing overlaps. */
 export const megatronBefore2023 = {
+  ...ofMegatron,
+  offloads: [],
   ...nothingOverlaps,
   attention: 'scores',
   launches: 'interpreted',
@@ -46,23 +51,34 @@ export const frameworks = [
   {
     name: 'megatron-lm',
     says: /megatron-?core|megatron moe|simumax/i,
-    does: { launches: 'interpreted', experts: 'looped' },
+    does: { ...ofMegatron, launches: 'interpreted', experts: 'looped' },
   },
   {
     name: 'nemo',
     says: /nemo|bridge|dgx cloud/i,
-    does: { narrowGradients: true, launches: 'interpreted', experts: 'looped' },
+    does: { ...ofMegatron, narrowGradients: true, launches: 'interpreted', experts: 'looped' },
   },
   { name: 'megatron-lm-2021', says: /sc21|megatron-lm 2020/i, does: megatronBefore2023 },
   {
     name: 'megatron-deepspeed',
     says: /bigscience|megatron-deepspeed/i,
-    does: { ...megatronBefore2023, narrowGradients: true, awaitsRanks: true },
+    // DeepSpeed's PipelineEngine has one schedule of training.
+    // Its offload_optimizer (Ren et al. 2021); of activations it moves checkpoints alone.
+    does: {
+      ...megatronBefore2023,
+      pipelines: ['1f1b'],
+      offloads: ['optimizer'],
+      narrowGradients: true,
+      awaitsRanks: true,
+    },
   },
   {
     name: 'nanotron',
     says: /nanotron/i,
     does: {
+      // Its pp_engine is 1f1b or afab, all forwards before all backwards.
+      pipelines: ['gpipe', '1f1b'],
+      offloads: [],
       launches: 'interpreted',
       addsApart: true,
       attention: 'flash-2',
@@ -76,6 +92,9 @@ export const frameworks = [
     name: 'internevo',
     says: /internevo/i,
     does: {
+      // Its ZeroBubblePipelineScheduler has one chunk a stage.
+      pipelines: ['1f1b', 'interleaved', 'zb-h1'],
+      offloads: [],
       overlapsTensor: false,
       overlapsParameters: false,
       narrowGradients: true,
@@ -88,10 +107,28 @@ export const frameworks = [
   {
     name: 'torchtitan',
     says: /torchtitan/i,
-    does: { ...shardedEager, selects: 'every second product', loss: 'fused' },
+    does: {
+      ...shardedEager,
+      // Those of torch.distributed.pipelining (LoopedBFS is breadth-first), or of a CSV file, as ZB-H1 is: its own zero bubbles have several chunks a stage.
+      pipelines: ['gpipe', 'breadth-first', '1f1b', 'interleaved', 'zb-h1'],
+      // FSDP's offload moves parameters too.
+      offloads: [],
+      selects: 'every second product',
+      loss: 'fused',
+    },
   },
-  { name: 'mosaicml', says: /mosaicml|llm-foundry/i, does: { ...shardedEager, loss: 'fused' } },
-  { name: 'maxtext', says: /maxtext|paxml|jax-toolbox/i, does: { overlapsTensor: false } },
+  // FSDP alone.
+  {
+    name: 'mosaicml',
+    says: /mosaicml|llm-foundry/i,
+    does: { ...shardedEager, pipelines: [], offloads: [], loss: 'fused' },
+  },
+  {
+    name: 'maxtext',
+    says: /maxtext|paxml|jax-toolbox/i,
+    // A loop over stages, which JAX turns round as a whole; circular with num_pipeline_repeats.
+    does: { pipelines: ['gpipe', 'breadth-first'], overlapsTensor: false },
+  },
 ] as const satisfies readonly Named[];
 
 export type FrameworkName = (typeof frameworks)[number]['name'];

@@ -33,5 +33,5 @@ const doneBy = (
 /** Where it differs from what is customary today. */
 export const changeOf = (software: Software): SoftwareChange =>
   Object.fromEntries(
-    Object.entries(software).filter(([key, value]) => value !== currentSoftware[key as keyof Software]),
+    Object.entries(software).filter(([key, value]) => `${value}` !== `${currentSoftware[key as keyof Software]}`),
   );

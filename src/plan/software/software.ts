@@ -10,6 +10,14 @@ export const ways = {
   selects: ['products', 'every second product'],
 } as const;
 
+/** Orders in which a pipeline's stages can work; the second and the fourth with several chunks a stage. */
+export const pipelineOrders = ['gpipe', 'breadth-first', '1f1b', 'interleaved', 'zb-h1', 'dualpipe'] as const;
+export type PipelineOrder = (typeof pipelineOrders)[number];
+
+/** What may wait in the hosts' memory: see `Offload` of training/offload.ts. */
+export const offloadedParts = ['optimizer', 'activations'] as const;
+export type OffloadedPart = (typeof offloadedParts)[number];
+
 type Way<K extends keyof typeof ways> = (typeof ways)[K][number];
 
 /** Flags of what is done; `narrowGradients` and `narrowAttention` are acted on where formats are chosen (mixedPrecision of training/scenario.ts). */
@@ -72,6 +80,10 @@ export interface Software {
   readonly narrowAttention: boolean;
   /** Memory is laid out before the first step: no allocator, no workspaces, and room for as many rows of experts as can come. */
   readonly plansMemory: boolean;
+  /** Those that it has: a search looks at no others. None: it has no pipelines. */
+  readonly pipelines: readonly PipelineOrder[];
+  /** What it can have on the hosts: a search puts nothing else there. */
+  readonly offloads: readonly OffloadedPart[];
 }
 
 /** Of a tuned stack of today. */
@@ -99,6 +111,8 @@ export const currentSoftware: Software = {
   narrowGradients: false,
   narrowAttention: false,
   plansMemory: false,
+  pipelines: pipelineOrders,
+  offloads: offloadedParts,
 };
 
 /** Of this project's own runtime: a rank does one thing after another, each as its program says. */
@@ -126,4 +140,6 @@ export const ownRuntime: Software = {
   narrowGradients: false,
   narrowAttention: false,
   plansMemory: true,
+  pipelines: ['gpipe', 'breadth-first', '1f1b', 'interleaved', 'zb-h1'],
+  offloads: [],
 };

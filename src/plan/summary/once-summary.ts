@@ -1,5 +1,6 @@
 // What a rank does once in a step, before its microbatches and after them, and what lasts: state, tokens and scalars.
 import { coordsOf } from '../../mesh/mesh.ts';
+import { hasEndsApart } from '../../model/stages.ts';
 import type { AlikeParts } from '../../state/buckets.ts';
 import { sharedOver } from '../../state/placement.ts';
 import { type StateVector, stateOfParts } from '../../state/vectors.ts';
@@ -30,7 +31,7 @@ export function onceSummaries(
   const { config, layout, router, preference } = settings;
   const { tp, sp, cp, ep, dp, zero } = layout;
   const told = config.mixture ? JSON.stringify(router) : '';
-  const mesh = `${tp} ${sp} ${cp} ${ep} ${dp} ${layout.pp} ${zero}`;
+  const mesh = `${tp} ${sp} ${cp} ${ep} ${dp} ${layout.pp} ${hasEndsApart(layout)} ${zero}`;
   const ofLayout = rememberIn<OnceSummary>(
     config,
     `once ${mesh} ${preference !== undefined} ${told} ${widthsKey(widths)}`,

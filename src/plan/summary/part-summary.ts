@@ -5,6 +5,7 @@ import { coordsOf } from '../../mesh/mesh.ts';
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { Part, PartName } from '../../model/params.ts';
+import { hasEndsApart } from '../../model/stages.ts';
 import { bucketsOfParts } from '../../state/buckets.ts';
 import { zeroOf } from '../../state/placement.ts';
 import { once } from '../../step/once.ts';
@@ -51,7 +52,7 @@ export function summariesFor(settings: StepSettings, widths: Widths): Summaries 
   const trace = traceKey(settings);
   const bytes = widthsKey(widths);
   const ofHead = `${lossBlock} ${preference ? JSON.stringify(preference) : ''}`;
-  const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${layout.pp > 1}`;
+  const shared = zeroOf(layout) < 2 ? '' : `${layout.zero} ${layout.dp} ${hasEndsApart(layout)}`;
   const common = `parts ${trace}|${ofHead}|${shared}|${bytes}`;
   const ofLayout = rememberIn<PartSummary>(config, common);
   const chunks = rememberIn<ChunkSummary>(config, `${common}|${JSON.stringify(layout.recompute)}`);

@@ -1,5 +1,5 @@
 // What the ranks of a pipeline stage do and hold in a step of training on tokens, from summaries of its parts.
-import { chunksOf, placeOf, virtualLayers } from '../../mesh/layout.ts';
+import { chunksOf, placeOf, virtualLayers, withCopies } from '../../mesh/layout.ts';
 import { coordsOf } from '../../mesh/mesh.ts';
 import { recomputeOf } from '../../mesh/recompute.ts';
 import { hasAlikeLayers, layerLike } from '../../model/config.ts';
@@ -22,7 +22,7 @@ export const summariseStage = (settings: StepSettings, pp: number, widths: Width
  * others. Replicas that take steps of their own (`outer`) are no part of it. Stages that are alike have the same summary.
  */
 export function summariseStages(given: StepSettings, widths: Widths, some?: readonly number[]): StageSummary[] {
-  const settings = withCopies(given);
+  const settings = { ...given, layout: withCopies(given.layout) };
   const { config, layout } = settings;
   const { pp, recompute } = layout;
   const layers = virtualLayers(layout, config.layers);
@@ -99,13 +99,6 @@ interface Stretch {
 }
 
 const end = { layer: 0, policy: 'none', count: 1 } as const;
-
-/** With dualpipe each part of the model is there twice along a pipeline: its two copies see different data, as those of dp do. */
-function withCopies(settings: StepSettings): StepSettings {
-  const { layout } = settings;
-  if (layout.schedule !== 'dualpipe') return settings;
-  return { ...settings, layout: { ...layout, dp: 2 * layout.dp } };
-}
 
 /** The parts of all chunks, whatever they keep. */
 function alikeParts(stretches: readonly Stretch[]): AlikeParts[] {

@@ -1,5 +1,5 @@
 // What kernels and collectives of one training scenario cost.
-import type { Layout } from '../../mesh/layout.ts';
+import { type Layout, withCopies } from '../../mesh/layout.ts';
 import type { GroupAxis } from '../../mesh/mesh.ts';
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import type { KernelShape } from '../../program/kernel-shape.ts';
@@ -42,9 +42,9 @@ export interface TrainingCosts {
   readonly parameters: TrainingParameters;
 }
 
-/** With dualpipe both copies of a part of the model along a pipeline see data of their own. */
+/** On as many devices. */
 const ofCopies = (layout: Layout): Layout =>
-  layout.schedule === 'dualpipe' ? { ...layout, dp: 2 * layout.dp, pp: layout.pp / 2 } : layout;
+  layout.schedule === 'dualpipe' ? { ...withCopies(layout), pp: layout.pp / 2 } : layout;
 
 /** `idle`: the share of ranks that wait for work, on average. */
 export function trainingCosts(

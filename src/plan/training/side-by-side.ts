@@ -13,10 +13,12 @@ export interface SideBySide {
 export function sideBySide(forward: RunSeconds, backward: RunSeconds): SideBySide {
   const exchanged = forward.ep + backward.ep;
   const hidden = exchanged === 0 ? 0 : Math.min(1, (forward.compute + backward.compute) / exchanged);
-  const of = (run: RunSeconds): RunSeconds => ({
-    ...run,
-    compute: run.compute + slowedBeside * hidden * run.ep,
-    ep: (1 - hidden) * run.ep,
-  });
-  return { forward: of(forward), backward: of(backward) };
+  return { forward: withHidden(forward, hidden), backward: withHidden(backward, hidden) };
 }
+
+/** Such a share of its exchanges; all of them: no forward and backward take less. */
+export const withHidden = (run: RunSeconds, share: number): RunSeconds => ({
+  ...run,
+  compute: run.compute + slowedBeside * share * run.ep,
+  ep: (1 - share) * run.ep,
+});

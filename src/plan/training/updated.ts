@@ -1,4 +1,5 @@
 // ZeRO 1: how the parameters that ranks have updated come to the others, where one gather is not all of it.
+import { withCopies } from '../../mesh/layout.ts';
 import { paramSpecs } from '../../model/params.ts';
 import { zeroOf } from '../../state/placement.ts';
 import type { StageSummary } from '../summary/summary.ts';
@@ -24,7 +25,7 @@ function tensorsOf({ chunks }: StageSummary, { config, layout }: TrainingScenari
 
 /** The host launches a copy of every rank's part of every tensor into its place: they are short, and have neither modules nor gradients. */
 const copySeconds = (tensors: number, { layout }: TrainingScenario, { parameters }: Costs): number =>
-  tensors * layout.dp * layout.cp * parameters.launchSeconds.compiled;
+  tensors * withCopies(layout).dp * layout.cp * parameters.launchSeconds.compiled;
 
 /** As many broadcasts as ranks that have tensors, each of them through all ranks, in place of one gather. */
 function broadcastSeconds(tensors: number, { once }: StageSummary, { talk }: Costs): number {

@@ -107,11 +107,18 @@ test('devices of two kinds, and what waits on their hosts, are planned for and e
   }
 });
 
-test('what fits in no layout is told with what would make it fit, which then does', async () => {
+test('what fits in no layout has on the hosts what it takes; with nothing there it is told what would make it fit', async () => {
   const words = ['plan', '--model', 'llama-3.1-8b', '--cluster', '1xh100', '--seq-len', '4096', '--global-batch', '2'];
-  const { exit, stderr } = await run(...words, '--train');
-  expect(exit).toBe(2);
-  const said = / GB too few; use about \d+ devices, or devices of \d+ GB, or plan with --offload (\S+)$/m.exec(stderr);
-  const offloaded = await run(...words, '--train', '--offload', said![1]!, '--json');
-  expect(JSON.parse(offloaded.stdout.split('\n')[0]!)).toMatchObject({ rank: 1, fits: true });
+  const none = await run(...words, '--train', '--offload', 'none');
+  expect(none.exit).toBe(2);
+  expect(none.stderr).toMatch(/ GB too few; use about \d+ devices, or devices of \d+ GB, or leave --offload out$/m);
+  const { stdout } = await run(...words, '--train', '--json');
+  const lines = linesOf(stdout);
+  const [best] = lines;
+  expect(best).toMatchObject({ rank: 1, fits: true, offload: expect.stringContaining('optimizer') });
+  expect(lines.at(-1)!.because).toContain('With nothing on the hosts (--offload none) no layout fits.');
+  const layout = ['--layout', String(best!.layout), '--offload', String(best!.offload)];
+  const given = ['--micro-batch', String(best!.microBatch), '--json'];
+  const { stdout: predicted } = await run('predict', ...words.slice(1), ...layout, ...given);
+  expect(JSON.parse(predicted)).toMatchObject({ stepSeconds: best!.stepSeconds, memoryBytes: best!.memoryBytes });
 });

@@ -9,6 +9,7 @@ import { parseCluster } from '../hardware/cluster-name.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { bestLayouts, type Found } from '../search/search.ts';
 import { currentSoftware } from '../software/software.ts';
+import { noOffload } from '../training/offload.ts';
 import { mixedPrecision } from '../training/scenario.ts';
 import { becauseOf } from './because.ts';
 import { predictorOf } from './judged.ts';
@@ -22,9 +23,11 @@ interface Scenario {
   readonly globalBatch: number;
 }
 
+/** Of what devices hold by themselves: rules of thumb do not know of hosts. */
 function bestOf({ model, cluster, ...rest }: Scenario): readonly Found[] {
   const task = {
     ...rest,
+    offload: noOffload,
     config: findModel(model).config,
     cluster: parseCluster(cluster),
     formats: mixedPrecision('bf16'),

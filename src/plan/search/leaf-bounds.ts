@@ -18,7 +18,7 @@ import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import { bothWaysSeconds, bothWaysSpan } from './both-ways-span.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
 import { type Amounts, nothingGiven } from './ease.ts';
-import { chunksGiving, easedLeaf, easesWithin, type Held, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
+import { chunksGiving, easesWithin, type Held, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
@@ -63,7 +63,7 @@ export interface Expanding {
   readonly mayGive: boolean;
 }
 
-/** Of a way to cut layers; those that are sure not to fit are left out. */
+/** Of a way to cut layers; those that are sure not to fit, whatever they give up, are left out. */
 export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedLeaf[] {
   const { task, grid, known, usableBytes } = expanding;
   const costs = costsOf(expanding);
@@ -85,10 +85,8 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
         const states = fullest.map(({ parts }) => stateOf(parts, zero));
         const held = states.map((state, i): Held => ({ state, activations: activations[i]! }));
         const leaf: Leaf = { grid, cut, schedule, zero };
-        const memoryBytes = leastRoom(task, held);
-        const isWithin = memoryBytes <= usableBytes;
-        const eases = isWithin || !expanding.mayGive ? [] : easesWithin(task, leaf, held, usableBytes);
-        if (!isWithin && eases.length === 0) continue;
+        const memoryBytes = roomGiving(expanding, leaf, held);
+        if (memoryBytes > usableBytes) continue;
         chunks ??= chunkSeconds(
           grid,
           plan.chunks.map((range) => known.chunk(range)),
@@ -99,13 +97,18 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
           : knownStep(expanding, plan, span, chunks, states, costs);
         const computeSeconds = foldedSize(grid).microbatches * chunks.leastKernels(schedule);
         const least = { stepSeconds: seconds, computeSeconds, memoryBytes };
-        const whole = { leaf, plan, least, span: span.seconds, after, held, given: nothingGiven };
-        if (isWithin) found.push(whole);
-        for (const ease of eases) found.push(easedLeaf(task, whole, ease));
+        found.push({ leaf, plan, least, span: span.seconds, after, held, given: nothingGiven });
       }
     }
     return found;
   };
+}
+
+/** Bytes of one that fits, or else of what it may give up so that it does. */
+function roomGiving({ task, usableBytes, mayGive }: Expanding, leaf: Leaf, held: readonly Held[]): number {
+  const whole = leastRoom(task, held);
+  if (whole <= usableBytes || !mayGive) return whole;
+  return Math.min(whole, ...easesWithin(task, leaf, held, usableBytes).map((ease) => leastRoom(task, held, ease)));
 }
 
 /** Seconds of a step, and of it those after its schedule: of the stage that has most of them. */

@@ -1,7 +1,6 @@
 // What steps take and hold at least: of all splits of a grid without tracing anything, and of each of them by what its parts are known to do.
 import { largestAxis } from '../../mesh/layout.ts';
 import type { PartName } from '../../model/params.ts';
-import { mostMicrobatches } from '../../schedule/schedule.ts';
 import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
 import { keptBesides } from '../training/held-besides.ts';
@@ -50,7 +49,6 @@ import {
   type SearchTask,
   type SharedGrid,
   type Sharing,
-  sharings,
 } from './task.ts';
 import { tensorSeconds } from './tensor-seconds.ts';
 
@@ -112,32 +110,29 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     });
   const giving = givingOf(task, mayGive);
   /** Of as many devices, cp and dp share out what is left. */
-  const states = new Map<number, FirstState>();
+  const states = new Map<number, Map<number, FirstState>>();
   const stateOf = (grid: Grid, sharing: Sharing) => {
     const { tp, ep } = grid.kind;
-    const pipes = 2 * (task.config.layers + 1);
-    const key = ((tp * (task.cluster.devices + 1) + ep) * pipes + pipeKey(grid)) * sharings.length;
-    return remember(states, key + sharings.indexOf(sharing), () =>
+    const ofRanks = remember(states, tp * (task.cluster.devices + 1) + ep, () => new Map<number, FirstState>());
+    return remember(ofRanks, 4 * pipeKey(grid) + sharing, () =>
       firstState(task, grid, sharing, leastsOf(grid), giving.optimizer),
     );
   };
-  const counted = new Map<number, LeastCuts>();
-  const cutsFor = (grid: Grid) =>
-    remember(counted, pipeKey(grid) * mostMicrobatches + grid.microbatches, () =>
+  const counted = new Map<number, Map<number, LeastCuts>>();
+  const cutsFor = (grid: Grid) => {
+    const ofPipe = remember(counted, pipeKey(grid), () => new Map<number, LeastCuts>());
+    return remember(ofPipe, grid.microbatches, () =>
       leastCuts(
         plansFor(grid).map(({ cut }) => cut),
         grid,
         software,
       ),
     );
-  const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => ({
-    ...{
-      grid,
-      state: stateOf(grid, sharing),
-      kept: giving.activations || giving.layers(grid.kind) ? 0 : kept,
-      usableBytes,
-    },
-  });
+  };
+  const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => {
+    const isLess = giving.activations || giving.layers(grid.kind);
+    return { grid, state: stateOf(grid, sharing), kept: isLess ? 0 : kept, usableBytes };
+  };
 
   const talkOf = tensorSeconds(task, model);
   /** What kinds of as many tokens have in common, whatever their attention does. */

@@ -6,6 +6,7 @@ import type { CostModel } from '../training/costs.ts';
 import { fitsAll, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
+import { selectionTakesLonger } from '../training/selection.ts';
 import { type Bounds, boundsOf } from './bounds.ts';
 import { settle } from './ease.ts';
 import { createHeap } from './heap.ts';
@@ -78,7 +79,12 @@ function* searchAll(
       const least = bounds[bound](grid, usable);
       return least ? Math.min(value, roundedDown * worthOf(least)) : value;
     }, Number.POSITIVE_INFINITY);
-  for (const kinds of alikeKinds(grids)) {
+  const kernels = new Map<string, number>();
+  const leastKernels = (ofKind: readonly Grid[]): number => {
+    const { kind } = ofKind[0]!;
+    return remember(kernels, `${kind.cpMode} ${productsName(kind, task)}`, () => leastOf(ofKind, 'ofKernels'));
+  };
+  for (const kinds of alikeKinds(grids, task)) {
     const value = leastOf(kinds[0]!, 'ofProducts');
     if (value < Number.POSITIVE_INFINITY) for (const ofKind of kinds) open.push({ value, ofKind });
   }
@@ -94,7 +100,7 @@ function* searchAll(
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('ofKind' in node) {
       if (!node.isRough) {
-        const value = Math.max(node.value, leastOf(node.ofKind, 'ofKernels'));
+        const value = Math.max(node.value, leastKernels(node.ofKind));
         if (value < Number.POSITIVE_INFINITY) push({ value, ofKind: node.ofKind, isRough: true });
         continue;
       }
@@ -163,15 +169,20 @@ type Node = { readonly value: number } & (
 /** Bounds are sums in another order than the prediction's. */
 const roundedDown = 1 - 1e-9;
 
-/** Grids by kind, and kinds that differ in how cp is done alone: their products are the same. */
-function alikeKinds(grids: readonly Grid[]): Iterable<Grid[][]> {
+/** What decides a kind's products: a selection takes none of them anew, but where it takes longer, and how cp is done changes attention alone. */
+function productsName({ tp, sp, cp, ep, microBatch, recompute }: Kind, { software }: SearchTask): string {
+  const isApart = recompute === 'full' || selectionTakesLonger(software);
+  return `${tp} ${sp} ${cp} ${ep} ${microBatch} ${isApart ? recompute : ''}`;
+}
+
+/** Grids by kind, and kinds whose products are the same. */
+function alikeKinds(grids: readonly Grid[], task: SearchTask): Iterable<Grid[][]> {
   const kinds = new Map<Kind, Grid[]>();
   const alike = new Map<string, Grid[][]>();
   for (const grid of grids) {
-    const { tp, sp, cp, ep, microBatch, recompute } = grid.kind;
     const ofKind = remember(kinds, grid.kind, (): Grid[] => {
       const made: Grid[] = [];
-      remember(alike, `${tp} ${sp} ${cp} ${ep} ${microBatch} ${recompute}`, () => []).push(made);
+      remember(alike, productsName(grid.kind, task), () => []).push(made);
       return made;
     });
     ofKind.push(grid);

@@ -126,7 +126,7 @@ function* searchAll(
         // Those that cannot be less than the least are not looked at.
         for (const { value, leaves } of cuts.sort((a, b) => a.value - b.value)) {
           if (value >= least) break;
-          for (const leaf of leaves()) least = Math.min(least, atLeast(leaf.least, node));
+          for (const leaf of leaves()) least = Math.min(least, Math.max(value, atLeast(leaf.least, node)));
         }
         push({ value: least, shared: node.shared, isRough: true });
         continue;

@@ -102,7 +102,8 @@ export function leastGrid(
     known ??= { work: work(), after: after() };
     const whole = cutSeconds(by.grid, cut, known.work, known.after);
     if (need.most <= by.usableBytes) {
-      memoryBytes = Math.min(memoryBytes, need.most);
+      // It may still not fit, and give up something.
+      memoryBytes = Math.min(memoryBytes, by.giving ? need.least : need.most);
       stepSeconds = Math.min(stepSeconds, whole);
     } else {
       memoryBytes = Math.min(memoryBytes, need.least);

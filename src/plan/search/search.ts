@@ -37,6 +37,8 @@ export interface SearchResult {
   /** Layouts in the space, and of them those that bounds ruled out. */
   readonly judged: number;
   readonly pruned: number;
+  /** Those that do not fit were looked at with something given up for room too. */
+  readonly mayGive: boolean;
 }
 
 /** Of a search that goes on: of so many grids, those that have been looked at; the others are bounded to be no better than `bound`. */
@@ -48,29 +50,34 @@ export interface Searching {
 }
 
 /**
- * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; where the least memory is asked for, only if none fits
- * without.
+ * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; only if none fits without, where the least memory is asked
+ * for, or there are too many to look at them all with what they may give up.
  */
 export function* searchLayouts(
   task: SearchTask,
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
-  if (options.objective !== 'memory') return yield* searchAll(task, model, options, true);
-  const whole = yield* searchAll(task, model, options, false);
-  return whole.found.length > 0 ? whole : yield* searchAll(task, model, options, true);
+  const grids = gridsOf(task);
+  if (options.objective !== 'memory' && grids.length <= mostGridsGiving)
+    return yield* searchAll(task, model, options, grids, true);
+  const whole = yield* searchAll(task, model, options, grids, false);
+  return whole.found.length > 0 ? whole : yield* searchAll(task, model, options, grids, true);
 }
+
+/** Of more the search takes minutes, and more memory than a process has. */
+const mostGridsGiving = 400_000;
 
 function* searchAll(
   task: SearchTask,
   model: CostModel,
   options: SearchOptions,
+  grids: readonly Grid[],
   mayGive: boolean,
 ): Generator<Searching, SearchResult, void> {
   const { objective, top, known = [] } = options;
   const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
-  const grids = gridsOf(task);
   const isMixed = kindsOfDevices(task.cluster).length > 1;
   const bounds = (isMixed ? looseBounds : boundsOf)(task, model, kindsOf(grids), mayGive);
   const open = createHeap<Node>((node) => node.value);
@@ -153,7 +160,7 @@ function* searchAll(
     else giveUp(node.leaf);
   }
   const judged = countLayouts(bounds, grids);
-  return { found, judged, pruned: judged - predicted };
+  return { found, judged, pruned: judged - predicted, mayGive };
 }
 
 const nodesBetweenStops = 64;

@@ -81,7 +81,7 @@ test.each(tasks)('%s: no bound is above what is predicted', { timeout: 120_000 }
         );
       const bounded = drawn(leaves, ofLeaf);
       const levels: Record<string, StepFigures> = {
-        'of products': bounds.ofProducts(grid, any)!,
+        'of its kind': bounds.ofKind(grid),
         'of kernels': bounds.ofKernels(grid, any)!,
         'of its grid': bounds.ofGrid(grid, any)!,
         'of what it shares out': bounds.ofShared(shared, any)!,

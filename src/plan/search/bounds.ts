@@ -9,6 +9,7 @@ import { givingOf } from './ease.ts';
 import { easedLeaf, easesWithin } from './eased-leaves.ts';
 import {
   type CutBy,
+  evenGrid,
   type FirstElements,
   type FirstState,
   firstState,
@@ -53,9 +54,9 @@ import {
 import { tensorSeconds } from './tensor-seconds.ts';
 
 export interface Bounds {
-  /** Of every split of a grid, by its products, sums over tp and parameters alone; undefined: they are sure not to fit in `usableBytes`. */
-  readonly ofProducts: (grid: Grid, usableBytes: number) => StepFigures | undefined;
-  /** The same with attention. */
+  /** Of every grid of a kind, by its products, attention and sums over tp alone, as if no stage ever waited. */
+  readonly ofKind: (grid: Grid) => StepFigures;
+  /** Of every split of a grid, by the same and its parameters; undefined: they are sure not to fit in `usableBytes`. */
   readonly ofKernels: (grid: Grid, usableBytes: number) => StepFigures | undefined;
   /** The same by all that its layers do and keep at least, whatever it shares out. */
   readonly ofGrid: (grid: Grid, usableBytes: number) => StepFigures | undefined;
@@ -136,21 +137,18 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
 
   const talkOf = tensorSeconds(task, model);
   /** What kinds of as many tokens have in common, whatever their attention does. */
-  const products = new Map<string, { readonly ofLayers: readonly LayerWork[]; readonly work: LeastWork }>();
-  const productsOf = (kind: Kind) => {
+  const products = new Map<string, readonly LayerWork[]>();
+  const productsOf = (kind: Kind): readonly LayerWork[] => {
     const { tp, sp, ep, recompute } = kind;
-    return remember(products, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () => {
-      const ofLayers = productWork(layers, kind, kernels, talkOf(kind));
-      return { ofLayers, work: workOfLayers(ofLayers, kernels.head(kind)) };
-    });
+    return remember(products, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () =>
+      productWork(layers, kind, kernels, talkOf(kind)),
+    );
   };
   /** Of a kind of which nothing is shared out. */
   const unshared = new Map<Kind, UnsharedKind>();
   const ofKind = (kind: Kind): UnsharedKind =>
     remember(unshared, kind, () => {
-      const ofKernels = once(() =>
-        workOfLayers(withAttention(productsOf(kind).ofLayers, kind, kernels), kernels.head(kind)),
-      );
+      const ofKernels = once(() => workOfLayers(withAttention(productsOf(kind), kind, kernels), kernels.head(kind)));
       const parts = once(() => partsOf({ kind, pp: 1, dp: 1, microbatches: 1, sharing: 0 }));
       const kept = once(() => {
         const scenario = { ...task, layout: kindLayout(kind), microBatch: kind.microBatch, microbatches: 1 };
@@ -181,8 +179,7 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   });
   const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
-    ofProducts: (grid, usableBytes) =>
-      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, () => productsOf(grid.kind).work),
+    ofKind: (grid) => evenGrid(grid, ofKind(grid.kind).ofKernels()),
     ofKernels: (grid, usableBytes) =>
       leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {

@@ -124,7 +124,7 @@ test('no bound of one that gives up something is above what is predicted of it',
         for (const sharing of sharingsOf(grid)) {
           const shared = { ...grid, sharing };
           const coarse = [
-            bounds.ofProducts(grid, usable),
+            bounds.ofKind(grid),
             bounds.ofKernels(grid, usable),
             bounds.ofGrid(grid, usable),
             bounds.ofShared(shared, usable),

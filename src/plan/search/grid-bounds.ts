@@ -41,6 +41,12 @@ export function firstState(
   return { layer: bytesOf(layer), embedding: bytesOf(embedding) };
 }
 
+/** Of any grid of a kind at least: a stage does as much as all of them do on average, and of as many more microbatches as there are more stages. */
+export function evenGrid(grid: Grid, { forward, backward }: LeastWork): StepFigures {
+  const { stages, microbatches } = foldedSize(grid);
+  return { stepSeconds: (microbatches / stages) * (forward + backward), computeSeconds: 0, memoryBytes: 0 };
+}
+
 /** What a grid's ways to cut its layers are bounded by; `kept`: bytes of a layer's activations that are kept of each microbatch. */
 export interface CutBy {
   readonly grid: Grid;

@@ -261,7 +261,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
     memoryBytes: meanBytes({ ...grid, sharing: 3 }),
   });
   return {
-    ofProducts: ofKernels,
+    ofKind: () => ({ stepSeconds: 0, computeSeconds: 0, memoryBytes: 0 }),
     ofKernels,
     ofGrid: (grid) => ({
       ...ofGrid({ ...grid, sharing: 0 }, layerAtLeast),

@@ -94,7 +94,7 @@ test.each(cases)('%s: no layout is below its bounds', { timeout: 600_000 }, (_, 
     for (const sharing of sharingsOf(grid)) {
       const shared = { ...grid, sharing };
       const coarse = [
-        bounds.ofProducts(grid, any)!,
+        bounds.ofKind(grid),
         bounds.ofKernels(grid, any)!,
         bounds.ofGrid(grid, any)!,
         bounds.ofShared(shared, any)!,

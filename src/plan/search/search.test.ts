@@ -43,7 +43,7 @@ function judgeAll({ task, objective }: PlannerCase): Judged[] {
       const shared = { ...grid, sharing };
       const all = Number.POSITIVE_INFINITY;
       const coarse = [
-        bounds.ofProducts(grid, all)!,
+        bounds.ofKind(grid),
         bounds.ofKernels(grid, all)!,
         bounds.ofGrid(grid, all)!,
         bounds.ofShared(shared, all)!,

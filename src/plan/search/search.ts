@@ -13,8 +13,8 @@ import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
-import { gridsOf, kindsOf, pipeKey, sharingsOf } from './space.ts';
-import { type Grid, type Kind, type SearchTask, type SharedGrid, sharings } from './task.ts';
+import { gridsByKind, gridsOfKind, type KindGrids, kindsOf, pipeKey, sharingsOf } from './space.ts';
+import { type Grid, type SearchTask, type SharedGrid, sharings } from './task.ts';
 
 export interface SearchOptions {
   readonly objective: ObjectiveName;
@@ -70,27 +70,18 @@ function* searchAll(
   const { objective, top, known = [] } = options;
   const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
-  const grids = gridsOf(task);
+  const kinds = gridsByKind(task);
   const isMixed = kindsOfDevices(task.cluster).length > 1;
-  const bounds = (isMixed ? looseBounds : boundsOf)(task, model, kindsOf(grids), mayGive);
+  const bounds = (isMixed ? looseBounds : boundsOf)(task, model, kindsOf(kinds), mayGive);
   const open = createHeap<Node>((node) => node.value);
-  const leastOf = (ofKind: readonly Grid[], bound: 'ofProducts' | 'ofKernels'): number =>
-    ofKind.reduce((value, grid) => {
-      const least = bounds[bound](grid, usable);
-      return least ? Math.min(value, roundedDown * worthOf(least)) : value;
-    }, Number.POSITIVE_INFINITY);
-  const kernels = new Map<string, number>();
-  const leastKernels = (ofKind: readonly Grid[]): number => {
-    const { kind } = ofKind[0]!;
-    return remember(kernels, `${kind.cpMode} ${productsName(kind, task)}`, () => leastOf(ofKind, 'ofKernels'));
-  };
-  for (const kinds of alikeKinds(grids, task)) {
-    const value = leastOf(kinds[0]!, 'ofProducts');
-    if (value < Number.POSITIVE_INFINITY) for (const ofKind of kinds) open.push({ value, ofKind });
+  for (const alike of alikeKinds(kinds, task)) {
+    const [any] = gridsOfKind(alike[0]);
+    open.push({ value: roundedDown * worthOf(bounds.ofKind(any!)), alike });
   }
+  const grids = kinds.reduce((sum, { sizes }) => sum + sizes.length, 0);
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
-  const searching = (bound: number): Searching => ({ grids: grids.length, looked, predicted, bound });
+  const searching = (bound: number): Searching => ({ grids, looked, predicted, bound });
   const worst = () => (found.length < top ? Number.POSITIVE_INFINITY : found[top - 1]!.value);
   const push = (node: Node): void => {
     if (node.value < worst()) open.push(node);
@@ -98,13 +89,17 @@ function* searchAll(
   const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * worthOf(least));
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
-    if ('ofKind' in node) {
-      if (!node.isRough) {
-        const value = Math.max(node.value, leastKernels(node.ofKind));
-        if (value < Number.POSITIVE_INFINITY) push({ value, ofKind: node.ofKind, isRough: true });
-        continue;
+    if ('alike' in node) {
+      let least = Number.POSITIVE_INFINITY;
+      for (const grid of gridsOfKind(node.alike[0])) {
+        const figures = bounds.ofKernels(grid, usable);
+        if (figures) least = Math.min(least, atLeast(figures, node));
       }
-      for (const grid of node.ofKind) {
+      for (const ofKind of node.alike) push({ value: least, ofKind });
+      continue;
+    }
+    if ('ofKind' in node) {
+      for (const grid of gridsOfKind(node.ofKind)) {
         const least = bounds.ofGrid(grid, usable);
         if (least) push({ value: atLeast(least, node), grid });
       }
@@ -152,15 +147,19 @@ function* searchAll(
     if (fitsAll(scenario, prediction)) insert(found, each, top);
     else giveUp(node.leaf);
   }
-  const judged = countLayouts(bounds, grids);
+  const judged = countLayouts(bounds, kinds);
   return { found, judged, pruned: judged - predicted };
 }
 
 const nodesBetweenStops = 64;
 
-/** What is looked at next: all splits of grids of a kind, those of one of them, those that share out so much, or one of them, whose schedule was played. */
+/**
+ * What is looked at next: all splits of kinds whose kernels take the same, those of a kind, of one of its grids, those that share out so much, or one of
+ * them, whose schedule was played.
+ */
 type Node = { readonly value: number } & (
-  | { readonly ofKind: readonly Grid[]; readonly isRough?: true }
+  | { readonly alike: AlikeKinds }
+  | { readonly ofKind: KindGrids }
   | { readonly grid: Grid }
   | { readonly shared: SharedGrid; readonly isRough?: true }
   | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
@@ -169,38 +168,39 @@ type Node = { readonly value: number } & (
 /** Bounds are sums in another order than the prediction's. */
 const roundedDown = 1 - 1e-9;
 
-/** What decides a kind's products: a selection takes none of them anew, but where it takes longer, and how cp is done changes attention alone. */
-function productsName({ tp, sp, cp, ep, microBatch, recompute }: Kind, { software }: SearchTask): string {
-  const isApart = recompute === 'full' || selectionTakesLonger(software);
-  return `${tp} ${sp} ${cp} ${ep} ${microBatch} ${isApart ? recompute : ''}`;
-}
+/** One at least. */
+type AlikeKinds = readonly [KindGrids, ...KindGrids[]];
 
-/** Grids by kind, and kinds whose products are the same. */
-function alikeKinds(grids: readonly Grid[], task: SearchTask): Iterable<Grid[][]> {
-  const kinds = new Map<Kind, Grid[]>();
-  const alike = new Map<string, Grid[][]>();
-  for (const grid of grids) {
-    const ofKind = remember(kinds, grid.kind, (): Grid[] => {
-      const made: Grid[] = [];
-      remember(alike, productsName(grid.kind, task), () => []).push(made);
-      return made;
-    });
-    ofKind.push(grid);
+/** Kinds whose kernels take the same: a selection takes none of those anew that are counted, but where it takes longer. */
+function alikeKinds(kinds: readonly KindGrids[], { software }: SearchTask): Iterable<AlikeKinds> {
+  const selects = selectionTakesLonger(software);
+  const all = new Map<string, [KindGrids, ...KindGrids[]]>();
+  for (const each of kinds) {
+    const { tp, sp, cp, cpMode, ep, microBatch, recompute } = each.kind;
+    const isApart = recompute === 'full' || selects;
+    const name = `${tp} ${sp} ${cp} ${cpMode} ${ep} ${microBatch} ${isApart ? recompute : ''}`;
+    const alike = all.get(name);
+    if (alike) alike.push(each);
+    else all.set(name, [each]);
   }
-  return alike.values();
+  return all.values();
 }
 
 /** As many of all grids of as many stages, but for those that have nobody to share with. */
-function countLayouts(bounds: Bounds, grids: readonly Grid[]): number {
+function countLayouts(bounds: Bounds, kinds: readonly KindGrids[]): number {
   const counts = new Map<number, number>();
-  let count = 0;
-  for (const grid of grids) {
+  const countGrid = (grid: Grid): number => {
     const all = sharingsOf(grid);
-    count += remember(counts, pipeKey(grid) * sharings.length + all.length, () =>
+    return remember(counts, pipeKey(grid) * sharings.length + all.length, () =>
       all.reduce<number>((sum, sharing) => sum + bounds.countLeaves(grid, sharing), 0),
     );
-  }
-  return count;
+  };
+  const ofSizes = new Map<KindGrids['sizes'], number>();
+  return kinds.reduce(
+    (sum, each) =>
+      sum + remember(ofSizes, each.sizes, () => gridsOfKind(each).reduce((sum, grid) => sum + countGrid(grid), 0)),
+    0,
+  );
 }
 
 /** Of equally good ones the one that holds less is first, then by name. */

@@ -66,7 +66,9 @@ export function leastGrid(
   work: () => LeastWork,
   after: () => (layers: number) => FinishingSeconds = () => nothingAfter,
 ): StepFigures | undefined {
-  let [stepSeconds, memoryBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const size = foldedSize(grid);
+  let stepSeconds = Number.POSITIVE_INFINITY;
+  let memoryBytes = Number.POSITIVE_INFINITY;
   let known: { readonly work: LeastWork; readonly after: (layers: number) => FinishingSeconds } | undefined;
   for (const cut of cuts) {
     const activations = cut.firstKept * kept;
@@ -74,19 +76,18 @@ export function leastGrid(
     if (bytes > usableBytes) continue;
     memoryBytes = Math.min(memoryBytes, bytes);
     known ??= { work: work(), after: after() };
-    stepSeconds = Math.min(stepSeconds, cutSeconds(grid, cut, known.work, known.after));
+    stepSeconds = Math.min(stepSeconds, cutSeconds(size, cut, known.work, known.after));
   }
   return memoryBytes < Number.POSITIVE_INFINITY ? { stepSeconds, computeSeconds: 0, memoryBytes } : undefined;
 }
 
 function cutSeconds(
-  grid: Grid,
+  { stages, microbatches }: ReturnType<typeof foldedSize>,
   { inHalves, last, others, meanBefore, least }: LeastCut,
   { forward, backward, inputGradient, layer, head }: LeastWork,
   after: (layers: number) => FinishingSeconds,
 ): number {
   const { mean, sure } = after(least);
-  const { stages, microbatches } = foldedSize(grid);
   // Gradients of weights that are left for later may leave nothing to wait for at the end.
   const around = inHalves ? layer.forward : layer.both;
   const back = inHalves ? inputGradient : backward;

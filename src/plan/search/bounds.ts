@@ -64,9 +64,7 @@ export interface Bounds {
   readonly ofShared: (grid: SharedGrid, usableBytes: number) => StepFigures | undefined;
   /** The same of each way to cut its layers. */
   readonly ofCuts: (grid: SharedGrid, usableBytes: number) => BoundedCut[];
-  /** Of each by what its parts are known to do; those that are sure not to fit in `usableBytes` are left out. */
-  readonly ofLeaves: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
-  /** And with its schedule played; undefined: what it gives up is not enough. */
+  /** Of a split with its schedule played; undefined: what it gives up is not enough. */
   readonly ofPlayed: (leaf: BoundedLeaf, usableBytes: number) => BoundedLeaf | undefined;
   /** In place of one that does not fit, the same with something given up for room. */
   readonly ofEased: (leaf: BoundedLeaf, usableBytes: number) => BoundedLeaf[];
@@ -76,7 +74,9 @@ export interface Bounds {
 
 export interface BoundedCut {
   readonly least: StepFigures;
-  /** Of each of its splits by what its parts do at least, without tracing them. */
+  /** Of each of its splits by what its parts do at least, without tracing them; those that are sure not to fit are left out. */
+  readonly rough: () => BoundedLeaf[];
+  /** The same by what its parts are known to do. */
   readonly leaves: () => BoundedLeaf[];
 }
 
@@ -191,15 +191,14 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     ofCuts(grid, usableBytes) {
       const { each } = cutsFor(grid);
       const leastOf = boundsOfCuts(grid, usableBytes);
-      const leavesOf = once(() =>
-        boundedLeaves(expanding(grid, leastKind(task, grid, sharedParts(grid)), usableBytes)),
-      );
+      const leavesBy = (known: () => KnownKind) => once(() => boundedLeaves(expanding(grid, known(), usableBytes)));
+      const rough = leavesBy(() => leastKind(task, grid, sharedParts(grid)));
+      const leaves = leavesBy(() => traced(grid));
       return plansFor(grid).flatMap((plan, at) => {
         const least = leastOf([each[at]!]);
-        return least ? [{ least, leaves: () => leavesOf()(plan) }] : [];
+        return least ? [{ least, rough: () => rough()(plan), leaves: () => leaves()(plan) }] : [];
       });
     },
-    ofLeaves: (grid, usableBytes) => plansFor(grid).flatMap(boundedLeaves(expanding(grid, traced(grid), usableBytes))),
     ofPlayed(bounded, usableBytes) {
       const { grid, cut, schedule } = bounded.leaf;
       const layout = { pp: grid.pp, virtual: cut.virtual, schedule };

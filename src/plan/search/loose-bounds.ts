@@ -249,13 +249,6 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       });
     });
   };
-  // What is asked twice of the same grid.
-  const leaves = new WeakMap<SharedGrid, BoundedLeaf[]>();
-  const ofLeaves = (grid: SharedGrid): BoundedLeaf[] => {
-    const found = leaves.get(grid) ?? leavesOf(grid);
-    leaves.set(grid, found);
-    return found;
-  };
   const ofKernels = (grid: Grid): StepFigures => ({
     ...ofGrid({ ...grid, sharing: 0 }, layerKernels),
     memoryBytes: meanBytes({ ...grid, sharing: 3 }),
@@ -268,8 +261,7 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       memoryBytes: meanBytes({ ...grid, sharing: 3 }),
     }),
     ofShared: (grid) => ofGrid(grid, layerAtLeast),
-    ofCuts: (grid) => ofLeaves(grid).map((leaf) => ({ least: leaf.least, leaves: () => [leaf] })),
-    ofLeaves,
+    ofCuts: (grid) => leavesOf(grid).map((leaf) => ({ least: leaf.least, rough: () => [leaf], leaves: () => [leaf] })),
     ofPlayed: (leaf) => leaf,
     ofEased: (leaf) => giveUp(leaf),
     countLeaves(grid, sharing) {

@@ -7,7 +7,7 @@ import { fitsAll, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { selectionTakesLonger } from '../training/selection.ts';
-import { type Bounds, boundsOf } from './bounds.ts';
+import { type BoundedCut, type Bounds, boundsOf } from './bounds.ts';
 import { settle } from './ease.ts';
 import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
@@ -115,18 +115,17 @@ function* searchAll(
       continue;
     }
     if ('shared' in node) {
-      if (!node.isRough) {
-        let least = Number.POSITIVE_INFINITY;
-        const cuts = bounds.ofCuts(node.shared, usable).map((cut) => ({ ...cut, value: atLeast(cut.least, node) }));
-        // Those that cannot be less than the least are not looked at.
-        for (const { value, leaves } of cuts.sort((a, b) => a.value - b.value)) {
-          if (value >= least) break;
-          for (const leaf of leaves()) least = Math.min(least, atLeast(leaf.least, node));
-        }
-        push({ value: least, shared: node.shared, isRough: true });
-        continue;
+      for (const cut of bounds.ofCuts(node.shared, usable)) push({ value: atLeast(cut.least, node), cut });
+      continue;
+    }
+    if ('cut' in node) {
+      const { cut } = node;
+      if (node.isRough) {
+        for (const leaf of cut.leaves()) push({ value: atLeast(leaf.least, node), leaf });
+      } else {
+        const values = cut.rough().map(({ least }) => atLeast(least, node));
+        push({ value: Math.min(...values), cut, isRough: true });
       }
-      for (const leaf of bounds.ofLeaves(node.shared, usable)) push({ value: atLeast(leaf.least, node), leaf });
       continue;
     }
     const giveUp = (leaf: BoundedLeaf): void => {
@@ -154,14 +153,15 @@ function* searchAll(
 const nodesBetweenStops = 64;
 
 /**
- * What is looked at next: all splits of kinds whose kernels take the same, those of a kind, of one of its grids, those that share out so much, or one of
- * them, whose schedule was played.
+ * What is looked at next: all splits of kinds whose kernels take the same, those of a kind, of one of its grids, those that share out so much, of a
+ * way to cut layers, or one of them, whose schedule was played.
  */
 type Node = { readonly value: number } & (
   | { readonly alike: AlikeKinds }
   | { readonly ofKind: KindGrids }
   | { readonly grid: Grid }
-  | { readonly shared: SharedGrid; readonly isRough?: true }
+  | { readonly shared: SharedGrid }
+  | { readonly cut: BoundedCut; readonly isRough?: true }
   | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
 );
 

@@ -91,12 +91,19 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
           grid,
           plan.chunks.map((range) => known.chunk(range)),
         );
+        const { leastKernels } = chunks;
         span ??= spanOf(expanding, plan, schedule, chunks, send);
         const [seconds, after] = known.isLeast
           ? leastStep(expanding, plan, span, chunks, schedule, states, costs)
           : knownStep(expanding, plan, span, chunks, states, costs);
-        const computeSeconds = foldedSize(grid).microbatches * chunks.leastKernels(schedule);
-        const least = { stepSeconds: seconds, computeSeconds, memoryBytes };
+        const least = {
+          stepSeconds: seconds,
+          memoryBytes,
+          // Asked for where energy is what counts.
+          get computeSeconds() {
+            return foldedSize(grid).microbatches * leastKernels(schedule);
+          },
+        };
         found.push({ leaf, plan, least, span: span.seconds, after, held, given: nothingGiven });
       }
     }

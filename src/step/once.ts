@@ -10,7 +10,7 @@ export function once<A extends readonly unknown[], T>(compute: (...args: A) => T
   const known: Known<T> = {};
   return (...args) => {
     let at = known;
-    // Without iterators, which cost more than most of what is known until this is compiled.
+    // Iterators take longer than the rest until this is compiled.
     for (let i = 0; i < args.length; i++) {
       const arg = args[i];
       at.next ??= new Map();

@@ -13,8 +13,8 @@ import { createHeap } from './heap.ts';
 import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
-import { gridsByKind, gridsOfKind, type KindGrids, kindsOf, pipeKey, sharingsOf } from './space.ts';
-import { type Grid, type SearchTask, type SharedGrid, sharings } from './task.ts';
+import { type AlikeKinds, alikeKinds, type GridSize, gridsOfKind, pipeKey, sharingsOf } from './space.ts';
+import { type Grid, type Kind, type SearchTask, type SharedGrid, sharings } from './task.ts';
 
 export interface SearchOptions {
   readonly objective: ObjectiveName;
@@ -70,15 +70,21 @@ function* searchAll(
   const { objective, top, known = [] } = options;
   const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
-  const kinds = gridsByKind(task);
+  const kinds = alikeKinds(task);
   const isMixed = kindsOfDevices(task.cluster).length > 1;
-  const bounds = (isMixed ? looseBounds : boundsOf)(task, model, kindsOf(kinds), mayGive);
+  const bounds = (isMixed ? looseBounds : boundsOf)(
+    task,
+    model,
+    kinds.flatMap((alike) => alike.kinds),
+    mayGive,
+  );
   const open = createHeap<Node>((node) => node.value);
-  for (const alike of alikeKinds(kinds, task)) {
-    const [any] = gridsOfKind(alike[0]);
-    open.push({ value: roundedDown * worthOf(bounds.ofKind(any!)), alike });
-  }
-  const grids = kinds.reduce((sum, { sizes }) => sum + sizes.length, 0);
+  for (const all of kinds)
+    for (const alike of byKernels(all, task)) {
+      const [any] = gridsOfKind(alike.kinds[0]!, alike.sizes);
+      open.push({ value: roundedDown * worthOf(bounds.ofKind(any!)), alike });
+    }
+  const grids = kinds.reduce((sum, { kinds, sizes }) => sum + kinds.length * sizes.length, 0);
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
   const searching = (bound: number): Searching => ({ grids, looked, predicted, bound });
@@ -91,15 +97,16 @@ function* searchAll(
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
     if ('alike' in node) {
       let least = Number.POSITIVE_INFINITY;
-      for (const grid of gridsOfKind(node.alike[0])) {
+      const { kinds, sizes } = node.alike;
+      for (const grid of gridsOfKind(kinds[0]!, sizes)) {
         const figures = bounds.ofKernels(grid, usable);
         if (figures) least = Math.min(least, atLeast(figures, node));
       }
-      for (const ofKind of node.alike) push({ value: least, ofKind });
+      for (const kind of kinds) push({ value: least, kind, sizes });
       continue;
     }
-    if ('ofKind' in node) {
-      for (const grid of gridsOfKind(node.ofKind)) {
+    if ('kind' in node) {
+      for (const grid of gridsOfKind(node.kind, node.sizes)) {
         const least = bounds.ofGrid(grid, usable);
         if (least) push({ value: atLeast(least, node), grid });
       }
@@ -158,7 +165,7 @@ const nodesBetweenStops = 64;
  */
 type Node = { readonly value: number } & (
   | { readonly alike: AlikeKinds }
-  | { readonly ofKind: KindGrids }
+  | { readonly kind: Kind; readonly sizes: readonly GridSize[] }
   | { readonly grid: Grid }
   | { readonly shared: SharedGrid }
   | { readonly cut: BoundedCut; readonly isRough?: true }
@@ -168,26 +175,16 @@ type Node = { readonly value: number } & (
 /** Bounds are sums in another order than the prediction's. */
 const roundedDown = 1 - 1e-9;
 
-/** One at least. */
-type AlikeKinds = readonly [KindGrids, ...KindGrids[]];
-
-/** Kinds whose kernels take the same: a selection takes none of those anew that are counted, but where it takes longer. */
-function alikeKinds(kinds: readonly KindGrids[], { software }: SearchTask): Iterable<AlikeKinds> {
+/** Those whose kernels take the same: a selection takes none of those anew that are counted, but where it takes longer. */
+function byKernels({ kinds, sizes }: AlikeKinds, { software }: SearchTask): AlikeKinds[] {
   const selects = selectionTakesLonger(software);
-  const all = new Map<string, [KindGrids, ...KindGrids[]]>();
-  for (const each of kinds) {
-    const { tp, sp, cp, cpMode, ep, microBatch, recompute } = each.kind;
-    const isApart = recompute === 'full' || selects;
-    const name = `${tp} ${sp} ${cp} ${cpMode} ${ep} ${microBatch} ${isApart ? recompute : ''}`;
-    const alike = all.get(name);
-    if (alike) alike.push(each);
-    else all.set(name, [each]);
-  }
-  return all.values();
+  const isApart = ({ recompute }: Kind): boolean => recompute === 'full' || (selects && recompute === 'selective');
+  const together = kinds.filter((kind) => !isApart(kind));
+  return [together, ...kinds.filter(isApart).map((kind) => [kind])].map((kinds) => ({ kinds, sizes }));
 }
 
 /** As many of all grids of as many stages, but for those that have nobody to share with. */
-function countLayouts(bounds: Bounds, kinds: readonly KindGrids[]): number {
+function countLayouts(bounds: Bounds, all: readonly AlikeKinds[]): number {
   const counts = new Map<number, number>();
   const countGrid = (grid: Grid): number => {
     const all = sharingsOf(grid);
@@ -195,12 +192,11 @@ function countLayouts(bounds: Bounds, kinds: readonly KindGrids[]): number {
       all.reduce<number>((sum, sharing) => sum + bounds.countLeaves(grid, sharing), 0),
     );
   };
-  const ofSizes = new Map<KindGrids['sizes'], number>();
-  return kinds.reduce(
-    (sum, each) =>
-      sum + remember(ofSizes, each.sizes, () => gridsOfKind(each).reduce((sum, grid) => sum + countGrid(grid), 0)),
-    0,
-  );
+  // Kinds that have the same sizes have as many to share with.
+  const ofSizes = new Map<AlikeKinds['sizes'], number>();
+  const countKind = ({ kinds, sizes }: AlikeKinds): number =>
+    remember(ofSizes, sizes, () => gridsOfKind(kinds[0]!, sizes).reduce((sum, grid) => sum + countGrid(grid), 0));
+  return all.reduce((sum, each) => sum + each.kinds.length * countKind(each), 0);
 }
 
 /** Of equally good ones the one that holds less is first, then by name. */

@@ -22,21 +22,21 @@ import {
 /** A grid of any kind. */
 export type GridSize = Omit<Grid, 'kind'>;
 
-/** Of a kind, the sizes of its grids; of kinds that have the same ones the same object. */
-export interface KindGrids {
-  readonly kind: Kind;
+/** Kinds that differ in what they compute anew, and the sizes of the grids of each of them. */
+export interface AlikeKinds {
+  readonly kinds: readonly Kind[];
   readonly sizes: readonly GridSize[];
 }
 
-/** Every grid that uses all devices. */
-export function gridsByKind(task: SearchTask): KindGrids[] {
+/** All that there are. */
+export function alikeKinds(task: SearchTask): AlikeKinds[] {
   const known = new Map<string, ReadonlyMap<number, readonly GridSize[]>>();
   return shapesOf(task).flatMap((shape) => {
     const { tp, cp, ep } = shape;
     const sizes = remember(known, `${tp} ${cp} ${ep}`, () => sizesOf(task, shape));
-    return [...sizes].flatMap(([microBatch, sizes]) =>
-      recomputePolicies.map((recompute): KindGrids => ({ kind: { ...shape, microBatch, recompute }, sizes })),
-    );
+    const alike = (microBatch: number): Kind[] =>
+      recomputePolicies.map((recompute) => ({ ...shape, microBatch, recompute }));
+    return [...sizes].map(([microBatch, sizes]) => ({ kinds: alike(microBatch), sizes }));
   });
 }
 
@@ -66,12 +66,14 @@ function sizesOf({ config, cluster, globalBatch, software }: SearchTask, { tp, c
 }
 
 /** Grids of a kind have the same object, so that what is known of it is kept by it. */
-export const gridsOfKind = ({ kind, sizes }: KindGrids): Grid[] => sizes.map((size) => ({ kind, ...size }));
+export const gridsOfKind = (kind: Kind, sizes: readonly GridSize[]): Grid[] => sizes.map((size) => ({ kind, ...size }));
 
-export const gridsOf = (task: SearchTask): Grid[] => gridsByKind(task).flatMap(gridsOfKind);
+/** Every grid that uses all devices. */
+export const gridsOf = (task: SearchTask): Grid[] =>
+  alikeKinds(task).flatMap(({ kinds, sizes }) => kinds.flatMap((kind) => gridsOfKind(kind, sizes)));
 
 /** Every kind of them. */
-export const kindsOf = (all: readonly { readonly kind: Kind }[]): Kind[] => [...new Set(all.map(({ kind }) => kind))];
+export const kindsOf = (grids: readonly Grid[]): Kind[] => [...new Set(grids.map(({ kind }) => kind))];
 
 /** In how many shares a batch may be dealt out, whatever it is. */
 export function replicaCounts(task: SearchTask): number[] {

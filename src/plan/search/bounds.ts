@@ -130,9 +130,9 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       ),
     );
   };
-  const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => {
+  const cutBy = (grid: Grid, sharing: Sharing, kept: () => number, usableBytes: number): CutBy => {
     const isLess = giving.activations || giving.layers(grid.kind);
-    return { grid, state: stateOf(grid, sharing), kept: isLess ? 0 : kept, usableBytes };
+    return { grid, state: stateOf(grid, sharing), kept: isLess ? 0 : kept(), usableBytes };
   };
 
   const talkOf = tensorSeconds(task, model);
@@ -171,7 +171,7 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     const shared = once(() => sharedParts(grid));
     const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared(), secondsOf));
     const after = once(() => leastFinishing(task, grid, work(), leastsOf(grid).layer, partsOf(grid).costs));
-    const by = cutBy(grid, grid.sharing, kept(), usableBytes);
+    const by = cutBy(grid, grid.sharing, kept, usableBytes);
     return (cuts: readonly LeastCut[]) => leastGrid(cuts, by, software, work, after);
   };
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
@@ -181,10 +181,10 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   return {
     ofKind: (grid) => evenGrid(grid, ofKind(grid.kind).ofKernels()),
     ofKernels: (grid, usableBytes) =>
-      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, ofKind(grid.kind).ofKernels),
+      leastGrid(cutsFor(grid).least, cutBy(grid, 3, nothing, usableBytes), software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {
       const { work, kept } = ofKind(grid.kind);
-      const by = cutBy(grid, 3, kept(), usableBytes);
+      const by = cutBy(grid, 3, kept, usableBytes);
       return leastGrid(cutsFor(grid).least, by, software, () => work(secondsIn(grid)));
     },
     ofShared: (grid, usableBytes) => boundsOfCuts(grid, usableBytes)(cutsFor(grid).least),
@@ -226,6 +226,8 @@ interface UnsharedKind {
   readonly work: (secondsOf: LeastSeconds) => LeastWork;
   readonly kept: () => number;
 }
+
+const nothing = () => 0;
 
 /** Side by side with backwards of the other direction forwards hide exchanges of experts. */
 const secondsIn = ({ isBothWays, kind }: Grid): LeastSeconds =>

@@ -5,7 +5,7 @@ import type { Software } from '../software/software.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { bufferBytes } from '../training/stage-memory.ts';
-import { dataSeconds } from '../training/stage-time.ts';
+import { dataTalk, type TalkWindow } from '../training/stage-time.ts';
 import type { LeastCut } from './least-cuts.ts';
 import { leastState } from './least-memory.ts';
 import { finishingTalk } from './least-talk.ts';
@@ -131,19 +131,13 @@ export function leastFinishing(
     let [mean, sure, own] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (const zero of zeros) {
       const talk = finishingTalk(task, grid, zero, addElements([{ each: elements, count: layers }]));
-      const beside = (window: TalkWindow) => dataSeconds(talk, costs(), task.software, window).exposed;
-      mean = Math.min(mean, beside({ forward: forward / stages, backward: backward / stages }));
-      own = Math.min(own, beside({ forward: layers * layer.forward, backward: layers * layer.backward }));
-      sure = Math.min(sure, beside(everything));
+      const { exposed } = dataTalk(talk, costs(), task.software);
+      mean = Math.min(mean, exposed({ forward: forward / stages, backward: backward / stages }));
+      own = Math.min(own, exposed({ forward: layers * layer.forward, backward: layers * layer.backward }));
+      sure = Math.min(sure, exposed(everything));
     }
     return { mean, own, sure };
   });
-}
-
-/** Seconds of the kernels of a microbatch. */
-interface TalkWindow {
-  readonly forward: number;
-  readonly backward: number;
 }
 
 const everything: TalkWindow = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };

@@ -9,6 +9,7 @@ import { type Amounts, allOfThem, easesOf, fewest, hundredthsOf, nothingGiven } 
 import type { Chunk, KnownKind } from './known-kind.ts';
 import type { BoundedLeaf, StageState } from './leaf-bounds.ts';
 import { withMessages } from './least-memory.ts';
+import { betterKnown } from './objective.ts';
 import { type Order, playedPeak, workIndex } from './played-span.ts';
 import { type Ease, foldedSize, type Leaf, type SearchTask } from './task.ts';
 
@@ -54,11 +55,7 @@ export function easedLeaf(task: SearchTask, whole: BoundedLeaf, ease: Ease): Bou
   return {
     ...whole,
     leaf: { ...leaf, ease },
-    least: {
-      ...least,
-      stepSeconds: Math.max(least.stepSeconds, span + after),
-      memoryBytes: leastRoom(task, held, ease),
-    },
+    least: betterKnown(least, Math.max(least.stepSeconds, span + after), leastRoom(task, held, ease)),
     after,
   };
 }

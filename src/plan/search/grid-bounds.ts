@@ -5,7 +5,7 @@ import type { Software } from '../software/software.ts';
 import type { TrainingCosts } from '../training/costs.ts';
 import { widthsOf } from '../training/scenario.ts';
 import { bufferBytes } from '../training/stage-memory.ts';
-import { dataSeconds } from '../training/stage-time.ts';
+import { dataTalk, type TalkWindow } from '../training/stage-time.ts';
 import type { LeastCut } from './least-cuts.ts';
 import { type FirstNeed, type Giving, givingSeconds } from './least-giving.ts';
 import { leastState } from './least-memory.ts';
@@ -71,6 +71,12 @@ export function leastHeld(
   };
 }
 
+/** Of any grid of a kind at least: a stage does as much as all of them do on average, and of as many more microbatches as there are more stages. */
+export function evenGrid(grid: Grid, { forward, backward }: LeastWork): StepFigures {
+  const { stages, microbatches } = foldedSize(grid);
+  return { stepSeconds: (microbatches / stages) * (forward + backward), computeSeconds: 0, memoryBytes: 0 };
+}
+
 /** What a grid's ways to cut its layers are bounded by; `kept`: bytes of a layer's activations that are kept of each microbatch. */
 export interface CutBy {
   readonly grid: Grid;
@@ -94,13 +100,15 @@ export function leastGrid(
   work: () => LeastWork,
   after: () => (layers: number) => FinishingSeconds = () => nothingAfter,
 ): StepFigures | undefined {
-  let [stepSeconds, memoryBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const size = foldedSize(by.grid);
+  let stepSeconds = Number.POSITIVE_INFINITY;
+  let memoryBytes = Number.POSITIVE_INFINITY;
   let known: { readonly work: LeastWork; readonly after: (layers: number) => FinishingSeconds } | undefined;
   for (const cut of cuts) {
     const need = firstNeed(cut, by, software);
     if (need.most > by.usableBytes && (!by.giving || need.least > by.usableBytes)) continue;
     known ??= { work: work(), after: after() };
-    const whole = cutSeconds(by.grid, cut, known.work, known.after);
+    const whole = cutSeconds(size, cut, known.work, known.after);
     if (need.most <= by.usableBytes) {
       // It may still not fit, and give up something.
       memoryBytes = Math.min(memoryBytes, by.giving ? need.least : need.most);
@@ -132,13 +140,12 @@ function firstNeed(cut: LeastCut, { state, kept, onHost, giving }: CutBy, softwa
 }
 
 function cutSeconds(
-  grid: Grid,
+  { stages, microbatches }: ReturnType<typeof foldedSize>,
   { inHalves, last, others, meanBefore, least }: LeastCut,
   { forward, backward, inputGradient, layer, head }: LeastWork,
   after: (layers: number) => FinishingSeconds,
 ): number {
   const { mean, sure } = after(least);
-  const { stages, microbatches } = foldedSize(grid);
   // Gradients of weights that are left for later may leave nothing to wait for at the end.
   const around = inHalves ? layer.forward : layer.both;
   const back = inHalves ? inputGradient : backward;
@@ -182,19 +189,13 @@ export function leastFinishing(
     let [mean, sure, own] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (const zero of zeros) {
       const talk = finishingTalk(task, grid, zero, addElements([{ each: elements, count: layers }]));
-      const beside = (window: TalkWindow) => dataSeconds(talk, costs(), task.software, window).exposed;
-      mean = Math.min(mean, beside({ forward: forward / stages, backward: backward / stages }));
-      own = Math.min(own, beside({ forward: layers * layer.forward, backward: layers * layer.backward }));
-      sure = Math.min(sure, beside(everything));
+      const { exposed } = dataTalk(talk, costs(), task.software);
+      mean = Math.min(mean, exposed({ forward: forward / stages, backward: backward / stages }));
+      own = Math.min(own, exposed({ forward: layers * layer.forward, backward: layers * layer.backward }));
+      sure = Math.min(sure, exposed(everything));
     }
     return { mean, own, sure };
   });
-}
-
-/** Seconds of the kernels of a microbatch. */
-interface TalkWindow {
-  readonly forward: number;
-  readonly backward: number;
 }
 
 const everything: TalkWindow = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };

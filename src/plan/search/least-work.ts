@@ -74,15 +74,18 @@ export const productWork = (
   layers.map((alike) => {
     const { forward, inputGradient, weightGradient, again } = kernels.products(kind, alike.layer);
     const input = inputGradient + (kind.recompute === 'full' ? again : 0) + talk.backward;
-    return { ...alike, forward: forward + talk.forward, backward: input + weightGradient, inputGradient: input };
+    const { layer, count } = alike;
+    return { layer, count, forward: forward + talk.forward, backward: input + weightGradient, inputGradient: input };
   });
 
 export const withAttention = (all: readonly LayerWork[], kind: Kind, kernels: LeastKernels): LayerWork[] =>
   all.map((work) => {
     const { forward, backward } = kernels.attention(kind, work.layer);
     const back = backward + (kind.recompute === 'full' ? forward : 0);
+    const { layer, count } = work;
     return {
-      ...work,
+      layer,
+      count,
       forward: work.forward + forward,
       backward: work.backward + back,
       inputGradient: work.inputGradient + back,

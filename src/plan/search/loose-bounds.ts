@@ -249,27 +249,19 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       });
     });
   };
-  // What is asked twice of the same grid.
-  const leaves = new WeakMap<SharedGrid, BoundedLeaf[]>();
-  const ofLeaves = (grid: SharedGrid): BoundedLeaf[] => {
-    const found = leaves.get(grid) ?? leavesOf(grid);
-    leaves.set(grid, found);
-    return found;
-  };
   const ofKernels = (grid: Grid): StepFigures => ({
     ...ofGrid({ ...grid, sharing: 0 }, layerKernels),
     memoryBytes: meanBytes({ ...grid, sharing: 3 }),
   });
   return {
-    ofProducts: ofKernels,
+    ofKind: () => ({ stepSeconds: 0, computeSeconds: 0, memoryBytes: 0 }),
     ofKernels,
     ofGrid: (grid) => ({
       ...ofGrid({ ...grid, sharing: 0 }, layerAtLeast),
       memoryBytes: meanBytes({ ...grid, sharing: 3 }),
     }),
     ofShared: (grid) => ofGrid(grid, layerAtLeast),
-    ofCuts: (grid) => ofLeaves(grid).map((leaf) => ({ least: leaf.least, leaves: () => [leaf] })),
-    ofLeaves,
+    ofCuts: (grid) => leavesOf(grid).map((leaf) => ({ least: leaf.least, rough: () => [leaf], leaves: () => [leaf] })),
     ofPlayed: (leaf) => leaf,
     ofEased: (leaf) => giveUp(leaf),
     countLeaves(grid, sharing) {

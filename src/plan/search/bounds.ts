@@ -4,6 +4,7 @@ import type { PartName } from '../../model/params.ts';
 import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
 import { keptBesides } from '../training/held-besides.ts';
+import type { BoundedLeaf } from './bounded-leaf.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import { easedLeaf, easesWithin } from './eased-leaves.ts';
 import {
@@ -17,7 +18,7 @@ import {
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
-import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
+import { boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
 import { type LeastCut, type LeastCuts, leastCuts } from './least-cuts.ts';
 import { type Giving, givingAtMost } from './least-giving.ts';

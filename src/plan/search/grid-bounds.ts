@@ -7,7 +7,7 @@ import { widthsOf } from '../training/scenario.ts';
 import { bufferBytes } from '../training/stage-memory.ts';
 import { dataTalk, type TalkWindow } from '../training/stage-time.ts';
 import type { LeastCut } from './least-cuts.ts';
-import { type FirstNeed, type Giving, givingSeconds } from './least-giving.ts';
+import { type FirstNeed, type GivingBy, givingSeconds } from './least-giving.ts';
 import { leastState } from './least-memory.ts';
 import { finishingTalk } from './least-talk.ts';
 import type { LeastWork } from './least-work.ts';
@@ -77,16 +77,9 @@ export function evenGrid(grid: Grid, { forward, backward }: LeastWork): StepFigu
   return { stepSeconds: (microbatches / stages) * (forward + backward), computeSeconds: 0, memoryBytes: 0 };
 }
 
-/** What a grid's ways to cut its layers are bounded by; `kept`: bytes of a layer's activations that are kept of each microbatch. */
-export interface CutBy {
-  readonly grid: Grid;
+/** What a grid's ways to cut its layers are bounded by. */
+export interface CutBy extends GivingBy {
   readonly state: LeastHeld;
-  readonly kept: number;
-  readonly usableBytes: number;
-  /** What the optimizer works on is on the host in any case. */
-  readonly onHost: boolean;
-  /** What may be given up for room; undefined: nothing. */
-  readonly giving?: Giving;
 }
 
 /**

@@ -7,7 +7,7 @@ import { elements } from '../../program/program.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import { traceSettings } from '../../step/settings.ts';
-import type { CountedTalk, LiveProfile, StateBytes } from '../summary/summary.ts';
+import type { LiveProfile, StateBytes } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { hostOptimizerSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
@@ -16,14 +16,15 @@ import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
 import { withHidden } from '../training/side-by-side.ts';
 import { dataSeconds, dataTalk, optimizerSeconds, type TalkWindow } from '../training/stage-time.ts';
 import { bothWaysSeconds, bothWaysSpan } from './both-ways-span.ts';
+import type { BoundedLeaf, Held, StageState } from './bounded-leaf.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
-import { type Amounts, nothingGiven } from './ease.ts';
-import { chunksGiving, easesWithin, type Held, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
+import { nothingGiven } from './ease.ts';
+import { chunksGiving, easesWithin, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
 import { finishingTalk } from './least-talk.ts';
-import { betterKnown, type StepFigures } from './objective.ts';
+import { betterKnown } from './objective.ts';
 import { addElements, type PartElements } from './part-elements.ts';
 import { type Order, type PlayedSeconds, playedPeak, playedSpan, workIndex } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
@@ -37,19 +38,6 @@ import {
   type SharedGrid,
   sharedLayout,
 } from './task.ts';
-
-export interface BoundedLeaf {
-  readonly leaf: Leaf;
-  readonly plan: CutPlan;
-  readonly least: StepFigures;
-  /** Seconds of the schedule at least, and of what comes after it. */
-  readonly span: number;
-  readonly after: number;
-  /** By stage of `plan.fullest`, of a layout that gives up nothing. */
-  readonly held: readonly Held[];
-  /** Of what it gives up, as far as that is known. */
-  readonly given: Amounts;
-}
 
 export interface Expanding {
   readonly task: SearchTask;
@@ -175,13 +163,6 @@ function leastStep(
 }
 
 const everything: TalkWindow = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };
-
-/** What a stage with these parts holds from step to step, and what that takes after the microbatches. */
-export interface StageState {
-  readonly bytes: StateBytes;
-  readonly talk: readonly CountedTalk[];
-  readonly optimizer: number;
-}
 
 function stageStates({ task, grid, elementsOf }: Expanding): (parts: StagePlan['parts'], zero: Zero) => StageState {
   const widths = widthsOf(task.formats);

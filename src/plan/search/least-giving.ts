@@ -1,10 +1,9 @@
 // What a first stage that does not fit takes longer at least, whatever it gives up: so much as it lacks room for has to be moved to the host or computed anew.
 import { copyRate, hostOptimizerSeconds } from '../training/offload-time.ts';
 import { givingOf } from './ease.ts';
-import type { CutBy } from './grid-bounds.ts';
 import type { LeastCut } from './least-cuts.ts';
 import { type LeastWork, quickest } from './least-work.ts';
-import { foldedSize, type SearchTask } from './task.ts';
+import { foldedSize, type Grid, type SearchTask } from './task.ts';
 
 /** What may be given up for room. */
 export interface Giving {
@@ -22,6 +21,17 @@ interface Anew {
   readonly each: () => LeastWork['each'];
   /** Bytes of any layer that are kept between both ways. */
   readonly kept: () => number;
+}
+
+/** What makes room is looked for by; `kept`: bytes of a layer's activations that are kept of each microbatch. */
+export interface GivingBy {
+  readonly grid: Grid;
+  readonly kept: number;
+  readonly usableBytes: number;
+  /** What the optimizer works on is on the host in any case. */
+  readonly onHost: boolean;
+  /** What may be given up for room; undefined: nothing. */
+  readonly giving?: Giving;
 }
 
 /** By what hosts can take. */
@@ -48,7 +58,7 @@ export interface FirstNeed {
 }
 
 /** Seconds of a step of a first stage that lacks room: its own work, and what is least of all that makes room. */
-export function givingSeconds(need: FirstNeed, cut: LeastCut, by: CutBy, work: LeastWork): number {
+export function givingSeconds(need: FirstNeed, cut: LeastCut, by: GivingBy, work: LeastWork): number {
   const { giving, usableBytes } = by;
   const own = foldedSize(by.grid).microbatches * quickest(work.each, cut.first);
   const lacks = need.own - usableBytes;
@@ -61,7 +71,7 @@ export function givingSeconds(need: FirstNeed, cut: LeastCut, by: CutBy, work: L
 }
 
 /** What it takes longer with such a share of its activations not held. */
-function moreSeconds(share: number, cut: LeastCut, { grid, kept, giving }: CutBy, work: LeastWork): number {
+function moreSeconds(share: number, cut: LeastCut, { grid, kept, giving }: GivingBy, work: LeastWork): number {
   const { copyRate, anew } = giving!;
   let least = Number.POSITIVE_INFINITY;
   if (share > 1) return least;

@@ -34,9 +34,10 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
     window: fc.constantFrom(8, 32),
     products: fc.constantFrom('bf16' as const, 'fp8' as const),
     memory: fc.double({ min: 0, max: 1, noNaN: true }),
-    globalBatch: fc.constantFrom(2, 3, 4),
+    globalBatch: fc.constantFrom(2, 3, 4, 8),
     objective: fc.constantFrom(...objectiveNames),
     overlapsPipeline: fc.boolean(),
+    overlapsExperts: fc.boolean(),
     expertOps: fc.constantFrom('by op' as const, 'looped' as const, 'fused' as const),
     loss: fc.constantFrom('separate' as const, 'in place' as const, 'fused' as const, 'blocks' as const),
   })
@@ -87,6 +88,7 @@ export const anyPlannerCase: fc.Arbitrary<PlannerCase> = fc
           : {
               ...currentSoftware,
               overlapsPipeline: rest.overlapsPipeline,
+              overlapsExperts: rest.overlapsExperts,
               loss: rest.loss,
               experts: rest.expertOps,
             },

@@ -5,22 +5,22 @@ import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
 import { keptBesides } from '../training/held-besides.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
-import { givingOf } from './ease.ts';
 import { easedLeaf, easesWithin } from './eased-leaves.ts';
 import {
   type CutBy,
   evenGrid,
-  type FirstElements,
-  type FirstState,
-  firstState,
+  type LeastHeld,
   leastFinishing,
   leastGrid,
+  leastHeld,
+  type ModelElements,
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
 import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
 import { type LeastCut, type LeastCuts, leastCuts } from './least-cuts.ts';
+import { type Giving, givingAtMost } from './least-giving.ts';
 import { leastKernels } from './least-kernels.ts';
 import { leastParts, type PartsOfKind } from './least-parts.ts';
 import { type AlikeLayers, alikeLayers, tokensOf } from './least-products.ts';
@@ -100,24 +100,24 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   const sample = samplerOf(task, all);
   const kernels = leastKernels(task, least, sample);
   const partsOf = leastParts(task, least, sample.part, kernels, elementsOf);
-  /** Of parameters what every layer has, and the embedding. */
-  const leasts = new Map<number, FirstElements>();
-  const leastsOf = (grid: Grid) =>
-    remember(leasts, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (hasEndsApart(grid) ? 1 : 0), () => {
-      const all = layers.map(({ layer }) => elementsOf(grid, 'block', layer));
-      const least = (of: keyof PartElements) => Math.min(...all.map((each) => each[of]));
-      const layer = { own: least('own'), alike: least('alike'), experts: least('experts') };
-      return { layer, embedding: elementsOf(grid, 'embedding') };
-    });
-  const giving = givingOf(task, mayGive);
+  const wholes = new Map<number, ModelElements>();
+  const modelElements = (grid: Grid): ModelElements =>
+    remember(wholes, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (hasEndsApart(grid) ? 1 : 0), () => ({
+      layers: layers.map(({ layer, count }) => ({ each: elementsOf(grid, 'block', layer), count })),
+      embedding: elementsOf(grid, 'embedding'),
+      head: elementsOf(grid, 'head'),
+    }));
+  /** Of parameters what every layer has. */
+  const leastLayer = once(({ layers }: ModelElements): PartElements => {
+    const least = (of: keyof PartElements) => Math.min(...layers.map(({ each }) => each[of]));
+    return { own: least('own'), alike: least('alike'), experts: least('experts') };
+  });
   /** Of as many devices, cp and dp share out what is left. */
-  const states = new Map<number, Map<number, FirstState>>();
+  const states = new Map<number, Map<number, LeastHeld>>();
   const stateOf = (grid: Grid, sharing: Sharing) => {
     const { tp, ep } = grid.kind;
-    const ofRanks = remember(states, tp * (task.cluster.devices + 1) + ep, () => new Map<number, FirstState>());
-    return remember(ofRanks, 4 * pipeKey(grid) + sharing, () =>
-      firstState(task, grid, sharing, leastsOf(grid), giving.optimizer),
-    );
+    const ofRanks = remember(states, tp * (task.cluster.devices + 1) + ep, () => new Map<number, LeastHeld>());
+    return remember(ofRanks, 4 * pipeKey(grid) + sharing, () => leastHeld(task, grid, sharing, modelElements(grid)));
   };
   const counted = new Map<number, Map<number, LeastCuts>>();
   const cutsFor = (grid: Grid) => {
@@ -130,10 +130,33 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       ),
     );
   };
-  const cutBy = (grid: Grid, sharing: Sharing, kept: () => number, usableBytes: number): CutBy => {
-    const isLess = giving.activations || giving.layers(grid.kind);
-    return { grid, state: stateOf(grid, sharing), kept: isLess ? 0 : kept(), usableBytes };
-  };
+  const { offload } = task;
+  const onHost = offload?.optimizer ?? false;
+  const given = mayGive ? givingAtMost(task) : undefined;
+  const cutBy = (
+    grid: Grid,
+    sharing: Sharing,
+    kept: () => number,
+    usableBytes: number,
+    anew: Giving['anew'] = [],
+  ): CutBy => ({
+    grid,
+    state: stateOf(grid, sharing),
+    // Of what is moved in any case nobody knows how much is held.
+    kept: offload && offload.activations > 0 ? 0 : kept(),
+    usableBytes,
+    onHost,
+    ...(given ? { giving: anew.length > 0 ? { ...given, anew } : given } : {}),
+  });
+  const named = once(() => new Map(all.map((kind) => [Object.values(kind).join(), kind])));
+  /** Of layers that compute anew where a kind's do not: by each policy. */
+  const anewOf = (kind: Kind, workOf: (kind: Kind) => LeastWork): Giving['anew'] =>
+    mayGive && kind.recompute === 'none'
+      ? (['selective', 'full'] as const).map((recompute) => {
+          const alike = () => named().get(Object.values({ ...kind, recompute }).join())!;
+          return { each: () => workOf(alike()).each, kept: () => ofKind(alike()).kept() };
+        })
+      : [];
 
   const talkOf = tensorSeconds(task, model);
   /** What kinds of as many tokens have in common, whatever their attention does. */
@@ -165,13 +188,15 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     });
   const sharedParts = (grid: SharedGrid) => (grid.sharing === 0 ? ofKind(grid.kind).parts() : partsOf(grid));
   const boundsOfCuts = (grid: SharedGrid, usableBytes: number) => {
-    const { parts, work: workBy, kept } = ofKind(grid.kind);
     const secondsOf = secondsIn(grid);
-    const alone = () => workBy(secondsOf);
-    const shared = once(() => sharedParts(grid));
-    const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared(), secondsOf));
-    const after = once(() => leastFinishing(task, grid, work(), leastsOf(grid).layer, partsOf(grid).costs));
-    const by = cutBy(grid, grid.sharing, kept, usableBytes);
+    const workOf = once((kind: Kind) => {
+      const { parts, work } = ofKind(kind);
+      const alone = work(secondsOf);
+      return grid.sharing === 0 ? alone : sharedWork(layers, alone, parts(), sharedParts({ ...grid, kind }), secondsOf);
+    });
+    const work = () => workOf(grid.kind);
+    const after = once(() => leastFinishing(task, grid, work(), leastLayer(modelElements(grid)), partsOf(grid).costs));
+    const by = cutBy(grid, grid.sharing, ofKind(grid.kind).kept, usableBytes, anewOf(grid.kind, workOf));
     return (cuts: readonly LeastCut[]) => leastGrid(cuts, by, software, work, after);
   };
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
@@ -184,8 +209,10 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       leastGrid(cutsFor(grid).least, cutBy(grid, 3, nothing, usableBytes), software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {
       const { work, kept } = ofKind(grid.kind);
-      const by = cutBy(grid, 3, kept, usableBytes);
-      return leastGrid(cutsFor(grid).least, by, software, () => work(secondsIn(grid)));
+      const secondsOf = secondsIn(grid);
+      const anew = anewOf(grid.kind, (kind) => ofKind(kind).work(secondsOf));
+      const by = cutBy(grid, 3, kept, usableBytes, anew);
+      return leastGrid(cutsFor(grid).least, by, software, () => work(secondsOf));
     },
     ofShared: (grid, usableBytes) => boundsOfCuts(grid, usableBytes)(cutsFor(grid).least),
     ofCuts(grid, usableBytes) {

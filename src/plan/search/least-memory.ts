@@ -71,11 +71,18 @@ export function leastActivations(
   return most;
 }
 
-/** At the first backward that is whole: what those in halves before it leave is what there was. */
+/** As in schedule/dual-pipe.ts. What is left of a microbatch whose gradients of weights wait is alive, and nothing of one that has gone both ways. */
 function bothWaysActivations(stage: number, pp: number, chunks: readonly HeldBy[]): number {
   const fromEnd = Math.min(stage, pp - 1 - stage);
+  const toMiddle = pp / 2 - 1 - fromEnd;
   const [near, far] = stage === fromEnd ? chunks : chunks.toReversed();
-  const forward = near!('forward');
-  const held = (pp - 1 - fromEnd) * forward.net + (fromEnd + 1) * far!('forward').net;
-  return held + Math.max(forward.peak, forward.net + far!('backward').peak);
+  const [there, opposite] = [near!('forward'), far!('forward')];
+  const input = near!('inputGradient');
+  const lateOf = (held: HeldBy): number => Math.max(0, held('forward').net + held('inputGradient').net);
+  const forwards = (pp - 1 - fromEnd) * there.net + (fromEnd + 1) * opposite.net;
+  const firstHalf = toMiddle > 0 ? far!('inputGradient').peak : 0;
+  const firstWhole = Math.max(there.peak, there.net + far!('backward').peak);
+  const late = (Math.ceil((fromEnd + 1) / 2) - 1) * lateOf(near!) + Math.floor((fromEnd + 1) / 2) * lateOf(far!);
+  const lastOfMany = toMiddle * there.net + late + there.net + input.peak;
+  return Math.max(forwards + firstHalf, forwards + firstWhole, lastOfMany);
 }

@@ -1,11 +1,12 @@
-// What elementwise ops of a part go through at least, and what it holds: measured of traced parts, on one rank of cp and ep and of as many tokens as there
-// are in any microbatch. With fewer tokens it is less in proportion. On more ranks of tp what is cut is less, and what is not stays:
+// What elementwise ops of a part go through at least, and what it holds: measured of traced parts, on one rank of cp, on one of ep or as few as there are more, and of
+// as many tokens as there are in any microbatch. With fewer tokens it is less in proportion. On more ranks of tp what is cut is less, and what is not stays:
 //
 //   numbers(tp) = whole + cut / tp, or where heads are too few to be cut more than that: a line through two of them lies below all that follow, but for
 //   what ranks that share a key-value head have besides, of the second: its part of the matrices that they all hold.
 
 import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import { kvSharded } from '../../model/block-params.ts';
+import { mixtureOf } from '../../model/config.ts';
 import type { PartName } from '../../model/params.ts';
 import { alignment } from '../../program/lives.ts';
 import { once } from '../../step/once.ts';
@@ -33,12 +34,14 @@ export interface SampledPass {
   readonly net: number;
 }
 
+type SampledKind = Pick<Kind, 'tp' | 'sp' | 'ep' | 'microBatch'>;
+
 export interface PartSample {
   readonly forward: SampledPass;
   readonly backward: SampledPass;
 }
 
-/** Of traced parts, on one rank of cp and ep, which only add to what they do. */
+/** Of traced parts, on one rank of cp and as few of ep, which only add to what they do. */
 export interface Sampler {
   readonly part: (kind: Kind, name: PartName, layer: number) => PartSample;
   /** Of one sequence and all heads, forward, where there is any. */
@@ -54,22 +57,25 @@ export function samplerOf(task: SearchTask, kinds: readonly Kind[]): Sampler {
   const ranks = { cut: traceable(true), whole: traceable(false) };
   const traced = new Map<string, PartSample>();
   const known = new Map<string, PartSample>();
-  const sample = (tp: number, sp: boolean, name: PartName, layer: number, policy: RecomputePolicy): PartSample => {
-    const key = `${tp} ${sp} ${name} ${layer} ${policy}`;
-    const found = traced.get(key) ?? sampleOf(task, summaryOf(task, { tp, sp, microBatch: most }, name, layer, policy));
+  // Rows come and go as often whatever ranks they come from.
+  const fewest = kinds.reduce((least, { ep }) => (ep > 1 ? Math.min(least, ep) : least), Number.POSITIVE_INFINITY);
+  const sample = (kind: SampledKind, name: PartName, layer: number, policy: RecomputePolicy): PartSample => {
+    const key = `${kind.tp} ${kind.sp} ${kind.ep} ${name} ${layer} ${policy}`;
+    const found = traced.get(key) ?? sampleOf(task, summaryOf(task, kind, name, layer, policy));
     traced.set(key, found);
     return found;
   };
   const part = (kind: Kind, name: PartName, layer: number): PartSample => {
     const { tp, sp, cp, microBatch } = kind;
+    const ep = kind.ep > 1 && mixtureOf(task.config, layer) && name === 'block' ? fewest : 1;
     const policy = name === 'block' ? kind.recompute : 'none';
-    const key = `${tp} ${sp} ${microBatch / cp} ${name} ${layer} ${policy}`;
+    const key = `${tp} ${sp} ${ep} ${microBatch / cp} ${name} ${layer} ${policy}`;
     const found = known.get(key);
     if (found) return found;
     // One rank has other ops than several.
     const tried = sp ? ranks.cut : ranks.whole;
     const [first, second] = tp === 1 || tried.includes(tp) ? [tp, tp] : [tried.at(-2)!, tried.at(-1)!];
-    const [a, b] = [sample(first, sp, name, layer, policy), sample(second, sp, name, layer, policy)];
+    const [a, b] = [first, second].map((tp) => sample({ tp, sp, ep, microBatch: most }, name, layer, policy));
     const share = microBatch / cp / most;
     const besides = sharesHeads(task, first, second) ? keyValueParts(task) : { floats: 0, bytes: 0 };
     const along = first === second ? 0 : (1 / first - 1 / tp) / (1 / first - 1 / second);
@@ -89,8 +95,8 @@ export function samplerOf(task: SearchTask, kinds: readonly Kind[]): Sampler {
       };
     };
     const made = {
-      forward: pass(a.forward, b.forward),
-      backward: pass(a.backward, b.backward),
+      forward: pass(a!.forward, b!.forward),
+      backward: pass(a!.backward, b!.backward),
     };
     known.set(key, made);
     return made;
@@ -117,7 +123,7 @@ function keyValueParts({ config, formats }: SearchTask): { readonly floats: numb
 }
 
 function attentionIn(task: SearchTask, microBatch: number, layer: number): Attention | undefined {
-  const { forward } = summaryOf(task, { tp: 1, sp: false, microBatch }, 'block', layer, 'none');
+  const { forward } = summaryOf(task, { tp: 1, sp: false, ep: 1, microBatch }, 'block', layer, 'none');
   const kernels = forward.kernels.flatMap(({ kernel }) => (kernel.kind === 'attention' ? [kernel] : []));
   return kernels[0] && { ...kernels[0], batch: 1 };
 }
@@ -129,12 +135,13 @@ const sampleOf = (task: SearchTask, { forward, backward }: PartSummary): PartSam
 
 function summaryOf(
   task: SearchTask,
-  { tp, sp, microBatch }: Pick<Kind, 'tp' | 'sp' | 'microBatch'>,
+  sampled: SampledKind,
   name: PartName,
   layer: number,
   policy: RecomputePolicy,
 ): PartSummary {
-  const kind: Kind = { tp, sp, cp: 1, cpMode: 'ring', ep: 1, microBatch, recompute: policy };
+  const kind: Kind = { ...sampled, cp: 1, cpMode: 'ring', recompute: policy };
+  const { microBatch } = kind;
   const settings = stepSettings({ ...task, layout: kindLayout(kind), microBatch, microbatches: 1 });
   return summariesFor(settings, widthsOf(task.formats)).part(name, layer, policy);
 }

@@ -37,6 +37,8 @@ export interface SearchResult {
   /** Layouts in the space, and of them those that bounds ruled out. */
   readonly judged: number;
   readonly pruned: number;
+  /** Those that do not fit were looked at with something given up for room too. */
+  readonly mayGive: boolean;
 }
 
 /** Of a search that goes on: of so many grids, those that have been looked at; the others are bounded to be no better than `bound`. */
@@ -48,29 +50,37 @@ export interface Searching {
 }
 
 /**
- * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; where the least memory is asked for, only if none fits
- * without.
+ * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; only if none fits without, where the least memory is asked
+ * for, or there are too many to look at them all with what they may give up.
  */
 export function* searchLayouts(
   task: SearchTask,
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
-  if (options.objective !== 'memory') return yield* searchAll(task, model, options, true);
-  const whole = yield* searchAll(task, model, options, false);
-  return whole.found.length > 0 ? whole : yield* searchAll(task, model, options, true);
+  const kinds = alikeKinds(task);
+  if (options.objective !== 'memory' && countGrids(kinds) <= mostGridsGiving)
+    return yield* searchAll(task, model, options, kinds, true);
+  const whole = yield* searchAll(task, model, options, kinds, false);
+  return whole.found.length > 0 ? whole : yield* searchAll(task, model, options, kinds, true);
 }
+
+const countGrids = (all: readonly AlikeKinds[]): number =>
+  all.reduce((sum, { kinds, sizes }) => sum + kinds.length * sizes.length, 0);
+
+/** Of more the search takes minutes, and more memory than a process has. */
+const mostGridsGiving = 400_000;
 
 function* searchAll(
   task: SearchTask,
   model: CostModel,
   options: SearchOptions,
+  kinds: readonly AlikeKinds[],
   mayGive: boolean,
 ): Generator<Searching, SearchResult, void> {
   const { objective, top, known = [] } = options;
   const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
-  const kinds = alikeKinds(task);
   const isMixed = kindsOfDevices(task.cluster).length > 1;
   const bounds = (isMixed ? looseBounds : boundsOf)(
     task,
@@ -84,7 +94,7 @@ function* searchAll(
       const [any] = gridsOfKind(alike.kinds[0]!, alike.sizes);
       open.push({ value: roundedDown * worthOf(bounds.ofKind(any!)), alike });
     }
-  const grids = kinds.reduce((sum, { kinds, sizes }) => sum + kinds.length * sizes.length, 0);
+  const grids = countGrids(kinds);
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
   const searching = (bound: number): Searching => ({ grids, looked, predicted, bound });
@@ -154,7 +164,7 @@ function* searchAll(
     else giveUp(node.leaf);
   }
   const judged = countLayouts(bounds, kinds);
-  return { found, judged, pruned: judged - predicted };
+  return { found, judged, pruned: judged - predicted, mayGive };
 }
 
 const nodesBetweenStops = 64;

@@ -59,23 +59,27 @@ export function* searchLayouts(
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
   const kinds = alikeKinds(task);
-  if (options.objective !== 'memory' && countGrids(kinds) <= mostGridsGiving)
-    return yield* searchAll(task, model, options, kinds, true);
-  const whole = yield* searchAll(task, model, options, kinds, false);
-  return whole.found.length > 0 ? whole : yield* searchAll(task, model, options, kinds, true);
+  const asked = { task, model, options, kinds };
+  if (options.objective !== 'memory' && countGrids(kinds) <= mostGridsGiving) return yield* searchAll(asked, true);
+  const whole = yield* searchAll(asked, false);
+  return whole.found.length > 0 ? whole : yield* searchAll(asked, true);
 }
-
-const countGrids = (all: readonly AlikeKinds[]): number =>
-  all.reduce((sum, { kinds, sizes }) => sum + kinds.length * sizes.length, 0);
 
 /** Of more the search takes minutes, and more memory than a process has. */
 const mostGridsGiving = 400_000;
 
+const countGrids = (all: readonly AlikeKinds[]): number =>
+  all.reduce((sum, { kinds, sizes }) => sum + kinds.length * sizes.length, 0);
+
+interface Searched {
+  readonly task: SearchTask;
+  readonly model: CostModel;
+  readonly options: SearchOptions;
+  readonly kinds: readonly AlikeKinds[];
+}
+
 function* searchAll(
-  task: SearchTask,
-  model: CostModel,
-  options: SearchOptions,
-  kinds: readonly AlikeKinds[],
+  { task, model, options, kinds }: Searched,
   mayGive: boolean,
 ): Generator<Searching, SearchResult, void> {
   const { objective, top, known = [] } = options;

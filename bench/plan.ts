@@ -78,7 +78,7 @@ function betterThan({ best }: ReturnType<typeof searched>, draws: number): numbe
     const { task, grids, bounds } = looked;
     const grid = drawn(grids[i % 2 === 0 ? 0 : 1]);
     const cut = drawn(bounds.ofCuts({ ...grid, sharing: drawn(sharingsOf(grid)) }, Number.POSITIVE_INFINITY));
-    const { leaf } = drawn(cut.leaves());
+    const { leaf } = drawn(cut.rough());
     const isBetter = (scenario: TrainingScenario): boolean => {
       const prediction = predictTraining(scenario, fittedCosts);
       if (prediction.stepSeconds >= least.stepSeconds) return false;

@@ -33,7 +33,7 @@ export function addPlan(program: Command, io: CliIo): void {
     globalBatch: 'a sequence a device',
     train: '',
     serve: '',
-    offload: '',
+    offload: 'what makes a layout fit',
     tokens: '',
     deadline: '',
     claim: '',
@@ -55,9 +55,10 @@ Examples:
   $ fivefold plan --model llama-3.1-8b --cluster 1024xh100 --train --seq-len 8192 --tokens 15T --deadline 90d
   $ fivefold plan --claim "8M tokens/s on 1024 H100" --model llama-3.1-8b
 
-Every layout that divides the model, the batch and the devices is judged: all axes, schedules, microbatches, ZeRO, and recomputation of all layers alike. Those that
+Every layout that divides the model, the batch and the devices is judged: all axes, the schedules that the software has, microbatches, ZeRO, and recomputation. One that does not
+fit is judged with as little given up as makes it fit: layers computed anew, activations or the optimizer on the hosts (--offload none: nothing there). Those that
 bounds show to be worse than the best are not looked at closer; the best is the best of all. With --json a line a layout: {"rank", "layout",
-"microBatch", "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
+"microBatch", "offload" (what is on the hosts, if anything is), "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
 "because", "asked"}; \`explain\` reads these lines.
 
 With --deadline the cluster is the most there is: whole nodes are taken of it, as few as train on --tokens in time, with the batch of a step

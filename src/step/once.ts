@@ -10,7 +10,9 @@ export function once<A extends readonly unknown[], T>(compute: (...args: A) => T
   const known: Known<T> = {};
   return (...args) => {
     let at = known;
-    for (const arg of args) {
+    // Iterators take longer than the rest until this is compiled.
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i];
       at.next ??= new Map();
       let next = at.next.get(arg);
       if (!next) {

@@ -43,54 +43,84 @@ function pairSeconds(there: Chunk, opposite: Chunk, isLeast: boolean): number {
   return allSeconds(pair.forward) + allSeconds(pair.backward);
 }
 
-/** `ofStages`: of the first half; those of the other half do the same. */
+/**
+ * The earliest that a stage can begin what its order has, by what it did before and by the microbatch that goes first, or last: the first one's gradient
+ * comes back through all stages, and the last one goes through all of them side by side with backwards. `ofStages`: of the first half; those of the other
+ * half do the same.
+ */
 export function bothWaysSpan(pipeline: BothWays, seconds: BothWaysSeconds): LeastSpan {
-  const { pp, send, overlaps } = pipeline;
-  const { forward, inputGradient, weightGradient } = seconds;
-  const ofStages = new Float64Array(pp / 2);
-  let [fill, drain] = [0, 0];
+  const { pp, microbatches, send, overlaps } = pipeline;
+  const { forward, inputGradient, weightGradient, pair } = seconds;
+  const { F, B, I, FB } = withSends(pipeline, seconds);
+  const W = (place: number) => weightGradient[place]!;
+  const stages = Array.from({ length: pp / 2 }, (_, near) => ({
+    near,
+    far: pp - 1 - near,
+    toMiddle: pp / 2 - 1 - near,
+  }));
+  const towardsEnd = stages.toReversed();
+  /** Of a stage, when its first forward that is side by side with a backward begins: of the direction that begins near, and of the other one. */
+  const [nearBegins, farBegins] = [new Float64Array(pp / 2), new Float64Array(pp / 2)];
+  let first = 0;
   // The first microbatch that comes from the other end goes through all places and comes back.
   let returned = (pp - 1) * send;
   for (const each of forward) returned += each;
-  for (let stage = 0; stage < pp / 2; stage++) {
-    const [near, far] = [stage, pp - 1 - stage];
-    const { before, all } = busySeconds(pipeline, seconds, stage);
-    // After its last gradient of an input a stage has some of weights left, while that one goes on to the end.
-    const tail = (stage + 1) * Math.max(weightGradient[near]!, weightGradient[far]!);
-    const goesOn = stage === 0 ? 0 : drain + weightGradient[0]!;
-    ofStages[stage] = Math.max(fill, returned - before) + all + Math.max(0, goesOn - tail);
-    fill += forward[near]! + send;
-    drain += inputGradient[near]! + (overlaps || stage > 0 ? send : 0);
+  for (const { near, far, toMiddle } of stages) {
+    const before = far * F(near) + (near + 1) * F(far);
+    nearBegins[near] = Math.max(first + before, returned) + toMiddle * (I(far) + W(far) + F(far));
+    first += forward[near]! + send;
     returned += inputGradient[far]! + send;
+  }
+  returned = nearBegins[pp / 2 - 1]! + pair[pp / 2 - 1]! + send;
+  for (const { near, far } of towardsEnd) {
+    farBegins[near] = Math.max(nearBegins[near]! + FB(near), returned);
+    returned = farBegins[near]! + pair[far]! + send;
+  }
+  /** When its last forward of the direction that begins near can begin. */
+  const lasts = new Float64Array(pp / 2);
+  let last = 0;
+  for (const { near, far } of stages) {
+    const more = microbatches / 2 - pp + near;
+    const own = more === 0 ? nearBegins[near]! : farBegins[near]! + more * FB(far) + (more - 1) * FB(near);
+    lasts[near] = Math.max(own, last);
+    last = lasts[near]! + pair[near]! + send;
+  }
+  const ofStages = new Float64Array(pp / 2);
+  for (const { near, far, toMiddle } of towardsEnd) {
+    const own = Math.max(lasts[near]! + FB(near), farBegins[near]!) + toMiddle * (FB(far) + B(far));
+    const begins = Math.max(own, last);
+    last = begins + pair[far]! + send;
+    // Backwards that are left.
+    const [wholeNear, wholeFar] = [Math.floor((near + 1) / 2), Math.ceil((near + 1) / 2)];
+    ofStages[near] =
+      begins +
+      FB(far) +
+      wholeNear * B(near) +
+      wholeFar * B(far) +
+      (pp / 2 - wholeNear) * (I(near) + W(near)) +
+      (near + 1 - wholeFar) * (I(far) + W(far));
+  }
+  let drain = 0;
+  for (const { near, far } of stages) {
+    // After its last gradient of an input a stage has some of weights left, while that one goes on to the end.
+    const tail = (near + 1) * Math.max(W(near), W(far));
+    const goesOn = near === 0 ? 0 : drain + W(0);
+    ofStages[near]! += Math.max(0, goesOn - tail);
+    drain += inputGradient[near]! + (overlaps || near > 0 ? send : 0);
   }
   return { seconds: Math.max(...ofStages), throughHead: 0, ofStages };
 }
 
-/** Of all that a stage of the first half does, and of its forwards before its first backward. */
-function busySeconds(
-  { pp, microbatches, send, overlaps }: BothWays,
-  { forward, backward, inputGradient, weightGradient, pair }: BothWaysSeconds,
-  stage: number,
-): { readonly before: number; readonly all: number } {
-  const [near, far] = [stage, pp - 1 - stage];
-  const half = microbatches / 2;
+/** Of works as in schedule/dual-pipe.ts, with messages that their stage waits for. */
+function withSends({ pp, send, overlaps }: BothWays, { forward, backward, inputGradient, pair }: BothWaysSeconds) {
   const busy = overlaps ? 0 : send;
-  const says = (place: number, ways: 1 | -1) => (place === (ways === 1 ? pp - 1 : 0) ? 0 : busy);
-  // As in schedule/dual-pipe.ts.
-  const toMiddle = pp / 2 - 1 - stage;
-  const steady = half - pp + stage + 1;
-  const [wholeNear, wholeFar] = [Math.floor((stage + 1) / 2), toMiddle + Math.ceil((stage + 1) / 2)];
-  const halvesOf = (place: number) => inputGradient[place]! + weightGradient[place]!;
-  const alone =
-    far * forward[near]! +
-    (stage + 1 + toMiddle) * forward[far]! +
-    wholeNear * backward[near]! +
-    wholeFar * backward[far]! +
-    (half - steady - toMiddle - wholeNear) * halvesOf(near) +
-    (half - steady - wholeFar) * halvesOf(far);
-  const messages = half * (says(near, 1) + says(near, -1) + says(far, 1) + says(far, -1));
+  const back = (place: number) => (place > 0 ? busy : 0);
+  const on = (place: number) => (place < pp - 1 ? busy : 0);
   return {
-    before: far * (forward[near]! + says(near, 1)) + (stage + 1) * (forward[far]! + says(far, 1)),
-    all: alone + steady * pair[near]! + (steady + toMiddle) * pair[far]! + messages,
+    F: (place: number) => forward[place]! + on(place),
+    B: (place: number) => backward[place]! + back(place),
+    I: (place: number) => inputGradient[place]! + back(place),
+    /** A forward there side by side with a backward of the place opposite. */
+    FB: (place: number) => pair[place]! + 2 * on(place),
   };
 }

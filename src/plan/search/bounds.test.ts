@@ -73,15 +73,14 @@ test.each(tasks)('%s: no bound is above what is predicted', { timeout: 120_000 }
       const drawn = <T>(all: readonly T[], at: number): T => all[at % all.length]!;
       const grid = drawn(grids, ofGrid);
       const shared = { ...grid, sharing: drawn(sharingsOf(grid), ofSharing) };
-      const leaves = bounds.ofLeaves(shared, any);
-      const rough = bounds
-        .ofCuts(shared, any)
-        .flatMap(({ least, leaves }) =>
-          leaves().map((leaf) => ({ 'of its cut': least, 'of it, not traced': leaf.least })),
-        );
+      const cuts = bounds.ofCuts(shared, any);
+      const leaves = cuts.flatMap((cut) => cut.leaves());
+      const rough = cuts.flatMap(({ least, rough }) =>
+        rough().map((leaf) => ({ 'of its cut': least, 'of it, not traced': leaf.least })),
+      );
       const bounded = drawn(leaves, ofLeaf);
       const levels: Record<string, StepFigures> = {
-        'of products': bounds.ofProducts(grid, any)!,
+        'of its kind': bounds.ofKind(grid),
         'of kernels': bounds.ofKernels(grid, any)!,
         'of its grid': bounds.ofGrid(grid, any)!,
         'of what it shares out': bounds.ofShared(shared, any)!,

@@ -4,22 +4,24 @@ import type { PartName } from '../../model/params.ts';
 import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
 import { keptBesides } from '../training/held-besides.ts';
+import type { BoundedLeaf } from './bounded-leaf.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
-import { givingOf } from './ease.ts';
 import { easedLeaf, easesWithin } from './eased-leaves.ts';
 import {
   type CutBy,
-  type FirstElements,
-  type FirstState,
-  firstState,
+  evenGrid,
+  type LeastHeld,
   leastFinishing,
   leastGrid,
+  leastHeld,
+  type ModelElements,
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
-import { type BoundedLeaf, boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
+import { boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
 import { type LeastCut, type LeastCuts, leastCuts } from './least-cuts.ts';
+import { type Giving, givingAtMost } from './least-giving.ts';
 import { leastKernels } from './least-kernels.ts';
 import { leastParts, type PartsOfKind } from './least-parts.ts';
 import { type AlikeLayers, alikeLayers, tokensOf } from './least-products.ts';
@@ -53,9 +55,9 @@ import {
 import { tensorSeconds } from './tensor-seconds.ts';
 
 export interface Bounds {
-  /** Of every split of a grid, by its products, sums over tp and parameters alone; undefined: they are sure not to fit in `usableBytes`. */
-  readonly ofProducts: (grid: Grid, usableBytes: number) => StepFigures | undefined;
-  /** The same with attention. */
+  /** Of every grid of a kind, by its products, attention and sums over tp alone, as if no stage ever waited. */
+  readonly ofKind: (grid: Grid) => StepFigures;
+  /** Of every split of a grid, by the same and its parameters; undefined: they are sure not to fit in `usableBytes`. */
   readonly ofKernels: (grid: Grid, usableBytes: number) => StepFigures | undefined;
   /** The same by all that its layers do and keep at least, whatever it shares out. */
   readonly ofGrid: (grid: Grid, usableBytes: number) => StepFigures | undefined;
@@ -63,9 +65,7 @@ export interface Bounds {
   readonly ofShared: (grid: SharedGrid, usableBytes: number) => StepFigures | undefined;
   /** The same of each way to cut its layers. */
   readonly ofCuts: (grid: SharedGrid, usableBytes: number) => BoundedCut[];
-  /** Of each by what its parts are known to do; those that are sure not to fit in `usableBytes` are left out. */
-  readonly ofLeaves: (grid: SharedGrid, usableBytes: number) => BoundedLeaf[];
-  /** And with its schedule played; undefined: what it gives up is not enough. */
+  /** Of a split with its schedule played; undefined: what it gives up is not enough. */
   readonly ofPlayed: (leaf: BoundedLeaf, usableBytes: number) => BoundedLeaf | undefined;
   /** In place of one that does not fit, the same with something given up for room. */
   readonly ofEased: (leaf: BoundedLeaf, usableBytes: number) => BoundedLeaf[];
@@ -75,7 +75,9 @@ export interface Bounds {
 
 export interface BoundedCut {
   readonly least: StepFigures;
-  /** Of each of its splits by what its parts do at least, without tracing them. */
+  /** Of each of its splits by what its parts do at least, without tracing them; those that are sure not to fit are left out. */
+  readonly rough: () => BoundedLeaf[];
+  /** The same by what its parts are known to do. */
   readonly leaves: () => BoundedLeaf[];
 }
 
@@ -99,24 +101,24 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   const sample = samplerOf(task, all);
   const kernels = leastKernels(task, least, sample);
   const partsOf = leastParts(task, least, sample.part, kernels, elementsOf);
-  /** Of parameters what every layer has, and the embedding. */
-  const leasts = new Map<number, FirstElements>();
-  const leastsOf = (grid: Grid) =>
-    remember(leasts, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (hasEndsApart(grid) ? 1 : 0), () => {
-      const all = layers.map(({ layer }) => elementsOf(grid, 'block', layer));
-      const least = (of: keyof PartElements) => Math.min(...all.map((each) => each[of]));
-      const layer = { own: least('own'), alike: least('alike'), experts: least('experts') };
-      return { layer, embedding: elementsOf(grid, 'embedding') };
-    });
-  const giving = givingOf(task, mayGive);
+  const wholes = new Map<number, ModelElements>();
+  const modelElements = (grid: Grid): ModelElements =>
+    remember(wholes, 2 * (grid.kind.tp * largestAxis + grid.kind.ep) + (hasEndsApart(grid) ? 1 : 0), () => ({
+      layers: layers.map(({ layer, count }) => ({ each: elementsOf(grid, 'block', layer), count })),
+      embedding: elementsOf(grid, 'embedding'),
+      head: elementsOf(grid, 'head'),
+    }));
+  /** Of parameters what every layer has. */
+  const leastLayer = once(({ layers }: ModelElements): PartElements => {
+    const least = (of: keyof PartElements) => Math.min(...layers.map(({ each }) => each[of]));
+    return { own: least('own'), alike: least('alike'), experts: least('experts') };
+  });
   /** Of as many devices, cp and dp share out what is left. */
-  const states = new Map<number, Map<number, FirstState>>();
+  const states = new Map<number, Map<number, LeastHeld>>();
   const stateOf = (grid: Grid, sharing: Sharing) => {
     const { tp, ep } = grid.kind;
-    const ofRanks = remember(states, tp * (task.cluster.devices + 1) + ep, () => new Map<number, FirstState>());
-    return remember(ofRanks, 4 * pipeKey(grid) + sharing, () =>
-      firstState(task, grid, sharing, leastsOf(grid), giving.optimizer),
-    );
+    const ofRanks = remember(states, tp * (task.cluster.devices + 1) + ep, () => new Map<number, LeastHeld>());
+    return remember(ofRanks, 4 * pipeKey(grid) + sharing, () => leastHeld(task, grid, sharing, modelElements(grid)));
   };
   const counted = new Map<number, Map<number, LeastCuts>>();
   const cutsFor = (grid: Grid) => {
@@ -129,28 +131,48 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
       ),
     );
   };
-  const cutBy = (grid: Grid, sharing: Sharing, kept: number, usableBytes: number): CutBy => {
-    const isLess = giving.activations || giving.layers(grid.kind);
-    return { grid, state: stateOf(grid, sharing), kept: isLess ? 0 : kept, usableBytes };
-  };
+  const { offload } = task;
+  const onHost = offload?.optimizer ?? false;
+  const given = mayGive ? givingAtMost(task) : undefined;
+  const cutBy = (
+    grid: Grid,
+    sharing: Sharing,
+    kept: () => number,
+    usableBytes: number,
+    anew: Giving['anew'] = [],
+  ): CutBy => ({
+    grid,
+    state: stateOf(grid, sharing),
+    // Of what is moved in any case nobody knows how much is held.
+    kept: offload && offload.activations > 0 ? 0 : kept(),
+    usableBytes,
+    onHost,
+    ...(given ? { giving: anew.length > 0 ? { ...given, anew } : given } : {}),
+  });
+  const named = once(() => new Map(all.map((kind) => [Object.values(kind).join(), kind])));
+  /** Of layers that compute anew where a kind's do not: by each policy. */
+  const anewOf = (kind: Kind, workOf: (kind: Kind) => LeastWork): Giving['anew'] =>
+    mayGive && kind.recompute === 'none'
+      ? (['selective', 'full'] as const).map((recompute) => {
+          const alike = () => named().get(Object.values({ ...kind, recompute }).join())!;
+          return { each: () => workOf(alike()).each, kept: () => ofKind(alike()).kept() };
+        })
+      : [];
 
   const talkOf = tensorSeconds(task, model);
   /** What kinds of as many tokens have in common, whatever their attention does. */
-  const products = new Map<string, { readonly ofLayers: readonly LayerWork[]; readonly work: LeastWork }>();
-  const productsOf = (kind: Kind) => {
+  const products = new Map<string, readonly LayerWork[]>();
+  const productsOf = (kind: Kind): readonly LayerWork[] => {
     const { tp, sp, ep, recompute } = kind;
-    return remember(products, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () => {
-      const ofLayers = productWork(layers, kind, kernels, talkOf(kind));
-      return { ofLayers, work: workOfLayers(ofLayers, kernels.head(kind)) };
-    });
+    return remember(products, `${tp} ${sp} ${ep} ${recompute} ${tokensOf(task, kind)}`, () =>
+      productWork(layers, kind, kernels, talkOf(kind)),
+    );
   };
   /** Of a kind of which nothing is shared out. */
   const unshared = new Map<Kind, UnsharedKind>();
   const ofKind = (kind: Kind): UnsharedKind =>
     remember(unshared, kind, () => {
-      const ofKernels = once(() =>
-        workOfLayers(withAttention(productsOf(kind).ofLayers, kind, kernels), kernels.head(kind)),
-      );
+      const ofKernels = once(() => workOfLayers(withAttention(productsOf(kind), kind, kernels), kernels.head(kind)));
       const parts = once(() => partsOf({ kind, pp: 1, dp: 1, microbatches: 1, sharing: 0 }));
       const kept = once(() => {
         const scenario = { ...task, layout: kindLayout(kind), microBatch: kind.microBatch, microbatches: 1 };
@@ -167,13 +189,15 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     });
   const sharedParts = (grid: SharedGrid) => (grid.sharing === 0 ? ofKind(grid.kind).parts() : partsOf(grid));
   const boundsOfCuts = (grid: SharedGrid, usableBytes: number) => {
-    const { parts, work: workBy, kept } = ofKind(grid.kind);
     const secondsOf = secondsIn(grid);
-    const alone = () => workBy(secondsOf);
-    const shared = once(() => sharedParts(grid));
-    const work = grid.sharing === 0 ? alone : once(() => sharedWork(layers, alone(), parts(), shared(), secondsOf));
-    const after = once(() => leastFinishing(task, grid, work(), leastsOf(grid).layer, partsOf(grid).costs));
-    const by = cutBy(grid, grid.sharing, kept(), usableBytes);
+    const workOf = once((kind: Kind) => {
+      const { parts, work } = ofKind(kind);
+      const alone = work(secondsOf);
+      return grid.sharing === 0 ? alone : sharedWork(layers, alone, parts(), sharedParts({ ...grid, kind }), secondsOf);
+    });
+    const work = () => workOf(grid.kind);
+    const after = once(() => leastFinishing(task, grid, work(), leastLayer(modelElements(grid)), partsOf(grid).costs));
+    const by = cutBy(grid, grid.sharing, ofKind(grid.kind).kept, usableBytes, anewOf(grid.kind, workOf));
     return (cuts: readonly LeastCut[]) => leastGrid(cuts, by, software, work, after);
   };
   const expanding = (grid: SharedGrid, known: KnownKind, usableBytes: number): Expanding => ({
@@ -181,28 +205,28 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
   });
   const traced = (grid: SharedGrid) => remember(kinds, kindKey(grid), () => knowKind(task, grid, model));
   return {
-    ofProducts: (grid, usableBytes) =>
-      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, () => productsOf(grid.kind).work),
+    ofKind: (grid) => evenGrid(grid, ofKind(grid.kind).ofKernels()),
     ofKernels: (grid, usableBytes) =>
-      leastGrid(cutsFor(grid).least, cutBy(grid, 3, 0, usableBytes), software, ofKind(grid.kind).ofKernels),
+      leastGrid(cutsFor(grid).least, cutBy(grid, 3, nothing, usableBytes), software, ofKind(grid.kind).ofKernels),
     ofGrid(grid, usableBytes) {
       const { work, kept } = ofKind(grid.kind);
-      const by = cutBy(grid, 3, kept(), usableBytes);
-      return leastGrid(cutsFor(grid).least, by, software, () => work(secondsIn(grid)));
+      const secondsOf = secondsIn(grid);
+      const anew = anewOf(grid.kind, (kind) => ofKind(kind).work(secondsOf));
+      const by = cutBy(grid, 3, kept, usableBytes, anew);
+      return leastGrid(cutsFor(grid).least, by, software, () => work(secondsOf));
     },
     ofShared: (grid, usableBytes) => boundsOfCuts(grid, usableBytes)(cutsFor(grid).least),
     ofCuts(grid, usableBytes) {
       const { each } = cutsFor(grid);
       const leastOf = boundsOfCuts(grid, usableBytes);
-      const leavesOf = once(() =>
-        boundedLeaves(expanding(grid, leastKind(task, grid, sharedParts(grid)), usableBytes)),
-      );
+      const leavesBy = (known: () => KnownKind) => once(() => boundedLeaves(expanding(grid, known(), usableBytes)));
+      const rough = leavesBy(() => leastKind(task, grid, sharedParts(grid)));
+      const leaves = leavesBy(() => traced(grid));
       return plansFor(grid).flatMap((plan, at) => {
         const least = leastOf([each[at]!]);
-        return least ? [{ least, leaves: () => leavesOf()(plan) }] : [];
+        return least ? [{ least, rough: () => rough()(plan), leaves: () => leaves()(plan) }] : [];
       });
     },
-    ofLeaves: (grid, usableBytes) => plansFor(grid).flatMap(boundedLeaves(expanding(grid, traced(grid), usableBytes))),
     ofPlayed(bounded, usableBytes) {
       const { grid, cut, schedule } = bounded.leaf;
       const layout = { pp: grid.pp, virtual: cut.virtual, schedule };
@@ -230,6 +254,8 @@ interface UnsharedKind {
   readonly work: (secondsOf: LeastSeconds) => LeastWork;
   readonly kept: () => number;
 }
+
+const nothing = () => 0;
 
 /** Side by side with backwards of the other direction forwards hide exchanges of experts. */
 const secondsIn = ({ isBothWays, kind }: Grid): LeastSeconds =>

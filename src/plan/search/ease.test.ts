@@ -28,7 +28,9 @@ function someLayouts(task: SearchTask, most: number): TrainingScenario[] {
   const bounds = boundsOf(task, fittedCosts, kindsOf(grids), false);
   const all = grids.flatMap((grid) =>
     sharingsOf(grid).flatMap((sharing) =>
-      bounds.ofLeaves({ ...grid, sharing }, Number.POSITIVE_INFINITY).map(({ leaf }) => leafScenario(task, leaf)),
+      bounds
+        .ofCuts({ ...grid, sharing }, Number.POSITIVE_INFINITY)
+        .flatMap((cut) => cut.rough().map(({ leaf }) => leafScenario(task, leaf))),
     ),
   );
   return all.filter((_, at) => at % Math.ceil(all.length / most) === 0);
@@ -124,15 +126,14 @@ test('no bound of one that gives up something is above what is predicted of it',
         for (const sharing of sharingsOf(grid)) {
           const shared = { ...grid, sharing };
           const coarse = [
-            bounds.ofProducts(grid, usable),
+            bounds.ofKind(grid),
             bounds.ofKernels(grid, usable),
             bounds.ofGrid(grid, usable),
             bounds.ofShared(shared, usable),
           ];
-          const rough = bounds
-            .ofCuts(shared, usable)
-            .flatMap(({ least, leaves }) => leaves().map((leaf) => [least, leaf]));
-          const leaves = bounds.ofLeaves(shared, usable);
+          const cuts = bounds.ofCuts(shared, usable);
+          const rough = cuts.flatMap(({ least, rough }) => rough().map((leaf) => [least, leaf]));
+          const leaves = cuts.flatMap((cut) => cut.leaves());
           for (const bounded of [...leaves, ...leaves.flatMap((leaf) => bounds.ofEased(leaf, usable))]) {
             const { leaf } = bounded;
             if (!leaf.ease) continue;

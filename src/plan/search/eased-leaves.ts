@@ -4,19 +4,14 @@ import type { LiveProfile, WorkKind } from '../summary/summary.ts';
 import { liveBesideHost } from '../training/offload-memory.ts';
 import { besideCopies, copyRate, hostOptimizerSeconds } from '../training/offload-time.ts';
 import { memoryOf, sharesOf } from '../training/stage-memory.ts';
+import type { BoundedLeaf, Held, StageState } from './bounded-leaf.ts';
 import type { StagePlan } from './cut-plan.ts';
 import { type Amounts, allOfThem, easesOf, fewest, hundredthsOf, nothingGiven } from './ease.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
-import type { BoundedLeaf, StageState } from './leaf-bounds.ts';
 import { withMessages } from './least-memory.ts';
+import { betterKnown } from './objective.ts';
 import { type Order, playedPeak, workIndex } from './played-span.ts';
 import { type Ease, foldedSize, type Leaf, type SearchTask } from './task.ts';
-
-/** Of the stages that hold most: their state, and bytes of their activations. */
-export interface Held {
-  readonly state: StageState;
-  readonly activations: number;
-}
 
 /** Bytes that a layout holds at least. Of activations that it need not hold, nothing. */
 export function leastRoom(task: SearchTask, held: readonly Held[], ease?: Ease): number {
@@ -54,11 +49,7 @@ export function easedLeaf(task: SearchTask, whole: BoundedLeaf, ease: Ease): Bou
   return {
     ...whole,
     leaf: { ...leaf, ease },
-    least: {
-      ...least,
-      stepSeconds: Math.max(least.stepSeconds, span + after),
-      memoryBytes: leastRoom(task, held, ease),
-    },
+    least: betterKnown(least, Math.max(least.stepSeconds, span + after), leastRoom(task, held, ease)),
     after,
   };
 }

@@ -11,37 +11,40 @@ export interface Heap<T> {
 export function createHeap<T>(keyOf: (item: T) => number): Heap<T> {
   const items: T[] = [];
   const keys: number[] = [];
-  const swap = (a: number, b: number): void => {
-    [items[a], items[b]] = [items[b]!, items[a]!];
-    [keys[a], keys[b]] = [keys[b]!, keys[a]!];
+  const put = (at: number, item: T, key: number): void => {
+    items[at] = item;
+    keys[at] = key;
   };
   return {
     get size() {
       return items.length;
     },
     push(item) {
-      let at = items.push(item) - 1;
-      keys.push(keyOf(item));
-      for (let above = (at - 1) >> 1; at > 0 && keys[above]! > keys[at]!; above = (at - 1) >> 1) {
-        swap(at, above);
+      const key = keyOf(item);
+      let at = items.length;
+      // What is above and more moves down.
+      for (let above = (at - 1) >> 1; at > 0 && keys[above]! > key; above = (at - 1) >> 1) {
+        put(at, items[above]!, keys[above]!);
         at = above;
       }
+      put(at, item, key);
     },
     pop() {
-      if (items.length === 0) return undefined;
-      swap(0, items.length - 1);
-      const least = items.pop()!;
-      keys.pop();
+      const least = items[0];
+      const item = items.pop();
+      const key = keys.pop();
+      if (items.length === 0) return least;
       let at = 0;
+      // What is below and less moves up.
       for (;;) {
-        const [left, right] = [2 * at + 1, 2 * at + 2];
-        let next = at;
-        if (left < items.length && keys[left]! < keys[next]!) next = left;
-        if (right < items.length && keys[right]! < keys[next]!) next = right;
-        if (next === at) return least;
-        swap(at, next);
+        let next = 2 * at + 1;
+        if (next + 1 < items.length && keys[next + 1]! < keys[next]!) next += 1;
+        if (next >= items.length || keys[next]! >= key!) break;
+        put(at, items[next]!, keys[next]!);
         at = next;
       }
+      put(at, item!, key!);
+      return least;
     },
   };
 }

@@ -7,23 +7,24 @@ import { elements } from '../../program/program.ts';
 import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import { traceSettings } from '../../step/settings.ts';
-import type { CountedTalk, LiveProfile, StateBytes } from '../summary/summary.ts';
+import type { LiveProfile, StateBytes } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { hostOptimizerSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
 import { allSeconds } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
 import { withHidden } from '../training/side-by-side.ts';
-import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
+import { dataSeconds, dataTalk, optimizerSeconds, type TalkWindow } from '../training/stage-time.ts';
 import { bothWaysSeconds, bothWaysSpan } from './both-ways-span.ts';
+import type { BoundedLeaf, Held, StageState } from './bounded-leaf.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
-import { type Amounts, nothingGiven } from './ease.ts';
-import { chunksGiving, easesWithin, type Held, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
+import { nothingGiven } from './ease.ts';
+import { chunksGiving, easesWithin, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
 import { finishingTalk } from './least-talk.ts';
-import type { StepFigures } from './objective.ts';
+import { betterKnown } from './objective.ts';
 import { addElements, type PartElements } from './part-elements.ts';
 import { type Order, type PlayedSeconds, playedPeak, playedSpan, workIndex } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
@@ -37,19 +38,6 @@ import {
   type SharedGrid,
   sharedLayout,
 } from './task.ts';
-
-export interface BoundedLeaf {
-  readonly leaf: Leaf;
-  readonly plan: CutPlan;
-  readonly least: StepFigures;
-  /** Seconds of the schedule at least, and of what comes after it. */
-  readonly span: number;
-  readonly after: number;
-  /** By stage of `plan.fullest`, of a layout that gives up nothing. */
-  readonly held: readonly Held[];
-  /** Of what it gives up, as far as that is known. */
-  readonly given: Amounts;
-}
 
 export interface Expanding {
   readonly task: SearchTask;
@@ -91,12 +79,19 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
           grid,
           plan.chunks.map((range) => known.chunk(range)),
         );
+        const { leastKernels } = chunks;
         span ??= spanOf(expanding, plan, schedule, chunks, send);
         const [seconds, after] = known.isLeast
           ? leastStep(expanding, plan, span, chunks, schedule, states, costs)
           : knownStep(expanding, plan, span, chunks, states, costs);
-        const computeSeconds = foldedSize(grid).microbatches * chunks.leastKernels(schedule);
-        const least = { stepSeconds: seconds, computeSeconds, memoryBytes };
+        const least = {
+          stepSeconds: seconds,
+          memoryBytes,
+          // Asked for where energy is what counts.
+          get computeSeconds() {
+            return foldedSize(grid).microbatches * leastKernels(schedule);
+          },
+        };
         found.push({ leaf, plan, least, span: span.seconds, after, held, given: nothingGiven });
       }
     }
@@ -129,7 +124,7 @@ function knownStep(
 function secondsAfter(
   task: SearchTask,
   states: readonly StageState[],
-  windows: readonly Window[],
+  windows: readonly TalkWindow[],
   costs: TrainingCosts,
   onHost: boolean,
 ): number {
@@ -158,29 +153,16 @@ function leastStep(
   let [most, sure] = [0, 0];
   for (const [i, { stage }] of fullest.entries()) {
     const { talk, optimizer } = states[i]!;
-    const beside = (window: Window) => optimizer + dataSeconds(talk, costs, task.software, window).exposed;
-    const hidden = beside(schedule === 'zb-h1' ? halves(stage) : works(stage));
+    const { exposed } = dataTalk(talk, costs, task.software);
+    const hidden = optimizer + exposed(schedule === 'zb-h1' ? halves(stage) : works(stage));
     const own = areAlike && stage < grid.pp - 1 ? span.seconds : span.ofStages[stage]!;
     most = Math.max(most, own + hidden, areAlike ? span.throughHead + hidden : 0);
-    sure = Math.max(sure, beside(everything));
+    sure = Math.max(sure, optimizer + exposed(everything));
   }
   return [Math.max(most, span.seconds + sure), sure];
 }
 
-/** Seconds of one microbatch. */
-interface Window {
-  readonly forward: number;
-  readonly backward: number;
-}
-
-const everything: Window = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };
-
-/** What a stage with these parts holds from step to step, and what that takes after the microbatches. */
-export interface StageState {
-  readonly bytes: StateBytes;
-  readonly talk: readonly CountedTalk[];
-  readonly optimizer: number;
-}
+const everything: TalkWindow = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };
 
 function stageStates({ task, grid, elementsOf }: Expanding): (parts: StagePlan['parts'], zero: Zero) => StageState {
   const widths = widthsOf(task.formats);
@@ -248,7 +230,7 @@ export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Or
     onHost,
   );
   const stepSeconds = Math.max(least.stepSeconds, span + after);
-  return { ...bounded, least: { ...least, stepSeconds, memoryBytes }, span, after, held, given };
+  return { ...bounded, least: betterKnown(least, stepSeconds, memoryBytes), span, after, held, given };
 }
 
 function workSeconds(chunk: Chunk, work: WorkKind): number {
@@ -291,11 +273,11 @@ interface ChunkSeconds {
   readonly backward: Float64Array;
   readonly all: readonly Chunk[];
   /** What runs beside the talk of gradients and parameters: kernels of one microbatch. */
-  readonly kernels: (stage: number) => Window;
+  readonly kernels: (stage: number) => TalkWindow;
   /** At most: all that is done of one, whatever is beside it. */
-  readonly works: (stage: number) => Window;
+  readonly works: (stage: number) => TalkWindow;
   /** The same of backwards in halves. */
-  readonly halves: (stage: number) => Window;
+  readonly halves: (stage: number) => TalkWindow;
   /** Of the stage that has least. Halves hide less talk, which slows kernels, than a backward does that is whole. */
   readonly leastKernels: (schedule: RuledSchedule) => number;
 }

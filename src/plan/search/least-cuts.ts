@@ -27,6 +27,8 @@ export interface LeastCut {
   readonly first: number;
   /** The same, of each as many as it has microbatches under way at its first backward. */
   readonly firstKept: number;
+  /** Microbatches under way then in the chunk that has most. */
+  readonly firstMost: number;
 }
 
 /** Of ways to cut layers, each; and of them those that are not at least as much in everything as another one. */
@@ -60,18 +62,24 @@ function countCut({ virtual, sizes }: Cut, grid: CountedGrid, software: Software
     meanBefore: stages.reduce((sum, { before }) => sum + before, 0) / count,
     least: Math.min(...stages.map(({ own }) => own)),
     first: stages[0]!.own,
-    firstKept: firstKept(sizes, virtual, grid),
+    ...firstKept(sizes, virtual, grid),
   };
 }
 
 /** Of all other orders 1F1B has fewest under way. */
-function firstKept(sizes: readonly number[], virtual: number, { pp, microbatches, isBothWays }: CountedGrid): number {
-  if (isBothWays) return pp * sizes[0]! + sizes[pp - 1]!;
+function firstKept(
+  sizes: readonly number[],
+  virtual: number,
+  { pp, microbatches, isBothWays }: CountedGrid,
+): Pick<LeastCut, 'firstKept' | 'firstMost'> {
+  if (isBothWays) return { firstKept: pp * sizes[0]! + sizes[pp - 1]!, firstMost: pp };
   let kept = 0;
+  const counts: number[] = [];
   eachForward({ schedule: '1f1b', pp, virtual, microbatches }, 0, (chunk, count) => {
     kept += count * sizes[chunk * pp]!;
+    counts[chunk] = (counts[chunk] ?? 0) + count;
   });
-  return kept;
+  return { firstKept: kept, firstMost: Math.max(...counts) };
 }
 
 const isWithin = (a: StageLayers, b: StageLayers): boolean => a.before <= b.before && a.own <= b.own;
@@ -90,7 +98,8 @@ const exceedsCut = (a: LeastCut, b: LeastCut): boolean =>
   b.meanBefore <= a.meanBefore &&
   b.least <= a.least &&
   b.first <= a.first &&
-  b.firstKept <= a.firstKept;
+  b.firstKept <= a.firstKept &&
+  a.firstMost <= b.firstMost;
 
 function withoutExceeding<T>(all: readonly T[], exceeds: (a: T, b: T) => boolean): T[] {
   const left: T[] = [];

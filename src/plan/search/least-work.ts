@@ -7,7 +7,7 @@ import type { AlikeLayers } from './least-products.ts';
 import type { Kind } from './task.ts';
 import type { TensorSeconds } from './tensor-seconds.ts';
 
-interface LeastLayer {
+export interface LeastLayer {
   readonly forward: number;
   readonly backward: number;
   readonly both: number;
@@ -35,8 +35,26 @@ export interface LeastWork {
   readonly inputGradient: number;
   /** Of any one layer, each way and both. */
   readonly layer: LeastLayer;
+  /** Of layers that are built alike, both ways of each. */
+  readonly each: readonly AlikeSeconds[];
   /** Both ways. */
   readonly head: number;
+}
+
+export interface AlikeSeconds {
+  readonly count: number;
+  readonly both: number;
+}
+
+/** Of so many of them, those that take least. */
+export function quickest(each: readonly AlikeSeconds[], layers: number): number {
+  let [sum, left] = [0, layers];
+  for (const { count, both } of each.length > 1 ? each.toSorted((a, b) => a.both - b.both) : each) {
+    const taken = Math.min(left, count);
+    sum += taken * both;
+    left -= taken;
+  }
+  return sum;
 }
 
 /** Of layers that are built alike: seconds of each, as in `LeastWork`. */
@@ -56,15 +74,18 @@ export const productWork = (
   layers.map((alike) => {
     const { forward, inputGradient, weightGradient, again } = kernels.products(kind, alike.layer);
     const input = inputGradient + (kind.recompute === 'full' ? again : 0) + talk.backward;
-    return { ...alike, forward: forward + talk.forward, backward: input + weightGradient, inputGradient: input };
+    const { layer, count } = alike;
+    return { layer, count, forward: forward + talk.forward, backward: input + weightGradient, inputGradient: input };
   });
 
 export const withAttention = (all: readonly LayerWork[], kind: Kind, kernels: LeastKernels): LayerWork[] =>
   all.map((work) => {
     const { forward, backward } = kernels.attention(kind, work.layer);
     const back = backward + (kind.recompute === 'full' ? forward : 0);
+    const { layer, count } = work;
     return {
-      ...work,
+      layer,
+      count,
       forward: work.forward + forward,
       backward: work.backward + back,
       inputGradient: work.inputGradient + back,
@@ -81,7 +102,8 @@ export function workOfLayers(all: readonly LayerWork[], head: number): LeastWork
     sum.inputGradient += count * inputGradient;
     layer = leastOf(layer, forward, backward);
   }
-  return { ...sum, layer, head };
+  const each = all.map(({ count, forward, backward }) => ({ count, both: forward + backward }));
+  return { ...sum, layer, each, head };
 }
 
 /** Seconds of a part at least. */
@@ -109,10 +131,10 @@ export function leastWork(
     if (part.name === 'block') layer = leastOf(layer, own.forward, own.backward);
     return own.forward + own.backward;
   };
-  for (const { layer, count } of layers) add(part('block', layer), count);
+  const each = layers.map(({ layer, count }) => ({ count, both: add(part('block', layer), count) }));
   add(part('embedding', 0), 1);
   const head = add(part('head', 0), 1);
-  return { forward, backward, inputGradient, layer, head };
+  return { forward, backward, inputGradient, layer, each, head };
 }
 
 /** The same with gradients, and parameters too, shared out: of layers alone, which are most. */
@@ -125,12 +147,14 @@ export function sharedWork(
 ): LeastWork {
   let { forward, backward } = work;
   let least = noLayer;
+  const each: AlikeSeconds[] = [];
   for (const { layer, count } of layers) {
     const of = ({ part }: PartsOfKind, work: 'forward' | 'backward') => secondsOf(part('block', layer), work);
     const own = { forward: of(shared, 'forward'), backward: of(shared, 'backward') };
     forward += count * (own.forward - of(alone, 'forward'));
     backward += count * (own.backward - of(alone, 'backward'));
     least = leastOf(least, own.forward, own.backward);
+    each.push({ count, both: own.forward + own.backward });
   }
-  return { ...work, forward, backward, layer: least };
+  return { ...work, forward, backward, layer: least, each };
 }

@@ -11,11 +11,12 @@ import { widthsOf } from '../training/scenario.ts';
 import { memoryOf } from '../training/stage-memory.ts';
 import { dataSeconds, optimizerSeconds } from '../training/stage-time.ts';
 import { sizesByKind } from '../training/stages-by-kind.ts';
+import type { BoundedLeaf } from './bounded-leaf.ts';
 import { type Bounds, kindKey } from './bounds.ts';
 import { type CutPlan, cutPlans } from './cut-plan.ts';
 import { easesOf, givingOf, nothingGiven } from './ease.ts';
 import { besideOthers, type KnownKind, knowKind, leastKind, type PartOf, tracedParts } from './known-kind.ts';
-import { type BoundedLeaf, messageBytes } from './leaf-bounds.ts';
+import { messageBytes } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
 import { leastKernels } from './least-kernels.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
@@ -249,27 +250,19 @@ export function looseBounds(task: SearchTask, model: CostModel, all: readonly Ki
       });
     });
   };
-  // What is asked twice of the same grid.
-  const leaves = new WeakMap<SharedGrid, BoundedLeaf[]>();
-  const ofLeaves = (grid: SharedGrid): BoundedLeaf[] => {
-    const found = leaves.get(grid) ?? leavesOf(grid);
-    leaves.set(grid, found);
-    return found;
-  };
   const ofKernels = (grid: Grid): StepFigures => ({
     ...ofGrid({ ...grid, sharing: 0 }, layerKernels),
     memoryBytes: meanBytes({ ...grid, sharing: 3 }),
   });
   return {
-    ofProducts: ofKernels,
+    ofKind: () => ({ stepSeconds: 0, computeSeconds: 0, memoryBytes: 0 }),
     ofKernels,
     ofGrid: (grid) => ({
       ...ofGrid({ ...grid, sharing: 0 }, layerAtLeast),
       memoryBytes: meanBytes({ ...grid, sharing: 3 }),
     }),
     ofShared: (grid) => ofGrid(grid, layerAtLeast),
-    ofCuts: (grid) => ofLeaves(grid).map((leaf) => ({ least: leaf.least, leaves: () => [leaf] })),
-    ofLeaves,
+    ofCuts: (grid) => leavesOf(grid).map((leaf) => ({ least: leaf.least, rough: () => [leaf], leaves: () => [leaf] })),
     ofPlayed: (leaf) => leaf,
     ofEased: (leaf) => giveUp(leaf),
     countLeaves(grid, sharing) {

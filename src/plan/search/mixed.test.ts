@@ -94,12 +94,12 @@ test.each(cases)('%s: no layout is below its bounds', { timeout: 600_000 }, (_, 
     for (const sharing of sharingsOf(grid)) {
       const shared = { ...grid, sharing };
       const coarse = [
-        bounds.ofProducts(grid, any)!,
+        bounds.ofKind(grid),
         bounds.ofKernels(grid, any)!,
         bounds.ofGrid(grid, any)!,
         bounds.ofShared(shared, any)!,
       ];
-      for (const { leaf, least } of bounds.ofLeaves(shared, any)) {
+      for (const { leaf, least } of bounds.ofCuts(shared, any).flatMap((cut) => cut.leaves())) {
         const scenario = leafScenario(task, leaf);
         const exact = figuresOf(predictTraining(scenario, fittedCosts));
         for (const [level, each] of [...coarse, least].entries())

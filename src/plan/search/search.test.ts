@@ -43,14 +43,14 @@ function judgeAll({ task, objective }: PlannerCase): Judged[] {
       const shared = { ...grid, sharing };
       const all = Number.POSITIVE_INFINITY;
       const coarse = [
-        bounds.ofProducts(grid, all)!,
+        bounds.ofKind(grid),
         bounds.ofKernels(grid, all)!,
         bounds.ofGrid(grid, all)!,
         bounds.ofShared(shared, all)!,
       ];
       const cuts = bounds.ofCuts(shared, all);
-      const rough = cuts.flatMap(({ least, leaves }) => leaves().map((leaf) => [least, leaf.least]));
-      const leaves = bounds.ofLeaves(shared, all);
+      const rough = cuts.flatMap(({ least, rough }) => rough().map((leaf) => [least, leaf.least]));
+      const leaves = cuts.flatMap((cut) => cut.leaves());
       expect(leaves).toHaveLength(bounds.countLeaves(grid, sharing));
       return leaves.map((bounded, at): Judged => {
         const scenario = leafScenario(task, bounded.leaf);

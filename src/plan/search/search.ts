@@ -7,13 +7,13 @@ import { fitsAll, usableBytes } from '../training/fits.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import type { TrainingPrediction, TrainingScenario } from '../training/scenario.ts';
 import { selectionTakesLonger } from '../training/selection.ts';
-import { type Bounds, boundsOf } from './bounds.ts';
+import type { BoundedLeaf } from './bounded-leaf.ts';
+import { type BoundedCut, type Bounds, boundsOf } from './bounds.ts';
 import { settle } from './ease.ts';
 import { createHeap } from './heap.ts';
-import type { BoundedLeaf } from './leaf-bounds.ts';
 import { looseBounds } from './loose-bounds.ts';
 import { figuresOf, type ObjectiveName, objectiveValue, type StepFigures } from './objective.ts';
-import { gridsOf, kindsOf, pipeKey, sharingsOf } from './space.ts';
+import { type AlikeKinds, alikeKinds, type GridSize, gridsOfKind, pipeKey, sharingsOf } from './space.ts';
 import { type Grid, type Kind, type SearchTask, type SharedGrid, sharings } from './task.ts';
 
 export interface SearchOptions {
@@ -37,6 +37,8 @@ export interface SearchResult {
   /** Layouts in the space, and of them those that bounds ruled out. */
   readonly judged: number;
   readonly pruned: number;
+  /** Those that do not fit were looked at with something given up for room too. */
+  readonly mayGive: boolean;
 }
 
 /** Of a search that goes on: of so many grids, those that have been looked at; the others are bounded to be no better than `bound`. */
@@ -48,49 +50,58 @@ export interface Searching {
 }
 
 /**
- * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; where the least memory is asked for, only if none fits
- * without.
+ * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; only if none fits without, where the least memory is asked
+ * for, or there are too many to look at them all with what they may give up.
  */
 export function* searchLayouts(
   task: SearchTask,
   model: CostModel,
   options: SearchOptions,
 ): Generator<Searching, SearchResult, void> {
-  if (options.objective !== 'memory') return yield* searchAll(task, model, options, true);
-  const whole = yield* searchAll(task, model, options, false);
-  return whole.found.length > 0 ? whole : yield* searchAll(task, model, options, true);
+  const kinds = alikeKinds(task);
+  const asked = { task, model, options, kinds };
+  if (options.objective !== 'memory' && countGrids(kinds) <= mostGridsGiving) return yield* searchAll(asked, true);
+  const whole = yield* searchAll(asked, false);
+  return whole.found.length > 0 ? whole : yield* searchAll(asked, true);
+}
+
+/** Of more the search takes minutes, and more memory than a process has. */
+const mostGridsGiving = 400_000;
+
+const countGrids = (all: readonly AlikeKinds[]): number =>
+  all.reduce((sum, { kinds, sizes }) => sum + kinds.length * sizes.length, 0);
+
+interface Searched {
+  readonly task: SearchTask;
+  readonly model: CostModel;
+  readonly options: SearchOptions;
+  readonly kinds: readonly AlikeKinds[];
 }
 
 function* searchAll(
-  task: SearchTask,
-  model: CostModel,
-  options: SearchOptions,
+  { task, model, options, kinds }: Searched,
   mayGive: boolean,
 ): Generator<Searching, SearchResult, void> {
   const { objective, top, known = [] } = options;
   const usable = Math.min(...kindsOfDevices(task.cluster).map(usableBytes));
   const worthOf = (figures: StepFigures) => objectiveValue(objective, task.cluster, figures);
-  const grids = gridsOf(task);
   const isMixed = kindsOfDevices(task.cluster).length > 1;
-  const bounds = (isMixed ? looseBounds : boundsOf)(task, model, kindsOf(grids), mayGive);
+  const bounds = (isMixed ? looseBounds : boundsOf)(
+    task,
+    model,
+    kinds.flatMap((alike) => alike.kinds),
+    mayGive,
+  );
   const open = createHeap<Node>((node) => node.value);
-  const leastOf = (ofKind: readonly Grid[], bound: 'ofProducts' | 'ofKernels'): number =>
-    ofKind.reduce((value, grid) => {
-      const least = bounds[bound](grid, usable);
-      return least ? Math.min(value, roundedDown * worthOf(least)) : value;
-    }, Number.POSITIVE_INFINITY);
-  const kernels = new Map<string, number>();
-  const leastKernels = (ofKind: readonly Grid[]): number => {
-    const { kind } = ofKind[0]!;
-    return remember(kernels, `${kind.cpMode} ${productsName(kind, task)}`, () => leastOf(ofKind, 'ofKernels'));
-  };
-  for (const kinds of alikeKinds(grids, task)) {
-    const value = leastOf(kinds[0]!, 'ofProducts');
-    if (value < Number.POSITIVE_INFINITY) for (const ofKind of kinds) open.push({ value, ofKind });
-  }
+  for (const all of kinds)
+    for (const alike of byKernels(all, task)) {
+      const [any] = gridsOfKind(alike.kinds[0]!, alike.sizes);
+      open.push({ value: roundedDown * worthOf(bounds.ofKind(any!)), alike });
+    }
+  const grids = countGrids(kinds);
   const found: Found[] = [...known];
   let [predicted, looked, nodes] = [0, 0, 0];
-  const searching = (bound: number): Searching => ({ grids: grids.length, looked, predicted, bound });
+  const searching = (bound: number): Searching => ({ grids, looked, predicted, bound });
   const worst = () => (found.length < top ? Number.POSITIVE_INFINITY : found[top - 1]!.value);
   const push = (node: Node): void => {
     if (node.value < worst()) open.push(node);
@@ -98,13 +109,18 @@ function* searchAll(
   const atLeast = (least: StepFigures, { value }: Node): number => Math.max(value, roundedDown * worthOf(least));
   for (let node = open.pop(); node && node.value < worst(); node = open.pop()) {
     if (nodes++ % nodesBetweenStops === 0) yield searching(node.value);
-    if ('ofKind' in node) {
-      if (!node.isRough) {
-        const value = Math.max(node.value, leastKernels(node.ofKind));
-        if (value < Number.POSITIVE_INFINITY) push({ value, ofKind: node.ofKind, isRough: true });
-        continue;
+    if ('alike' in node) {
+      let least = Number.POSITIVE_INFINITY;
+      const { kinds, sizes } = node.alike;
+      for (const grid of gridsOfKind(kinds[0]!, sizes)) {
+        const figures = bounds.ofKernels(grid, usable);
+        if (figures) least = Math.min(least, atLeast(figures, node));
       }
-      for (const grid of node.ofKind) {
+      for (const kind of kinds) push({ value: least, kind, sizes });
+      continue;
+    }
+    if ('kind' in node) {
+      for (const grid of gridsOfKind(node.kind, node.sizes)) {
         const least = bounds.ofGrid(grid, usable);
         if (least) push({ value: atLeast(least, node), grid });
       }
@@ -120,18 +136,17 @@ function* searchAll(
       continue;
     }
     if ('shared' in node) {
-      if (!node.isRough) {
-        let least = Number.POSITIVE_INFINITY;
-        const cuts = bounds.ofCuts(node.shared, usable).map((cut) => ({ ...cut, value: atLeast(cut.least, node) }));
-        // Those that cannot be less than the least are not looked at.
-        for (const { value, leaves } of cuts.sort((a, b) => a.value - b.value)) {
-          if (value >= least) break;
-          for (const leaf of leaves()) least = Math.min(least, atLeast(leaf.least, node));
-        }
-        push({ value: least, shared: node.shared, isRough: true });
-        continue;
+      for (const cut of bounds.ofCuts(node.shared, usable)) push({ value: atLeast(cut.least, node), cut });
+      continue;
+    }
+    if ('cut' in node) {
+      const { cut } = node;
+      if (node.isRough) {
+        for (const leaf of cut.leaves()) push({ value: atLeast(leaf.least, node), leaf });
+      } else {
+        const values = cut.rough().map(({ least }) => atLeast(least, node));
+        push({ value: Math.min(...values), cut, isRough: true });
       }
-      for (const leaf of bounds.ofLeaves(node.shared, usable)) push({ value: atLeast(leaf.least, node), leaf });
       continue;
     }
     const giveUp = (leaf: BoundedLeaf): void => {
@@ -152,55 +167,50 @@ function* searchAll(
     if (fitsAll(scenario, prediction)) insert(found, each, top);
     else giveUp(node.leaf);
   }
-  const judged = countLayouts(bounds, grids);
-  return { found, judged, pruned: judged - predicted };
+  const judged = countLayouts(bounds, kinds);
+  return { found, judged, pruned: judged - predicted, mayGive };
 }
 
 const nodesBetweenStops = 64;
 
-/** What is looked at next: all splits of grids of a kind, those of one of them, those that share out so much, or one of them, whose schedule was played. */
+/**
+ * What is looked at next: all splits of kinds whose kernels take the same, those of a kind, of one of its grids, those that share out so much, of a
+ * way to cut layers, or one of them, whose schedule was played.
+ */
 type Node = { readonly value: number } & (
-  | { readonly ofKind: readonly Grid[]; readonly isRough?: true }
+  | { readonly alike: AlikeKinds }
+  | { readonly kind: Kind; readonly sizes: readonly GridSize[] }
   | { readonly grid: Grid }
-  | { readonly shared: SharedGrid; readonly isRough?: true }
+  | { readonly shared: SharedGrid }
+  | { readonly cut: BoundedCut; readonly isRough?: true }
   | { readonly leaf: BoundedLeaf; readonly isPlayed?: true }
 );
 
 /** Bounds are sums in another order than the prediction's. */
 const roundedDown = 1 - 1e-9;
 
-/** What decides a kind's products: a selection takes none of them anew, but where it takes longer, and how cp is done changes attention alone. */
-function productsName({ tp, sp, cp, ep, microBatch, recompute }: Kind, { software }: SearchTask): string {
-  const isApart = recompute === 'full' || selectionTakesLonger(software);
-  return `${tp} ${sp} ${cp} ${ep} ${microBatch} ${isApart ? recompute : ''}`;
-}
-
-/** Grids by kind, and kinds whose products are the same. */
-function alikeKinds(grids: readonly Grid[], task: SearchTask): Iterable<Grid[][]> {
-  const kinds = new Map<Kind, Grid[]>();
-  const alike = new Map<string, Grid[][]>();
-  for (const grid of grids) {
-    const ofKind = remember(kinds, grid.kind, (): Grid[] => {
-      const made: Grid[] = [];
-      remember(alike, productsName(grid.kind, task), () => []).push(made);
-      return made;
-    });
-    ofKind.push(grid);
-  }
-  return alike.values();
+/** Those whose kernels take the same: a selection takes none of those anew that are counted, but where it takes longer. */
+function byKernels({ kinds, sizes }: AlikeKinds, { software }: SearchTask): AlikeKinds[] {
+  const selects = selectionTakesLonger(software);
+  const isApart = ({ recompute }: Kind): boolean => recompute === 'full' || (selects && recompute === 'selective');
+  const together = kinds.filter((kind) => !isApart(kind));
+  return [together, ...kinds.filter(isApart).map((kind) => [kind])].map((kinds) => ({ kinds, sizes }));
 }
 
 /** As many of all grids of as many stages, but for those that have nobody to share with. */
-function countLayouts(bounds: Bounds, grids: readonly Grid[]): number {
+function countLayouts(bounds: Bounds, all: readonly AlikeKinds[]): number {
   const counts = new Map<number, number>();
-  let count = 0;
-  for (const grid of grids) {
+  const countGrid = (grid: Grid): number => {
     const all = sharingsOf(grid);
-    count += remember(counts, pipeKey(grid) * sharings.length + all.length, () =>
+    return remember(counts, pipeKey(grid) * sharings.length + all.length, () =>
       all.reduce<number>((sum, sharing) => sum + bounds.countLeaves(grid, sharing), 0),
     );
-  }
-  return count;
+  };
+  // Kinds that have the same sizes have as many to share with.
+  const ofSizes = new Map<AlikeKinds['sizes'], number>();
+  const countKind = ({ kinds, sizes }: AlikeKinds): number =>
+    remember(ofSizes, sizes, () => gridsOfKind(kinds[0]!, sizes).reduce((sum, grid) => sum + countGrid(grid), 0));
+  return all.reduce((sum, each) => sum + each.kinds.length * countKind(each), 0);
 }
 
 /** Of equally good ones the one that holds less is first, then by name. */

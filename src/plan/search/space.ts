@@ -5,7 +5,7 @@ import { recomputePolicies } from '../../mesh/recompute.ts';
 import { checkFit, divisors } from '../../model/fit.ts';
 import { dualPipeProblem } from '../../schedule/dual-pipe.ts';
 import { mostMicrobatches } from '../../schedule/schedule.ts';
-import { once } from '../../step/once.ts';
+import { remember } from '../../step/once.ts';
 import type { PipelineOrder, Software } from '../software/software.ts';
 import {
   type Cut,
@@ -19,38 +19,58 @@ import {
   sharings,
 } from './task.ts';
 
-/** Every grid that uses all devices. Grids of a kind have the same object, so that what is known of it is kept by it. */
-export function gridsOf(task: SearchTask): Grid[] {
-  const { config, cluster, globalBatch, software } = task;
+/** A grid of any kind. */
+export type GridSize = Omit<Grid, 'kind'>;
+
+/** Kinds that differ in what they compute anew, and the sizes of the grids of each of them. */
+export interface AlikeKinds {
+  readonly kinds: readonly Kind[];
+  readonly sizes: readonly GridSize[];
+}
+
+/** All that there are. */
+export function alikeKinds(task: SearchTask): AlikeKinds[] {
+  const known = new Map<string, ReadonlyMap<number, readonly GridSize[]>>();
+  return shapesOf(task).flatMap((shape) => {
+    const { tp, cp, ep } = shape;
+    const sizes = remember(known, `${tp} ${cp} ${ep}`, () => sizesOf(task, shape));
+    const alike = (microBatch: number): Kind[] =>
+      recomputePolicies.map((recompute) => ({ ...shape, microBatch, recompute }));
+    return [...sizes].map(([microBatch, sizes]) => ({ kinds: alike(microBatch), sizes }));
+  });
+}
+
+/** By microbatch. */
+function sizesOf({ config, cluster, globalBatch, software }: SearchTask, { tp, cp, ep }: Shape) {
   const { pipelines } = software;
   const hasOneWay = pipelines.some((order) => order !== 'dualpipe');
   const hasBothWays = pipelines.includes('dualpipe');
-  const grids: Grid[] = [];
-  const divisorsOf = once(divisors);
-  for (const shape of shapesOf(task)) {
-    const { tp, cp, ep } = shape;
-    const kinds = new Map<number, readonly Kind[]>();
-    for (const pp of divisorsOf(cluster.devices / (tp * cp * ep))) {
-      if (pp > config.layers || pp > largestAxis) break;
-      const dp = cluster.devices / (tp * cp * ep * pp);
-      const share = globalBatch / (dp * ep);
-      if (!Number.isInteger(share) || dp > largestAxis) continue;
-      for (const microBatch of divisorsOf(share)) {
-        const microbatches = share / microBatch;
-        if (microbatches > mostMicrobatches) continue;
-        const ofSize =
-          kinds.get(microBatch) ?? recomputePolicies.map((recompute) => ({ ...shape, microBatch, recompute }));
-        kinds.set(microBatch, ofSize);
-        const isBothWays = hasBothWays && pp > 1 && dualPipeProblem(pp, microbatches) === undefined;
-        for (const kind of ofSize) {
-          if (pp === 1 || hasOneWay) grids.push({ kind, pp, dp, microbatches });
-          if (isBothWays) grids.push({ kind, pp, dp, microbatches, isBothWays: true });
-        }
-      }
+  const sizes = new Map<number, GridSize[]>();
+  for (const pp of divisors(cluster.devices / (tp * cp * ep))) {
+    if (pp > config.layers || pp > largestAxis) break;
+    const dp = cluster.devices / (tp * cp * ep * pp);
+    const share = globalBatch / (dp * ep);
+    if (!Number.isInteger(share) || dp > largestAxis) continue;
+    for (const microBatch of divisors(share)) {
+      const microbatches = share / microBatch;
+      if (microbatches > mostMicrobatches) continue;
+      const isBothWays = hasBothWays && pp > 1 && dualPipeProblem(pp, microbatches) === undefined;
+      const isOneWay = pp === 1 || hasOneWay;
+      if (!isOneWay && !isBothWays) continue;
+      const ofMicroBatch = remember(sizes, microBatch, () => []);
+      if (isOneWay) ofMicroBatch.push({ pp, dp, microbatches });
+      if (isBothWays) ofMicroBatch.push({ pp, dp, microbatches, isBothWays: true });
     }
   }
-  return grids;
+  return sizes;
 }
+
+/** Grids of a kind have the same object, so that what is known of it is kept by it. */
+export const gridsOfKind = (kind: Kind, sizes: readonly GridSize[]): Grid[] => sizes.map((size) => ({ kind, ...size }));
+
+/** Every grid that uses all devices. */
+export const gridsOf = (task: SearchTask): Grid[] =>
+  alikeKinds(task).flatMap(({ kinds, sizes }) => kinds.flatMap((kind) => gridsOfKind(kind, sizes)));
 
 /** Every kind of them. */
 export const kindsOf = (grids: readonly Grid[]): Kind[] => [...new Set(grids.map(({ kind }) => kind))];

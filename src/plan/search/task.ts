@@ -43,14 +43,12 @@ export const foldedSize = ({ pp, microbatches, isBothWays }: Pick<Grid, 'pp' | '
   isBothWays ? { stages: pp / 2, microbatches: microbatches / 2 } : { stages: pp, microbatches };
 
 /** Of so many places in the model, those of a stage's chunks. */
-export const placesOf = (
-  { pp, isBothWays }: Pick<Grid, 'pp' | 'isBothWays'>,
-  stage: number,
-  count: number,
-): number[] =>
-  isBothWays
-    ? [stage, pp - 1 - stage]
-    : Array.from({ length: Math.ceil((count - stage) / pp) }, (_, chunk) => chunk * pp + stage);
+export function placesOf({ pp, isBothWays }: Pick<Grid, 'pp' | 'isBothWays'>, stage: number, count: number): number[] {
+  if (isBothWays) return [stage, pp - 1 - stage];
+  const places: number[] = [];
+  for (let place = stage; place < count; place += pp) places.push(place);
+  return places;
+}
 
 /** Made by a rule. */
 export type RuledSchedule = Exclude<ScheduleName, 'file'>;

@@ -45,7 +45,7 @@ export function besideCopies(
 
 /** Of an optimizer on the host, where gradients come beside the last backward, which takes `window` seconds, and parameters go back piece by piece. */
 export function hostOptimizerSeconds(
-  { optimizer }: StateBytes,
+  { optimizer }: Pick<StateBytes, 'optimizer'>,
   { cluster, formats }: Pick<TrainingScenario, 'cluster' | 'formats'>,
   window: number,
 ): number {

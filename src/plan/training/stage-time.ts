@@ -81,13 +81,18 @@ function optimizerOf(summary: StageSummary, costs: TrainingCosts, scenario: Trai
     : paced(runSeconds(summary.once, costs, software, 'none'), 0, costs).compute;
 }
 
-/** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. */
-export function dataSeconds(
+/** Kernels of a microbatch. */
+export interface TalkWindow {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+/** Gradients travel beside the backward of the last microbatch, parameters beside the forward of the first. `exposed`: beside so much. */
+export function dataTalk(
   all: readonly CountedTalk[],
   costs: TrainingCosts,
   { overlapsGradients, overlapsParameters }: Software,
-  window: { readonly forward: number; readonly backward: number },
-): StageTime['data'] {
+): { readonly all: number; readonly exposed: (window: TalkWindow) => number } {
   let gradients = 0;
   let parameters = 0;
   for (const talk of all) {
@@ -99,9 +104,19 @@ export function dataSeconds(
     hides ? Math.max(0, seconds - costs.parameters.usedWindow * beside) : seconds;
   return {
     all: gradients + parameters,
-    exposed:
-      exposed(gradients, overlapsGradients, window.backward) + exposed(parameters, overlapsParameters, window.forward),
+    exposed: ({ forward, backward }) =>
+      exposed(gradients, overlapsGradients, backward) + exposed(parameters, overlapsParameters, forward),
   };
+}
+
+export function dataSeconds(
+  talk: readonly CountedTalk[],
+  costs: TrainingCosts,
+  software: Software,
+  window: TalkWindow,
+): StageTime['data'] {
+  const { all, exposed } = dataTalk(talk, costs, software);
+  return { all, exposed: exposed(window) };
 }
 
 /** A fused AdamW goes once through all it reads and writes of the rank's own share: gradients twice, for their norm as well. */

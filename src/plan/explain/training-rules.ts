@@ -193,7 +193,8 @@ const unsharded = (given: TrainingCase): Room | undefined => {
 /** Bytes of one sequence's activations where all that is done against them is tp over a node. */
 function activationsInNode(given: TrainingCase): number {
   const tp = sizesInNode(given).at(-1) ?? 1;
-  const variant = variantOf(given.scenario, { tp, cp: 1, recompute: { policy: 'none' }, microBatch: 1 });
+  const whole = { recompute: { policy: 'none' }, schedule: '1f1b' } as const;
+  const variant = variantOf(given.scenario, { tp, cp: 1, ...whole, microBatch: 1 });
   if (!variant || 'problem' in variant) return 0;
   return given.predict({ ...variant.scenario, microbatches: 1 }).memory.activations;
 }

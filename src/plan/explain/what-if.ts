@@ -1,5 +1,6 @@
 // What changes the answer: links, batch and memory, each twice and half of what they are, with a search of its own.
 import { replicasOf } from '../../mesh/mesh.ts';
+import { dualPipeProblem } from '../../schedule/dual-pipe.ts';
 import { figuresOf, type ObjectiveName, objectiveValue } from '../search/objective.ts';
 import { type Found, type Searching, searchLayouts } from '../search/search.ts';
 import type { SearchTask } from '../search/task.ts';
@@ -82,6 +83,7 @@ function foundIn(
   const share = globalBatch / replicasOf(layout);
   if (!Number.isInteger(share)) return undefined;
   const microBatch = share % most === 0 ? most : 1;
+  if (layout.schedule === 'dualpipe' && dualPipeProblem(layout.pp, share / microBatch)) return undefined;
   // Of what it has on its hosts, only as much as was asked.
   if (asked && printOffload(asked) !== printOffload(offload)) return undefined;
   const moved = isOffloaded(offload) ? { offload } : {};

@@ -9,7 +9,7 @@ import type { NumberFormat } from '../hardware/number-format.ts';
 import { parseSoftware } from '../software/parse-software.ts';
 import { currentSoftware, type Software } from '../software/software.ts';
 import { fitsAll, usableBytes } from '../training/fits.ts';
-import { layoutName, noOffload } from '../training/offload.ts';
+import { layoutName } from '../training/offload.ts';
 import { predictTraining } from '../training/predict-training.ts';
 import { mixedPrecision, type TrainingScenario } from '../training/scenario.ts';
 import { boundsOf } from './bounds.ts';
@@ -110,7 +110,6 @@ test.each(tasks)('%s: no bound is above what is predicted', { timeout: 120_000 }
 const tight: [string, SearchTask][] = [
   ['llama-3.1-70b', { ...taskOf('llama-3.1-70b', '32xh100'), seqLen: 8192 }],
   ['deepseek-v2-lite: two kinds of layers', { ...taskOf('deepseek-v2-lite', '8xh100'), seqLen: 8192 }],
-  ['gpt3-175b with nothing on the hosts', { ...taskOf('gpt3-175b', '64xa100'), seqLen: 2048, offload: noOffload }],
   ['gpt3-175b', { ...taskOf('gpt3-175b', '64xa100'), seqLen: 2048 }],
 ];
 

@@ -1,5 +1,7 @@
 // The obvious alternatives to a layout, each changed in one respect: what it gains, what it pays, or why it cannot be.
+import type { Layout } from '../../mesh/layout.ts';
 import { recomputePolicies } from '../../mesh/recompute.ts';
+import type { Software } from '../software/software.ts';
 import { missingBytes } from '../training/fits.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import { compareTimes, type Difference } from './compare.ts';
@@ -52,7 +54,7 @@ function variantsOf(scenario: TrainingScenario): Variant[] {
 }
 
 /** Each axis twice and half its size, the levels of ZeRO around its own, all policies, microbatches and chunks. */
-function changesTried({ config, layout, microBatch }: TrainingScenario): Changes[] {
+function changesTried({ config, layout, microBatch, software }: TrainingScenario): Changes[] {
   const around = (size: number): number[] => [2 * size, ...(size % 2 === 0 ? [size / 2] : [])];
   const splitting = ['tp', 'cp', ...(config.mixture ? (['ep'] as const) : []), 'pp'] as const;
   const { zero, virtual, pp } = layout;
@@ -63,7 +65,16 @@ function changesTried({ config, layout, microBatch }: TrainingScenario): Changes
     ...recomputePolicies.map((policy) => ({ recompute: { policy } })),
     ...around(microBatch).map((size) => ({ microBatch: size })),
     ...(layout.tp > 1 ? [{ sp: !layout.sp }] : []),
-    ...(pp > 1 ? around(virtual).map((size) => ({ virtual: size })) : []),
-    ...(pp > 1 && virtual === 1 ? (['1f1b', 'zb-h1'] as const).map((schedule) => ({ schedule })) : []),
+    ...(pp > 1 ? around(virtual) : [])
+      .filter((size) => size === 1 || hasChunks(software, layout))
+      .map((size) => ({ virtual: size })),
+    ...(pp > 1 && virtual === 1 ? ordersIn(software) : []).map((schedule) => ({ schedule })),
   ];
 }
+
+const hasChunks = ({ pipelines }: Software, { schedule }: Layout): boolean =>
+  pipelines.includes(schedule === 'gpipe' ? 'breadth-first' : 'interleaved');
+
+/** Of one chunk a stage, those that may be better than all forwards before all backwards. */
+export const ordersIn = ({ pipelines }: Software) =>
+  (['1f1b', 'zb-h1', 'dualpipe'] as const).filter((order) => pipelines.includes(order));

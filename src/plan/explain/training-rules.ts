@@ -5,6 +5,7 @@ import { formatBytes, formatPercent } from '../../units.ts';
 import { groupSpread } from '../hardware/group-spread.ts';
 import { fitsAll, usableBytes } from '../training/fits.ts';
 import type { StepTime } from '../training/scenario.ts';
+import { ordersIn } from './alternatives.ts';
 import { bestOf } from './best-of.ts';
 import { compareTimes, differenceText } from './compare.ts';
 import type { Judged, Predict } from './judged.ts';
@@ -72,7 +73,12 @@ export const trainingRules: readonly Rule<TrainingCase>[] = [
           : '';
       return `${layout.pp} stages hand on activations alone, and wait for one another ${formatPercent(bubbleOf(given))} of a step${other}`;
     },
-    though: (given) => instead(given, [{ virtual: 2 }, { virtual: 4 }, { schedule: 'zb-h1' }]),
+    though(given) {
+      const { software } = given.scenario;
+      const chunks = software.pipelines.includes('interleaved') ? [{ virtual: 2 }, { virtual: 4 }] : [];
+      const orders = ordersIn(software).filter((order) => order !== '1f1b');
+      return instead(given, [...chunks, ...orders.map((schedule) => ({ schedule }))]);
+    },
   },
   {
     name: 'ep for experts, beside tp and dp',

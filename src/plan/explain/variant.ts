@@ -4,6 +4,7 @@ import type { Layout } from '../../mesh/layout.ts';
 import { type Axis, axes, replicasOf } from '../../mesh/mesh.ts';
 import { printRecompute } from '../../mesh/recompute.ts';
 import { checkFit } from '../../model/fit.ts';
+import { zeroOf } from '../../state/placement.ts';
 import type { TrainingScenario } from '../training/scenario.ts';
 import { taskOfScenario } from './judged.ts';
 
@@ -50,7 +51,7 @@ function fill(layout: Layout, devices: number, changed: Changes): Layout | undef
 
 /** Settings that go with the sizes of axes. */
 function settled(layout: Layout, layers: number, before: Layout): Layout {
-  const { tp, cp, ep, dp, pp } = layout;
+  const { tp, cp, pp } = layout;
   const virtual = pp === 1 ? 1 : Math.max(1, Math.min(layout.virtual, Math.floor(layers / pp)));
   const { stages, ...rest } = layout;
   const isAsBefore = pp === before.pp && virtual === before.virtual;
@@ -59,10 +60,18 @@ function settled(layout: Layout, layers: number, before: Layout): Layout {
     ...(stages && isAsBefore ? { stages } : {}),
     virtual,
     sp: tp > 1 && (layout.sp || before.tp === 1),
-    zero: dp * cp * ep > 1 ? layout.zero : 0,
-    schedule: pp === 1 || (virtual > 1 && layout.schedule !== 'gpipe') ? '1f1b' : layout.schedule,
+    ...ordered(layout, virtual),
     cpMode: cp > 1 && before.cp === 1 ? 'gather' : cp > 1 ? layout.cpMode : 'ring',
   };
+}
+
+/** In an order that so many stages and chunks have, and with what is shared out in it. */
+function ordered(layout: Layout, virtual: number): Pick<Layout, 'schedule' | 'zero'> {
+  const { pp } = layout;
+  const isPossible =
+    pp > 1 && (virtual === 1 || layout.schedule === 'gpipe') && (pp % 2 === 0 || layout.schedule !== 'dualpipe');
+  const schedule = isPossible ? layout.schedule : '1f1b';
+  return { schedule, zero: zeroOf({ ...layout, schedule }) };
 }
 
 type Changed = Pick<TrainingScenario, 'layout' | 'microBatch'>;

@@ -8,9 +8,12 @@ import { parseCluster } from '../hardware/cluster-name.ts';
 import type { NumberFormat } from '../hardware/number-format.ts';
 import { parseSoftware } from '../software/parse-software.ts';
 import { currentSoftware, type Software } from '../software/software.ts';
+import { fitsAll, usableBytes } from '../training/fits.ts';
+import { layoutName } from '../training/offload.ts';
 import { predictTraining } from '../training/predict-training.ts';
-import { mixedPrecision } from '../training/scenario.ts';
+import { mixedPrecision, type TrainingScenario } from '../training/scenario.ts';
 import { boundsOf } from './bounds.ts';
+import { nothingGiven, settle } from './ease.ts';
 import { figuresOf, type StepFigures } from './objective.ts';
 import { gridsOf, kindsOf, sharingsOf } from './space.ts';
 import { leafScenario, type SearchTask } from './task.ts';
@@ -103,3 +106,52 @@ test.each(tasks)('%s: no bound is above what is predicted', { timeout: 120_000 }
   // They are worth something.
   expect(below).toBeGreaterThan(0);
 });
+
+const tight: [string, SearchTask][] = [
+  ['llama-3.1-70b', { ...taskOf('llama-3.1-70b', '32xh100'), seqLen: 8192 }],
+  ['deepseek-v2-lite: two kinds of layers', { ...taskOf('deepseek-v2-lite', '8xh100'), seqLen: 8192 }],
+  ['gpt3-175b', { ...taskOf('gpt3-175b', '64xa100'), seqLen: 2048 }],
+];
+
+test.each(tight)('%s: nor of what is predicted with something given up', { timeout: 120_000 }, (_, task) => {
+  const grids = gridsOf(task);
+  const bounds = boundsOf(task, fittedCosts, kindsOf(grids), true);
+  const usable = usableBytes(task.cluster.device);
+  const draw = fc.noBias(fc.nat());
+  let checked = 0;
+  fc.assert(
+    fc.property(draw, draw, draw, draw, (ofGrid, ofSharing, ofLeaf, ofEase) => {
+      const drawn = <T>(all: readonly T[], at: number): T | undefined => all[at % all.length];
+      const grid = drawn(grids, ofGrid)!;
+      const shared = { ...grid, sharing: drawn(sharingsOf(grid), ofSharing)! };
+      const cut = drawn(bounds.ofCuts(shared, usable), ofLeaf);
+      const whole = cut && drawn(cut.leaves(), ofLeaf);
+      const eased = whole && drawn(bounds.ofEased(whole, usable), ofEase);
+      const scenario = eased && settle(task, eased.leaf, nothingGiven);
+      const isWhole = whole && fitsAll(...predicted(leafScenario(task, whole.leaf)));
+      if (!scenario || isWhole || !fitsAll(...predicted(scenario))) return;
+      checked += 1;
+      const exact = figuresOf(predictTraining(scenario, fittedCosts));
+      const levels: Record<string, StepFigures | undefined> = {
+        'of its kind': bounds.ofKind(grid),
+        'of kernels': bounds.ofKernels(grid, usable),
+        'of its grid': bounds.ofGrid(grid, usable),
+        'of what it shares out': bounds.ofShared(shared, usable),
+        'of its cut': cut.least,
+        'of it, traced': whole.least,
+        'of it giving up': eased.least,
+        'of it, played': bounds.ofPlayed(eased, usable)?.least,
+      };
+      for (const [level, least] of Object.entries(levels))
+        for (const of of ['stepSeconds', 'computeSeconds', 'memoryBytes'] as const)
+          expect(
+            least![of],
+            `${of} ${level}: ${layoutName(scenario)} of microbatches of ${scenario.microBatch}`,
+          ).toBeLessThanOrEqual(exact[of] * rounding);
+    }),
+    { numRuns: 80, endOnFailure: true },
+  );
+  expect(checked).toBeGreaterThan(0);
+});
+
+const predicted = (scenario: TrainingScenario) => [scenario, predictTraining(scenario, fittedCosts)] as const;

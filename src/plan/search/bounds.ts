@@ -1,5 +1,6 @@
 // What steps take and hold at least: of all splits of a grid without tracing anything, and of each of them by what its parts are known to do.
 import { largestAxis } from '../../mesh/layout.ts';
+import type { RecomputePolicy } from '../../mesh/recompute.ts';
 import type { PartName } from '../../model/params.ts';
 import { once, remember } from '../../step/once.ts';
 import type { CostModel } from '../training/costs.ts';
@@ -150,11 +151,14 @@ export function boundsOf(task: SearchTask, costs: CostModel, all: readonly Kind[
     ...(given ? { giving: anew.length > 0 ? { ...given, anew } : given } : {}),
   });
   const named = once(() => new Map(all.map((kind) => [Object.values(kind).join(), kind])));
+  const computingAnew = once(
+    (kind: Kind, recompute: RecomputePolicy) => named().get(Object.values({ ...kind, recompute }).join())!,
+  );
   /** Of layers that compute anew where a kind's do not: by each policy. */
   const anewOf = (kind: Kind, workOf: (kind: Kind) => LeastWork): Giving['anew'] =>
     mayGive && kind.recompute === 'none'
       ? (['selective', 'full'] as const).map((recompute) => {
-          const alike = () => named().get(Object.values({ ...kind, recompute }).join())!;
+          const alike = () => computingAnew(kind, recompute);
           return { each: () => workOf(alike()).each, kept: () => ofKind(alike()).kept() };
         })
       : [];

@@ -99,10 +99,11 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
   };
 }
 
-/** Bytes of one that fits, or else of what it may give up so that it does. */
+/** Bytes of one, or of what it may give up so that it fits, whichever is less. */
 function roomGiving({ task, usableBytes, mayGive }: Expanding, leaf: Leaf, held: readonly Held[]): number {
   const whole = leastRoom(task, held);
-  if (whole <= usableBytes || !mayGive) return whole;
+  // What seems to fit may still not.
+  if (!mayGive) return whole;
   return Math.min(whole, ...easesWithin(task, leaf, held, usableBytes).map((ease) => leastRoom(task, held, ease)));
 }
 

@@ -66,7 +66,7 @@ export function* searchLayouts(
 }
 
 /** Of more the search takes minutes, and more memory than a process has. */
-const mostGridsGiving = 400_000;
+const mostGridsGiving = 200_000;
 
 const countGrids = (all: readonly AlikeKinds[]): number =>
   all.reduce((sum, { kinds, sizes }) => sum + kinds.length * sizes.length, 0);

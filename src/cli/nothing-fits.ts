@@ -34,10 +34,17 @@ export function refuseNothingFits(task: SearchTask, model: CostModel): never {
   // What may wait on the hosts does, where nobody said what.
   const { optimizer, activations } = givingOf(task, true);
   const away = task.offload ? {} : { offload: { optimizer, activations: activations ? 1 : 0 } };
-  const needed = predictTraining({ ...scenario, ...away, cluster }, model).memory.total;
+  const { memory: held, host } = predictTraining({ ...scenario, ...away, cluster }, model);
+  const needed = held.total;
+  if (needed <= usable && host)
+    refuse(
+      'cluster',
+      `the model fits in no layout of ${cluster.name}: ${layoutName({ ...scenario, ...away })} needs ${memory(host.bytes)} of the host's memory a device and ${memory(host.room)} are there`,
+      `use hosts of ${memory(Math.ceil(host.bytes) * cluster.host!.devices)}, or more devices`,
+    );
   refuse(
     'cluster',
-    `the model fits in no layout of ${cluster.name}: the one that holds least, ${layoutName({ ...scenario, ...away })}, needs ${memory(needed)} a device and ${memory(usable)} are there, ${memory(needed - usable)} too few`,
+    `the model fits in no layout of ${cluster.name}: ${layoutName({ ...scenario, ...away })}, which holds least, needs ${memory(needed)} a device and ${memory(usable)} are there, ${memory(needed - usable)} too few`,
     `use about ${Math.ceil((cluster.devices * needed) / usable)} devices, or devices of ${memory(needed + smallest.memoryBytes - usable)}${offloadText(task, model)}`,
   );
 }

@@ -20,7 +20,7 @@ const withoutGiving =
   'Those that do not fit were not looked at with fewer layers computed anew, or activations or the optimizer on the hosts.';
 
 export function showPlan(task: SearchTask, result: SearchResult, because: string, style: PlanStyle): string {
-  const { found, judged, pruned, mayGive } = result;
+  const { found, judged, predicted, mayGive } = result;
   const { asked, colour, columns, seconds } = style;
   const [best] = found as [Found];
   const table = formatTable({
@@ -58,6 +58,6 @@ export function showPlan(task: SearchTask, result: SearchResult, because: string
     showPrediction(asked, best.scenario, best.prediction, { colour, columns }),
     '',
     because,
-    `${formatCount(judged)} layouts judged in ${formatSeconds(seconds)} (${formatCount(rate)} a second); ${judged - pruned} of them predicted in full, the others bounded.${mayGive ? '' : ` ${withoutGiving}`}`,
+    `${formatCount(judged)} layouts judged in ${formatSeconds(seconds)} (${formatCount(rate)} a second); ${predicted} predicted in full, the others bounded.${mayGive ? '' : ` ${withoutGiving}`}`,
   ].join('\n');
 }

@@ -57,7 +57,7 @@ Examples:
 
 Every layout that divides the model, the batch and the devices is judged: all axes, the schedules that the software has, microbatches, ZeRO, and recomputation. One that does not
 fit is judged with as little given up as makes it fit: layers computed anew, activations or the optimizer on the hosts (--offload none: nothing there). Those that
-bounds show to be worse than the best are not looked at closer; the best is the best of all. With --json a line a layout: {"rank", "layout",
+bounds show to be worse than the best are not looked at closer; the best is the best of all (of more than 200,000 grids, or on devices of several kinds, nothing is given up unless nothing fits without). With --json a line a layout: {"rank", "layout",
 "microBatch", "offload" (what is on the hosts, if anything is), "fits", predict's fields, "dollarsPerMillionTokens", "joulesPerToken"}, and a last one: {"done":true, "judged", "pruned", "seconds",
 "because", "asked"}; \`explain\` reads these lines.
 

@@ -37,6 +37,8 @@ export interface SearchResult {
   /** Layouts in the space, and of them those that bounds ruled out. */
   readonly judged: number;
   readonly pruned: number;
+  /** Of the others, and of what is left of those that do not fit with something given up, those that were predicted in full. */
+  readonly predicted: number;
   /** Those that do not fit were looked at with something given up for room too. */
   readonly mayGive: boolean;
 }
@@ -51,7 +53,7 @@ export interface Searching {
 
 /**
  * Stops now and then, to be gone on with. Layouts that do not fit give up something for room; only if none fits without, where the least memory is asked
- * for, or there are too many to look at them all with what they may give up.
+ * for, or there are too many to look at them all with what they may give up: of devices of several kinds bounds are too loose for that.
  */
 export function* searchLayouts(
   task: SearchTask,
@@ -60,12 +62,13 @@ export function* searchLayouts(
 ): Generator<Searching, SearchResult, void> {
   const kinds = alikeKinds(task);
   const asked = { task, model, options, kinds };
-  if (options.objective !== 'memory' && countGrids(kinds) <= mostGridsGiving) return yield* searchAll(asked, true);
+  const isMany = countGrids(kinds) > mostGridsGiving || kindsOfDevices(task.cluster).length > 1;
+  if (options.objective !== 'memory' && !isMany) return yield* searchAll(asked, true);
   const whole = yield* searchAll(asked, false);
   return whole.found.length > 0 ? whole : yield* searchAll(asked, true);
 }
 
-/** Of more the search takes minutes, and more memory than a process has. */
+/** Of twice as many (deepseek-v3 on 2,048 devices) the search took minutes, and more memory than a process has. */
 const mostGridsGiving = 200_000;
 
 const countGrids = (all: readonly AlikeKinds[]): number =>
@@ -100,7 +103,7 @@ function* searchAll(
     }
   const grids = countGrids(kinds);
   const found: Found[] = [...known];
-  let [predicted, looked, nodes] = [0, 0, 0];
+  let [predicted, whole, looked, nodes] = [0, 0, 0, 0];
   const searching = (bound: number): Searching => ({ grids, looked, predicted, bound });
   const worst = () => (found.length < top ? Number.POSITIVE_INFINITY : found[top - 1]!.value);
   const push = (node: Node): void => {
@@ -163,12 +166,13 @@ function* searchAll(
     if (!scenario) continue;
     const prediction = predictTraining(scenario, model);
     predicted += 1;
+    if (!node.leaf.leaf.ease) whole += 1;
     const each = { scenario, prediction, value: worthOf(figuresOf(prediction)) };
     if (fitsAll(scenario, prediction)) insert(found, each, top);
     else giveUp(node.leaf);
   }
   const judged = countLayouts(bounds, kinds);
-  return { found, judged, pruned: judged - predicted, mayGive };
+  return { found, judged, pruned: judged - whole, predicted, mayGive };
 }
 
 const nodesBetweenStops = 64;

@@ -20,11 +20,11 @@ test('all activations need no share', () => {
   expect(parseOffload('activations', '--offload').activations).toBe(1);
 });
 
-test.each(['weights', '', 'activations=2', 'activations=-1', 'optimizer=1', 'optimizer;activations'])(
+test.each(['weights', '', 'activations=2', 'activations=-1', 'optimizer=1', 'optimizer;activations', 'none,optimizer'])(
   '"%s" is refused with what there is',
   (text) => {
     expect(() => parseOffload(text, '--offload')).toThrow(
-      /^--offload: ".*" is nothing that can be moved .* use none, optimizer, activations/,
+      /^--offload: ".*" is nothing that can be moved .* use none by itself, optimizer/,
     );
   },
 );

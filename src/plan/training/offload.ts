@@ -15,15 +15,20 @@ export const noOffload: Offload = { optimizer: false, activations: 0 };
 export function parseOffload(text: string, name: string): Offload {
   if (text.trim() === 'none') return noOffload;
   const offload = { optimizer: false, activations: 0 };
+  const seen = new Set<string>();
   for (const part of text.split(',').map((each) => each.trim())) {
-    const share = /^activations(?:=(0?\.\d+|[01](?:\.0*)?))?$/.exec(part);
+    const share = /^activations(?:=(0?\.\d{1,6}|[01](?:\.0*)?))?$/.exec(part);
+    const [what = ''] = part.split('=');
+    if (seen.has(what))
+      fail('OPTION_INVALID', { option: name, problem: `${what} is given twice`, fix: 'give it once' });
+    seen.add(what);
     if (part === 'optimizer') offload.optimizer = true;
     else if (share) offload.activations = Number(share[1] ?? 1);
     else
       fail('OPTION_INVALID', {
         option: name,
         problem: `"${part}" is nothing that can be moved to the host`,
-        fix: 'use none, optimizer, activations, or both with a share of these: optimizer,activations=0.5',
+        fix: 'use none by itself, optimizer, activations, or both with a share of activations from 0 to 1: optimizer,activations=0.5',
       });
   }
   return offload;

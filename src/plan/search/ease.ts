@@ -47,6 +47,12 @@ export function givingOf(task: SearchTask, mayGive: boolean) {
   };
 }
 
+/** All that a layout of a kind may give up at once. */
+export function allOf(task: SearchTask, kind: Kind): Ease {
+  const { optimizer, activations, layers } = givingOf(task, true);
+  return { optimizer, ...(activations || layers(kind) ? { by: 'activations' } : {}) };
+}
+
 const mayMove = ({ cluster, software, offload }: SearchTask, part: OffloadedPart): boolean =>
   cluster.host !== undefined && offload === undefined && software.offloads.includes(part);
 

@@ -18,8 +18,8 @@ import { dataSeconds, dataTalk, optimizerSeconds, type TalkWindow } from '../tra
 import { bothWaysSeconds, bothWaysSpan } from './both-ways-span.ts';
 import type { BoundedLeaf, Held, StageState } from './bounded-leaf.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
-import { nothingGiven } from './ease.ts';
-import { chunksGiving, easesWithin, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
+import { allOf, nothingGiven } from './ease.ts';
+import { chunksGiving, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
 import type { Chunk, KnownKind } from './known-kind.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
@@ -59,6 +59,7 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
   const send = sendSeconds(message, costs);
   const stateOf = stageStates(expanding);
   const zeros = zerosOf(grid, grid.sharing);
+  const all = expanding.mayGive ? allOf(task, grid.kind) : undefined;
   return (plan) => {
     const found: BoundedLeaf[] = [];
     const { cut, fullest } = plan;
@@ -73,7 +74,9 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
         const states = fullest.map(({ parts }) => stateOf(parts, zero));
         const held = states.map((state, i): Held => ({ state, activations: activations[i]! }));
         const leaf: Leaf = { grid, cut, schedule, zero };
-        const memoryBytes = roomGiving(expanding, leaf, held);
+        // What seems to fit may still not, and give up something.
+        const whole = leastRoom(task, held);
+        const memoryBytes = all ? Math.min(whole, leastRoom(task, held, all)) : whole;
         if (memoryBytes > usableBytes) continue;
         chunks ??= chunkSeconds(
           grid,
@@ -97,14 +100,6 @@ export function boundedLeaves(expanding: Expanding): (plan: CutPlan) => BoundedL
     }
     return found;
   };
-}
-
-/** Bytes of one, or of what it may give up so that it fits, whichever is less. */
-function roomGiving({ task, usableBytes, mayGive }: Expanding, leaf: Leaf, held: readonly Held[]): number {
-  const whole = leastRoom(task, held);
-  // What seems to fit may still not.
-  if (!mayGive) return whole;
-  return Math.min(whole, ...easesWithin(task, leaf, held, usableBytes).map((ease) => leastRoom(task, held, ease)));
 }
 
 /** Seconds of a step, and of it those after its schedule: of the stage that has most of them. */

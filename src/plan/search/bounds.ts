@@ -19,7 +19,7 @@ import {
 } from './grid-bounds.ts';
 import { type KnownKind, knowKind, leastKind } from './known-kind.ts';
 import { knownTalk } from './known-talk.ts';
-import { boundedLeaves, type Expanding, playedLeaf } from './leaf-bounds.ts';
+import { boundedLeaves, type Expanding } from './leaf-bounds.ts';
 import { leastCosts } from './least-costs.ts';
 import { type LeastCut, type LeastCuts, leastCuts } from './least-cuts.ts';
 import { type Giving, givingAtMost } from './least-giving.ts';
@@ -41,6 +41,7 @@ import {
 } from './least-work.ts';
 import type { StepFigures } from './objective.ts';
 import { type PartElements, partElements } from './part-elements.ts';
+import { playedLeaf } from './played-leaf.ts';
 import { type Order, orderOf } from './played-span.ts';
 import { cutsOf, pipeKey, schedulesOf, zerosOf } from './space.ts';
 import {

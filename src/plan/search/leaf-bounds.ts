@@ -4,35 +4,30 @@ import { coordsOf } from '../../mesh/mesh.ts';
 import type { PartName } from '../../model/params.ts';
 import { residualShape } from '../../model/parts.ts';
 import { elements } from '../../program/program.ts';
-import type { WorkKind } from '../../schedule/schedule.ts';
 import { once } from '../../step/once.ts';
 import { traceSettings } from '../../step/settings.ts';
-import type { LiveProfile, StateBytes } from '../summary/summary.ts';
+import type { StateBytes } from '../summary/summary.ts';
 import { type CostModel, type TrainingCosts, trainingCosts } from '../training/costs.ts';
 import { hostOptimizerSeconds } from '../training/offload-time.ts';
 import { stepSettings } from '../training/predict-training.ts';
-import { allSeconds } from '../training/run-seconds.ts';
 import { type TrainingScenario, widthsOf } from '../training/scenario.ts';
-import { withHidden } from '../training/side-by-side.ts';
 import { dataSeconds, dataTalk, optimizerSeconds, type TalkWindow } from '../training/stage-time.ts';
 import { bothWaysSeconds, bothWaysSpan } from './both-ways-span.ts';
 import type { BoundedLeaf, Held, StageState } from './bounded-leaf.ts';
+import { type ChunkSeconds, chunkSeconds } from './chunk-seconds.ts';
 import type { CutPlan, StagePlan } from './cut-plan.ts';
 import { allOf, nothingGiven } from './ease.ts';
-import { chunksGiving, leastRoom, type Playing, worksOf } from './eased-leaves.ts';
-import type { Chunk, KnownKind } from './known-kind.ts';
+import { leastRoom } from './eased-leaves.ts';
+import type { KnownKind } from './known-kind.ts';
 import { leastActivations, leastState, withMessages } from './least-memory.ts';
 import { type LeastSpan, leastSpan } from './least-span.ts';
 import { finishingTalk } from './least-talk.ts';
-import { betterKnown } from './objective.ts';
 import { addElements, type PartElements } from './part-elements.ts';
-import { type Order, type PlayedSeconds, playedPeak, playedSpan, workIndex } from './played-span.ts';
 import { schedulesOf, zerosOf } from './space.ts';
 import {
   foldedSize,
   type Grid,
   type Leaf,
-  placesOf,
   type RuledSchedule,
   type SearchTask,
   type SharedGrid,
@@ -116,8 +111,8 @@ function knownStep(
   return [seconds + after, after];
 }
 
-/** Of the stage that has most; `onHost`: what the optimizer works on. */
-function secondsAfter(
+/** After the schedule, of the stage that has most; `onHost`: what the optimizer works on. */
+export function secondsAfter(
   task: SearchTask,
   states: readonly StageState[],
   windows: readonly TalkWindow[],
@@ -160,7 +155,12 @@ function leastStep(
 
 const everything: TalkWindow = { forward: Number.POSITIVE_INFINITY, backward: Number.POSITIVE_INFINITY };
 
-function stageStates({ task, grid, elementsOf }: Expanding): (parts: StagePlan['parts'], zero: Zero) => StageState {
+/** Of what its parts hold, by what of it is shared out. */
+export function stageStates({
+  task,
+  grid,
+  elementsOf,
+}: Expanding): (parts: StagePlan['parts'], zero: Zero) => StageState {
   const widths = widthsOf(task.formats);
   const make = (parts: StagePlan['parts'], zero: Zero): StageState => {
     const elements = elementsIn(grid, elementsOf, parts);
@@ -182,64 +182,6 @@ function optimizerAtLeast(bytes: StateBytes, task: SearchTask): number {
   return task.software.fusedOptimizer ? optimizerSeconds(bytes, task) : 0;
 }
 
-/** The same with its schedule played, and as little given up as makes it fit; undefined: it does not. */
-export function playedLeaf(expanding: Expanding, bounded: BoundedLeaf, order: Order): BoundedLeaf | undefined {
-  const { task, known, usableBytes } = expanding;
-  const { leaf, plan, least } = bounded;
-  const costs = costsOf(expanding);
-  const message = messageBytes(expanding);
-  const states = stageStates(expanding);
-  const stateOf = (parts: StagePlan['parts']) => states(parts, leaf.zero);
-  const playing: Playing = { task, known, bounded, order, messageBytes: message, stateOf, usableBytes };
-  const played = chunksGiving(playing);
-  if (!played) return undefined;
-  const { chunks, given } = played;
-  const send = sendSeconds(message, costs);
-  const busy = task.software.overlapsPipeline ? 0 : send;
-  const works = new Float64Array(4 * chunks.length);
-  const live: LiveProfile[] = [];
-  const last = chunks.length - 1;
-  for (const [at, chunk] of chunks.entries()) {
-    const held = withMessages(chunk, at, last, message);
-    for (const work of worksOf(leaf)) {
-      const says = work === 'forward' ? at < last : work !== 'weightGradient' && at > 0;
-      works[workIndex(at, work)] = workSeconds(chunk, work) + (says ? busy : 0);
-      live[workIndex(at, work)] = held(work);
-    }
-  }
-  const timed = { works, transit: send - busy };
-  const isBothWays = leaf.schedule === 'dualpipe';
-  const span = playedSpan(order, isBothWays ? { ...timed, pairs: pairsOf(chunks, busy) } : timed);
-  const held = plan.fullest.map(({ parts, stage }) => ({
-    state: stateOf(parts),
-    activations: playedPeak(order, stage, live),
-  }));
-  const memoryBytes = Math.max(least.memoryBytes, leastRoom(task, held, leaf.ease));
-  const { kernels } = chunkSeconds(expanding.grid, chunks);
-  const windows = plan.fullest.map(({ stage }) => kernels(stage));
-  const onHost = leaf.ease?.optimizer ?? task.offload?.optimizer ?? false;
-  const after = secondsAfter(
-    task,
-    held.map(({ state }) => state),
-    windows,
-    costs,
-    onHost,
-  );
-  const stepSeconds = Math.max(least.stepSeconds, span + after);
-  return { ...bounded, least: betterKnown(least, stepSeconds, memoryBytes), span, after, held, given };
-}
-
-function workSeconds(chunk: Chunk, work: WorkKind): number {
-  return work === 'forward' || work === 'backward' ? chunk[work] : chunk.halves[work];
-}
-
-/** Of chunks that are known. Two that lie opposite have as many messages. */
-function pairsOf(chunks: readonly Chunk[], busy: number): PlayedSeconds['pairs'] {
-  const { pair } = bothWaysSeconds(chunks, false);
-  const last = chunks.length - 1;
-  return { works: pair.map((seconds, at) => seconds + (at < last ? 2 * busy : 0)), busy };
-}
-
 const scenarioOf = ({ task, grid }: Pick<Expanding, 'task' | 'grid'>): TrainingScenario => ({
   ...task,
   layout: sharedLayout(grid),
@@ -247,12 +189,12 @@ const scenarioOf = ({ task, grid }: Pick<Expanding, 'task' | 'grid'>): TrainingS
   microbatches: grid.microbatches,
 });
 
-function costsOf(expanding: Expanding): TrainingCosts {
+export function costsOf(expanding: Expanding): TrainingCosts {
   const costs = trainingCosts(scenarioOf(expanding), expanding.model);
   return { ...costs, talk: once(costs.talk) };
 }
 
-const sendSeconds = (bytes: number, costs: TrainingCosts): number =>
+export const sendSeconds = (bytes: number, costs: TrainingCosts): number =>
   bytes > 0 ? costs.talk({ axis: 'pp', call: 'send', bytes }) : 0;
 
 /** Of a message to the next stage; 0: there is none. */
@@ -261,64 +203,6 @@ export function messageBytes(expanding: Pick<Expanding, 'task' | 'grid'>): numbe
   const scenario = scenarioOf(expanding);
   const residual = residualShape(traceSettings(stepSettings(scenario), coordsOf(scenario.layout, 0)));
   return elements(residual) * widthsOf(scenario.formats).activations;
-}
-
-/** Of a plan's chunks, by virtual stage and by stage. */
-interface ChunkSeconds {
-  readonly forward: Float64Array;
-  readonly backward: Float64Array;
-  readonly all: readonly Chunk[];
-  /** What runs beside the talk of gradients and parameters: kernels of one microbatch. */
-  readonly kernels: (stage: number) => TalkWindow;
-  /** At most: all that is done of one, whatever is beside it. */
-  readonly works: (stage: number) => TalkWindow;
-  /** The same of backwards in halves. */
-  readonly halves: (stage: number) => TalkWindow;
-  /** Of the stage that has least. Halves hide less talk, which slows kernels, than a backward does that is whole. */
-  readonly leastKernels: (schedule: RuledSchedule) => number;
-}
-
-function chunkSeconds(grid: Grid, all: readonly Chunk[]): ChunkSeconds {
-  const count = all.length;
-  const [forward, backward] = [new Float64Array(count), new Float64Array(count)];
-  for (let at = 0; at < count; at++) {
-    const chunk = all[at]!;
-    forward[at] = chunk.forward;
-    backward[at] = chunk.backward;
-  }
-  const sumOf = (stage: number, of: (at: number) => number): number => {
-    let sum = 0;
-    for (const at of placesOf(grid, stage, count)) sum += of(at);
-    return sum;
-  };
-  const hiding = (pass: 'forward' | 'backward') => (at: number) => allSeconds(withHidden(all[at]!.apart(pass), 1));
-  return {
-    forward,
-    backward,
-    all,
-    kernels: (stage) => ({
-      forward: sumOf(stage, (at) => all[at]!.compute.forward),
-      backward: sumOf(stage, (at) => all[at]!.compute.backward),
-    }),
-    works: (stage) => ({
-      forward: sumOf(stage, grid.isBothWays ? hiding('forward') : (at) => forward[at]!),
-      backward: sumOf(stage, grid.isBothWays ? hiding('backward') : (at) => backward[at]!),
-    }),
-    halves: (stage) => ({
-      forward: sumOf(stage, (at) => forward[at]!),
-      backward: sumOf(stage, (at) => all[at]!.halves.inputGradient + all[at]!.halves.weightGradient),
-    }),
-    leastKernels(schedule) {
-      const kernelsOf = (at: number): number => {
-        const { compute, halves, apart } = all[at]!;
-        if (schedule === 'dualpipe')
-          return apart('forward').compute + Math.min(apart('backward').compute, halves.compute);
-        return compute.forward + (schedule === 'zb-h1' ? halves.compute : compute.backward);
-      };
-      const { stages } = foldedSize(grid);
-      return Math.min(...Array.from({ length: stages }, (_, stage) => sumOf(stage, kernelsOf)));
-    },
-  };
 }
 
 function spanOf(

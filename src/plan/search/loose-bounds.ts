@@ -1,4 +1,4 @@
-// What steps take and hold at least on devices of several kinds, and with offload: by products alone, then by what every chunk does on its own kind.
+// What steps take and hold at least on devices of several kinds, with what is asked to be on their hosts: by products alone, then by what every chunk does on its own kind.
 import type { PartName } from '../../model/params.ts';
 import { once, remember } from '../../step/once.ts';
 import type { Device } from '../hardware/device.ts';
